@@ -1,0 +1,5 @@
+"""
+retouchd: a hot folder for AI image edits.
+"""
+
+__version__ = "0.1.0"

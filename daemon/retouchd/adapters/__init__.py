@@ -1,0 +1,3 @@
+"""
+The adapters: one module for each outside thing, and the only one that imports its library.
+"""

@@ -1,0 +1,3 @@
+"""
+The engine: the flow from the inbox to the history.
+"""

@@ -1,0 +1,3 @@
+"""
+The rules: values in, values out. No files, no network, no logging, and the clock is an argument.
+"""

@@ -1,0 +1,143 @@
+"""
+A job: the files of one bundle, the frozen request, and the attempts made with it.
+
+Vocabulary: a *bundle* is an image with its prompt and mask as they lie in the inbox; a *job* is a
+claimed bundle; a *member* is one of its files; an *attempt* is one request, open until it is
+closed with a *verdict*.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from retouchd.errors import Problem
+
+Scalar: TypeAlias = str | int | float | bool
+"""A value of a request's parameter as it was set, before it is written as text on the wire."""
+
+
+class Role(StrEnum):
+    """
+    What a member is to its bundle.
+    """
+
+    IMAGE = "image"
+    PROMPT = "prompt"
+    MASK = "mask"
+    LEFTOVER = "leftover"
+    """A record or reason of our own that came back with its image from `error/`."""
+
+
+class Verdict(StrEnum):
+    """
+    What one attempt meant for the job and for the money.
+    """
+
+    DONE = "done"
+    TRANSIENT = "transient"
+    """Provably unpaid: may be repeated freely."""
+    IN_DOUBT = "in_doubt"
+    """May have been charged: repeats are counted."""
+    REFUSED = "refused"
+    """This file will not be accepted as it is."""
+    ACCOUNT = "account"
+    """No file will be accepted before a person has acted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """
+    The identity of a file's content as a stat shows it, without reading: bytes, nanoseconds.
+
+    ctime is left out on purpose: a rename changes it.
+    """
+
+    size: int
+    mtime_ns: int
+    inode: int
+    device: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """
+    One file of a bundle: its role, its own name, and where in the inbox it lay.
+
+    `folder` is the path below the inbox with `/` between parts, `""` at the top. `inbox_name` differs
+    from `name` only while a job is given back under a free name. `sha256` is set for sidecars.
+    """
+
+    role: Role
+    name: str
+    inbox_name: str
+    snapshot: Snapshot
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """
+    What is asked of the endpoint, frozen when the job is opened.
+
+    `parameters` holds what was set besides model and prompt, in the order it goes on the wire;
+    `origin` says for each key which file it came from (`config` for the configuration).
+    `prompt` is None when none could be had; the job's problems then say why.
+    """
+
+    model: str
+    prompt: str | None
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """
+    A bundle with an id: everything `job.json` holds, written whole before the claim.
+
+    Members stand in the order they are claimed. `problems` are the faults seen before the claim;
+    a job that has any goes to `error/` without a request. `stem` names the bundle in done and error.
+    """
+
+    id: str
+    folder: str
+    stem: str
+    members: tuple[Member, ...]
+    request: Request
+    claimed_at: dt.datetime
+    previous: str | None = None
+    problems: tuple[Problem, ...] = ()
+
+    def member(self, role: Role) -> Member | None:
+        """
+        Return the first member with that role.
+        """
+        return next((member for member in self.members if member.role is role), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """
+    A closed attempt: what one request came to.
+
+    `code` is the endpoint's or ours, for people and logs; `request_id` the endpoint's own. Times are
+    aware UTC; `seconds` is the time from sending to the last byte. `probe` marks a request made while
+    the gate was shut: it does not count against `endpoint.max_attempts`.
+    """
+
+    number: int
+    verdict: Verdict
+    sent_at: dt.datetime
+    closed_at: dt.datetime
+    seconds: float
+    http_status: int | None = None
+    code: str = ""
+    message: str = ""
+    request_id: str | None = None
+    retry_at: dt.datetime | None = None
+    probe: bool = False
+    usage: Mapping[str, Any] | None = None
+    problem: Problem | None = None
+    """For a refusal: the fault in words for the person who dropped the file."""
