@@ -8,7 +8,7 @@ closed with a *verdict*.
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -65,8 +65,8 @@ class Member:
     """
     One file of a bundle: its role, its own name, and where in the inbox it lay.
 
-    `folder` is the path below the inbox with `/` between parts, `""` at the top. `inbox_name` differs
-    from `name` only while a job is given back under a free name. `sha256` is set for sidecars.
+    `inbox_name` differs from `name` only while a job is given back under a free name. `sha256` is set
+    for sidecars.
     """
 
     role: Role
@@ -98,7 +98,8 @@ class Job:
     A bundle with an id: everything `job.json` holds, written whole before the claim.
 
     Members stand in the order they are claimed. `problems` are the faults seen before the claim;
-    a job that has any goes to `error/` without a request. `stem` names the bundle in done and error.
+    a job that has any goes to `error/` without a request. `folder` is the path below the inbox with
+    `/` between its parts, `""` at the top; `stem` names the bundle in outbox, done and error.
     """
 
     id: str
@@ -115,6 +116,15 @@ class Job:
         Return the first member with that role.
         """
         return next((member for member in self.members if member.role is role), None)
+
+    def under(self, stem: str, suffixes: Mapping[str, str]) -> "Job":
+        """
+        Return the job with other names in the inbox: the stem followed by each member's own suffix.
+        """
+        members = tuple(
+            replace(member, inbox_name=stem + suffixes[member.name]) for member in self.members
+        )
+        return replace(self, members=members)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

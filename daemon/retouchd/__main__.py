@@ -1,0 +1,7 @@
+"""
+`python -m retouchd` is `retouchd`.
+"""
+
+from retouchd.cli.main import main
+
+main()

@@ -1,0 +1,202 @@
+"""
+The last walk of a job: pictures into the outbox, then the record and the originals to done or error.
+
+To another filesystem a file is copied under a temporary name, then its source is staged, then the copy
+gets its name: at every moment the file stands whole somewhere, and what is there says what is left.
+"""
+
+import contextlib
+import errno
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from retouchd.adapters import files
+from retouchd.adapters.folders import Folders
+from retouchd.adapters.spool import Spool, Standing
+from retouchd.errors import Blocked, Problem
+from retouchd.rules import naming
+from retouchd.rules.job import Job, Role
+from retouchd.rules.phase import ORIGINALS, OUTPUTS
+from retouchd.rules.plan import IsTaken, Item, Plan, plan_originals, plan_outputs, rename_pending
+from retouchd.rules.record import document, own_record, reason, record
+
+
+class Delivery:
+    """
+    The way out of the spool. Every method may be repeated; each raises Blocked while a folder is full,
+    read-only, away or has a file in the way.
+    """
+
+    def __init__(self, *, spool: Spool, folders: Folders) -> None:
+        self._spool = spool
+        self._folders = folders
+
+    def plan(self, standing: Standing, problems: Sequence[Problem], now: datetime) -> None:
+        """
+        Fix the end of a job: done with its outputs, or error with its problems.
+        """
+        job = _job(standing)
+        target = self._archive_folder(job, is_done=not problems)
+        sources = [*(_paid_answer(standing) if problems else ()), *_originals(standing)]
+        stem, originals = plan_originals(job, sources, _taken_in(target))
+        outbox = self._folders.outbox / job.folder
+        outputs = () if problems else plan_outputs(job, standing.below(OUTPUTS), _taken_in(outbox))
+        plan = Plan(
+            finished_at=now,
+            stem=stem,
+            outputs=outputs,
+            originals=originals,
+            problems=tuple(problems),
+        )
+        self._spool.fix(job.id, plan)
+
+    def publish(self, standing: Standing) -> None:
+        """
+        Rename each picture into the outbox; names taken since the plan lead to a new plan.
+        """
+        job, plan = _job(standing), _plan(standing)
+        outbox = self._folders.outbox / job.folder
+        with _blocked(outbox):
+            for item in plan.outputs:
+                try:
+                    self._deliver(job, item, outbox)
+                except FileExistsError:
+                    self._plan_outputs_again(standing, outbox)
+                    return
+
+    def archive(self, standing: Standing) -> None:
+        """
+        Write the record, which reserves the stem, then the reason, then move the originals.
+        """
+        job, plan = _job(standing), _plan(standing)
+        folder = self._archive_folder(job, is_done=plan.is_done)
+        with _blocked(folder):
+            files.make_folder(folder)
+            if not self._reserve(standing, folder):
+                return
+            if plan.problems:
+                self._write(job, folder, plan.stem + naming.REASON, reason(job, plan.problems))
+            for item in plan.originals:
+                self._deliver(job, item, folder)
+        for member in job.members:
+            if member.role is Role.LEFTOVER:
+                files.remove(self._spool.folder(job.id) / ORIGINALS / member.name)
+
+    def _reserve(self, standing: Standing, folder: Path) -> bool:
+        """
+        Create the record; return False after planning another stem where somebody was faster.
+        """
+        job, plan = _job(standing), _plan(standing)
+        body = document(record(job, standing.attempts, plan))
+        name = plan.stem + naming.RECORD
+        if self._write(job, folder, name, body):
+            return True
+        if own_record((folder / name).read_bytes()) == job.id:
+            return True
+        sources = [item.source for item in plan.originals]
+        stem, originals = plan_originals(job, sources, _taken_in(folder))
+        self._spool.fix(job.id, replace(plan, stem=stem, originals=originals))
+        return False
+
+    def _write(self, job: Job, folder: Path, name: str, body: bytes) -> bool:
+        temporary = folder / f".retouchd-{job.id}-note"
+        try:
+            files.create(folder / name, body, temporary)
+        except FileExistsError:
+            files.remove(temporary)
+            return False
+        return True
+
+    def _plan_outputs_again(self, standing: Standing, outbox: Path) -> None:
+        job, plan = _job(standing), _plan(standing)
+        pending = [item for item in plan.outputs if self._is_pending(job, item)]
+        names = [item.source.partition("/")[2] for item in pending]
+        renamed = plan_outputs(job, names, _taken_in(outbox))
+        self._spool.fix(job.id, rename_pending(plan, pending, renamed))
+
+    def _is_pending(self, job: Job, item: Item) -> bool:
+        folder = self._spool.folder(job.id)
+        return files.is_taken(folder / item.source) or files.is_taken(_staged(folder, item))
+
+    def _deliver(self, job: Job, item: Item, folder: Path) -> None:
+        own = self._spool.folder(job.id)
+        temporary = folder / f".retouchd-{job.id}-{item.key}"
+        target = folder / item.target
+        if not files.is_taken(_staged(own, item)):
+            if not files.is_taken(own / item.source):
+                return
+            files.make_folder(folder)
+            if _renamed(own / item.source, target):
+                return
+            files.copy(own / item.source, temporary)
+            files.rename(own / item.source, _staged(own, item))
+        elif not files.is_taken(temporary) and not files.is_copy(_staged(own, item), target):
+            # Somebody cleared the copy away before it got its name: the staged file is the last one.
+            files.copy(_staged(own, item), temporary)
+        if files.is_taken(temporary):
+            files.rename_new(temporary, target)
+        files.remove(_staged(own, item))
+
+    def _archive_folder(self, job: Job, *, is_done: bool) -> Path:
+        return (self._folders.done if is_done else self._folders.error) / job.folder
+
+
+def _renamed(source: Path, target: Path) -> bool:
+    try:
+        files.rename_new(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        return False
+    return True
+
+
+def _staged(folder: Path, item: Item) -> Path:
+    return folder / f"{item.key}.staged"
+
+
+def _taken_in(folder: Path) -> IsTaken:
+    return lambda name: files.is_taken(folder / name)
+
+
+def _originals(standing: Standing) -> list[str]:
+    """
+    Return what is in `originals/`, without our own records and reasons that came back with it.
+    """
+    leftovers = {m.name for m in _job(standing).members if m.role is Role.LEFTOVER}
+    return [f"{ORIGINALS}/{name}" for name in standing.below(ORIGINALS) if name not in leftovers]
+
+
+def _paid_answer(standing: Standing) -> list[str]:
+    """
+    Return the last answer if it may be worth money: a success that nobody could read.
+    """
+    name = f"attempt-{standing.number}.response"
+    closed = [each.http_status for each in standing.attempts if each.number == standing.number]
+    is_success = all(status is not None and 200 <= status < 300 for status in closed)
+    return [name] if name in standing.files and is_success else []
+
+
+def _job(standing: Standing) -> Job:
+    assert standing.job is not None, f"{standing.id} has no job.json"
+    return standing.job
+
+
+def _plan(standing: Standing) -> Plan:
+    assert standing.plan is not None, f"{standing.id} has no plan.json"
+    return standing.plan
+
+
+@contextlib.contextmanager
+def _blocked(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        name = error.filename2 or error.filename or folder
+        if isinstance(error, FileExistsError):
+            msg = f"{name} is in the way. Move it elsewhere; retouchd then goes on by itself."
+        else:
+            msg = f"{folder} cannot be written ({error.strerror}). retouchd tries again by itself."
+        raise Blocked(msg) from error

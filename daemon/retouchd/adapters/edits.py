@@ -1,0 +1,218 @@
+"""
+The endpoint: asks for an edit, fetches a result by its URL, lists the models.
+
+Every way an exchange can end is one of: an `Answer`, `NotSent`, `NoAnswer`; for a result's URL an `Answer`,
+`FetchRefused`, `FetchFailed`. What an answer means is not decided here.
+"""
+
+import asyncio
+import contextlib
+import re
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from retouchd import __version__
+from retouchd.adapters.addresses import FetchFailed, FetchRefused, target_of
+from retouchd.adapters.compression import decoded
+from retouchd.adapters.fetch import Fetcher
+from retouchd.adapters.transport import (
+    Answer,
+    Head,
+    NoAnswer,
+    NotSent,
+    Outgoing,
+    Transport,
+    tls_context,
+)
+from retouchd.adapters.uploads import Unreadable, Upload, measure, stream
+from retouchd.errors import ConfigurationError
+from retouchd.rules.wire import encode, parts_of
+
+__all__ = [
+    "Answer",
+    "EditsClient",
+    "Endpoint",
+    "FetchFailed",
+    "FetchRefused",
+    "Head",
+    "NoAnswer",
+    "NotSent",
+    "Unreadable",
+    "Upload",
+    "decoded",
+]
+
+ANSWER_LIMIT = 512 << 20
+_MODELS_LIMIT = 8 << 20
+_FETCH_SECONDS = 120.0
+_MODELS_SECONDS = 20.0
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+_FRAMING = {"content-length", "content-type", "transfer-encoding", "connection", "host"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """
+    How the endpoint is reached: plain values of the configuration's `[endpoint]`.
+    """
+
+    base_url: str
+    api_key: str | None = field(repr=False)
+    timeout_seconds: float
+    connect_timeout_seconds: float
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ca_file: Path | None = None
+    allow_private_urls: bool = False
+    concurrency: int = 4
+
+
+class EditsClient:
+    """
+    The endpoint as an async context manager; any number of requests may run at once.
+
+    Raises ConfigurationError for an address, key, header, authority or proxy that cannot be used.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._headers = _headers_of(endpoint)
+        self._opened: Transport | None = None
+
+    async def __aenter__(self) -> Self:
+        context = await asyncio.to_thread(tls_context, self._endpoint.ca_file)
+        self._opened = Transport(
+            context=context, connect_seconds=self._endpoint.connect_timeout_seconds
+        )
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._opened = None
+
+    @contextlib.asynccontextmanager
+    async def ask(
+        self,
+        *,
+        fields: Sequence[tuple[str, str]],
+        images: Sequence[Upload],
+        mask: Upload | None,
+        key: str,
+    ) -> AsyncIterator[Answer]:
+        """
+        Ask for an edit and yield the answer when its head is there.
+
+        `key` is the same for every attempt at one job. Raises NotSent (Unreadable, if a file of ours was
+        the reason) or NoAnswer, also while the answer's chunks are read.
+        """
+        uploads = [*images, mask] if mask is not None else [*images]
+        sizes = await measure(uploads)
+        measured = [
+            (upload.content_type, size) for upload, size in zip(uploads, sizes, strict=True)
+        ]
+        parts = parts_of(measured[: len(images)], measured[-1] if mask is not None else None)
+        boundary = secrets.token_hex(16)
+        envelope = encode(fields, parts, boundary)
+        headers = {
+            **self._headers,
+            "content-type": f"multipart/form-data; boundary={boundary}",
+            "content-length": str(envelope.length),
+            "idempotency-key": key,
+        }
+        outgoing = Outgoing(
+            method="POST",
+            url=self._url("/images/edits"),
+            headers=headers,
+            seconds=self._endpoint.timeout_seconds,
+            limit=ANSWER_LIMIT,
+            body=stream(envelope, uploads, sizes),
+        )
+        async with self._transport.exchange(outgoing) as answer:
+            yield answer
+
+    async def models(self) -> tuple[Head, bytes]:
+        """
+        Return the answer to `GET {base_url}/models`, whole. Raises NotSent or NoAnswer.
+        """
+        outgoing = Outgoing(
+            method="GET",
+            url=self._url("/models"),
+            headers=self._headers,
+            seconds=min(self._endpoint.timeout_seconds, _MODELS_SECONDS),
+            limit=_MODELS_LIMIT,
+        )
+        async with self._transport.exchange(outgoing) as answer:
+            body = b"".join([chunk async for chunk in answer.chunks()])
+        return answer.head, decoded(body, answer.head, _MODELS_LIMIT)
+
+    def fetch(self, url: str) -> AbstractAsyncContextManager[Answer]:
+        """
+        Fetch a picture by the URL an answer gave, absolute or relative to the endpoint's.
+
+        The key goes to the endpoint's own origin only; redirects are not followed; at most 64 MiB of
+        `image/*` or unnamed bytes. Raises FetchRefused or FetchFailed, also while the chunks are read.
+        """
+        fetcher = Fetcher(
+            transport=self._transport,
+            base_url=self._endpoint.base_url,
+            headers=self._headers,
+            seconds=min(self._endpoint.timeout_seconds, _FETCH_SECONDS),
+            allow_private=self._endpoint.allow_private_urls,
+        )
+        return fetcher.fetch(url)
+
+    @property
+    def _transport(self) -> Transport:
+        if self._opened is None:
+            raise RuntimeError("the client is used outside its `async with`")
+        return self._opened
+
+    def _url(self, path: str) -> str:
+        """
+        Return a URL below the endpoint's; what stands in its query (a version, on Azure) stays.
+        """
+        root, mark, query = self._endpoint.base_url.partition("?")
+        return f"{root.rstrip('/')}{path}{mark}{query}"
+
+
+def _headers_of(endpoint: Endpoint) -> dict[str, str]:
+    """
+    Return the headers of every request to the endpoint, lower-case; the person's replace our defaults.
+
+    Raises ConfigurationError with everything that would fail at the first request.
+    """
+    problems = []
+    if not _is_http(endpoint.base_url):
+        problems.append(f"endpoint.base_url {endpoint.base_url!r} is not an http or https URL")
+    headers = {
+        "accept": "application/json",
+        "accept-encoding": "identity",
+        "user-agent": f"retouchd/{__version__}",
+    }
+    if endpoint.api_key is not None:
+        headers["authorization"] = f"Bearer {endpoint.api_key}"
+        if not _HEADER_VALUE.fullmatch(endpoint.api_key):
+            problems.append(
+                "endpoint.api_key is empty or holds a character no key has; copy it anew"
+            )
+    for name, value in endpoint.headers.items():
+        if name.lower() in _FRAMING:
+            problems.append(f"endpoint.headers: {name} is set by retouchd itself; remove it")
+        elif not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            problems.append(f"endpoint.headers: {name!r} or its value is empty or not plain ASCII")
+        headers[name.lower()] = value
+    if problems:
+        raise ConfigurationError(problems)
+    return headers
+
+
+def _is_http(base_url: str) -> bool:
+    try:
+        target_of(base_url, base_url)
+    except FetchRefused:
+        return False
+    return base_url.isprintable()

@@ -1,0 +1,300 @@
+"""
+The disk: every change that must survive a power cut goes through here.
+
+A write is temporary file, write, fsync, rename, fsync of the directory. A rename never overwrites and
+fsyncs both directories, the target's first: btrfs was measured to show a moved file in both places, or
+an empty file under the new name, where one of them was left out.
+"""
+
+import ctypes
+import errno
+import filecmp
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+from retouchd.rules.job import Snapshot
+
+_RENAME_NOREPLACE = 1
+_AT_FDCWD = -100
+_BLOCK = 1 << 20
+_UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class DurableFile:
+    """
+    A file that appears under its name whole or not at all.
+
+    Use as a context manager; leaving it without `commit` leaves only a temporary name behind.
+    """
+
+    def __init__(self, path: Path, temporary: Path | None = None) -> None:
+        self._path = path
+        self._temporary = temporary or temporary_of(path)
+        self._fd = os.open(
+            self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """
+        Let go of the file; what was not committed stays under its temporary name.
+        """
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def write(self, data: bytes) -> None:
+        """
+        Append all of `data`; a short write is continued.
+        """
+        _write_all(self._fd, data)
+
+    def seal(self) -> None:
+        """
+        Make the bytes durable under the temporary name and close the file.
+        """
+        os.fsync(self._fd)
+        self.close()
+
+    def commit(self, *, replace: bool = True) -> None:
+        """
+        Seal the file and give it its name; with `replace=False` a taken name raises FileExistsError.
+        """
+        self.seal()
+        if replace:
+            os.rename(self._temporary, self._path)
+            fsync_folder(self._path.parent)
+        else:
+            rename_new(self._temporary, self._path)
+
+
+def temporary_of(path: Path) -> Path:
+    """
+    Return the name under which a file of our own is written first.
+    """
+    return path.with_name(f"{path.name}.tmp")
+
+
+def write(path: Path, data: bytes) -> None:
+    """
+    Put a whole file in place, over an older one of that name.
+    """
+    with DurableFile(path) as file:
+        file.write(data)
+        file.commit()
+
+
+def create(path: Path, data: bytes, temporary: Path) -> None:
+    """
+    Put a whole new file in place; raises FileExistsError where the name is taken.
+    """
+    with DurableFile(path, temporary) as file:
+        file.write(data)
+        file.commit(replace=False)
+
+
+def append(path: Path, line: bytes) -> None:
+    """
+    Add one line to a journal; a line torn by an earlier crash is ended first.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    try:
+        size = os.fstat(fd).st_size
+        torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+        _write_all(fd, (b"\n" if torn else b"") + line + b"\n")
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    if size == 0:
+        fsync_folder(path.parent)
+
+
+def rename(source: Path, target: Path) -> None:
+    """
+    Rename within the daemon's own folders, over nothing that matters; durable on return.
+    """
+    os.rename(source, target)
+    _fsync_both(source, target)
+
+
+def rename_new(source: Path, target: Path) -> None:
+    """
+    Rename without ever overwriting; durable on return.
+
+    Where the filesystem cannot refuse a taken name in one step, the file is linked under the new name
+    and unlinked under the old one; found between the two, it is only unlinked. Raises FileExistsError,
+    and OSError with EXDEV where the target lies on another filesystem.
+    """
+    try:
+        _rename_noreplace(source, target)
+    except FileExistsError:
+        if not _is_same(source, target):
+            raise
+        os.unlink(source)
+    _fsync_both(source, target)
+
+
+def copy(source: Path, target: Path) -> None:
+    """
+    Copy bytes, times and mode to a name of our own in another folder; the bytes are durable on return.
+    """
+    with open(source, "rb") as reader, DurableFile(target, target) as writer:
+        for block in _blocks(reader.fileno()):
+            writer.write(block)
+        shutil.copystat(source, target, follow_symlinks=False)
+        writer.seal()
+
+
+def make_folder(path: Path) -> None:
+    """
+    Make a folder and those above it, each durable before the next.
+
+    Raises NotADirectoryError where something else has the name.
+    """
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    try:
+        os.mkdir(path)
+    except FileExistsError as error:
+        if not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "Not a folder", str(path)) from error
+    fsync_folder(path.parent)
+
+
+def remove(path: Path) -> None:
+    """
+    Remove a file of our own, if it is still there.
+    """
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    fsync_folder(path.parent)
+
+
+def remove_empty(path: Path) -> None:
+    """
+    Remove a folder only if it is empty, if it is still there; raises OSError otherwise.
+    """
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        return
+    fsync_folder(path.parent)
+
+
+def fsync_folder(path: Path) -> None:
+    """
+    Make the names in a folder durable; filesystems that cannot (some network mounts) are left at that.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+    finally:
+        os.close(fd)
+
+
+def sweep(folder: Path, spared: str) -> None:
+    """
+    Remove a folder of our own with all that is in it, except what a sub-folder named `spared` holds.
+    """
+    for entry in list(os.scandir(folder)):
+        path = folder / entry.name
+        if not entry.is_dir(follow_symlinks=False):
+            os.unlink(path)
+        elif entry.name == spared:
+            remove_empty(path)
+        else:
+            sweep(path, spared)
+    os.rmdir(folder)
+
+
+def snapshot(path: Path) -> Snapshot | None:
+    """
+    Return the identity of a regular file without following a link; None if there is none.
+    """
+    try:
+        found = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return Snapshot(
+        size=found.st_size,
+        mtime_ns=found.st_mtime_ns,
+        inode=found.st_ino,
+        device=found.st_dev,
+    )
+
+
+def is_copy(source: Path, target: Path) -> bool:
+    """
+    Return whether the target is there and holds the same bytes.
+    """
+    return target.is_file() and filecmp.cmp(source, target, shallow=False)
+
+
+def is_taken(path: Path) -> bool:
+    """
+    Return whether anything, a dangling link included, has that name.
+    """
+    return os.path.lexists(path)
+
+
+def names(path: Path) -> list[str]:
+    """
+    Return the names in a folder, none if it is not there.
+    """
+    try:
+        return os.listdir(path)
+    except FileNotFoundError:
+        return []
+
+
+def _rename_noreplace(source: Path, target: Path) -> None:
+    flags = ctypes.c_uint(_RENAME_NOREPLACE)
+    old, new = os.fsencode(source), os.fsencode(target)
+    if _libc.renameat2(_AT_FDCWD, old, _AT_FDCWD, new, flags) == 0:
+        return
+    code = ctypes.get_errno()
+    if code not in _UNSUPPORTED:
+        raise OSError(code, os.strerror(code), str(source), None, str(target))
+    os.link(source, target, follow_symlinks=False)
+    os.unlink(source)
+
+
+def _is_same(source: Path, target: Path) -> bool:
+    one, other = os.lstat(source), os.lstat(target)
+    return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+
+
+def _fsync_both(source: Path, target: Path) -> None:
+    fsync_folder(target.parent)
+    if source.parent != target.parent:
+        fsync_folder(source.parent)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
+def _blocks(fd: int) -> Iterator[bytes]:
+    while block := os.read(fd, _BLOCK):
+        yield block

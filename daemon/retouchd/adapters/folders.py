@@ -1,0 +1,109 @@
+"""
+The five folders: their places, and the proof at start that they can be what they are for.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from itertools import combinations
+from pathlib import Path
+
+from retouchd.adapters import files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folders:
+    """
+    Where the person's folders and the daemon's own stand, as absolute paths.
+    """
+
+    inbox: Path
+    outbox: Path
+    done: Path
+    error: Path
+    work: Path
+
+    def items(self) -> Iterator[tuple[str, Path]]:
+        """
+        Return each folder's key in the configuration with its path.
+        """
+        for each in fields(self):
+            yield f"folders.{each.name}", getattr(self, each.name)
+
+    def make(self) -> list[str]:
+        """
+        Make the folders that are missing; return a sentence for each one that cannot be made.
+        """
+        problems = []
+        for key, path in self.items():
+            try:
+                files.make_folder(path)
+            except OSError as error:
+                problems.append(
+                    f"{key}: {path} cannot be made: {error.strerror}. "
+                    "Make it by hand, or give it another place."
+                )
+        return problems
+
+    def problems(self) -> list[str]:
+        """
+        Return a sentence for each reason why these folders cannot work together.
+        """
+        found = [problem for key, path in self.items() if (problem := _unusable(key, path))]
+        if found:
+            return found
+        found = [
+            problem
+            for (key, path), (other_key, other) in combinations(self.items(), 2)
+            if (problem := _overlap(key, path, other_key, other))
+        ]
+        return found or _unmovable(self.inbox, self.work)
+
+
+def _unusable(key: str, path: Path) -> str | None:
+    if not path.is_dir():
+        return f"{key}: {path} is not there. Make it, or run `retouchd init`."
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        return f"{key}: {path} may not be read and written by this user. Change its owner or mode."
+    return None
+
+
+def _overlap(key: str, path: Path, other_key: str, other: Path) -> str | None:
+    """
+    Compare by device and inode, so that links and bind mounts are seen through.
+    """
+    own, others = _lineage(path), _lineage(other)
+    if own[0] == others[0]:
+        return f"{key} and {other_key} are the same folder, {path}. Give each a place of its own."
+    if own[0] in others:
+        return f"{other_key}: {other} lies inside {key}, {path}. Give it a place outside."
+    if others[0] in own:
+        return f"{key}: {path} lies inside {other_key}, {other}. Give it a place outside."
+    return None
+
+
+def _lineage(path: Path) -> list[tuple[int, int]]:
+    real = path.resolve()
+    return [(found.st_dev, found.st_ino) for found in map(os.stat, (real, *real.parents))]
+
+
+def _unmovable(inbox: Path, work: Path) -> list[str]:
+    """
+    Prove by a real rename that a file of the inbox can be claimed: equal device numbers prove nothing.
+    """
+    probe = f".retouchd-probe-{secrets.token_hex(4)}"
+    try:
+        (inbox / probe).touch(exist_ok=False)
+        try:
+            (inbox / probe).rename(work / probe)
+        finally:
+            for place in (inbox, work):
+                (place / probe).unlink(missing_ok=True)
+    except OSError as error:
+        problem = (
+            f"folders.work: files of {inbox} cannot be renamed into {work}: {error.strerror}. "
+            "Both must lie on one filesystem; set folders.work to a place beside the inbox."
+        )
+        return [problem]
+    return []

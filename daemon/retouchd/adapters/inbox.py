@@ -1,0 +1,131 @@
+"""
+The inbox as it lies there: looked at and read, never followed out of, never written to.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from retouchd.rules.ignore import Ignored, IgnoreTable, Kind
+from retouchd.rules.settling import Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """
+    Something that is left alone, and why; `is_told` if a person should hear of it.
+    """
+
+    reason: str
+    is_told: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """
+    One folder of the inbox: its path below the inbox, its files, its sub-folders, what is left alone.
+    """
+
+    folder: str
+    files: dict[str, Signature] = field(default_factory=dict)
+    left: dict[str, Left] = field(default_factory=dict)
+
+
+class Inbox:
+    """
+    The eyes on the inbox. Paths are relative to it, with `/` between parts and `""` for itself.
+    """
+
+    def __init__(self, *, root: Path, ignored: IgnoreTable, recursive: bool) -> None:
+        self.root = root
+        self._ignored = ignored
+        self._recursive = recursive
+
+    def look(self, folder: str, name: str) -> Signature | Left | None:
+        """
+        Return a file's signature, why it is left alone, or None where there is nothing or a folder.
+        """
+        if ignored := self._ignored.file(name):
+            return _left(ignored)
+        try:
+            found = os.lstat(self.root / folder / name)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return _seen(found)
+
+    def takes_folder(self, folder: str) -> bool:
+        """
+        Return whether files of that folder are taken at all.
+        """
+        if folder and not self._recursive:
+            return False
+        return not any(self._ignored.folder(part) for part in folder.split("/") if part)
+
+    def is_temporary(self, name: str) -> bool:
+        """
+        Return whether a name is one that some writer gives to unfinished files.
+        """
+        ignored = self._ignored.file(name)
+        return ignored is not None and ignored.kind is Kind.TEMPORARY
+
+    def walk(self, folder: str = "") -> Iterator[Listing]:
+        """
+        Return the listing of a folder and of every one below it; one that vanishes meanwhile is left out.
+        """
+        if not self.takes_folder(folder):
+            return
+        listing, below = Listing(folder), []
+        try:
+            with os.scandir(self.root / folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        below.append(f"{folder}/{entry.name}" if folder else entry.name)
+                    else:
+                        self._list(listing, entry)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        yield listing
+        for each in sorted(below):
+            yield from self.walk(each)
+
+    def read(self, folder: str, name: str, limit: int) -> bytes:
+        """
+        Return at most `limit + 1` bytes of a regular file; raises OSError, also for a link or a pipe.
+        """
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        fd = os.open(self.root / folder / name, flags)
+        with os.fdopen(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise FileNotFoundError(name)
+            return file.read(limit + 1)
+
+    def _list(self, listing: Listing, entry: os.DirEntry[str]) -> None:
+        if ignored := self._ignored.file(entry.name):
+            listing.left[entry.name] = _left(ignored)
+            return
+        try:
+            seen = _seen(entry.stat(follow_symlinks=False))
+        except FileNotFoundError:
+            return
+        if isinstance(seen, Left):
+            listing.left[entry.name] = seen
+        elif seen is not None:
+            listing.files[entry.name] = seen
+
+
+def _left(ignored: Ignored) -> Left:
+    return Left(ignored.reason, is_told=ignored.kind is Kind.CONFLICT)
+
+
+def _seen(found: os.stat_result) -> Signature | Left | None:
+    if stat.S_ISREG(found.st_mode):
+        return Signature(
+            found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
+        )
+    if stat.S_ISDIR(found.st_mode):
+        return None
+    if stat.S_ISLNK(found.st_mode):
+        return Left("a symbolic link: copy the file itself into the inbox", is_told=True)
+    return Left("not a regular file", is_told=True)

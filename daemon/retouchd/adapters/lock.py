@@ -1,0 +1,49 @@
+"""
+The lock of a work folder: one daemon at a time, and whether the last one ended cleanly.
+
+The kernel drops the lock with the process, so none is ever stale. The lock's file holds the number of
+the process until it ends cleanly; found filled, the last end was not.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from retouchd.errors import WorkFolderHeld
+
+
+class WorkLock:
+    """
+    The hold on a work folder; a context manager. Raises WorkFolderHeld where another process has it.
+    """
+
+    def __init__(self, work: Path) -> None:
+        self._work = work
+        self._fd = -1
+        self.was_clean = True
+
+    def __enter__(self) -> Self:
+        self._fd = os.open(self._work / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
+            os.close(self._fd)
+            msg = (
+                f"Another retouchd{f' (process {holder})' if holder else ''} holds {self._work}. "
+                "Stop it first, or give this one a work folder of its own (folders.work)."
+            )
+            raise WorkFolderHeld(msg) from error
+        self.was_clean = os.fstat(self._fd).st_size == 0
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        if kind is None:
+            os.ftruncate(self._fd, 0)
+        os.close(self._fd)

@@ -1,0 +1,299 @@
+"""
+The spool: the sole owner of the work folder, where the files of a job's directory are its state.
+
+    jobs/<id>/            one directory a job; see `rules.phase` for what its files mean
+    trash/                forgotten jobs on their way out
+    history.jsonl, lock   see their own modules
+
+Every method is one durable step that may be repeated after a crash at any point of it. All of them
+block and belong in a thread. OSErrors go to the caller, who knows what they mean for the job.
+"""
+
+import datetime as dt
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retouchd.adapters import files
+from retouchd.adapters.files import DurableFile
+from retouchd.rules import documents, naming
+from retouchd.rules.job import Attempt, Job, Member
+from retouchd.rules.phase import JOB, ORIGINALS, OUTPUTS, PLAN, Phase, attempts_in, phase_of
+from retouchd.rules.plan import Plan, suffix_in
+
+CRASHES = "crashes"
+_UNSEALED = "outputs.part"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """
+    All that a job's directory says: its documents, and the relative names of its files.
+    """
+
+    id: str
+    files: frozenset[str]
+    job: Job | None
+    attempts: tuple[Attempt, ...]
+    plan: Plan | None
+    crashes: tuple[str, ...]
+
+    @property
+    def phase(self) -> Phase:
+        """
+        Return where the job stands.
+        """
+        members = (member.name for member in self.job.members) if self.job else ()
+        return phase_of(self.files, members)
+
+    @property
+    def number(self) -> int:
+        """
+        Return the number of the last attempt, open or closed; 0 if there is none.
+        """
+        return max(attempts_in(self.files), default=0)
+
+    def below(self, folder: str) -> list[str]:
+        """
+        Return the names in one of the job's folders, in the order of their numbers or letters.
+        """
+        found = [name.partition("/")[2] for name in self.files if name.startswith(f"{folder}/")]
+        return sorted(found, key=lambda name: (len(name.partition(".")[0]), name))
+
+
+class Spool:
+    """
+    The jobs in a work folder.
+    """
+
+    def __init__(self, *, work: Path, inbox: Path) -> None:
+        self._jobs = work / "jobs"
+        self._trash = work / "trash"
+        self._inbox = inbox
+
+    def prepare(self) -> None:
+        """
+        Make the folders, and clear away what was forgotten.
+        """
+        files.make_folder(self._jobs)
+        files.make_folder(self._trash)
+        for name in files.names(self._trash):
+            files.sweep(self._trash / name, ORIGINALS)
+
+    def ids(self) -> list[str]:
+        """
+        Return the ids of all jobs, oldest first.
+        """
+        return sorted(files.names(self._jobs))
+
+    def folder(self, job_id: str) -> Path:
+        """
+        Return the directory of a job, for those that read its files.
+        """
+        return self._jobs / job_id
+
+    def load(self, job_id: str) -> Standing:
+        """
+        Return what the job's directory says now; raises ValueError or KeyError for a broken document.
+        """
+        folder = self.folder(job_id)
+        found = frozenset(_names_below(folder))
+        closed = (n for n, parts in sorted(attempts_in(found).items()) if "json" in parts)
+        return Standing(
+            id=job_id,
+            files=found,
+            job=documents.load_job((folder / JOB).read_bytes()) if JOB in found else None,
+            attempts=tuple(
+                documents.load_attempt((folder / f"attempt-{n}.json").read_bytes()) for n in closed
+            ),
+            plan=documents.load_plan((folder / PLAN).read_bytes()) if PLAN in found else None,
+            crashes=_lines(folder / CRASHES) if CRASHES in found else (),
+        )
+
+    def open(self, job: Job) -> None:
+        """
+        Make the directory of a new job: all that must be known of it is durable before the claim.
+        """
+        folder = self.folder(job.id)
+        files.make_folder(folder / ORIGINALS)
+        files.write(folder / JOB, documents.dump(job))
+
+    def claim(self, job: Job) -> bool:
+        """
+        Rename the members out of the inbox, the image first; return whether all of them are here.
+
+        A file that is no longer the one seen is left alone, with all that follow it: it belongs to
+        somebody's newer bundle, or to another daemon.
+        """
+        return all(self._claim_one(job, member) for member in job.members)
+
+    def give_back(self, job: Job) -> None:
+        """
+        Rename the members back into the inbox, the image last.
+
+        Where one of their names is taken by now, all of them get one free stem; the new names are
+        durable first, so that a half-done return still reads as a half-done claim.
+        """
+        target = self._inbox / job.folder
+        files.make_folder(target)
+        here = [m for m in job.members if files.is_taken(self._original(job, m))]
+        if any(files.is_taken(target / member.inbox_name) for member in here):
+            job = self._renamed(job, target)
+            here = [m for m in job.members if m.name in {each.name for each in here}]
+        for member in reversed(here):
+            files.rename_new(self._original(job, member), target / member.inbox_name)
+
+    def open_attempt(self, job_id: str, number: int, *, sent_at: dt.datetime, probe: bool) -> None:
+        """
+        Note that a request is about to be sent: from here on it may have been paid for.
+        """
+        note = json.dumps({"sent_at": sent_at.isoformat(), "probe": probe})
+        files.write(self.folder(job_id) / f"attempt-{number}.open", note.encode())
+
+    def opened(self, job_id: str, number: int) -> tuple[dt.datetime, bool]:
+        """
+        Return when an attempt was opened, and whether it was a probe.
+        """
+        note = json.loads((self.folder(job_id) / f"attempt-{number}.open").read_bytes())
+        return dt.datetime.fromisoformat(note["sent_at"]), note["probe"]
+
+    def keep(self, job_id: str, number: int, head: dict[str, Any]) -> DurableFile:
+        """
+        Return the file for an answer, its head line written; committed, it is never asked for again.
+        """
+        file = DurableFile(self.folder(job_id) / f"attempt-{number}.response")
+        file.write(json.dumps(head).encode() + b"\n")
+        return file
+
+    def half_kept(self, job_id: str, number: int) -> bytes:
+        """
+        Return the body of an answer as far as it was written, for one who starts over.
+        """
+        path = files.temporary_of(self.folder(job_id) / f"attempt-{number}.response")
+        return path.read_bytes().partition(b"\n")[2]
+
+    def kept(self, job_id: str, number: int) -> tuple[dict[str, Any], bytes]:
+        """
+        Return the head and the body of a kept answer.
+        """
+        raw = (self.folder(job_id) / f"attempt-{number}.response").read_bytes()
+        head, _, body = raw.partition(b"\n")
+        return json.loads(head), body
+
+    def close_attempt(self, job_id: str, attempt: Attempt) -> None:
+        """
+        Close an attempt with its verdict.
+        """
+        path = self.folder(job_id) / f"attempt-{attempt.number}.json"
+        files.write(path, documents.dump(attempt))
+
+    def begin_outputs(self, job_id: str) -> None:
+        """
+        Make an empty place to decode pictures into.
+        """
+        folder = self.folder(job_id) / _UNSEALED
+        if folder.is_dir():
+            files.sweep(folder, spared="")
+        files.make_folder(folder)
+
+    def output(self, job_id: str, number: int) -> Path:
+        """
+        Return where a decoded picture stands before it is named by what its bytes are.
+        """
+        return self.folder(job_id) / _UNSEALED / str(number)
+
+    def add_output(self, path: Path, blocks: Iterable[bytes]) -> None:
+        """
+        Write one decoded picture, durable but not yet named.
+        """
+        with DurableFile(path, path) as file:
+            for block in blocks:
+                file.write(block)
+            file.seal()
+
+    def name_output(self, picture: Path, extension: str) -> None:
+        """
+        Name a decoded picture by what its bytes are.
+        """
+        files.rename(picture, picture.with_name(f"{picture.name}.{extension}"))
+
+    def drop_output(self, picture: Path) -> None:
+        """
+        Drop what turned out to be no picture; the kept answer still has it.
+        """
+        files.remove(picture)
+
+    def seal_outputs(self, job_id: str) -> None:
+        """
+        Let the decoded pictures, each durable already, appear as `outputs/` whole.
+        """
+        folder = self.folder(job_id)
+        files.fsync_folder(folder / _UNSEALED)
+        files.rename(folder / _UNSEALED, folder / OUTPUTS)
+
+    def fix(self, job_id: str, plan: Plan) -> None:
+        """
+        Fix where everything goes, before the first rename.
+        """
+        files.write(self.folder(job_id) / PLAN, documents.dump(plan))
+
+    def add_crash(self, job_id: str, step: str) -> None:
+        """
+        Note that this step is about to be tried by a job that may have brought the daemon down.
+        """
+        files.append(self.folder(job_id) / CRASHES, step.encode())
+
+    def clear_crashes(self, job_id: str) -> None:
+        """
+        Forget the crashes of a job that made progress.
+        """
+        files.remove(self.folder(job_id) / CRASHES)
+
+    def discard(self, job_id: str) -> None:
+        """
+        Let go of a job that holds nothing of anybody's; raises OSError if `originals/` is not empty.
+        """
+        folder = self.folder(job_id)
+        files.remove_empty(folder / ORIGINALS)
+        files.rename(folder, self._trash / job_id)
+        files.sweep(self._trash / job_id, ORIGINALS)
+
+    def _claim_one(self, job: Job, member: Member) -> bool:
+        source = self._inbox / job.folder / member.inbox_name
+        target = self._original(job, member)
+        if files.is_taken(target):
+            return True
+        if files.snapshot(source) != member.snapshot:
+            return False
+        try:
+            files.rename_new(source, target)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _renamed(self, job: Job, target: Path) -> Job:
+        suffixes = {member.name: suffix_in(job, member.name) for member in job.members}
+        stem = naming.free_stem(
+            job.stem, job.id, list(suffixes.values()), lambda name: files.is_taken(target / name)
+        )
+        job = job.under(stem, suffixes)
+        files.write(self.folder(job.id) / JOB, documents.dump(job))
+        return job
+
+    def _original(self, job: Job, member: Member) -> Path:
+        return self.folder(job.id) / ORIGINALS / member.name
+
+
+def _names_below(folder: Path) -> Iterator[str]:
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            yield from (f"{entry.name}/{name}" for name in os.listdir(entry))  # noqa: PTH208
+        else:
+            yield entry.name
+
+
+def _lines(path: Path) -> tuple[str, ...]:
+    return tuple(path.read_text("utf-8").splitlines())

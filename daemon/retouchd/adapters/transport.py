@@ -1,0 +1,247 @@
+"""
+The network: one request over one connection, told apart by whether it can have cost anything.
+
+Each request gets a connection of its own. A kept one that the server closes at the moment we write looks
+exactly like a request that was lost after it was sent, and edits take seconds to minutes anyway; it also
+spares us the client library's pool, whose work grows with the square of its connections.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from retouchd.adapters.proxies import environment_proxies, proxy_of
+from retouchd.errors import ConfigurationError
+
+# A relay answers nothing for minutes; without a sign of life a NAT on the way forgets the connection.
+_SOCKET_OPTIONS = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 20),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 5),
+]
+
+_UNSENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+class NotSent(Exception):  # noqa: N818 - an outcome, not a mistake
+    """
+    Provably nothing was sent that could be charged; a plain sentence says why.
+    """
+
+
+class NoAnswer(Exception):  # noqa: N818 - an outcome, not a mistake
+    """
+    The request was sent, and no whole answer came; a plain sentence says why.
+    """
+
+
+class TooLarge(NoAnswer):
+    """
+    The answer grew beyond what we take.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """
+    The beginning of an answer: its status, and its headers under lower-case names.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """
+    An answer whose body is still on its way.
+    """
+
+    head: Head
+    body: AsyncIterator[bytes] = field(repr=False)
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """
+        Return the body as received, once, in pieces of at most some 64 KiB.
+
+        Iterating raises NoAnswer when the body breaks off, takes too long or grows too large.
+        """
+        return self.body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """
+    A request: where to, what, and how long and how much we wait for.
+
+    `seconds` is the deadline of the whole exchange from the first packet to the last byte read;
+    `limit` the bytes accepted. `server_name` is the name the certificate must be for where `url` holds
+    an address. A body comes with its `content-length` among the headers.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    seconds: float
+    limit: int
+    body: AsyncIterable[bytes] | None = None
+    server_name: str | None = None
+
+
+class Transport:
+    """
+    Sends requests, each over its own connection, through the proxy that the environment names.
+
+    Loopback is never reached through a proxy. Raises ConfigurationError for a proxy we cannot speak to.
+    """
+
+    def __init__(self, *, context: ssl.SSLContext, connect_seconds: float) -> None:
+        self._context = context
+        self._timeout = httpx.Timeout(None, connect=connect_seconds).as_dict()
+        self._proxies = environment_proxies()
+
+    def proxy_for(self, url: str) -> str | None:
+        """
+        Return the URL of the proxy a request goes through, if any.
+        """
+        return proxy_of(url, self._proxies)
+
+    @contextlib.asynccontextmanager
+    async def exchange(self, outgoing: Outgoing) -> AsyncIterator[Answer]:
+        """
+        Send a request and yield its answer once the head is there; leaving closes the connection.
+
+        Raises NotSent or NoAnswer, also while the body is read. Redirects are answers like any other.
+        The deadline binds only our waiting for the network: what the caller does is never cut off.
+        """
+        deadline = asyncio.get_running_loop().time() + outgoing.seconds
+        transport = httpx.AsyncHTTPTransport(
+            verify=self._context,
+            proxy=self.proxy_for(outgoing.url),
+            socket_options=_SOCKET_OPTIONS,
+            trust_env=False,
+        )
+        async with contextlib.aclosing(transport):
+            response = await self._send(transport, outgoing, deadline)
+            head = Head(status=response.status_code, headers=dict(response.headers))
+            async with (
+                contextlib.aclosing(response),
+                contextlib.aclosing(_body(response, outgoing, deadline)) as body,
+            ):
+                yield Answer(head=head, body=body)
+
+    async def _send(
+        self, transport: httpx.AsyncHTTPTransport, outgoing: Outgoing, deadline: float
+    ) -> httpx.Response:
+        body = _Watched(outgoing.body)
+        extensions: dict[str, object] = {"timeout": self._timeout}
+        if outgoing.server_name is not None:
+            extensions["sni_hostname"] = outgoing.server_name
+        request = httpx.Request(
+            outgoing.method,
+            outgoing.url,
+            headers={**outgoing.headers, "connection": "close"},
+            content=None if outgoing.body is None else body,
+            extensions=extensions,
+        )
+        peer = request.url.netloc.decode()
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await transport.handle_async_request(request)
+        except TimeoutError as error:
+            if body.begun or outgoing.body is None:
+                raise NoAnswer(f"{peer} gave no answer within {outgoing.seconds:g} s") from error
+            raise NotSent(f"no connection to {peer} within {outgoing.seconds:g} s") from error
+        except _UNSENT as error:
+            raise NotSent(f"cannot connect to {peer}: {_reason(error)}") from error
+        except (httpx.HTTPError, OSError) as error:
+            raise NoAnswer(f"{peer} gave no answer: {_reason(error)}") from error
+
+
+class _Watched:
+    """
+    A body that remembers whether any of it was asked for: before that, only a head can have left.
+    """
+
+    def __init__(self, body: AsyncIterable[bytes] | None) -> None:
+        self._body = body
+        self.begun = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self.begun = True
+        if self._body is not None:
+            async for piece in self._body:
+                yield piece
+
+
+async def _body(
+    response: httpx.Response, outgoing: Outgoing, deadline: float
+) -> AsyncGenerator[bytes, None]:
+    pieces = response.aiter_raw()
+    received = 0
+    while True:
+        try:
+            async with asyncio.timeout_at(deadline):
+                piece = await anext(pieces, None)
+        except TimeoutError as error:
+            raise NoAnswer(f"the answer was not complete within {outgoing.seconds:g} s") from error
+        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+            raise NoAnswer(f"the answer broke off: {_reason(error)}") from error
+        if piece is None:
+            return
+        received += len(piece)
+        if received > outgoing.limit:
+            raise TooLarge(f"the answer is larger than {outgoing.limit >> 20} MiB")
+        yield piece
+
+
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """
+    Return what TLS needs, with one more authority trusted if given; slow, made once and shared.
+
+    Raises ConfigurationError if the file is no certificate.
+    """
+    try:
+        context = httpx.create_ssl_context()
+    except OSError as error:
+        raise ConfigurationError(
+            [f"SSL_CERT_FILE or SSL_CERT_DIR in the environment cannot be used: {error}"]
+        ) from error
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except OSError as error:
+            raise ConfigurationError(
+                [f"endpoint.ca_file {ca_file} is not a PEM certificate we can read: {error}"]
+            ) from error
+    return context
+
+
+def _reason(error: BaseException) -> str:
+    """
+    Return the innermost cause in words: libraries wrap "Connection refused" several times over.
+    """
+    reason = str(error) or type(error).__name__
+    cause: BaseException | None = error
+    while cause is not None:
+        match cause:
+            case ssl.SSLCertVerificationError(verify_message=str(words)):
+                reason = f"its certificate is not trusted ({words})"
+            case OSError(strerror=str(words)) if words:
+                reason = words
+        inner = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else None
+        cause = inner or cause.__cause__ or cause.__context__
+    return reason

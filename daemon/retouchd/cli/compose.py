@@ -1,0 +1,118 @@
+"""
+From the configuration to the engine's plain values, with every fault that can be known at start.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from retouchd.adapters.edits import Endpoint
+from retouchd.adapters.folders import Folders
+from retouchd.config import Config, find, load
+from retouchd.engine.daemon import Settings
+from retouchd.engine.framing import Edit
+from retouchd.errors import ConfigurationError
+from retouchd.rules.checks import check_request
+from retouchd.rules.limits import limits_for, override_problems
+from retouchd.rules.retrying import Budget
+from retouchd.rules.settling import Patience
+
+_NAMES = ("inbox", "outbox", "done", "error", "work")
+
+
+def read(path: Path | None) -> tuple[Config, Path]:
+    """
+    Return the configuration and the folder its relative paths start from.
+
+    Raises ConfigurationError where there is none, or with every fault of it.
+    """
+    found = find(path)
+    config = load(found)
+    if found is None and config.folders == type(config.folders)():
+        problem = (
+            "No configuration was found. Run `retouchd init` to make one, or name it with --config."
+        )
+        raise ConfigurationError([problem])
+    return config, found.absolute().parent if found else Path.cwd()
+
+
+def settings_of(config: Config, start: Path, *, base_url: str | None = None) -> Settings:
+    """
+    Return the engine's settings. Raises ConfigurationError with every fault between keys.
+
+    `base_url` takes the place of the configured one where the embedded endpoint runs.
+    """
+    folders, problems = _folders(config, start)
+    limits = partial(limits_for, overrides=config.limits)
+    problems += override_problems(config.limits)
+    edit = config.edit
+    prompt = "any" if edit.prompt is None else edit.prompt
+    for fault in check_request(edit.model, prompt, edit.parameters(), limits(edit.model)):
+        problems.append(f"[edit]: {fault.message} {fault.hint}")
+    if problems or folders is None:
+        raise ConfigurationError(problems)
+    return Settings(
+        folders=folders,
+        endpoint=_endpoint(config, start, base_url),
+        budget=Budget(
+            max_attempts=config.endpoint.max_attempts, max_in_doubt=config.endpoint.max_in_doubt
+        ),
+        edit=Edit(model=edit.model, prompt=edit.prompt, parameters=edit.parameters()),
+        limits=limits,
+        patience=Patience(
+            settle_seconds=config.intake.settle_seconds,
+            incomplete_seconds=config.intake.incomplete_seconds,
+            orphan_seconds=config.intake.orphan_seconds,
+        ),
+        rescan_seconds=config.intake.rescan_seconds,
+        recursive=config.intake.recursive,
+        ignore=config.intake.ignore,
+        text_encoding=config.intake.text_encoding,
+        max_megapixels=config.images.max_megapixels,
+        shown=_shown(config, folders),
+    )
+
+
+def _folders(config: Config, start: Path) -> tuple[Folders | None, list[str]]:
+    """
+    Return the folders as absolute paths, or which of them have no place.
+    """
+    section = config.folders
+    places: dict[str, Path] = {}
+    missing = []
+    for name in _NAMES:
+        own: Path | None = getattr(section, name)
+        place = own or (section.root / name if section.root is not None else None)
+        if place is None:
+            missing.append(
+                f"folders.{name} has no place. Set folders.root, or folders.{name} itself."
+            )
+        else:
+            places[name] = (start / place.expanduser()).absolute()
+    return (None, missing) if missing else (Folders(**places), [])
+
+
+def _endpoint(config: Config, start: Path, base_url: str | None) -> Endpoint:
+    section = config.endpoint
+    return Endpoint(
+        base_url=base_url or section.base_url,
+        api_key=section.api_key.get_secret_value() if section.api_key else None,
+        timeout_seconds=section.timeout_seconds,
+        connect_timeout_seconds=section.connect_timeout_seconds,
+        headers=section.headers,
+        ca_file=start / section.ca_file.expanduser() if section.ca_file else None,
+        allow_private_urls=section.allow_private_urls,
+        concurrency=section.concurrency,
+    )
+
+
+def _shown(config: Config, folders: Folders) -> dict[str, Any]:
+    """
+    Return the effective configuration for the log; secrets show only that they are there.
+    """
+    body = config.model_dump(mode="json", exclude={"folders"}, exclude_defaults=True)
+    places = {key.partition(".")[2]: str(path) for key, path in folders.items()}
+    headers = dict.fromkeys(config.endpoint.headers, "**********")
+    if headers:
+        body["endpoint"]["headers"] = headers
+    return {**body, "folders": places, "model": config.edit.model}

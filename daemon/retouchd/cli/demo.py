@@ -1,0 +1,102 @@
+"""
+`retouchd demo`: the main job, with real photos, the real daemon and the embedded endpoint over HTTP.
+"""
+
+import asyncio
+import json
+import sys
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from retouchd import logs
+from retouchd.adapters.folders import Folders
+from retouchd.adapters.history import History
+from retouchd.cli.compose import settings_of
+from retouchd.cli.init import folders_below
+from retouchd.cli.running import drain, endpoint
+from retouchd.config import SANDBOX, Config, EndpointSection, FoldersSection, IntakeSection
+from retouchd.engine.clock import SystemClock
+from retouchd.engine.daemon import Daemon
+from retouchd.errors import ConfigurationError
+from retouchd.rules.naming import RECORD
+
+PHOTOS = {
+    "cat.jpg": 'Make it blue, with a caption "Chelsea".',
+    "coffee.jpg": "改成黑白，加边框",
+    "rocket.jpg": "   \n",
+}
+"""Each photo with its prompt; the last one is empty, so that an error is seen too."""
+
+
+def show(root: Path) -> int:
+    """
+    Run the demo below `root`; return the exit code, 0 if everything ended as it should.
+    """
+    folders = folders_below(root.absolute())
+    if problems := folders.make():
+        raise ConfigurationError(problems)
+    console = Console(highlight=False)
+    console.print("Three photos and their prompts are dropped into the inbox:")
+    for photo, prompt in PHOTOS.items():
+        console.print(f"  {photo:<12} {prompt.strip() or '(an empty prompt)'}", markup=False)
+    before = {line["id"] for line in History(folders.work).lines()}
+    _drop(folders)
+    logs.configure(level="error")
+    asyncio.run(_work(root))
+    lines = [line for line in History(folders.work).lines() if line["id"] not in before]
+    console.print(_table(folders, lines))
+    _say_more(console, folders)
+    return 0 if sorted(line["status"] for line in lines) == ["done", "done", "error"] else 1
+
+
+def _drop(folders: Folders) -> None:
+    """
+    Drop the way a good program does: the prompt first, the image last.
+    """
+    photos = resources("retouchd.cli") / "photos"
+    for photo, prompt in PHOTOS.items():
+        (folders.inbox / photo).with_suffix(".txt").write_text(prompt, "utf-8")
+        (folders.inbox / photo).write_bytes((photos / photo).read_bytes())
+
+
+async def _work(root: Path) -> None:
+    config = Config(
+        folders=FoldersSection(root=root.absolute()),
+        endpoint=EndpointSection(base_url=SANDBOX),
+        intake=IntakeSection(settle_seconds=1),
+    )
+    async with endpoint(config, root) as settings:
+        await drain(Daemon(settings, SystemClock()), is_watched=sys.stderr.isatty())
+
+
+def _table(folders: Folders, lines: list[dict[str, Any]]) -> Table:
+    table = Table("original", "result", "seconds", show_edge=False)
+    for line in lines:
+        is_done = line["status"] == "done"
+        archive = folders.done if is_done else folders.error
+        record = json.loads((archive / line["record"]).read_bytes())
+        result = ", ".join(f"outbox/{name}" for name in line["outputs"])
+        sent = sum(attempt["seconds"] for attempt in record["attempts"])
+        table.add_row(
+            f"{archive.name}/{line['record'].removesuffix(RECORD)}{Path(line['image']).suffix}",
+            result or f"[red]{record['error']['message']}[/]",
+            f"{sent:.2f}" if is_done else "",
+        )
+    return table
+
+
+def _say_more(console: Console, folders: Folders) -> None:
+    root = folders.inbox.parent
+    console.print(f"\nLook around in {root}:", markup=False, soft_wrap=True)
+    console.print("  outbox/  the edited pictures (made by the embedded endpoint, which is no AI)")
+    console.print("  done/    the originals with their prompts and the record of each job")
+    console.print("  error/   what could not be done, with an .error.txt that says why")
+    console.print("\nWith your own photos and key:", style="bold")
+    console.print("  retouchd init                          makes ./retouch with its folders")
+    console.print("  export RETOUCHD_ENDPOINT__API_KEY=…    or put it into ./retouch/config.toml")
+    console.print("  retouchd run --config retouch/config.toml")
+    console.print("and drop a photo and its prompt (photo.jpg and photo.txt) into ./retouch/inbox.")

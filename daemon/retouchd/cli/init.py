@@ -1,0 +1,57 @@
+"""
+`retouchd init`: the folders and a commented configuration.
+"""
+
+from importlib.resources import files as resources
+from pathlib import Path
+
+from rich.console import Console
+
+from retouchd.adapters.folders import Folders
+from retouchd.errors import ConfigurationError
+
+EXAMPLE = "config.example.toml"
+
+
+def make(root: Path) -> None:
+    """
+    Make what is missing below `root` and say what was made; what is there stays as it is.
+
+    Raises ConfigurationError with every folder that cannot be made.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    folders = folders_below(root.absolute())
+    if problems := folders.make():
+        raise ConfigurationError(problems)
+    config = root / "config.toml"
+    try:
+        with config.open("x", encoding="utf-8") as file:
+            file.write(example())
+    except FileExistsError:
+        console.print(f"{config} is there already and was left as it is.", markup=False)
+    except OSError as error:
+        raise ConfigurationError([f"{config} cannot be written: {error.strerror}."]) from error
+    else:
+        console.print(f"Made {config}: put your key into it.", markup=False)
+    console.print(f"Drop photos and prompts into {folders.inbox}", markup=False)
+    console.print(f"then start:  retouchd run --config {config}", markup=False)
+
+
+def folders_below(root: Path) -> Folders:
+    """
+    Return the five folders by their own names.
+    """
+    return Folders(
+        inbox=root / "inbox",
+        outbox=root / "outbox",
+        done=root / "done",
+        error=root / "error",
+        work=root / "work",
+    )
+
+
+def example() -> str:
+    """
+    Return the commented configuration that comes with the package.
+    """
+    return (resources("retouchd") / EXAMPLE).read_text("utf-8")

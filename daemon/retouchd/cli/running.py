@@ -1,0 +1,129 @@
+"""
+`retouchd run` and `retouchd once`: the daemon with signals around it, and what a person sees of it.
+"""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from retouchd import logs
+from retouchd.cli.compose import read, settings_of
+from retouchd.config import SANDBOX, Config
+from retouchd.engine.clock import SystemClock
+from retouchd.engine.daemon import Daemon, Ending, Settings
+from retouchd.engine.pipeline import End
+from retouchd.rules.naming import shown
+
+UNAVAILABLE = 75
+_BEAT_SECONDS = 0.1
+
+
+def run(path: Path | None) -> None:
+    """
+    Run the daemon until SIGTERM or SIGINT; SIGHUP makes everything that waits due.
+    """
+    config, start = read(path)
+    logs.configure(style=config.logging.format, level=config.logging.level)
+    asyncio.run(_run(config, start))
+
+
+def once(path: Path | None) -> int:
+    """
+    Drain the inbox with a progress bar on a terminal; return the exit code.
+    """
+    config, start = read(path)
+    is_watched = sys.stderr.isatty()
+    level = "error" if is_watched and config.logging.level == "info" else config.logging.level
+    logs.configure(style=config.logging.format, level=level)
+    return asyncio.run(_once(config, start, is_watched=is_watched))
+
+
+async def _run(config: Config, start: Path) -> None:
+    async with endpoint(config, start) as settings:
+        daemon = Daemon(settings, SystemClock())
+        _listen(daemon)
+        await daemon.run()
+
+
+async def _once(config: Config, start: Path, *, is_watched: bool) -> int:
+    async with endpoint(config, start) as settings:
+        daemon = Daemon(settings, SystemClock())
+        _listen(daemon)
+        ending = await drain(daemon, is_watched=is_watched)
+    _summary(daemon, ending, settings)
+    if ending is Ending.UNAVAILABLE:
+        return UNAVAILABLE
+    return 1 if daemon.ends.get(End.ERROR) else 0
+
+
+@contextlib.asynccontextmanager
+async def endpoint(config: Config, start: Path) -> AsyncIterator[Settings]:
+    """
+    Yield the settings; where the base url is `sandbox`, the embedded endpoint runs meanwhile.
+    """
+    if config.endpoint.base_url != SANDBOX:
+        yield settings_of(config, start)
+        return
+    # Only here: nobody else pays for a web server's imports.
+    from retouchd.sandbox.app import build_app  # noqa: PLC0415
+    from retouchd.sandbox.server import serve  # noqa: PLC0415
+
+    async with serve(build_app()) as url:
+        yield settings_of(config, start, base_url=url)
+
+
+async def drain(daemon: Daemon, *, is_watched: bool) -> Ending:
+    """
+    Run a daemon until its inbox is drained, with a progress bar if somebody watches.
+    """
+    if not is_watched:
+        return await daemon.run(until_drained=True)
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as progress:
+        task = progress.add_task("looking at the inbox", total=None)
+        async with asyncio.TaskGroup() as tasks:
+            work = tasks.create_task(daemon.run(until_drained=True))
+            while not work.done():
+                over = sum(daemon.ends.values())
+                left = daemon.jobs + daemon.ready
+                progress.update(
+                    task,
+                    description=f"{over} finished, {daemon.jobs} in work",
+                    completed=over,
+                    total=over + left or None,
+                )
+                await asyncio.wait([work], timeout=_BEAT_SECONDS)
+    return work.result()
+
+
+def _listen(daemon: Daemon) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, daemon.stop)
+    loop.add_signal_handler(signal.SIGHUP, daemon.look_again)
+
+
+def _summary(daemon: Daemon, ending: Ending, settings: Settings) -> None:
+    console = Console(highlight=False)
+    done, failed = daemon.ends.get(End.DONE, 0), daemon.ends.get(End.ERROR, 0)
+    console.print(f"{done} done, {failed} in error.")
+    if failed:
+        console.print(f"Each file in {settings.folders.error} has an .error.txt beside it.")
+    if ending is Ending.UNAVAILABLE:
+        console.print(f"Stopped: {shown(daemon.trouble)}", style="bold", markup=False)
+        console.print(f"What was not sent is in {settings.folders.inbox}.", markup=False)
+    for folder, name, reason in daemon.waiting():
+        path = f"{folder}/{name}" if folder else name
+        console.print(f"waits: {shown(path)}: {reason}", markup=False, soft_wrap=True)

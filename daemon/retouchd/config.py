@@ -1,0 +1,276 @@
+"""
+The configuration: one model of every key, read from environment, systemd credentials and a TOML file.
+
+Every fault is reported at once, by its key, with the nearest known key for one that is misspelt. Read by
+the commands only; the engine gets plain values (`settings_of`).
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+from pydantic_core import ErrorDetails
+
+from retouchd.errors import ConfigurationError
+from retouchd.rules.ignore import ignore_table
+from retouchd.rules.job import Scalar
+
+PREFIX = "RETOUCHD_"
+SANDBOX = "sandbox"
+PLACES = (
+    Path("config.toml"),
+    Path("~/.config/retouchd/config.toml"),
+    Path("/etc/retouchd/config.toml"),
+)
+"""Where the configuration is looked for, after `--config` and `$RETOUCHD_CONFIG`."""
+
+
+class Section(BaseModel):
+    """
+    A table of the configuration file: unknown keys are faults.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class FoldersSection(Section):
+    """
+    Where the five folders are; each defaults to its own name below the root.
+    """
+
+    root: Path | None = None
+    inbox: Path | None = None
+    outbox: Path | None = None
+    done: Path | None = None
+    error: Path | None = None
+    work: Path | None = None
+
+
+class EndpointSection(Section):
+    """
+    The paid endpoint and how it is asked.
+    """
+
+    base_url: str = "https://api.openai.com/v1"
+    api_key: SecretStr | None = None
+    timeout_seconds: float = Field(600, gt=0)
+    connect_timeout_seconds: float = Field(10, gt=0)
+    concurrency: int = Field(4, ge=1, le=256)
+    max_attempts: int = Field(5, ge=1)
+    max_in_doubt: int = Field(1, ge=0)
+    headers: dict[str, str] = {}
+    ca_file: Path | None = None
+    allow_private_urls: bool = False
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if value != SANDBOX and not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://, or be the word sandbox")
+        return value.rstrip("/")
+
+
+class EditSection(Section):
+    """
+    What is asked where nobody said otherwise: model, prompt, and any parameter of an edit.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    model: str = Field("gpt-image-2", min_length=1)
+    prompt: str | None = None
+    n: int | None = None
+    size: str | None = None
+    quality: str | None = None
+    background: str | None = None
+    input_fidelity: str | None = None
+    output_format: str | None = None
+    output_compression: int | None = None
+    moderation: str | None = None
+    response_format: str | None = None
+    user: str | None = None
+    extra: dict[str, str | int | float | bool] = {}
+
+    def parameters(self) -> dict[str, Scalar]:
+        """
+        Return the parameters that were set, besides model and prompt.
+        """
+        own = self.model_dump(exclude={"model", "prompt", "extra"}, exclude_none=True)
+        return {**own, **self.extra}
+
+
+class IntakeSection(Section):
+    """
+    How files are taken from the inbox.
+    """
+
+    settle_seconds: float = Field(2, ge=0)
+    incomplete_seconds: float = Field(10, ge=0)
+    orphan_seconds: float = Field(3600, ge=0)
+    rescan_seconds: float = Field(60, gt=0)
+    recursive: bool = True
+    ignore: tuple[str, ...] = ()
+    text_encoding: str | None = None
+
+    @field_validator("ignore")
+    @classmethod
+    def _are_patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        ignore_table(value)
+        return value
+
+    @field_validator("text_encoding")
+    @classmethod
+    def _is_encoding(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                "".encode(value)
+            except LookupError as error:
+                raise ValueError("names no encoding; examples are gb18030, big5, cp1252") from error
+        return value
+
+
+class ImagesSection(Section):
+    """
+    What a picture may be.
+    """
+
+    max_megapixels: float = Field(100, gt=0)
+
+
+class LoggingSection(Section):
+    """
+    How the log is written.
+    """
+
+    format: Literal["auto", "console", "json"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(BaseSettings):
+    """
+    The whole configuration.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    folders: FoldersSection = FoldersSection()
+    endpoint: EndpointSection = EndpointSection()
+    edit: EditSection = EditSection()
+    limits: dict[str, dict[str, Any]] = {}
+    intake: IntakeSection = IntakeSection()
+    images: ImagesSection = ImagesSection()
+    logging: LoggingSection = LoggingSection()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """
+        Let the environment win over systemd's credentials, those over the file.
+        """
+        credentials = InitSettingsSource(settings_cls, init_kwargs=_credentials())
+        wellknown = InitSettingsSource(settings_cls, init_kwargs=_wellknown())
+        return env_settings, credentials, init_settings, wellknown
+
+
+def find(path: Path | None) -> Path | None:
+    """
+    Return the configuration file to read, None if there is none anywhere.
+    """
+    named = path or (
+        Path(os.environ["RETOUCHD_CONFIG"]) if "RETOUCHD_CONFIG" in os.environ else None
+    )
+    if named is not None:
+        return named
+    return next((place for p in PLACES if (place := p.expanduser()).is_file()), None)
+
+
+def load(path: Path | None) -> Config:
+    """
+    Return the configuration of a file (None: of the environment alone).
+
+    Relative paths in it are relative to the file. Raises ConfigurationError with every fault.
+    """
+    values = _read(path) if path is not None else {}
+    where = f"{path}: " if path is not None else ""
+    try:
+        return Config(**values)
+    except SettingsError as error:
+        raise ConfigurationError([f"Environment: {error}"]) from error
+    except ValidationError as error:
+        faults = [f"{where}{_sentence(fault)}" for fault in error.errors()]
+        raise ConfigurationError(faults) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        msg = f"{path} is not there. Run `retouchd init`, or name another file with --config."
+        raise ConfigurationError([msg]) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError([f"{path} cannot be read: {error}"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError([f"{path} is not valid TOML: {error}"]) from error
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    """
+    Return one fault in words, by the key as it stands in the file.
+    """
+    key = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] != "extra_forbidden":
+        return f"{key}: {fault['msg'].removeprefix('Value error, ')}."
+    *above, wrong = fault["loc"]
+    known = _known_keys([str(part) for part in above])
+    near = difflib.get_close_matches(str(wrong), known, n=1, cutoff=0.0)
+    prefix = ".".join([*map(str, above), near[0]]) if near else ""
+    extra = "" if above != ["edit"] else " A field of your own relay's goes into [edit.extra]."
+    return f"{key} is not a known key; did you mean {prefix}?{extra}"
+
+
+def _known_keys(above: Sequence[str]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in above:
+        inner = model.model_fields[part].annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)
+
+
+def _credentials() -> dict[str, Any]:
+    """
+    Return what systemd hands over in files that only the service can read: `api_key`.
+    """
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not folder or not (path := Path(folder) / "api_key").is_file():
+        return {}
+    return {"endpoint": {"api_key": path.read_text("utf-8").strip()}}
+
+
+def _wellknown() -> dict[str, Any]:
+    """
+    Return what the variables say that other programs for the same endpoint read.
+    """
+    names = {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"}
+    found = {key: os.environ[name] for key, name in names.items() if os.environ.get(name)}
+    return {"endpoint": found} if found else {}

@@ -1,0 +1,193 @@
+"""
+One request from opening to verdict: opened durably, its answer kept before it is read, then closed.
+"""
+
+import asyncio
+import datetime as dt
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from retouchd.adapters.edits import Answer, EditsClient, NoAnswer, NotSent, Unreadable
+from retouchd.adapters.spool import Spool, Standing
+from retouchd.engine.clock import Clock
+from retouchd.engine.gate import Gate
+from retouchd.engine.keeping import keep
+from retouchd.engine.preparing import Prepared
+from retouchd.errors import JobCode, Problem
+from retouchd.logs import logger
+from retouchd.rules.job import Attempt, Job, Verdict
+from retouchd.rules.pacing import Report
+from retouchd.rules.retrying import IN_DOUBT_SECONDS, backoff
+from retouchd.rules.verdict import Failure, Judgement, judge_failure
+from retouchd.rules.wire import fields_of
+
+log = logger()
+
+
+class Attempts:
+    """
+    Opens, sends and closes attempts, and tells the gate what they came to.
+    """
+
+    def __init__(self, *, spool: Spool, client: EditsClient, gate: Gate, clock: Clock) -> None:
+        self._spool = spool
+        self._client = client
+        self._gate = gate
+        self._clock = clock
+        self.others_succeeded_at: dt.datetime | None = None
+
+    async def send(self, standing: Standing, job: Job, prepared: Prepared) -> None:
+        """
+        Make the next attempt: afterwards its answer is kept, or it is closed without one.
+        """
+        number, sent_at = standing.number + 1, self._clock.now()
+        probe = self._gate.is_probe(job.id)
+        await asyncio.to_thread(
+            self._spool.open_attempt, job.id, number, sent_at=sent_at, probe=probe
+        )
+        log.info("request.sent", **about(job), attempt=number, model=job.request.model)
+        try:
+            async with self._client.ask(
+                fields=fields_of(job.request),
+                images=prepared.images,
+                mask=prepared.mask,
+                key=job.id,
+            ) as answer:
+                await keep(self._spool, job.id, number, self._head(answer), answer.chunks())
+        except Unreadable as failure:
+            own = judge_failure(Failure.NOT_SENT, str(failure))
+            judgement = replace(own, endpoint_failure=False)
+        except NotSent as failure:
+            judgement = judge_failure(Failure.NOT_SENT, str(failure))
+        except NoAnswer as failure:
+            judgement = judge_failure(Failure.NO_ANSWER, str(failure))
+        else:
+            return
+        await self.close(standing, number, judgement, closed_at=self._clock.now())
+
+    async def close(
+        self,
+        standing: Standing,
+        number: int,
+        judgement: Judgement,
+        *,
+        closed_at: dt.datetime,
+        head: dict[str, Any] | None = None,
+        usage: Mapping[str, Any] | None = None,
+    ) -> None:
+        """
+        Close an attempt with its verdict, then report it.
+
+        `closed_at` is when the last byte came or the wait ended.
+        """
+        sent_at, probe = await asyncio.to_thread(self._spool.opened, standing.id, number)
+        attempt = Attempt(
+            number=number,
+            verdict=judgement.verdict,
+            sent_at=sent_at,
+            closed_at=closed_at,
+            seconds=max(0.0, (closed_at - sent_at).total_seconds()),
+            http_status=head["status"] if head else None,
+            code=judgement.code,
+            message=judgement.message,
+            request_id=head["headers"].get("x-request-id") if head else None,
+            retry_at=self._retry_at(standing, judgement),
+            probe=probe,
+            usage=usage,
+            problem=_problem(standing, judgement),
+        )
+        await asyncio.to_thread(self._spool.close_attempt, standing.id, attempt)
+        self._tell(standing, attempt, judgement)
+
+    async def interrupted(self, standing: Standing) -> None:
+        """
+        Close an attempt that an earlier process left open: it may have been paid for.
+        """
+        judgement = judge_failure(
+            Failure.NO_ANSWER, "retouchd ended while this request was on its way."
+        )
+        sent_at, _ = await asyncio.to_thread(self._spool.opened, standing.id, standing.number)
+        attempt = Attempt(
+            number=standing.number,
+            verdict=Verdict.IN_DOUBT,
+            sent_at=sent_at,
+            closed_at=self._clock.now(),
+            seconds=0.0,
+            code="interrupted",
+            message=judgement.message,
+            retry_at=self._retry_at(standing, judgement),
+        )
+        await asyncio.to_thread(self._spool.close_attempt, standing.id, attempt)
+        _log_failure(standing, attempt)
+
+    def _head(self, answer: Answer) -> dict[str, Any]:
+        return {
+            "status": answer.head.status,
+            "headers": answer.head.headers,
+            "answered_at": self._clock.now().isoformat(),
+        }
+
+    def _retry_at(self, standing: Standing, judgement: Judgement) -> dt.datetime | None:
+        luck = random.random()  # noqa: S311 - jitter, not a secret
+        if judgement.verdict is Verdict.TRANSIENT:
+            wait = max(backoff(standing.number + 1, luck), judgement.retry_after or 0.0)
+        elif judgement.verdict is Verdict.IN_DOUBT:
+            wait = IN_DOUBT_SECONDS * luck
+        else:
+            return None
+        return self._clock.now() + dt.timedelta(seconds=wait)
+
+    def _tell(self, standing: Standing, attempt: Attempt, judgement: Judgement) -> None:
+        if attempt.verdict is Verdict.DONE:
+            self.others_succeeded_at = attempt.closed_at
+        else:
+            _log_failure(standing, attempt)
+        now = self._clock.monotonic()
+        self._gate.report(
+            Report(
+                verdict=attempt.verdict,
+                is_endpoint_failure=judgement.endpoint_failure,
+                slows_pool=judgement.slows_pool,
+                retry_after=judgement.retry_after or 0.0,
+                reason=judgement.message,
+                sent_at=now - (self._clock.now() - attempt.sent_at).total_seconds(),
+                now=now,
+                is_only_job=len(self._spool.ids()) == 1,
+            )
+        )
+
+
+def about(job: Job) -> dict[str, Any]:
+    """
+    Return what every line about a job says of it.
+    """
+    return {"job": job.id, "folder": job.folder, "name": job.members[0].name}
+
+
+def _problem(standing: Standing, judgement: Judgement) -> Problem | None:
+    if judgement.verdict is not Verdict.REFUSED:
+        return None
+    name = standing.job.members[0].name if standing.job else standing.id
+    return Problem(
+        code=judgement.job_code or JobCode.REFUSED,
+        message=f"The endpoint refused {name}: {judgement.message}",
+        hint=judgement.hint,
+    )
+
+
+def _log_failure(standing: Standing, attempt: Attempt) -> None:
+    retry_in = None
+    if attempt.retry_at is not None:
+        retry_in = round((attempt.retry_at - attempt.closed_at).total_seconds(), 1)
+    log.warning(
+        "request.failed",
+        **(about(standing.job) if standing.job else {"job": standing.id}),
+        attempt=attempt.number,
+        verdict=attempt.verdict.value,
+        http_status=attempt.http_status,
+        code=attempt.code,
+        message=attempt.message,
+        retry_in=retry_in,
+    )

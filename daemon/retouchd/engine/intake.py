@@ -1,0 +1,268 @@
+"""
+The way in: rings, looks and scans keep the backlog true; what is ready is claimed when there is room.
+
+Events are only hints. Everything here works without any, at the pace of the scans.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from retouchd.adapters import images
+from retouchd.adapters.inbox import Inbox, Left
+from retouchd.adapters.spool import Spool
+from retouchd.adapters.watch import Bell, Ring
+from retouchd.engine.attempts import about
+from retouchd.engine.backlog import Backlog, Candidate, Key
+from retouchd.engine.clock import Clock
+from retouchd.engine.framing import Framer, Held
+from retouchd.logs import logger
+from retouchd.rules.job import Job
+from retouchd.rules.phase import Phase
+from retouchd.rules.readiness import Ready
+from retouchd.rules.settling import Patience
+
+log = logger()
+
+
+class Intake:
+    """
+    Claims bundles. `has_room` says whether another may be claimed, `start` takes the job's id;
+    `on_change` is called after each turn.
+    """
+
+    def __init__(
+        self,
+        *,
+        inbox: Inbox,
+        backlog: Backlog,
+        framer: Framer,
+        spool: Spool,
+        patience: Patience,
+        rescan_seconds: float,
+        clock: Clock,
+        has_room: Callable[[], bool],
+        start: Callable[[str], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._inbox = inbox
+        self._backlog = backlog
+        self._framer = framer
+        self._spool = spool
+        self._patience = patience
+        self._rescan_seconds = rescan_seconds
+        self._clock = clock
+        self._has_room = has_room
+        self._start = start
+        self._on_change = on_change
+        self._held: dict[tuple[str, str], str] = {}
+        self._told: set[tuple[str, str, str]] = set()
+        self._next_scan = 0.0
+        self._wake = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self.bell = Bell(partial(loop.call_soon_threadsafe, self._wake.set))
+
+    def wake(self) -> None:
+        """
+        Have the next turn begin at once: there may be room again.
+        """
+        self._wake.set()
+
+    def scan_soon(self) -> None:
+        """
+        Have the whole inbox looked at in the next turn.
+        """
+        self._next_scan = 0.0
+        self._wake.set()
+
+    def ready(self) -> int:
+        """
+        Return how many families wait to be claimed.
+        """
+        return self._backlog.ready()
+
+    def is_idle(self) -> bool:
+        """
+        Return whether nothing is ready and nothing will be without somebody's doing.
+        """
+        return self._next_scan > 0 and not self._wake.is_set() and self._backlog.is_settled()
+
+    def waiting(self) -> list[tuple[str, str, str]]:
+        """
+        Return every file that waits in the inbox: its folder, its name, the reason.
+        """
+        found = self._backlog.waiting(self._clock.monotonic())
+        return [(f, name, self._held.get((f, name), reason)) for f, name, reason in found]
+
+    async def run(self) -> None:
+        """
+        Take turns for ever.
+        """
+        while True:
+            await self.turn()
+            self._on_change()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._seconds_to_turn())
+
+    async def turn(self) -> None:
+        """
+        Look where the bell rang, scan if it is time, then claim what is ready while there is room.
+        """
+        self._wake.clear()
+        rings, is_lost = self.bell.take()
+        if is_lost:
+            log.warning("watch.overflow", action="scanning the whole inbox")
+        if is_lost or self._clock.monotonic() >= self._next_scan:
+            await asyncio.to_thread(self._scan, "")
+            self._next_scan = self._clock.monotonic() + self._rescan_seconds
+        await asyncio.to_thread(self._answer, rings)
+        while self._has_room() and await self.claim_next():
+            pass
+
+    async def claim_next(self) -> bool:
+        """
+        Claim the next ready family; return False when none is left.
+        """
+        await asyncio.to_thread(self._backlog.settle, self._clock.monotonic())
+        key = self._backlog.take()
+        if key is None:
+            return False
+        for job in await asyncio.to_thread(self._claim, key):
+            log.info("job.claimed", **about(job), files=[m.name for m in job.members])
+            self._start(job.id)
+        return True
+
+    def _seconds_to_turn(self) -> float:
+        due = self._backlog.next_due()
+        until = self._next_scan if due is None else min(due, self._next_scan)
+        return max(0.0, until - self._clock.monotonic())
+
+    def _answer(self, rings: list[Ring]) -> None:
+        """
+        Look at each name that rang.
+        """
+        for ring in rings:
+            folder, _, name = ring.path.rpartition("/")
+            if ring.is_folder:
+                self._scan(ring.path)
+            elif self._inbox.takes_folder(folder):
+                self._look(folder, name, is_event=True)
+                if ring.source and self._inbox.is_temporary(ring.source.rpartition("/")[2]):
+                    self._backlog.prove(folder, name, self._clock.monotonic())
+
+    def _look(self, folder: str, name: str, *, is_event: bool = False) -> None:
+        now = self._clock.monotonic()
+        found = self._inbox.look(folder, name)
+        is_new = self._backlog.see(folder, name, found, now)
+        if is_event and not is_new:
+            self._backlog.disturb(folder, name, now)
+        if isinstance(found, Left):
+            self._tell(folder, name, found)
+
+    def _scan(self, folder: str) -> None:
+        """
+        Look at a whole folder and all below it; all that is found new counts as seen at one moment.
+        """
+        now = self._clock.monotonic()
+        seen = set()
+        for listing in self._inbox.walk(folder):
+            seen.add(listing.folder)
+            for name, signature in listing.files.items():
+                self._backlog.see(listing.folder, name, signature, now)
+            for name, left in listing.left.items():
+                self._backlog.see(listing.folder, name, left, now)
+                self._tell(listing.folder, name, left)
+            names = listing.files.keys() | listing.left.keys()
+            self._backlog.keep_only(listing.folder, set(names), now, now)
+        for gone in self._below(folder):
+            if gone not in seen:
+                self._backlog.keep_only(gone, set(), now, now)
+
+    def _below(self, folder: str) -> Iterator[str]:
+        for each in self._backlog.folders():
+            if not folder or each == folder or each.startswith(f"{folder}/"):
+                yield each
+
+    def _tell(self, folder: str, name: str, left: Left) -> None:
+        told = (folder, name, left.reason)
+        if left.is_told and told not in self._told:
+            self._told.add(told)
+            log.warning("file.left", folder=folder, name=name, reason=left.reason)
+
+    def _claim(self, key: Key) -> list[Job]:
+        """
+        Look once more at all files of a family, then claim the bundles of it that are ready.
+        """
+        folder = key[0]
+        for place, name in [(folder, n) for n in self._backlog.names(key)] + [
+            *self._backlog.folder_prompts(folder)
+        ]:
+            self._look(place, name)
+        now = self._clock.monotonic()
+        ready = [c for c in self._backlog.candidates(key, now) if isinstance(c.state, Ready)]
+        jobs = [job for candidate in ready if (job := self._claim_one(key, candidate))]
+        for name in self._backlog.names(key) if jobs else ():
+            self._look(folder, name)
+        return jobs
+
+    def _claim_one(self, key: Key, candidate: Candidate) -> Job | None:
+        try:
+            if not self._is_whole(key, candidate):
+                return None
+            job = self._framer.frame(
+                candidate, self._backlog.folder_prompts(candidate.folder), self._clock.now()
+            )
+            if isinstance(job, Held):
+                self._hold(candidate, job.reason)
+                return None
+            if not self._take(job):
+                return None
+        except FileNotFoundError:
+            return None  # Somebody took it away meanwhile.
+        except OSError as error:
+            self._hold(candidate, f"it cannot be taken: {error}")
+            self._backlog.look_again(key, self._clock.monotonic() + self._rescan_seconds)
+            return None
+        self._release(candidate)
+        return job
+
+    def _take(self, job: Job) -> bool:
+        """
+        Open and claim a job; return False if somebody else was faster.
+
+        A claim that failed half-way is one that the pipeline goes on with.
+        """
+        self._spool.open(job)
+        try:
+            self._spool.claim(job)
+        finally:
+            is_empty = self._spool.load(job.id).phase is Phase.EMPTY
+            if is_empty:
+                self._spool.discard(job.id)
+        return not is_empty
+
+    def _is_whole(self, key: Key, candidate: Candidate) -> bool:
+        """
+        Return whether every image has its end marker, or has been quiet for long enough without one.
+        """
+        assert isinstance(candidate.state, Ready), "only a ready bundle is looked into"
+        if candidate.state.problem is not None:
+            return True
+        for named in candidate.bundle.images:
+            sight = candidate.sights[named.name]
+            end = sight.quiet_since + self._patience.incomplete_seconds
+            path = self._inbox.root / candidate.folder / named.name
+            if self._clock.monotonic() < end and not images.whole(path):
+                self._backlog.look_again(key, end)
+                return False
+        return True
+
+    def _hold(self, candidate: Candidate, reason: str) -> None:
+        first = (candidate.folder, candidate.bundle.files[0].name)
+        if self._held.get(first) != reason:
+            self._held[first] = reason
+            log.warning("file.held", folder=first[0], name=first[1], reason=reason)
+
+    def _release(self, candidate: Candidate) -> None:
+        self._held.pop((candidate.folder, candidate.bundle.files[0].name), None)

@@ -1,0 +1,144 @@
+"""
+What a kept answer came to: pictures decoded and sealed, or a verdict without any.
+"""
+
+import asyncio
+import binascii
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from retouchd.adapters import images
+from retouchd.adapters.edits import (
+    EditsClient,
+    FetchFailed,
+    FetchRefused,
+    Head,
+    decoded,
+)
+from retouchd.adapters.spool import Spool, Standing
+from retouchd.engine.attempts import Attempts
+from retouchd.engine.clock import Clock
+from retouchd.rules.answer import Reply, read_answer
+from retouchd.rules.job import Verdict
+from retouchd.rules.phase import OUTPUTS
+from retouchd.rules.pictures import Inline, Link
+from retouchd.rules.verdict import Judgement, judge_answer, judge_bad_success
+
+MAX_BODY_BYTES = 1 << 29
+_URL_LIVES = dt.timedelta(minutes=60)
+_SLICE = 1 << 20
+
+
+class FetchLater(Exception):  # noqa: N818 - a state that passes, not a mistake
+    """
+    A paid picture lies behind a url that cannot be reached now; it is fetched again, never bought again.
+    """
+
+
+class Judge:
+    """
+    Reads kept answers. The answer on disk is never thrown away here, so judging may be repeated.
+    """
+
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        client: EditsClient,
+        attempts: Attempts,
+        clock: Clock,
+        max_megapixels: float,
+    ) -> None:
+        self._spool = spool
+        self._client = client
+        self._attempts = attempts
+        self._clock = clock
+        self._max_megapixels = max_megapixels
+
+    async def judge(self, standing: Standing) -> None:
+        """
+        Close the kept attempt; on success `outputs/` stands whole before. Raises FetchLater.
+        """
+        number = standing.number
+        head, raw = await asyncio.to_thread(self._spool.kept, standing.id, number)
+        answered_at = dt.datetime.fromisoformat(head["answered_at"])
+        if 200 <= head["status"] < 300:
+            judgement, usage = await self._judge_success(standing, head, raw, answered_at)
+        else:
+            judgement = judge_answer(head["status"], head["headers"], raw, answered_at)
+            usage = None
+        await self._attempts.close(
+            standing, number, judgement, closed_at=answered_at, head=head, usage=usage
+        )
+
+    async def _judge_success(
+        self, standing: Standing, head: dict[str, Any], raw: bytes, answered_at: dt.datetime
+    ) -> tuple[Judgement, Mapping[str, Any] | None]:
+        body, reply = await asyncio.to_thread(_read, head, raw)
+        faults = await self._decode(standing, reply, answered_at)
+        if len(faults) < len(reply.pictures):
+            message = "; ".join(faults)
+            judgement = Judgement(verdict=Verdict.DONE, code="", message=message)
+        else:
+            fault = "; ".join(faults) or str(reply.fault)
+            judgement = judge_bad_success(fault, reply.text, head["headers"], body, answered_at)
+        return judgement, reply.usage
+
+    async def _decode(
+        self, standing: Standing, reply: Reply, answered_at: dt.datetime
+    ) -> list[str]:
+        """
+        Seal every picture that can be decoded; return what is wrong with the others.
+        """
+        if standing.below(OUTPUTS) or not reply.pictures:
+            return []
+        await asyncio.to_thread(self._spool.begin_outputs, standing.id)
+        faults = []
+        for number, picture in enumerate(reply.pictures, 1):
+            try:
+                blocks = await self._blocks(picture, answered_at)
+                await asyncio.to_thread(self._store, standing.id, number, blocks)
+            except (FetchRefused, images.ImageFault, binascii.Error) as fault:
+                faults.append(f"picture {number}: {fault}")
+        if len(faults) < len(reply.pictures):
+            await asyncio.to_thread(self._spool.seal_outputs, standing.id)
+        return faults
+
+    async def _blocks(self, picture: Inline | Link, answered_at: dt.datetime) -> Iterable[bytes]:
+        if isinstance(picture, Inline):
+            return _unbase64(picture.data)
+        try:
+            async with self._client.fetch(picture.url) as answer:
+                return [chunk async for chunk in answer.chunks()]
+        except FetchFailed as failure:
+            if self._clock.now() - answered_at > _URL_LIVES:
+                raise FetchRefused(str(failure)) from failure
+            raise FetchLater(str(failure)) from failure
+
+    def _store(self, job_id: str, number: int, blocks: Iterable[bytes]) -> None:
+        path = self._spool.output(job_id, number)
+        try:
+            self._spool.add_output(path, blocks)
+            extension = images.check_output(path, max_megapixels=self._max_megapixels)
+        except (images.ImageFault, binascii.Error):
+            self._spool.drop_output(path)
+            raise
+        self._spool.name_output(path, extension)
+
+
+def _read(head: Mapping[str, Any], raw: bytes) -> tuple[bytes, Reply]:
+    """
+    Return the body as it was before it was packed, and what it holds.
+    """
+    answered = Head(status=head["status"], headers=head["headers"])
+    body = decoded(raw, answered, MAX_BODY_BYTES)
+    return body, read_answer(body)
+
+
+def _unbase64(text: str) -> Iterator[bytes]:
+    """
+    Decode in slices: decoding holds the interpreter, and a long hold would stall everything else.
+    """
+    for start in range(0, len(text), _SLICE):
+        yield binascii.a2b_base64(text[start : start + _SLICE], strict_mode=True)

@@ -1,0 +1,101 @@
+"""
+An answer is paid for: it is kept whole on disk before anybody looks at it, however long the disk resists.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+from retouchd.adapters.files import DurableFile
+from retouchd.adapters.spool import Spool
+from retouchd.logs import logger
+
+log = logger()
+
+_PATCH = 1 << 20
+_RETRY_SECONDS = 5.0
+
+
+async def keep(
+    spool: Spool, job_id: str, number: int, head: dict[str, Any], chunks: AsyncIterator[bytes]
+) -> None:
+    """
+    Write an answer as it comes; it is durable under its name on return.
+
+    Where the disk fails (full, most often) the bytes stay in memory until it takes them.
+    """
+    sink = _Sink(spool, job_id, number, head)
+    try:
+        async for chunk in chunks:
+            sink.rest += chunk
+            if len(sink.rest) >= _PATCH:
+                await asyncio.to_thread(sink.flush)
+        while not await asyncio.to_thread(sink.commit):
+            log.error("answer.held", job=job_id, bytes=len(sink.rest), reason=str(sink.failure))
+            await asyncio.sleep(_RETRY_SECONDS)
+    finally:
+        sink.close()
+
+
+class _Sink:
+    """
+    Bytes on their way to disk: those written, and the `rest` still in memory.
+    """
+
+    def __init__(self, spool: Spool, job_id: str, number: int, head: dict[str, Any]) -> None:
+        self._open = partial(spool.keep, job_id, number, head)
+        self._read_back = partial(spool.half_kept, job_id, number)
+        self._file: DurableFile | None = None
+        self._written = 0
+        self.rest = bytearray()
+        self.failure: OSError | None = None
+
+    def flush(self) -> None:
+        """
+        Write the rest, unless the disk has failed before.
+        """
+        if self.failure is not None:
+            return
+        try:
+            if self._file is None:
+                self._file = self._open()
+            self._file.write(bytes(self.rest))
+        except OSError as error:
+            self.failure = error
+        else:
+            self._written += len(self.rest)
+            self.rest.clear()
+
+    def commit(self) -> bool:
+        """
+        Write what is left and give the file its name; return False if the disk does not take it.
+
+        After a failure the file is begun anew: a failed fsync must not be trusted a second time.
+        """
+        if self.failure is not None:
+            self._take_back()
+        self.flush()
+        if self.failure is not None or self._file is None:
+            return False
+        try:
+            self._file.commit()
+        except OSError as error:
+            self.failure = error
+            return False
+        return True
+
+    def close(self) -> None:
+        """
+        Let go of the file.
+        """
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _take_back(self) -> None:
+        if self._written:
+            self.rest[:0] = self._read_back()[: self._written]
+        self.close()
+        self._written = 0
+        self.failure = None

@@ -1,0 +1,317 @@
+"""
+A job's life: `advance` takes it from wherever it stands to its end, or to where it must wait.
+
+There is one step for each phase and no other way forward; a restart runs the same code as a fresh job.
+`advance` needs nothing but an id, so any process that holds the work folder can go on with any job.
+"""
+
+import asyncio
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from retouchd.adapters.delivery import Delivery
+from retouchd.adapters.history import History
+from retouchd.adapters.spool import Spool, Standing
+from retouchd.engine.attempts import Attempts, about
+from retouchd.engine.clock import Clock
+from retouchd.engine.gate import Gate
+from retouchd.engine.judging import FetchLater, Judge
+from retouchd.engine.preparing import Prepared, Preparer
+from retouchd.errors import Blocked, JobCode, Problem
+from retouchd.logs import logger
+from retouchd.rules.job import Job
+from retouchd.rules.naming import RECORD
+from retouchd.rules.phase import Phase
+from retouchd.rules.record import history_line
+from retouchd.rules.retrying import Ask, Budget, Fail, Later, Return, Weather, doubts_in, next_move
+
+log = logger()
+
+CRASHES_TO_FAIL = 3
+RISKY = (Phase.CLAIMED, Phase.KEPT)
+"""The phases whose step decodes what somebody else made, and so may bring the process down."""
+
+_BLOCKED_SECONDS = 5.0
+
+
+class End(StrEnum):
+    """
+    The ways in which a job leaves the work folder.
+    """
+
+    DONE = "done"
+    ERROR = "error"
+    RETURNED = "returned"
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """
+    The job is over.
+    """
+
+    end: End
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """
+    The job cannot go on before so many seconds have passed (None: no time helps), or the gate changes.
+
+    `doubts` is the number of requests that may have been paid for, None if it may not be asked again.
+    """
+
+    seconds: float | None
+    reason: str
+    doubts: int | None = None
+
+
+Outcome: TypeAlias = Over | Wait
+
+
+class Pipeline:
+    """
+    The steps of a job's life, each durable and each repeatable.
+    """
+
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        delivery: Delivery,
+        history: History,
+        preparer: Preparer,
+        attempts: Attempts,
+        judge: Judge,
+        gate: Gate,
+        clock: Clock,
+        budget: Budget,
+    ) -> None:
+        self._spool = spool
+        self._delivery = delivery
+        self._history = history
+        self._preparer = preparer
+        self._attempts = attempts
+        self._judge = judge
+        self._gate = gate
+        self._clock = clock
+        self._budget = budget
+        self._prepared: dict[str, Prepared] = {}
+        self._obstacles: dict[str, str] = {}
+        self.is_stopping = False
+
+    async def advance(self, job_id: str) -> Outcome:
+        """
+        Take the next steps of a job until it is over or must wait.
+        """
+        while True:
+            standing = await asyncio.to_thread(self._spool.load, job_id)
+            try:
+                outcome = await self._step(standing)
+            except (Blocked, FetchLater, OSError) as obstacle:
+                return self._obstructed(standing, str(obstacle))
+            if outcome is not None:
+                return outcome
+
+    async def retrace(self, job_id: str) -> None:
+        """
+        Take alone the step in which a job may have brought an earlier process down.
+
+        The attempt is noted first; the third note for the same step sends the job to `error/` instead.
+        """
+        standing = await asyncio.to_thread(self._spool.load, job_id)
+        if standing.phase not in RISKY:
+            return
+        await self.note_crash(job_id)
+        standing = await asyncio.to_thread(self._spool.load, job_id)
+        try:
+            if standing.phase is Phase.KEPT:
+                await self._judge_kept(standing)
+            else:
+                await self._prepare(standing)
+        except (Blocked, FetchLater, OSError) as obstacle:
+            # An obstacle that was told is no crash.
+            log.warning("job.waiting", **_about(standing), reason=str(obstacle))
+            await asyncio.to_thread(self._spool.clear_crashes, job_id)
+
+    async def release(self, job_id: str) -> None:
+        """
+        Give a job back to the inbox if it has not been paid for and is not on its way out.
+        """
+        standing = await asyncio.to_thread(self._spool.load, job_id)
+        is_free = standing.phase in (Phase.CLAIMING, Phase.CLAIMED, Phase.CLOSED)
+        if is_free and not doubts_in(standing.attempts):
+            await self._give_back(_job(standing), "the endpoint is unavailable")
+            await asyncio.to_thread(self._spool.discard, job_id)
+
+    async def note_crash(self, job_id: str) -> None:
+        """
+        Note that the job's present step failed in a way nobody foresaw, if it is one that may.
+        """
+        standing = await asyncio.to_thread(self._spool.load, job_id)
+        if standing.phase in RISKY:
+            await asyncio.to_thread(self._spool.add_crash, job_id, standing.phase.value)
+
+    async def _step(self, standing: Standing) -> Outcome | None:
+        match standing.phase:
+            case Phase.EMPTY:
+                await asyncio.to_thread(self._spool.discard, standing.id)
+                return self._over(standing, End.RETURNED)
+            case Phase.CLAIMING:
+                await self._claim(_job(standing))
+            case Phase.CLAIMED | Phase.CLOSED:
+                return await self._decide(standing)
+            case Phase.ASKING:
+                await self._attempts.interrupted(standing)
+            case Phase.KEPT:
+                await self._judge_kept(standing)
+            case Phase.EDITED:
+                await self._plan(standing, ())
+            case Phase.PUBLISHING:
+                await asyncio.to_thread(self._delivery.publish, standing)
+            case Phase.ARCHIVING:
+                await asyncio.to_thread(self._delivery.archive, standing)
+            case Phase.OVER:
+                return await self._forget(standing)
+        return None
+
+    async def _claim(self, job: Job) -> None:
+        if not await asyncio.to_thread(self._spool.claim, job):
+            await self._give_back(job, "a file of it is gone or changed")
+
+    async def _give_back(self, job: Job, reason: str) -> None:
+        await asyncio.to_thread(self._spool.give_back, job)
+        log.info("job.returned", **about(job), reason=reason)
+
+    async def _decide(self, standing: Standing) -> Outcome | None:
+        job = _job(standing)
+        match next_move(standing.attempts, self._budget, self._weather(job)):
+            case Ask():
+                return await self._ask(standing, job)
+            case Later(until=None, reason=reason):
+                return Wait(seconds=None, reason=reason)
+            case Later(until=dt.datetime() as until, reason=reason):
+                seconds = max(0.0, (until - self._clock.now()).total_seconds())
+                return Wait(seconds=seconds, reason=reason, doubts=doubts_in(standing.attempts))
+            case Return(reason=reason):
+                await self._give_back(job, reason)
+            case Fail(problem=problem):
+                await self._plan(standing, [problem])
+        return None
+
+    async def _ask(self, standing: Standing, job: Job) -> Outcome | None:
+        if job.id not in self._prepared:
+            await self._prepare(standing)
+            return None
+        async with self._gate.slot():
+            if self.is_stopping:
+                return Wait(seconds=None, reason="retouchd is stopping")
+            if not self._gate.admits(job.id):
+                doubts = doubts_in(standing.attempts)
+                return Wait(seconds=None, reason=self._gate.reason, doubts=doubts)
+            pause = self._gate.seconds_closed()
+            if pause and not self._gate.is_probe(job.id):
+                return Wait(seconds=pause, reason="the endpoint asked for a pause")
+            await self._attempts.send(standing, job, self._prepared[job.id])
+        return None
+
+    async def _prepare(self, standing: Standing) -> None:
+        """
+        Compare with what was seen, then validate: afterwards the job is prepared, planned or given back.
+        """
+        job = _job(standing)
+        if await self._has_crashed(standing):
+            return
+        changed = await asyncio.to_thread(self._preparer.changed, job)
+        if changed is not None and not standing.attempts:
+            await self._give_back(job, f"{changed} was changed while it was claimed")
+            return
+        prepared = await asyncio.to_thread(self._preparer.prepare, job)
+        if isinstance(prepared, Prepared):
+            self._prepared[job.id] = prepared
+        else:
+            await self._plan(standing, prepared)
+        await self._progressed(standing)
+
+    async def _judge_kept(self, standing: Standing) -> None:
+        if await self._has_crashed(standing):
+            return
+        await self._judge.judge(standing)
+        await self._progressed(standing)
+
+    async def _has_crashed(self, standing: Standing) -> bool:
+        if standing.crashes.count(standing.phase.value) < CRASHES_TO_FAIL:
+            return False
+        await self._plan(standing, [_crashed(_job(standing))])
+        return True
+
+    async def _progressed(self, standing: Standing) -> None:
+        if standing.crashes:
+            await asyncio.to_thread(self._spool.clear_crashes, standing.id)
+
+    async def _plan(self, standing: Standing, problems: Sequence[Problem]) -> None:
+        await asyncio.to_thread(self._delivery.plan, standing, problems, self._clock.now())
+
+    async def _forget(self, standing: Standing) -> Over:
+        job, plan = _job(standing), standing.plan
+        assert plan is not None, "a job that is over has a plan"
+        line = history_line(job, standing.attempts, plan, plan.stem + RECORD)
+        await asyncio.to_thread(self._history.add, line)
+        await asyncio.to_thread(self._spool.discard, standing.id)
+        if plan.is_done:
+            log.info(
+                "job.done",
+                **about(job),
+                seconds=round((plan.finished_at - job.claimed_at).total_seconds(), 3),
+                attempts=len(standing.attempts),
+                usage=standing.attempts[-1].usage if standing.attempts else None,
+                cost_usd=None,
+                outputs=line["outputs"],
+            )
+            return self._over(standing, End.DONE)
+        first = plan.problems[0]
+        log.warning("job.failed", **about(job), code=first.code.value, message=first.message)
+        return self._over(standing, End.ERROR)
+
+    def _over(self, standing: Standing, end: End) -> Over:
+        self._prepared.pop(standing.id, None)
+        self._obstacles.pop(standing.id, None)
+        return Over(end)
+
+    def _weather(self, job: Job) -> Weather:
+        is_probe = self._gate.is_probe(job.id)
+        now = self._clock.now()
+        return Weather(
+            now=now,
+            hold=None if is_probe else self._gate.hold,
+            others_succeeded_at=self._attempts.others_succeeded_at,
+            due_since=now if is_probe else self._gate.due_since,
+        )
+
+    def _obstructed(self, standing: Standing, reason: str) -> Wait:
+        if self._obstacles.get(standing.id) != reason:
+            self._obstacles[standing.id] = reason
+            log.warning("job.waiting", **_about(standing), reason=reason)
+        return Wait(seconds=_BLOCKED_SECONDS, reason=reason)
+
+
+def _job(standing: Standing) -> Job:
+    assert standing.job is not None, f"{standing.id} has no job.json"
+    return standing.job
+
+
+def _about(standing: Standing) -> dict[str, Any]:
+    return about(standing.job) if standing.job else {"job": standing.id}
+
+
+def _crashed(job: Job) -> Problem:
+    return Problem(
+        code=JobCode.CRASHED,
+        message=f"retouchd ended unexpectedly {CRASHES_TO_FAIL} times while working on "
+        f"{job.members[0].name}.",
+        hint="Open the picture in another program and save it anew, then move it back to the inbox "
+        "with its prompt; please report it if it happens again.",
+    )

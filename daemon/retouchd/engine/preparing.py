@@ -1,0 +1,108 @@
+"""
+Everything that can be found wrong with a job before money is spent, and what is to be uploaded.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from retouchd.adapters import files, images
+from retouchd.adapters.edits import Upload
+from retouchd.adapters.spool import Spool
+from retouchd.errors import Problem
+from retouchd.rules import checks
+from retouchd.rules.job import Job, Member, Role
+from retouchd.rules.limits import Limits, Picture
+from retouchd.rules.naming import shown
+from retouchd.rules.phase import ORIGINALS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """
+    A job that may be sent: its files, each with the type that its bytes have.
+    """
+
+    images: tuple[Upload, ...]
+    mask: Upload | None
+
+
+class Preparer:
+    """
+    Looks at claimed files. Blocking: it decodes whole pictures.
+    """
+
+    def __init__(
+        self, *, spool: Spool, limits: Callable[[str], Limits], max_megapixels: float
+    ) -> None:
+        self._spool = spool
+        self._limits = limits
+        self._max_megapixels = max_megapixels
+
+    def changed(self, job: Job) -> str | None:
+        """
+        Return the first member that is not the file once seen in the inbox, None if all are.
+        """
+        for member in job.members:
+            if files.snapshot(self._original(job, member)) != member.snapshot:
+                return member.name
+        return None
+
+    def prepare(self, job: Job) -> Prepared | list[Problem]:
+        """
+        Return what is to be uploaded, or every problem of the job at once.
+        """
+        limits = self._limits(job.request.model)
+        problems = list(job.problems)
+        pictures: list[tuple[Member, Picture]] = []
+        masks: list[tuple[Member, Picture]] = []
+        if not any(
+            len(group) > 1 for group in (_members(job, Role.IMAGE), _members(job, Role.MASK))
+        ):
+            pictures = self._look(job, Role.IMAGE, limits.max_image_bytes, problems)
+            masks = self._look(job, Role.MASK, limits.max_mask_bytes, problems)
+        for member, picture in pictures:
+            problems += checks.check_image(shown(member.name), picture, limits)
+        for (mask, seen), (image, picture) in zip(masks, pictures, strict=False):
+            problems += checks.check_mask(
+                shown(mask.name), seen, shown(image.name), picture, limits
+            )
+        request = job.request
+        if request.prompt is not None:
+            problems += checks.check_request(
+                request.model, request.prompt, request.parameters, limits
+            )
+        if problems:
+            return problems
+        return Prepared(
+            images=tuple(self._upload(job, *pair) for pair in pictures),
+            mask=next((self._upload(job, *pair) for pair in masks), None),
+        )
+
+    def _look(
+        self, job: Job, role: Role, max_bytes: int | None, problems: list[Problem]
+    ) -> list[tuple[Member, Picture]]:
+        seen = []
+        for member in _members(job, role):
+            try:
+                picture = images.look(
+                    self._original(job, member),
+                    name=shown(member.name),
+                    max_bytes=max_bytes,
+                    max_megapixels=self._max_megapixels,
+                )
+            except images.ImageFault as fault:
+                problems.append(fault.problem)
+            else:
+                seen.append((member, picture))
+        return seen
+
+    def _upload(self, job: Job, member: Member, picture: Picture) -> Upload:
+        return Upload(path=self._original(job, member), content_type=f"image/{picture.format}")
+
+    def _original(self, job: Job, member: Member) -> Path:
+        return self._spool.folder(job.id) / ORIGINALS / member.name
+
+
+def _members(job: Job, role: Role) -> list[Member]:
+    return [member for member in job.members if member.role is role]

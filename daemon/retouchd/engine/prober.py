@@ -1,0 +1,94 @@
+"""
+The probe: while the gate is held, one request at a time finds out whether the endpoint answers again.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from retouchd.adapters.edits import EditsClient, NoAnswer, NotSent
+from retouchd.engine.clock import Clock
+from retouchd.engine.gate import Gate
+from retouchd.engine.workshop import Workshop
+from retouchd.rules.job import Verdict
+from retouchd.rules.pacing import Cause, Report
+
+
+class Prober:
+    """
+    Chooses who is asked with: a waiting job nothing was paid for, a new one from the inbox, a waiting job
+    that may have been paid for but may be asked again, and where there is only the last request of jobs
+    that may not, the free list of models.
+    """
+
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        workshop: Workshop,
+        client: EditsClient,
+        clock: Clock,
+        has_ready: Callable[[], bool],
+        wake_intake: Callable[[], None],
+    ) -> None:
+        self._gate = gate
+        self._workshop = workshop
+        self._client = client
+        self._clock = clock
+        self._has_ready = has_ready
+        self._wake_intake = wake_intake
+        self._stirred = asyncio.Event()
+        self.wants_new = False
+
+    def stir(self) -> None:
+        """
+        Take in that a job ended or waits, or that something new is ready.
+        """
+        self._stirred.set()
+
+    async def run(self) -> None:
+        """
+        Let probes through whenever one is due.
+        """
+        while True:
+            seconds = self._gate.seconds_to_probe()
+            if seconds == 0 and not self._gate.is_probing:
+                await self._probe()
+            else:
+                self.wants_new = False
+                await self._gate.change(None if self._gate.is_probing else seconds)
+
+    async def _probe(self) -> None:
+        self._stirred.clear()
+        job_id = self._workshop.probe_candidate()
+        is_clean = job_id is not None and self._workshop.waiting[job_id].doubts == 0
+        if job_id is not None and (is_clean or not self._has_ready()):
+            self.wants_new = False
+            self._gate.let_probe(job_id)
+        elif self._has_ready():
+            self.wants_new = True
+            self._wake_intake()
+            await self._stirred.wait()
+        elif self._workshop.jobs and self._gate.hold is Cause.OUTAGE:
+            await self._ask_models()
+        else:
+            await self._stirred.wait()
+
+    async def _ask_models(self) -> None:
+        started = self._clock.monotonic()
+        try:
+            head, _ = await self._client.models()
+            failure = f"the list of models answers {head.status}" if head.status >= 500 else ""
+        except (NotSent, NoAnswer) as error:
+            failure = str(error)
+        self._gate.report(
+            Report(
+                verdict=Verdict.TRANSIENT if failure else Verdict.DONE,
+                is_endpoint_failure=bool(failure),
+                slows_pool=False,
+                retry_after=0.0,
+                reason=failure,
+                sent_at=started,
+                now=self._clock.monotonic(),
+                is_only_job=False,
+            )
+        )

@@ -1,0 +1,109 @@
+"""
+The jobs in work: a task for each, taken forward until it is over; one that waits holds nobody up.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+from retouchd.engine.gate import Gate
+from retouchd.engine.pipeline import End, Over, Pipeline, Wait
+from retouchd.logs import logger
+from retouchd.rules.retrying import LONGEST_BACKOFF_SECONDS
+
+log = logger()
+
+
+class Workshop:
+    """
+    Drives jobs. `on_change` is called whenever one is over or has to wait; `ends` counts how they ended.
+    """
+
+    def __init__(
+        self, *, pipeline: Pipeline, gate: Gate, room: int, on_change: Callable[[], None]
+    ) -> None:
+        self._pipeline = pipeline
+        self._gate = gate
+        self._room = room
+        self._on_change = on_change
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._is_stopping = False
+        self.waiting: dict[str, Wait] = {}
+        self.ends: Counter[End] = Counter()
+
+    @property
+    def jobs(self) -> int:
+        """
+        Return how many jobs are in work.
+        """
+        return len(self._tasks)
+
+    @property
+    def has_room(self) -> bool:
+        """
+        Return whether another job may be claimed.
+        """
+        return len(self._tasks) < self._room
+
+    def start(self, job_id: str, tasks: asyncio.TaskGroup) -> None:
+        """
+        Take a job in and drive it to its end.
+        """
+        self._tasks[job_id] = tasks.create_task(self._drive(job_id), name=f"job {job_id}")
+
+    def stop(self) -> None:
+        """
+        Send nothing more: jobs that wait end where they are, those that can go on do so.
+        """
+        self._is_stopping = self._pipeline.is_stopping = True
+        self._gate.tell()
+
+    def abandon(self) -> None:
+        """
+        Stop at once; requests on their way are in doubt from now on.
+        """
+        for task in self._tasks.values():
+            task.cancel()
+
+    def probe_candidate(self) -> str | None:
+        """
+        Return the waiting job that may be asked next, one that nothing was paid for if there is any.
+        """
+        askable = {
+            job: wait.doubts for job, wait in self.waiting.items() if wait.doubts is not None
+        }
+        return min(askable, key=lambda job: (askable[job], job), default=None)
+
+    async def _drive(self, job_id: str) -> None:
+        failures = 0
+        try:
+            while not self._is_stopping or job_id not in self.waiting:
+                self.waiting.pop(job_id, None)
+                try:
+                    outcome = await self._pipeline.advance(job_id)
+                    failures = 0
+                except Exception:
+                    # The one broad catch: a job nobody foresaw must not stop the others.
+                    log.exception("job.crashed", job=job_id)
+                    failures += 1
+                    outcome = await self._after_crash(job_id, failures)
+                self._gate.end_probe(job_id)
+                if isinstance(outcome, Over):
+                    self.ends[outcome.end] += 1
+                    return
+                await self._wait(job_id, outcome)
+        finally:
+            self.waiting.pop(job_id, None)
+            del self._tasks[job_id]
+            self._on_change()
+
+    async def _wait(self, job_id: str, wait: Wait) -> None:
+        self.waiting[job_id] = wait
+        self._on_change()
+        if not self._is_stopping:
+            await self._gate.change(wait.seconds)
+
+    async def _after_crash(self, job_id: str, failures: int) -> Wait:
+        seconds = min(2.0**failures, LONGEST_BACKOFF_SECONDS)
+        await self._pipeline.note_crash(job_id)
+        return Wait(seconds=seconds, reason="failed in an unforeseen way; see the log")

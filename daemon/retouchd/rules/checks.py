@@ -1,0 +1,232 @@
+"""
+Whether a request, its pictures and its mask keep a model's limits: every fault at once.
+
+Each check returns `Problem` values whose sentences are for the person who dropped the file.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from retouchd.errors import JobCode, Problem
+from retouchd.rules.job import Scalar
+from retouchd.rules.limits import MB, Limits, Picture
+from retouchd.rules.sizes import SizeRule, nearest_size, size_faults
+
+Fault: TypeAlias = tuple[str, str]
+"""A message and its hint."""
+
+_STREAMED = ("stream", "partial_images")
+_WHOLE = re.compile(r"-?[0-9]{1,9}")
+
+
+def check_request(
+    model: str, prompt: str | None, parameters: Mapping[str, Scalar], limits: Limits
+) -> list[Problem]:
+    """
+    Return what is wrong with the prompt and the parameters for this model.
+
+    Values are judged as the text they become on the wire: `"2"` is as good as `2`. A prompt of None
+    is not judged here: that there is none is a fault of the bundle.
+    """
+    texts = {key: _text(value) for key, value in parameters.items()}
+    faults: list[Fault] = []
+    for key, text in texts.items():
+        faults += _value_faults(model, key, text, limits)
+    faults += _output_faults(texts, limits)
+    return [
+        *_prompt_problems(model, prompt, limits),
+        *(_problem(JobCode.PARAMETER_INVALID, fault) for fault in faults),
+    ]
+
+
+def check_count(model: str, count: int, limits: Limits) -> list[Problem]:
+    """
+    Return what is wrong with the number of pictures in one request, references included.
+    """
+    if limits.max_images is None or count <= limits.max_images:
+        return []
+    fault = (
+        f"The request has {count} pictures; {model} takes at most {limits.max_images}.",
+        f"Name at most {limits.max_images - 1} reference images."
+        if limits.max_images > 1
+        else "Remove the reference images.",
+    )
+    return [_problem(JobCode.REFERENCE_INVALID, fault)]
+
+
+def check_image(name: str, picture: Picture, limits: Limits) -> list[Problem]:
+    """
+    Return what is wrong with a picture that is to be sent as it is.
+    """
+    problems = []
+    if limits.formats and picture.format not in limits.formats:
+        allowed = _listed([each.upper() for each in limits.formats])
+        fault = (
+            f"{name} is a {picture.format.upper()} picture; this model takes only {allowed}.",
+            f"Save {name} as {limits.formats[0].upper()}.",
+        )
+        problems.append(_problem(JobCode.IMAGE_UNSUPPORTED, fault))
+    if limits.max_image_bytes and picture.size_bytes >= limits.max_image_bytes:
+        fault = _too_many_bytes(name, picture, limits.max_image_bytes)
+        problems.append(_problem(JobCode.IMAGE_TOO_LARGE, fault))
+    if limits.square and picture.width != picture.height:
+        fault = (
+            f"{name} is {_pixels(picture)}; this model takes only square pictures.",
+            f"Crop {name} to a square, or pad it.",
+        )
+        problems.append(_problem(JobCode.IMAGE_NOT_SQUARE, fault))
+    return problems
+
+
+def check_mask(
+    mask_name: str, mask: Picture, image_name: str, image: Picture, limits: Limits
+) -> list[Problem]:
+    """
+    Return what is wrong with a mask for its picture.
+
+    A mask is a PNG of the picture's size whose pixels of alpha 0 mark what to edit, by the
+    endpoint's page; one without any such pixel would pay for an edit of nothing.
+    """
+    problems = []
+    if fault := _mask_fault(mask_name, mask):
+        problems.append(_problem(JobCode.MASK_INVALID, fault))
+    if limits.max_mask_bytes and mask.size_bytes >= limits.max_mask_bytes:
+        fault = _too_many_bytes(mask_name, mask, limits.max_mask_bytes)
+        problems.append(_problem(JobCode.MASK_INVALID, fault))
+    if (mask.width, mask.height) != (image.width, image.height):
+        fault = (
+            f"{mask_name} is {_pixels(mask)}, but {image_name} is {_pixels(image)}.",
+            f"Save {mask_name} in the size of {image_name}.",
+        )
+        problems.append(_problem(JobCode.MASK_SIZE_MISMATCH, fault))
+    return problems
+
+
+def _prompt_problems(model: str, prompt: str | None, limits: Limits) -> Iterator[Problem]:
+    if prompt is None:
+        return
+    if not prompt.strip():
+        fault = ("The prompt is empty.", "Write into it what is to be done with the picture.")
+        yield _problem(JobCode.PROMPT_EMPTY, fault)
+    length, longest = len(prompt), limits.max_prompt_chars
+    if longest and length > longest:
+        fault = (
+            f"The prompt has {length} characters; {model} takes at most {longest}.",
+            f"Shorten it by {length - longest} characters.",
+        )
+        yield _problem(JobCode.PROMPT_TOO_LONG, fault)
+
+
+def _value_faults(model: str, key: str, text: str, limits: Limits) -> Iterator[Fault]:
+    """
+    Yield what is wrong with one value, whatever the others are.
+    """
+    if key in limits.forbidden:
+        yield f"{model} does not take {key}: {limits.forbidden[key]}.", f"Leave {key} out."
+        return
+    if key in _STREAMED and text.lower() not in {"false", "0"}:
+        yield (
+            f"{key} asks for a streamed answer, and only whole ones are read.",
+            f"Leave {key} out.",
+        )
+    if key == "n":
+        yield from _range_faults(key, text, (1, limits.max_n))
+    if key == "size":
+        yield from _size_faults(model, text, limits.sizes)
+    if key in limits.ranges:
+        yield from _range_faults(key, text, limits.ranges[key])
+    allowed = limits.values.get(key)
+    if allowed and text not in allowed:
+        near = difflib.get_close_matches(text.lower(), allowed, n=1)
+        yield (
+            f'The {key} "{_shown(text)}" is not known to {model}.',
+            f'Use "{near[0]}", or leave {key} out.' if near else f"Use {_listed(allowed)}.",
+        )
+
+
+def _range_faults(key: str, text: str, ends: tuple[int, int | None]) -> Iterator[Fault]:
+    lowest, highest = ends
+    number = int(text) if _WHOLE.fullmatch(text) else None
+    if number is None or number < lowest or (highest is not None and number > highest):
+        wanted = f"from {lowest} to {highest}" if highest is not None else f"of {lowest} or more"
+        yield f'{key} is "{_shown(text)}".', f"Set {key} to a whole number {wanted}."
+
+
+def _size_faults(model: str, size: str, legal: SizeRule | tuple[str, ...]) -> Iterator[Fault]:
+    if isinstance(legal, SizeRule):
+        faults, known = size_faults(size, legal), "a size such as 1536x1024"
+    else:
+        faults = [] if not legal or size in legal else [f"is not one that {model} takes"]
+        known = _listed(legal)
+    if faults:
+        near = nearest_size(size, legal)
+        yield (
+            f'The size "{_shown(size)}" {_listed(faults, "and")}.',
+            f"Use {near}, the nearest that is taken." if near else f"Use {known}.",
+        )
+
+
+def _output_faults(texts: Mapping[str, str], limits: Limits) -> Iterator[Fault]:
+    """
+    Yield what is wrong between parameters: not every output format knows transparency or compression.
+    """
+    format_ = texts.get("output_format", "png")
+    transparent, compressed = limits.transparent_formats, limits.compressed_formats
+    if transparent and texts.get("background") == "transparent" and format_ not in transparent:
+        yield (
+            f"The background is to be transparent, but {format_.upper()} knows no transparency.",
+            f"Set output_format to {_listed(transparent)}.",
+        )
+    if compressed and texts.get("output_compression", "100") != "100" and format_ not in compressed:
+        yield (
+            f"output_compression is set, but {format_.upper()} is not compressed that way.",
+            f"Set output_format to {_listed(compressed)}, or leave output_compression out.",
+        )
+
+
+def _mask_fault(name: str, mask: Picture) -> Fault | None:
+    hint = f"Save {name} as PNG with transparency where the picture is to be edited."
+    if mask.format != "png":
+        return f"{name} is a {mask.format.upper()} picture, but a mask must be PNG.", hint
+    if not mask.has_alpha:
+        return f"{name} has no alpha channel; black and white do not make a mask.", hint
+    if not mask.has_transparency:
+        return f"{name} has no fully transparent pixel, so it marks nothing to edit.", hint
+    return None
+
+
+def _too_many_bytes(name: str, picture: Picture, limit: int) -> Fault:
+    return (
+        f"{name} has {_size(picture.size_bytes)}; this model takes less than {_size(limit)}.",
+        f"Scale {name} down, or compress it more.",
+    )
+
+
+def _size(count: int) -> str:
+    # Rounded up, so that a file just over its limit does not read as if it kept it.
+    return f"{-(-count * 10 // MB) / 10:g} MB" if count >= MB else f"{count} bytes"
+
+
+def _pixels(picture: Picture) -> str:
+    return f"{picture.width}×{picture.height}"
+
+
+def _listed(items: Sequence[str], last: str = "or") -> str:
+    return f" {last} ".join(filter(None, (", ".join(items[:-1]), *items[-1:])))
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+def _text(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _problem(code: JobCode, fault: Fault) -> Problem:
+    message, hint = fault
+    return Problem(code=code, message=message, hint=hint)

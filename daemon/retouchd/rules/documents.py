@@ -1,0 +1,111 @@
+"""
+The JSON documents of the spool: what `job.json`, `attempt-n.json` and `plan.json` look like.
+
+Names may hold bytes that are not UTF-8; JSON carries them as lone surrogates, which Python reads back.
+"""
+
+import dataclasses
+import datetime as dt
+import json
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from retouchd.errors import JobCode, Problem
+from retouchd.rules.job import Attempt, Job, Member, Request, Role, Snapshot, Verdict
+from retouchd.rules.plan import Item, Plan
+
+VERSION = 1
+
+
+def dump(value: Job | Attempt | Plan) -> bytes:
+    """
+    Return the document of a value.
+    """
+    body = {"version": VERSION, **dataclasses.asdict(value)}
+    return json.dumps(body, default=_plain, indent=1).encode("ascii")
+
+
+def load_job(raw: bytes) -> Job:
+    """
+    Return the job of a `job.json`; raises ValueError or KeyError for anything else.
+    """
+    body = _body(raw)
+    return Job(
+        **body
+        | {
+            "members": tuple(_member(member) for member in body["members"]),
+            "request": Request(**body["request"]),
+            "claimed_at": dt.datetime.fromisoformat(body["claimed_at"]),
+            "problems": _problems(body["problems"]),
+        }
+    )
+
+
+def load_attempt(raw: bytes) -> Attempt:
+    """
+    Return the attempt of an `attempt-n.json`; raises ValueError or KeyError for anything else.
+    """
+    body = _body(raw)
+    return Attempt(
+        **body
+        | {
+            "verdict": Verdict(body["verdict"]),
+            "sent_at": dt.datetime.fromisoformat(body["sent_at"]),
+            "closed_at": dt.datetime.fromisoformat(body["closed_at"]),
+            "retry_at": _time(body["retry_at"]),
+            "problem": _problem(body["problem"]) if body["problem"] else None,
+        }
+    )
+
+
+def load_plan(raw: bytes) -> Plan:
+    """
+    Return the plan of a `plan.json`; raises ValueError or KeyError for anything else.
+    """
+    body = _body(raw)
+    return Plan(
+        **body
+        | {
+            "finished_at": dt.datetime.fromisoformat(body["finished_at"]),
+            "outputs": tuple(Item(**item) for item in body["outputs"]),
+            "originals": tuple(Item(**item) for item in body["originals"]),
+            "problems": _problems(body["problems"]),
+        }
+    )
+
+
+def _body(raw: bytes) -> dict[str, Any]:
+    body = json.loads(raw)
+    if not isinstance(body, dict) or body.pop("version", None) != VERSION:
+        msg = "not a document of this version"
+        raise ValueError(msg)
+    return body
+
+
+def _member(body: Mapping[str, Any]) -> Member:
+    parts = dict(body)
+    return Member(
+        **parts | {"role": Role(parts["role"]), "snapshot": Snapshot(**parts["snapshot"])}
+    )
+
+
+def _problem(body: Mapping[str, Any]) -> Problem:
+    return Problem(code=JobCode(body["code"]), message=body["message"], hint=body["hint"])
+
+
+def _problems(bodies: list[Mapping[str, Any]]) -> tuple[Problem, ...]:
+    return tuple(_problem(body) for body in bodies)
+
+
+def _time(text: str | None) -> dt.datetime | None:
+    return dt.datetime.fromisoformat(text) if text else None
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return value.value
+    msg = f"{value!r} has no place in a document"
+    raise TypeError(msg)

@@ -1,0 +1,129 @@
+"""
+What a file's bytes are, and whether they reach their own end mark.
+
+A file that is still being copied may already have its full length, with zeros where the rest will be,
+and a decoder accepts that for JPEG. The end mark at the end of the right structure is the proof that
+the writer got there.
+"""
+
+import re
+from typing import TypeAlias
+
+Bytes: TypeAlias = bytes | bytearray | memoryview
+
+SNIFF_BYTES = 1024
+"""How much of a file's beginning `sniff` wants to see."""
+
+_SIGNATURES: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
+    (name, re.compile(signature, re.DOTALL))
+    for name, signature in (
+        ("png", rb"\x89PNG\r\n\x1a\n"),
+        ("jpeg", rb"\xff\xd8\xff"),
+        ("webp", rb"RIFF....WEBP"),
+        ("gif", rb"GIF8[79]a"),
+        ("bmp", rb"BM....\x00\x00\x00\x00"),
+        ("tiff", rb"II[*+]\x00|MM\x00[*+]"),
+        ("avif", rb"....ftypavi[fs]"),
+        ("heic", rb"....ftyp(?:hei[cfmsx]|hev[cmsx]|mif1|msf1)"),
+        ("cr3", rb"....ftypcrx "),
+        ("video", rb"....ftyp|RIFF....AVI |\x1a\x45\xdf\xa3"),
+        ("jpeg xl", rb"\xff\x0a|\x00\x00\x00\x0cJXL \r\n\x87\n"),
+        ("jpeg 2000", rb"\x00\x00\x00\x0cjP  \r\n\x87\n"),
+        ("psd", rb"8BPS\x00"),
+        ("pdf", rb"%PDF-"),
+        ("eps", rb"%!PS|\xc5\xd0\xd3\xc6"),
+        ("ico", rb"\x00\x00\x01\x00[^\x00]\x00"),
+        ("xcf", rb"gimp xcf "),
+        ("zip", rb"PK\x03\x04"),
+        # XML and HTML may begin with a mark, white space and declarations.
+        ("svg", rb"(?i)(?:\xef\xbb\xbf)?\s*(?:<svg\b|(?:<\?xml|<!--|<!doctype svg).*?<svg\b)"),
+        ("html", rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|body)\b"),
+    )
+)
+
+# In entropy-coded data FF is followed by 00 or a restart mark; FF itself is filling before a mark. TEM
+# and a second SOI have no length and are stepped over like data.
+_JPEG_MARK = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)
+_JPEG_END = 0xD9
+_CHUNK_NAME = re.compile(rb"[A-Za-z]{4}")
+_FOURCC = re.compile(rb"[ -~]{4}")
+_WINDOW = 8 * 2**20
+"""Bytes searched at once: a search holds the interpreter, and everything else with it."""
+_MOST_STEPS = 1_000_000
+"""Far more parts than any picture has: a file made of empty ones must not keep a thread busy."""
+
+
+def sniff(head: Bytes) -> str | None:
+    """
+    Return the lower-case name of what a file's first bytes say it is, None if they say nothing known.
+
+    `head` is the beginning of the file, `SNIFF_BYTES` of it where there are so many.
+    """
+    head = bytes(head[:SNIFF_BYTES])
+    return next((name for name, signature in _SIGNATURES if signature.match(head)), None)
+
+
+def is_whole(data: Bytes) -> bool:
+    """
+    Say whether a JPEG, PNG or WebP reaches its end mark; what follows the mark does not matter.
+
+    Of anything else nothing is known, and it counts as whole. A WebP states its length at its
+    beginning: zeros within that length cannot be told from a plain area of the picture.
+    Sources: ITU-T T.81 B.1.1, the PNG specification 5, the WebP container specification.
+    """
+    match sniff(data):
+        case "jpeg":
+            return _is_whole_jpeg(data)
+        case "png":
+            return _is_whole_png(data)
+        case "webp":
+            return _is_whole_webp(data)
+        case _:
+            return True
+
+
+def _is_whole_jpeg(data: Bytes) -> bool:
+    """
+    Step over whole segments, so that a thumbnail's end inside one is not taken for the picture's.
+    """
+    position = 2
+    for _ in range(_MOST_STEPS):
+        if position >= len(data):
+            return False
+        mark = _JPEG_MARK.search(data, position, position + _WINDOW)
+        if mark is None:
+            position += _WINDOW - 1
+            continue
+        position = mark.end()
+        if data[position - 1] == _JPEG_END:
+            return True
+        position += int.from_bytes(data[position : position + 2], "big")
+    return False
+
+
+def _is_whole_png(data: Bytes) -> bool:
+    position = 8
+    for _ in range(_MOST_STEPS):
+        length = int.from_bytes(data[position : position + 4], "big")
+        name = bytes(data[position + 4 : position + 8])
+        position += 12 + length
+        if position > len(data) or not _CHUNK_NAME.fullmatch(name):
+            return False
+        if name == b"IEND":
+            return True
+    return False
+
+
+def _is_whole_webp(data: Bytes) -> bool:
+    end = 8 + int.from_bytes(data[4:8], "little")
+    position = 12
+    if not position < end <= len(data):
+        return False
+    for _ in range(_MOST_STEPS):
+        if position + 8 > end:
+            return True
+        length = int.from_bytes(data[position + 4 : position + 8], "little")
+        if position + 8 + length > end or not _FOURCC.fullmatch(data, position, position + 4):
+            return False
+        position += 8 + length + length % 2
+    return False

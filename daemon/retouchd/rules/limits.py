@@ -1,0 +1,209 @@
+"""
+What each model takes: bytes, formats, counts, lengths, sizes and the values of its parameters.
+
+The built-in table holds the models whose rules are published; every other model gets permissive
+rules, because a wrong refusal cannot be argued with while a refused request costs nothing. The
+configuration (`limits.<model pattern>.<key>`) is laid on top.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any, TypeAlias
+
+from retouchd.rules.overrides import READERS
+from retouchd.rules.sizes import SizeRule
+
+MB = 2**20
+
+Overrides: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""The configuration's `limits`: a pattern for models, then keys of `Limits`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """
+    A picture as its bytes show it: stored width and height in pixels, before any EXIF orientation.
+
+    `format` is the lower-case name of what the bytes are, whatever the file is called; `mode` is
+    Pillow's name for the pixels. `has_transparency` says that some pixel has alpha 0.
+    """
+
+    format: str
+    width: int
+    height: int
+    mode: str
+    has_alpha: bool
+    has_transparency: bool
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """
+    What one model takes. None, or nothing listed, means that there is no rule.
+
+    A file must be *smaller* than its number of bytes; the other numbers are the largest allowed.
+    Prompts are counted in characters. `values` and `ranges` (both ends included) hold by parameter;
+    `forbidden` says for each parameter that must not be sent why. `compressed_formats` and
+    `transparent_formats` are the output formats that know compression and transparency.
+    """
+
+    formats: tuple[str, ...] = ()
+    max_image_bytes: int | None = None
+    max_images: int | None = None
+    square: bool = False
+    max_prompt_chars: int | None = None
+    max_mask_bytes: int | None = None
+    max_n: int | None = None
+    sizes: SizeRule | tuple[str, ...] = ()
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    forbidden: Mapping[str, str] = field(default_factory=dict)
+    compressed_formats: tuple[str, ...] = ()
+    transparent_formats: tuple[str, ...] = ()
+
+
+_ALWAYS_BASE64 = "its pictures always come as base64"
+_ONLY_GPT_IMAGE = "only GPT image models know it"
+_VALUES = {
+    "quality": ("auto", "low", "medium", "high"),
+    "background": ("auto", "opaque", "transparent"),
+    "output_format": ("png", "jpeg", "webp"),
+    "input_fidelity": ("low", "high"),
+    "moderation": ("auto", "low"),
+}
+
+DALL_E_2 = Limits(
+    formats=("png",),
+    max_image_bytes=4 * MB,
+    max_images=1,
+    square=True,
+    max_prompt_chars=1_000,
+    max_mask_bytes=4 * MB,
+    max_n=10,
+    sizes=("256x256", "512x512", "1024x1024"),
+    values={"quality": ("standard",), "response_format": ("url", "b64_json")},
+    forbidden=dict.fromkeys(
+        ("background", "input_fidelity", "moderation", "output_compression", "output_format"),
+        _ONLY_GPT_IMAGE,
+    ),
+)
+GPT_IMAGE_1_5 = Limits(
+    formats=("png", "jpeg", "webp"),
+    max_image_bytes=50 * MB,
+    max_images=16,
+    max_prompt_chars=32_000,
+    max_mask_bytes=4 * MB,
+    max_n=10,
+    sizes=("auto", "1024x1024", "1536x1024", "1024x1536"),
+    values=_VALUES,
+    ranges={"output_compression": (0, 100)},
+    forbidden={"response_format": _ALWAYS_BASE64},
+    compressed_formats=("jpeg", "webp"),
+    transparent_formats=("png", "webp"),
+)
+GPT_IMAGE_1 = replace(GPT_IMAGE_1_5, max_image_bytes=25 * MB)
+GPT_IMAGE_1_MINI = replace(GPT_IMAGE_1_5, values={**_VALUES, "input_fidelity": ("low",)})
+GPT_IMAGE_2_5 = replace(
+    GPT_IMAGE_1_5,
+    sizes=SizeRule(),
+    values={**_VALUES, "quality": (*_VALUES["quality"], "xhigh", "max")},
+)
+GPT_IMAGE_2 = replace(
+    GPT_IMAGE_2_5,
+    values=_VALUES,
+    forbidden={
+        "response_format": _ALWAYS_BASE64,
+        "input_fidelity": "it always works with high fidelity",
+    },
+)
+
+TABLE: Mapping[str, Limits] = {
+    "dall-e-2": DALL_E_2,
+    "gpt-image-1": GPT_IMAGE_1,
+    "gpt-image-1-mini": GPT_IMAGE_1_MINI,
+    "gpt-image-1.5": GPT_IMAGE_1_5,
+    "chatgpt-image-latest": GPT_IMAGE_1_5,
+    "gpt-image-2": GPT_IMAGE_2,
+    "gpt-image-2.5*": GPT_IMAGE_2_5,
+    "gpt-image-2.6*": GPT_IMAGE_2_5,
+}
+"""
+The published rules, by pattern; of several that fit, the most specific holds.
+
+Sources: the relay's page of the endpoint (dall-e-2, the 25 MB of gpt-image-1) and the provider's
+specification and guides (the rest).
+"""
+
+_VERSION = re.compile(r"-20[0-9]{2}-[0-9]{2}-[0-9]{2}\Z")
+
+
+def limits_for(model: str, overrides: Overrides | None = None) -> Limits:
+    """
+    Return the limits of a model: its row of the table, and on top what the configuration says.
+
+    A provider's prefix (`openai/`) and a version's date (`-2026-04-21`) do not hide a row. Overrides
+    are laid on key by key, the most specific pattern last; `values` and `ranges` parameter by
+    parameter. Faulty ones have no effect here: `override_problems` reports them.
+    """
+    overrides = overrides or {}
+    limits = next((TABLE[pattern] for pattern in reversed(_fitting(model, TABLE))), Limits())
+    for pattern in _fitting(model, overrides):
+        for key, value in overrides[pattern].items():
+            if not _fault(key, value):
+                limits = replace(limits, **_read(limits, key, value))
+    return limits
+
+
+def override_problems(overrides: Overrides) -> list[str]:
+    """
+    Return every fault of the configuration's `limits`: a sentence each, naming the key.
+    """
+    return [
+        f'limits."{pattern}".{key} {fault}.'
+        for pattern, row in overrides.items()
+        for key, value in row.items()
+        if (fault := _fault(key, value))
+    ]
+
+
+def _fault(key: str, value: object) -> str | None:
+    """
+    Return what is wrong with an override, as half a sentence that goes on after its key.
+    """
+    if key not in READERS:
+        near = difflib.get_close_matches(key, READERS, n=1, cutoff=0)
+        return f"is not a known key; the nearest is {near[0]}"
+    try:
+        READERS[key](value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _read(limits: Limits, key: str, value: object) -> dict[str, Any]:
+    """
+    Return the field that an override sets.
+    """
+    read = READERS[key](value)
+    return {key: {**getattr(limits, key), **read} if key in {"values", "ranges"} else read}
+
+
+def _fitting(model: str, patterns: Iterable[str]) -> list[str]:
+    """
+    Return the patterns that fit the model, the most specific last.
+    """
+    full = model.strip().lower()
+    bare = full.rpartition("/")[2]
+    names = {full, bare, _VERSION.sub("", full), _VERSION.sub("", bare)}
+    fitting = [
+        pattern for pattern in patterns if any(fnmatchcase(name, pattern.lower()) for name in names)
+    ]
+    return sorted(fitting, key=lambda pattern: (not _is_wild(pattern), len(pattern), pattern))
+
+
+def _is_wild(pattern: str) -> bool:
+    return any(sign in pattern for sign in "*?[")

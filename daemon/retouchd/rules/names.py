@@ -1,0 +1,113 @@
+"""
+What a file in the inbox is by its name: an image, a prompt, a mask, something of ours, something else.
+
+Extensions, `_prompt` and the `mask` in the middle ignore case; stems are compared in NFC and by case.
+`cat.png.txt` names its image whole (it belongs to `cat.png` alone); `cat.txt` names only the stem.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+
+IMAGE_EXTENSIONS = frozenset({"png", "jpg", "jpeg", "webp"})
+PROMPT_EXTENSIONS = frozenset({"txt", "prompt"})
+FOREIGN_PICTURES = frozenset(
+    "arw avif bmp cr2 cr3 dng eps gif heic heif jp2 jxl mov mp4 nef orf pdf psd raf rw2 svg tif tiff".split()
+)
+"""Pictures of a kind that no endpoint takes: with a prompt of their own they are an error, not a mystery."""
+
+FOLDER_PROMPT = "_prompt.txt"
+
+
+class Kind(StrEnum):
+    """
+    What a name makes of a file.
+    """
+
+    IMAGE = "image"
+    PROMPT = "prompt"
+    MASK = "mask"
+    RECORD = "record"
+    REASON = "reason"
+    FOLDER_PROMPT = "folder_prompt"
+    FOREIGN_PICTURE = "foreign_picture"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """
+    A name taken apart: `stem` as written, `family` the stem in NFC, `suffix` all that follows the stem.
+
+    `target` is the lower-case extension of the image that a long name belongs to (`png` for
+    `cat.png.txt`), None for a short one; for an image it is its own.
+    """
+
+    name: str
+    kind: Kind
+    stem: str
+    target: str | None = None
+
+    @property
+    def family(self) -> str:
+        """
+        Return what all names of one bundle have in common.
+        """
+        return normal(self.stem)
+
+    @property
+    def suffix(self) -> str:
+        """
+        Return what follows the stem, the dot included.
+        """
+        return self.name[len(self.stem) :]
+
+
+def normal(text: str) -> str:
+    """
+    Return the text in NFC; a name that is not UTF-8 stays as it is.
+    """
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", text)
+
+
+def parse(name: str) -> Named:
+    """
+    Return what the file of that name is.
+    """
+    stem, extension = _split(name)
+    if extension in PROMPT_EXTENSIONS:
+        return _parse_text(name, stem)
+    if extension in IMAGE_EXTENSIONS:
+        front, middle = _split(stem)
+        if middle == "mask" and front:
+            return _belonging(name, Kind.MASK, front)
+        return Named(name, Kind.IMAGE, stem, extension)
+    if extension == "json" and stem.endswith(".job") and stem != ".job":
+        return Named(name, Kind.RECORD, stem.removesuffix(".job"))
+    if extension in FOREIGN_PICTURES:
+        return Named(name, Kind.FOREIGN_PICTURE, stem, extension)
+    return Named(name, Kind.OTHER, stem)
+
+
+def _parse_text(name: str, stem: str) -> Named:
+    if name.lower() == FOLDER_PROMPT:
+        return Named(name, Kind.FOLDER_PROMPT, stem)
+    if name.endswith(".error.txt") and stem != ".error":
+        return Named(name, Kind.REASON, stem.removesuffix(".error"))
+    return _belonging(name, Kind.PROMPT, stem)
+
+
+def _belonging(name: str, kind: Kind, owner: str) -> Named:
+    front, extension = _split(owner)
+    if extension in IMAGE_EXTENSIONS or extension in FOREIGN_PICTURES:
+        return Named(name, kind, front, extension)
+    return Named(name, kind, owner)
+
+
+def _split(name: str) -> tuple[str, str]:
+    stem, dot, extension = name.rpartition(".")
+    if not dot or not stem:
+        return name, ""
+    return stem, extension.lower()

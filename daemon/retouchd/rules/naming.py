@@ -1,0 +1,91 @@
+"""
+The names retouchd gives: free stems without a search, short enough for every filesystem.
+"""
+
+import os
+import unicodedata
+from collections.abc import Callable, Iterator
+
+NAME_MAX = 255
+"""Bytes; what ext4, xfs, btrfs, zfs and SMB servers take for one name."""
+
+CLASHES = 20
+"""Numbered stems tried before the stem takes the job's id, so that a full folder costs no search."""
+
+RECORD = ".job.json"
+REASON = ".error.txt"
+RESPONSE = ".response"
+
+
+def free_stem(stem: str, job_id: str, suffixes: list[str], is_taken: Callable[[str], bool]) -> str:
+    """
+    Return a stem under which no name `stem + suffix` is taken: `cat`, `cat_2` … `cat_20`, `cat_<id>`.
+    """
+    longest = max((len(os.fsencode(suffix)) for suffix in suffixes), default=0)
+    room = NAME_MAX - longest
+    for candidate in _numbered(stem, room):
+        if not any(is_taken(candidate + suffix) for suffix in suffixes):
+            return candidate
+    return shorten(stem, room - len(job_id) - 1) + f"_{job_id}"
+
+
+def output_suffixes(extensions: list[str]) -> list[str]:
+    """
+    Return what follows the stem for each picture: `.png` for a single one, else `-1.png`, `-2.png`, ….
+    """
+    if len(extensions) == 1:
+        return [f".{extensions[0]}"]
+    return [f"-{number}.{extension}" for number, extension in enumerate(extensions, 1)]
+
+
+def shorten(stem: str, room: int) -> str:
+    """
+    Return the stem cut to at most `room` bytes, never inside a character.
+    """
+    raw = os.fsencode(stem)
+    if len(raw) <= room:
+        return stem
+    cut = raw[:room]
+    while cut and (raw[len(cut)] & 0xC0) == 0x80:
+        cut = cut[:-1]
+    return os.fsdecode(cut)
+
+
+def escaped(name: str) -> str:
+    """
+    Return a name as text that any program can read: bytes that are not UTF-8 become their hexadecimal
+    escapes.
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def shown(name: str) -> str:
+    """
+    Return a name as it may be shown to a person: control signs are escaped too, so it stays one line.
+    """
+    return "".join(
+        sign if sign.isprintable() or unicodedata.category(sign) == "Zs" else _escape(sign)
+        for sign in escaped(name)
+    )
+
+
+def hexed(name: str) -> str | None:
+    """
+    Return the bytes of a name that is not UTF-8 as hexadecimal digits, None for every other name.
+    """
+    raw = os.fsencode(name)
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return raw.hex()
+    return None
+
+
+def _numbered(stem: str, room: int) -> Iterator[str]:
+    yield shorten(stem, room)
+    for number in range(2, CLASHES + 1):
+        yield shorten(stem, room - 3) + f"_{number}"
+
+
+def _escape(sign: str) -> str:
+    return sign.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,174 @@
+"""
+Which files of one family belong together: every sidecar is joined to the images it may belong to.
+
+Joined files make one bundle. A sidecar with two possible images, or an image with two prompts or two
+masks, is ambiguous, never a guess: the whole bundle then goes to `error/` together.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from retouchd.errors import JobCode, Problem
+from retouchd.rules.names import Kind, Named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """
+    Files of one family that belong together, each group sorted by name; `fault` if they cannot be told apart.
+
+    A bundle without images is an orphan: a prompt or a mask that waits for its image.
+    """
+
+    images: tuple[Named, ...] = ()
+    prompts: tuple[Named, ...] = ()
+    masks: tuple[Named, ...] = ()
+    leftovers: tuple[Named, ...] = ()
+    fault: Problem | None = None
+
+    @property
+    def files(self) -> tuple[Named, ...]:
+        """
+        Return all files of the bundle in the order in which they are claimed: the image first.
+        """
+        return self.images + self.prompts + self.masks + self.leftovers
+
+    @property
+    def stem(self) -> str:
+        """
+        Return the stem as the first file writes it.
+        """
+        return self.files[0].stem
+
+
+def pair(names: Iterable[Named]) -> list[Bundle]:
+    """
+    Return the bundles of one family, those with images first; files that belong to nobody are in none.
+    """
+    family = sorted(names, key=lambda named: named.name)
+    images = [named for named in family if named.kind is Kind.IMAGE]
+    prompts = [named for named in family if named.kind is Kind.PROMPT]
+    masks = [named for named in family if named.kind is Kind.MASK]
+    if prompts:
+        images += _foreign(family, images, prompts)
+    owners = _owners(images, prompts) | _owners(images, masks)
+    bundles = [_bundle(group, owners) for group in _joined(images, owners)]
+    bundles += _orphans(prompts, masks, owners)
+    return _with_leftovers(bundles, family)
+
+
+def _foreign(
+    family: Sequence[Named], images: Sequence[Named], prompts: Sequence[Named]
+) -> list[Named]:
+    """
+    Return the pictures of unsupported kinds that have a prompt of their own.
+    """
+    foreign = [named for named in family if named.kind is Kind.FOREIGN_PICTURE]
+    long = {prompt.target for prompt in prompts}
+    short = None in long and not images
+    return [named for named in foreign if short or named.target in long]
+
+
+def _owners(images: Sequence[Named], sidecars: Sequence[Named]) -> dict[Named, tuple[Named, ...]]:
+    """
+    Return for each sidecar of one kind the images it may belong to.
+
+    A short name belongs to the image without a long-named one; where all have one, to any of them.
+    """
+    long = {sidecar.target for sidecar in sidecars}
+    bare = [image for image in images if image.target not in long] or images
+    return {
+        sidecar: tuple(
+            bare if sidecar.target is None else (i for i in images if i.target == sidecar.target)
+        )
+        for sidecar in sidecars
+    }
+
+
+def _joined(
+    images: Sequence[Named], owners: dict[Named, tuple[Named, ...]]
+) -> list[tuple[Named, ...]]:
+    """
+    Return the images in groups: two images that one sidecar may belong to are in the same group.
+    """
+    groups: list[tuple[Named, ...]] = [(image,) for image in images]
+    for candidates in owners.values():
+        touched = [group for group in groups if any(image in candidates for image in group)]
+        if len(touched) > 1:
+            merged = tuple(image for group in touched for image in group)
+            groups = [group for group in groups if group not in touched] + [merged]
+    return groups
+
+
+def _bundle(images: tuple[Named, ...], owners: dict[Named, tuple[Named, ...]]) -> Bundle:
+    mine = [sidecar for sidecar, candidates in owners.items() if set(candidates) & set(images)]
+    prompts = tuple(sidecar for sidecar in mine if sidecar.kind is Kind.PROMPT)
+    masks = tuple(sidecar for sidecar in mine if sidecar.kind is Kind.MASK)
+    return Bundle(
+        images=images, prompts=prompts, masks=masks, fault=_ambiguity(images, prompts, masks)
+    )
+
+
+def _ambiguity(
+    images: Sequence[Named], prompts: Sequence[Named], masks: Sequence[Named]
+) -> Problem | None:
+    if len(images) > 1:
+        shared = next(iter((*prompts, *masks)))
+        return _ambiguous(
+            f"{shared.name} could belong to {_either(images)}.",
+            f"Name it after one of them, for example {images[0].name}{_ending(shared)}",
+        )
+    for what, sidecars in (("prompts", prompts), ("masks", masks)):
+        if len(sidecars) > 1:
+            return _ambiguous(
+                f"{images[0].name} has {len(sidecars)} {what}: {_list(sidecars)}.",
+                "Keep only one of them",
+            )
+    return None
+
+
+def _ambiguous(message: str, advice: str) -> Problem:
+    return Problem(
+        code=JobCode.SIDECAR_AMBIGUOUS,
+        message=message,
+        hint=f"{advice}, then move all of them back to the inbox.",
+    )
+
+
+def _ending(sidecar: Named) -> str:
+    return sidecar.suffix if sidecar.target is None else sidecar.suffix.partition(".")[2]
+
+
+def _either(names: Sequence[Named]) -> str:
+    return " or ".join(named.name for named in names)
+
+
+def _list(names: Sequence[Named]) -> str:
+    return " and ".join(named.name for named in names)
+
+
+def _orphans(
+    prompts: Sequence[Named], masks: Sequence[Named], owners: dict[Named, tuple[Named, ...]]
+) -> list[Bundle]:
+    lone_prompts = tuple(prompt for prompt in prompts if not owners[prompt])
+    lone_masks = tuple(mask for mask in masks if not owners[mask])
+    if not lone_prompts and not lone_masks:
+        return []
+    return [Bundle(prompts=lone_prompts, masks=lone_masks)]
+
+
+def _with_leftovers(bundles: list[Bundle], family: Sequence[Named]) -> list[Bundle]:
+    leftovers = tuple(named for named in family if named.kind in (Kind.RECORD, Kind.REASON))
+    if not leftovers or not bundles or not bundles[0].images:
+        return bundles
+    first = bundles[0]
+    return [
+        Bundle(
+            images=first.images,
+            prompts=first.prompts,
+            masks=first.masks,
+            leftovers=leftovers,
+            fault=first.fault,
+        ),
+        *bundles[1:],
+    ]

@@ -1,0 +1,112 @@
+"""
+Where the files of a finished job go: fixed before the first of them is moved.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from retouchd.errors import Problem
+from retouchd.rules import naming
+from retouchd.rules.job import Job
+from retouchd.rules.names import parse
+from retouchd.rules.phase import ORIGINALS, OUTPUTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """
+    One file on its way: `source` below the job's directory, `target` the name it gets.
+
+    `key` names it while it is carried to another filesystem (`<key>.staged`).
+    """
+
+    key: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """
+    The end of a job: `outputs` go to the outbox, `originals` with the record to done or error.
+
+    No problems means done. `stem` is the one the record and the originals share.
+    """
+
+    finished_at: dt.datetime
+    stem: str
+    outputs: tuple[Item, ...] = ()
+    originals: tuple[Item, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def is_done(self) -> bool:
+        """
+        Return whether the job ended well.
+        """
+        return not self.problems
+
+
+IsTaken = Callable[[str], bool]
+
+
+def plan_outputs(job: Job, outputs: Sequence[str], is_taken: IsTaken) -> tuple[Item, ...]:
+    """
+    Return where each decoded picture goes: one free stem for all of them.
+
+    `outputs` are the names in `outputs/`, in the order received; their extensions say what they are.
+    """
+    suffixes = naming.output_suffixes([name.rpartition(".")[2] for name in outputs])
+    stem = naming.free_stem(job.stem, job.id, suffixes, is_taken)
+    return tuple(
+        Item(key=f"output-{number}", source=f"{OUTPUTS}/{name}", target=stem + suffix)
+        for number, (name, suffix) in enumerate(zip(outputs, suffixes, strict=True), 1)
+    )
+
+
+def plan_originals(
+    job: Job, sources: Sequence[str], is_taken: IsTaken
+) -> tuple[str, tuple[Item, ...]]:
+    """
+    Return the free stem of the whole group, and where each of its files goes.
+
+    `sources` are names below the job's directory: the originals, and before them whatever else is
+    handed over, which gets the stem with its own extension.
+    """
+    ends = {source: _ending(job, source) for source in sources}
+    suffixes = [naming.RECORD, naming.REASON, *ends.values()]
+    stem = naming.free_stem(job.stem, job.id, suffixes, is_taken)
+    items = tuple(
+        Item(key=f"original-{number}", source=source, target=stem + suffix)
+        for number, (source, suffix) in enumerate(ends.items(), 1)
+    )
+    return stem, items
+
+
+def _ending(job: Job, source: str) -> str:
+    folder, _, name = source.rpartition("/")
+    return suffix_in(job, name) if folder == ORIGINALS else f".{name.rpartition('.')[2]}"
+
+
+def suffix_in(job: Job, name: str) -> str:
+    """
+    Return what follows the group's stem in a member's name.
+    """
+    if name.startswith(job.stem):
+        return name.removeprefix(job.stem)
+    return parse(name).suffix
+
+
+def rename_pending(plan: Plan, pending: Sequence[Item], renamed: Sequence[Item]) -> Plan:
+    """
+    Return the plan with new targets for outputs that are still to be delivered.
+    """
+    new = dict(zip((item.key for item in pending), renamed, strict=True))
+    return replace(
+        plan,
+        outputs=tuple(
+            replace(item, target=new[item.key].target) if item.key in new else item
+            for item in plan.outputs
+        ),
+    )

@@ -1,0 +1,154 @@
+"""
+The record of a finished job, and the reason a person reads: what stands beside the originals.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from retouchd.errors import Problem
+from retouchd.rules.job import Attempt, Job, Request, Role, Verdict
+from retouchd.rules.naming import escaped, hexed
+from retouchd.rules.plan import Plan
+
+VERSION = 1
+
+
+def record(job: Job, attempts: Sequence[Attempt], plan: Plan) -> dict[str, Any]:
+    """
+    Return the record of a job: what was asked, what each attempt came to, what was made.
+
+    Names that are not UTF-8 are escaped and also given in hexadecimal (`name_hex`).
+    """
+    image = job.member(Role.IMAGE)
+    body: dict[str, Any] = {
+        "version": VERSION,
+        "id": job.id,
+        "previous": job.previous,
+        "status": "done" if plan.is_done else "error",
+        "name": escaped(job.stem),
+        "image": escaped(image.name) if image else None,
+        "folder": escaped(job.folder),
+        "claimed_at": _iso(job.claimed_at),
+        "finished_at": _iso(plan.finished_at),
+        "request": _request(job),
+        "attempts": [_attempt(attempt) for attempt in attempts],
+        "outputs": [_joined(job.folder, item.target) for item in plan.outputs],
+        "usage": _usage(attempts),
+        "cost_usd": None,
+        "error": _error(plan.problems),
+    }
+    if image and (digits := hexed(image.name)):
+        body["name_hex"] = digits
+    return body
+
+
+def document(body: Mapping[str, Any]) -> bytes:
+    """
+    Return the record as it is written: indented UTF-8 JSON.
+    """
+    return (json.dumps(body, ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def reason(job: Job, problems: Sequence[Problem]) -> bytes:
+    """
+    Return the text of `*.error.txt`: for each problem a sentence that says what is wrong and one what to do.
+    """
+    paragraphs = [f"{problem.message}\n{problem.hint}\n" for problem in problems]
+    return ("\n".join(paragraphs) + f"\n(retouchd, job {job.id})\n").encode()
+
+
+def own_record(raw: bytes) -> str | None:
+    """
+    Return the id in a record of ours, None for any other content.
+    """
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    if (
+        not isinstance(body, dict)
+        or not {"version", "status", "attempts", "request"} <= body.keys()
+    ):
+        return None
+    found = body.get("id")
+    return found if isinstance(found, str) and found else None
+
+
+def is_own_reason(raw: bytes) -> bool:
+    """
+    Return whether a text is a reason of ours.
+    """
+    return b"\n(retouchd, job " in raw
+
+
+def history_line(
+    job: Job, attempts: Sequence[Attempt], plan: Plan, record_name: str
+) -> dict[str, Any]:
+    """
+    Return the line of the history: enough to count, to add up and to find the record again.
+    """
+    body = record(job, attempts, plan)
+    kept = ("id", "previous", "status", "name", "image", "folder", "claimed_at", "finished_at")
+    return {key: body[key] for key in kept} | {
+        "outputs": body["outputs"],
+        "attempts": len(attempts),
+        "in_doubt": sum(attempt.verdict is Verdict.IN_DOUBT for attempt in attempts),
+        "cost_usd": body["cost_usd"],
+        "code": body["error"]["code"] if body["error"] else None,
+        "record": escaped(record_name),
+    }
+
+
+def _request(job: Job) -> dict[str, Any]:
+    request: Request = job.request
+    mask = job.member(Role.MASK)
+    return {
+        "model": request.model,
+        "prompt": request.prompt,
+        **request.parameters,
+        "images": [escaped(member.name) for member in job.members if member.role is Role.IMAGE],
+        "mask": escaped(mask.name) if mask else None,
+        "from": {key: escaped(origin) for key, origin in request.origin.items()},
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "sent_at": _iso(attempt.sent_at),
+        "seconds": round(attempt.seconds, 3),
+        "verdict": attempt.verdict.value,
+        "http_status": attempt.http_status,
+        "code": attempt.code,
+        "message": attempt.message,
+        "request_id": attempt.request_id,
+    }
+
+
+def _usage(attempts: Sequence[Attempt]) -> Mapping[str, Any] | None:
+    return next((a.usage for a in reversed(attempts) if a.verdict is Verdict.DONE), None)
+
+
+def _error(problems: Sequence[Problem]) -> dict[str, Any] | None:
+    if not problems:
+        return None
+    first = problems[0]
+    return {
+        "code": first.code.value,
+        "message": first.message,
+        "hint": first.hint,
+        "problems": [
+            {"code": each.code.value, "message": each.message, "hint": each.hint}
+            for each in problems
+        ],
+    }
+
+
+def _joined(folder: str, name: str) -> str:
+    return escaped(f"{folder}/{name}" if folder else name)
+
+
+def _iso(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,76 @@
+"""
+How long an endpoint asks to be left alone, wherever it says so.
+"""
+
+import datetime as dt
+import math
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+_UNITS = {
+    "ms": 0.001,
+    "s": 1,
+    "sec": 1,
+    "second": 1,
+    "m": 60,
+    "min": 60,
+    "minute": 60,
+    "h": 3600,
+    "hour": 3600,
+}
+_SPAN = r"(\d{1,9}(?:\.\d{1,9})?)\s*(ms|seconds?|sec|s|minutes?|min|m|hours?|h)(?![a-z])"
+_TRY_AGAIN = re.compile(
+    rf"(?:try again|retry|wait)[^.\d]{{0,40}}((?:{_SPAN}[\s,]*)+)", re.IGNORECASE
+)
+_PART = re.compile(_SPAN, re.IGNORECASE)
+# new-api: 您已达到请求数限制：N分钟内最多请求M次
+_WINDOW = re.compile(r"(\d{1,4})\s*分钟内最多")
+
+
+def retry_after(headers: Mapping[str, str], message: str, now: dt.datetime) -> float | None:
+    """
+    Return the seconds an endpoint asks to wait, or None if it does not say; never negative.
+
+    Read in this order: `retry-after-ms`, `retry-after` as seconds or as an HTTP date (lower-case names),
+    then the message ("try again in 6m0s", "Try again in 5 seconds", "N分钟内最多请求M次").
+    """
+    milliseconds = _number(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after", "").strip()
+    seconds = _number(value)
+    if seconds is None:
+        seconds = _until(value, now)
+    return _from_message(message) if seconds is None else seconds
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return max(number, 0.0) if math.isfinite(number) else None
+
+
+def _until(text: str, now: dt.datetime) -> float | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=dt.UTC)
+    return max((moment - now).total_seconds(), 0.0)
+
+
+def _from_message(message: str) -> float | None:
+    found = _TRY_AGAIN.search(message)
+    if found is not None:
+        return sum(float(n) * _UNITS[_unit(unit)] for n, unit in _PART.findall(found[1]))
+    window = _WINDOW.search(message)
+    return None if window is None else float(window[1]) * 60
+
+
+def _unit(text: str) -> str:
+    text = text.lower()
+    return text if text in _UNITS else text.removesuffix("s")

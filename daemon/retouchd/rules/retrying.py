@@ -1,0 +1,167 @@
+"""
+What becomes of one job whose attempts brought no picture: ask again, wait, give back, give up.
+
+Two budgets are kept apart: repeats of what was provably unpaid are cheap, repeats of what may have been
+charged are counted. An outage is never a job's own fault.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from retouchd.errors import JobCode, Problem
+from retouchd.rules.job import Attempt, Verdict
+from retouchd.rules.pacing import Cause
+
+LONGEST_BACKOFF_SECONDS = 300.0
+IN_DOUBT_SECONDS = 5.0
+
+
+def backoff(repeats: int, luck: float) -> float:
+    """
+    Return how long to wait before the next attempt, in seconds: 1, 2, 4 … 300 with full jitter.
+
+    `repeats` is the number of attempts already made, `luck` a number from 0 to 1.
+    """
+    return min(2.0 ** max(repeats - 1, 0), LONGEST_BACKOFF_SECONDS) * luck
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """
+    How often a job may be asked: in all where nothing was paid, and again where something may have been.
+    """
+
+    max_attempts: int = 5
+    max_in_doubt: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weather:
+    """
+    What a job must know of the world to decide: the time, and how the gate stands.
+
+    `others_succeeded_at` is the last success of any other job; `due_since` the moment at which every
+    waiting job was made due (a person asked, or an outage ended).
+    """
+
+    now: dt.datetime
+    hold: Cause | None = None
+    others_succeeded_at: dt.datetime | None = None
+    due_since: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """
+    Send the next attempt, as soon as the gate lets it through.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Later:
+    """
+    Wait until then, or for the gate where no time is given.
+    """
+
+    until: dt.datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Return:
+    """
+    Give the files back to the inbox: nothing was paid, and nothing can be done for now.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fail:
+    """
+    To `error/`.
+    """
+
+    problem: Problem
+
+
+Move: TypeAlias = Ask | Later | Return | Fail
+
+
+def next_move(attempts: Sequence[Attempt], budget: Budget, weather: Weather) -> Move:
+    """
+    Return what becomes of a claimed job whose attempts, if any, are all closed without a picture.
+    """
+    doubts = doubts_in(attempts)
+    last = attempts[-1] if attempts else None
+    if last is not None and last.problem is not None:
+        return Fail(problem=last.problem)
+    if weather.hold is Cause.ACCOUNT and not doubts:
+        return Return(reason="the endpoint accepts nothing before a person has acted")
+    if last is None:
+        return Ask()
+    if doubts > budget.max_in_doubt:
+        return _doubt_spent(attempts, weather)
+    counted = [a for a in attempts if a.verdict is Verdict.TRANSIENT and not a.probe]
+    if len(counted) >= budget.max_attempts and _is_own_fault(counted, weather):
+        return Fail(problem=_exhausted(counted))
+    return _due(last, weather)
+
+
+def doubts_in(attempts: Sequence[Attempt]) -> int:
+    """
+    Return how many of the attempts may have been paid for without bringing a picture.
+    """
+    return sum(attempt.verdict is Verdict.IN_DOUBT for attempt in attempts)
+
+
+def _due(last: Attempt, weather: Weather) -> Move:
+    made_due = weather.due_since is not None and weather.due_since >= last.closed_at
+    if last.retry_at is None or made_due:
+        return Ask()
+    # Clocks jump: no wait is longer than the longest there is.
+    retry_at = min(last.retry_at, weather.now + dt.timedelta(seconds=LONGEST_BACKOFF_SECONDS))
+    if retry_at <= weather.now:
+        return Ask()
+    return Later(until=retry_at, reason=f"asked again later: {last.message}")
+
+
+def _doubt_spent(attempts: Sequence[Attempt], weather: Weather) -> Move:
+    if weather.hold is not None:
+        return Later(until=None, reason="may have been paid for; decided when the endpoint answers")
+    last = attempts[-1]
+    if last.http_status is not None and 200 <= last.http_status < 300:
+        return Fail(
+            problem=Problem(
+                code=JobCode.BAD_RESPONSE,
+                message=f"The endpoint answered, but not with a picture: {last.message}",
+                hint="It may have been charged; the answer is kept beside this file. "
+                "Move the originals back to the inbox to ask again.",
+            )
+        )
+    return Fail(
+        problem=Problem(
+            code=JobCode.IN_DOUBT,
+            message=f"The request was sent {len(attempts)} times and no answer came: {last.message}",
+            hint="It may have been charged. Look at your provider's usage page, then move the "
+            "originals back to the inbox to ask again.",
+        )
+    )
+
+
+def _is_own_fault(failures: Sequence[Attempt], weather: Weather) -> bool:
+    """
+    Return whether another job succeeded while this one failed; else it is the endpoint's fault.
+    """
+    seen = weather.others_succeeded_at
+    return seen is not None and failures[0].sent_at <= seen <= failures[-1].closed_at
+
+
+def _exhausted(failures: Sequence[Attempt]) -> Problem:
+    return Problem(
+        code=JobCode.ATTEMPTS_EXHAUSTED,
+        message=f"The endpoint turned this picture away {len(failures)} times: {failures[-1].message}",
+        hint="Others went through meanwhile. Move the originals back to the inbox to try again.",
+    )

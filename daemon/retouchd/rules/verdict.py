@@ -1,0 +1,235 @@
+"""
+What the end of a request means: for the job, for the money, for the pool.
+
+Words decide before the status (see `evidence`). What is not provably unpaid is in doubt: an unknown failure
+is treated as a generation that was charged.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from retouchd.errors import JobCode
+from retouchd.rules.errorbody import ErrorBody, read_error, request_id_of, safe_text
+from retouchd.rules.evidence import topic_of
+from retouchd.rules.job import Verdict
+from retouchd.rules.retry_after import retry_after
+from retouchd.rules.topics import Topic, meaning_of
+
+
+class Failure(StrEnum):
+    """
+    How a request ended that got no answer.
+    """
+
+    NOT_SENT = "not_sent"
+    """Provably nothing was sent that could be charged."""
+    NO_ANSWER = "no_answer"
+    """Sent, and no whole answer came back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """
+    A verdict with what people and the gate need to know about it.
+
+    `code` is the endpoint's own where it gave one, else ours. `message` is at most 500 characters without
+    control characters or keys. `job_code` names the fault should the job end with this verdict; None where
+    no file is at fault. `retry_after` is in seconds. `endpoint_failure` counts toward the breaker;
+    `slows_pool` delays every request, not this job's alone. `parameter` is the field refused, if named.
+    """
+
+    verdict: Verdict
+    code: str
+    message: str
+    job_code: JobCode | None = None
+    hint: str = ""
+    retry_after: float | None = None
+    endpoint_failure: bool = False
+    slows_pool: bool = False
+    parameter: str | None = None
+    request_id: str | None = None
+
+
+_BAD_SUCCESS_HINT = (
+    "The answer was paid for but holds no picture: check endpoint.base_url and edit.model."
+)
+
+# 408 and 409 may come while the generation goes on; 425 is sent before anything was done (RFC 8470).
+_STATUSES = {
+    401: Topic.KEY,
+    402: Topic.MONEY,
+    403: Topic.ACCESS,
+    404: Topic.ADDRESS,
+    405: Topic.ADDRESS,
+    407: Topic.FIREWALL,
+    408: Topic.UNKNOWN,
+    409: Topic.UNKNOWN,
+    410: Topic.ADDRESS,
+    413: Topic.TOO_LARGE,
+    425: Topic.UNAVAILABLE,
+    426: Topic.ADDRESS,
+    429: Topic.THROTTLED,
+    451: Topic.POLICY,
+    499: Topic.UNKNOWN,
+    501: Topic.ADDRESS,
+    503: Topic.UNAVAILABLE,
+    505: Topic.ADDRESS,
+    511: Topic.FIREWALL,
+}
+
+_ABOUT_A_FILE = {
+    Topic.TOO_LARGE,
+    Topic.UNSUPPORTED,
+    Topic.UNREADABLE,
+    Topic.PARAMETER,
+    Topic.REQUEST,
+}
+
+_CHALLENGE = re.compile(
+    r"just a moment|attention required|access denied|captcha|challenge", re.IGNORECASE
+)
+_UPSTREAM_STATUS = re.compile(r"status code:? (\d{3})")
+_DEMAND = re.compile(r"limit:? (\d{1,9})\b.{0,60}requested:? (\d{1,9})\b", re.IGNORECASE)
+
+
+def judge_failure(failure: Failure, message: str) -> Judgement:
+    """
+    Return what a request means that got no answer; `message` is a plain sentence of the client's.
+    """
+    match failure:
+        case Failure.NOT_SENT:
+            topic = Topic.UNAVAILABLE
+        case Failure.NO_ANSWER:
+            topic = Topic.UNKNOWN
+    return _judgement(topic, failure.value, message)
+
+
+def judge_answer(
+    status: int, headers: Mapping[str, str], body: bytes, now: dt.datetime
+) -> Judgement:
+    """
+    Return what an answer without success means; header names in lower case.
+
+    Of the body the first 64 KiB are enough. A redirect is a fault of the configuration: it is never
+    followed, because the key would go along.
+    """
+    error = read_error(body)
+    topic = _topic(status, headers, error)
+    code = _code(error) or f"http_{status}"
+    message = error.message.strip() or f"no reason given (HTTP {status})"
+    if 300 <= status < 400:
+        code, message = "redirected", f"redirected to {headers.get('location', 'nowhere')}"
+    elif error.is_page:
+        message = f"HTTP {status} with {message}"
+    return _judgement(
+        topic,
+        code,
+        message,
+        parameter=error.parameter,
+        retry_after=retry_after(headers, error.message, now),
+        request_id=request_id_of(headers, error.message),
+    )
+
+
+def judge_bad_success(
+    fault: str, text: str | None, headers: Mapping[str, str], body: bytes, now: dt.datetime
+) -> Judgement:
+    """
+    Return what a 2xx means from which no picture could be had; `fault` says why, `text` what came instead.
+
+    Where the body is an error that names a reason (relays send errors with status 200 too), the reason
+    decides as it would under any status. Everything else may have been charged.
+    """
+    error = read_error(body)
+    topic = topic_of(error) if _code(error) or error.message else None
+    if topic is not None:
+        return judge_answer(200, headers, body, now)
+    return Judgement(
+        verdict=Verdict.IN_DOUBT,
+        code=JobCode.BAD_RESPONSE.value,
+        message=safe_text(f"{fault}: {text}" if text else fault),
+        job_code=JobCode.BAD_RESPONSE,
+        hint=_BAD_SUCCESS_HINT,
+        request_id=request_id_of(headers, error.message),
+    )
+
+
+def _judgement(
+    topic: Topic,
+    code: str,
+    message: str,
+    *,
+    parameter: str | None = None,
+    retry_after: float | None = None,
+    request_id: str | None = None,
+) -> Judgement:
+    meaning = meaning_of(topic)
+    return Judgement(
+        verdict=meaning.verdict,
+        code=safe_text(code),
+        message=safe_text(message),
+        job_code=meaning.job_code,
+        hint=meaning.hint,
+        retry_after=retry_after,
+        endpoint_failure=meaning.verdict in {Verdict.TRANSIENT, Verdict.IN_DOUBT},
+        slows_pool=topic is Topic.THROTTLED,
+        parameter=None if parameter is None else safe_text(parameter),
+        request_id=request_id,
+    )
+
+
+def _topic(status: int, headers: Mapping[str, str], error: ErrorBody) -> Topic:
+    topic = topic_of(error) or _topic_of_status(status, headers, error)
+    if topic is Topic.THROTTLED and _can_never_pass(error.message):
+        return Topic.REQUEST
+    if error.parameter == "mask" and topic in _ABOUT_A_FILE:
+        return Topic.MASK
+    if topic in {Topic.REQUEST, Topic.PARAMETER}:
+        return _topic_of_parameter(topic, error.parameter)
+    return topic
+
+
+def _topic_of_status(status: int, headers: Mapping[str, str], error: ErrorBody) -> Topic:
+    if "bad_response_status_code" in error.codes:
+        # new-api could not read its upstream's answer; a number of 500 or more may be a charged request.
+        upstream = _UPSTREAM_STATUS.search(error.message)
+        status = max(status, int(upstream[1])) if upstream else status
+    if status in {403, 503} and error.is_page and _is_challenge(headers, error):
+        return Topic.FIREWALL
+    if status in _STATUSES:
+        return _STATUSES[status]
+    if 300 <= status < 400:
+        return Topic.ADDRESS
+    return Topic.REQUEST if 400 <= status < 500 else Topic.UNKNOWN
+
+
+def _is_challenge(headers: Mapping[str, str], error: ErrorBody) -> bool:
+    return "cf-mitigated" in headers or _CHALLENGE.search(error.message) is not None
+
+
+def _topic_of_parameter(topic: Topic, parameter: str | None) -> Topic:
+    """
+    Sort a fault by the field it names: pictures are the file's, anything else is a parameter.
+    """
+    match parameter and parameter.partition("[")[0]:
+        case None | "":
+            return topic
+        case "image" | "images" | "prompt":
+            return Topic.REQUEST
+        case _:
+            return Topic.PARAMETER
+
+
+def _can_never_pass(message: str) -> bool:
+    """
+    Tell whether one request asks for more than the limit itself ("Limit 5, Used 0, Requested 6").
+    """
+    found = _DEMAND.search(message)
+    return found is not None and int(found[2]) > int(found[1])
+
+
+def _code(error: ErrorBody) -> str:
+    return next(iter((*error.codes, *error.types)), "")
