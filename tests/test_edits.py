@@ -261,7 +261,7 @@ async def test_a_refused_connection_sent_nothing(upload: Upload) -> None:
         port = unused.getsockname()[1]
         async with EditsClient(endpoint(f"http://127.0.0.1:{port}/v1")) as client:
             with pytest.raises(
-                NotSent, match=f"cannot connect to 127.0.0.1:{port}: .*refused|Connect"
+                NotSent, match=f"cannot connect to 127.0.0.1:{port}: Connection refused"
             ):
                 await asked(client, upload)
 
@@ -271,7 +271,7 @@ async def test_an_unknown_host_sent_nothing(upload: Upload) -> None:
     A name that does not resolve is a failed connection.
     """
     async with EditsClient(endpoint("http://no-such-host.invalid/v1")) as client:
-        with pytest.raises(NotSent, match=r"cannot connect to no-such-host\.invalid"):
+        with pytest.raises(NotSent, match=r"cannot connect to no-such-host\.invalid: [A-Z]"):
             await asked(client, upload)
 
 

@@ -481,6 +481,15 @@ def test_nothing_sent_is_free_and_no_answer_is_not() -> None:
     assert unanswered.endpoint_failure
 
 
+def test_a_file_of_ours_is_not_the_endpoints_fault() -> None:
+    """
+    A file that could not be read cost nothing and says nothing about the endpoint.
+    """
+    judged = judge_failure(Failure.UNREADABLE, "cat.png cannot be read: Input/output error")
+
+    assert (judged.verdict, judged.endpoint_failure) == (TRANSIENT, False)
+
+
 def test_a_throttled_request_slows_every_other() -> None:
     """
     429 delays the pool; an outage or an empty purse under the same status does not.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -20,7 +21,6 @@ from pydantic_settings import (
     SettingsConfigDict,
     SettingsError,
 )
-from pydantic_core import ErrorDetails
 
 from retouchd.errors import ConfigurationError
 from retouchd.rules.ignore import ignore_table

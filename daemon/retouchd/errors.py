@@ -83,7 +83,7 @@ class WorkFolderHeld(RetouchdError):
     exit_code = 73
 
 
-class Blocked(Exception):  # noqa: N818 - a state that passes, not a mistake
+class Blocked(Exception):
     """
     A folder cannot take a file now (full, read-only, away); the sentence says which and why.
     """

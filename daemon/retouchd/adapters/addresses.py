@@ -17,13 +17,13 @@ _LONGEST = 8192
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-class FetchRefused(Exception):  # noqa: N818 - a decision, not a mistake
+class FetchRefused(Exception):
     """
     A result's URL will never be fetched; a plain sentence says why.
     """
 
 
-class FetchFailed(Exception):  # noqa: N818 - a state that may pass
+class FetchFailed(Exception):
     """
     A result's URL could not be fetched now; a plain sentence says why.
     """
@@ -106,8 +106,8 @@ async def public_addresses(target: Target, *, numeric: bool = False) -> list[str
             type=socket.SOCK_STREAM,
             flags=socket.AI_NUMERICHOST if numeric else 0,
         )
-    except (OSError, UnicodeError) as error:
-        raise FetchFailed(f"{target.host} cannot be resolved: {error}") from error
+    except OSError as error:
+        raise FetchFailed(f"{target.host} cannot be resolved: {error.strerror}") from error
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for address in addresses:
         if not is_public(address):

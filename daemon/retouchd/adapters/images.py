@@ -56,7 +56,7 @@ _DECODER_FAULTS = (
 """What decoders were seen to raise over bytes they did not expect. MemoryError is not the file's fault."""
 
 
-class ImageFault(Exception):  # noqa: N818 - the fault is the file's, not the program's
+class ImageFault(Exception):
     """
     A file is not a picture that can be used; `problem` says why and what to do.
     """

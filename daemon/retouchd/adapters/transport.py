@@ -8,6 +8,7 @@ spares us the client library's pool, whose work grows with the square of its con
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
@@ -36,13 +37,13 @@ _UNSENT = (
 )
 
 
-class NotSent(Exception):  # noqa: N818 - an outcome, not a mistake
+class NotSent(Exception):
     """
     Provably nothing was sent that could be charged; a plain sentence says why.
     """
 
 
-class NoAnswer(Exception):  # noqa: N818 - an outcome, not a mistake
+class NoAnswer(Exception):
     """
     The request was sent, and no whole answer came; a plain sentence says why.
     """
@@ -240,6 +241,10 @@ def _reason(error: BaseException) -> str:
         match cause:
             case ssl.SSLCertVerificationError(verify_message=str(words)):
                 reason = f"its certificate is not trusted ({words})"
+            case ssl.SSLError(reason=str(words)):
+                reason = f"TLS failed ({words})"
+            case OSError(errno=int(number)) if number > 0 and not isinstance(cause, ssl.SSLError):
+                reason = os.strerror(number)
             case OSError(strerror=str(words)) if words:
                 reason = words
         inner = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else None

@@ -82,22 +82,31 @@ class Bell:
 
 class Watcher:
     """
-    The observer on the inbox; a context manager. Raises OSError where the kernel refuses to watch it.
+    The observer on the inbox. Starting and stopping block, stopping for up to half a second.
     """
 
     def __init__(self, *, inbox: Path, bell: Bell, recursive: bool) -> None:
         self._observer = Observer()
-        self._observer.schedule(_Handler(inbox, bell), os.fspath(inbox), recursive=recursive)
+        self._inbox = inbox
+        self._recursive = recursive
+        self._handler = _Handler(inbox, bell)
         self._overflow = _Overflow(bell)
 
-    def __enter__(self) -> None:
-        logging.getLogger("watchdog").addHandler(self._overflow)
+    def start(self) -> None:
+        """
+        Ring from now on. Raises OSError where the kernel refuses to watch the inbox.
+        """
+        self._observer.schedule(self._handler, os.fspath(self._inbox), recursive=self._recursive)
         self._observer.start()
+        logging.getLogger("watchdog").addHandler(self._overflow)
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """
+        Ring no more.
+        """
+        logging.getLogger("watchdog").removeHandler(self._overflow)
         self._observer.stop()
         self._observer.join()
-        logging.getLogger("watchdog").removeHandler(self._overflow)
 
 
 class _Handler(FileSystemEventHandler):

@@ -15,7 +15,6 @@ from rich.table import Table
 from retouchd import logs
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
-from retouchd.cli.compose import settings_of
 from retouchd.cli.init import folders_below
 from retouchd.cli.running import drain, endpoint
 from retouchd.config import SANDBOX, Config, EndpointSection, FoldersSection, IntakeSection

@@ -6,7 +6,6 @@ import asyncio
 import datetime as dt
 import random
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from retouchd.adapters.edits import Answer, EditsClient, NoAnswer, NotSent, Unreadable
@@ -57,8 +56,7 @@ class Attempts:
             ) as answer:
                 await keep(self._spool, job.id, number, self._head(answer), answer.chunks())
         except Unreadable as failure:
-            own = judge_failure(Failure.NOT_SENT, str(failure))
-            judgement = replace(own, endpoint_failure=False)
+            judgement = judge_failure(Failure.UNREADABLE, str(failure))
         except NotSent as failure:
             judgement = judge_failure(Failure.NOT_SENT, str(failure))
         except NoAnswer as failure:
@@ -92,7 +90,7 @@ class Attempts:
             http_status=head["status"] if head else None,
             code=judgement.code,
             message=judgement.message,
-            request_id=head["headers"].get("x-request-id") if head else None,
+            request_id=judgement.request_id,
             retry_at=self._retry_at(standing, judgement),
             probe=probe,
             usage=usage,

@@ -59,9 +59,17 @@ class Intake:
         self._held: dict[tuple[str, str], str] = {}
         self._told: set[tuple[str, str, str]] = set()
         self._next_scan = 0.0
+        self._is_turning = self._is_stopped = False
         self._wake = asyncio.Event()
         loop = asyncio.get_running_loop()
         self.bell = Bell(partial(loop.call_soon_threadsafe, self._wake.set))
+
+    def stop(self) -> None:
+        """
+        Have no other turn begin.
+        """
+        self._is_stopped = True
+        self._wake.set()
 
     def wake(self) -> None:
         """
@@ -86,7 +94,8 @@ class Intake:
         """
         Return whether nothing is ready and nothing will be without somebody's doing.
         """
-        return self._next_scan > 0 and not self._wake.is_set() and self._backlog.is_settled()
+        is_at_rest = not self._is_turning and not self._wake.is_set()
+        return is_at_rest and self._next_scan > 0 and self._backlog.is_settled()
 
     def waiting(self) -> list[tuple[str, str, str]]:
         """
@@ -97,9 +106,9 @@ class Intake:
 
     async def run(self) -> None:
         """
-        Take turns for ever.
+        Take turns until stopped; a turn that was begun is finished.
         """
-        while True:
+        while not self._is_stopped:
             await self.turn()
             self._on_change()
             with contextlib.suppress(TimeoutError):
@@ -109,6 +118,13 @@ class Intake:
         """
         Look where the bell rang, scan if it is time, then claim what is ready while there is room.
         """
+        self._is_turning = True
+        try:
+            await self._turn()
+        finally:
+            self._is_turning = False
+
+    async def _turn(self) -> None:
         self._wake.clear()
         rings, is_lost = self.bell.take()
         if is_lost:

@@ -20,6 +20,7 @@ from retouchd.adapters.spool import Spool, Standing
 from retouchd.engine.attempts import Attempts
 from retouchd.engine.clock import Clock
 from retouchd.rules.answer import Reply, read_answer
+from retouchd.rules.errorbody import request_id_of
 from retouchd.rules.job import Verdict
 from retouchd.rules.phase import OUTPUTS
 from retouchd.rules.pictures import Inline, Link
@@ -28,9 +29,10 @@ from retouchd.rules.verdict import Judgement, judge_answer, judge_bad_success
 MAX_BODY_BYTES = 1 << 29
 _URL_LIVES = dt.timedelta(minutes=60)
 _SLICE = 1 << 20
+_URL_ALPHABET = str.maketrans("-_", "+/")
 
 
-class FetchLater(Exception):  # noqa: N818 - a state that passes, not a mistake
+class FetchLater(Exception):
     """
     A paid picture lies behind a url that cannot be reached now; it is fetched again, never bought again.
     """
@@ -63,23 +65,27 @@ class Judge:
         number = standing.number
         head, raw = await asyncio.to_thread(self._spool.kept, standing.id, number)
         answered_at = dt.datetime.fromisoformat(head["answered_at"])
+        body = await asyncio.to_thread(_unpacked, head, raw)
         if 200 <= head["status"] < 300:
-            judgement, usage = await self._judge_success(standing, head, raw, answered_at)
+            judgement, usage = await self._judge_success(standing, head, body, answered_at)
         else:
-            judgement = judge_answer(head["status"], head["headers"], raw, answered_at)
+            judgement = judge_answer(head["status"], head["headers"], body, answered_at)
             usage = None
         await self._attempts.close(
             standing, number, judgement, closed_at=answered_at, head=head, usage=usage
         )
 
     async def _judge_success(
-        self, standing: Standing, head: dict[str, Any], raw: bytes, answered_at: dt.datetime
+        self, standing: Standing, head: dict[str, Any], body: bytes, answered_at: dt.datetime
     ) -> tuple[Judgement, Mapping[str, Any] | None]:
-        body, reply = await asyncio.to_thread(_read, head, raw)
+        reply = await asyncio.to_thread(read_answer, body)
         faults = await self._decode(standing, reply, answered_at)
         if len(faults) < len(reply.pictures):
+            request_id = request_id_of(head["headers"])
             message = "; ".join(faults)
-            judgement = Judgement(verdict=Verdict.DONE, code="", message=message)
+            judgement = Judgement(
+                verdict=Verdict.DONE, code="", message=message, request_id=request_id
+            )
         else:
             fault = "; ".join(faults) or str(reply.fault)
             judgement = judge_bad_success(fault, reply.text, head["headers"], body, answered_at)
@@ -127,18 +133,17 @@ class Judge:
         self._spool.name_output(path, extension)
 
 
-def _read(head: Mapping[str, Any], raw: bytes) -> tuple[bytes, Reply]:
-    """
-    Return the body as it was before it was packed, and what it holds.
-    """
-    answered = Head(status=head["status"], headers=head["headers"])
-    body = decoded(raw, answered, MAX_BODY_BYTES)
-    return body, read_answer(body)
+def _unpacked(head: Mapping[str, Any], raw: bytes) -> bytes:
+    return decoded(raw, Head(status=head["status"], headers=head["headers"]), MAX_BODY_BYTES)
 
 
 def _unbase64(text: str) -> Iterator[bytes]:
     """
     Decode in slices: decoding holds the interpreter, and a long hold would stall everything else.
+
+    Relays send the alphabet of urls too, and leave the padding out.
     """
+    text = text.rstrip("=").translate(_URL_ALPHABET)
+    text += "=" * (-len(text) % 4)
     for start in range(0, len(text), _SLICE):
         yield binascii.a2b_base64(text[start : start + _SLICE], strict_mode=True)

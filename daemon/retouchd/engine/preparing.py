@@ -3,13 +3,13 @@ Everything that can be found wrong with a job before money is spent, and what is
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from retouchd.adapters import files, images
 from retouchd.adapters.edits import Upload
 from retouchd.adapters.spool import Spool
-from retouchd.errors import Problem
+from retouchd.errors import JobCode, Problem
 from retouchd.rules import checks
 from retouchd.rules.job import Job, Member, Role
 from retouchd.rules.limits import Limits, Picture
@@ -92,7 +92,9 @@ class Preparer:
                     max_megapixels=self._max_megapixels,
                 )
             except images.ImageFault as fault:
-                problems.append(fault.problem)
+                is_mask = role is Role.MASK
+                code = JobCode.MASK_INVALID if is_mask else fault.problem.code
+                problems.append(replace(fault.problem, code=code))
             else:
                 seen.append((member, picture))
         return seen

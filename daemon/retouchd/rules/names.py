@@ -11,9 +11,12 @@ from enum import StrEnum
 
 IMAGE_EXTENSIONS = frozenset({"png", "jpg", "jpeg", "webp"})
 PROMPT_EXTENSIONS = frozenset({"txt", "prompt"})
-FOREIGN_PICTURES = frozenset(
-    "arw avif bmp cr2 cr3 dng eps gif heic heif jp2 jxl mov mp4 nef orf pdf psd raf rw2 svg tif tiff".split()
-)
+# fmt: off
+FOREIGN_PICTURES = frozenset({
+    "arw", "avif", "bmp", "cr2", "cr3", "dng", "eps", "gif", "heic", "heif", "jp2", "jxl",
+    "mov", "mp4", "nef", "orf", "pdf", "psd", "raf", "rw2", "svg", "tif", "tiff",
+})
+# fmt: on
 """Pictures of a kind that no endpoint takes: with a prompt of their own they are an error, not a mystery."""
 
 FOLDER_PROMPT = "_prompt.txt"

@@ -43,7 +43,7 @@ def read_prompt(raw: bytes, name: str, fallback: str | None = None) -> str | Pro
         return Problem(
             code=JobCode.PROMPT_EMPTY,
             message=f"{name} holds no text.",
-            hint=f"Write into {name} what is to be done with the picture, then move the files back to the inbox.",
+            hint=f"Write into {name} what is to be done, then move the files back to the inbox.",
         )
     return text
 

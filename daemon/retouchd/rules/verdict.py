@@ -8,7 +8,7 @@ is treated as a generation that was charged.
 import datetime as dt
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from retouchd.errors import JobCode
@@ -26,6 +26,8 @@ class Failure(StrEnum):
 
     NOT_SENT = "not_sent"
     """Provably nothing was sent that could be charged."""
+    UNREADABLE = "unreadable"
+    """A file of ours could not be read: nothing was sent, and the endpoint had no part in it."""
     NO_ANSWER = "no_answer"
     """Sent, and no whole answer came back."""
 
@@ -101,10 +103,12 @@ def judge_failure(failure: Failure, message: str) -> Judgement:
     """
     match failure:
         case Failure.NOT_SENT:
-            topic = Topic.UNAVAILABLE
+            return _judgement(Topic.UNAVAILABLE, failure.value, message)
+        case Failure.UNREADABLE:
+            judged = _judgement(Topic.UNAVAILABLE, failure.value, message)
+            return replace(judged, endpoint_failure=False)
         case Failure.NO_ANSWER:
-            topic = Topic.UNKNOWN
-    return _judgement(topic, failure.value, message)
+            return _judgement(Topic.UNKNOWN, failure.value, message)
 
 
 def judge_answer(

@@ -38,7 +38,7 @@ _FONTS = (
 _Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
-class Unreadable(Exception):  # noqa: N818 - a property of the file
+class Unreadable(Exception):
     """
     The bytes are no picture, or not a whole one.
     """

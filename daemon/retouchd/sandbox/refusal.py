@@ -12,7 +12,7 @@ IMAGE = "image_generation_user_error"
 """The error type of a request the image model itself turned down."""
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a mistake of ours
+class Refusal(Exception):
     """
     A request is answered with an error: HTTP status, headers, and the fields of the error body.
 

@@ -1,0 +1,152 @@
+"""
+Everyone who works in one run, put together: who is told what by whom.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from retouchd.adapters.delivery import Delivery
+from retouchd.adapters.edits import EditsClient
+from retouchd.adapters.history import History
+from retouchd.adapters.inbox import Inbox
+from retouchd.adapters.spool import Spool
+from retouchd.engine.attempts import Attempts
+from retouchd.engine.backlog import Backlog
+from retouchd.engine.clock import Clock
+from retouchd.engine.framing import Framer
+from retouchd.engine.gate import Gate
+from retouchd.engine.intake import Intake
+from retouchd.engine.judging import Judge
+from retouchd.engine.pipeline import Pipeline
+from retouchd.engine.preparing import Preparer
+from retouchd.engine.prober import Prober
+from retouchd.engine.settings import Settings
+from retouchd.engine.workshop import Workshop
+from retouchd.rules.ignore import ignore_table
+
+
+class Crew:
+    """
+    The parts of a run, each with its own task or none. `on_change` is called whenever anything moved.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        clock: Clock,
+        gate: Gate,
+        client: EditsClient,
+        spool: Spool,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._gate = gate
+        self._on_change = on_change
+        self._tasks: asyncio.TaskGroup | None = None
+        self._is_closing = False
+        self.spool = spool
+        self.pipeline = _pipeline(settings, clock, gate, client, spool)
+        self.workshop = Workshop(
+            pipeline=self.pipeline,
+            gate=gate,
+            room=2 * settings.endpoint.concurrency,
+            on_change=self._stir,
+        )
+        self.intake = self._intake(settings, clock)
+        self.prober = Prober(
+            gate=gate,
+            workshop=self.workshop,
+            client=client,
+            clock=clock,
+            has_ready=lambda: self.intake.ready() > 0,
+            wake_intake=self.intake.wake,
+        )
+
+    def start(self, tasks: asyncio.TaskGroup) -> None:
+        """
+        Go on with the jobs that are in work already, and be able to take new ones.
+        """
+        self._tasks = tasks
+        for job_id in self.spool.ids():
+            self.workshop.start(job_id, tasks)
+
+    def close(self) -> None:
+        """
+        Claim and send nothing more; what can be finished without is finished.
+        """
+        self._is_closing = True
+        self.intake.stop()
+        self.workshop.stop()
+
+    def _intake(self, settings: Settings, clock: Clock) -> Intake:
+        inbox = Inbox(
+            root=settings.folders.inbox,
+            ignored=ignore_table(settings.ignore),
+            recursive=settings.recursive,
+        )
+        return Intake(
+            inbox=inbox,
+            backlog=Backlog(
+                patience=settings.patience, has_default_prompt=settings.edit.prompt is not None
+            ),
+            framer=Framer(
+                inbox=inbox,
+                edit=settings.edit,
+                limits=settings.limits,
+                text_encoding=settings.text_encoding,
+            ),
+            spool=self.spool,
+            patience=settings.patience,
+            rescan_seconds=settings.rescan_seconds,
+            clock=clock,
+            has_room=self._may_claim,
+            start=self._start,
+            on_change=self._stir,
+        )
+
+    def _start(self, job_id: str) -> None:
+        assert self._tasks is not None, "nothing is claimed before the crew is started"
+        self.prober.wants_new = False
+        self.workshop.start(job_id, self._tasks)
+
+    def _may_claim(self) -> bool:
+        """
+        Tell whether another job may be claimed: a probe's even where there is no room.
+        """
+        if self._is_closing:
+            return False
+        if self._gate.hold is not None:
+            return self.prober.wants_new
+        return self.workshop.has_room
+
+    def _stir(self) -> None:
+        self._on_change()
+        self.prober.stir()
+        if self._may_claim() and self.intake.ready():
+            self.intake.wake()
+
+
+def _pipeline(
+    settings: Settings, clock: Clock, gate: Gate, client: EditsClient, spool: Spool
+) -> Pipeline:
+    attempts = Attempts(spool=spool, client=client, gate=gate, clock=clock)
+    judge = Judge(
+        spool=spool,
+        client=client,
+        attempts=attempts,
+        clock=clock,
+        max_megapixels=settings.max_megapixels,
+    )
+    return Pipeline(
+        spool=spool,
+        delivery=Delivery(spool=spool, folders=settings.folders),
+        history=History(settings.folders.work),
+        preparer=Preparer(
+            spool=spool, limits=settings.limits, max_megapixels=settings.max_megapixels
+        ),
+        attempts=attempts,
+        judge=judge,
+        gate=gate,
+        clock=clock,
+        budget=settings.budget,
+    )

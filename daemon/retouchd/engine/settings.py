@@ -1,0 +1,36 @@
+"""
+All that the engine is told, as plain values.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from retouchd.adapters.edits import Endpoint
+from retouchd.adapters.folders import Folders
+from retouchd.engine.framing import Edit
+from retouchd.rules.limits import Limits
+from retouchd.rules.retrying import Budget
+from retouchd.rules.settling import Patience
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """
+    One run's settings; what each means stands with the type it has, or in the configuration.
+
+    `shown` is the effective configuration for the log, secrets masked.
+    """
+
+    folders: Folders
+    endpoint: Endpoint
+    budget: Budget
+    edit: Edit
+    limits: Callable[[str], Limits]
+    patience: Patience
+    rescan_seconds: float = 60
+    recursive: bool = True
+    ignore: tuple[str, ...] = ()
+    text_encoding: str | None = None
+    max_megapixels: float = 100
+    shown: Mapping[str, Any] = field(default_factory=dict)

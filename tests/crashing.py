@@ -1,0 +1,206 @@
+"""
+A disk that fails at a chosen moment: stands in for `os` and the C library inside `adapters.files`.
+
+Every mutation counts one. At the chosen one the process dies, after half the bytes where it is a write.
+With `power_cut` it loses before that what no fsync made durable: written bytes that were not synced, and
+names whose folder was not; a file renamed between folders may then stand in neither, or in both.
+"""
+
+import ctypes
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retouchd.adapters import files
+
+DIED = 137
+
+
+@dataclass(slots=True)
+class _Change:
+    """
+    A changed name that is not durable yet: the folders still to be synced, and how it is lost.
+    """
+
+    folders: set[str]
+    undo: Callable[[set[str]], None]
+
+
+class FailingDisk:
+    """
+    Installed with `install`, it counts mutations and dies at number `die_at` (0: never).
+    """
+
+    def __init__(self, *, die_at: int = 0, power_cut: bool = False) -> None:
+        self.count = 0
+        self._die_at = die_at
+        self._power_cut = power_cut
+        self._changes: list[_Change] = []
+        self._unsynced: dict[tuple[int, int], int] = {}
+        self._folders: dict[int, str] = {}
+        self._shelf = tempfile.mkdtemp(prefix="lost-names-") if power_cut else ""
+        self._kept = 0
+
+    def install(self) -> None:
+        """
+        Take the place of the real disk; meant for a process of its own.
+        """
+        files.os = self  # type: ignore[assignment]
+        files._libc = self  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def open(self, path: Any, flags: int, mode: int = 0o777) -> int:
+        if not flags & (os.O_CREAT | os.O_TRUNC):
+            fd = os.open(path, flags, mode)
+            if stat.S_ISDIR(os.fstat(fd).st_mode):
+                self._folders[fd] = os.path.realpath(path)
+            return fd
+        self._step()
+        is_new = not os.path.lexists(path)
+        fd = os.open(path, flags, mode)
+        if is_new:
+            self._change({_folder(path)}, lambda _: _unlink(path))
+        self._soil(fd)
+        return fd
+
+    def write(self, fd: int, data: Any) -> int:
+        self._step(lambda: os.write(fd, bytes(data)[: len(data) // 2]))
+        self._soil(fd)
+        return os.write(fd, data)
+
+    def fsync(self, fd: int) -> None:
+        self._step()
+        os.fsync(fd)
+        if folder := self._folders.get(fd):
+            for change in self._changes:
+                change.folders.discard(folder)
+            self._changes = [change for change in self._changes if change.folders]
+        else:
+            self._clean(fd)
+
+    def close(self, fd: int) -> None:
+        self._folders.pop(fd, None)
+        os.close(fd)
+
+    def rename(self, source: Any, target: Any) -> None:
+        self._step()
+        overwritten = self._keep(target)
+        os.rename(source, target)
+        self._renamed(source, target, overwritten)
+
+    def renameat2(self, _: int, old: bytes, __: int, new: bytes, flags: ctypes.c_uint) -> int:
+        self._step()
+        if os.path.lexists(new):
+            ctypes.set_errno(errno.EEXIST)
+            return -1
+        try:
+            os.rename(old, new)
+        except OSError as error:
+            ctypes.set_errno(error.errno or errno.EIO)
+            return -1
+        self._renamed(os.fsdecode(old), os.fsdecode(new), None)
+        return 0
+
+    def unlink(self, path: Any) -> None:
+        self._step()
+        kept = self._keep(path)
+        os.unlink(path)
+        if kept:
+            self._change({_folder(path)}, lambda _: os.link(kept, path))
+
+    def mkdir(self, path: Any) -> None:
+        self._step()
+        os.mkdir(path)
+        self._change({_folder(path)}, lambda _: _remove_tree(path))
+
+    def rmdir(self, path: Any) -> None:
+        self._step()
+        os.rmdir(path)
+        self._change({_folder(path)}, lambda _: os.mkdir(path))
+
+    def _step(self, last_act: Callable[[], object] = lambda: None) -> None:
+        self.count += 1
+        if self.count == self._die_at:
+            last_act()
+            if self._power_cut:
+                self._lose()
+            os._exit(DIED)
+
+    def _soil(self, fd: int) -> None:
+        if self._power_cut:
+            found = os.fstat(fd)
+            key = (found.st_dev, found.st_ino)
+            if key not in self._unsynced:
+                self._unsynced[key] = os.open(f"/proc/self/fd/{fd}", os.O_RDWR)
+
+    def _clean(self, fd: int) -> None:
+        found = os.fstat(fd)
+        if (kept := self._unsynced.pop((found.st_dev, found.st_ino), None)) is not None:
+            os.close(kept)
+
+    def _renamed(self, source: Any, target: Any, overwritten: str | None) -> None:
+        old, new = _folder(source), _folder(target)
+
+        def undo(unsynced: set[str]) -> None:
+            if new in unsynced and old in unsynced:
+                os.rename(target, source)
+            elif new in unsynced:
+                _remove_tree(target)
+            else:
+                _appear_again(target, source)
+                return
+            if overwritten:
+                os.link(overwritten, target)
+
+        self._change({old, new}, undo)
+
+    def _change(self, folders: set[str], undo: Callable[[set[str]], None]) -> None:
+        if self._power_cut:
+            self._changes.append(_Change(folders, undo))
+
+    def _keep(self, path: Any) -> str | None:
+        if not self._power_cut or not os.path.lexists(path):
+            return None
+        self._kept += 1
+        kept = os.path.join(self._shelf, str(self._kept))
+        try:
+            os.link(path, kept)
+        except OSError:
+            Path(kept).write_bytes(Path(path).read_bytes())
+        return kept
+
+    def _lose(self) -> None:
+        for fd in self._unsynced.values():
+            os.ftruncate(fd, 0)
+        for change in reversed(self._changes):
+            change.undo(change.folders)
+
+
+def _folder(path: Any) -> str:
+    return os.path.realpath(os.path.dirname(os.fsdecode(path)))
+
+
+def _unlink(path: Any) -> None:
+    if os.path.lexists(path):
+        os.unlink(path)
+
+
+def _appear_again(target: Any, source: Any) -> None:
+    if os.path.isfile(target):
+        os.link(target, source)
+
+
+def _remove_tree(path: Any) -> None:
+    if not os.path.isdir(path):
+        os.unlink(path)
+        return
+    for name in os.listdir(path):
+        _remove_tree(os.path.join(path, name))
+    os.rmdir(path)

@@ -1,0 +1,422 @@
+"""
+A world for the engine: real folders, the real client, the embedded endpoint over loopback, and a time
+that skips whatever nobody needs to wait for.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+import io
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.types import Message, Receive, Scope, Send
+from structlog.testing import capture_logs
+
+from retouchd.adapters.edits import Endpoint
+from retouchd.adapters.folders import Folders
+from retouchd.adapters.history import History
+from retouchd.engine.daemon import Daemon, Ending
+from retouchd.engine.framing import Edit
+from retouchd.engine.settings import Settings
+from retouchd.rules.limits import limits_for
+from retouchd.rules.retrying import Budget
+from retouchd.rules.settling import Patience
+from retouchd.sandbox.app import build_app
+from retouchd.sandbox.faults import Fault
+from retouchd.sandbox.seen import Seen
+from retouchd.sandbox.server import serve
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+
+_GRACE = 0.002
+_REAL_SECONDS = 30.0
+
+
+class SkippedTime:
+    """
+    A loop's time that jumps to the next timer as soon as nothing else can happen before it.
+
+    Nothing can happen while no thread works for the loop and no socket stirs: client, endpoint and engine
+    all live on this one loop. The watcher's threads are outside; set `is_skipping` to False where their
+    events matter, and time passes as it does.
+    """
+
+    def __init__(self) -> None:
+        loop: Any = asyncio.get_running_loop()
+        self.is_skipping = True
+        self._loop = loop
+        self._ahead = 0.0
+        self._busy = 0
+        self._on_still: list[asyncio.Future[None]] = []
+        self._on_jump: list[asyncio.Future[None]] = []
+        self._executor = ThreadPoolExecutor(8)
+        self._select = loop._selector.select
+        loop.set_default_executor(self._executor)
+        loop.run_in_executor = self._run_in_executor
+        loop.time = self.seconds
+        loop._selector.select = self._select_or_skip
+
+    def seconds(self) -> float:
+        return time.monotonic() + self._ahead
+
+    async def until(self, condition: Callable[[], object], *, within: float = DAY) -> None:
+        """
+        Wait for a condition, looking whenever everything stands still; `within` is in skipped seconds.
+        """
+        end, real_end = self.seconds() + within, time.monotonic() + _REAL_SECONDS
+        while not condition():
+            if self.seconds() > end or time.monotonic() > real_end:
+                raise AssertionError(f"not within {within:g} s: {condition}")
+            if not self.is_skipping:
+                await asyncio.sleep(0.01)
+                continue
+            await self.still()
+            if not condition():
+                await self._next(self._on_jump)
+
+    async def still(self) -> None:
+        """
+        Wait until nothing more happens without time passing.
+        """
+        await self._next(self._on_still)
+
+    async def _next(self, those_who_wait: list[asyncio.Future[None]]) -> None:
+        future = self._loop.create_future()
+        those_who_wait.append(future)
+        await future
+
+    def _run_in_executor(
+        self, executor: ThreadPoolExecutor | None, function: Callable[..., Any], *arguments: Any
+    ) -> asyncio.Future[Any]:
+        self._busy += 1
+        submitted = (executor or self._executor).submit(function, *arguments)
+        future = asyncio.wrap_future(submitted, loop=self._loop)
+        # Added after the wrapper's own callback: the loop hears of the result first.
+        submitted.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._rest))
+        return future
+
+    def _rest(self) -> None:
+        self._busy -= 1
+
+    def _select_or_skip(self, timeout: float | None = None) -> list[Any]:
+        if not self.is_skipping or (timeout is not None and timeout <= 0):
+            return self._events(timeout)
+        events = self._events(_GRACE if timeout is None else min(timeout, _GRACE))
+        if events:
+            return events
+        if self._busy:
+            return self._events(timeout)
+        if self._on_still:
+            _release(self._on_still)
+            return []
+        if timeout is None and not self._on_jump:
+            return self._events(None)
+        self._ahead += timeout or 0.0
+        _release(self._on_jump)
+        return []
+
+    def _events(self, timeout: float | None) -> list[Any]:
+        events: list[Any] = self._select(timeout)
+        return events
+
+
+def _release(those_who_wait: list[asyncio.Future[None]]) -> None:
+    for future in those_who_wait:
+        if not future.done():
+            future.set_result(None)
+    those_who_wait.clear()
+
+
+class WorldClock:
+    """
+    The engine's clock: the loop's own time; `jump` is how far the time of day was set wrong, in seconds.
+    """
+
+    def __init__(self, skipped: SkippedTime) -> None:
+        self._skipped = skipped
+        self._offset = time.time() - skipped.seconds()
+        self.jump = 0.0
+
+    def now(self) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self.monotonic() + self._offset + self.jump, dt.UTC)
+
+    def monotonic(self) -> float:
+        return self._skipped.seconds()
+
+
+@dataclass
+class World:
+    """
+    Everything around the engine. What a test wants otherwise it says by `tell`, before a daemon is made.
+    """
+
+    root: Path
+    folders: Folders
+    settings: Settings
+    app: Starlette
+    time: SkippedTime
+    clock: WorldClock
+    lines: Sequence[MutableMapping[str, Any]]
+    rejecting: bytes | None = None
+    """A request whose body holds these bytes is answered 503, before the endpoint sees it."""
+    rejected: int = 0
+    _served: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+
+    def tell(self, **changes: Any) -> None:
+        """
+        Change settings, each by its own name, whichever part of them it belongs to.
+        """
+        settings = self.settings
+        for name in ("endpoint", "budget", "patience", "edit"):
+            part = getattr(settings, name)
+            names = [each.name for each in fields(part) if each.name in changes]
+            settings = replace(
+                settings, **{name: replace(part, **{key: changes.pop(key) for key in names})}
+            )
+        self.settings = replace(settings, **changes)
+
+    def faults(self, *faults: Fault) -> None:
+        """
+        Set what the endpoint does wrong from now on; nothing, if none is given.
+        """
+        self.app.state.script.set(faults)
+
+    def drop(
+        self,
+        name: str,
+        prompt: str | bytes | None = "make it blue",
+        *,
+        image: bytes | None = None,
+        mask: bytes | None = None,
+    ) -> Path:
+        """
+        Put a bundle into the inbox as one should: the prompt and the mask first, the image last.
+        """
+        path = self.folders.inbox / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if prompt is not None:
+            text = prompt.encode() if isinstance(prompt, str) else prompt
+            path.with_suffix(".txt").write_bytes(text)
+        if mask is not None:
+            path.with_suffix(".mask.png").write_bytes(mask)
+        path.write_bytes(photo() if image is None else image)
+        return path
+
+    def daemon(self) -> Daemon:
+        return Daemon(self.settings, self.clock)
+
+    async def once(self, daemon: Daemon | None = None) -> Ending:
+        """
+        Drain the inbox; a run that stands still for ever is an error.
+        """
+        async with asyncio.timeout(30 * DAY):
+            return await (daemon or self.daemon()).run(until_drained=True)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Daemon]:
+        """
+        A daemon at work, stopped cleanly at the end.
+        """
+        daemon = self.daemon()
+        async with self._at_work(daemon) as task:
+            yield daemon
+            daemon.stop()
+            async with asyncio.timeout(DAY):
+                await task
+
+    @contextlib.asynccontextmanager
+    async def killing(self) -> AsyncIterator[Daemon]:
+        """
+        A daemon at work, ended at once where the block ends, as good as killed: nothing is tidied up.
+        """
+        daemon = self.daemon()
+        async with self._at_work(daemon):
+            yield daemon
+
+    @contextlib.asynccontextmanager
+    async def _at_work(self, daemon: Daemon) -> AsyncIterator[asyncio.Task[Ending]]:
+        task = asyncio.create_task(daemon.run())
+        try:
+            yield task
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            await self.time.still()
+
+    async def until(self, condition: Callable[[], object], *, within: float = DAY) -> None:
+        await self.time.until(condition, within=within)
+
+    async def come_up(self) -> None:
+        """
+        Start the endpoint, again on the same port where it was up before.
+        """
+        port = int(self.settings.endpoint.base_url.rpartition(":")[2].partition("/")[0])
+        url = await self._served.enter_async_context(serve(self._front, port=port))
+        self.tell(base_url=url)
+
+    async def go_down(self) -> None:
+        """
+        End the endpoint: nobody listens on its port any more.
+        """
+        await self._served.aclose()
+
+    @property
+    def requests(self) -> list[Seen]:
+        """
+        The edit requests the endpoint saw, in order.
+        """
+        log: list[Seen] = self.app.state.log
+        return log
+
+    @property
+    def charged(self) -> int:
+        return sum(seen.charged for seen in self.requests)
+
+    def requests_by_job(self) -> Counter[str]:
+        """
+        How many requests each job made.
+        """
+        return Counter(seen.headers["idempotency-key"] for seen in self.requests)
+
+    def prompts(self) -> list[str]:
+        """
+        The prompts asked, in order.
+        """
+        return [dict(seen.fields)["prompt"] for seen in self.requests]
+
+    def tree(self, folder: str) -> list[str]:
+        """
+        The files in and below one of the five folders.
+        """
+        top: Path = getattr(self.folders, folder)
+        return sorted(str(p.relative_to(top)) for p in top.rglob("*") if not p.is_dir())
+
+    def jobs(self) -> list[Path]:
+        """
+        The directories of the jobs in work, oldest first.
+        """
+        jobs = self.folders.work / "jobs"
+        return sorted(jobs.iterdir()) if jobs.is_dir() else []
+
+    def in_work(self, pattern: str) -> list[Path]:
+        """
+        The files of jobs in work that fit a pattern, such as `attempt-*.open`.
+        """
+        return sorted((self.folders.work / "jobs").glob(f"*/{pattern}"))
+
+    def record(self, name: str) -> dict[str, Any]:
+        """
+        A record by its path below the root: `done/cat.job.json`.
+        """
+        body: dict[str, Any] = json.loads((self.root / name).read_bytes())
+        return body
+
+    def verdicts(self, name: str) -> list[str]:
+        """
+        What the attempts of a recorded job came to.
+        """
+        return [attempt["verdict"] for attempt in self.record(name)["attempts"]]
+
+    def history(self) -> list[dict[str, Any]]:
+        return list(History(self.folders.work).lines())
+
+    def events(self, event: str) -> list[MutableMapping[str, Any]]:
+        """
+        The lines of the log with that event.
+        """
+        return [line for line in self.lines if line["event"] == event]
+
+    async def _front(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.rejecting is None or scope["method"] != "POST":
+            await self.app(scope, receive, send)
+            return
+        body, is_more = b"", True
+        while is_more:
+            message = await receive()
+            body += message.get("body", b"")
+            is_more = message.get("more_body", False)
+        if self.rejecting in body:
+            self.rejected += 1
+            answer = JSONResponse({"error": {"message": "overloaded"}}, status_code=503)
+            await answer(scope, receive, send)
+            return
+        whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def again() -> Message:
+            return whole.pop() if whole else await receive()
+
+        await self.app(scope, again, send)
+
+
+@contextlib.asynccontextmanager
+async def open_world(root: Path) -> AsyncIterator[World]:
+    """
+    A world below `root` whose endpoint is up: nothing settles slowly, nothing goes wrong by itself.
+    """
+    folders = Folders(
+        **{name: root / name for name in ("inbox", "outbox", "done", "error", "work")}
+    )
+    assert not folders.make()
+    settings = Settings(
+        folders=folders,
+        endpoint=Endpoint(
+            base_url="http://127.0.0.1:0/v1",
+            api_key="sk-made-up",
+            timeout_seconds=600,
+            connect_timeout_seconds=10,
+        ),
+        budget=Budget(),
+        edit=Edit(model="gpt-image-2"),
+        limits=partial(limits_for, overrides=None),
+        patience=Patience(settle_seconds=0),
+    )
+    skipped = SkippedTime()
+    with capture_logs() as lines:
+        world = World(
+            root=root,
+            folders=folders,
+            settings=settings,
+            app=build_app(),
+            time=skipped,
+            clock=WorldClock(skipped),
+            lines=lines,
+        )
+        await world.come_up()
+        yield world
+        await world.go_down()
+
+
+def photo(
+    width: int = 48, height: int = 32, *, kind: str = "PNG", mode: str = "RGB", seed: int = 0
+) -> bytes:
+    """
+    A picture's bytes; another seed makes other bytes. In RGBA the left half is transparent.
+    """
+    image = Image.linear_gradient("L").resize((width, height)).convert("RGB")
+    image.putpixel((0, 0), (seed % 256, seed // 256 % 256, 7))
+    if mode == "RGBA":
+        image.putalpha(255)
+        image.paste((0, 0, 0, 0), (0, 0, width // 2, height))
+    buffer = io.BytesIO()
+    image.save(buffer, kind)
+    return buffer.getvalue()
+
+
+def moment(text: str) -> dt.datetime:
+    """
+    A time of a record.
+    """
+    return dt.datetime.fromisoformat(text)
