@@ -5,13 +5,17 @@ The promises, checked from outside: by what lies in the folders and what the end
 import contextlib
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
-ARCHIVES = ("done", "error")
+from retouchd.adapters.folders import Folders
+
+_OWN = ".retouchd-"
 
 
 def digest(path: Path) -> str:
@@ -21,78 +25,89 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def check_at_any_time(root: Path, originals: Mapping[str, str], *, same_disk: bool = True) -> None:
+def check_at_any_time(folders: Folders, originals: Mapping[str, str], *, is_exact: bool) -> None:
     """
     Assert what must hold at every moment, in the midst of a crash too.
 
-    `originals` maps the hash of each dropped file to its name. In two places a file may stand only while
-    it is carried to another filesystem, or where a power cut brought its old name back.
+    `originals` maps the hash of each dropped file to its name. Unless `is_exact`, a file may stand in
+    two places: while it is carried to another filesystem, or where a power cut brought its name back.
     """
     places: Counter[str] = Counter()
-    for path in _files(root, "inbox", "work", *ARCHIVES):
-        places[digest(path)] += 1
+    for folder in (folders.inbox, folders.work, folders.done, folders.error):
+        places.update(digest(path) for path in _files(folder))
     for known, name in originals.items():
         assert places[known] >= 1, f"{name} is lost"
-        if same_disk:
-            assert places[known] == 1, f"{name} stands in {places[known]} places"
-    for picture in _files(root, "outbox"):
-        if not picture.name.startswith(".retouchd-"):
+        assert places[known] == 1 or not is_exact, f"{name} stands in {places[known]} places"
+    for picture in _files(folders.outbox):
+        if not picture.name.startswith(_OWN):
             with Image.open(picture) as image:
                 image.load()
-    for record in _records(root):
-        if record["status"] == "done" and _archived(root, record):
+    for record in _records(folders):
+        if _is_archived(folders, record):
             for output in record["outputs"]:
-                assert (root / "outbox" / output).is_file(), (
-                    f"archived before {output} was published"
-                )
+                is_there = (folders.outbox / output).is_file()
+                assert is_there, f"the originals of {output} left before it was published"
+
+
+def requests_out(folders: Folders) -> int:
+    """
+    Return how many requests were on their way when the run died: only those may be asked again.
+    """
+    found = 0
+    for job in (folders.work / "jobs").glob("*"):
+        names = {path.name for path in job.iterdir()}
+        opened = {
+            name.partition(".")[0] for name in names if re.fullmatch(r"attempt-\d+\.open", name)
+        }
+        closed = {name.partition(".")[0] for name in names if name.endswith((".response", ".json"))}
+        found += len(opened - closed)
+    return found
 
 
 def check_at_the_end(
-    root: Path, originals: Mapping[str, str], *, requests: list[str], crashes: int
+    folders: Folders, originals: Mapping[str, str], requests: list[str], asked_again: int
 ) -> None:
     """
     Assert what must hold once everything has come to rest.
     """
-    check_at_any_time(root, originals)
-    assert not list(_files(root, "inbox")), "something is left in the inbox"
-    leftovers = [path.name for path in _files(root, "outbox", *ARCHIVES) if path.name[0] == "."]
-    assert not leftovers, f"temporary names are left: {leftovers}"
-    assert not list((root / "work" / "jobs").iterdir()), "a job is left in work"
-    assert not list((root / "work" / "trash").iterdir()), "trash is left in work"
-    records = list(_records(root))
-    outputs = [output for record in records for output in record["outputs"]]
-    assert len(outputs) == len(set(outputs)), "two jobs claim one picture"
-    published = {str(path.relative_to(root / "outbox")) for path in _files(root, "outbox")}
-    assert published == set(outputs), "a picture belongs to no record, or the other way round"
+    check_at_any_time(folders, originals, is_exact=True)
+    assert not list(_files(folders.inbox)), "something is left in the inbox"
+    for folder in (folders.outbox, folders.done, folders.error):
+        left = [path.name for path in _files(folder) if path.name.startswith(_OWN)]
+        assert not left, f"temporary names are left: {left}"
+    for name in ("jobs", "trash"):
+        assert not list((folders.work / name).iterdir()), f"something is left in {name}"
+    records = list(_records(folders))
+    claimed = [output for record in records for output in record["outputs"]]
+    published = [str(path.relative_to(folders.outbox)) for path in _files(folders.outbox)]
+    assert sorted(claimed) == sorted(published), "pictures and records do not match"
     asked = Counter(requests)
-    jobs = {record["id"] for record in records}
-    assert len(requests) <= len(asked) + crashes, "more was asked than jobs and crashes explain"
-    for key, times in asked.items():
-        assert times <= 1 + crashes, f"{key} was asked {times} times"
-    assert set(_history(root)) == jobs, "the history and the records differ"
+    assert len(requests) <= len(asked) + asked_again, f"asked too often: {asked}"
+    made = {record["id"] for record in records}
+    assert asked.keys() <= made, "a job was asked for and is gone"
+    assert set(_history(folders.work)) == made, "the history and the records differ"
 
 
-def _history(root: Path) -> Iterator[str]:
+def _history(work: Path) -> Iterator[str]:
     """
     Return the ids in the history; a crash may leave a line twice or torn.
     """
-    for line in (root / "work" / "history.jsonl").read_text("utf-8").splitlines():
+    for line in (work / "history.jsonl").read_text("utf-8").splitlines():
         with contextlib.suppress(ValueError):
             yield json.loads(line)["id"]
 
 
-def _files(root: Path, *folders: str) -> Iterator[Path]:
-    for folder in folders:
-        for path in (root / folder).rglob("*"):
-            if path.is_file():
-                yield path
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
 
 
-def _records(root: Path) -> Iterator[dict]:
-    for path in _files(root, *ARCHIVES):
-        if path.name.endswith(".job.json") and path.name[0] != ".":
-            yield json.loads(path.read_bytes())
+def _records(folders: Folders) -> Iterator[dict[str, Any]]:
+    for folder in (folders.done, folders.error):
+        for path in _files(folder):
+            if path.name.endswith(".job.json") and not path.name.startswith(_OWN):
+                yield json.loads(path.read_bytes())
 
 
-def _archived(root: Path, record: dict) -> bool:
-    return (root / "done" / record["folder"] / (record["image"] or "")).is_file()
+def _is_archived(folders: Folders, record: Mapping[str, Any]) -> bool:
+    image: str = record["image"] or "-"
+    return (folders.done / record["folder"] / image).is_file()

@@ -39,7 +39,8 @@ class Ledger:
 async def _main(ledger: str, faults: Sequence[str]) -> None:
     app = build_app(Rules(faults=tuple(map(parse_fault, faults))))
     async with serve(Ledger(app, ledger)) as url:
-        print(url, flush=True)
+        sys.stdout.write(f"{url}\n")
+        sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)
 
 

@@ -8,9 +8,12 @@ names whose folder was not; a file renamed between folders may then stand in nei
 
 import ctypes
 import errno
+import functools
 import os
+import shutil
 import stat
-import tempfile
+import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,31 +34,49 @@ class _Change:
     undo: Callable[[set[str]], None]
 
 
+def _one_at_a_time(act: Callable[..., Any]) -> Callable[..., Any]:
+    """
+    Keep other threads from changing anything while the disk acts, or dies.
+    """
+
+    @functools.wraps(act)
+    def locked(self: "FailingDisk", *args: Any) -> Any:
+        with self.lock:
+            return act(self, *args)
+
+    return locked
+
+
 class FailingDisk:
     """
     Installed with `install`, it counts mutations and dies at number `die_at` (0: never).
+
+    What a power cut may bring back is kept on `shelf`.
     """
 
-    def __init__(self, *, die_at: int = 0, power_cut: bool = False) -> None:
+    def __init__(
+        self, *, die_at: int = 0, power_cut: bool = False, shelf: Path = Path("/nowhere")
+    ) -> None:
         self.count = 0
+        self.lock = threading.RLock()
         self._die_at = die_at
         self._power_cut = power_cut
         self._changes: list[_Change] = []
-        self._unsynced: dict[tuple[int, int], int] = {}
+        self._unsynced: dict[tuple[int, int], tuple[int, int]] = {}
         self._folders: dict[int, str] = {}
-        self._shelf = tempfile.mkdtemp(prefix="lost-names-") if power_cut else ""
+        self._shelf = shelf
         self._kept = 0
 
     def install(self) -> None:
         """
         Take the place of the real disk; meant for a process of its own.
         """
-        files.os = self  # type: ignore[assignment]
-        files._libc = self  # type: ignore[assignment]
+        vars(files).update(os=self, _libc=self)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
 
+    @_one_at_a_time
     def open(self, path: Any, flags: int, mode: int = 0o777) -> int:
         if not flags & (os.O_CREAT | os.O_TRUNC):
             fd = os.open(path, flags, mode)
@@ -67,14 +88,17 @@ class FailingDisk:
         fd = os.open(path, flags, mode)
         if is_new:
             self._change({_folder(path)}, lambda _: _unlink(path))
-        self._soil(fd)
+        if flags & os.O_TRUNC:
+            self._soil(fd)
         return fd
 
+    @_one_at_a_time
     def write(self, fd: int, data: Any) -> int:
-        self._step(lambda: os.write(fd, bytes(data)[: len(data) // 2]))
         self._soil(fd)
+        self._step(lambda: os.write(fd, bytes(data)[: len(data) // 2]))
         return os.write(fd, data)
 
+    @_one_at_a_time
     def fsync(self, fd: int) -> None:
         self._step()
         os.fsync(fd)
@@ -85,17 +109,20 @@ class FailingDisk:
         else:
             self._clean(fd)
 
+    @_one_at_a_time
     def close(self, fd: int) -> None:
         self._folders.pop(fd, None)
         os.close(fd)
 
+    @_one_at_a_time
     def rename(self, source: Any, target: Any) -> None:
         self._step()
         overwritten = self._keep(target)
         os.rename(source, target)
         self._renamed(source, target, overwritten)
 
-    def renameat2(self, _: int, old: bytes, __: int, new: bytes, flags: ctypes.c_uint) -> int:
+    @_one_at_a_time
+    def renameat2(self, _: int, old: bytes, __: int, new: bytes, ___: ctypes.c_uint) -> int:
         self._step()
         if os.path.lexists(new):
             ctypes.set_errno(errno.EEXIST)
@@ -108,29 +135,36 @@ class FailingDisk:
         self._renamed(os.fsdecode(old), os.fsdecode(new), None)
         return 0
 
+    @_one_at_a_time
     def unlink(self, path: Any) -> None:
         self._step()
         kept = self._keep(path)
         os.unlink(path)
         if kept:
-            self._change({_folder(path)}, lambda _: os.link(kept, path))
+            self._change({_folder(path)}, lambda _: _link(kept, path))
 
+    @_one_at_a_time
     def mkdir(self, path: Any) -> None:
         self._step()
         os.mkdir(path)
         self._change({_folder(path)}, lambda _: _remove_tree(path))
 
+    @_one_at_a_time
     def rmdir(self, path: Any) -> None:
         self._step()
         os.rmdir(path)
-        self._change({_folder(path)}, lambda _: os.mkdir(path))
+        self._change({_folder(path)}, lambda _: _make_again(path))
 
     def _step(self, last_act: Callable[[], object] = lambda: None) -> None:
         self.count += 1
         if self.count == self._die_at:
             last_act()
-            if self._power_cut:
-                self._lose()
+            try:
+                if self._power_cut:
+                    self._lose()
+            except BaseException:  # noqa: BLE001 - a disk that fails to fail must not look like success
+                traceback.print_exc()
+                os._exit(2)
             os._exit(DIED)
 
     def _soil(self, fd: int) -> None:
@@ -138,12 +172,13 @@ class FailingDisk:
             found = os.fstat(fd)
             key = (found.st_dev, found.st_ino)
             if key not in self._unsynced:
-                self._unsynced[key] = os.open(f"/proc/self/fd/{fd}", os.O_RDWR)
+                again = os.open(f"/proc/self/fd/{fd}", os.O_RDWR)
+                self._unsynced[key] = (again, found.st_size)
 
     def _clean(self, fd: int) -> None:
         found = os.fstat(fd)
         if (kept := self._unsynced.pop((found.st_dev, found.st_ino), None)) is not None:
-            os.close(kept)
+            os.close(kept[0])
 
     def _renamed(self, source: Any, target: Any, overwritten: str | None) -> None:
         old, new = _folder(source), _folder(target)
@@ -157,7 +192,7 @@ class FailingDisk:
                 _appear_again(target, source)
                 return
             if overwritten:
-                os.link(overwritten, target)
+                _link(overwritten, target)
 
         self._change({old, new}, undo)
 
@@ -169,18 +204,32 @@ class FailingDisk:
         if not self._power_cut or not os.path.lexists(path):
             return None
         self._kept += 1
-        kept = os.path.join(self._shelf, str(self._kept))
-        try:
-            os.link(path, kept)
-        except OSError:
-            Path(kept).write_bytes(Path(path).read_bytes())
+        self._shelf.mkdir(exist_ok=True)
+        kept = os.fspath(self._shelf / str(self._kept))
+        _link(path, kept)
         return kept
 
     def _lose(self) -> None:
-        for fd in self._unsynced.values():
-            os.ftruncate(fd, 0)
+        for fd, durable_size in self._unsynced.values():
+            os.ftruncate(fd, durable_size)
         for change in reversed(self._changes):
             change.undo(change.folders)
+
+
+def _make_again(path: Any) -> None:
+    if os.path.isdir(_folder(path)):
+        os.mkdir(path)
+
+
+def _link(source: Any, target: Any) -> None:
+    if not os.path.isdir(_folder(target)):
+        return  # Its folder is durably gone, and so is the name.
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.copy2(source, target)
 
 
 def _folder(path: Any) -> str:

@@ -6,23 +6,26 @@ that skips whatever nobody needs to wait for.
 import asyncio
 import contextlib
 import datetime as dt
+import errno
 import io
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
+from retouchd.adapters import watch
 from retouchd.adapters.edits import Endpoint
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
@@ -40,8 +43,8 @@ from retouchd.sandbox.server import serve
 HOUR = 3600.0
 DAY = 24 * HOUR
 
-_GRACE = 0.002
-_REAL_SECONDS = 30.0
+_GRACE_SECONDS = 0.002
+_REAL_SECONDS = 15.0
 
 
 class SkippedTime:
@@ -61,6 +64,7 @@ class SkippedTime:
         self._busy = 0
         self._on_still: list[asyncio.Future[None]] = []
         self._on_jump: list[asyncio.Future[None]] = []
+        self._real_end = 0.0
         self._executor = ThreadPoolExecutor(8)
         self._select = loop._selector.select
         loop.set_default_executor(self._executor)
@@ -74,22 +78,29 @@ class SkippedTime:
     async def until(self, condition: Callable[[], object], *, within: float = DAY) -> None:
         """
         Wait for a condition, looking whenever everything stands still; `within` is in skipped seconds.
+
+        Fails as well where nothing ever stands still: something runs in circles.
         """
-        end, real_end = self.seconds() + within, time.monotonic() + _REAL_SECONDS
+        end, self._real_end = self.seconds() + within, time.monotonic() + _REAL_SECONDS
         while not condition():
-            if self.seconds() > end or time.monotonic() > real_end:
-                raise AssertionError(f"not within {within:g} s: {condition}")
+            assert self.seconds() <= end, f"it did not come to that within {within:g} s"
+            assert time.monotonic() <= self._real_end, "it did not come to that"
             if not self.is_skipping:
                 await asyncio.sleep(0.01)
                 continue
-            await self.still()
+            await self._next(self._on_still)
             if not condition():
                 await self._next(self._on_jump)
 
     async def still(self) -> None:
         """
-        Wait until nothing more happens without time passing.
+        Wait until nothing more happens without time passing; where it is not skipped, for the threads.
         """
+        while not self.is_skipping and self._busy:
+            await asyncio.sleep(0.01)
+        if not self.is_skipping:
+            return
+        self._real_end = time.monotonic() + _REAL_SECONDS
         await self._next(self._on_still)
 
     async def _next(self, those_who_wait: list[asyncio.Future[None]]) -> None:
@@ -111,9 +122,11 @@ class SkippedTime:
         self._busy -= 1
 
     def _select_or_skip(self, timeout: float | None = None) -> list[Any]:
+        if self._on_still and time.monotonic() > self._real_end:
+            _release(self._on_still, AssertionError("it runs in circles and never stands still"))
         if not self.is_skipping or (timeout is not None and timeout <= 0):
             return self._events(timeout)
-        events = self._events(_GRACE if timeout is None else min(timeout, _GRACE))
+        events = self._events(_GRACE_SECONDS if timeout is None else min(timeout, _GRACE_SECONDS))
         if events:
             return events
         if self._busy:
@@ -132,10 +145,14 @@ class SkippedTime:
         return events
 
 
-def _release(those_who_wait: list[asyncio.Future[None]]) -> None:
+def _release(those_who_wait: list[asyncio.Future[None]], fault: Exception | None = None) -> None:
     for future in those_who_wait:
-        if not future.done():
+        if future.done():
+            continue
+        if fault is None:
             future.set_result(None)
+        else:
+            future.set_exception(fault)
     those_who_wait.clear()
 
 
@@ -168,7 +185,7 @@ class World:
     app: Starlette
     time: SkippedTime
     clock: WorldClock
-    lines: Sequence[MutableMapping[str, Any]]
+    lines: list[MutableMapping[str, Any]]
     rejecting: bytes | None = None
     """A request whose body holds these bytes is answered 503, before the endpoint sees it."""
     rejected: int = 0
@@ -217,12 +234,17 @@ class World:
     def daemon(self) -> Daemon:
         return Daemon(self.settings, self.clock)
 
-    async def once(self, daemon: Daemon | None = None) -> Ending:
+    async def once(self, *daemons: Daemon) -> Ending:
         """
-        Drain the inbox; a run that stands still for ever is an error.
+        Drain the inbox, which may take a day; with several daemons, return the first one's ending.
         """
-        async with asyncio.timeout(30 * DAY):
-            return await (daemon or self.daemon()).run(until_drained=True)
+        async with contextlib.AsyncExitStack() as stack:
+            tasks = [
+                await stack.enter_async_context(self._at_work(daemon.run(until_drained=True)))
+                for daemon in daemons or (self.daemon(),)
+            ]
+            await self.until(lambda: all(task.done() for task in tasks))
+            return [task.result() for task in tasks][0]
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Daemon]:
@@ -230,11 +252,11 @@ class World:
         A daemon at work, stopped cleanly at the end.
         """
         daemon = self.daemon()
-        async with self._at_work(daemon) as task:
+        async with self._at_work(daemon.run()) as task:
             yield daemon
             daemon.stop()
-            async with asyncio.timeout(DAY):
-                await task
+            await self.until(task.done)
+            assert Ending.STOPPED is task.result()
 
     @contextlib.asynccontextmanager
     async def killing(self) -> AsyncIterator[Daemon]:
@@ -242,19 +264,23 @@ class World:
         A daemon at work, ended at once where the block ends, as good as killed: nothing is tidied up.
         """
         daemon = self.daemon()
-        async with self._at_work(daemon):
+        async with self._at_work(daemon.run()):
             yield daemon
 
     @contextlib.asynccontextmanager
-    async def _at_work(self, daemon: Daemon) -> AsyncIterator[asyncio.Task[Ending]]:
-        task = asyncio.create_task(daemon.run())
+    async def _at_work(
+        self, run: Coroutine[Any, Any, Ending]
+    ) -> AsyncIterator[asyncio.Task[Ending]]:
+        task = asyncio.create_task(run)
         try:
             yield task
         finally:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])
+            # What a thread had begun is finished, as it would be by a kernel.
             await self.time.still()
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
 
     async def until(self, condition: Callable[[], object], *, within: float = DAY) -> None:
         await self.time.until(condition, within=within)
@@ -361,10 +387,22 @@ class World:
         await self.app(scope, again, send)
 
 
+class NoWatches:
+    """
+    Stands for watchdog's observer on a machine whose kernel has no watches left.
+    """
+
+    def schedule(self, *_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "inotify watch limit reached")
+
+
 @contextlib.asynccontextmanager
-async def open_world(root: Path) -> AsyncIterator[World]:
+async def open_world(root: Path, *, has_events: bool = False) -> AsyncIterator[World]:
     """
     A world below `root` whose endpoint is up: nothing settles slowly, nothing goes wrong by itself.
+
+    Without events everything comes from scans. With them time is not skipped, as the kernel's events come
+    from outside of the loop.
     """
     folders = Folders(
         **{name: root / name for name in ("inbox", "outbox", "done", "error", "work")}
@@ -384,7 +422,10 @@ async def open_world(root: Path) -> AsyncIterator[World]:
         patience=Patience(settle_seconds=0),
     )
     skipped = SkippedTime()
-    with capture_logs() as lines:
+    skipped.is_skipping = not has_events
+    with capture_logs() as lines, pytest.MonkeyPatch.context() as patch:
+        if not has_events:
+            patch.setattr(watch, "Observer", NoWatches)
         world = World(
             root=root,
             folders=folders,

@@ -112,7 +112,7 @@ class Delivery:
     def _plan_outputs_again(self, standing: Standing, outbox: Path) -> None:
         job, plan = _job(standing), _plan(standing)
         pending = [item for item in plan.outputs if self._is_pending(job, item)]
-        names = [item.source.partition("/")[2] for item in pending]
+        names = [item.source.partition("/")[2] for item in plan.outputs]
         renamed = plan_outputs(job, names, _taken_in(outbox))
         self._spool.fix(job.id, rename_pending(plan, pending, renamed))
 

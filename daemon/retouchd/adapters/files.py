@@ -6,6 +6,7 @@ fsyncs both directories, the target's first: btrfs was measured to show a moved 
 an empty file under the new name, where one of them was left out.
 """
 
+import contextlib
 import ctypes
 import errno
 import filecmp
@@ -139,7 +140,7 @@ def rename_new(source: Path, target: Path) -> None:
     try:
         _rename_noreplace(source, target)
     except FileExistsError:
-        if not _is_same(source, target):
+        if not is_same(source, target):
             raise
         os.unlink(source)
     _fsync_both(source, target)
@@ -152,8 +153,10 @@ def copy(source: Path, target: Path) -> None:
     with open(source, "rb") as reader, DurableFile(target, target) as writer:
         for block in _blocks(reader.fileno()):
             writer.write(block)
-        shutil.copystat(source, target, follow_symlinks=False)
+        with contextlib.suppress(PermissionError):  # Some network mounts keep no times or modes.
+            shutil.copystat(source, target, follow_symlinks=False)
         writer.seal()
+    fsync_folder(target.parent)
 
 
 def make_folder(path: Path) -> None:
@@ -242,6 +245,14 @@ def snapshot(path: Path) -> Snapshot | None:
     )
 
 
+def is_same(source: Path, target: Path) -> bool:
+    """
+    Return whether both names are of one file.
+    """
+    one, other = snapshot(source), snapshot(target)
+    return one is not None and one == other
+
+
 def is_copy(source: Path, target: Path) -> bool:
     """
     Return whether the target is there and holds the same bytes.
@@ -276,11 +287,6 @@ def _rename_noreplace(source: Path, target: Path) -> None:
         raise OSError(code, os.strerror(code), str(source), None, str(target))
     os.link(source, target, follow_symlinks=False)
     os.unlink(source)
-
-
-def _is_same(source: Path, target: Path) -> bool:
-    one, other = os.lstat(source), os.lstat(target)
-    return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 
 
 def _fsync_both(source: Path, target: Path) -> None:

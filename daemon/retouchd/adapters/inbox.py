@@ -25,10 +25,13 @@ class Left:
 @dataclass(frozen=True, slots=True)
 class Listing:
     """
-    One folder of the inbox: its path below the inbox, its files, its sub-folders, what is left alone.
+    One folder of the inbox: its path below the inbox, its files, what is left alone.
+
+    `fault` says why it could not be read, so that nothing is concluded from what it lacks.
     """
 
     folder: str
+    fault: str | None = None
     files: dict[str, Signature] = field(default_factory=dict)
     left: dict[str, Left] = field(default_factory=dict)
 
@@ -51,7 +54,7 @@ class Inbox:
             return _left(ignored)
         try:
             found = os.lstat(self.root / folder / name)
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:
             return None
         return _seen(found)
 
@@ -86,6 +89,9 @@ class Inbox:
                         self._list(listing, entry)
         except (FileNotFoundError, NotADirectoryError):
             return
+        except OSError as error:
+            yield Listing(folder, fault=f"this folder cannot be read: {error.strerror}")
+            return
         yield listing
         for each in sorted(below):
             yield from self.walk(each)
@@ -107,8 +113,8 @@ class Inbox:
             return
         try:
             seen = _seen(entry.stat(follow_symlinks=False))
-        except FileNotFoundError:
-            return
+        except OSError:
+            return  # Gone, or not to be had now: the next look tells.
         if isinstance(seen, Left):
             listing.left[entry.name] = seen
         elif seen is not None:

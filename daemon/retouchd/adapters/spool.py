@@ -9,20 +9,22 @@ Every method is one durable step that may be repeated after a crash at any point
 block and belong in a thread. OSErrors go to the caller, who knows what they mean for the job.
 """
 
+import contextlib
 import datetime as dt
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from retouchd.adapters import files
 from retouchd.adapters.files import DurableFile
+from retouchd.errors import Blocked
 from retouchd.rules import documents, naming
 from retouchd.rules.job import Attempt, Job, Member
 from retouchd.rules.phase import JOB, ORIGINALS, OUTPUTS, PLAN, Phase, attempts_in, phase_of
-from retouchd.rules.plan import Plan, suffix_in
+from retouchd.rules.plan import Plan, suffixes_in
 
 CRASHES = "crashes"
 _UNSEALED = "outputs.part"
@@ -76,18 +78,36 @@ class Spool:
 
     def prepare(self) -> None:
         """
-        Make the folders, and clear away what was forgotten.
+        Make the folders, clear away what was forgotten, and end renames that a power cut left half.
+
+        Some filesystems then show a claimed file under its old name too (btrfs was measured to). It is
+        the same file, so the name in the inbox goes before anybody takes it for a new one.
         """
         files.make_folder(self._jobs)
         files.make_folder(self._trash)
         for name in files.names(self._trash):
             files.sweep(self._trash / name, ORIGINALS)
+        for job_id in self.ids():
+            with contextlib.suppress(Blocked):
+                self._end_claim(self.load(job_id).job)
 
     def ids(self) -> list[str]:
         """
         Return the ids of all jobs, oldest first.
         """
         return sorted(files.names(self._jobs))
+
+    def suspects(self, phases: Collection[Phase]) -> list[str]:
+        """
+        Return the jobs that stand in one of these phases, those with the fewest crashes first.
+        """
+        found = []
+        for job_id in self.ids():
+            with contextlib.suppress(Blocked):
+                standing = self.load(job_id)
+                if standing.phase in phases:
+                    found.append((len(standing.crashes), job_id))
+        return [job_id for _, job_id in sorted(found)]
 
     def folder(self, job_id: str) -> Path:
         """
@@ -97,10 +117,19 @@ class Spool:
 
     def load(self, job_id: str) -> Standing:
         """
-        Return what the job's directory says now; raises ValueError or KeyError for a broken document.
+        Return what the job's directory says now; raises Blocked for a damaged document.
         """
         folder = self.folder(job_id)
-        found = frozenset(_names_below(folder))
+        try:
+            return self._load(job_id, folder, frozenset(_names_below(folder)))
+        except (ValueError, KeyError, TypeError) as error:
+            msg = (
+                f"A document in {folder} is damaged ({error}). Its originals are safe in "
+                f"{folder / ORIGINALS}: move them back to the inbox, then remove the folder."
+            )
+            raise Blocked(msg) from error
+
+    def _load(self, job_id: str, folder: Path, found: frozenset[str]) -> Standing:
         closed = (n for n, parts in sorted(attempts_in(found).items()) if "json" in parts)
         return Standing(
             id=job_id,
@@ -140,7 +169,7 @@ class Spool:
         target = self._inbox / job.folder
         files.make_folder(target)
         here = [m for m in job.members if files.is_taken(self._original(job, m))]
-        if any(files.is_taken(target / member.inbox_name) for member in here):
+        if any(self._is_clash(target / m.inbox_name, self._original(job, m)) for m in here):
             job = self._renamed(job, target)
             here = [m for m in job.members if m.name in {each.name for each in here}]
         for member in reversed(here):
@@ -261,10 +290,20 @@ class Spool:
         files.rename(folder, self._trash / job_id)
         files.sweep(self._trash / job_id, ORIGINALS)
 
+    def _end_claim(self, job: Job | None) -> None:
+        if job is None:
+            return
+        for member in job.members:
+            source = self._inbox / job.folder / member.inbox_name
+            if files.is_same(source, self._original(job, member)):
+                files.remove(source)
+
     def _claim_one(self, job: Job, member: Member) -> bool:
         source = self._inbox / job.folder / member.inbox_name
         target = self._original(job, member)
         if files.is_taken(target):
+            if files.is_same(source, target):
+                files.remove(source)
             return True
         if files.snapshot(source) != member.snapshot:
             return False
@@ -274,8 +313,11 @@ class Spool:
             return False
         return True
 
+    def _is_clash(self, target: Path, source: Path) -> bool:
+        return files.is_taken(target) and not files.is_same(source, target)
+
     def _renamed(self, job: Job, target: Path) -> Job:
-        suffixes = {member.name: suffix_in(job, member.name) for member in job.members}
+        suffixes = suffixes_in(job, [member.name for member in job.members])
         stem = naming.free_stem(
             job.stem, job.id, list(suffixes.values()), lambda name: files.is_taken(target / name)
         )

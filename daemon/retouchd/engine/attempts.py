@@ -17,6 +17,7 @@ from retouchd.engine.preparing import Prepared
 from retouchd.errors import JobCode, Problem
 from retouchd.logs import logger
 from retouchd.rules.job import Attempt, Job, Verdict
+from retouchd.rules.naming import shown
 from retouchd.rules.pacing import Report
 from retouchd.rules.retrying import IN_DOUBT_SECONDS, backoff
 from retouchd.rules.verdict import Failure, Judgement, judge_failure
@@ -130,7 +131,8 @@ class Attempts:
     def _retry_at(self, standing: Standing, judgement: Judgement) -> dt.datetime | None:
         luck = random.random()  # noqa: S311 - jitter, not a secret
         if judgement.verdict is Verdict.TRANSIENT:
-            wait = max(backoff(standing.number + 1, luck), judgement.retry_after or 0.0)
+            wait = backoff(len(standing.attempts) + 1, luck)
+            wait = max(wait, judgement.retry_after or 0.0)
         elif judgement.verdict is Verdict.IN_DOUBT:
             wait = IN_DOUBT_SECONDS * luck
         else:
@@ -167,7 +169,7 @@ def about(job: Job) -> dict[str, Any]:
 def _problem(standing: Standing, judgement: Judgement) -> Problem | None:
     if judgement.verdict is not Verdict.REFUSED:
         return None
-    name = standing.job.members[0].name if standing.job else standing.id
+    name = shown(standing.job.members[0].name) if standing.job else standing.id
     return Problem(
         code=judgement.job_code or JobCode.REFUSED,
         message=f"The endpoint refused {name}: {judgement.message}",

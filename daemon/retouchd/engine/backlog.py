@@ -34,6 +34,13 @@ class Candidate:
     state: State
 
 
+def is_below(folder: str, above: str) -> bool:
+    """
+    Return whether a folder is another one or lies below it.
+    """
+    return not above or folder == above or folder.startswith(f"{above}/")
+
+
 @dataclass(slots=True)
 class _Folder:
     sights: dict[str, Sight] = field(default_factory=dict)
@@ -231,9 +238,11 @@ class Backlog:
             return False
         named = parse(name)
         if named.kind is Kind.FOLDER_PROMPT:
-            place.prompt = None
+            others = (n for n in place.sights if parse(n).kind is Kind.FOLDER_PROMPT)
+            place.prompt = next(others, None)
             self._touch_below(folder, now)
-        elif names := place.families.get(named.family):
+        elif named.kind is not Kind.OTHER:
+            names = place.families[named.family]
             names.remove(name)
             if not names:
                 del place.families[named.family]
@@ -242,7 +251,7 @@ class Backlog:
 
     def _touch_below(self, folder: str, now: float) -> None:
         for other, place in self._folders.items():
-            if not folder or other == folder or other.startswith(f"{folder}/"):
+            if is_below(other, folder):
                 for family in place.families:
                     self._touch((other, family), now)
 

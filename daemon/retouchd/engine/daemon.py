@@ -176,11 +176,12 @@ class Daemon:
 async def _retrace(crew: Crew) -> None:
     """
     After an unclean end, take alone, one at a time, the step that may have caused it.
+
+    Those noted least often come first: the culprit must not take the innocent with it again and again.
     """
-    standings = [await asyncio.to_thread(crew.spool.load, job) for job in crew.spool.ids()]
-    suspects = [standing for standing in standings if standing.phase in RISKY]
-    for standing in sorted(suspects, key=lambda each: len(each.crashes)):
-        await crew.pipeline.retrace(standing.id)
+    suspects = await asyncio.to_thread(crew.spool.suspects, RISKY)
+    for job_id in suspects:
+        await crew.pipeline.retrace(job_id)
 
 
 @contextlib.asynccontextmanager

@@ -14,7 +14,7 @@ from retouchd.adapters.inbox import Inbox, Left
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.watch import Bell, Ring
 from retouchd.engine.attempts import about
-from retouchd.engine.backlog import Backlog, Candidate, Key
+from retouchd.engine.backlog import Backlog, Candidate, Key, is_below
 from retouchd.engine.clock import Clock
 from retouchd.engine.framing import Framer, Held
 from retouchd.logs import logger
@@ -181,9 +181,13 @@ class Intake:
         Look at a whole folder and all below it; all that is found new counts as seen at one moment.
         """
         now = self._clock.monotonic()
-        seen = set()
+        seen, unread = set(), set()
         for listing in self._inbox.walk(folder):
             seen.add(listing.folder)
+            if listing.fault is not None:
+                unread.add(listing.folder)
+                self._tell(listing.folder, "", Left(listing.fault, is_told=True))
+                continue
             for name, signature in listing.files.items():
                 self._backlog.see(listing.folder, name, signature, now)
             for name, left in listing.left.items():
@@ -192,12 +196,12 @@ class Intake:
             names = listing.files.keys() | listing.left.keys()
             self._backlog.keep_only(listing.folder, set(names), now, now)
         for gone in self._below(folder):
-            if gone not in seen:
+            if gone not in seen and not any(is_below(gone, shut) for shut in unread):
                 self._backlog.keep_only(gone, set(), now, now)
 
     def _below(self, folder: str) -> Iterator[str]:
         for each in self._backlog.folders():
-            if not folder or each == folder or each.startswith(f"{folder}/"):
+            if is_below(each, folder):
                 yield each
 
     def _tell(self, folder: str, name: str, left: Left) -> None:

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from retouchd.adapters.delivery import Delivery
 from retouchd.adapters.history import History
@@ -23,7 +23,7 @@ from retouchd.engine.preparing import Prepared, Preparer
 from retouchd.errors import Blocked, JobCode, Problem
 from retouchd.logs import logger
 from retouchd.rules.job import Job
-from retouchd.rules.naming import RECORD
+from retouchd.rules.naming import RECORD, shown
 from retouchd.rules.phase import Phase
 from retouchd.rules.record import history_line
 from retouchd.rules.retrying import Ask, Budget, Fail, Later, Return, Weather, doubts_in, next_move
@@ -108,11 +108,11 @@ class Pipeline:
         Take the next steps of a job until it is over or must wait.
         """
         while True:
-            standing = await asyncio.to_thread(self._spool.load, job_id)
             try:
+                standing = await asyncio.to_thread(self._spool.load, job_id)
                 outcome = await self._step(standing)
             except (Blocked, FetchLater, OSError) as obstacle:
-                return self._obstructed(standing, str(obstacle))
+                return self._obstructed(job_id, str(obstacle))
             if outcome is not None:
                 return outcome
 
@@ -122,19 +122,16 @@ class Pipeline:
 
         The attempt is noted first; the third note for the same step sends the job to `error/` instead.
         """
-        standing = await asyncio.to_thread(self._spool.load, job_id)
-        if standing.phase not in RISKY:
-            return
-        await self.note_crash(job_id)
-        standing = await asyncio.to_thread(self._spool.load, job_id)
         try:
+            await self.note_crash(job_id)
+            standing = await asyncio.to_thread(self._spool.load, job_id)
             if standing.phase is Phase.KEPT:
                 await self._judge_kept(standing)
-            else:
+            elif standing.phase is Phase.CLAIMED:
                 await self._prepare(standing)
         except (Blocked, FetchLater, OSError) as obstacle:
-            # An obstacle that was told is no crash.
-            log.warning("job.waiting", **_about(standing), reason=str(obstacle))
+            self._obstructed(job_id, str(obstacle))
+            # An obstacle that could be told is no crash.
             await asyncio.to_thread(self._spool.clear_crashes, job_id)
 
     async def release(self, job_id: str) -> None:
@@ -227,7 +224,7 @@ class Pipeline:
             return
         changed = await asyncio.to_thread(self._preparer.changed, job)
         if changed is not None and not standing.attempts:
-            await self._give_back(job, f"{changed} was changed while it was claimed")
+            await self._give_back(job, f"{shown(changed)} was changed while it was claimed")
             return
         prepared = await asyncio.to_thread(self._preparer.prepare, job)
         if isinstance(prepared, Prepared):
@@ -291,10 +288,10 @@ class Pipeline:
             due_since=now if is_probe else self._gate.due_since,
         )
 
-    def _obstructed(self, standing: Standing, reason: str) -> Wait:
-        if self._obstacles.get(standing.id) != reason:
-            self._obstacles[standing.id] = reason
-            log.warning("job.waiting", **_about(standing), reason=reason)
+    def _obstructed(self, job_id: str, reason: str) -> Wait:
+        if self._obstacles.get(job_id) != reason:
+            self._obstacles[job_id] = reason
+            log.warning("job.waiting", job=job_id, reason=reason)
         return Wait(seconds=_BLOCKED_SECONDS, reason=reason)
 
 
@@ -303,15 +300,11 @@ def _job(standing: Standing) -> Job:
     return standing.job
 
 
-def _about(standing: Standing) -> dict[str, Any]:
-    return about(standing.job) if standing.job else {"job": standing.id}
-
-
 def _crashed(job: Job) -> Problem:
     return Problem(
         code=JobCode.CRASHED,
         message=f"retouchd ended unexpectedly {CRASHES_TO_FAIL} times while working on "
-        f"{job.members[0].name}.",
+        f"{shown(job.members[0].name)}.",
         hint="Open the picture in another program and save it anew, then move it back to the inbox "
         "with its prompt; please report it if it happens again.",
     )

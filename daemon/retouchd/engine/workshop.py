@@ -3,11 +3,13 @@ The jobs in work: a task for each, taken forward until it is over; one that wait
 """
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 
 from retouchd.engine.gate import Gate
 from retouchd.engine.pipeline import End, Over, Pipeline, Wait
+from retouchd.errors import Blocked
 from retouchd.logs import logger
 from retouchd.rules.retrying import LONGEST_BACKOFF_SECONDS
 
@@ -105,5 +107,6 @@ class Workshop:
 
     async def _after_crash(self, job_id: str, failures: int) -> Wait:
         seconds = min(2.0**failures, LONGEST_BACKOFF_SECONDS)
-        await self._pipeline.note_crash(job_id)
+        with contextlib.suppress(Blocked, OSError):
+            await self._pipeline.note_crash(job_id)
         return Wait(seconds=seconds, reason="failed in an unforeseen way; see the log")

@@ -28,7 +28,7 @@ def dump(value: Job | Attempt | Plan) -> bytes:
 
 def load_job(raw: bytes) -> Job:
     """
-    Return the job of a `job.json`; raises ValueError or KeyError for anything else.
+    Return the job of a `job.json`; raises ValueError, KeyError or TypeError otherwise.
     """
     body = _body(raw)
     return Job(
@@ -44,7 +44,7 @@ def load_job(raw: bytes) -> Job:
 
 def load_attempt(raw: bytes) -> Attempt:
     """
-    Return the attempt of an `attempt-n.json`; raises ValueError or KeyError for anything else.
+    Return the attempt of an `attempt-n.json`; raises ValueError, KeyError or TypeError otherwise.
     """
     body = _body(raw)
     return Attempt(
@@ -61,7 +61,7 @@ def load_attempt(raw: bytes) -> Attempt:
 
 def load_plan(raw: bytes) -> Plan:
     """
-    Return the plan of a `plan.json`; raises ValueError or KeyError for anything else.
+    Return the plan of a `plan.json`; raises ValueError, KeyError or TypeError otherwise.
     """
     body = _body(raw)
     return Plan(

@@ -45,10 +45,11 @@ def shorten(stem: str, room: int) -> str:
     raw = os.fsencode(stem)
     if len(raw) <= room:
         return stem
-    cut = raw[:room]
-    while cut and (raw[len(cut)] & 0xC0) == 0x80:
-        cut = cut[:-1]
-    return os.fsdecode(cut)
+    # A character of UTF-8 has at most three bytes that go on; a name in another encoding is just cut.
+    for end in range(room, room - 4, -1):
+        if (raw[end] & 0xC0) != 0x80:
+            return os.fsdecode(raw[:end])
+    return os.fsdecode(raw[:room])
 
 
 def escaped(name: str) -> str:

@@ -100,7 +100,7 @@ def _next_hold(hold: Hold | None, cause: Cause, report: Report) -> Hold:
         since, probes = report.now, 0
     else:
         since, probes = hold.since, hold.probes + 1
-    wait = min(FIRST_PROBE_SECONDS * 2**probes, LONGEST_PROBE_SECONDS)
+    wait = min(FIRST_PROBE_SECONDS * 2 ** min(probes, 6), LONGEST_PROBE_SECONDS)
     wait = max(wait, min(report.retry_after, LONGEST_PROBE_SECONDS))
     return Hold(
         cause=cause,

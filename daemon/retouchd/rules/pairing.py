@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from retouchd.errors import JobCode, Problem
 from retouchd.rules.names import Kind, Named
+from retouchd.rules.naming import shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,23 +106,30 @@ def _bundle(images: tuple[Named, ...], owners: dict[Named, tuple[Named, ...]]) -
     prompts = tuple(sidecar for sidecar in mine if sidecar.kind is Kind.PROMPT)
     masks = tuple(sidecar for sidecar in mine if sidecar.kind is Kind.MASK)
     return Bundle(
-        images=images, prompts=prompts, masks=masks, fault=_ambiguity(images, prompts, masks)
+        images=images,
+        prompts=prompts,
+        masks=masks,
+        fault=_ambiguity(images, prompts, masks, [s for s in mine if len(owners[s]) > 1]),
     )
 
 
 def _ambiguity(
-    images: Sequence[Named], prompts: Sequence[Named], masks: Sequence[Named]
+    images: Sequence[Named],
+    prompts: Sequence[Named],
+    masks: Sequence[Named],
+    shared: Sequence[Named],
 ) -> Problem | None:
     if len(images) > 1:
-        shared = next(iter((*prompts, *masks)))
+        first = shared[0]
+        example = shown(f"{images[0].name}{_ending(first)}")
         return _ambiguous(
-            f"{shared.name} could belong to {_either(images)}.",
-            f"Name it after one of them, for example {images[0].name}{_ending(shared)}",
+            f"{shown(first.name)} could belong to {_listed(images, 'or')}.",
+            f"Name it after one of them, for example {example}",
         )
     for what, sidecars in (("prompts", prompts), ("masks", masks)):
         if len(sidecars) > 1:
             return _ambiguous(
-                f"{images[0].name} has {len(sidecars)} {what}: {_list(sidecars)}.",
+                f"{shown(images[0].name)} has {len(sidecars)} {what}: {_listed(sidecars, 'and')}.",
                 "Keep only one of them",
             )
     return None
@@ -139,12 +147,8 @@ def _ending(sidecar: Named) -> str:
     return sidecar.suffix if sidecar.target is None else sidecar.suffix.partition(".")[2]
 
 
-def _either(names: Sequence[Named]) -> str:
-    return " or ".join(named.name for named in names)
-
-
-def _list(names: Sequence[Named]) -> str:
-    return " and ".join(named.name for named in names)
+def _listed(names: Sequence[Named], last: str) -> str:
+    return f" {last} ".join(shown(named.name) for named in names)
 
 
 def _orphans(

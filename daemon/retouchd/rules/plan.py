@@ -74,7 +74,7 @@ def plan_originals(
     `sources` are names below the job's directory: the originals, and before them whatever else is
     handed over, which gets the stem with its own extension.
     """
-    ends = {source: _ending(job, source) for source in sources}
+    ends = suffixes_in(job, sources)
     suffixes = [naming.RECORD, naming.REASON, *ends.values()]
     stem = naming.free_stem(job.stem, job.id, suffixes, is_taken)
     items = tuple(
@@ -84,15 +84,26 @@ def plan_originals(
     return stem, items
 
 
-def _ending(job: Job, source: str) -> str:
-    folder, _, name = source.rpartition("/")
-    return suffix_in(job, name) if folder == ORIGINALS else f".{name.rpartition('.')[2]}"
+def suffixes_in(job: Job, sources: Sequence[str]) -> dict[str, str]:
+    """
+    Return for each file of a job what follows the group's stem in its name, each different.
+
+    Two names may differ only in their form (NFC and NFD): the second one gets a number.
+    """
+    found: dict[str, str] = {}
+    for source in sources:
+        folder, _, name = source.rpartition("/")
+        is_member = folder in ("", ORIGINALS) and name in {each.name for each in job.members}
+        suffix = _suffix(job, name) if is_member else f".{name.rpartition('.')[2]}"
+        number = 1
+        while suffix in found.values():
+            number += 1
+            suffix = f"-{number}{suffix.removeprefix(f'-{number - 1}')}"
+        found[source] = suffix
+    return found
 
 
-def suffix_in(job: Job, name: str) -> str:
-    """
-    Return what follows the group's stem in a member's name.
-    """
+def _suffix(job: Job, name: str) -> str:
     if name.startswith(job.stem):
         return name.removeprefix(job.stem)
     return parse(name).suffix
@@ -100,13 +111,8 @@ def suffix_in(job: Job, name: str) -> str:
 
 def rename_pending(plan: Plan, pending: Sequence[Item], renamed: Sequence[Item]) -> Plan:
     """
-    Return the plan with new targets for outputs that are still to be delivered.
+    Return the plan with the new targets of those outputs that are still to be delivered.
     """
-    new = dict(zip((item.key for item in pending), renamed, strict=True))
-    return replace(
-        plan,
-        outputs=tuple(
-            replace(item, target=new[item.key].target) if item.key in new else item
-            for item in plan.outputs
-        ),
-    )
+    keys = {item.key for item in pending}
+    new = {item.key: item for item in renamed}
+    return replace(plan, outputs=tuple(new[i.key] if i.key in keys else i for i in plan.outputs))

@@ -39,7 +39,7 @@ def record(job: Job, attempts: Sequence[Attempt], plan: Plan) -> dict[str, Any]:
         "cost_usd": None,
         "error": _error(plan.problems),
     }
-    if image and (digits := hexed(image.name)):
+    if digits := hexed(job.members[0].name):
         body["name_hex"] = digits
     return body
 
@@ -48,7 +48,7 @@ def document(body: Mapping[str, Any]) -> bytes:
     """
     Return the record as it is written: indented UTF-8 JSON.
     """
-    return (json.dumps(body, ensure_ascii=False, indent=2) + "\n").encode()
+    return (json.dumps(_utf8(body), ensure_ascii=False, indent=2) + "\n").encode()
 
 
 def reason(job: Job, problems: Sequence[Problem]) -> bytes:
@@ -56,7 +56,9 @@ def reason(job: Job, problems: Sequence[Problem]) -> bytes:
     Return the text of `*.error.txt`: for each problem a sentence that says what is wrong and one what to do.
     """
     paragraphs = [f"{problem.message}\n{problem.hint}\n" for problem in problems]
-    return ("\n".join(paragraphs) + f"\n(retouchd, job {job.id})\n").encode()
+    return ("\n".join(paragraphs) + f"\n(retouchd, job {job.id})\n").encode(
+        errors="backslashreplace"
+    )
 
 
 def own_record(raw: bytes) -> str | None:
@@ -99,6 +101,21 @@ def history_line(
         "code": body["error"]["code"] if body["error"] else None,
         "record": escaped(record_name),
     }
+
+
+def _utf8(value: Any) -> Any:
+    """
+    Return a document whose every text can be written: endpoints may say anything.
+    """
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case Mapping():
+            return {_utf8(key): _utf8(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_utf8(each) for each in value]
+        case _:
+            return value
 
 
 def _request(job: Job) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def backoff(repeats: int, luck: float) -> float:
 
     `repeats` is the number of attempts already made, `luck` a number from 0 to 1.
     """
-    return min(2.0 ** max(repeats - 1, 0), LONGEST_BACKOFF_SECONDS) * luck
+    return min(2.0 ** min(max(repeats - 1, 0), 9), LONGEST_BACKOFF_SECONDS) * luck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,10 +121,10 @@ def _due(last: Attempt, weather: Weather) -> Move:
     made_due = weather.due_since is not None and weather.due_since >= last.closed_at
     if last.retry_at is None or made_due:
         return Ask()
-    # Clocks jump: no wait is longer than the longest there is.
-    retry_at = min(last.retry_at, weather.now + dt.timedelta(seconds=LONGEST_BACKOFF_SECONDS))
-    if retry_at <= weather.now:
+    # Clocks jump: one that now shows less than when the attempt was closed proves nothing of the wait.
+    if weather.now < last.closed_at or last.retry_at <= weather.now:
         return Ask()
+    retry_at = last.retry_at
     return Later(until=retry_at, reason=f"asked again later: {last.message}")
 
 

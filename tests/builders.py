@@ -1,0 +1,186 @@
+"""
+Values and folders that many tests begin with.
+"""
+
+import datetime as dt
+import itertools
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retouchd.adapters import files
+from retouchd.adapters.delivery import Delivery
+from retouchd.adapters.folders import Folders
+from retouchd.adapters.spool import Spool, Standing
+from retouchd.errors import JobCode, Problem
+from retouchd.rules.job import Attempt, Job, Member, Request, Role, Snapshot, Verdict
+from retouchd.rules.names import Kind, Named, parse
+from retouchd.rules.settling import Signature
+
+NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
+NOT_UTF8 = os.fsdecode(b"caf\xe9")
+PROBLEM = Problem(
+    code=JobCode.REFUSED,
+    message="The endpoint refused cat.png: too plain.",
+    hint="Take another picture, then move the files back into the inbox.",
+)
+
+_ROLES = {
+    Kind.PROMPT: Role.PROMPT,
+    Kind.MASK: Role.MASK,
+    Kind.RECORD: Role.LEFTOVER,
+    Kind.REASON: Role.LEFTOVER,
+}
+_numbers = itertools.count(1)
+
+
+def named(*names: str) -> list[Named]:
+    return [parse(name) for name in names]
+
+
+def signature(size: int = 100, *, mtime_ns: int = 1, inode: int = 7) -> Signature:
+    return Signature(size=size, mtime_ns=mtime_ns, ctime_ns=mtime_ns, inode=inode, device=1)
+
+
+def member(name: str, snapshot: Snapshot | None = None) -> Member:
+    return Member(
+        role=_ROLES.get(parse(name).kind, Role.IMAGE),
+        name=name,
+        inbox_name=name,
+        snapshot=snapshot or Snapshot(size=100, mtime_ns=1, inode=7, device=1),
+    )
+
+
+def a_job(*members: Member, **changes: Any) -> Job:
+    members = members or (member("cat.png"), member("cat.txt"))
+    values: dict[str, Any] = {
+        "id": f"20261123-120000-{next(_numbers):08x}",
+        "folder": "",
+        "stem": parse(members[0].name).stem,
+        "members": members,
+        "request": Request(
+            model="gpt-image-2",
+            prompt="make it blue",
+            parameters={"n": 1, "size": "1024x1024"},
+            origin={"prompt": "cat.txt", "model": "config"},
+        ),
+        "claimed_at": NOW,
+    }
+    return Job(**values | changes)
+
+
+def an_attempt(number: int = 1, verdict: Verdict = Verdict.TRANSIENT, **changes: Any) -> Attempt:
+    """
+    Build an attempt that took a second, each one a minute after the one before it.
+    """
+    sent_at = NOW + dt.timedelta(minutes=number)
+    values: dict[str, Any] = {
+        "number": number,
+        "verdict": verdict,
+        "sent_at": sent_at,
+        "closed_at": sent_at + dt.timedelta(seconds=1),
+        "seconds": 1.0,
+        "message": "busy",
+    }
+    return Attempt(**values | changes)
+
+
+def until(condition: Callable[[], object], seconds: float = 10) -> bool:
+    """
+    Wait for a condition, at most so long; return whether it came.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """
+    Five real folders with the spool and the delivery on them.
+    """
+
+    folders: Folders
+    spool: Spool
+    delivery: Delivery
+
+    @classmethod
+    def under(cls, root: Path, **elsewhere: Path) -> "Place":
+        """
+        Make the folders under `root`, but those that are named where they are said to be.
+        """
+        places = {name: root / name for name in ("inbox", "outbox", "done", "error", "work")}
+        folders = Folders(**places | elsewhere)
+        assert folders.make() == []
+        spool = Spool(work=folders.work, inbox=folders.inbox)
+        spool.prepare()
+        return cls(folders=folders, spool=spool, delivery=Delivery(spool=spool, folders=folders))
+
+    def dropped(self, *names: str, folder: str = "", **changes: Any) -> Job:
+        """
+        Put files into the inbox; return the job that would be made of them.
+        """
+        here = self.folders.inbox / folder
+        here.mkdir(parents=True, exist_ok=True)
+        members = []
+        for name in names:
+            (here / name).write_bytes(content_of(name))
+            members.append(member(name, files.snapshot(here / name)))
+        return a_job(*members, folder=folder, **changes)
+
+    def claimed(self, *names: str, folder: str = "", **changes: Any) -> Job:
+        job = self.dropped(*names, folder=folder, **changes)
+        self.spool.open(job)
+        assert self.spool.claim(job)
+        return job
+
+    def edited(self, *names: str, outputs: int = 1, folder: str = "") -> Job:
+        """
+        Bring a job to where its pictures are decoded.
+        """
+        job = self.claimed(*names or ("cat.png", "cat.txt"), folder=folder)
+        self.spool.close_attempt(job.id, an_attempt(1, Verdict.DONE, http_status=200))
+        self.spool.begin_outputs(job.id)
+        for number in range(1, outputs + 1):
+            picture = self.spool.output(job.id, number)
+            self.spool.add_output(picture, [b"edit ", b"%d" % number])
+            self.spool.name_output(picture, "png")
+        self.spool.seal_outputs(job.id)
+        return job
+
+    def planned(self, *names: str, outputs: int = 1, folder: str = "") -> Job:
+        job = self.edited(*names, outputs=outputs, folder=folder)
+        self.delivery.plan(self.standing(job), (), NOW)
+        return job
+
+    def failed(self, *names: str, folder: str = "") -> Job:
+        """
+        Bring a job to where it is planned to end in `error/`.
+        """
+        job = self.claimed(*names or ("cat.png", "cat.txt"), folder=folder)
+        self.delivery.plan(self.standing(job), [PROBLEM], NOW)
+        return job
+
+    def standing(self, job: Job) -> Standing:
+        return self.spool.load(job.id)
+
+
+def content_of(name: str) -> bytes:
+    return b"content of " + os.fsencode(name)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """
+    Return all files below a folder with their bytes.
+    """
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

@@ -1,0 +1,276 @@
+import time
+
+import pytest
+
+from builders import signature
+from retouchd.adapters.inbox import Left
+from retouchd.engine.backlog import Backlog
+from retouchd.rules.readiness import Ready, Unsettled, Waiting
+from retouchd.rules.settling import Patience
+
+
+def a_backlog() -> Backlog:
+    return Backlog(patience=Patience(settle_seconds=2, orphan_seconds=60), has_default_prompt=False)
+
+
+@pytest.fixture
+def backlog() -> Backlog:
+    return a_backlog()
+
+
+def see(backlog: Backlog, now: float, *paths: str, mtime_ns: int = 1) -> None:
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        backlog.see(folder, name, signature(mtime_ns=mtime_ns), now)
+
+
+def taken(backlog: Backlog, now: float) -> list[str]:
+    """
+    Return the families that are ready at a moment, in the order in which they are handed out.
+    """
+    backlog.settle(now)
+    found = []
+    while key := backlog.take():
+        found.append("/".join(filter(None, key)))
+    return found
+
+
+def reasons(backlog: Backlog, now: float) -> dict[str, str]:
+    return {"/".join(filter(None, (f, n))): reason for f, n, reason in backlog.waiting(now)}
+
+
+def test_a_family_is_ready_when_it_has_settled(backlog: Backlog) -> None:
+    """
+    It is looked at again when its time is up, and handed out once.
+    """
+    see(backlog, 1, "cat.png")
+    see(backlog, 2, "cat.txt")
+
+    assert taken(backlog, 3.9) == []
+    assert not backlog.is_settled()
+    assert backlog.next_due() == 4
+    assert taken(backlog, 4) == ["cat"]
+    assert taken(backlog, 5) == []
+    assert backlog.is_settled()
+
+
+def test_an_event_touches_its_own_family_only(backlog: Backlog) -> None:
+    """
+    The neighbours go on being quiet.
+    """
+    see(backlog, 1, "cat.png", "cat.txt", "dog.png", "dog.txt")
+
+    backlog.disturb("", "cat.txt", 2.5)
+
+    assert taken(backlog, 3) == ["dog"]
+    assert taken(backlog, 4.5) == ["cat"]
+
+
+def test_events_of_unknown_names_are_no_matter(backlog: Backlog) -> None:
+    """
+    A file may be gone before its event is looked at.
+    """
+    backlog.disturb("", "cat.png", 1)
+    backlog.prove("shoes", "cat.png", 1)
+
+    assert not backlog.see("", "cat.png", None, 1)
+    assert backlog.is_settled()
+
+
+def test_a_look_says_whether_there_is_news(backlog: Backlog) -> None:
+    """
+    An event after an unchanged look still starts the wait again; the caller must know.
+    """
+    left = Left("a symbolic link", is_told=True)
+
+    assert backlog.see("", "cat.png", signature(), 1)
+    assert not backlog.see("", "cat.png", signature(), 2)
+    assert backlog.see("", "cat.png", signature(5), 3)
+    assert backlog.see("", "cat.png", left, 4)
+    assert not backlog.see("", "cat.png", left, 5)
+    assert backlog.see("", "cat.png", signature(), 6)
+    assert backlog.see("", "cat.png", None, 7)
+
+
+def test_the_writers_proof_makes_a_family_ready_at_once(backlog: Backlog) -> None:
+    """
+    A prompt that is quiet already and an image renamed into place wait for nothing.
+    """
+    see(backlog, 1, "cat.txt")
+    see(backlog, 9, "cat.png")
+
+    backlog.prove("", "cat.png", 9)
+
+    assert taken(backlog, 9) == ["cat"]
+
+
+def test_settled_first_then_older_then_by_path(backlog: Backlog) -> None:
+    """
+    At start all files are seen at one moment: then their own times decide, then their paths.
+    """
+    see(backlog, 1, "new.png", "new.txt", mtime_ns=9)
+    see(backlog, 1, "b/old.png", "b/old.txt", "a/old.png", "a/old.txt", mtime_ns=3)
+    see(backlog, 0, "first.png", "first.txt", mtime_ns=99)
+
+    assert taken(backlog, 10) == ["first", "a/old", "b/old", "new"]
+
+
+def test_a_folder_prompt_reaches_those_below(backlog: Backlog) -> None:
+    """
+    Written after its images, it makes them ready, and those of other folders not.
+    """
+    see(backlog, 1, "shoes/cat.png", "shoes/red/dog.png", "hats/bird.png", "shoestring/eel.png")
+    assert taken(backlog, 10) == []
+
+    see(backlog, 10, "shoes/_prompt.txt")
+
+    assert taken(backlog, 11) == []
+    assert taken(backlog, 12) == ["shoes/cat", "shoes/red/dog"]
+
+
+def test_the_nearest_folder_prompt_counts(backlog: Backlog) -> None:
+    """
+    It hides those above it, until it is gone.
+    """
+    see(backlog, 1, "_prompt.txt", "shoes/_prompt.txt", "shoes/red/cat.png")
+    expected = [("shoes", "_prompt.txt"), ("", "_prompt.txt")]
+
+    assert expected == list(backlog.folder_prompts("shoes/red"))
+
+    backlog.see("shoes", "_prompt.txt", None, 2)
+    assert expected[1:] == list(backlog.folder_prompts("shoes/red"))
+
+
+def test_a_changing_folder_prompt_holds_its_images(backlog: Backlog) -> None:
+    """
+    Folder files settle together with what they are for.
+    """
+    see(backlog, 1, "_prompt.txt", "cat.png")
+    assert taken(backlog, 3) == ["cat"]
+
+    backlog.disturb("", "_prompt.txt", 4)
+
+    (candidate,) = backlog.candidates(("", "cat"), 5)
+    assert isinstance(candidate.state, Unsettled)
+    assert taken(backlog, 6) == ["cat"]
+
+
+def test_one_of_two_folder_prompts_may_go(backlog: Backlog) -> None:
+    """
+    Names without regard to case: what is left of them still counts.
+    """
+    see(backlog, 1, "_Prompt.txt", "_prompt.txt", "cat.png")
+
+    backlog.see("", "_prompt.txt", None, 2)
+
+    assert list(backlog.folder_prompts("")) == [("", "_Prompt.txt")]
+
+
+def test_what_a_listing_no_longer_shows_is_forgotten(backlog: Backlog) -> None:
+    """
+    Files that went without an event are not waited for.
+    """
+    see(backlog, 1, "cat.png", "cat.txt", "dog.png")
+    backlog.see("", "link", Left("a symbolic link", is_told=True), 1)
+
+    backlog.keep_only("", {"cat.png"}, before=5, now=6)
+
+    assert {"cat.png"} == reasons(backlog, 6).keys()
+    assert backlog.names(("", "cat")) == ["cat.png"]
+
+
+def test_what_came_after_a_listing_is_not_forgotten(backlog: Backlog) -> None:
+    """
+    A file that an event brought while the folder was being listed is newer than the list.
+    """
+    see(backlog, 6, "cat.png")
+
+    backlog.keep_only("", set(), before=5, now=7)
+
+    assert backlog.names(("", "cat")) == ["cat.png"]
+
+
+@pytest.mark.parametrize("other", ["cat.xmp", "cat.job.json", "cat.heic", "cat.mask.png", "cat.md"])
+@pytest.mark.parametrize("by_scan", [False, True])
+def test_any_file_may_come_and_go_beside_an_image(
+    backlog: Backlog,
+    other: str,
+    by_scan: bool,  # noqa: FBT001 - both ways to learn of it
+) -> None:
+    """
+    Files of the same stem that are not ours, too: cameras and editors leave many.
+    """
+    see(backlog, 1, "cat.png", "cat.txt", other)
+
+    if by_scan:
+        backlog.keep_only("", {"cat.png", "cat.txt"}, before=2, now=2)
+    else:
+        backlog.see("", other, None, 2)
+
+    assert sorted(backlog.names(("", "cat"))) == ["cat.png", "cat.txt"]
+    assert taken(backlog, 9) == ["cat"]
+
+
+def test_every_waiting_file_has_its_reason(backlog: Backlog) -> None:
+    """
+    Nothing in the inbox is silent, but what is nobody's business.
+    """
+    see(backlog, 1, "cat.png", "dog.txt", "readme.md", "bird.png", "bird.txt", "_prompt.txt.md")
+    see(backlog, 9, "eel.png", "eel.txt")
+    backlog.see("", "link.png", Left("a symbolic link", is_told=True), 1)
+    backlog.see("", ".DS_Store", Left("metadata of macOS", is_told=False), 1)
+
+    found = reasons(backlog, 9)
+
+    assert "waits for its prompt, cat.txt" in found["cat.png"]
+    assert "waits for its image" in found["dog.txt"]
+    assert "left alone" in found["readme.md"]
+    assert found["bird.png"] == found["bird.txt"] == "ready"
+    assert found["eel.png"] == found["eel.txt"] == "still changing"
+    assert "a symbolic link" in found["link.png"]
+    assert ".DS_Store" not in found
+
+
+def test_an_orphan_is_looked_at_again_when_patience_ends(backlog: Backlog) -> None:
+    """
+    Without any event; and it does not keep the backlog from being settled meanwhile.
+    """
+    see(backlog, 1, "cat.png")
+    assert taken(backlog, 10) == []
+    assert backlog.is_settled()
+    (waiting,) = backlog.candidates(("", "cat"), 10)
+    assert isinstance(waiting.state, Waiting)
+
+    assert backlog.next_due() == 63
+    assert taken(backlog, 63) == ["cat"]
+    (candidate,) = backlog.candidates(("", "cat"), 63)
+    assert isinstance(candidate.state, Ready)
+    assert candidate.state.problem is not None
+
+
+def seconds_for_an_event(names: int) -> float:
+    """
+    Return the least time that one event took in a folder of so many names, each tenth an image.
+    """
+    backlog = a_backlog()
+    for number in range(names):
+        backlog.see("", f"{number}.{'xmp' if number % 10 else 'png'}", signature(), 0)
+    backlog.settle(50)
+    times = []
+    for moment in range(100, 130):
+        began = time.perf_counter()
+        if not backlog.see("", "0.png", signature(), moment):
+            backlog.disturb("", "0.png", moment)
+        backlog.settle(moment)
+        backlog.candidates(("", "0"), moment)
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def test_an_event_costs_the_same_in_a_large_folder() -> None:
+    """
+    A hundred thousand names beside it are not looked at.
+    """
+    small, large = seconds_for_an_event(10), seconds_for_an_event(100_000)
+
+    assert large < 20 * small

@@ -1,0 +1,141 @@
+import datetime as dt
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builders import NOW, PROBLEM, a_job, an_attempt, member
+from retouchd.rules.documents import dump, load_attempt, load_job, load_plan
+from retouchd.rules.job import Attempt, Job, Request, Snapshot, Verdict
+from retouchd.rules.plan import Item, Plan
+
+NAMES = st.binary(min_size=1, max_size=20).map(os.fsdecode)
+NUMBERS = st.integers(0, 2**64)
+TIMES = st.datetimes(timezones=st.just(dt.UTC))
+SNAPSHOTS = st.builds(Snapshot, size=NUMBERS, mtime_ns=NUMBERS, inode=NUMBERS, device=NUMBERS)
+SCALARS = st.text() | st.integers() | st.booleans() | st.floats(allow_nan=False)
+REQUESTS = st.builds(
+    Request,
+    model=st.text(),
+    prompt=st.none() | st.text(),
+    parameters=st.dictionaries(st.text(), SCALARS, max_size=3),
+    origin=st.dictionaries(st.text(), NAMES, max_size=3),
+)
+PROBLEMS = st.sampled_from([(), (PROBLEM,), (PROBLEM, PROBLEM)])
+JOBS = st.builds(
+    a_job,
+    st.builds(member, NAMES, SNAPSHOTS),
+    folder=NAMES,
+    stem=NAMES,
+    request=REQUESTS,
+    claimed_at=TIMES,
+    problems=PROBLEMS,
+)
+ATTEMPTS = st.builds(
+    an_attempt,
+    st.integers(1, 99),
+    st.sampled_from(Verdict),
+    message=st.text(),
+    retry_at=st.none() | TIMES,
+    closed_at=TIMES,
+    http_status=st.none() | st.integers(100, 599),
+    probe=st.booleans(),
+    problem=st.none() | st.just(PROBLEM),
+    usage=st.none() | st.just({"total_tokens": 5, "input_tokens_details": {"image_tokens": 1}}),
+)
+ITEMS = st.builds(Item, key=st.text(), source=NAMES, target=NAMES)
+PLANS = st.builds(
+    Plan,
+    finished_at=TIMES,
+    stem=NAMES,
+    outputs=st.lists(ITEMS, max_size=3).map(tuple),
+    originals=st.lists(ITEMS, max_size=3).map(tuple),
+    problems=PROBLEMS,
+)
+
+
+@given(JOBS)
+def test_a_job_is_read_as_it_was_written(job: Job) -> None:
+    """
+    Names of any bytes, text of any language and times come back the same.
+    """
+    assert job == load_job(dump(job))
+
+
+@given(ATTEMPTS)
+def test_an_attempt_is_read_as_it_was_written(attempt: Attempt) -> None:
+    """
+    A verdict that was closed means the same after a restart.
+    """
+    assert attempt == load_attempt(dump(attempt))
+
+
+@given(PLANS)
+def test_a_plan_is_read_as_it_was_written(plan: Plan) -> None:
+    """
+    Files go on to where they were going.
+    """
+    assert plan == load_plan(dump(plan))
+
+
+def test_a_document_says_its_version() -> None:
+    """
+    Every document is JSON in ASCII with the version it is written in.
+    """
+    body = json.loads(dump(a_job()).decode("ascii"))
+
+    assert body["version"] == 1
+
+
+LOADERS: list[tuple[Callable[[bytes], object], Job | Attempt | Plan]] = [
+    (load_job, a_job()),
+    (load_attempt, an_attempt()),
+    (load_plan, Plan(finished_at=NOW, stem="cat")),
+]
+IDS = ["job", "attempt", "plan"]
+
+
+@pytest.mark.parametrize(("load", "value"), LOADERS, ids=IDS)
+def test_a_torn_document_is_told_as_such(
+    load: Callable[[bytes], object], value: Job | Attempt | Plan
+) -> None:
+    """
+    Whatever part of a document is there, nothing is made up from it.
+    """
+    whole = dump(value)
+
+    for end in range(0, len(whole) - 1, 7):
+        with pytest.raises(ValueError):  # noqa: PT011 - several kinds of it
+            load(whole[:end])
+
+
+def broken(value: Job | Attempt | Plan) -> list[Any]:
+    """
+    Return what is JSON but no document of this version.
+    """
+    body = json.loads(dump(value))
+    return [
+        [],
+        {},
+        {"version": 1},
+        body | {"version": 2},
+        body | {"from_a_later_version": 1},
+        body | {"members": None, "problems": None, "sent_at": None},
+        body | {"members": [{}], "originals": [{}], "verdict": "unknown"},
+    ]
+
+
+@pytest.mark.parametrize(("load", "value"), LOADERS, ids=IDS)
+def test_another_document_is_told_as_such(
+    load: Callable[[bytes], object], value: Job | Attempt | Plan
+) -> None:
+    """
+    Missing, unknown and mistaken fields are refused, never made up for.
+    """
+    for body in broken(value):
+        with pytest.raises((ValueError, KeyError, TypeError)):
+            load(json.dumps(body).encode())

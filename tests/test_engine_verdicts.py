@@ -1,0 +1,709 @@
+"""
+What becomes of a request, each line of the contract's table: through the real client, over loopback.
+"""
+
+import json
+import random
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine_world import DAY, HOUR, World, moment, open_world, photo
+from retouchd.engine.daemon import Ending
+from retouchd.sandbox.faults import Fault, FaultKind
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with open_world(tmp_path) as world:
+        yield world
+
+
+def status(number: int, **more: Any) -> Fault:
+    return Fault(kind=FaultKind.STATUS, status=number, **more)
+
+
+def body(text: str, *, number: int = 200, **more: Any) -> Fault:
+    return Fault(kind=FaultKind.BODY, status=number, body=text, **more)
+
+
+def error(message: str, code: str | None = None, kind: str = "invalid_request_error") -> str:
+    return json.dumps({"error": {"message": message, "type": kind, "param": None, "code": code}})
+
+
+def fault(kind: FaultKind, **more: Any) -> Fault:
+    return Fault(kind=kind, **more)
+
+
+def once(wrong: Fault) -> Fault:
+    return replace(wrong, times=1)
+
+
+def drop_many(world: World, count: int) -> list[str]:
+    """
+    Drop so many bundles, each with a prompt of its own; return their stems in order.
+    """
+    stems = [f"job{number:02}" for number in range(count)]
+    for number, stem in enumerate(stems):
+        world.drop(f"{stem}.png", f"make {stem} blue", image=photo(seed=number))
+    return stems
+
+
+def waits(record: dict[str, Any]) -> list[float]:
+    """
+    Return the seconds between the end of each attempt and the start of the next.
+    """
+    attempts = record["attempts"]
+    starts = [moment(each["sent_at"]).timestamp() for each in attempts]
+    ends = [start + each["seconds"] for start, each in zip(starts, attempts, strict=True)]
+    return [start - end for end, start in zip(ends[:-1], starts[1:], strict=True)]
+
+
+# Transient: provably unpaid.
+
+TRANSIENT = {
+    "429": fault(FaultKind.RATE, times=2),
+    "429-bare": status(429, times=2),
+    "429-chinese": body(error("当前分组上游负载已饱和，请稍后再试"), number=429, times=2),
+    "503": fault(FaultKind.OVERLOADED, times=2),
+    "503-bare": status(503, times=2),
+}
+
+
+@pytest.mark.parametrize("wrong", TRANSIENT.values(), ids=TRANSIENT)
+async def test_an_unpaid_refusal_is_repeated_until_it_passes(world: World, wrong: Fault):
+    """
+    Two refusals that cost nothing, then success: three requests under one key, one of them charged.
+    """
+    world.drop("cat.png")
+    world.faults(wrong)
+
+    await world.once()
+
+    assert ["transient", "transient", "done"] == world.verdicts("done/cat.job.json")
+    assert ["cat.png"] == world.tree("outbox")
+    assert (3, 1) == (len(world.requests), world.charged)
+    assert 1 == len(world.requests_by_job())
+    assert 2 == len(world.events("request.failed"))
+    assert {0} == {line["in_doubt"] for line in world.history()}
+
+
+@pytest.mark.parametrize("luck", [0.0, 0.5, 1.0])
+async def test_back_off_starts_at_a_second_and_doubles(
+    world: World, monkeypatch: pytest.MonkeyPatch, luck: float
+):
+    """
+    With full jitter the waits between unpaid attempts are up to 1 and 2 seconds.
+    """
+    monkeypatch.setattr(random, "random", lambda: luck)
+    world.drop("cat.png")
+    world.faults(fault(FaultKind.OVERLOADED, times=2))
+
+    await world.once()
+
+    assert pytest.approx([luck, 2 * luck], abs=0.4) == waits(world.record("done/cat.job.json"))
+
+
+async def test_retry_after_is_honoured(world: World):
+    """
+    After a 429 that asks for 40 seconds the next request comes 40 seconds later, not earlier.
+    """
+    world.drop("cat.png")
+    world.faults(fault(FaultKind.RATE, retry_after="40", times=1))
+
+    await world.once()
+
+    (wait,) = waits(world.record("done/cat.job.json"))
+    assert 39.9 <= wait <= 45
+
+
+async def test_a_429_delays_the_whole_pool(world: World):
+    """
+    Other jobs do not ask either while the endpoint wants to be left alone.
+    """
+    world.tell(concurrency=1)
+    drop_many(world, 3)
+    world.faults(fault(FaultKind.RATE, retry_after="30", times=1))
+
+    await world.once()
+
+    records = [world.record(f"done/job{number:02}.job.json") for number in range(3)]
+    sent = sorted(moment(a["sent_at"]).timestamp() for r in records for a in r["attempts"])
+    assert 4 == len(sent)
+    assert sent[1] - sent[0] >= 29.9
+
+
+async def test_a_503_delays_nobody_else(world: World):
+    """
+    A job that waits for its next attempt holds no worker: the others are asked at once.
+    """
+    world.tell(concurrency=1)
+    drop_many(world, 3)
+    world.faults(fault(FaultKind.OVERLOADED, retry_after="100", times=1))
+
+    await world.once()
+
+    late = world.record("done/job00.job.json")
+    others = [world.record(f"done/job{number:02}.job.json") for number in (1, 2)]
+    assert waits(late)[0] >= 99.9
+    assert all(moment(o["finished_at"]) < moment(late["attempts"][1]["sent_at"]) for o in others)
+
+
+async def test_a_refused_connection_costs_nothing_and_is_repeated(world: World):
+    """
+    Nobody listens on the port; as soon as somebody does the job is done, each failure being unpaid.
+    """
+    await world.go_down()
+    world.drop("cat.png")
+
+    async with world.running():
+        await world.until(lambda: len(world.events("request.failed")) == 2)
+        await world.come_up()
+        await world.until(lambda: world.tree("outbox"), within=60)
+
+    assert ["transient", "transient", "done"] == world.verdicts("done/cat.job.json")
+    assert 1 == len(world.requests) == world.charged
+
+
+# In doubt: may have been charged.
+
+IN_DOUBT = {
+    "read-timeout": fault(FaultKind.STALL),
+    "reset-before-reading": fault(FaultKind.DROP),
+    "reset-after-reading": fault(FaultKind.DROP_READ),
+    "truncated": fault(FaultKind.TRUNCATE),
+    "500": status(500),
+    "502": status(502),
+    "504": status(504, charged=True),
+    "520": status(520),
+    "524": status(524),
+}
+BAD_SUCCESS = {
+    "html": fault(FaultKind.HTML),
+    "chat-text": fault(FaultKind.CHAT_TEXT),
+    "empty": fault(FaultKind.EMPTY),
+    "garbage": fault(FaultKind.GARBAGE),
+    "nothing": body(""),
+    "not-json": body("OK", content_type="text/plain"),
+}
+
+
+@pytest.mark.parametrize("wrong", (IN_DOUBT | BAD_SUCCESS).values(), ids=IN_DOUBT | BAD_SUCCESS)
+async def test_a_request_in_doubt_is_repeated_once_and_soon(world: World, wrong: Fault):
+    """
+    What may have been charged is asked once more within five seconds, under the same key, and counted.
+    """
+    world.tell(timeout_seconds=30)
+    world.drop("cat.png")
+    world.faults(once(wrong))
+
+    await world.once()
+
+    record = world.record("done/cat.job.json")
+    assert ["in_doubt", "done"] == world.verdicts("done/cat.job.json")
+    assert 2 == len(world.requests)
+    assert 1 == len(world.requests_by_job())
+    assert 0 <= waits(record)[0] <= 5.5
+    assert [1] == [line["in_doubt"] for line in world.history()]
+
+
+@pytest.mark.parametrize("max_in_doubt", [0, 1, 2])
+@pytest.mark.parametrize("wrong", IN_DOUBT.values(), ids=IN_DOUBT)
+async def test_doubt_is_repeated_no_more_often_than_allowed(
+    world: World, wrong: Fault, max_in_doubt: int
+):
+    """
+    One request and its allowed repeats, then the job is parked in error; with 0 it is parked at once.
+    """
+    world.tell(timeout_seconds=30, max_in_doubt=max_in_doubt)
+    world.drop("cat.png")
+    world.faults(wrong)
+
+    async with world.running():
+        await world.until(lambda: len(world.requests) == max_in_doubt + 1)
+        # A third failure of the only job opens the breaker; it is parked when that closes.
+        await world.until(lambda: world.tree("error"), within=2 * HOUR)
+
+    record = world.record("error/cat.job.json")
+    assert ["in_doubt"] * (max_in_doubt + 1) == world.verdicts("error/cat.job.json")
+    assert "in_doubt" == record["error"]["code"]
+    assert max_in_doubt + 1 == len(world.requests)
+    assert [] == world.tree("inbox") == world.tree("outbox") == world.jobs()
+
+
+@pytest.mark.parametrize("wrong", BAD_SUCCESS.values(), ids=BAD_SUCCESS)
+async def test_an_answer_without_a_picture_is_kept_as_evidence(world: World, wrong: Fault):
+    """
+    A success nobody can read is asked for once more, then parked together with the answer itself.
+    """
+    world.drop("cat.png")
+    world.faults(wrong)
+
+    await world.once()
+
+    assert "bad_response" == world.record("error/cat.job.json")["error"]["code"]
+    assert ["in_doubt", "in_doubt"] == world.verdicts("error/cat.job.json")
+    assert {"cat.error.txt", "cat.job.json", "cat.png", "cat.response", "cat.txt"} == set(
+        world.tree("error")
+    )
+    assert 2 == len(world.requests)
+
+
+async def test_bad_successes_do_not_open_the_breaker(world: World):
+    """
+    Answers with status 200 and no picture, of two files, say nothing about an outage.
+    """
+    world.tell(concurrency=1)
+    drop_many(world, 2)
+    world.faults(fault(FaultKind.EMPTY))
+
+    assert Ending.DRAINED is await world.once()
+
+    assert 4 == len(world.requests)
+    assert [] == world.events("daemon.paused")
+
+
+# Refused.
+
+REFUSED = {
+    "400": (status(400), "refused"),
+    "413": (status(413), "image_too_large"),
+    "415": (status(415), None),
+    "422": (status(422), "refused"),
+    "policy": (fault(FaultKind.POLICY), "content_policy"),
+    "policy-403": (
+        body(error("Your request was rejected by our safety system."), number=403),
+        "content_policy",
+    ),
+    "policy-200": (
+        body(error("rejected", "content_policy_violation"), number=200),
+        "content_policy",
+    ),
+    "sensitive-words": (
+        body(error("user sensitive words detected", "sensitive_words_detected"), number=500),
+        "content_policy",
+    ),
+    "new-api-400-as-500": (
+        body(error("Unsupported mimetype", "unsupported_file_mimetype"), number=500),
+        "image_unsupported",
+    ),
+}
+
+
+@pytest.mark.parametrize(("wrong", "code"), REFUSED.values(), ids=REFUSED)
+async def test_a_refusal_goes_to_error_and_is_not_repeated(
+    world: World, wrong: Fault, code: str | None
+):
+    """
+    What will not be accepted as it is ends in error after one request; the next file is asked all the same.
+    """
+    world.tell(concurrency=1)
+    drop_many(world, 2)
+    world.faults(once(wrong))
+
+    ending = await world.once()
+
+    assert Ending.DRAINED is ending
+    assert ["refused"] == world.verdicts("error/job00.job.json")
+    found = world.record("error/job00.job.json")["error"]
+    assert code in (None, found["code"])
+    assert "job00.png" in found["message"]
+    assert {"job00.error.txt", "job00.png", "job00.txt"} < set(world.tree("error"))
+    assert ["job01.png"] == world.tree("outbox")
+    assert 2 == len(world.requests)
+
+
+# Account.
+
+ACCOUNT = {
+    "401": fault(FaultKind.KEY),
+    "401-bare": status(401),
+    "402": status(402),
+    "403": status(403),
+    "quota": fault(FaultKind.QUOTA),
+    "quota-chinese": body(error("用户额度不足", "insufficient_user_quota"), number=403),
+    "billing-400": body(error("Billing limit", "billing_hard_limit_reached"), number=400),
+    "model": fault(FaultKind.MODEL),
+    "model-503": body(error("分组 default 下模型 x 无可用渠道", "model_not_found"), number=503),
+    "model-200": body(error("no such model", "model_not_found"), number=200),
+}
+
+
+@pytest.mark.parametrize("wrong", ACCOUNT.values(), ids=ACCOUNT)
+async def test_an_account_fault_pauses_everything_and_moves_nothing(world: World, wrong: Fault):
+    """
+    One answer about the account stops the daemon: no file is in error, each is back in the inbox.
+    """
+    world.tell(concurrency=1)
+    drop_many(world, 6)
+    before = world.tree("inbox")
+    world.faults(wrong)
+
+    ending = await world.once()
+
+    assert Ending.UNAVAILABLE is ending
+    assert before == world.tree("inbox")
+    assert [] == world.tree("error") == world.tree("done") == world.tree("outbox")
+    assert [] == world.jobs()
+    assert len(world.requests) <= 2
+    assert 0 == world.charged
+    assert ["account"] == [line["cause"] for line in world.events("daemon.paused")]
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_after_an_account_fault_no_other_request_is_sent(world: World, concurrency: int):
+    """
+    Those that were on their way may hear of the fault too; none is begun after the first has heard.
+    """
+    world.tell(concurrency=concurrency)
+    drop_many(world, 12)
+    world.faults(fault(FaultKind.LATENCY, seconds=2), fault(FaultKind.KEY))
+
+    await world.once()
+
+    assert 1 <= len(world.requests) <= concurrency
+
+
+async def test_a_paused_daemon_probes_at_growing_intervals_with_one_request(world: World):
+    """
+    After 1, 2, 4 … 60 minutes one request asks whether the account works again; files stay in the inbox.
+    """
+    world.tell(concurrency=4, rescan_seconds=600)
+    drop_many(world, 6)
+    before = world.tree("inbox")
+    world.faults(fault(FaultKind.KEY))
+
+    async with world.running() as daemon:
+        await world.until(lambda: world.events("daemon.paused") and not world.jobs())
+        first = len(world.requests)
+        start, sent = world.clock.monotonic(), []
+        for number in range(first + 1, first + 9):
+            await world.until(lambda n=number: len(world.requests) >= n)
+            sent.append(world.clock.monotonic() - start)
+            await world.until(lambda: not world.jobs())
+            assert number == len(world.requests)
+            assert before == world.tree("inbox")
+        assert daemon.trouble
+
+    steps = [60, 120, 240, 480, 960, 1920, 3600, 3600]
+    due = [sum(steps[: index + 1]) for index in range(len(steps))]
+    assert due == pytest.approx(sent, abs=20)
+    assert [] == world.tree("error")
+
+
+async def test_it_resumes_by_itself_when_the_account_works_again(world: World):
+    """
+    The next probe after the account was mended opens the gate, and everything is done.
+    """
+    drop_many(world, 6)
+    world.faults(fault(FaultKind.QUOTA))
+
+    async with world.running():
+        await world.until(lambda: world.events("daemon.paused") and not world.jobs())
+        world.faults()
+        await world.until(lambda: len(world.tree("outbox")) == 6, within=120)
+
+    assert 1 == len(world.events("daemon.resumed"))
+    assert [] == world.tree("error") == world.tree("inbox")
+    assert 6 == world.charged
+
+
+async def test_a_person_need_not_wait_for_the_probe(world: World):
+    """
+    Asked to look again, a paused daemon probes at once, however long the interval has grown.
+    """
+    drop_many(world, 3)
+    world.faults(fault(FaultKind.QUOTA))
+
+    async with world.running() as daemon:
+        await world.until(lambda: len(world.requests) >= 8)
+        await world.until(lambda: not world.jobs())
+        world.faults()
+        daemon.look_again()
+        await world.until(lambda: len(world.tree("outbox")) == 3, within=30)
+
+
+async def test_a_paused_daemon_rests(world: World):
+    """
+    New files in a paused inbox are seen and wait; nothing runs in circles until the next probe.
+    """
+    world.tell(rescan_seconds=10)
+    world.drop("cat.png")
+    world.faults(fault(FaultKind.KEY))
+
+    async with world.running() as daemon:
+        await world.until(lambda: world.events("daemon.paused") and not world.jobs())
+        world.drop("dog.png")
+        await world.until(
+            lambda: any(name == "dog.png" for _, name, _ in daemon.waiting()), within=30
+        )
+
+    assert 1 == len(world.requests)
+
+
+async def test_a_job_in_doubt_stays_in_work_under_an_account_pause(world: World):
+    """
+    A file whose request may have been charged is not given back; it is asked again when that is allowed.
+    """
+    world.tell(concurrency=1)
+    drop_many(world, 2)
+    world.faults(once(status(500)), fault(FaultKind.KEY, after=1))
+
+    ending = await world.once()
+
+    assert Ending.UNAVAILABLE is ending
+    assert ["job01.png", "job01.txt"] == world.tree("inbox")
+    assert [["job00.png", "job00.txt"]] == [
+        sorted(path.name for path in (job / "originals").iterdir()) for job in world.jobs()
+    ]
+    assert [] == world.tree("error")
+
+    world.faults()
+    assert Ending.DRAINED is await world.once()
+    assert ["job00.png", "job01.png"] == world.tree("outbox")
+    assert "in_doubt" == world.verdicts("done/job00.job.json")[0]
+    assert "done" == world.verdicts("done/job00.job.json")[-1]
+
+
+# Outages.
+
+
+async def test_five_failures_in_a_row_of_whichever_jobs_open_the_breaker(world: World):
+    """
+    The fifth refusal in a row pauses the daemon; nothing was paid, so everything is back in the inbox.
+    """
+    world.tell(concurrency=1)
+    drop_many(world, 6)
+    before = world.tree("inbox")
+    world.faults(fault(FaultKind.OVERLOADED))
+
+    ending = await world.once()
+
+    assert Ending.UNAVAILABLE is ending
+    assert 5 == len(world.requests)
+    assert ["outage"] == [line["cause"] for line in world.events("daemon.paused")]
+    assert before == world.tree("inbox")
+    assert [] == world.tree("error") == world.jobs()
+
+
+async def test_three_failures_of_the_only_job_open_the_breaker(world: World):
+    """
+    A lone file needs only three refusals to tell an outage.
+    """
+    world.drop("cat.png")
+    world.faults(fault(FaultKind.OVERLOADED))
+
+    ending = await world.once()
+
+    assert Ending.UNAVAILABLE is ending
+    assert 3 == len(world.requests)
+    assert ["cat.png", "cat.txt"] == world.tree("inbox")
+
+
+async def test_a_success_between_failures_keeps_the_breaker_shut(world: World):
+    """
+    Only failures in a row count: a success or a refusal of a file between them starts the count anew.
+    """
+    world.tell(concurrency=1, max_attempts=50)
+    drop_many(world, 8)
+    world.faults(
+        *(fault(FaultKind.OVERLOADED, after=after, times=4) for after in (0, 5, 10)),
+        fault(FaultKind.POLICY, after=4, times=1),
+    )
+
+    assert Ending.DRAINED is await world.once()
+
+    assert [] == world.events("daemon.paused")
+    assert 7 == len(world.tree("outbox"))
+
+
+async def test_nothing_is_claimed_during_an_outage(world: World):
+    """
+    While the breaker is open new files stay in the inbox.
+    """
+    world.tell(concurrency=1, rescan_seconds=10)
+    drop_many(world, 4)
+    world.faults(fault(FaultKind.OVERLOADED))
+
+    async with world.running():
+        await world.until(lambda: world.events("daemon.paused"))
+        held = len(world.jobs())
+        world.drop("late.png")
+        await world.until(lambda: len(world.requests) >= 8)
+        assert held == len(world.jobs())
+        assert "late.png" in world.tree("inbox")
+
+
+async def test_probes_of_an_outage_go_one_at_a_time(world: World):
+    """
+    While one probe has no answer yet no second request is sent, however many jobs are due.
+    """
+    world.tell(concurrency=4)
+    drop_many(world, 8)
+    world.faults(fault(FaultKind.OVERLOADED))
+
+    async with world.running():
+        await world.until(lambda: world.events("daemon.paused"))
+        await world.time.still()
+        sent = len(world.requests)
+        world.faults(fault(FaultKind.STALL))
+        await world.until(lambda: len(world.requests) > sent)
+        hung = world.clock.monotonic()
+        await world.until(lambda: world.clock.monotonic() > hung + 500)
+        assert sent + 1 == len(world.requests)
+        world.faults()
+        await world.until(lambda: len(world.tree("outbox")) == 8, within=HOUR)
+
+    assert [] == world.tree("error")
+
+
+async def test_a_probe_prefers_a_job_nothing_was_paid_for(world: World):
+    """
+    Of two waiting jobs the one without an attempt in doubt is risked.
+    """
+    world.tell(concurrency=1)
+    drop_many(world, 2)
+    world.faults(once(status(500)), fault(FaultKind.OVERLOADED, after=1))
+
+    async with world.running():
+        await world.until(lambda: world.events("daemon.paused"))
+        await world.time.still()
+        first = world.requests[0].headers["idempotency-key"]
+        paused = len(world.requests)
+        await world.until(lambda: len(world.requests) >= paused + 4)
+
+    probes = [seen.headers["idempotency-key"] for seen in world.requests[paused:]]
+    assert first not in probes
+
+
+async def test_an_outage_that_refuses_work_puts_nothing_into_error(world: World):
+    """
+    However long the endpoint turns everything away, every file is edited in the end, each paid for once.
+    """
+    world.tell(concurrency=4, rescan_seconds=600)
+    stems = drop_many(world, 12)
+    world.faults(fault(FaultKind.OVERLOADED))
+
+    async with world.running():
+        await world.until(lambda: world.events("daemon.paused"))
+        began = world.clock.monotonic()
+        await world.until(lambda: world.clock.monotonic() > began + DAY, within=2 * DAY)
+        assert [] == world.tree("error")
+        assert len(world.requests) <= 8 + 6 + 24
+        world.faults()
+        await world.until(lambda: len(world.tree("outbox")) == len(stems), within=2 * HOUR)
+
+    assert [f"{stem}.png" for stem in stems] == world.tree("outbox")
+    assert [] == world.tree("error")
+    assert len(stems) == world.charged
+
+
+async def test_an_outage_without_anybody_listening_puts_nothing_into_error(world: World):
+    """
+    The same where connections are refused, with a single file and a daemon restarted in between.
+    """
+    world.tell(rescan_seconds=600)
+    world.drop("cat.png")
+    await world.go_down()
+    for _ in range(3):
+        assert Ending.UNAVAILABLE is await world.once()
+    assert ["cat.png", "cat.txt"] == world.tree("inbox")
+
+    async with world.running():
+        await world.until(lambda: world.events("daemon.paused"))
+        began = world.clock.monotonic()
+        await world.until(lambda: world.clock.monotonic() > began + DAY, within=2 * DAY)
+        await world.come_up()
+        await world.until(lambda: world.tree("outbox"), within=2 * HOUR)
+
+    assert [] == world.tree("error")
+    assert 1 == len(world.requests)
+
+
+async def test_an_outage_that_swallows_work_parks_at_most_what_was_sent(world: World):
+    """
+    Requests that vanish may each be repeated once; files that were never sent are all edited afterwards.
+    """
+    world.tell(concurrency=2, timeout_seconds=60, rescan_seconds=600)
+    stems = drop_many(world, 12)
+    world.faults(fault(FaultKind.STALL))
+
+    async with world.running():
+        await world.until(lambda: world.events("daemon.paused"))
+        began = world.clock.monotonic()
+        await world.until(lambda: world.clock.monotonic() > began + 3 * HOUR)
+        assert [] == world.tree("error")
+        swallowed = world.requests_by_job()
+        world.faults()
+        await world.until(lambda: not world.jobs() and not world.tree("inbox"), within=2 * HOUR)
+
+    parked = [name for name in world.tree("error") if name.endswith(".job.json")]
+    assert max(world.requests_by_job().values()) <= 2
+    assert len(parked) == sum(count == 2 for count in swallowed.values())
+    assert {"in_doubt"} >= {world.record(f"error/{name}")["error"]["code"] for name in parked}
+    assert len(stems) == len(parked) + len(world.tree("outbox"))
+
+
+async def test_probes_do_not_count_as_attempts(world: World):
+    """
+    A job used for ten probes still has all the attempts it is allowed.
+    """
+    world.tell(max_attempts=4, rescan_seconds=600)
+    world.drop("cat.png")
+    world.faults(fault(FaultKind.OVERLOADED, times=13))
+
+    async with world.running():
+        await world.until(lambda: world.tree("outbox") or world.tree("error"))
+
+    assert ["cat.png"] == world.tree("outbox")
+    assert ["transient"] * 13 + ["done"] == world.verdicts("done/cat.job.json")
+
+
+async def test_a_job_alone_turned_away_while_others_pass_gives_up(world: World):
+    """
+    Refused as often as allowed while other files went through, a job ends as `attempts_exhausted`.
+    """
+    world.tell(concurrency=2)
+    world.drop("00.png", "the broken one")
+    drop_many(world, 40)
+    world.rejecting = b"the broken one"
+    world.faults(fault(FaultKind.LATENCY, seconds=3))
+
+    assert Ending.DRAINED is await world.once()
+
+    assert 5 == world.rejected
+    assert "attempts_exhausted" == world.record("error/00.job.json")["error"]["code"]
+    assert 40 == len(world.tree("outbox"))
+
+
+async def test_looking_again_makes_every_waiting_job_due(world: World):
+    """
+    A job told to come back in an hour is asked at once when a person says so.
+    """
+    world.drop("cat.png")
+    world.faults(fault(FaultKind.OVERLOADED, retry_after="3600", times=1))
+
+    async with world.running() as daemon:
+        await world.until(lambda: world.events("request.failed"))
+        await world.time.still()
+        daemon.look_again()
+        await world.until(lambda: world.tree("outbox"), within=10)
+
+
+async def test_a_closing_breaker_makes_every_waiting_job_due(world: World):
+    """
+    When a probe gets through, those who were told to wait for minutes are asked at once.
+    """
+    world.tell(concurrency=4)
+    drop_many(world, 6)
+    world.faults(fault(FaultKind.OVERLOADED, retry_after="290"))
+
+    async with world.running():
+        await world.until(lambda: world.events("daemon.paused"))
+        await world.time.still()
+        world.faults()
+        await world.until(lambda: world.events("daemon.resumed"))
+        await world.until(lambda: len(world.tree("outbox")) == 6, within=30)

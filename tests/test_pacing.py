@@ -1,0 +1,208 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retouchd.rules.job import Verdict
+from retouchd.rules.pacing import Cause, Hold, Pace, Report, after, probe_now
+
+FAILED, DOUBTFUL = Verdict.TRANSIENT, Verdict.IN_DOUBT
+
+
+def report(now: float, verdict: Verdict = FAILED, **changes: Any) -> Report:
+    """
+    Build the report of an attempt that took a tenth of a second.
+    """
+    values: dict[str, Any] = {
+        "verdict": verdict,
+        "is_endpoint_failure": verdict in (FAILED, DOUBTFUL),
+        "slows_pool": False,
+        "retry_after": 0.0,
+        "reason": "busy",
+        "sent_at": now - 0.1,
+        "now": now,
+        "is_only_job": False,
+    }
+    return Report(**values | changes)
+
+
+def paced(*reports: Report, pace: Pace | None = None) -> Pace:
+    pace = pace or Pace()
+    for each in reports:
+        pace = after(pace, each)
+    return pace
+
+
+def held(cause: Cause = Cause.OUTAGE) -> tuple[Pace, Hold]:
+    """
+    Return the memory of a gate held since moment 100.
+    """
+    reports = [report(100, Verdict.ACCOUNT)] if cause is Cause.ACCOUNT else [report(100)] * 5
+    pace = paced(*reports)
+    assert pace.hold is not None
+    return pace, pace.hold
+
+
+def test_five_failures_in_a_row_hold_the_gate() -> None:
+    """
+    Of whichever jobs and of whichever kind; four do not.
+    """
+    four = paced(report(1), report(2, DOUBTFUL), report(3), report(4, DOUBTFUL))
+    five = paced(report(5), pace=four)
+
+    assert four.hold is None
+    assert five.hold is not None
+    assert (five.hold.cause, five.hold.since, five.hold.probe_at) == (Cause.OUTAGE, 5, 65)
+
+
+def test_three_failures_of_the_only_job_hold_the_gate() -> None:
+    """
+    A lone picture does not need five requests to find an outage.
+    """
+    two = paced(*[report(1, is_only_job=True)] * 2)
+
+    assert two.hold is None
+    assert paced(report(2, is_only_job=True), pace=two).hold is not None
+    assert paced(report(2, is_only_job=False), pace=two).hold is None
+
+
+@pytest.mark.parametrize("verdict", [Verdict.REFUSED, Verdict.DONE])
+def test_an_answer_starts_the_count_again(verdict: Verdict) -> None:
+    """
+    Refusals and successes show that the endpoint is there.
+    """
+    found = paced(*[report(1)] * 4, report(2, verdict), *[report(3)] * 4)
+
+    assert found.hold is None
+
+
+def test_a_success_without_a_picture_does_not_count() -> None:
+    """
+    A 2xx nobody can read may have cost money, but is no outage.
+    """
+    unreadable = report(2, DOUBTFUL, is_endpoint_failure=False)
+
+    assert paced(*[report(1)] * 4, *[unreadable] * 9).hold is None
+
+
+def test_one_account_verdict_holds_at_once() -> None:
+    """
+    No other picture is tried with a key that was refused.
+    """
+    found = paced(report(7, Verdict.ACCOUNT, reason="Incorrect API key"))
+
+    assert Hold(cause=Cause.ACCOUNT, reason="Incorrect API key", since=7, probe_at=67) == found.hold
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+@pytest.mark.parametrize("cause", list(Cause))
+def test_what_was_sent_before_the_hold_says_nothing_about_it(
+    cause: Cause, verdict: Verdict
+) -> None:
+    """
+    A late answer neither opens the gate nor makes the next probe wait longer.
+    """
+    pace, _ = held(cause)
+
+    assert pace == paced(report(130, verdict, sent_at=99), pace=pace)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.DONE, Verdict.REFUSED])
+@pytest.mark.parametrize("cause", list(Cause))
+def test_a_probe_that_is_answered_opens_the_gate(cause: Cause, verdict: Verdict) -> None:
+    """
+    The gate opens by itself, and counts from nothing again.
+    """
+    pace, _ = held(cause)
+
+    found = paced(report(161, verdict), pace=pace)
+
+    assert (found.hold, found.failures) == (None, 0)
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_probes_come_at_growing_intervals(cause: Cause) -> None:
+    """
+    One minute, doubling to one hour, however long it takes.
+    """
+    pace, hold = held(cause)
+    waits = [hold.probe_at - 100]
+    verdict = Verdict.ACCOUNT if cause is Cause.ACCOUNT else FAILED
+
+    for _ in range(2000):
+        now = hold.probe_at + 1
+        pace = paced(report(now, verdict), pace=pace)
+        assert pace.hold is not None
+        hold = pace.hold
+        waits.append(hold.probe_at - now)
+
+    assert waits[:8] == [60, 120, 240, 480, 960, 1920, 3600, 3600]
+    assert {3600} == set(waits[8:])
+    assert hold.since == 100
+
+
+def test_a_hold_changes_its_cause_with_what_the_probe_finds() -> None:
+    """
+    An endpoint that comes back without accepting the key is another matter.
+    """
+    pace, _ = held(Cause.OUTAGE)
+
+    found = paced(report(161, Verdict.ACCOUNT, reason="no credit"), pace=pace)
+
+    assert found.hold is not None
+    assert (found.hold.cause, found.hold.reason) == (Cause.ACCOUNT, "no credit")
+    assert found.hold.probe_at == 221
+
+
+def test_a_429_delays_the_whole_pool() -> None:
+    """
+    `Retry-After` holds everybody for its time, and a shorter one does not cut it.
+    """
+    long = report(10, slows_pool=True, retry_after=30)
+    short = report(11, slows_pool=True, retry_after=1)
+
+    assert paced(long, short).not_before == 40
+    assert paced(report(10, retry_after=30)).not_before == 0
+
+
+def test_the_next_probe_respects_retry_after() -> None:
+    """
+    Up to an hour: no endpoint can silence the probes for longer.
+    """
+    pace, _ = held()
+
+    for seconds, wait in ((900, 900), (10**9, 3600)):
+        found = paced(report(200, retry_after=seconds), pace=pace).hold
+        assert found is not None
+        assert 200 + wait == found.probe_at
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_a_person_may_ask_for_a_probe(cause: Cause) -> None:
+    """
+    The probe is due at once; the hold stays until it is answered.
+    """
+    pace, hold = held(cause)
+
+    found = probe_now(pace, 110).hold
+
+    assert found is not None
+    assert (110, cause, hold.since) == (found.probe_at, found.cause, found.since)
+    assert probe_now(Pace(not_before=99), 50) == Pace(not_before=50)
+
+
+VERDICTS = st.lists(st.sampled_from(Verdict), max_size=30)
+
+
+@given(VERDICTS)
+def test_the_gate_is_held_only_with_cause(verdicts: list[Verdict]) -> None:
+    """
+    After any row of answers: held means an account verdict or five failures since the last answer.
+    """
+    pace = paced(*[report(n, verdict) for n, verdict in enumerate(verdicts, 1)])
+
+    answers = [n for n, v in enumerate(verdicts) if v in (Verdict.DONE, Verdict.REFUSED)]
+    since = verdicts[answers[-1] + 1 :] if answers else verdicts
+    failures = [v for v in since if v is not Verdict.ACCOUNT]
+    assert (pace.hold is not None) == (Verdict.ACCOUNT in since or len(failures) >= 5)

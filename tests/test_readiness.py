@@ -1,0 +1,191 @@
+from collections.abc import Mapping
+
+import pytest
+
+from builders import named, signature
+from retouchd.errors import JobCode
+from retouchd.rules.pairing import Bundle, pair
+from retouchd.rules.readiness import (
+    Ready,
+    State,
+    Surroundings,
+    Unsettled,
+    Waiting,
+    readiness,
+)
+from retouchd.rules.settling import Patience, Sight
+
+PATIENCE = Patience(settle_seconds=2, orphan_seconds=60)
+ALONE = Surroundings()
+
+
+def bundle_of(*names: str) -> Bundle:
+    (bundle,) = pair(named(*names))
+    return bundle
+
+
+def quiet(since: float, size: int = 100, *, proven: bool = False) -> Sight:
+    return Sight(signature(size), since, proven)
+
+
+def state(now: float, around: Surroundings | None = None, **sights: Sight) -> State:
+    """
+    Return the state of a bundle whose files are given as `png`, `txt`, `mask_png`.
+    """
+    return state_of(now, sights, around or ALONE)
+
+
+def state_of(
+    now: float,
+    sights: Mapping[str, Sight],
+    around: Surroundings = ALONE,
+    patience: Patience = PATIENCE,
+) -> State:
+    files = {f"cat.{end.replace('_', '.')}": sight for end, sight in sights.items()}
+    return readiness(bundle_of(*files), files, around, patience, now)
+
+
+def test_a_bundle_settles_together() -> None:
+    """
+    The file that was touched last decides for all of them.
+    """
+    assert Unsettled(at=7, reason="still changing") == state(6.9, png=quiet(1), txt=quiet(5))
+    assert Ready(since=7) == state(7, png=quiet(1), txt=quiet(5))
+
+
+def test_a_mask_that_still_changes_holds_its_image() -> None:
+    """
+    Masks belong to the bundle like prompts.
+    """
+    found = state(4, png=quiet(1), txt=quiet(1), mask_png=quiet(3))
+
+    assert Unsettled(at=5, reason="still changing") == found
+
+
+def test_the_writers_proof_is_for_its_own_file_only() -> None:
+    """
+    An image that was renamed into place still waits for a prompt that is being written.
+    """
+    assert isinstance(state(3.5, png=quiet(3, proven=True), txt=quiet(2)), Unsettled)
+    assert Ready(since=4) == state(4, png=quiet(3, proven=True), txt=quiet(2))
+    assert Ready(since=9) == state(9, png=quiet(9, proven=True), txt=quiet(2))
+
+
+def test_an_empty_file_has_not_arrived() -> None:
+    """
+    A placeholder is waited for by name, not sent.
+    """
+    found = state(20, png=quiet(1, size=0), txt=quiet(1))
+
+    assert isinstance(found, Waiting)
+    assert "cat.png is empty" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        ("png", JobCode.IMAGE_UNREADABLE),
+        ("txt", JobCode.PROMPT_EMPTY),
+        ("mask_png", JobCode.MASK_INVALID),
+    ],
+)
+def test_a_file_that_stays_empty_is_an_error_in_the_end(end: str, code: JobCode) -> None:
+    """
+    When patience ends, the problem says which of the files is empty.
+    """
+    sights = {each: quiet(1) for each in ("png", "txt", "mask_png")} | {end: quiet(1, size=0)}
+
+    found = state_of(63, sights)
+
+    assert isinstance(found, Ready)
+    assert found.problem is not None
+    assert code is found.problem.code
+    assert f"cat.{end.replace('_', '.')}" in found.problem.message
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "partner"),
+    [
+        ("png", JobCode.PROMPT_MISSING, "cat.txt"),
+        ("txt", JobCode.IMAGE_MISSING, "cat.png"),
+        ("mask_png", JobCode.IMAGE_MISSING, "cat.png"),
+    ],
+)
+def test_a_lone_file_waits_and_then_ends_in_error(end: str, code: JobCode, partner: str) -> None:
+    """
+    Patience counts from when the file settled; the hint names the partner that never came.
+    """
+    early, late = state_of(62.9, {end: quiet(1)}), state_of(63, {end: quiet(1)})
+
+    assert isinstance(early, Waiting)
+    assert early.at == 63
+    assert isinstance(late, Ready)
+    assert late.problem is not None
+    assert code is late.problem.code
+    assert partner in late.problem.hint
+
+
+@pytest.mark.parametrize("end", ["png", "txt", "mask_png"])
+def test_zero_means_to_wait_for_ever(end: str) -> None:
+    """
+    With orphan_seconds = 0 nothing is ever sent to error for being alone.
+    """
+    found = state_of(1e9, {end: quiet(1)}, patience=Patience(orphan_seconds=0))
+
+    assert isinstance(found, Waiting)
+    assert found.at is None
+    assert "cat" in found.reason
+
+
+def test_a_folder_prompt_stands_in() -> None:
+    """
+    An image without a prompt of its own takes that of its folder, settled together with it.
+    """
+    around = Surroundings(folder_prompt=quiet(10))
+
+    assert isinstance(state(11, around, png=quiet(1)), Unsettled)
+    assert Ready(since=12) == state(12, around, png=quiet(1))
+
+
+def test_a_folder_prompt_does_not_hold_what_has_its_own() -> None:
+    """
+    An image with a prompt beside it does not wait for the folder's.
+    """
+    around = Surroundings(folder_prompt=quiet(10))
+
+    assert Ready(since=3) == state(11, around, png=quiet(1), txt=quiet(1))
+
+
+def test_an_empty_folder_prompt_never_moves_a_file() -> None:
+    """
+    A fault of a folder file makes its images wait for ever, with the reason.
+    """
+    found = state(1e9, Surroundings(folder_prompt=quiet(1, size=0)), png=quiet(1))
+
+    assert isinstance(found, Waiting)
+    assert found.at is None
+    assert "_prompt.txt" in found.reason
+
+
+def test_a_prompt_in_the_configuration_is_enough() -> None:
+    """
+    With `edit.prompt` set an image needs nothing beside it.
+    """
+    assert Ready(since=3) == state(3, Surroundings(has_default=True), png=quiet(1))
+
+
+def test_ambiguous_files_go_to_error_only_when_settled() -> None:
+    """
+    While they change, somebody may still be renaming them.
+    """
+    names = ["cat.jpg", "cat.png", "cat.txt"]
+    sights = {name: quiet(5) for name in names}
+
+    early, late = (
+        readiness(bundle_of(*names), sights, Surroundings(), PATIENCE, now) for now in (6.0, 7.0)
+    )
+
+    assert isinstance(early, Unsettled)
+    assert isinstance(late, Ready)
+    assert late.problem is not None
+    assert JobCode.SIDECAR_AMBIGUOUS is late.problem.code

@@ -1,0 +1,383 @@
+import ctypes
+import errno
+import os
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from builders import NOT_UTF8, NOW, Place, an_attempt, content_of, tree
+from retouchd.adapters import files
+from retouchd.errors import Blocked
+from retouchd.rules.documents import load_job
+from retouchd.rules.job import Job, Verdict
+from retouchd.rules.phase import Phase
+
+LIBC = files._libc
+
+
+class LibcThatBreaks:
+    """
+    A C library whose renames fail after so many that went well.
+    """
+
+    def __init__(self, renames: int) -> None:
+        self._left = renames
+
+    def renameat2(self, *arguments: object) -> int:
+        self._left -= 1
+        if self._left >= 0:
+            answer: int = LIBC.renameat2(*arguments)
+            return answer
+        ctypes.set_errno(errno.EIO)
+        return -1
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place.under(tmp_path)
+
+
+@pytest.fixture
+def break_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """
+    Return what lets the disk fail after so many renames.
+    """
+    return lambda renames: monkeypatch.setattr(files, "_libc", LibcThatBreaks(renames))
+
+
+def inbox_of(place: Place) -> dict[str, bytes]:
+    return tree(place.folders.inbox)
+
+
+def originals_of(place: Place, job: Job) -> dict[str, bytes]:
+    return tree(place.spool.folder(job.id) / "originals")
+
+
+def test_a_job_is_written_before_anything_is_claimed(place: Place) -> None:
+    """
+    All that must be known of it is in the spool while its files are still in the inbox.
+    """
+    job = place.dropped("cat.png", "cat.txt")
+
+    place.spool.open(job)
+
+    assert job == place.standing(job).job
+    assert Phase.EMPTY is place.standing(job).phase
+    assert {"cat.png", "cat.txt"} == inbox_of(place).keys()
+
+
+@pytest.mark.parametrize("stem", ["cat", "猫", NOT_UTF8, "new\nline", "x" * 251])
+def test_a_claim_renames_all_members(place: Place, stem: str) -> None:
+    """
+    Under their own names and byte for byte, whatever the names are.
+    """
+    names = [f"{stem}.png", f"{stem}.txt"]
+
+    job = place.claimed(*names, folder="shoes")
+
+    assert {name: content_of(name) for name in names} == originals_of(place, job)
+    assert inbox_of(place) == {}
+    assert Phase.CLAIMED is place.standing(job).phase
+
+
+def test_the_image_is_claimed_first(place: Place, break_after: Callable[[int], None]) -> None:
+    """
+    Whoever has the image has the job; what is left is claimed by going on.
+    """
+    job = place.dropped("cat.png", "cat.txt", "cat.mask.png")
+    place.spool.open(job)
+    break_after(1)
+
+    with pytest.raises(OSError, match="error"):
+        place.spool.claim(job)
+
+    assert {"cat.png"} == originals_of(place, job).keys()
+    assert Phase.CLAIMING is place.standing(job).phase
+    break_after(9)
+    assert place.spool.claim(job)
+    assert Phase.CLAIMED is place.standing(job).phase
+
+
+@pytest.mark.parametrize("changed", ["cat.png", "cat.txt"])
+def test_a_changed_file_is_left_alone(place: Place, changed: str) -> None:
+    """
+    It is not the file that was seen, and belongs to somebody's newer bundle.
+    """
+    job = place.dropped("cat.png", "cat.txt")
+    (place.folders.inbox / changed).write_bytes(b"newer and longer than before")
+    place.spool.open(job)
+
+    assert not place.spool.claim(job)
+
+    assert changed in inbox_of(place)
+    assert "cat.txt" in inbox_of(place)
+
+
+def test_a_file_that_is_gone_stops_the_claim(place: Place) -> None:
+    """
+    Another daemon was faster: the job holds nothing and is let go.
+    """
+    job = place.dropped("cat.png", "cat.txt")
+    (place.folders.inbox / "cat.png").unlink()
+    place.spool.open(job)
+
+    assert not place.spool.claim(job)
+
+    assert Phase.EMPTY is place.standing(job).phase
+    place.spool.discard(job.id)
+    assert place.spool.ids() == []
+
+
+def test_a_claim_found_between_link_and_unlink_is_finished(place: Place) -> None:
+    """
+    On a filesystem that needs both, a crash leaves no second name in the inbox to be asked for again.
+    """
+    job = place.dropped("cat.png", "cat.txt")
+    place.spool.open(job)
+    original = place.spool.folder(job.id) / "originals" / "cat.png"
+    original.hardlink_to(place.folders.inbox / "cat.png")
+
+    assert place.spool.claim(job)
+
+    assert inbox_of(place) == {}
+    assert {"cat.png", "cat.txt"} == originals_of(place, job).keys()
+
+
+def test_a_start_ends_claims_that_show_a_file_twice(place: Place) -> None:
+    """
+    Before anything is looked at, so that no claimed file is taken for a new one.
+    """
+    job = place.claimed("cat.png", "cat.txt")
+    original = place.spool.folder(job.id) / "originals" / "cat.png"
+    (place.folders.inbox / "cat.png").hardlink_to(original)
+    (place.folders.inbox / "cat.txt").write_bytes(b"newer")
+
+    place.spool.prepare()
+
+    assert inbox_of(place) == {"cat.txt": b"newer"}
+    assert {"cat.png", "cat.txt"} == originals_of(place, job).keys()
+
+
+def test_giving_back_is_the_claim_reversed(
+    place: Place, break_after: Callable[[int], None]
+) -> None:
+    """
+    The image goes last; a half-done return reads as a half-done claim and is claimed again.
+    """
+    job = place.claimed("cat.png", "cat.txt", "cat.mask.png")
+    break_after(2)
+
+    with pytest.raises(OSError, match="error"):
+        place.spool.give_back(job)
+
+    assert {"cat.png"} == originals_of(place, job).keys()
+    assert Phase.CLAIMING is place.standing(job).phase
+    break_after(9)
+    assert place.spool.claim(job)
+    assert Phase.CLAIMED is place.standing(job).phase
+
+
+def test_what_is_given_back_is_as_it_was(place: Place) -> None:
+    """
+    Names and bytes, in a folder that is made again if it is gone.
+    """
+    job = place.claimed("cat.png", "cat.txt", folder="shoes/red")
+    (place.folders.inbox / "shoes/red").rmdir()
+
+    place.spool.give_back(job)
+
+    names = ("cat.png", "cat.txt")
+    assert {f"shoes/red/{name}": content_of(name) for name in names} == inbox_of(place)
+    assert Phase.EMPTY is place.standing(job).phase
+
+
+@pytest.mark.parametrize("taken", ["cat.png", "cat.txt", "cat.png.txt"])
+def test_a_taken_name_gives_the_whole_group_another_stem(place: Place, taken: str) -> None:
+    """
+    A newer file of that name is never overwritten, nor given a prompt that is not its own.
+    """
+    job = place.claimed("cat.png", "cat.png.txt", "cat.txt")
+    (place.folders.inbox / taken).write_bytes(b"newer")
+
+    place.spool.give_back(job)
+
+    returned = {f"cat_2{end}": content_of(f"cat{end}") for end in (".png", ".png.txt", ".txt")}
+    assert returned | {taken: b"newer"} == inbox_of(place)
+
+
+def test_new_names_are_durable_before_the_first_file_goes(
+    place: Place, break_after: Callable[[int], None]
+) -> None:
+    """
+    After a crash the job finds its own files under their new names.
+    """
+    job = place.claimed("cat.png", "cat.txt")
+    (place.folders.inbox / "cat.png").write_bytes(b"newer")
+    break_after(1)
+
+    with pytest.raises(OSError, match="error"):
+        place.spool.give_back(job)
+
+    renamed = load_job((place.spool.folder(job.id) / "job.json").read_bytes())
+    assert [each.inbox_name for each in renamed.members] == ["cat_2.png", "cat_2.txt"]
+    assert {"cat.png", "cat_2.txt"} == inbox_of(place).keys()
+    break_after(9)
+    assert place.spool.claim(renamed)
+    place.spool.give_back(renamed)
+    assert {"cat.png", "cat_2.png", "cat_2.txt"} == inbox_of(place).keys()
+
+
+def test_a_return_found_between_link_and_unlink_is_finished(place: Place) -> None:
+    """
+    The file's own second name does not count as taken: the picture is not there twice.
+    """
+    job = place.claimed("cat.png", "cat.txt")
+    place.spool.folder(job.id).joinpath("originals/cat.txt").rename(place.folders.inbox / "cat.txt")
+    (place.folders.inbox / "cat.png").hardlink_to(
+        place.spool.folder(job.id) / "originals" / "cat.png"
+    )
+
+    place.spool.give_back(job)
+
+    assert {"cat.png", "cat.txt"} == inbox_of(place).keys()
+
+
+def test_composed_and_decomposed_twins_can_be_given_back(place: Place) -> None:
+    """
+    Two files whose names differ only in their form both find a place.
+    """
+    names = [unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD")]
+    job = place.claimed(*names, "é.txt")
+    (place.folders.inbox / "é.txt").write_bytes(b"newer")
+
+    place.spool.give_back(job)
+
+    assert {b"newer", *map(content_of, (*names, "é.txt"))} == set(inbox_of(place).values())
+
+
+def test_an_answer_is_kept_whole_or_not_at_all(place: Place) -> None:
+    """
+    Until it is committed the attempt is in doubt; afterwards it is never asked for again.
+    """
+    job = place.claimed("cat.png", "cat.txt")
+    place.spool.open_attempt(job.id, 1, sent_at=NOW, probe=True)
+    file = place.spool.keep(job.id, 1, {"status": 200})
+    file.write(b'{"data"\n: []}')
+    assert Phase.ASKING is place.standing(job).phase
+    assert place.spool.half_kept(job.id, 1) == b'{"data"\n: []}'
+
+    file.commit()
+
+    assert Phase.KEPT is place.standing(job).phase
+    assert place.spool.kept(job.id, 1) == ({"status": 200}, b'{"data"\n: []}')
+    assert place.spool.opened(job.id, 1) == (NOW, True)
+
+
+def test_pictures_appear_all_at_once(place: Place) -> None:
+    """
+    What was half decoded is started over; numbers order them, not letters.
+    """
+    job = place.claimed("cat.png", "cat.txt")
+    place.spool.begin_outputs(job.id)
+    place.spool.add_output(place.spool.output(job.id, 7), [b"half"])
+    place.spool.begin_outputs(job.id)
+    for number in (2, 10, 1):
+        picture = place.spool.output(job.id, number)
+        place.spool.add_output(picture, [b"edit"])
+        place.spool.name_output(picture, "png")
+    assert place.standing(job).below("outputs") == []
+
+    place.spool.seal_outputs(job.id)
+
+    assert place.standing(job).below("outputs") == ["1.png", "2.png", "10.png"]
+
+
+def test_crashes_are_noted_and_forgotten(place: Place) -> None:
+    """
+    One line for each, until the job makes progress.
+    """
+    job = place.claimed("cat.png", "cat.txt")
+
+    place.spool.add_crash(job.id, "claimed")
+    place.spool.add_crash(job.id, "kept")
+
+    assert place.standing(job).crashes == ("claimed", "kept")
+    place.spool.clear_crashes(job.id)
+    place.spool.clear_crashes(job.id)
+    assert place.standing(job).crashes == ()
+
+
+def test_attempts_are_read_in_their_order(place: Place) -> None:
+    """
+    The tenth comes after the ninth.
+    """
+    job = place.claimed("cat.png", "cat.txt")
+    for number in (10, 9, 1):
+        place.spool.close_attempt(job.id, an_attempt(number, Verdict.TRANSIENT))
+
+    standing = place.standing(job)
+
+    assert [each.number for each in standing.attempts] == [1, 9, 10]
+    assert standing.number == 10
+
+
+@pytest.mark.parametrize("name", ["job.json", "attempt-1.json", "plan.json"])
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'{"version": 1}', b'{"version": 2}'])
+def test_a_damaged_document_names_where_the_originals_are(
+    place: Place, name: str, raw: bytes
+) -> None:
+    """
+    The job waits for a person, and the others go on.
+    """
+    job = place.claimed("cat.png", "cat.txt")
+    (place.spool.folder(job.id) / name).write_bytes(raw)
+
+    with pytest.raises(Blocked, match="originals"):
+        place.standing(job)
+
+    place.spool.prepare()
+    assert place.spool.suspects(list(Phase)) == []
+    assert {"cat.png", "cat.txt"} == originals_of(place, job).keys()
+
+
+def test_suspects_come_with_the_fewest_crashes_first(place: Place) -> None:
+    """
+    Those that stand elsewhere in their life are none.
+    """
+    jobs = [place.claimed(f"{n}.png", f"{n}.txt") for n in range(3)]
+    place.edited()
+    for job in (jobs[0], jobs[0], jobs[1]):
+        place.spool.add_crash(job.id, "claimed")
+
+    expected = [jobs[2].id, jobs[1].id, jobs[0].id]
+
+    assert expected == place.spool.suspects([Phase.CLAIMED])
+
+
+def test_a_job_that_holds_an_original_is_never_discarded(place: Place) -> None:
+    """
+    Whatever the caller believes, the person's file stays where it is.
+    """
+    job = place.claimed("cat.png", "cat.txt")
+
+    with pytest.raises(OSError, match="not empty"):
+        place.spool.discard(job.id)
+
+    assert {"cat.png", "cat.txt"} == originals_of(place, job).keys()
+    assert [job.id] == place.spool.ids()
+
+
+def test_the_trash_is_emptied_at_the_next_start(place: Place) -> None:
+    """
+    A job forgotten half-way leaves nothing behind.
+    """
+    job = place.claimed("cat.png")
+    place.spool.give_back(job)
+    trash = place.folders.work / "trash" / job.id
+    place.spool.folder(job.id).rename(trash)
+
+    place.spool.prepare()
+
+    assert os.listdir(trash.parent) == []  # noqa: PTH208 - hidden names too

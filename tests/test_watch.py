@@ -1,0 +1,215 @@
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from builders import NOT_UTF8, until
+from retouchd.adapters.watch import Bell, Ring, Watcher
+
+
+class Doorbell:
+    """
+    A watched inbox with all the rings since it was last asked.
+    """
+
+    def __init__(self, inbox: Path) -> None:
+        self.inbox = inbox
+        self.is_lost = False
+        self._bell = Bell(lambda: None)
+        self._rings: list[Ring] = []
+        self.watcher = Watcher(inbox=inbox, bell=self._bell, recursive=True)
+
+    def rings(self) -> list[Ring]:
+        rings, is_lost = self._bell.take()
+        self._rings += rings
+        self.is_lost = self.is_lost or is_lost
+        return self._rings
+
+    def has_rung(self, path: str, source: str | None = None, *, is_folder: bool = False) -> bool:
+        ring = Ring(path=path, source=source, is_folder=is_folder)
+        return until(lambda: ring in self.rings())
+
+    def has_lost(self) -> bool:
+        return until(lambda: self.rings() is not None and self.is_lost)
+
+    def after(self, act: Callable[[], object]) -> set[Ring]:
+        """
+        Return what an action rings: all rings before those of a file that is written after it.
+        """
+        self.rings()
+        self._rings.clear()
+        act()
+        (self.inbox / "last").write_bytes(b"")
+        assert self.has_rung("last")
+        return {ring for ring in self._rings if ring.path != "last"}
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    found = tmp_path / "inbox"
+    (found / "shoes").mkdir(parents=True)
+    (found / "shoes" / "old.png").write_bytes(b"old")
+    return found
+
+
+@pytest.fixture
+def doorbell(inbox: Path) -> Iterator[Doorbell]:
+    found = Doorbell(inbox)
+    found.watcher.start()
+    yield found
+    found.watcher.stop()
+
+
+@pytest.mark.parametrize("name", ["cat.png", "shoes/cat.png", f"shoes/{NOT_UTF8}\n.png"])
+def test_a_new_file_rings(doorbell: Doorbell, name: str) -> None:
+    """
+    By its path below the inbox, whatever its name is.
+    """
+    assert {Ring(path=name)} == doorbell.after(lambda: (doorbell.inbox / name).write_bytes(b"new"))
+
+
+def test_a_change_rings(doorbell: Doorbell) -> None:
+    """
+    Written in place, touched or removed: the look decides what it was.
+    """
+    old = doorbell.inbox / "shoes" / "old.png"
+
+    for act in (lambda: old.write_bytes(b"newer"), lambda: os.utime(old), old.unlink):
+        assert {Ring(path="shoes/old.png")} == doorbell.after(act)
+
+
+def test_a_rename_inside_tells_where_it_came_from(doorbell: Doorbell, inbox: Path) -> None:
+    """
+    The old name rings too: it is gone.
+    """
+    new = inbox / "cat.png"
+
+    rings = doorbell.after(lambda: (inbox / "shoes" / "old.png").rename(new))
+
+    assert {Ring(path="shoes/old.png"), Ring(path="cat.png", source="shoes/old.png")} == rings
+
+
+def test_a_rename_from_outside_rings(doorbell: Doorbell, inbox: Path, tmp_path: Path) -> None:
+    """
+    With no other event to wait for; so does a hard link.
+    """
+    upload = tmp_path / "upload"
+    upload.write_bytes(b"new")
+    (inbox / "link.png").hardlink_to(upload)
+    upload.rename(inbox / "cat.png")
+
+    assert doorbell.has_rung("link.png")
+    assert doorbell.has_rung("cat.png")
+
+
+def test_our_own_looks_do_not_ring(doorbell: Doorbell, inbox: Path) -> None:
+    """
+    Opening, reading and closing without a write are no news.
+    """
+    old = inbox / "shoes" / "old.png"
+
+    assert set() == doorbell.after(old.read_bytes)
+    assert set() == doorbell.after(lambda: list(old.parent.iterdir()))
+
+
+def test_a_folder_does_not_ring_for_its_files(doorbell: Doorbell, inbox: Path) -> None:
+    """
+    Else every file would cost a look at all of its neighbours.
+    """
+    rings = doorbell.after(lambda: (inbox / "shoes" / "cat.png").write_bytes(b"new"))
+
+    assert not any(ring.is_folder for ring in rings)
+
+
+def test_a_folder_rings_when_it_comes_moves_or_goes(
+    doorbell: Doorbell, inbox: Path, tmp_path: Path
+) -> None:
+    """
+    What is in it may have come without an event of its own.
+    """
+    (tmp_path / "hats").mkdir()
+    (tmp_path / "hats" / "cat.png").write_bytes(b"new")
+    (tmp_path / "hats").rename(inbox / "hats")
+    assert doorbell.has_rung("hats", is_folder=True)
+
+    (inbox / "hats").rename(inbox / "caps")
+    assert doorbell.has_rung("caps", "hats", is_folder=True)
+
+    (inbox / "caps" / "cat.png").unlink()
+    (inbox / "caps").rmdir()
+    assert doorbell.has_rung("caps", is_folder=True)
+
+
+def test_files_of_a_new_folder_ring(doorbell: Doorbell, inbox: Path) -> None:
+    """
+    The watch goes on below it, without a restart.
+    """
+    (inbox / "hats").mkdir()
+    assert doorbell.has_rung("hats", is_folder=True)
+
+    def is_heard() -> bool:
+        (inbox / "hats" / "cat.png").write_bytes(b"new")
+        return Ring(path="hats/cat.png") in doorbell.rings()
+
+    assert until(is_heard)
+
+
+def test_an_overflow_is_told_as_lost(doorbell: Doorbell) -> None:
+    """
+    The kernel dropped events: only a scan can tell which.
+    """
+    assert not doorbell.is_lost
+
+    log = logging.getLogger("watchdog.observers.inotify_c")
+    log.warning("Inotify queue overflowed; filesystem events were lost")
+
+    assert doorbell.has_lost()
+
+
+def test_nothing_is_left_of_a_watcher_that_stopped(inbox: Path) -> None:
+    """
+    Neither a thread nor a listener on the log.
+    """
+    before, threads = list(logging.getLogger("watchdog").handlers), threading.active_count()
+    doorbell = Doorbell(inbox)
+
+    doorbell.watcher.start()
+    doorbell.watcher.stop()
+
+    assert before == logging.getLogger("watchdog").handlers
+    (inbox / "cat.png").write_bytes(b"new")
+    assert doorbell.rings() == []
+    assert until(lambda: threading.active_count() <= threads)
+
+
+def test_an_inbox_that_is_not_there_cannot_be_watched(tmp_path: Path) -> None:
+    """
+    The caller is told at once.
+    """
+    watcher = Doorbell(tmp_path / "gone").watcher
+
+    with pytest.raises(FileNotFoundError):
+        watcher.start()
+
+
+def test_the_bell_wakes_once_for_many_rings() -> None:
+    """
+    Until the rings are taken, more of them wake nobody; the same one twice counts once.
+    """
+    wakes: list[int] = []
+    bell = Bell(lambda: wakes.append(1))
+    one, two = Ring(path="a"), Ring(path="b")
+
+    for ring in (one, two, one):
+        bell.ring(ring)
+
+    assert len(wakes) == 1
+    assert ([one, two], False) == bell.take()
+    assert bell.take() == ([], False)
+    bell.ring(one)
+    bell.lose()
+    assert len(wakes) == 3
+    assert ([one], True) == bell.take()
