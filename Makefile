@@ -2,32 +2,33 @@
 # all they ask for.
 
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: demo test format install clean
+.PHONY: demo test format clean
 
-demo: install
+demo: .venv/installed
 	$(BIN)/retouchd demo
 
-test: install
+test: .venv/installed-dev
 	$(BIN)/ruff format --check daemon tests
 	$(BIN)/ruff check daemon tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
-format: install
+format: .venv/installed-dev
 	$(BIN)/ruff format daemon tests
 	$(BIN)/ruff check --fix daemon tests
 
-install: $(STAMP)
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) --editable .
+	@touch $@
 
-$(STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable ".[dev]"
-	@touch $(STAMP)
+.venv/installed-dev: .venv/installed
+	$(PIP) --editable ".[dev]"
+	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist

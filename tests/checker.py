@@ -110,4 +110,5 @@ def _records(folders: Folders) -> Iterator[dict[str, Any]]:
 
 def _is_archived(folders: Folders, record: Mapping[str, Any]) -> bool:
     image: str = record["image"] or "-"
-    return (folders.done / record["folder"] / image).is_file()
+    folder: str = record["folder"]
+    return (folders.done / folder / image).is_file()

@@ -96,9 +96,8 @@ class SkippedTime:
         """
         Wait until nothing more happens without time passing; where it is not skipped, for the threads.
         """
-        while not self.is_skipping and self._busy:
-            await asyncio.sleep(0.01)
         if not self.is_skipping:
+            await self.until(lambda: not self._busy)
             return
         self._real_end = time.monotonic() + _REAL_SECONDS
         await self._next(self._on_still)
@@ -244,7 +243,7 @@ class World:
                 for daemon in daemons or (self.daemon(),)
             ]
             await self.until(lambda: all(task.done() for task in tasks))
-            return [task.result() for task in tasks][0]
+            return next(task.result() for task in tasks)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Daemon]:
@@ -284,6 +283,12 @@ class World:
 
     async def until(self, condition: Callable[[], object], *, within: float = DAY) -> None:
         await self.time.until(condition, within=within)
+
+    async def asked(self, number: int) -> None:
+        """
+        Wait until the endpoint saw so many edit requests.
+        """
+        await self.until(lambda: len(self.requests) >= number)
 
     async def come_up(self) -> None:
         """

@@ -147,7 +147,7 @@ TRACES = [
 
 
 @pytest.mark.parametrize("trace", TRACES, ids=lambda trace: trace.__name__)
-async def test_whoever_writes_however_the_outcome_is_the_same(either: World, trace: Trace):
+async def test_whoever_writes_however_the_outcome_is_the_same(either: World, trace: Trace) -> None:
     """
     One request with the last picture and the last prompt, one result: with events and without.
     """
@@ -156,14 +156,14 @@ async def test_whoever_writes_however_the_outcome_is_the_same(either: World, tra
         await trace(either)
         await either.until(lambda: either.tree("done") and not either.jobs(), within=120)
 
-    assert ["make it blue"] == either.prompts()
+    assert either.prompts() == ["make it blue"]
     assert hashlib.sha256(photo()).hexdigest() == either.requests[0].files[0].sha256
-    assert ["cat.png"] == either.tree("outbox")
-    assert "done" == either.record("done/cat.job.json")["status"]
+    assert either.tree("outbox") == ["cat.png"]
+    assert either.record("done/cat.job.json")["status"] == "done"
     assert [] == either.tree("inbox") == either.tree("error")
 
 
-async def test_a_folder_moved_in_whole_is_taken(either: World):
+async def test_a_folder_moved_in_whole_is_taken(either: World) -> None:
     """
     A folder full of bundles that appears by one rename is worked off, and stays where it is, empty.
     """
@@ -178,12 +178,12 @@ async def test_a_folder_moved_in_whole_is_taken(either: World):
         made.rename(either.folders.inbox / "shoes")
         await either.until(lambda: len(either.tree("outbox")) == 2, within=120)
 
-    assert ["shoes/autumn/brown.png", "shoes/red.png"] == either.tree("outbox")
+    assert either.tree("outbox") == ["shoes/autumn/brown.png", "shoes/red.png"]
     assert (either.folders.inbox / "shoes" / "autumn").is_dir()
 
 
 @pytest.mark.parametrize("growing", ["cat.png", "cat.txt", "cat.mask.png"])
-async def test_a_growing_file_is_not_sent_before_it_is_whole(world: World, growing: str):
+async def test_a_growing_file_is_not_sent_before_it_is_whole(world: World, growing: str) -> None:
     """
     While any file of a bundle still grows nothing is asked; then all of it goes out as it is at the end.
     """
@@ -202,8 +202,8 @@ async def test_a_growing_file_is_not_sent_before_it_is_whole(world: World, growi
                 file.write(contents[growing][start : start + step])
                 file.flush()
                 await asyncio.sleep(1)
-                assert [] == world.requests
-                assert [] == world.jobs()
+                assert world.requests == []
+                assert world.jobs() == []
         await world.until(lambda: world.tree("outbox"), within=60)
 
     (seen,) = world.requests
@@ -212,7 +212,7 @@ async def test_a_growing_file_is_not_sent_before_it_is_whole(world: World, growi
     assert sums == [sent.sha256 for sent in seen.files]
 
 
-async def test_events_postpone_settling(ringing: World):
+async def test_events_postpone_settling(ringing: World) -> None:
     """
     A file written every fifth of its settling time is not taken as long as that goes on.
     """
@@ -225,13 +225,13 @@ async def test_events_postpone_settling(ringing: World):
         for number in range(12):
             prompt.write_text(f"make it blue, {number}")
             await asyncio.sleep(0.1)
-        assert [] == ringing.requests
+        assert ringing.requests == []
         await ringing.until(lambda: ringing.tree("outbox"))
 
-    assert ["make it blue, 11"] == ringing.prompts()
+    assert ringing.prompts() == ["make it blue, 11"]
 
 
-async def test_a_rename_from_a_known_temporary_name_settles_at_once(ringing: World):
+async def test_a_rename_from_a_known_temporary_name_settles_at_once(ringing: World) -> None:
     """
     The writer's own proof is enough: nobody waits the minute that other files would need.
     """
@@ -245,7 +245,7 @@ async def test_a_rename_from_a_known_temporary_name_settles_at_once(ringing: Wor
         await ringing.until(lambda: ringing.tree("outbox"), within=10)
 
 
-async def test_a_late_prompt_is_waited_for(world: World):
+async def test_a_late_prompt_is_waited_for(world: World) -> None:
     """
     An image without a prompt waits and says for what; the prompt that comes half an hour later is used.
     """
@@ -254,15 +254,15 @@ async def test_a_late_prompt_is_waited_for(world: World):
 
     async with world.running() as daemon:
         await asyncio.sleep(HOUR / 2)
-        assert [] == world.requests
+        assert world.requests == []
         assert "cat.txt" in reasons(world, daemon)["cat.png"]
         (world.folders.inbox / "cat.txt").write_text("make it blue")
         await world.until(lambda: world.tree("outbox"), within=30)
 
-    assert ["make it blue"] == world.prompts()
+    assert world.prompts() == ["make it blue"]
 
 
-async def test_settled_means_looked_at_when_the_time_is_up(world: World):
+async def test_settled_means_looked_at_when_the_time_is_up(world: World) -> None:
     """
     A file is taken when it has settled, not at the scan after next.
     """
@@ -280,7 +280,7 @@ async def test_settled_means_looked_at_when_the_time_is_up(world: World):
 # What is not whole, what is alone.
 
 
-async def test_a_cut_picture_is_given_time_and_then_up(world: World):
+async def test_a_cut_picture_is_given_time_and_then_up(world: World) -> None:
     """
     A JPEG without its end waits ten quiet seconds, then it is `image_unreadable`; nothing was asked.
     """
@@ -291,12 +291,12 @@ async def test_a_cut_picture_is_given_time_and_then_up(world: World):
         await world.until(lambda: world.tree("error") and not world.jobs(), within=60)
 
     record = world.record("error/cat.job.json")
-    assert "image_unreadable" == record["error"]["code"]
+    assert record["error"]["code"] == "image_unreadable"
     assert 10 <= (moment(record["claimed_at"]) - began).total_seconds() <= 20
-    assert [] == world.requests
+    assert world.requests == []
 
 
-async def test_a_cut_picture_that_is_completed_in_time_is_done(world: World):
+async def test_a_cut_picture_that_is_completed_in_time_is_done(world: World) -> None:
     """
     The rest of a picture may come seconds after its prompt and its beginning had settled.
     """
@@ -310,7 +310,7 @@ async def test_a_cut_picture_that_is_completed_in_time_is_done(world: World):
         await world.until(lambda: world.tree("outbox"), within=60)
 
     assert hashlib.sha256(whole).hexdigest() == world.requests[0].files[0].sha256
-    assert [] == world.tree("error")
+    assert world.tree("error") == []
 
 
 ORPHANS = {
@@ -324,7 +324,7 @@ ORPHANS = {
 @pytest.mark.parametrize(("name", "content", "code"), ORPHANS.values(), ids=ORPHANS)
 async def test_an_orphan_waits_its_time_and_goes_to_error(
     world: World, name: str, content: bytes, code: str
-):
+) -> None:
     """
     What came alone waits an hour for its other half, then ends in error with the reason.
     """
@@ -339,11 +339,11 @@ async def test_an_orphan_waits_its_time_and_goes_to_error(
     (found,) = [each for each in world.tree("error") if each.endswith(".job.json")]
     assert code == world.record(f"error/{found}")["error"]["code"]
     assert name in world.tree("error")
-    assert [] == world.requests
-    assert [] == world.tree("inbox")
+    assert world.requests == []
+    assert world.tree("inbox") == []
 
 
-async def test_orphans_wait_for_ever_if_told_so(world: World):
+async def test_orphans_wait_for_ever_if_told_so(world: World) -> None:
     """
     With `orphan_seconds` 0 what came alone stays in the inbox, with its reason.
     """
@@ -353,11 +353,11 @@ async def test_orphans_wait_for_ever_if_told_so(world: World):
 
     async with world.running() as daemon:
         await asyncio.sleep(10 * DAY)
-        assert ["cat.png", "dog.txt"] == world.tree("inbox")
+        assert world.tree("inbox") == ["cat.png", "dog.txt"]
         assert {"cat.png", "dog.txt"} == reasons(world, daemon).keys()
 
 
-async def test_draining_lists_orphans_and_does_not_wait_for_them(world: World):
+async def test_draining_lists_orphans_and_does_not_wait_for_them(world: World) -> None:
     """
     `once` ends when the rest is done; what waits for its other half is told and stays.
     """
@@ -371,12 +371,12 @@ async def test_draining_lists_orphans_and_does_not_wait_for_them(world: World):
 
     assert Ending.DRAINED is ending
     assert world.clock.monotonic() - began < 60
-    assert ["good.png"] == world.tree("outbox")
-    assert ["cat.png", "dog.txt"] == world.tree("inbox")
+    assert world.tree("outbox") == ["good.png"]
+    assert world.tree("inbox") == ["cat.png", "dog.txt"]
     assert {"cat.png", "dog.txt"} == reasons(world, daemon).keys()
 
 
-async def test_draining_waits_for_what_still_settles(world: World):
+async def test_draining_waits_for_what_still_settles(world: World) -> None:
     """
     A file dropped just before `once` is not left behind because it has not settled yet.
     """
@@ -385,10 +385,10 @@ async def test_draining_waits_for_what_still_settles(world: World):
 
     assert Ending.DRAINED is await world.once()
 
-    assert ["cat.png"] == world.tree("outbox")
+    assert world.tree("outbox") == ["cat.png"]
 
 
-async def test_what_is_nobodys_picture_is_left_alone_and_told_once(world: World):
+async def test_what_is_nobodys_picture_is_left_alone_and_told_once(world: World) -> None:
     """
     Links, pipes and conflict copies stay where they are, each with one line; private names with none.
     """
@@ -407,7 +407,7 @@ async def test_what_is_nobodys_picture_is_left_alone_and_told_once(world: World)
         told = reasons(world, daemon)
 
     assert before == world.tree("inbox")
-    assert [] == world.requests
+    assert world.requests == []
     names = ["cat (Ann's conflicted copy 2024-01-02).png", "link.png", "pipe.png"]
     assert names == sorted(line["name"] for line in world.events("file.left"))
     assert set(names) <= told.keys()
@@ -416,7 +416,7 @@ async def test_what_is_nobodys_picture_is_left_alone_and_told_once(world: World)
 # What belongs to nobody, what belongs to many.
 
 
-async def test_a_broken_folder_prompt_moves_no_file(world: World):
+async def test_a_broken_folder_prompt_moves_no_file(world: World) -> None:
     """
     Its images are held with the reason and one line of the log, and go on when it is mended.
     """
@@ -430,19 +430,19 @@ async def test_a_broken_folder_prompt_moves_no_file(world: World):
     async with world.running() as daemon:
         await asyncio.sleep(600)
         assert [*held, "_prompt.txt"] == world.tree("inbox")
-        assert [] == world.tree("error")
-        assert ["sepia"] == world.prompts()
+        assert world.tree("error") == []
+        assert world.prompts() == ["sepia"]
         told = reasons(world, daemon)
         assert all("_prompt.txt" in told[name] for name in held)
-        assert 1 == len(world.events("file.held"))
+        assert len(world.events("file.held")) == 1
         broken.write_text("make it blue")
         await world.until(lambda: len(world.tree("outbox")) == 4, within=60)
 
-    assert ["make it blue"] * 3 == world.prompts()[1:]
+    assert world.prompts()[1:] == ["make it blue"] * 3
 
 
 @pytest.mark.parametrize("content", [b"", b" \n ", b"blue " * 6401], ids=["empty", "blank", "long"])
-async def test_any_fault_of_a_folder_prompt_only_holds(world: World, content: bytes):
+async def test_any_fault_of_a_folder_prompt_only_holds(world: World, content: bytes) -> None:
     """
     Empty, blank or too long: an image is never moved for the fault of a file it does not own.
     """
@@ -452,12 +452,12 @@ async def test_any_fault_of_a_folder_prompt_only_holds(world: World, content: by
 
     assert Ending.DRAINED is await world.once(daemon)
 
-    assert ["_prompt.txt", "cat.png"] == world.tree("inbox")
+    assert world.tree("inbox") == ["_prompt.txt", "cat.png"]
     assert "_prompt.txt" in reasons(world, daemon)["cat.png"]
-    assert [] == world.requests
+    assert world.requests == []
 
 
-async def test_a_folder_prompt_that_still_changes_is_waited_for(world: World):
+async def test_a_folder_prompt_that_still_changes_is_waited_for(world: World) -> None:
     """
     Folder files belong to the bundle: they must have settled as well.
     """
@@ -469,10 +469,10 @@ async def test_a_folder_prompt_that_still_changes_is_waited_for(world: World):
         for number in range(10):
             shared.write_text("make it blue" + "!" * number)
             await asyncio.sleep(1)
-            assert [] == world.requests
+            assert world.requests == []
         await world.until(lambda: world.tree("outbox"), within=60)
 
-    assert ["make it blue!!!!!!!!!"] == world.prompts()
+    assert world.prompts() == ["make it blue!!!!!!!!!"]
 
 
 AMBIGUOUS = {
@@ -484,7 +484,9 @@ AMBIGUOUS = {
 
 
 @pytest.mark.parametrize("names", AMBIGUOUS.values(), ids=AMBIGUOUS)
-async def test_what_cannot_be_told_apart_goes_to_error_together(world: World, names: list[str]):
+async def test_what_cannot_be_told_apart_goes_to_error_together(
+    world: World, names: list[str]
+) -> None:
     """
     Two owners for one prompt, or two prompts for one owner: all of the group is in error, never a guess.
     """
@@ -496,12 +498,12 @@ async def test_what_cannot_be_told_apart_goes_to_error_together(world: World, na
     await world.once()
 
     assert [*sorted(["cat.error.txt", "cat.job.json", *names])] == world.tree("error")
-    assert "sidecar_ambiguous" == world.record("error/cat.job.json")["error"]["code"]
-    assert [] == world.requests
-    assert [] == world.tree("inbox")
+    assert world.record("error/cat.job.json")["error"]["code"] == "sidecar_ambiguous"
+    assert world.requests == []
+    assert world.tree("inbox") == []
 
 
-async def test_a_long_name_belongs_to_its_image_alone(world: World):
+async def test_a_long_name_belongs_to_its_image_alone(world: World) -> None:
     """
     Two images of one stem, each with a prompt that names it whole, are two jobs.
     """
@@ -511,16 +513,16 @@ async def test_a_long_name_belongs_to_its_image_alone(world: World):
 
     await world.once()
 
-    assert ["make it blue", "sepia"] == sorted(world.prompts())
-    assert 2 == len(world.tree("outbox"))
-    assert 6 == len(world.tree("done"))
-    assert [] == world.tree("error")
+    assert sorted(world.prompts()) == ["make it blue", "sepia"]
+    assert len(world.tree("outbox")) == 2
+    assert len(world.tree("done")) == 6
+    assert world.tree("error") == []
 
 
 # Order and scale.
 
 
-async def test_a_backlog_is_worked_off_by_age_then_by_path(world: World):
+async def test_a_backlog_is_worked_off_by_age_then_by_path(world: World) -> None:
     """
     What lay there at start is taken oldest first, and by path where ages are the same.
     """
@@ -536,7 +538,7 @@ async def test_a_backlog_is_worked_off_by_age_then_by_path(world: World):
     assert [f"prompt of {name}" for name in expected] == world.prompts()
 
 
-async def test_later_files_come_after_earlier_ones_whatever_their_age(world: World):
+async def test_later_files_come_after_earlier_ones_whatever_their_age(world: World) -> None:
     """
     In a running daemon what settled first is taken first, even if it is younger by its own time.
     """
@@ -546,18 +548,18 @@ async def test_later_files_come_after_earlier_ones_whatever_their_age(world: Wor
         world.drop(f"{name}.png", name)
 
     async with world.running():
-        await world.until(lambda: world.requests)
+        await world.asked(1)
         world.drop("new.png", "new")
         await asyncio.sleep(15)
         old = world.drop("old.png", "old")
         os.utime(old, (1_000_000_000, 1_000_000_000))
         await world.until(lambda: len(world.tree("outbox")) == 5, within=HOUR)
 
-    assert ["new", "old"] == world.prompts()[3:]
+    assert world.prompts()[3:] == ["new", "old"]
     assert {"first", "second", "third"} == set(world.prompts()[:3])
 
 
-async def test_the_inbox_is_the_queue(world: World):
+async def test_the_inbox_is_the_queue(world: World) -> None:
     """
     No more is claimed than twice what may run at once; the rest stays in the inbox where all can see it.
     """
@@ -567,15 +569,15 @@ async def test_the_inbox_is_the_queue(world: World):
     world.faults(Fault(kind=FaultKind.LATENCY, seconds=60))
 
     async with world.running():
-        await world.until(lambda: len(world.requests) == 2)
+        await world.asked(2)
         await asyncio.sleep(30)
-        assert 4 == len(world.jobs())
-        assert 16 == len(world.tree("inbox"))
-        assert 2 == len(world.requests)
+        assert len(world.jobs()) == 4
+        assert len(world.tree("inbox")) == 16
+        assert len(world.requests) == 2
         await world.until(lambda: len(world.tree("outbox")) == 12, within=HOUR)
 
 
-async def test_a_full_daemon_rests(world: World):
+async def test_a_full_daemon_rests(world: World) -> None:
     """
     While there is no room new files are seen and wait; nothing runs in circles until there is.
     """
@@ -593,7 +595,7 @@ async def test_a_full_daemon_rests(world: World):
 
 async def test_one_event_costs_one_look_in_an_inbox_of_thousands(
     ringing: World, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """
     With 3,000 images waiting for their prompts, a new bundle is looked at by name and nothing else is.
     """
@@ -606,16 +608,16 @@ async def test_one_event_costs_one_look_in_an_inbox_of_thousands(
     async with ringing.running() as daemon:
         await ringing.until(lambda: ringing.tree("done") and not ringing.jobs())
         await quiet(ringing)
-        assert 3000 == len(daemon.waiting())
+        assert len(daemon.waiting()) == 3000
         system.calls.clear()
         ringing.drop("cat.png")
         await ringing.until(lambda: len(ringing.tree("outbox")) == 2)
 
-    assert 0 == system.calls["scandir"]
+    assert system.calls["scandir"] == 0
     assert system.calls["lstat"] <= 30
 
 
-async def test_it_can_say_who_waits_at_any_moment(world: World):
+async def test_it_can_say_who_waits_at_any_moment(world: World) -> None:
     """
     Asked over and over while a scan of thousands is under way, it always has an answer.
     """
@@ -625,11 +627,11 @@ async def test_it_can_say_who_waits_at_any_moment(world: World):
         path.write_bytes(b"some bytes")
 
     async with world.running() as daemon:
-        while len(daemon.waiting()) < 2000:
+        while len(daemon.waiting()) < 2000:  # noqa: ASYNC110 - the asking is what is tried
             await asyncio.sleep(0)
 
 
-async def test_a_daemon_without_watches_says_so_and_works(world: World):
+async def test_a_daemon_without_watches_says_so_and_works(world: World) -> None:
     """
     Where the kernel refuses to watch, one line says so, and files are found at the pace of the scans.
     """
@@ -639,7 +641,7 @@ async def test_a_daemon_without_watches_says_so_and_works(world: World):
         await world.until(lambda: world.tree("outbox"), within=30)
 
     (line,) = world.events("watch.mode")
-    assert ("scan", "warning") == (line["mode"], line["log_level"])
+    assert (line["mode"], line["log_level"]) == ("scan", "warning")
     assert "inotify watch limit" in line["reason"]
 
 

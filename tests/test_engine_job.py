@@ -16,7 +16,7 @@ from PIL import Image
 from engine_world import World, moment, open_world, photo
 from retouchd.engine.daemon import Ending
 from retouchd.engine.pipeline import End
-from retouchd.rules.limits import GPT_IMAGE_1_5, Limits
+from retouchd.rules.limits import Limits
 from retouchd.sandbox.faults import Fault, FaultKind
 
 
@@ -26,7 +26,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-async def test_a_dropped_photo_comes_out_edited(world: World):
+async def test_a_dropped_photo_comes_out_edited(world: World) -> None:
     """
     A photo and its prompt end as an edit in the outbox and as originals with a record in done.
     """
@@ -37,15 +37,16 @@ async def test_a_dropped_photo_comes_out_edited(world: World):
     ending = await world.once(daemon)
 
     assert Ending.DRAINED is ending
-    assert {End.DONE: 1} == dict(daemon.ends)
-    assert ["cat.png"] == world.tree("outbox")
-    assert ["cat.job.json", "cat.png", "cat.txt"] == world.tree("done")
+    assert dict(daemon.ends) == {End.DONE: 1}
+    assert world.tree("outbox") == ["cat.png"]
+    assert world.tree("done") == ["cat.job.json", "cat.png", "cat.txt"]
     assert original == (world.folders.done / "cat.png").read_bytes()
     assert original != (world.folders.outbox / "cat.png").read_bytes()
-    assert [] == world.tree("inbox") == world.tree("error") == world.jobs()
+    assert [] == world.tree("inbox") == world.tree("error")
+    assert world.jobs() == []
 
 
-async def test_the_request_says_what_was_dropped_and_nothing_else(world: World):
+async def test_the_request_says_what_was_dropped_and_nothing_else(world: World) -> None:
     """
     The picture goes out byte for byte under a name of ours, with model and prompt alone.
     """
@@ -55,13 +56,13 @@ async def test_the_request_says_what_was_dropped_and_nothing_else(world: World):
     await world.once()
 
     (seen,) = world.requests
-    assert [("model", "gpt-image-2"), ("prompt", "make it blue")] == sorted(seen.fields)
+    assert sorted(seen.fields) == [("model", "gpt-image-2"), ("prompt", "make it blue")]
     (sent,) = seen.files
-    assert ("image", "image/jpeg") == (sent.field, sent.content_type)
+    assert (sent.field, sent.content_type) == ("image", "image/jpeg")
     assert hashlib.sha256(original).hexdigest() == sent.sha256
     assert "cat" not in sent.filename
-    assert "Bearer sk-made-up" == seen.headers["authorization"]
-    assert "application/json" == seen.headers["accept"]
+    assert seen.headers["authorization"] == "Bearer sk-made-up"
+    assert seen.headers["accept"] == "application/json"
     assert "content-length" in seen.headers
 
 
@@ -76,7 +77,7 @@ async def test_the_request_says_what_was_dropped_and_nothing_else(world: World):
     ],
     ids=["utf-8", "utf-8-mark", "gb18030", "utf-16", "white-space"],
 )
-async def test_a_chinese_prompt_arrives_as_it_was_meant(world: World, written: bytes):
+async def test_a_chinese_prompt_arrives_as_it_was_meant(world: World, written: bytes) -> None:
     """
     Whichever of the known encodings an editor wrote, the endpoint and the record read the same words.
     """
@@ -84,12 +85,12 @@ async def test_a_chinese_prompt_arrives_as_it_was_meant(world: World, written: b
 
     await world.once()
 
-    assert ["改成黑白，加边框"] == world.prompts()
-    assert ["猫.png"] == world.tree("outbox")
-    assert "改成黑白，加边框" == world.record("done/猫.job.json")["request"]["prompt"]
+    assert world.prompts() == ["改成黑白，加边框"]
+    assert world.tree("outbox") == ["猫.png"]
+    assert world.record("done/猫.job.json")["request"]["prompt"] == "改成黑白，加边框"
 
 
-async def test_a_mask_goes_along_and_is_archived(world: World):
+async def test_a_mask_goes_along_and_is_archived(world: World) -> None:
     """
     A mask is sent with its image, edits only where it is transparent, and ends beside it in done.
     """
@@ -99,17 +100,17 @@ async def test_a_mask_goes_along_and_is_archived(world: World):
     await world.once()
 
     (seen,) = world.requests
-    assert ["image", "mask"] == [sent.field for sent in seen.files]
+    assert [sent.field for sent in seen.files] == ["image", "mask"]
     assert hashlib.sha256(mask).hexdigest() == seen.files[1].sha256
-    assert ["cat.job.json", "cat.mask.png", "cat.png", "cat.txt"] == world.tree("done")
+    assert world.tree("done") == ["cat.job.json", "cat.mask.png", "cat.png", "cat.txt"]
     record = world.record("done/cat.job.json")
-    assert (["cat.png"], "cat.mask.png") == (record["request"]["images"], record["request"]["mask"])
+    assert (record["request"]["images"], record["request"]["mask"]) == (["cat.png"], "cat.mask.png")
     assert original == (world.folders.done / "cat.png").read_bytes()
     changed = _changed(world.folders.done / "cat.png", world.folders.outbox / "cat.png")
     assert changed[2] <= 24
 
 
-async def test_n_pictures_are_all_published_and_counted_from_one(world: World):
+async def test_n_pictures_are_all_published_and_counted_from_one(world: World) -> None:
     """
     Four pictures asked for are four files with one stem.
     """
@@ -119,12 +120,12 @@ async def test_n_pictures_are_all_published_and_counted_from_one(world: World):
     await world.once()
 
     assert ("n", "4") in world.requests[0].fields
-    assert ["cat-1.png", "cat-2.png", "cat-3.png", "cat-4.png"] == world.tree("outbox")
+    assert world.tree("outbox") == ["cat-1.png", "cat-2.png", "cat-3.png", "cat-4.png"]
     assert world.tree("outbox") == world.record("done/cat.job.json")["outputs"]
-    assert 1 == len(world.requests)
+    assert len(world.requests) == 1
 
 
-async def test_sub_folders_are_mirrored_and_stay(world: World):
+async def test_sub_folders_are_mirrored_and_stay(world: World) -> None:
     """
     What lay in a folder of the inbox lies in a folder of that name everywhere; the emptied one stays.
     """
@@ -133,16 +134,18 @@ async def test_sub_folders_are_mirrored_and_stay(world: World):
 
     await world.once()
 
-    assert ["shoes/autumn/red.png"] == world.tree("outbox")
-    assert ["red.job.json", "red.png", "red.txt"] == [
-        Path(name).name for name in world.tree("done") if name.startswith("shoes/autumn/")
+    assert world.tree("outbox") == ["shoes/autumn/red.png"]
+    assert [Path(name).name for name in world.tree("done") if name.startswith("shoes/autumn/")] == [
+        "red.job.json",
+        "red.png",
+        "red.txt",
     ]
     assert {"shoes/bad.error.txt", "shoes/bad.png"} < set(world.tree("error"))
-    assert "shoes/autumn" == world.record("done/shoes/autumn/red.job.json")["folder"]
+    assert world.record("done/shoes/autumn/red.job.json")["folder"] == "shoes/autumn"
     assert (world.folders.inbox / "shoes" / "autumn").is_dir()
 
 
-async def test_a_folders_prompt_serves_all_that_have_none(world: World):
+async def test_a_folders_prompt_serves_all_that_have_none(world: World) -> None:
     """
     The nearest `_prompt.txt` above an image is its prompt, its own prompt goes before, and none is moved.
     """
@@ -160,16 +163,16 @@ async def test_a_folders_prompt_serves_all_that_have_none(world: World):
         name: world.record(f"done/{name}.job.json")["request"]
         for name in ("top", "own", "shoes/near", "hats/far")
     }
-    assert {
+    assert {name: (each["prompt"], each["from"]["prompt"]) for name, each in asked.items()} == {
         "top": ("make it blue", "_prompt.txt"),
         "own": ("sepia", "own.txt"),
         "shoes/near": ("make it red", "shoes/_PROMPT.TXT"),
         "hats/far": ("make it blue", "_prompt.txt"),
-    } == {name: (each["prompt"], each["from"]["prompt"]) for name, each in asked.items()}
-    assert ["_prompt.txt", "shoes/_PROMPT.TXT"] == world.tree("inbox")
+    }
+    assert world.tree("inbox") == ["_prompt.txt", "shoes/_PROMPT.TXT"]
 
 
-async def test_the_configurations_prompt_comes_last(world: World):
+async def test_the_configurations_prompt_comes_last(world: World) -> None:
     """
     Where no file brings a prompt, the one of the configuration is used, and the record says so.
     """
@@ -179,7 +182,7 @@ async def test_the_configurations_prompt_comes_last(world: World):
     await world.once()
 
     request = world.record("done/cat.job.json")["request"]
-    assert ("sepia", "config") == (request["prompt"], request["from"]["prompt"])
+    assert (request["prompt"], request["from"]["prompt"]) == ("sepia", "config")
 
 
 @pytest.mark.parametrize("n", [1, 3])
@@ -188,7 +191,9 @@ async def test_the_configurations_prompt_comes_last(world: World):
     [None, FaultKind.DATA_PREFIX, FaultKind.URL, FaultKind.CHAT, FaultKind.CHAT_DATA],
     ids=lambda shape: shape or "b64_json",
 )
-async def test_every_shape_of_answer_is_understood(world: World, shape: FaultKind | None, n: int):
+async def test_every_shape_of_answer_is_understood(
+    world: World, shape: FaultKind | None, n: int
+) -> None:
     """
     Pictures come as base64, with a `data:` prefix, behind links, or inside the words of a chat.
     """
@@ -202,7 +207,7 @@ async def test_every_shape_of_answer_is_understood(world: World, shape: FaultKin
     expected = ["cat.png"] if n == 1 else [f"cat-{number}.png" for number in range(1, n + 1)]
     assert expected == world.tree("outbox")
     assert all(_is_picture(world.folders.outbox / name) for name in expected)
-    assert 1 == len(world.requests)
+    assert len(world.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -215,7 +220,7 @@ async def test_every_shape_of_answer_is_understood(world: World, shape: FaultKin
 )
 async def test_more_or_fewer_pictures_than_asked_for_are_all_kept(
     world: World, asked: int, received: int, expected: list[str]
-):
+) -> None:
     """
     Every picture received is published, however many were asked for, and nothing is asked again.
     """
@@ -228,10 +233,10 @@ async def test_more_or_fewer_pictures_than_asked_for_are_all_kept(
 
     assert expected == world.tree("outbox")
     assert pictures == [(world.folders.outbox / name).read_bytes() for name in expected]
-    assert 1 == len(world.requests)
+    assert len(world.requests) == 1
 
 
-async def test_one_good_picture_among_bad_ones_is_a_success(world: World):
+async def test_one_good_picture_among_bad_ones_is_a_success(world: World) -> None:
     """
     What can be decoded is published; the rest does not make the answer worthless.
     """
@@ -242,13 +247,15 @@ async def test_one_good_picture_among_bad_ones_is_a_success(world: World):
     await world.once()
 
     assert [good] == [(world.folders.outbox / n).read_bytes() for n in world.tree("outbox")]
-    assert ["done"] == world.verdicts("done/cat.job.json")
+    assert world.verdicts("done/cat.job.json") == ["done"]
 
 
 @pytest.mark.parametrize(
     ("kind", "extension"), [("PNG", "png"), ("JPEG", "jpg"), ("WEBP", "webp"), ("GIF", "gif")]
 )
-async def test_an_outputs_extension_comes_from_its_bytes(world: World, kind: str, extension: str):
+async def test_an_outputs_extension_comes_from_its_bytes(
+    world: World, kind: str, extension: str
+) -> None:
     """
     Whatever was dropped and whatever was asked for, the published name says what the bytes are.
     """
@@ -260,7 +267,7 @@ async def test_an_outputs_extension_comes_from_its_bytes(world: World, kind: str
     assert [f"cat.{extension}"] == world.tree("outbox")
 
 
-async def test_a_taken_name_is_never_overwritten(world: World):
+async def test_a_taken_name_is_never_overwritten(world: World) -> None:
     """
     Names taken in the outbox or in done lead to a numbered stem; what was there stays as it was.
     """
@@ -270,14 +277,14 @@ async def test_a_taken_name_is_never_overwritten(world: World):
 
     await world.once()
 
-    assert b"the person's own" == (world.folders.outbox / "cat.png").read_bytes()
-    assert b"the person's own too" == (world.folders.done / "cat.txt").read_bytes()
-    assert ["cat.png", "cat_2.png"] == world.tree("outbox")
-    assert ["cat.txt", "cat_2.job.json", "cat_2.png", "cat_2.txt"] == world.tree("done")
-    assert ["cat_2.png"] == world.record("done/cat_2.job.json")["outputs"]
+    assert (world.folders.outbox / "cat.png").read_bytes() == b"the person's own"
+    assert (world.folders.done / "cat.txt").read_bytes() == b"the person's own too"
+    assert world.tree("outbox") == ["cat.png", "cat_2.png"]
+    assert world.tree("done") == ["cat.txt", "cat_2.job.json", "cat_2.png", "cat_2.txt"]
+    assert world.record("done/cat_2.job.json")["outputs"] == ["cat_2.png"]
 
 
-async def test_the_record_is_complete(world: World):
+async def test_the_record_is_complete(world: World) -> None:
     """
     The record holds everything the contract names, and neither the key nor a picture.
     """
@@ -296,7 +303,7 @@ async def test_the_record_is_complete(world: World):
         "folder": "shoes",
         "error": None,
     }.items() <= record.items()
-    assert {
+    assert record["request"] == {
         "model": "gpt-image-2",
         "prompt": "make it blue",
         "size": "1024x1024",
@@ -309,7 +316,7 @@ async def test_the_record_is_complete(world: World):
             "size": "config",
             "quality": "config",
         },
-    } == record["request"]
+    }
     (attempt,) = record["attempts"]
     assert {"number": 1, "verdict": "done", "http_status": 200}.items() <= attempt.items()
     assert re.match(r"req_", attempt["request_id"])
@@ -323,7 +330,7 @@ async def test_the_record_is_complete(world: World):
     assert len(raw) < 3000
 
 
-async def test_the_history_has_one_line_for_each_job(world: World):
+async def test_the_history_has_one_line_for_each_job(world: World) -> None:
     """
     Done or in error, each finished job is one line that says what came of it and where its record is.
     """
@@ -356,7 +363,7 @@ async def test_the_history_has_one_line_for_each_job(world: World):
     assert moment(good["claimed_at"]) <= moment(good["finished_at"])
 
 
-async def test_the_log_tells_a_jobs_life(world: World):
+async def test_the_log_tells_a_jobs_life(world: World) -> None:
     """
     Claimed, sent, done: one line each, with the job, the folder and the name.
     """
@@ -365,10 +372,10 @@ async def test_the_log_tells_a_jobs_life(world: World):
     await world.once()
 
     of_job = [line for line in world.lines if "job" in line]
-    assert ["job.claimed", "request.sent", "job.done"] == [line["event"] for line in of_job]
+    assert [line["event"] for line in of_job] == ["job.claimed", "request.sent", "job.done"]
     assert {("shoes", "red.png")} == {(line["folder"], line["name"]) for line in of_job}
     assert {1} == {line["attempts"] for line in world.events("job.done")}
-    assert [["shoes/red.png"]] == [line["outputs"] for line in world.events("job.done")]
+    assert [line["outputs"] for line in world.events("job.done")] == [["shoes/red.png"]]
 
 
 def _limited(limits: Limits) -> Callable[[str], Limits]:
@@ -399,7 +406,7 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 @pytest.mark.parametrize(("told", "dropped", "code"), BAD.values(), ids=BAD)
 async def test_a_bad_bundle_costs_nothing_and_says_why(
     world: World, told: dict[str, Any], dropped: dict[str, Any], code: str
-):
+) -> None:
     """
     What can be found wrong here ends in error with two plain sentences, and the endpoint hears nothing.
     """
@@ -409,8 +416,9 @@ async def test_a_bad_bundle_costs_nothing_and_says_why(
     ending = await world.once()
 
     assert Ending.DRAINED is ending
-    assert [] == world.requests
-    assert [] == world.tree("outbox") == world.tree("done") == world.tree("inbox") == world.jobs()
+    assert world.requests == []
+    assert [] == world.tree("outbox") == world.tree("done") == world.tree("inbox")
+    assert world.jobs() == []
     record = world.record("error/cat.job.json")
     assert ("error", code) == (record["status"], record["error"]["code"])
     assert code == record["error"]["problems"][0]["code"]
@@ -426,7 +434,7 @@ async def test_a_bad_bundle_costs_nothing_and_says_why(
     assert [code] == [line["code"] for line in world.events("job.failed")]
 
 
-async def test_a_picture_of_another_type_with_a_prompt_is_an_error(world: World):
+async def test_a_picture_of_another_type_with_a_prompt_is_an_error(world: World) -> None:
     """
     A type nobody takes is left alone by itself, but with a prompt of its own it is `image_unsupported`.
     """
@@ -435,13 +443,13 @@ async def test_a_picture_of_another_type_with_a_prompt_is_an_error(world: World)
 
     await world.once()
 
-    assert ["lone.gif"] == world.tree("inbox")
-    assert "image_unsupported" == world.record("error/cat.job.json")["error"]["code"]
+    assert world.tree("inbox") == ["lone.gif"]
+    assert world.record("error/cat.job.json")["error"]["code"] == "image_unsupported"
     assert {"cat.gif", "cat.txt"} < set(world.tree("error"))
-    assert [] == world.requests
+    assert world.requests == []
 
 
-async def test_all_problems_are_told_at_once(world: World):
+async def test_all_problems_are_told_at_once(world: World) -> None:
     """
     A bundle with two faults names both, the first of them as its code.
     """
@@ -458,7 +466,7 @@ async def test_all_problems_are_told_at_once(world: World):
     assert all(problem["message"] in text for problem in error["problems"])
 
 
-async def test_a_bad_job_does_not_hold_up_a_good_one(world: World):
+async def test_a_bad_job_does_not_hold_up_a_good_one(world: World) -> None:
     """
     Ten bad bundles beside a good one cost the good one nothing.
     """
@@ -468,12 +476,12 @@ async def test_a_bad_job_does_not_hold_up_a_good_one(world: World):
 
     await world.once()
 
-    assert ["good.png"] == world.tree("outbox")
-    assert 10 == sum(name.endswith(".error.txt") for name in world.tree("error"))
-    assert 1 == len(world.requests)
+    assert world.tree("outbox") == ["good.png"]
+    assert sum(name.endswith(".error.txt") for name in world.tree("error")) == 10
+    assert len(world.requests) == 1
 
 
-async def test_dragging_back_from_error_tries_again(world: World):
+async def test_dragging_back_from_error_tries_again(world: World) -> None:
     """
     The originals dragged back with what retouchd left beside them are a new job that knows the old one.
     """
@@ -489,13 +497,13 @@ async def test_dragging_back_from_error_tries_again(world: World):
     record = world.record("done/shoes/red.job.json")
     assert first == record["previous"]
     assert first != record["id"]
-    assert ["shoes/red.png"] == world.tree("outbox")
-    assert ["shoes/red.job.json", "shoes/red.png", "shoes/red.txt"] == world.tree("done")
+    assert world.tree("outbox") == ["shoes/red.png"]
+    assert world.tree("done") == ["shoes/red.job.json", "shoes/red.png", "shoes/red.txt"]
     assert [] == world.tree("error") == world.tree("inbox")
     assert [None, first] == [line["previous"] for line in world.history()]
 
 
-async def test_dragging_back_what_is_still_bad_ends_in_error_again(world: World):
+async def test_dragging_back_what_is_still_bad_ends_in_error_again(world: World) -> None:
     """
     A bundle that was not mended fails again under the same names, with one reason and one record.
     """
@@ -507,11 +515,11 @@ async def test_dragging_back_what_is_still_bad_ends_in_error_again(world: World)
 
     await world.once()
 
-    assert ["cat.error.txt", "cat.job.json", "cat.png", "cat.txt"] == world.tree("error")
+    assert world.tree("error") == ["cat.error.txt", "cat.job.json", "cat.png", "cat.txt"]
     assert first == world.record("error/cat.job.json")["previous"]
 
 
-async def test_a_persons_own_file_of_our_name_is_not_taken_for_ours(world: World):
+async def test_a_persons_own_file_of_our_name_is_not_taken_for_ours(world: World) -> None:
     """
     Only records and reasons that retouchd wrote are cleared away; others of that name stay.
     """
@@ -521,12 +529,12 @@ async def test_a_persons_own_file_of_our_name_is_not_taken_for_ours(world: World
 
     await world.once()
 
-    assert ["cat.png"] == world.tree("outbox")
-    assert ["cat.error.txt", "cat.job.json"] == world.tree("inbox")
+    assert world.tree("outbox") == ["cat.png"]
+    assert world.tree("inbox") == ["cat.error.txt", "cat.job.json"]
     assert world.record("done/cat.job.json")["previous"] is None
 
 
-async def test_many_jobs_never_run_more_requests_than_allowed(world: World):
+async def test_many_jobs_never_run_more_requests_than_allowed(world: World) -> None:
     """
     Twenty jobs at a concurrency of two are twenty requests, at most two at once, and twenty results.
     """
@@ -545,7 +553,7 @@ async def test_many_jobs_never_run_more_requests_than_allowed(world: World):
         for time, step in ((seen.arrived_at, 1), (seen.ended_at or 0.0, -1))
     )
     at_once = [sum(step for _, step in ends[: index + 1]) for index in range(len(ends))]
-    assert 2 == max(at_once)
+    assert max(at_once) == 2
 
 
 def _answering(*pictures: bytes) -> Fault:

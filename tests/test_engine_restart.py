@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import ImageFile, PngImagePlugin
+from PIL import PngImagePlugin
 
 from engine_world import HOUR, World, moment, open_world, photo
 from retouchd.adapters import files
@@ -30,7 +30,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 # Moments.
 
 
-async def test_killed_with_a_request_on_its_way_repeats_it_once(world: World):
+async def test_killed_with_a_request_on_its_way_repeats_it_once(world: World) -> None:
     """
     An attempt found open may have been charged: it is asked again, once, under the same key.
     """
@@ -38,18 +38,20 @@ async def test_killed_with_a_request_on_its_way_repeats_it_once(world: World):
     world.faults(Fault(kind=FaultKind.STALL, times=1))
     async with world.killing():
         await world.until(lambda: world.charged)
-    assert 1 == len(world.in_work("attempt-1.open"))
+    assert len(world.in_work("attempt-1.open")) == 1
 
     await world.once()
 
-    assert ["in_doubt", "done"] == world.verdicts("done/cat.job.json")
-    assert "interrupted" == world.record("done/cat.job.json")["attempts"][0]["code"]
-    assert 1 == len(world.requests_by_job())
-    assert 2 == len(world.requests)
+    assert world.verdicts("done/cat.job.json") == ["in_doubt", "done"]
+    assert world.record("done/cat.job.json")["attempts"][0]["code"] == "interrupted"
+    assert len(world.requests_by_job()) == 1
+    assert len(world.requests) == 2
 
 
 @pytest.mark.parametrize("max_in_doubt", [0, 1, 2])
-async def test_killed_again_and_again_asks_no_more_than_allowed(world: World, max_in_doubt: int):
+async def test_killed_again_and_again_asks_no_more_than_allowed(
+    world: World, max_in_doubt: int
+) -> None:
     """
     However often a daemon dies with the request on its way, no more repeats are made than allowed.
     """
@@ -58,16 +60,16 @@ async def test_killed_again_and_again_asks_no_more_than_allowed(world: World, ma
     world.faults(Fault(kind=FaultKind.STALL))
     for number in range(max_in_doubt + 1):
         async with world.killing():
-            await world.until(lambda n=number: len(world.requests) == n + 1)
+            await world.asked(number + 1)
 
     assert Ending.DRAINED is await world.once()
 
     assert max_in_doubt + 1 == len(world.requests)
-    assert "in_doubt" == world.record("error/cat.job.json")["error"]["code"]
+    assert world.record("error/cat.job.json")["error"]["code"] == "in_doubt"
     assert {"cat.png", "cat.txt"} < set(world.tree("error"))
 
 
-async def test_killed_before_anything_was_sent_sends_it_then(world: World):
+async def test_killed_before_anything_was_sent_sends_it_then(world: World) -> None:
     """
     A job that was claimed and never asked is asked once, like a fresh one.
     """
@@ -77,12 +79,12 @@ async def test_killed_before_anything_was_sent_sends_it_then(world: World):
 
     await world.once()
 
-    assert ["first0.png", "late.png"] == world.tree("outbox")
-    assert [1, 2] == sorted(world.requests_by_job().values())
-    assert 1 == world.requests_by_job()[claimed]
+    assert world.tree("outbox") == ["first0.png", "late.png"]
+    assert sorted(world.requests_by_job().values()) == [1, 2]
+    assert world.requests_by_job()[claimed] == 1
 
 
-async def test_a_half_done_claim_is_finished(world: World):
+async def test_a_half_done_claim_is_finished(world: World) -> None:
     """
     A claim that moved the image and not yet its prompt goes on with the prompt, and nobody waits for either.
     """
@@ -93,12 +95,12 @@ async def test_a_half_done_claim_is_finished(world: World):
 
     await world.once()
 
-    assert ["first0.png", "late.png"] == world.tree("outbox")
+    assert world.tree("outbox") == ["first0.png", "late.png"]
     assert {"late.job.json", "late.png", "late.txt"} < set(world.tree("done"))
-    assert [] == world.tree("inbox")
+    assert world.tree("inbox") == []
 
 
-async def test_a_claim_whose_prompt_changed_meanwhile_is_given_back(world: World):
+async def test_a_claim_whose_prompt_changed_meanwhile_is_given_back(world: World) -> None:
     """
     What is no longer the file that was seen is not sent: the bundle returns and is taken anew, as it is now.
     """
@@ -111,11 +113,11 @@ async def test_a_claim_whose_prompt_changed_meanwhile_is_given_back(world: World
     async with world.running():
         await world.until(lambda: len(world.tree("outbox")) == 2, within=HOUR)
 
-    assert ["make it blue", "make it blue", "make it red now"] == sorted(world.prompts())
-    assert "make it red now" == world.record("done/late.job.json")["request"]["prompt"]
+    assert sorted(world.prompts()) == ["make it blue", "make it blue", "make it red now"]
+    assert world.record("done/late.job.json")["request"]["prompt"] == "make it red now"
 
 
-async def test_draining_includes_what_is_given_back_meanwhile(world: World):
+async def test_draining_includes_what_is_given_back_meanwhile(world: World) -> None:
     """
     A bundle given back while the inbox is drained lies in the inbox again: it is drained too.
     """
@@ -127,26 +129,28 @@ async def test_draining_includes_what_is_given_back_meanwhile(world: World):
 
     await world.once()
 
-    assert ["first0.png", "late.png"] == world.tree("outbox")
+    assert world.tree("outbox") == ["first0.png", "late.png"]
 
 
 @pytest.mark.parametrize("shape", [None, FaultKind.URL, FaultKind.CHAT_DATA])
-async def test_a_kept_answer_is_never_asked_for_again(world: World, shape: FaultKind | None):
+async def test_a_kept_answer_is_never_asked_for_again(
+    world: World, shape: FaultKind | None
+) -> None:
     """
     A daemon that died after keeping an answer leaves the next one a picture to publish, not to buy.
     """
     world.drop("cat.png")
     await _kill_with_a_kept_answer(world, shape)
-    assert 1 == world.charged
+    assert world.charged == 1
 
     await world.once()
 
-    assert ["cat.png"] == world.tree("outbox")
-    assert ["done"] == world.verdicts("done/cat.job.json")
-    assert 1 == len(world.requests)
+    assert world.tree("outbox") == ["cat.png"]
+    assert world.verdicts("done/cat.job.json") == ["done"]
+    assert len(world.requests) == 1
 
 
-async def test_a_kept_refusal_is_judged_after_the_restart(world: World):
+async def test_a_kept_refusal_is_judged_after_the_restart(world: World) -> None:
     """
     What was kept may be bad news: it is read all the same, and not asked for again.
     """
@@ -159,11 +163,11 @@ async def test_a_kept_refusal_is_judged_after_the_restart(world: World):
 
     await world.once()
 
-    assert "content_policy" == world.record("error/cat.job.json")["error"]["code"]
-    assert 1 == len(world.requests)
+    assert world.record("error/cat.job.json")["error"]["code"] == "content_policy"
+    assert len(world.requests) == 1
 
 
-async def test_a_due_time_survives_a_restart(world: World):
+async def test_a_due_time_survives_a_restart(world: World) -> None:
     """
     A job told to come back in ten minutes is not asked earlier by another daemon.
     """
@@ -176,10 +180,12 @@ async def test_a_due_time_survives_a_restart(world: World):
 
     first, second = world.record("done/cat.job.json")["attempts"]
     assert (moment(second["sent_at"]) - moment(first["sent_at"])).total_seconds() >= 249
-    assert 2 == len(world.requests)
+    assert len(world.requests) == 2
 
 
-async def test_a_clock_set_back_delays_no_job_longer_than_the_longest_back_off(world: World):
+async def test_a_clock_set_back_delays_no_job_longer_than_the_longest_back_off(
+    world: World,
+) -> None:
     """
     When the time of day jumps back by a day, a due time of yesterday's tomorrow is not waited for.
     """
@@ -193,7 +199,7 @@ async def test_a_clock_set_back_delays_no_job_longer_than_the_longest_back_off(w
         await world.until(lambda: world.tree("outbox"), within=400)
 
 
-async def test_a_clean_stop_lets_what_is_on_its_way_finish(world: World):
+async def test_a_clean_stop_lets_what_is_on_its_way_finish(world: World) -> None:
     """
     Asked to stop, the daemon claims nothing more, waits for the request it pays for, and publishes it.
     """
@@ -203,24 +209,24 @@ async def test_a_clean_stop_lets_what_is_on_its_way_finish(world: World):
     world.faults(Fault(kind=FaultKind.LATENCY, seconds=120))
 
     async with world.running():
-        await world.until(lambda: world.requests)
+        await world.asked(1)
 
-    assert ["a.png"] == world.tree("outbox")
-    assert 1 == len(world.requests)
+    assert world.tree("outbox") == ["a.png"]
+    assert len(world.requests) == 1
     world.faults()
     await world.once()
-    assert ["a.png", "b.png", "c.png", "d.png"] == world.tree("outbox")
-    assert 4 == len(world.requests)
+    assert world.tree("outbox") == ["a.png", "b.png", "c.png", "d.png"]
+    assert len(world.requests) == 4
 
 
-async def test_a_second_stop_stops_now(world: World):
+async def test_a_second_stop_stops_now(world: World) -> None:
     """
     Asked twice, the daemon does not wait; what was on its way is in doubt at the next start.
     """
     world.drop("cat.png")
     world.faults(Fault(kind=FaultKind.STALL, times=1))
     async with world.running() as daemon:
-        await world.until(lambda: world.requests)
+        await world.asked(1)
         asked = world.clock.monotonic()
         daemon.stop()
         await world.time.still()
@@ -230,10 +236,10 @@ async def test_a_second_stop_stops_now(world: World):
 
     await world.once()
 
-    assert ["in_doubt", "done"] == world.verdicts("done/cat.job.json")
+    assert world.verdicts("done/cat.job.json") == ["in_doubt", "done"]
 
 
-async def test_a_work_folder_serves_one_daemon_at_a_time(world: World):
+async def test_a_work_folder_serves_one_daemon_at_a_time(world: World) -> None:
     """
     A second daemon on the same work folder is refused by name and touches nothing.
     """
@@ -242,7 +248,7 @@ async def test_a_work_folder_serves_one_daemon_at_a_time(world: World):
         world.drop("cat.png")
         with pytest.raises(WorkFolderHeld, match="work"):
             await world.daemon().run(until_drained=True)
-        assert [] == world.requests
+        assert world.requests == []
 
 
 # Poison.
@@ -250,7 +256,7 @@ async def test_a_work_folder_serves_one_daemon_at_a_time(world: World):
 
 async def test_a_job_that_cannot_be_prepared_is_tried_three_times(
     world: World, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """
     A picture over which memory runs out time and again ends as `crashed`; others are done meanwhile.
     """
@@ -260,16 +266,18 @@ async def test_a_job_that_cannot_be_prepared_is_tried_three_times(
 
     assert Ending.DRAINED is await world.once()
 
-    assert ["good.png"] == world.tree("outbox")
+    assert world.tree("outbox") == ["good.png"]
     assert 3 == len(decoder.tries) == len(world.events("job.crashed"))
     error = world.record("error/bad.job.json")["error"]
-    assert "crashed" == error["code"]
+    assert error["code"] == "crashed"
     assert "bad.png" in error["message"]
     assert {"bad.error.txt", "bad.png", "bad.txt"} < set(world.tree("error"))
-    assert 1 == len(world.requests)
+    assert len(world.requests) == 1
 
 
-async def test_progress_forgives_earlier_crashes(world: World, monkeypatch: pytest.MonkeyPatch):
+async def test_progress_forgives_earlier_crashes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """
     A job that failed twice and then got on is an ordinary job.
     """
@@ -278,16 +286,16 @@ async def test_progress_forgives_earlier_crashes(world: World, monkeypatch: pyte
     world.faults(Fault(kind=FaultKind.LATENCY, seconds=30))
 
     async with world.running():
-        await world.until(lambda: world.requests)
-        assert [] == world.in_work("crashes")
+        await world.asked(1)
+        assert world.in_work("crashes") == []
 
-    assert ["cat.png"] == world.tree("outbox")
-    assert ["cat.job.json", "cat.png", "cat.txt"] == world.tree("done")
+    assert world.tree("outbox") == ["cat.png"]
+    assert world.tree("done") == ["cat.job.json", "cat.png", "cat.txt"]
 
 
 async def test_ends_in_preparation_are_counted_across_daemons(
     world: World, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """
     After the third unclean end that found it in preparation a picture is put aside, untried.
     """
@@ -296,18 +304,18 @@ async def test_ends_in_preparation_are_counted_across_daemons(
     decoder = Decoder(monkeypatch, fault=Death(), times=9)
     for _ in range(2):
         assert await _dies(world)
-    assert 2 == len(decoder.tries)
+    assert len(decoder.tries) == 2
 
     await world.once()
 
-    assert 2 == len(decoder.tries)
-    assert "crashed" == world.record("error/bad.job.json")["error"]["code"]
-    assert ["first0.png"] == world.tree("outbox")
+    assert len(decoder.tries) == 2
+    assert world.record("error/bad.job.json")["error"]["code"] == "crashed"
+    assert world.tree("outbox") == ["first0.png"]
 
 
 async def test_after_an_unclean_end_suspects_run_alone(
     world: World, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """
     Jobs that may have brought the daemon down are prepared one at a time, before anything new is sent.
     """
@@ -320,14 +328,14 @@ async def test_after_an_unclean_end_suspects_run_alone(
 
     await world.once()
 
-    assert 1 == decoder.most_at_once
+    assert decoder.most_at_once == 1
     assert {(77, 30)} == set(decoder.tries)
-    assert 3 == len(decoder.tries)
-    assert 7 == len(world.tree("outbox"))
-    assert [False] == [line["was_clean"] for line in world.events("daemon.started")]
+    assert len(decoder.tries) == 3
+    assert len(world.tree("outbox")) == 7
+    assert [line["was_clean"] for line in world.events("daemon.started")] == [False]
 
 
-async def test_a_suspect_that_gets_on_is_forgiven(world: World):
+async def test_a_suspect_that_gets_on_is_forgiven(world: World) -> None:
     """
     Killed five times for other reasons while a job waited, the daemon still does that job.
     """
@@ -342,10 +350,10 @@ async def test_a_suspect_that_gets_on_is_forgiven(world: World):
 
     await world.once()
 
-    assert ["first0.png", "late.png"] == world.tree("outbox")
+    assert world.tree("outbox") == ["first0.png", "late.png"]
 
 
-async def test_a_clean_end_makes_no_suspects(world: World):
+async def test_a_clean_end_makes_no_suspects(world: World) -> None:
     """
     After a clean stop nothing is noted against the jobs that still waited.
     """
@@ -359,15 +367,15 @@ async def test_a_clean_end_makes_no_suspects(world: World):
 
     await world.once()
 
-    assert [True] == [line["was_clean"] for line in world.events("daemon.started")]
-    assert ["a.png", "b.png"] == world.tree("outbox")
+    assert [line["was_clean"] for line in world.events("daemon.started")] == [True]
+    assert world.tree("outbox") == ["a.png", "b.png"]
 
 
 # Folders in the way, full disks.
 
 
 @pytest.mark.parametrize("folder", ["outbox", "done"])
-async def test_a_blocked_folder_makes_the_job_wait(world: World, folder: str):
+async def test_a_blocked_folder_makes_the_job_wait(world: World, folder: str) -> None:
     """
     A file named like the folder that is needed: the job waits with the reason, then goes on without asking.
     """
@@ -381,17 +389,17 @@ async def test_a_blocked_folder_makes_the_job_wait(world: World, folder: str):
         assert "shoes" in line["reason"]
         blocked = world.clock.monotonic()
         await world.until(lambda: world.clock.monotonic() > blocked + 300)
-        assert 1 == len(world.events("job.waiting"))
-        assert [] == world.tree("error")
+        assert len(world.events("job.waiting")) == 1
+        assert world.tree("error") == []
         obstacle.unlink()
         await world.until(lambda: world.tree("done") and not world.jobs(), within=600)
 
-    assert ["shoes/red.png"] == world.tree("outbox")
-    assert ["shoes/red.job.json", "shoes/red.png", "shoes/red.txt"] == world.tree("done")
-    assert 1 == len(world.requests)
+    assert world.tree("outbox") == ["shoes/red.png"]
+    assert world.tree("done") == ["shoes/red.job.json", "shoes/red.png", "shoes/red.txt"]
+    assert len(world.requests) == 1
 
 
-async def test_a_blocked_error_folder_makes_the_job_wait(world: World):
+async def test_a_blocked_error_folder_makes_the_job_wait(world: World) -> None:
     """
     The way to error may be blocked as well; the originals stay in work until it is free.
     """
@@ -401,14 +409,14 @@ async def test_a_blocked_error_folder_makes_the_job_wait(world: World):
 
     async with world.running():
         await world.until(lambda: world.events("job.waiting"))
-        assert 1 == len(world.in_work("originals/red.png"))
+        assert len(world.in_work("originals/red.png")) == 1
         obstacle.unlink()
         await world.until(lambda: not world.jobs(), within=600)
 
-    assert "prompt_empty" == world.record("error/shoes/red.job.json")["error"]["code"]
+    assert world.record("error/shoes/red.job.json")["error"]["code"] == "prompt_empty"
 
 
-async def test_a_blocked_folder_survives_a_restart(world: World):
+async def test_a_blocked_folder_survives_a_restart(world: World) -> None:
     """
     A daemon that ends while a picture cannot be published leaves it to the next one.
     """
@@ -421,11 +429,11 @@ async def test_a_blocked_folder_survives_a_restart(world: World):
 
     await world.once()
 
-    assert ["shoes/red.png"] == world.tree("outbox")
-    assert 1 == len(world.requests)
+    assert world.tree("outbox") == ["shoes/red.png"]
+    assert len(world.requests) == 1
 
 
-async def test_a_clean_stop_does_not_wait_for_a_blocked_folder(world: World):
+async def test_a_clean_stop_does_not_wait_for_a_blocked_folder(world: World) -> None:
     """
     A job that cannot go on keeps no daemon from stopping.
     """
@@ -437,13 +445,13 @@ async def test_a_clean_stop_does_not_wait_for_a_blocked_folder(world: World):
         daemon.stop()
         await world.until(lambda: world.events("daemon.stopped"), within=60)
 
-    assert 1 == len(world.in_work("originals/red.png"))
+    assert len(world.in_work("originals/red.png")) == 1
 
 
 @pytest.mark.parametrize("n", [1, 3])
 async def test_an_answer_the_disk_refuses_is_held_and_published_later(
     world: World, monkeypatch: pytest.MonkeyPatch, n: int
-):
+) -> None:
     """
     While the disk takes nothing the answer stays in memory; it is not asked for again, and comes out whole.
     """
@@ -454,20 +462,20 @@ async def test_an_answer_the_disk_refuses_is_held_and_published_later(
 
     async with world.running():
         await world.until(lambda: len(world.events("answer.held")) >= 5)
-        assert 1 == len(world.requests)
-        assert [] == world.tree("error")
+        assert len(world.requests) == 1
+        assert world.tree("error") == []
         disk.is_full = False
         await world.until(lambda: world.tree("done") and not world.jobs(), within=60)
 
     assert n == len(world.tree("outbox"))
-    assert ["done"] == world.verdicts("done/cat.job.json")
-    assert 1 == len(world.requests)
+    assert world.verdicts("done/cat.job.json") == ["done"]
+    assert len(world.requests) == 1
 
 
 @pytest.mark.parametrize("name", ["attempt-1.json", "outputs", "plan.json", "attempt-1.open"])
 async def test_a_full_disk_at_any_other_step_is_waited_for(
     world: World, monkeypatch: pytest.MonkeyPatch, name: str
-):
+) -> None:
     """
     Wherever a job meets a full disk it waits with the reason and goes on when there is room again.
     """
@@ -481,15 +489,15 @@ async def test_a_full_disk_at_any_other_step_is_waited_for(
         disk.is_full = False
         await world.until(lambda: world.tree("done") and not world.jobs(), within=60)
 
-    assert ["cat.png"] == world.tree("outbox")
-    assert [] == world.tree("error")
-    assert 1 == len(world.requests)
+    assert world.tree("outbox") == ["cat.png"]
+    assert world.tree("error") == []
+    assert len(world.requests) == 1
 
 
 # Several daemons.
 
 
-async def test_two_daemons_on_one_inbox_share_the_work(world: World, tmp_path: Path):
+async def test_two_daemons_on_one_inbox_share_the_work(world: World, tmp_path: Path) -> None:
     """
     Each file is taken by one of them: as many requests and results as files, none lost, none twice.
     """
@@ -569,11 +577,15 @@ class Decoder:
         self._lock = threading.Lock()
         self._running = 0
         self._together = threading.Event()
-        monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", lambda image: self.load(image))
 
-    def load(self, image: ImageFile.ImageFile) -> Any:
+        def load(image: PngImagePlugin.PngImageFile) -> Any:
+            return self.load(image)
+
+        monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", load)
+
+    def load(self, image: PngImagePlugin.PngImageFile) -> Any:
         if image.width < self._width or self._is_over():
-            return self._load(image)  # type: ignore[arg-type]
+            return self._load(image)
         with self._lock:
             self.tries.append(image.size)
             self._running += 1
@@ -585,7 +597,7 @@ class Decoder:
                 raise self._fault
             # Time for another to come along, if any may.
             self._together.wait(0.05)
-            return self._load(image)  # type: ignore[arg-type]
+            return self._load(image)
         finally:
             with self._lock:
                 self._running -= 1
@@ -624,11 +636,11 @@ async def _kill_with_a_kept_answer(world: World, shape: FaultKind | None) -> Non
     late = Fault(kind=FaultKind.LATENCY, seconds=30)
     world.faults(late, *([Fault(kind=shape)] if shape is not None else []))
     async with world.killing():
-        await world.until(lambda: world.requests)
+        await world.asked(1)
         obstacle = world.jobs()[0] / "outputs.part"
         obstacle.write_text("in the way")
         await world.until(lambda: world.events("job.waiting"))
-    assert 1 == len(world.in_work("attempt-1.response"))
-    assert [] == world.in_work("attempt-1.json")
+    assert len(world.in_work("attempt-1.response")) == 1
+    assert world.in_work("attempt-1.json") == []
     obstacle.unlink()
     world.faults()

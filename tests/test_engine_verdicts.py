@@ -74,7 +74,7 @@ TRANSIENT = {
 
 
 @pytest.mark.parametrize("wrong", TRANSIENT.values(), ids=TRANSIENT)
-async def test_an_unpaid_refusal_is_repeated_until_it_passes(world: World, wrong: Fault):
+async def test_an_unpaid_refusal_is_repeated_until_it_passes(world: World, wrong: Fault) -> None:
     """
     Two refusals that cost nothing, then success: three requests under one key, one of them charged.
     """
@@ -83,18 +83,18 @@ async def test_an_unpaid_refusal_is_repeated_until_it_passes(world: World, wrong
 
     await world.once()
 
-    assert ["transient", "transient", "done"] == world.verdicts("done/cat.job.json")
-    assert ["cat.png"] == world.tree("outbox")
-    assert (3, 1) == (len(world.requests), world.charged)
-    assert 1 == len(world.requests_by_job())
-    assert 2 == len(world.events("request.failed"))
+    assert world.verdicts("done/cat.job.json") == ["transient", "transient", "done"]
+    assert world.tree("outbox") == ["cat.png"]
+    assert (len(world.requests), world.charged) == (3, 1)
+    assert len(world.requests_by_job()) == 1
+    assert len(world.events("request.failed")) == 2
     assert {0} == {line["in_doubt"] for line in world.history()}
 
 
 @pytest.mark.parametrize("luck", [0.0, 0.5, 1.0])
 async def test_back_off_starts_at_a_second_and_doubles(
     world: World, monkeypatch: pytest.MonkeyPatch, luck: float
-):
+) -> None:
     """
     With full jitter the waits between unpaid attempts are up to 1 and 2 seconds.
     """
@@ -107,7 +107,7 @@ async def test_back_off_starts_at_a_second_and_doubles(
     assert pytest.approx([luck, 2 * luck], abs=0.4) == waits(world.record("done/cat.job.json"))
 
 
-async def test_retry_after_is_honoured(world: World):
+async def test_retry_after_is_honoured(world: World) -> None:
     """
     After a 429 that asks for 40 seconds the next request comes 40 seconds later, not earlier.
     """
@@ -120,7 +120,7 @@ async def test_retry_after_is_honoured(world: World):
     assert 39.9 <= wait <= 45
 
 
-async def test_a_429_delays_the_whole_pool(world: World):
+async def test_a_429_delays_the_whole_pool(world: World) -> None:
     """
     Other jobs do not ask either while the endpoint wants to be left alone.
     """
@@ -132,11 +132,11 @@ async def test_a_429_delays_the_whole_pool(world: World):
 
     records = [world.record(f"done/job{number:02}.job.json") for number in range(3)]
     sent = sorted(moment(a["sent_at"]).timestamp() for r in records for a in r["attempts"])
-    assert 4 == len(sent)
+    assert len(sent) == 4
     assert sent[1] - sent[0] >= 29.9
 
 
-async def test_a_503_delays_nobody_else(world: World):
+async def test_a_503_delays_nobody_else(world: World) -> None:
     """
     A job that waits for its next attempt holds no worker: the others are asked at once.
     """
@@ -152,7 +152,7 @@ async def test_a_503_delays_nobody_else(world: World):
     assert all(moment(o["finished_at"]) < moment(late["attempts"][1]["sent_at"]) for o in others)
 
 
-async def test_a_refused_connection_costs_nothing_and_is_repeated(world: World):
+async def test_a_refused_connection_costs_nothing_and_is_repeated(world: World) -> None:
     """
     Nobody listens on the port; as soon as somebody does the job is done, each failure being unpaid.
     """
@@ -164,7 +164,7 @@ async def test_a_refused_connection_costs_nothing_and_is_repeated(world: World):
         await world.come_up()
         await world.until(lambda: world.tree("outbox"), within=60)
 
-    assert ["transient", "transient", "done"] == world.verdicts("done/cat.job.json")
+    assert world.verdicts("done/cat.job.json") == ["transient", "transient", "done"]
     assert 1 == len(world.requests) == world.charged
 
 
@@ -192,7 +192,7 @@ BAD_SUCCESS = {
 
 
 @pytest.mark.parametrize("wrong", (IN_DOUBT | BAD_SUCCESS).values(), ids=IN_DOUBT | BAD_SUCCESS)
-async def test_a_request_in_doubt_is_repeated_once_and_soon(world: World, wrong: Fault):
+async def test_a_request_in_doubt_is_repeated_once_and_soon(world: World, wrong: Fault) -> None:
     """
     What may have been charged is asked once more within five seconds, under the same key, and counted.
     """
@@ -203,18 +203,18 @@ async def test_a_request_in_doubt_is_repeated_once_and_soon(world: World, wrong:
     await world.once()
 
     record = world.record("done/cat.job.json")
-    assert ["in_doubt", "done"] == world.verdicts("done/cat.job.json")
-    assert 2 == len(world.requests)
-    assert 1 == len(world.requests_by_job())
+    assert world.verdicts("done/cat.job.json") == ["in_doubt", "done"]
+    assert len(world.requests) == 2
+    assert len(world.requests_by_job()) == 1
     assert 0 <= waits(record)[0] <= 5.5
-    assert [1] == [line["in_doubt"] for line in world.history()]
+    assert [line["in_doubt"] for line in world.history()] == [1]
 
 
 @pytest.mark.parametrize("max_in_doubt", [0, 1, 2])
 @pytest.mark.parametrize("wrong", IN_DOUBT.values(), ids=IN_DOUBT)
 async def test_doubt_is_repeated_no_more_often_than_allowed(
     world: World, wrong: Fault, max_in_doubt: int
-):
+) -> None:
     """
     One request and its allowed repeats, then the job is parked in error; with 0 it is parked at once.
     """
@@ -229,13 +229,14 @@ async def test_doubt_is_repeated_no_more_often_than_allowed(
 
     record = world.record("error/cat.job.json")
     assert ["in_doubt"] * (max_in_doubt + 1) == world.verdicts("error/cat.job.json")
-    assert "in_doubt" == record["error"]["code"]
+    assert record["error"]["code"] == "in_doubt"
     assert max_in_doubt + 1 == len(world.requests)
-    assert [] == world.tree("inbox") == world.tree("outbox") == world.jobs()
+    assert [] == world.tree("inbox") == world.tree("outbox")
+    assert world.jobs() == []
 
 
 @pytest.mark.parametrize("wrong", BAD_SUCCESS.values(), ids=BAD_SUCCESS)
-async def test_an_answer_without_a_picture_is_kept_as_evidence(world: World, wrong: Fault):
+async def test_an_answer_without_a_picture_is_kept_as_evidence(world: World, wrong: Fault) -> None:
     """
     A success nobody can read is asked for once more, then parked together with the answer itself.
     """
@@ -244,15 +245,15 @@ async def test_an_answer_without_a_picture_is_kept_as_evidence(world: World, wro
 
     await world.once()
 
-    assert "bad_response" == world.record("error/cat.job.json")["error"]["code"]
-    assert ["in_doubt", "in_doubt"] == world.verdicts("error/cat.job.json")
+    assert world.record("error/cat.job.json")["error"]["code"] == "bad_response"
+    assert world.verdicts("error/cat.job.json") == ["in_doubt", "in_doubt"]
     assert {"cat.error.txt", "cat.job.json", "cat.png", "cat.response", "cat.txt"} == set(
         world.tree("error")
     )
-    assert 2 == len(world.requests)
+    assert len(world.requests) == 2
 
 
-async def test_bad_successes_do_not_open_the_breaker(world: World):
+async def test_bad_successes_do_not_open_the_breaker(world: World) -> None:
     """
     Answers with status 200 and no picture, of two files, say nothing about an outage.
     """
@@ -262,8 +263,8 @@ async def test_bad_successes_do_not_open_the_breaker(world: World):
 
     assert Ending.DRAINED is await world.once()
 
-    assert 4 == len(world.requests)
-    assert [] == world.events("daemon.paused")
+    assert len(world.requests) == 4
+    assert world.events("daemon.paused") == []
 
 
 # Refused.
@@ -296,7 +297,7 @@ REFUSED = {
 @pytest.mark.parametrize(("wrong", "code"), REFUSED.values(), ids=REFUSED)
 async def test_a_refusal_goes_to_error_and_is_not_repeated(
     world: World, wrong: Fault, code: str | None
-):
+) -> None:
     """
     What will not be accepted as it is ends in error after one request; the next file is asked all the same.
     """
@@ -307,13 +308,13 @@ async def test_a_refusal_goes_to_error_and_is_not_repeated(
     ending = await world.once()
 
     assert Ending.DRAINED is ending
-    assert ["refused"] == world.verdicts("error/job00.job.json")
+    assert world.verdicts("error/job00.job.json") == ["refused"]
     found = world.record("error/job00.job.json")["error"]
     assert code in (None, found["code"])
     assert "job00.png" in found["message"]
     assert {"job00.error.txt", "job00.png", "job00.txt"} < set(world.tree("error"))
-    assert ["job01.png"] == world.tree("outbox")
-    assert 2 == len(world.requests)
+    assert world.tree("outbox") == ["job01.png"]
+    assert len(world.requests) == 2
 
 
 # Account.
@@ -333,7 +334,9 @@ ACCOUNT = {
 
 
 @pytest.mark.parametrize("wrong", ACCOUNT.values(), ids=ACCOUNT)
-async def test_an_account_fault_pauses_everything_and_moves_nothing(world: World, wrong: Fault):
+async def test_an_account_fault_pauses_everything_and_moves_nothing(
+    world: World, wrong: Fault
+) -> None:
     """
     One answer about the account stops the daemon: no file is in error, each is back in the inbox.
     """
@@ -347,14 +350,16 @@ async def test_an_account_fault_pauses_everything_and_moves_nothing(world: World
     assert Ending.UNAVAILABLE is ending
     assert before == world.tree("inbox")
     assert [] == world.tree("error") == world.tree("done") == world.tree("outbox")
-    assert [] == world.jobs()
+    assert world.jobs() == []
     assert len(world.requests) <= 2
-    assert 0 == world.charged
-    assert ["account"] == [line["cause"] for line in world.events("daemon.paused")]
+    assert world.charged == 0
+    assert [line["cause"] for line in world.events("daemon.paused")] == ["account"]
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
-async def test_after_an_account_fault_no_other_request_is_sent(world: World, concurrency: int):
+async def test_after_an_account_fault_no_other_request_is_sent(
+    world: World, concurrency: int
+) -> None:
     """
     Those that were on their way may hear of the fault too; none is begun after the first has heard.
     """
@@ -367,7 +372,7 @@ async def test_after_an_account_fault_no_other_request_is_sent(world: World, con
     assert 1 <= len(world.requests) <= concurrency
 
 
-async def test_a_paused_daemon_probes_at_growing_intervals_with_one_request(world: World):
+async def test_a_paused_daemon_probes_at_growing_intervals_with_one_request(world: World) -> None:
     """
     After 1, 2, 4 … 60 minutes one request asks whether the account works again; files stay in the inbox.
     """
@@ -381,7 +386,7 @@ async def test_a_paused_daemon_probes_at_growing_intervals_with_one_request(worl
         first = len(world.requests)
         start, sent = world.clock.monotonic(), []
         for number in range(first + 1, first + 9):
-            await world.until(lambda n=number: len(world.requests) >= n)
+            await world.asked(number)
             sent.append(world.clock.monotonic() - start)
             await world.until(lambda: not world.jobs())
             assert number == len(world.requests)
@@ -391,10 +396,10 @@ async def test_a_paused_daemon_probes_at_growing_intervals_with_one_request(worl
     steps = [60, 120, 240, 480, 960, 1920, 3600, 3600]
     due = [sum(steps[: index + 1]) for index in range(len(steps))]
     assert due == pytest.approx(sent, abs=20)
-    assert [] == world.tree("error")
+    assert world.tree("error") == []
 
 
-async def test_it_resumes_by_itself_when_the_account_works_again(world: World):
+async def test_it_resumes_by_itself_when_the_account_works_again(world: World) -> None:
     """
     The next probe after the account was mended opens the gate, and everything is done.
     """
@@ -406,12 +411,12 @@ async def test_it_resumes_by_itself_when_the_account_works_again(world: World):
         world.faults()
         await world.until(lambda: len(world.tree("outbox")) == 6, within=120)
 
-    assert 1 == len(world.events("daemon.resumed"))
+    assert len(world.events("daemon.resumed")) == 1
     assert [] == world.tree("error") == world.tree("inbox")
-    assert 6 == world.charged
+    assert world.charged == 6
 
 
-async def test_a_person_need_not_wait_for_the_probe(world: World):
+async def test_a_person_need_not_wait_for_the_probe(world: World) -> None:
     """
     Asked to look again, a paused daemon probes at once, however long the interval has grown.
     """
@@ -419,14 +424,14 @@ async def test_a_person_need_not_wait_for_the_probe(world: World):
     world.faults(fault(FaultKind.QUOTA))
 
     async with world.running() as daemon:
-        await world.until(lambda: len(world.requests) >= 8)
+        await world.asked(8)
         await world.until(lambda: not world.jobs())
         world.faults()
         daemon.look_again()
         await world.until(lambda: len(world.tree("outbox")) == 3, within=30)
 
 
-async def test_a_paused_daemon_rests(world: World):
+async def test_a_paused_daemon_rests(world: World) -> None:
     """
     New files in a paused inbox are seen and wait; nothing runs in circles until the next probe.
     """
@@ -441,10 +446,10 @@ async def test_a_paused_daemon_rests(world: World):
             lambda: any(name == "dog.png" for _, name, _ in daemon.waiting()), within=30
         )
 
-    assert 1 == len(world.requests)
+    assert len(world.requests) == 1
 
 
-async def test_a_job_in_doubt_stays_in_work_under_an_account_pause(world: World):
+async def test_a_job_in_doubt_stays_in_work_under_an_account_pause(world: World) -> None:
     """
     A file whose request may have been charged is not given back; it is asked again when that is allowed.
     """
@@ -455,23 +460,23 @@ async def test_a_job_in_doubt_stays_in_work_under_an_account_pause(world: World)
     ending = await world.once()
 
     assert Ending.UNAVAILABLE is ending
-    assert ["job01.png", "job01.txt"] == world.tree("inbox")
-    assert [["job00.png", "job00.txt"]] == [
+    assert world.tree("inbox") == ["job01.png", "job01.txt"]
+    assert [
         sorted(path.name for path in (job / "originals").iterdir()) for job in world.jobs()
-    ]
-    assert [] == world.tree("error")
+    ] == [["job00.png", "job00.txt"]]
+    assert world.tree("error") == []
 
     world.faults()
     assert Ending.DRAINED is await world.once()
-    assert ["job00.png", "job01.png"] == world.tree("outbox")
-    assert "in_doubt" == world.verdicts("done/job00.job.json")[0]
-    assert "done" == world.verdicts("done/job00.job.json")[-1]
+    assert world.tree("outbox") == ["job00.png", "job01.png"]
+    assert world.verdicts("done/job00.job.json")[0] == "in_doubt"
+    assert world.verdicts("done/job00.job.json")[-1] == "done"
 
 
 # Outages.
 
 
-async def test_five_failures_in_a_row_of_whichever_jobs_open_the_breaker(world: World):
+async def test_five_failures_in_a_row_of_whichever_jobs_open_the_breaker(world: World) -> None:
     """
     The fifth refusal in a row pauses the daemon; nothing was paid, so everything is back in the inbox.
     """
@@ -483,13 +488,14 @@ async def test_five_failures_in_a_row_of_whichever_jobs_open_the_breaker(world: 
     ending = await world.once()
 
     assert Ending.UNAVAILABLE is ending
-    assert 5 == len(world.requests)
-    assert ["outage"] == [line["cause"] for line in world.events("daemon.paused")]
+    assert len(world.requests) == 5
+    assert [line["cause"] for line in world.events("daemon.paused")] == ["outage"]
     assert before == world.tree("inbox")
-    assert [] == world.tree("error") == world.jobs()
+    assert world.tree("error") == []
+    assert world.jobs() == []
 
 
-async def test_three_failures_of_the_only_job_open_the_breaker(world: World):
+async def test_three_failures_of_the_only_job_open_the_breaker(world: World) -> None:
     """
     A lone file needs only three refusals to tell an outage.
     """
@@ -499,11 +505,11 @@ async def test_three_failures_of_the_only_job_open_the_breaker(world: World):
     ending = await world.once()
 
     assert Ending.UNAVAILABLE is ending
-    assert 3 == len(world.requests)
-    assert ["cat.png", "cat.txt"] == world.tree("inbox")
+    assert len(world.requests) == 3
+    assert world.tree("inbox") == ["cat.png", "cat.txt"]
 
 
-async def test_a_success_between_failures_keeps_the_breaker_shut(world: World):
+async def test_a_success_between_failures_keeps_the_breaker_shut(world: World) -> None:
     """
     Only failures in a row count: a success or a refusal of a file between them starts the count anew.
     """
@@ -516,11 +522,11 @@ async def test_a_success_between_failures_keeps_the_breaker_shut(world: World):
 
     assert Ending.DRAINED is await world.once()
 
-    assert [] == world.events("daemon.paused")
-    assert 7 == len(world.tree("outbox"))
+    assert world.events("daemon.paused") == []
+    assert len(world.tree("outbox")) == 7
 
 
-async def test_nothing_is_claimed_during_an_outage(world: World):
+async def test_nothing_is_claimed_during_an_outage(world: World) -> None:
     """
     While the breaker is open new files stay in the inbox.
     """
@@ -532,12 +538,12 @@ async def test_nothing_is_claimed_during_an_outage(world: World):
         await world.until(lambda: world.events("daemon.paused"))
         held = len(world.jobs())
         world.drop("late.png")
-        await world.until(lambda: len(world.requests) >= 8)
+        await world.asked(8)
         assert held == len(world.jobs())
         assert "late.png" in world.tree("inbox")
 
 
-async def test_probes_of_an_outage_go_one_at_a_time(world: World):
+async def test_probes_of_an_outage_go_one_at_a_time(world: World) -> None:
     """
     While one probe has no answer yet no second request is sent, however many jobs are due.
     """
@@ -557,10 +563,10 @@ async def test_probes_of_an_outage_go_one_at_a_time(world: World):
         world.faults()
         await world.until(lambda: len(world.tree("outbox")) == 8, within=HOUR)
 
-    assert [] == world.tree("error")
+    assert world.tree("error") == []
 
 
-async def test_a_probe_prefers_a_job_nothing_was_paid_for(world: World):
+async def test_a_probe_prefers_a_job_nothing_was_paid_for(world: World) -> None:
     """
     Of two waiting jobs the one without an attempt in doubt is risked.
     """
@@ -579,7 +585,7 @@ async def test_a_probe_prefers_a_job_nothing_was_paid_for(world: World):
     assert first not in probes
 
 
-async def test_an_outage_that_refuses_work_puts_nothing_into_error(world: World):
+async def test_an_outage_that_refuses_work_puts_nothing_into_error(world: World) -> None:
     """
     However long the endpoint turns everything away, every file is edited in the end, each paid for once.
     """
@@ -591,17 +597,17 @@ async def test_an_outage_that_refuses_work_puts_nothing_into_error(world: World)
         await world.until(lambda: world.events("daemon.paused"))
         began = world.clock.monotonic()
         await world.until(lambda: world.clock.monotonic() > began + DAY, within=2 * DAY)
-        assert [] == world.tree("error")
+        assert world.tree("error") == []
         assert len(world.requests) <= 8 + 6 + 24
         world.faults()
         await world.until(lambda: len(world.tree("outbox")) == len(stems), within=2 * HOUR)
 
     assert [f"{stem}.png" for stem in stems] == world.tree("outbox")
-    assert [] == world.tree("error")
+    assert world.tree("error") == []
     assert len(stems) == world.charged
 
 
-async def test_an_outage_without_anybody_listening_puts_nothing_into_error(world: World):
+async def test_an_outage_without_anybody_listening_puts_nothing_into_error(world: World) -> None:
     """
     The same where connections are refused, with a single file and a daemon restarted in between.
     """
@@ -610,7 +616,7 @@ async def test_an_outage_without_anybody_listening_puts_nothing_into_error(world
     await world.go_down()
     for _ in range(3):
         assert Ending.UNAVAILABLE is await world.once()
-    assert ["cat.png", "cat.txt"] == world.tree("inbox")
+    assert world.tree("inbox") == ["cat.png", "cat.txt"]
 
     async with world.running():
         await world.until(lambda: world.events("daemon.paused"))
@@ -619,11 +625,11 @@ async def test_an_outage_without_anybody_listening_puts_nothing_into_error(world
         await world.come_up()
         await world.until(lambda: world.tree("outbox"), within=2 * HOUR)
 
-    assert [] == world.tree("error")
-    assert 1 == len(world.requests)
+    assert world.tree("error") == []
+    assert len(world.requests) == 1
 
 
-async def test_an_outage_that_swallows_work_parks_at_most_what_was_sent(world: World):
+async def test_an_outage_that_swallows_work_parks_at_most_what_was_sent(world: World) -> None:
     """
     Requests that vanish may each be repeated once; files that were never sent are all edited afterwards.
     """
@@ -635,7 +641,7 @@ async def test_an_outage_that_swallows_work_parks_at_most_what_was_sent(world: W
         await world.until(lambda: world.events("daemon.paused"))
         began = world.clock.monotonic()
         await world.until(lambda: world.clock.monotonic() > began + 3 * HOUR)
-        assert [] == world.tree("error")
+        assert world.tree("error") == []
         swallowed = world.requests_by_job()
         world.faults()
         await world.until(lambda: not world.jobs() and not world.tree("inbox"), within=2 * HOUR)
@@ -647,7 +653,7 @@ async def test_an_outage_that_swallows_work_parks_at_most_what_was_sent(world: W
     assert len(stems) == len(parked) + len(world.tree("outbox"))
 
 
-async def test_probes_do_not_count_as_attempts(world: World):
+async def test_probes_do_not_count_as_attempts(world: World) -> None:
     """
     A job used for ten probes still has all the attempts it is allowed.
     """
@@ -658,11 +664,11 @@ async def test_probes_do_not_count_as_attempts(world: World):
     async with world.running():
         await world.until(lambda: world.tree("outbox") or world.tree("error"))
 
-    assert ["cat.png"] == world.tree("outbox")
-    assert ["transient"] * 13 + ["done"] == world.verdicts("done/cat.job.json")
+    assert world.tree("outbox") == ["cat.png"]
+    assert world.verdicts("done/cat.job.json") == ["transient"] * 13 + ["done"]
 
 
-async def test_a_job_alone_turned_away_while_others_pass_gives_up(world: World):
+async def test_a_job_alone_turned_away_while_others_pass_gives_up(world: World) -> None:
     """
     Refused as often as allowed while other files went through, a job ends as `attempts_exhausted`.
     """
@@ -674,12 +680,12 @@ async def test_a_job_alone_turned_away_while_others_pass_gives_up(world: World):
 
     assert Ending.DRAINED is await world.once()
 
-    assert 5 == world.rejected
-    assert "attempts_exhausted" == world.record("error/00.job.json")["error"]["code"]
-    assert 40 == len(world.tree("outbox"))
+    assert world.rejected == 5
+    assert world.record("error/00.job.json")["error"]["code"] == "attempts_exhausted"
+    assert len(world.tree("outbox")) == 40
 
 
-async def test_looking_again_makes_every_waiting_job_due(world: World):
+async def test_looking_again_makes_every_waiting_job_due(world: World) -> None:
     """
     A job told to come back in an hour is asked at once when a person says so.
     """
@@ -693,7 +699,7 @@ async def test_looking_again_makes_every_waiting_job_due(world: World):
         await world.until(lambda: world.tree("outbox"), within=10)
 
 
-async def test_a_closing_breaker_makes_every_waiting_job_due(world: World):
+async def test_a_closing_breaker_makes_every_waiting_job_due(world: World) -> None:
     """
     When a probe gets through, those who were told to wait for minutes are asked at once.
     """

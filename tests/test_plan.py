@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 from builders import NOW, a_job, member, named
 from retouchd.rules.naming import RECORD
 from retouchd.rules.pairing import pair
-from retouchd.rules.plan import Item, Plan, plan_originals, plan_outputs, rename_pending
+from retouchd.rules.plan import (
+    Item,
+    Plan,
+    plan_originals,
+    plan_outputs,
+    rename_pending,
+    suffixes_in,
+)
 
 FREE = frozenset[str]().__contains__
 

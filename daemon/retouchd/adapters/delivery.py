@@ -121,23 +121,27 @@ class Delivery:
         return files.is_taken(folder / item.source) or files.is_taken(_staged(folder, item))
 
     def _deliver(self, job: Job, item: Item, folder: Path) -> None:
+        """
+        Take the next steps of one file's way from wherever it stands.
+        """
         own = self._spool.folder(job.id)
-        temporary = folder / f".retouchd-{job.id}-{item.key}"
-        target = folder / item.target
-        if not files.is_taken(_staged(own, item)):
-            if not files.is_taken(own / item.source):
-                return
+        source, staged = own / item.source, _staged(own, item)
+        target, temporary = folder / item.target, folder / f".retouchd-{job.id}-{item.key}"
+        if files.is_taken(staged):
+            if files.is_same(source, staged):
+                files.remove(source)  # A power cut may leave both names of a rename.
+            if not files.is_taken(temporary) and not files.is_copy(staged, target):
+                # Somebody cleared the copy away before it got its name: this is the last one.
+                files.copy(staged, temporary)
+        elif files.is_taken(source):
             files.make_folder(folder)
-            if _renamed(own / item.source, target):
+            if _renamed(source, target):
                 return
-            files.copy(own / item.source, temporary)
-            files.rename(own / item.source, _staged(own, item))
-        elif not files.is_taken(temporary) and not files.is_copy(_staged(own, item), target):
-            # Somebody cleared the copy away before it got its name: the staged file is the last one.
-            files.copy(_staged(own, item), temporary)
+            files.copy(source, temporary)
+            files.rename(source, staged)
         if files.is_taken(temporary):
             files.rename_new(temporary, target)
-        files.remove(_staged(own, item))
+        files.remove(staged)
 
     def _archive_folder(self, job: Job, *, is_done: bool) -> Path:
         return (self._folders.done if is_done else self._folders.error) / job.folder
