@@ -14,7 +14,8 @@ from typing import Any
 from retouchd.adapters import files
 from retouchd.adapters.delivery import Delivery
 from retouchd.adapters.folders import Folders
-from retouchd.adapters.spool import Spool, Standing
+from retouchd.adapters.spool import Spool
+from retouchd.adapters.standing import Standing
 from retouchd.errors import JobCode, Problem
 from retouchd.rules.job import Attempt, Job, Member, Request, Role, Snapshot, Verdict
 from retouchd.rules.names import Kind, Named, parse

@@ -75,7 +75,9 @@ def test_the_readme_names_every_error_code() -> None:
     """
     The table of error codes has every code and no other.
     """
-    named = re.findall(r"^\| `([a-z_]+)` \|", section("When something is in `error/`"), re.MULTILINE)
+    named = re.findall(
+        r"^\| `([a-z_]+)` \|", section("When something is in `error/`"), re.MULTILINE
+    )
 
     assert sorted(named) == sorted(JobCode)
 

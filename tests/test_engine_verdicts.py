@@ -376,7 +376,7 @@ async def test_a_paused_daemon_probes_at_growing_intervals_with_one_request(worl
     """
     After 1, 2, 4 … 60 minutes one request asks whether the account works again; files stay in the inbox.
     """
-    world.tell(concurrency=4, rescan_seconds=600)
+    world.tell(concurrency=4)
     drop_many(world, 6)
     before = world.tree("inbox")
     world.faults(fault(FaultKind.KEY))
@@ -395,7 +395,8 @@ async def test_a_paused_daemon_probes_at_growing_intervals_with_one_request(worl
 
     steps = [60, 120, 240, 480, 960, 1920, 3600, 3600]
     due = [sum(steps[: index + 1]) for index in range(len(steps))]
-    assert due == pytest.approx(sent, abs=20)
+    # Without events a file that was given back is seen again by the next scan.
+    assert due == pytest.approx(sent, abs=65)
     assert world.tree("error") == []
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from retouchd.adapters import files
 from retouchd.adapters.folders import Folders
-from retouchd.adapters.spool import Spool, Standing
+from retouchd.adapters.spool import Spool
+from retouchd.adapters.standing import Standing
 from retouchd.errors import Blocked, Problem
 from retouchd.rules import naming
 from retouchd.rules.job import Job, Role

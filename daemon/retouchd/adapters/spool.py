@@ -12,58 +12,20 @@ block and belong in a thread. OSErrors go to the caller, who knows what they mea
 import contextlib
 import datetime as dt
 import json
-import os
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from retouchd.adapters import files
+from retouchd.adapters import claims, files
 from retouchd.adapters.files import DurableFile
+from retouchd.adapters.standing import CRASHES, Standing, read_standing
 from retouchd.errors import Blocked
-from retouchd.rules import documents, naming
-from retouchd.rules.job import Attempt, Job, Member
-from retouchd.rules.phase import JOB, ORIGINALS, OUTPUTS, PLAN, Phase, attempts_in, phase_of
-from retouchd.rules.plan import Plan, suffixes_in
+from retouchd.rules import documents
+from retouchd.rules.job import Attempt, Job
+from retouchd.rules.phase import JOB, ORIGINALS, OUTPUTS, PLAN, Phase
+from retouchd.rules.plan import Plan
 
-CRASHES = "crashes"
 _UNSEALED = "outputs.part"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """
-    All that a job's directory says: its documents, and the relative names of its files.
-    """
-
-    id: str
-    files: frozenset[str]
-    job: Job | None
-    attempts: tuple[Attempt, ...]
-    plan: Plan | None
-    crashes: tuple[str, ...]
-
-    @property
-    def phase(self) -> Phase:
-        """
-        Return where the job stands.
-        """
-        members = (member.name for member in self.job.members) if self.job else ()
-        return phase_of(self.files, members)
-
-    @property
-    def number(self) -> int:
-        """
-        Return the number of the last attempt, open or closed; 0 if there is none.
-        """
-        return max(attempts_in(self.files), default=0)
-
-    def below(self, folder: str) -> list[str]:
-        """
-        Return the names in one of the job's folders, in the order of their numbers or letters.
-        """
-        found = [name.partition("/")[2] for name in self.files if name.startswith(f"{folder}/")]
-        return sorted(found, key=lambda name: (len(name.partition(".")[0]), name))
 
 
 class Spool:
@@ -89,7 +51,8 @@ class Spool:
             files.sweep(self._trash / name, ORIGINALS)
         for job_id in self.ids():
             with contextlib.suppress(Blocked):
-                self._end_claim(self.load(job_id).job)
+                if job := self.load(job_id).job:
+                    claims.end(job, self._inbox / job.folder, self.folder(job_id) / ORIGINALS)
 
     def ids(self) -> list[str]:
         """
@@ -119,28 +82,7 @@ class Spool:
         """
         Return what the job's directory says now; raises Blocked for a damaged document.
         """
-        folder = self.folder(job_id)
-        try:
-            return self._load(job_id, folder, frozenset(_names_below(folder)))
-        except (ValueError, KeyError, TypeError) as error:
-            msg = (
-                f"A document in {folder} is damaged ({error}). Its originals are safe in "
-                f"{folder / ORIGINALS}: move them back to the inbox, then remove the folder."
-            )
-            raise Blocked(msg) from error
-
-    def _load(self, job_id: str, folder: Path, found: frozenset[str]) -> Standing:
-        closed = (n for n, parts in sorted(attempts_in(found).items()) if "json" in parts)
-        return Standing(
-            id=job_id,
-            files=found,
-            job=documents.load_job((folder / JOB).read_bytes()) if JOB in found else None,
-            attempts=tuple(
-                documents.load_attempt((folder / f"attempt-{n}.json").read_bytes()) for n in closed
-            ),
-            plan=documents.load_plan((folder / PLAN).read_bytes()) if PLAN in found else None,
-            crashes=_lines(folder / CRASHES) if CRASHES in found else (),
-        )
+        return read_standing(job_id, self.folder(job_id))
 
     def open(self, job: Job) -> None:
         """
@@ -148,32 +90,20 @@ class Spool:
         """
         folder = self.folder(job.id)
         files.make_folder(folder / ORIGINALS)
-        files.write(folder / JOB, documents.dump(job))
+        self._rewrite(job)
 
     def claim(self, job: Job) -> bool:
         """
-        Rename the members out of the inbox, the image first; return whether all of them are here.
-
-        A file that is no longer the one seen is left alone, with all that follow it: it belongs to
-        somebody's newer bundle, or to another daemon.
+        Rename the members out of the inbox; return whether all of them are here.
         """
-        return all(self._claim_one(job, member) for member in job.members)
+        return claims.claim(job, self._inbox / job.folder, self.folder(job.id) / ORIGINALS)
 
     def give_back(self, job: Job) -> None:
         """
-        Rename the members back into the inbox, the image last.
-
-        Where one of their names is taken by now, all of them get one free stem; the new names are
-        durable first, so that a half-done return still reads as a half-done claim.
+        Rename the members back into the inbox, under one free stem where a name is taken by now.
         """
-        target = self._inbox / job.folder
-        files.make_folder(target)
-        here = [m for m in job.members if files.is_taken(self._original(job, m))]
-        if any(self._is_clash(target / m.inbox_name, self._original(job, m)) for m in here):
-            job = self._renamed(job, target)
-            here = [m for m in job.members if m.name in {each.name for each in here}]
-        for member in reversed(here):
-            files.rename_new(self._original(job, member), target / member.inbox_name)
+        inbox, originals = self._inbox / job.folder, self.folder(job.id) / ORIGINALS
+        claims.give_back(job, inbox, originals, self._rewrite)
 
     def open_attempt(self, job_id: str, number: int, *, sent_at: dt.datetime, probe: bool) -> None:
         """
@@ -290,52 +220,5 @@ class Spool:
         files.rename(folder, self._trash / job_id)
         files.sweep(self._trash / job_id, ORIGINALS)
 
-    def _end_claim(self, job: Job | None) -> None:
-        if job is None:
-            return
-        for member in job.members:
-            source = self._inbox / job.folder / member.inbox_name
-            if files.is_same(source, self._original(job, member)):
-                files.remove(source)
-
-    def _claim_one(self, job: Job, member: Member) -> bool:
-        source = self._inbox / job.folder / member.inbox_name
-        target = self._original(job, member)
-        if files.is_taken(target):
-            if files.is_same(source, target):
-                files.remove(source)
-            return True
-        if files.snapshot(source) != member.snapshot:
-            return False
-        try:
-            files.rename_new(source, target)
-        except FileNotFoundError:
-            return False
-        return True
-
-    def _is_clash(self, target: Path, source: Path) -> bool:
-        return files.is_taken(target) and not files.is_same(source, target)
-
-    def _renamed(self, job: Job, target: Path) -> Job:
-        suffixes = suffixes_in(job, [member.name for member in job.members])
-        stem = naming.free_stem(
-            job.stem, job.id, list(suffixes.values()), lambda name: files.is_taken(target / name)
-        )
-        job = job.under(stem, suffixes)
+    def _rewrite(self, job: Job) -> None:
         files.write(self.folder(job.id) / JOB, documents.dump(job))
-        return job
-
-    def _original(self, job: Job, member: Member) -> Path:
-        return self.folder(job.id) / ORIGINALS / member.name
-
-
-def _names_below(folder: Path) -> Iterator[str]:
-    for entry in os.scandir(folder):
-        if entry.is_dir(follow_symlinks=False):
-            yield from (f"{entry.name}/{name}" for name in os.listdir(entry))  # noqa: PTH208
-        else:
-            yield entry.name
-
-
-def _lines(path: Path) -> tuple[str, ...]:
-    return tuple(path.read_text("utf-8").splitlines())

@@ -90,7 +90,7 @@ class Watcher:
         self._inbox = inbox
         self._recursive = recursive
         self._handler = _Handler(inbox, bell)
-        self._overflow = _Overflow(bell)
+        self._listener = _Listener(bell)
 
     def start(self) -> None:
         """
@@ -98,15 +98,17 @@ class Watcher:
         """
         self._observer.schedule(self._handler, os.fspath(self._inbox), recursive=self._recursive)
         self._observer.start()
-        logging.getLogger("watchdog").addHandler(self._overflow)
+        heard = logging.getLogger("watchdog")
+        heard.propagate = False
+        heard.addHandler(self._listener)
 
     def stop(self) -> None:
         """
         Ring no more.
         """
-        logging.getLogger("watchdog").removeHandler(self._overflow)
         self._observer.stop()
         self._observer.join()
+        logging.getLogger("watchdog").removeHandler(self._listener)
 
 
 class _Handler(FileSystemEventHandler):
@@ -132,15 +134,14 @@ class _Handler(FileSystemEventHandler):
         return text.removeprefix(prefix) if text.startswith(prefix) else None
 
 
-class _Overflow(logging.Handler):
+class _Listener(logging.Handler):
     """
-    Listens to watchdog's own log, the only place where it says that the kernel dropped events.
+    Listens to watchdog's own log, the only place where it says that events or watches were lost.
     """
 
     def __init__(self, bell: Bell) -> None:
         super().__init__(logging.WARNING)
         self._bell = bell
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if "overflow" in record.getMessage():
-            self._bell.lose()
+    def emit(self, _: logging.LogRecord) -> None:
+        self._bell.lose()

@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from retouchd.adapters.edits import EditsClient, NoAnswer, NotSent
 from retouchd.adapters.folders import Folders
@@ -56,8 +57,9 @@ def check(path: Path | None) -> int:
     table = Table("what", "", "finding", show_edge=False)
     colours = {Mark.OK: "green", Mark.WARNING: "yellow", Mark.FAULT: "bold red"}
     for each in findings:
-        table.add_row(each.what, f"[{colours[each.mark]}]{each.mark}[/]", shown(each.text))
-    Console(highlight=False).print(table, markup=False)
+        mark = Text(each.mark, style=colours[each.mark])
+        table.add_row(each.what, mark, Text(shown(each.text)))
+    Console(highlight=False).print(table)
     faults = [each.exit_code for each in findings if each.mark is Mark.FAULT]
     return max(faults, default=0)
 

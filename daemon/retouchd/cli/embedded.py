@@ -12,7 +12,7 @@ def serve(*, port: int, key: str | None) -> None:
     """
     Serve until interrupted. Raises RetouchdError if the port is taken.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
 
     def ready(url: str) -> None:
         console.print(

@@ -17,7 +17,7 @@ from retouchd.cli.compose import read, settings_of
 from retouchd.config import SANDBOX, Config
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon, Ending
-from retouchd.engine.pipeline import End
+from retouchd.engine.outcome import End
 from retouchd.engine.settings import Settings
 from retouchd.rules.naming import shown
 

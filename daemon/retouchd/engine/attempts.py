@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from retouchd.adapters.edits import Answer, EditsClient, NoAnswer, NotSent, Unreadable
-from retouchd.adapters.spool import Spool, Standing
+from retouchd.adapters.spool import Spool
+from retouchd.adapters.standing import Standing
 from retouchd.engine.clock import Clock
 from retouchd.engine.gate import Gate
 from retouchd.engine.keeping import keep

@@ -17,7 +17,8 @@ from retouchd.engine.clock import Clock
 from retouchd.engine.crew import Crew
 from retouchd.engine.gate import Gate
 from retouchd.engine.intake import Intake
-from retouchd.engine.pipeline import RISKY, End
+from retouchd.engine.outcome import End
+from retouchd.engine.pipeline import RISKY
 from retouchd.engine.settings import Settings
 from retouchd.errors import ConfigurationError
 from retouchd.logs import logger

@@ -16,7 +16,8 @@ from retouchd.adapters.edits import (
     Head,
     decoded,
 )
-from retouchd.adapters.spool import Spool, Standing
+from retouchd.adapters.spool import Spool
+from retouchd.adapters.standing import Standing
 from retouchd.engine.attempts import Attempts
 from retouchd.engine.clock import Clock
 from retouchd.rules.answer import Reply, read_answer

@@ -8,17 +8,16 @@ There is one step for each phase and no other way forward; a restart runs the sa
 import asyncio
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import TypeAlias
 
 from retouchd.adapters.delivery import Delivery
 from retouchd.adapters.history import History
-from retouchd.adapters.spool import Spool, Standing
+from retouchd.adapters.spool import Spool
+from retouchd.adapters.standing import Standing
 from retouchd.engine.attempts import Attempts, about
 from retouchd.engine.clock import Clock
 from retouchd.engine.gate import Gate
 from retouchd.engine.judging import FetchLater, Judge
+from retouchd.engine.outcome import End, Outcome, Over, Wait
 from retouchd.engine.preparing import Prepared, Preparer
 from retouchd.errors import Blocked, JobCode, Problem
 from retouchd.logs import logger
@@ -35,41 +34,6 @@ RISKY = (Phase.CLAIMED, Phase.KEPT)
 """The phases whose step decodes what somebody else made, and so may bring the process down."""
 
 _BLOCKED_SECONDS = 5.0
-
-
-class End(StrEnum):
-    """
-    The ways in which a job leaves the work folder.
-    """
-
-    DONE = "done"
-    ERROR = "error"
-    RETURNED = "returned"
-
-
-@dataclass(frozen=True, slots=True)
-class Over:
-    """
-    The job is over.
-    """
-
-    end: End
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """
-    The job cannot go on before so many seconds have passed (None: no time helps), or the gate changes.
-
-    `doubts` is the number of requests that may have been paid for, None if it may not be asked again.
-    """
-
-    seconds: float | None
-    reason: str
-    doubts: int | None = None
-
-
-Outcome: TypeAlias = Over | Wait
 
 
 class Pipeline:

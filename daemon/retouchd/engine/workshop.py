@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from retouchd.engine.gate import Gate
-from retouchd.engine.pipeline import End, Over, Pipeline, Wait
+from retouchd.engine.outcome import End, Over, Wait
+from retouchd.engine.pipeline import Pipeline
 from retouchd.errors import Blocked
 from retouchd.logs import logger
 from retouchd.rules.retrying import LONGEST_BACKOFF_SECONDS

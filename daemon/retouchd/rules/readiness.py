@@ -79,7 +79,7 @@ def readiness(
         return Ready(since=settled, problem=bundle.fault)
     if not bundle.images:
         lone = bundle.files[0]
-        reason = f"{shown(lone.name)} waits for its image"
+        reason = "waits for its image"
         return _patiently(settled, reason, partial(_image_missing, lone), patience, now)
     if bundle.prompts:
         return Ready(since=settled)
@@ -101,7 +101,7 @@ def _inherited(
     if surroundings.has_default:
         return Ready(since=settled)
     image = bundle.images[0]
-    reason = f"{shown(image.name)} waits for its prompt, {shown(image.stem)}.txt"
+    reason = f"waits for its prompt, {shown(image.stem)}.txt"
     return _patiently(settled, reason, partial(_prompt_missing, image), patience, now)
 
 

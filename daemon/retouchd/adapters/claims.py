@@ -1,0 +1,75 @@
+"""
+The claim, and the claim reversed: renames between a folder of the inbox and a job's `originals/`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from retouchd.adapters import files
+from retouchd.rules import naming
+from retouchd.rules.job import Job, Member
+from retouchd.rules.plan import suffixes_in
+
+
+def claim(job: Job, inbox: Path, originals: Path) -> bool:
+    """
+    Rename the members out of the inbox, the image first; return whether all of them are here.
+
+    A file that is no longer the one seen is left alone, with all that follow it: it belongs to
+    somebody's newer bundle, or to another daemon.
+    """
+    return all(_claim_one(member, inbox, originals) for member in job.members)
+
+
+def end(job: Job, inbox: Path, originals: Path) -> None:
+    """
+    Remove the old name of each member that has both: what a claim cut short may leave.
+    """
+    for member in job.members:
+        if files.is_same(inbox / member.inbox_name, originals / member.name):
+            files.remove(inbox / member.inbox_name)
+
+
+def give_back(job: Job, inbox: Path, originals: Path, rewrite: Callable[[Job], None]) -> None:
+    """
+    Rename the members back into the inbox, the image last.
+
+    Where one of their names is taken by now, all of them get one free stem; the new names are made
+    durable by `rewrite` first, so that a half-done return still reads as a half-done claim.
+    """
+    files.make_folder(inbox)
+    here = {member.name for member in job.members if files.is_taken(originals / member.name)}
+    if any(_is_clash(m, inbox, originals) for m in job.members if m.name in here):
+        job = _renamed(job, inbox)
+        rewrite(job)
+    for member in reversed(job.members):
+        if member.name in here:
+            files.rename_new(originals / member.name, inbox / member.inbox_name)
+
+
+def _claim_one(member: Member, inbox: Path, originals: Path) -> bool:
+    source, target = inbox / member.inbox_name, originals / member.name
+    if files.is_taken(target):
+        if files.is_same(source, target):
+            files.remove(source)
+        return True
+    if files.snapshot(source) != member.snapshot:
+        return False
+    try:
+        files.rename_new(source, target)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _is_clash(member: Member, inbox: Path, originals: Path) -> bool:
+    target = inbox / member.inbox_name
+    return files.is_taken(target) and not files.is_same(originals / member.name, target)
+
+
+def _renamed(job: Job, inbox: Path) -> Job:
+    suffixes = suffixes_in(job, [member.name for member in job.members])
+    stem = naming.free_stem(
+        job.stem, job.id, list(suffixes.values()), lambda name: files.is_taken(inbox / name)
+    )
+    return job.under(stem, suffixes)

@@ -1,0 +1,89 @@
+"""
+Where a job stands: all that its directory says, read at once.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from retouchd.errors import Blocked
+from retouchd.rules import documents
+from retouchd.rules.job import Attempt, Job
+from retouchd.rules.phase import JOB, ORIGINALS, PLAN, Phase, attempts_in, phase_of
+from retouchd.rules.plan import Plan
+
+CRASHES = "crashes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """
+    All that a job's directory says: its documents, and the relative names of its files.
+    """
+
+    id: str
+    files: frozenset[str]
+    job: Job | None
+    attempts: tuple[Attempt, ...]
+    plan: Plan | None
+    crashes: tuple[str, ...]
+
+    @property
+    def phase(self) -> Phase:
+        """
+        Return where the job stands.
+        """
+        members = (member.name for member in self.job.members) if self.job else ()
+        return phase_of(self.files, members)
+
+    @property
+    def number(self) -> int:
+        """
+        Return the number of the last attempt, open or closed; 0 if there is none.
+        """
+        return max(attempts_in(self.files), default=0)
+
+    def below(self, folder: str) -> list[str]:
+        """
+        Return the names in one of the job's folders, in the order of their numbers or letters.
+        """
+        found = [name.partition("/")[2] for name in self.files if name.startswith(f"{folder}/")]
+        return sorted(found, key=lambda name: (len(name.partition(".")[0]), name))
+
+
+def read_standing(job_id: str, folder: Path) -> Standing:
+    """
+    Return where the job of that directory stands; raises Blocked for a damaged document.
+    """
+    found = frozenset(_names_below(folder))
+    closed = (n for n, parts in sorted(attempts_in(found).items()) if "json" in parts)
+    try:
+        return Standing(
+            id=job_id,
+            files=found,
+            job=documents.load_job((folder / JOB).read_bytes()) if JOB in found else None,
+            attempts=tuple(
+                documents.load_attempt((folder / f"attempt-{n}.json").read_bytes()) for n in closed
+            ),
+            plan=documents.load_plan((folder / PLAN).read_bytes()) if PLAN in found else None,
+            crashes=_lines(folder / CRASHES) if CRASHES in found else (),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        msg = (
+            f"A document in {folder} is damaged ({error}). Its originals are safe in "
+            f"{folder / ORIGINALS}: move them back to the inbox, then remove the folder."
+        )
+        raise Blocked(msg) from error
+
+
+def _names_below(folder: Path) -> Iterator[str]:
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            yield from (f"{entry.name}/{name}" for name in os.listdir(entry))  # noqa: PTH208
+        else:
+            yield entry.name
+
+
+def _lines(path: Path) -> tuple[str, ...]:
+    return tuple(path.read_text("utf-8").splitlines())

@@ -1,0 +1,352 @@
+"""
+Commands as processes of their own, looked at from outside: what they say, what they leave, how they end.
+"""
+
+import contextlib
+import errno
+import itertools
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from checker import digest
+from retouchd.adapters.folders import Folders
+
+RETOUCHD = os.fspath(Path(sys.executable).with_name("retouchd"))
+DEADLINE_SECONDS = 20.0
+
+_ENDPOINT = os.fspath(Path(__file__).with_name("counting_endpoint.py"))
+_FOLDERS = ("inbox", "outbox", "done", "error", "work")
+_FOREIGN = ("RETOUCHD_", "OPENAI_", "CREDENTIALS_", "NOTIFY_", "JOURNAL_", "XDG_")
+_BEAT_SECONDS = 0.02
+
+
+class Running:
+    """
+    A command from its start to its end. What it writes goes to files, so that it never waits for a reader.
+    """
+
+    def __init__(
+        self,
+        command: list[str],
+        *,
+        cwd: Path,
+        environment: Mapping[str, str],
+        place: Path,
+        is_journal: bool = False,
+    ) -> None:
+        place.mkdir(parents=True)
+        self._out, self._err = place / "stdout", place / "stderr"
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            stat = os.fstat(err.fileno())
+            journal = {"JOURNAL_STREAM": f"{stat.st_dev}:{stat.st_ino}"} if is_journal else {}
+            self.process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env={**environment, **journal},
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=err,
+            )
+
+    @property
+    def out(self) -> str:
+        """
+        Return what it has written to standard output so far.
+        """
+        return self._out.read_text("utf-8")
+
+    @property
+    def err(self) -> str:
+        """
+        Return what it has written to standard error so far.
+        """
+        return self._err.read_text("utf-8")
+
+    def events(self, *names: str) -> list[dict[str, Any]]:
+        """
+        Return the log's lines so far: those of the named events, or all.
+        """
+        whole = self.err.rpartition("\n")[0].split("\n")
+        lines = [json.loads(line) for line in whole if line.startswith("{")]
+        return [line for line in lines if not names or line["event"] in names]
+
+    def until(self, condition: Callable[[], object], *, may_end: bool = False) -> None:
+        """
+        Wait until a condition holds. Fails where the deadline passes, or the command ends before.
+        """
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not condition():
+            has_ended = self.process.poll() is not None
+            if has_ended and not may_end and not condition():
+                raise AssertionError(f"it ended too early:\n{self.out}{self.err}")
+            if time.monotonic() > deadline:
+                raise AssertionError(f"it did not come to that:\n{self.out}{self.err}")
+            time.sleep(_BEAT_SECONDS)
+
+    def ready(self) -> "Running":
+        """
+        Wait until a daemon is ready for photos.
+        """
+        self.until(lambda: self.events("watch.mode"))
+        return self
+
+    def tell(self, number: signal.Signals) -> None:
+        """
+        Send a signal.
+        """
+        self.process.send_signal(number)
+
+    def end(self, number: signal.Signals | None = None, within: float = DEADLINE_SECONDS) -> int:
+        """
+        Wait for the end, after a signal if one is given; return the exit code.
+        """
+        if number is not None:
+            self.tell(number)
+        try:
+            code = self.process.wait(within)
+        except subprocess.TimeoutExpired as error:
+            raise AssertionError(f"it did not end:\n{self.out}{self.err}") from error
+        self._close()
+        return code
+
+    def kill(self) -> None:
+        """
+        End it as a power cut would, if it has not ended yet.
+        """
+        self.process.kill()
+        self.process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """
+    An embedded endpoint in a process of its own; `ledger` has a line for each edit it was asked for.
+    """
+
+    url: str
+    ledger: Path
+
+    @property
+    def requests(self) -> list[str]:
+        """
+        Return the Idempotency-Key of each edit it was asked for, in order of arrival.
+        """
+        return self.ledger.read_text().split() if self.ledger.exists() else []
+
+
+class Station:
+    """
+    A root with a configuration and five folders, an environment without any settings, and what runs on it.
+    """
+
+    def __init__(self, tmp: Path) -> None:
+        self.root = tmp / "station"
+        self.home = tmp / "home"
+        self.config = self.root / "config.toml"
+        self.folders = Folders(**{name: self.root / name for name in _FOLDERS})
+        self.environment = _bare_environment(self.home)
+        self._tmp = tmp
+        self._numbers = itertools.count(1)
+        self._running: list[Running] = []
+        self.home.mkdir()
+        assert self.folders.make() == []
+        self.configure()
+
+    def configure(self, **sections: Mapping[str, Any]) -> None:
+        """
+        Write the configuration: small waits, the embedded endpoint, and on top what is given by section.
+        """
+        values: dict[str, dict[str, Any]] = {
+            "folders": {"root": "."},
+            "endpoint": {"base_url": "sandbox"},
+            "intake": {"settle_seconds": 0.1},
+        }
+        for section, keys in sections.items():
+            values.setdefault(section, {}).update(keys)
+        self.config.write_text(_toml(values), "utf-8")
+
+    def drop(
+        self, name: str, prompt: str | None = "make it blue", *, image_first: bool = False
+    ) -> None:
+        """
+        Drop a picture that no other name has, and its prompt, which otherwise comes first.
+        """
+        image = self.folders.inbox / name
+        image.parent.mkdir(parents=True, exist_ok=True)
+        colour = "#" + os.fsencode(name).hex()[::-1][:6].ljust(6, "0")
+        if image_first:
+            Image.new("RGB", (48, 32), colour).save(image, "PNG")
+        if prompt is not None:
+            image.with_suffix(".txt").write_text(prompt, "utf-8")
+        if not image_first:
+            Image.new("RGB", (48, 32), colour).save(image, "PNG")
+
+    def originals(self) -> dict[str, str]:
+        """
+        Return the hash of each file in the inbox with its name.
+        """
+        found = {digest(path): path.name for path in _files(self.folders.inbox)}
+        assert len(found) == len(list(_files(self.folders.inbox))), "some files are the same"
+        return found
+
+    def tree(self, name: str) -> list[str]:
+        """
+        Return what lies in a folder of the five, and below.
+        """
+        folder = self.root / name
+        return sorted(str(path.relative_to(folder)) for path in _files(folder))
+
+    def record(self, path: str) -> dict[str, Any]:
+        """
+        Return a record, given by its path below the root.
+        """
+        body: dict[str, Any] = json.loads((self.root / path).read_bytes())
+        return body
+
+    def endpoint(self, *faults: str) -> Endpoint:
+        """
+        Start an endpoint and wait for its address.
+        """
+        ledger = self._tmp / f"ledger-{next(self._numbers)}"
+        running = self.run(sys.executable, _ENDPOINT, os.fspath(ledger), *faults)
+        running.until(lambda: running.out.endswith("\n"))
+        return Endpoint(url=running.out.strip(), ledger=ledger)
+
+    def start(self, *arguments: str, is_journal: bool = False, **environment: str) -> Running:
+        """
+        Start `retouchd` with the station's configuration.
+        """
+        command, *rest = arguments
+        config = ("--config", os.fspath(self.config))
+        return self.run(
+            RETOUCHD, command, *config, *rest, is_journal=is_journal, environment=environment
+        )
+
+    def call(self, *arguments: str, **environment: str) -> tuple[int, Running]:
+        """
+        Run `retouchd` with the station's configuration to its end; return the exit code too.
+        """
+        running = self.start(*arguments, **environment)
+        return running.end(), running
+
+    def bare(self, *arguments: str, **environment: str) -> tuple[int, Running]:
+        """
+        Run `retouchd` with nothing but these arguments to its end; return the exit code too.
+        """
+        running = self.run(RETOUCHD, *arguments, environment=environment)
+        return running.end(), running
+
+    def run(
+        self, *command: str, is_journal: bool = False, environment: Mapping[str, str] | None = None
+    ) -> Running:
+        """
+        Start any command in the root.
+        """
+        running = Running(
+            list(command),
+            cwd=self.root,
+            environment={**self.environment, **(environment or {})},
+            place=self._tmp / f"run-{next(self._numbers)}",
+            is_journal=is_journal,
+        )
+        self._running.append(running)
+        return running
+
+    def on_terminal(self, *arguments: str) -> tuple[int, str]:
+        """
+        Run `retouchd` with the station's configuration on a terminal; return exit code and what it shows.
+        """
+        ours, theirs = pty.openpty()
+        command, *rest = arguments
+        process = subprocess.Popen(
+            [RETOUCHD, command, "--config", os.fspath(self.config), *rest],
+            cwd=self.root,
+            env={**self.environment, "TERM": "xterm"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        shown = b"".join(_said(ours))
+        os.close(ours)
+        return process.wait(DEADLINE_SECONDS), shown.decode()
+
+    def close(self) -> None:
+        """
+        End everything that still runs.
+        """
+        for running in self._running:
+            running.kill()
+
+
+@contextlib.contextmanager
+def open_station(tmp: Path) -> Iterator[Station]:
+    """
+    Open a station below a folder; everything that was started on it ends with the context.
+    """
+    station = Station(tmp)
+    try:
+        yield station
+    finally:
+        station.close()
+
+
+def _bare_environment(home: Path) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_FOREIGN) and not name.lower().endswith("_proxy")
+    }
+    # Wide, so that no sentence is broken in a table.
+    return kept | {"HOME": os.fspath(home), "COLUMNS": "300"}
+
+
+def _toml(values: Mapping[str, Mapping[str, Any]]) -> str:
+    lines = []
+    for section, keys in values.items():
+        lines.append(f"[{section}]")
+        lines += [f"{key} = {_value(value)}" for key, value in keys.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        pairs = (f"{json.dumps(key)} = {_value(each)}" for key, each in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def _said(terminal: int) -> Iterator[bytes]:
+    """
+    Return what comes from a terminal until its last writer is gone.
+    """
+    while True:
+        try:
+            heard = os.read(terminal, 65536)
+        except OSError as error:
+            if error.errno == errno.EIO:
+                return
+            raise
+        if not heard:
+            return
+        yield heard

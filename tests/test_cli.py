@@ -1,0 +1,368 @@
+"""
+The commands by themselves: help, usage, `init`, `sandbox`, and the exit codes of what cannot start.
+"""
+
+import http.client
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from process import RETOUCHD, Running, Station, open_station
+from retouchd import __version__
+from retouchd.cli.compose import read, settings_of
+
+COMMANDS = ("init", "check", "run", "once", "demo", "sandbox")
+FOLDERS = ("inbox", "outbox", "done", "error", "work")
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Station]:
+    with open_station(tmp_path) as station:
+        yield station
+
+
+# Help, version, usage.
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
+def test_every_command_explains_itself(station: Station, command: tuple[str, ...]):
+    """
+    `--help` shows how the command is used and ends well.
+    """
+    code, running = station.bare(*command, "--help")
+
+    assert code == 0
+    assert f"Usage: {' '.join(['retouchd', *command])}" in running.out
+    assert running.err == ""
+
+
+def test_help_names_every_command(station: Station):
+    """
+    Whoever types `retouchd --help` sees what there is.
+    """
+    _, running = station.bare("--help")
+
+    for command in COMMANDS:
+        assert f" {command} " in running.out
+
+
+@pytest.mark.parametrize("command", [(RETOUCHD,), (sys.executable, "-m", "retouchd")])
+def test_the_version_is_shown(station: Station, command: tuple[str, ...]):
+    """
+    By its own name and as a module it is the same program.
+    """
+    running = station.run(*command, "--version")
+
+    assert running.end() == 0
+    assert running.out == f"retouchd {__version__}\n"
+
+
+def test_help_is_quick(station: Station):
+    """
+    To explain itself it loads neither the client, nor Pillow, nor the watcher.
+    """
+    running = station.run(sys.executable, "-X", "importtime", "-m", "retouchd", "--help")
+
+    assert running.end() == 0
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in running.err.split("\n")}
+    assert "retouchd" in loaded
+    assert loaded.isdisjoint({"httpx", "PIL", "watchdog"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--nope",), ("nope",), ("sandbox", "--port", "ninety"), *((c, "--nope") for c in COMMANDS)],
+)
+def test_wrong_usage_ends_with_2(station: Station, arguments: tuple[str, ...]):
+    """
+    A command or an option that does not exist is named, without a traceback.
+    """
+    code, running = station.bare(*arguments)
+
+    assert code == 2
+    assert arguments[-1] in running.err
+    assert "Traceback" not in running.err
+
+
+# init.
+
+
+def test_init_makes_folders_and_a_configuration_that_loads(station: Station):
+    """
+    Five folders and a config.toml that leads to them; it says what was made and where to drop.
+    """
+    there = station.root / "photos" / "hot"
+
+    code, running = station.bare("init", "photos/hot")
+
+    assert code == 0
+    assert {path.name for path in there.iterdir()} == {*FOLDERS, "config.toml"}
+    assert settings_of(*read(there / "config.toml")).folders.inbox == there / "inbox"
+    for place in ("photos/hot/config.toml", os.fspath(there / "inbox")):
+        assert place in running.out
+
+
+def test_init_goes_to_retouch_by_default(station: Station):
+    """
+    Without a folder it makes ./retouch.
+    """
+    code, _ = station.bare("init")
+
+    assert code == 0
+    assert (station.root / "retouch" / "config.toml").is_file()
+
+
+def test_init_never_overwrites(station: Station):
+    """
+    A changed config.toml and a waiting photo stay as they are; only what is missing is made.
+    """
+    station.drop("cat.png")
+    station.folders.done.rmdir()
+    before, mine = station.originals(), station.config.read_bytes()
+
+    code, running = station.bare("init", ".")
+
+    assert code == 0
+    assert station.config.read_bytes() == mine
+    assert station.originals() == before
+    assert station.folders.done.is_dir()
+    assert "left as it was" in running.out
+
+
+@pytest.mark.parametrize("place", ["config.toml", "config.toml/below"])
+def test_init_into_a_place_that_cannot_be_made(station: Station, place: str):
+    """
+    A file in the way is a fault of 78, told in a sentence for each folder.
+    """
+    mine = station.config.read_bytes()
+
+    code, running = station.bare("init", place)
+
+    assert code == 78
+    for name in FOLDERS:
+        assert f"{station.root / place / name} cannot be made" in running.err
+    assert "Traceback" not in running.err
+    assert station.config.read_bytes() == mine
+
+
+# What cannot start.
+
+
+@pytest.mark.parametrize("command", ["run", "once"])
+def test_a_second_daemon_is_refused(station: Station, command: str):
+    """
+    73, and the message names the work folder and the process that holds it; the first one goes on.
+    """
+    first = station.start("run").ready()
+
+    code, second = station.call(command)
+
+    assert code == 73
+    assert os.fspath(station.folders.work) in second.err
+    assert str(first.process.pid) in second.err
+    assert "Traceback" not in second.err
+    assert first.process.poll() is None
+
+
+@pytest.mark.parametrize("command", ["run", "once", "check"])
+def test_a_configuration_that_is_not_there(station: Station, command: str):
+    """
+    78, and the message names the file and how to make one.
+    """
+    station.config.unlink()
+
+    code, running = station.call(command)
+
+    assert code == 78
+    assert f"{station.config} is not there" in running.err + running.out
+    assert "retouchd init" in running.err + running.out
+
+
+@pytest.mark.parametrize("command", ["run", "once", "check"])
+def test_no_configuration_anywhere(station: Station, command: str):
+    """
+    78, and the message says how to make one.
+    """
+    station.config.unlink()
+
+    code, running = station.bare(command)
+
+    assert code == 78
+    assert "retouchd init" in running.err + running.out
+
+
+@pytest.mark.parametrize("command", ["run", "once"])
+def test_every_fault_of_the_file_is_listed(station: Station, command: str):
+    """
+    78 with a line for each fault, the nearest key for each unknown one, and no traceback.
+    """
+    station.configure(
+        folders={"rot": "x"},
+        endpoint={"concurency": 3, "timeout_seconds": "long", "base_url": "relay.example"},
+        intake={"ignore": ["drafts/old/"]},
+    )
+
+    code, running = station.call(command)
+
+    assert code == 78
+    lines = running.err.splitlines()
+    for parts in (
+        ("folders.rot", "folders.root"),
+        ("endpoint.concurency", "endpoint.concurrency"),
+        ("endpoint.timeout_seconds", "number"),
+        ("endpoint.base_url", "https://", "sandbox"),
+        ("intake.ignore", "drafts/old/"),
+    ):
+        assert any(all(part in line for part in parts) for line in lines), parts
+    assert "Traceback" not in running.err
+
+
+def test_every_fault_between_keys_is_listed(station: Station):
+    """
+    78 for a size the model does not take, a limit nobody knows, and folders without a place, all at once.
+    """
+    station.config.write_text(
+        '[folders]\ninbox = "in"\n[edit]\nsize = "7x7"\n[limits."gpt-image-2"]\nmax_imgs = 3\n'
+    )
+
+    code, running = station.call("run")
+
+    assert code == 78
+    for parts in (
+        ("folders.outbox", "folders.root"),
+        ("folders.work", "folders.root"),
+        ('limits."gpt-image-2".max_imgs', "max_images"),
+        ("[edit]", "7x7"),
+    ):
+        assert any(all(part in line for part in parts) for line in running.err.splitlines()), parts
+    assert "Traceback" not in running.err
+
+
+def test_faults_of_every_kind_are_listed_together(station: Station):
+    """
+    Whoever mends all that one start lists need not fear the next: keys, sizes and folders come at once.
+    """
+    station.configure(
+        folders={"work": "inbox/work"}, edit={"size": "7x7"}, endpoint={"concurency": 3}
+    )
+    (station.folders.inbox / "work").mkdir()
+
+    code, running = station.call("run")
+
+    assert code == 78
+    for fault in ("endpoint.concurency", "7x7", "lies inside"):
+        assert fault in running.err, fault
+
+
+def test_a_fault_names_the_key_in_one_plain_sentence(station: Station):
+    """
+    A pattern that can fit no name is told with an example, and ends with one full stop.
+    """
+    station.configure(intake={"ignore": ["a/b"]})
+
+    _, running = station.call("run")
+
+    assert running.err.strip().endswith(("'drafts/'.", '"drafts/".'))
+
+
+def test_toml_that_is_none(station: Station):
+    """
+    78, naming the file and the line.
+    """
+    station.config.write_text("[folders\n")
+
+    code, running = station.call("run")
+
+    assert code == 78
+    assert "config.toml is not valid TOML" in running.err
+    assert "line 1" in running.err
+    assert "Traceback" not in running.err
+
+
+def test_nested_and_missing_folders(station: Station):
+    """
+    78 naming both keys of folders in one another, or the folder that is not there.
+    """
+    station.configure(folders={"outbox": "inbox/out"})
+    missing, first = station.call("run")
+    (station.folders.inbox / "out").mkdir()
+
+    nested, second = station.call("run")
+
+    assert (missing, nested) == (78, 78)
+    assert "folders.outbox" in first.err
+    assert "is not there" in first.err
+    assert "folders.outbox" in second.err
+    assert "lies inside folders.inbox" in second.err
+
+
+# sandbox.
+
+
+def sandbox(station: Station, *arguments: str) -> tuple[Running, int]:
+    """
+    Start the embedded endpoint alone; return it and its port.
+    """
+    running = station.run(RETOUCHD, "sandbox", *arguments)
+    running.until(lambda: "endpoint.api_key" in running.out)
+    address = next(word for word in running.out.split() if word.startswith("http://"))
+    port = urlsplit(address.rstrip(".")).port
+    assert port is not None
+    return running, port
+
+
+def asked(port: int, key: str | None) -> int:
+    """
+    Ask for the list of models; return the status.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    connection.request("GET", "/v1/models", headers=headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_sandbox_says_where_it_listens(station: Station, number: signal.Signals):
+    """
+    It prints its address, serves whoever asks, and ends with 0 when it is stopped.
+    """
+    running, port = sandbox(station, "--port", "0")
+
+    assert f"http://127.0.0.1:{port}/v1" in running.out
+    assert (asked(port, None), asked(port, "any")) == (200, 200)
+    assert running.end(number) == 0
+    assert running.err == ""
+
+
+def test_sandbox_with_a_key_refuses_others(station: Station):
+    """
+    With `--key` only that key opens it.
+    """
+    _, port = sandbox(station, "--port", "0", "--key", "sk-right")
+
+    assert asked(port, "sk-right") == 200
+    assert asked(port, "sk-wrong") == 401
+    assert asked(port, None) == 401
+
+
+def test_sandbox_on_a_taken_port(station: Station):
+    """
+    The message names the port and what to do, without a traceback.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        code, running = station.bare("sandbox", "--port", str(port))
+
+    assert code not in (0, 2)
+    assert f"Port {port}" in running.err
+    assert "another port" in running.err
+    assert "Traceback" not in running.err
