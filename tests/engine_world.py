@@ -44,7 +44,8 @@ HOUR = 3600.0
 DAY = 24 * HOUR
 
 _GRACE_SECONDS = 0.001
-_REAL_SECONDS = 15.0
+_REAL_SECONDS = 30.0
+_CIRCLING_SECONDS = 8.0
 
 
 class SkippedTime:
@@ -64,7 +65,7 @@ class SkippedTime:
         self._busy = 0
         self._on_still: list[asyncio.Future[None]] = []
         self._on_jump: list[asyncio.Future[None]] = []
-        self._real_end = 0.0
+        self._rested_at = time.monotonic()
         self._executor = ThreadPoolExecutor(8)
         self._select = loop._selector.select
         loop.set_default_executor(self._executor)
@@ -81,10 +82,10 @@ class SkippedTime:
 
         Fails as well where nothing ever stands still: something runs in circles.
         """
-        end, self._real_end = self.seconds() + within, time.monotonic() + _REAL_SECONDS
+        end, real_end = self.seconds() + within, time.monotonic() + _REAL_SECONDS
         while not condition():
             assert self.seconds() <= end, f"it did not come to that within {within:g} s"
-            assert time.monotonic() <= self._real_end, "it did not come to that"
+            assert time.monotonic() <= real_end, "it did not come to that"
             if not self.is_skipping:
                 await asyncio.sleep(0.01)
                 continue
@@ -99,11 +100,11 @@ class SkippedTime:
         if not self.is_skipping:
             await self.until(lambda: not self._busy)
             return
-        self._real_end = time.monotonic() + _REAL_SECONDS
         await self._next(self._on_still)
 
     async def _next(self, those_who_wait: list[asyncio.Future[None]]) -> None:
         future = self._loop.create_future()
+        self._rested_at = time.monotonic()
         those_who_wait.append(future)
         await future
 
@@ -121,7 +122,7 @@ class SkippedTime:
         self._busy -= 1
 
     def _select_or_skip(self, timeout: float | None = None) -> list[Any]:
-        if self._on_still and time.monotonic() > self._real_end:
+        if self._on_still and time.monotonic() > self._rested_at + _CIRCLING_SECONDS:
             _release(self._on_still, AssertionError("it runs in circles and never stands still"))
         if not self.is_skipping or (timeout is not None and timeout <= 0):
             return self._events(timeout)
@@ -130,6 +131,7 @@ class SkippedTime:
             return events
         if self._busy:
             return self._events(timeout)
+        self._rested_at = time.monotonic()
         if self._on_still:
             _release(self._on_still)
             return []
@@ -283,6 +285,22 @@ class World:
 
     async def until(self, condition: Callable[[], object], *, within: float = DAY) -> None:
         await self.time.until(condition, within=within)
+
+    async def reasons(self, daemon: Daemon) -> dict[str, str]:
+        """
+        Each file that waits in the inbox, by its path below it, with the reason.
+        """
+        found = await daemon.waiting()
+        return {f"{folder}/{name}".lstrip("/"): reason for folder, name, reason in found}
+
+    async def noticed(self, daemon: Daemon, name: str) -> None:
+        """
+        Wait until a new file is known to wait, and all is at rest again; a minute at most.
+        """
+        async with asyncio.timeout(60):
+            while name not in await self.reasons(daemon):  # noqa: ASYNC110 - no event tells it
+                await asyncio.sleep(1)
+        await self.time.still()
 
     async def asked(self, number: int) -> None:
         """

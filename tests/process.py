@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,13 @@ class Running:
         self.until(lambda: self.events("watch.mode"))
         return self
 
+    def seconds_worked(self) -> float:
+        """
+        Return how long the processor has worked for it.
+        """
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def tell(self, number: signal.Signals) -> None:
         """
         Send a signal.
@@ -181,15 +189,14 @@ class Station:
             values.setdefault(section, {}).update(keys)
         self.config.write_text(_toml(values), "utf-8")
 
-    def drop(
-        self, name: str, prompt: str | None = "make it blue", *, image_first: bool = False
-    ) -> None:
+    def drop(self, name: str, prompt: str | None = "", *, image_first: bool = False) -> None:
         """
-        Drop a picture that no other name has, and its prompt, which otherwise comes first.
+        Drop a picture and a prompt that no other name has; "" makes a prompt, None leaves it out.
         """
+        prompt = f"make {name} blue" if prompt == "" else prompt
         image = self.folders.inbox / name
         image.parent.mkdir(parents=True, exist_ok=True)
-        colour = "#" + os.fsencode(name).hex()[::-1][:6].ljust(6, "0")
+        colour = f"#{zlib.crc32(os.fsencode(name)) & 0xFFFFFF:06x}"
         if image_first:
             Image.new("RGB", (48, 32), colour).save(image, "PNG")
         if prompt is not None:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from engine_world import World, moment, open_world, photo
 from retouchd.engine.daemon import Ending
-from retouchd.engine.pipeline import End
+from retouchd.engine.outcome import End
 from retouchd.rules.limits import Limits
 from retouchd.sandbox.faults import Fault, FaultKind
 

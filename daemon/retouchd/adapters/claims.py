@@ -30,9 +30,9 @@ def end(job: Job, inbox: Path, originals: Path) -> None:
             files.remove(inbox / member.inbox_name)
 
 
-def give_back(job: Job, inbox: Path, originals: Path, rewrite: Callable[[Job], None]) -> None:
+def give_back(job: Job, inbox: Path, originals: Path, rewrite: Callable[[Job], None]) -> list[str]:
     """
-    Rename the members back into the inbox, the image last.
+    Rename the members back into the inbox, the image last; return the names they have there.
 
     Where one of their names is taken by now, all of them get one free stem; the new names are made
     durable by `rewrite` first, so that a half-done return still reads as a half-done claim.
@@ -42,9 +42,10 @@ def give_back(job: Job, inbox: Path, originals: Path, rewrite: Callable[[Job], N
     if any(_is_clash(m, inbox, originals) for m in job.members if m.name in here):
         job = _renamed(job, inbox)
         rewrite(job)
-    for member in reversed(job.members):
-        if member.name in here:
-            files.rename_new(originals / member.name, inbox / member.inbox_name)
+    returned = [member for member in reversed(job.members) if member.name in here]
+    for member in returned:
+        files.rename_new(originals / member.name, inbox / member.inbox_name)
+    return [member.inbox_name for member in returned]
 
 
 def _claim_one(member: Member, inbox: Path, originals: Path) -> bool:

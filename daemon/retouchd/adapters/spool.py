@@ -98,12 +98,14 @@ class Spool:
         """
         return claims.claim(job, self._inbox / job.folder, self.folder(job.id) / ORIGINALS)
 
-    def give_back(self, job: Job) -> None:
+    def give_back(self, job: Job) -> list[str]:
         """
         Rename the members back into the inbox, under one free stem where a name is taken by now.
+
+        Return the names they have there.
         """
         inbox, originals = self._inbox / job.folder, self.folder(job.id) / ORIGINALS
-        claims.give_back(job, inbox, originals, self._rewrite)
+        return claims.give_back(job, inbox, originals, self._rewrite)
 
     def open_attempt(self, job_id: str, number: int, *, sent_at: dt.datetime, probe: bool) -> None:
         """

@@ -57,7 +57,7 @@ async def _once(config: Config, start: Path, *, is_watched: bool) -> int:
         daemon = Daemon(settings, SystemClock())
         _listen(daemon)
         ending = await drain(daemon, is_watched=is_watched)
-    _summary(daemon, ending, settings)
+    _summary(daemon, ending, settings, await daemon.waiting())
     if ending is Ending.UNAVAILABLE:
         return UNAVAILABLE
     return 1 if daemon.ends.get(End.ERROR) else 0
@@ -116,7 +116,12 @@ def _listen(daemon: Daemon) -> None:
     loop.add_signal_handler(signal.SIGHUP, daemon.look_again)
 
 
-def _summary(daemon: Daemon, ending: Ending, settings: Settings) -> None:
+def _summary(
+    daemon: Daemon, ending: Ending, settings: Settings, waiting: list[tuple[str, str, str]]
+) -> None:
+    """
+    Say what was done, and of every file that is left why it waits.
+    """
     console = Console(highlight=False)
     done, failed = daemon.ends.get(End.DONE, 0), daemon.ends.get(End.ERROR, 0)
     console.print(f"{done} done, {failed} in error.")
@@ -125,6 +130,6 @@ def _summary(daemon: Daemon, ending: Ending, settings: Settings) -> None:
     if ending is Ending.UNAVAILABLE:
         console.print(f"Stopped: {shown(daemon.trouble)}", style="bold", markup=False)
         console.print(f"What was not sent is in {settings.folders.inbox}.", markup=False)
-    for folder, name, reason in daemon.waiting():
+    for folder, name, reason in waiting:
         path = f"{folder}/{name}" if folder else name
         console.print(f"waits: {shown(path)}: {reason}", markup=False, soft_wrap=True)

@@ -45,7 +45,7 @@ class Crew:
         self._tasks: asyncio.TaskGroup | None = None
         self._is_closing = False
         self.spool = spool
-        self.pipeline = _pipeline(settings, clock, gate, client, spool)
+        self.pipeline = self._pipeline(settings, clock, client)
         self.workshop = Workshop(
             pipeline=self.pipeline,
             gate=gate,
@@ -78,6 +78,31 @@ class Crew:
         self.intake.stop()
         self.workshop.stop()
 
+    def _pipeline(self, settings: Settings, clock: Clock, client: EditsClient) -> Pipeline:
+        gate, spool = self._gate, self.spool
+        attempts = Attempts(spool=spool, client=client, gate=gate, clock=clock)
+        judge = Judge(
+            spool=spool,
+            client=client,
+            attempts=attempts,
+            clock=clock,
+            max_megapixels=settings.max_megapixels,
+        )
+        return Pipeline(
+            spool=spool,
+            delivery=Delivery(spool=spool, folders=settings.folders),
+            history=History(settings.folders.work),
+            preparer=Preparer(
+                spool=spool, limits=settings.limits, max_megapixels=settings.max_megapixels
+            ),
+            attempts=attempts,
+            judge=judge,
+            gate=gate,
+            clock=clock,
+            budget=settings.budget,
+            on_return=self._ring,
+        )
+
     def _intake(self, settings: Settings, clock: Clock) -> Intake:
         inbox = Inbox(
             root=settings.folders.inbox,
@@ -106,8 +131,11 @@ class Crew:
 
     def _start(self, job_id: str) -> None:
         assert self._tasks is not None, "nothing is claimed before the crew is started"
-        self.prober.wants_new = False
+        self.prober.take(job_id)
         self.workshop.start(job_id, self._tasks)
+
+    def _ring(self, folder: str, names: list[str]) -> None:
+        self.intake.ring(folder, names)
 
     def _may_claim(self) -> bool:
         """
@@ -124,29 +152,3 @@ class Crew:
         self.prober.stir()
         if self._may_claim() and self.intake.ready():
             self.intake.wake()
-
-
-def _pipeline(
-    settings: Settings, clock: Clock, gate: Gate, client: EditsClient, spool: Spool
-) -> Pipeline:
-    attempts = Attempts(spool=spool, client=client, gate=gate, clock=clock)
-    judge = Judge(
-        spool=spool,
-        client=client,
-        attempts=attempts,
-        clock=clock,
-        max_megapixels=settings.max_megapixels,
-    )
-    return Pipeline(
-        spool=spool,
-        delivery=Delivery(spool=spool, folders=settings.folders),
-        history=History(settings.folders.work),
-        preparer=Preparer(
-            spool=spool, limits=settings.limits, max_megapixels=settings.max_megapixels
-        ),
-        attempts=attempts,
-        judge=judge,
-        gate=gate,
-        clock=clock,
-        budget=settings.budget,
-    )

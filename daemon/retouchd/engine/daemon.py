@@ -80,11 +80,11 @@ class Daemon:
         """
         return self._gate.reason
 
-    def waiting(self) -> list[tuple[str, str, str]]:
+    async def waiting(self) -> list[tuple[str, str, str]]:
         """
         Return every file that waits in the inbox: its folder, its name, the reason.
         """
-        return self._crew.intake.waiting() if self._crew else []
+        return await self._crew.intake.waiting() if self._crew else []
 
     def stop(self) -> None:
         """

@@ -59,7 +59,9 @@ class Intake:
         self._held: dict[tuple[str, str], str] = {}
         self._told: set[tuple[str, str, str]] = set()
         self._next_scan = 0.0
-        self._is_turning = self._is_stopped = False
+        self._is_stopped = False
+        # The backlog is changed in threads, by one turn at a time.
+        self._turning = asyncio.Lock()
         self._wake = asyncio.Event()
         loop = asyncio.get_running_loop()
         self.bell = Bell(partial(loop.call_soon_threadsafe, self._wake.set))
@@ -76,6 +78,13 @@ class Intake:
         Have the next turn begin at once: there may be room again.
         """
         self._wake.set()
+
+    def ring(self, folder: str, names: list[str]) -> None:
+        """
+        Have these names looked at in the next turn.
+        """
+        for name in names:
+            self.bell.ring(Ring(path=f"{folder}/{name}" if folder else name))
 
     def scan_soon(self) -> None:
         """
@@ -94,14 +103,16 @@ class Intake:
         """
         Return whether nothing is ready and nothing will be without somebody's doing.
         """
-        is_at_rest = not self._is_turning and not self._wake.is_set()
+        is_at_rest = not self._turning.locked() and not self._wake.is_set()
         return is_at_rest and self._next_scan > 0 and self._backlog.is_settled()
 
-    def waiting(self) -> list[tuple[str, str, str]]:
+    async def waiting(self) -> list[tuple[str, str, str]]:
         """
         Return every file that waits in the inbox: its folder, its name, the reason.
         """
-        found = self._backlog.waiting(self._clock.monotonic())
+        async with self._turning:
+            now = self._clock.monotonic()
+            found = await asyncio.to_thread(list, self._backlog.waiting(now))
         return [(f, name, self._held.get((f, name), reason)) for f, name, reason in found]
 
     async def run(self) -> None:
@@ -118,11 +129,8 @@ class Intake:
         """
         Look where the bell rang, scan if it is time, then claim what is ready while there is room.
         """
-        self._is_turning = True
-        try:
+        async with self._turning:
             await self._turn()
-        finally:
-            self._is_turning = False
 
     async def _turn(self) -> None:
         self._wake.clear()
@@ -133,6 +141,7 @@ class Intake:
             await asyncio.to_thread(self._scan, "")
             self._next_scan = self._clock.monotonic() + self._rescan_seconds
         await asyncio.to_thread(self._answer, rings)
+        await asyncio.to_thread(self._backlog.settle, self._clock.monotonic())
         while self._has_room() and await self.claim_next():
             pass
 
@@ -140,7 +149,6 @@ class Intake:
         """
         Claim the next ready family; return False when none is left.
         """
-        await asyncio.to_thread(self._backlog.settle, self._clock.monotonic())
         key = self._backlog.take()
         if key is None:
             return False
@@ -280,9 +288,9 @@ class Intake:
 
     def _hold(self, candidate: Candidate, reason: str) -> None:
         first = (candidate.folder, candidate.bundle.files[0].name)
-        if self._held.get(first) != reason:
-            self._held[first] = reason
+        if reason not in self._held.values():  # One line for all that one fault holds.
             log.warning("file.held", folder=first[0], name=first[1], reason=reason)
+        self._held[first] = reason
 
     def _release(self, candidate: Candidate) -> None:
         self._held.pop((candidate.folder, candidate.bundle.files[0].name), None)

@@ -7,7 +7,7 @@ There is one step for each phase and no other way forward; a restart runs the sa
 
 import asyncio
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from retouchd.adapters.delivery import Delivery
 from retouchd.adapters.history import History
@@ -39,6 +39,8 @@ _BLOCKED_SECONDS = 5.0
 class Pipeline:
     """
     The steps of a job's life, each durable and each repeatable.
+
+    `on_return` is told the folder and the names of files that lie in the inbox again.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Pipeline:
         gate: Gate,
         clock: Clock,
         budget: Budget,
+        on_return: Callable[[str, list[str]], None],
     ) -> None:
         self._spool = spool
         self._delivery = delivery
@@ -63,6 +66,7 @@ class Pipeline:
         self._gate = gate
         self._clock = clock
         self._budget = budget
+        self._on_return = on_return
         self._prepared: dict[str, Prepared] = {}
         self._obstacles: dict[str, str] = {}
         self.is_stopping = False
@@ -144,7 +148,8 @@ class Pipeline:
             await self._give_back(job, "a file of it is gone or changed")
 
     async def _give_back(self, job: Job, reason: str) -> None:
-        await asyncio.to_thread(self._spool.give_back, job)
+        names = await asyncio.to_thread(self._spool.give_back, job)
+        self._on_return(job.folder, names)
         log.info("job.returned", **about(job), reason=reason)
 
     async def _decide(self, standing: Standing) -> Outcome | None:
@@ -177,6 +182,10 @@ class Pipeline:
             if pause and not self._gate.is_probe(job.id):
                 return Wait(seconds=pause, reason="the endpoint asked for a pause")
             await self._attempts.send(standing, job, self._prepared[job.id])
+            # The place is kept until the verdict is known: the next one must not be sent in ignorance.
+            standing = await asyncio.to_thread(self._spool.load, job.id)
+            if standing.phase is Phase.KEPT:
+                await self._judge_kept(standing)
         return None
 
     async def _prepare(self, standing: Standing) -> None:

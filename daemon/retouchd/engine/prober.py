@@ -45,6 +45,14 @@ class Prober:
         """
         self._stirred.set()
 
+    def take(self, job_id: str) -> None:
+        """
+        Take in that a job was claimed: it is the probe if a new one was wanted for that.
+        """
+        if self.wants_new:
+            self.wants_new = False
+            self._gate.let_probe(job_id)
+
     async def run(self) -> None:
         """
         Let probes through whenever one is due.

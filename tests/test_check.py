@@ -1,0 +1,208 @@
+"""
+`retouchd check`: all that can be known before the first photo, at once.
+"""
+
+import os
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from process import RETOUCHD, Station, open_station
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Station]:
+    with open_station(tmp_path) as station:
+        yield station
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """
+    Give an address on which nobody listens.
+    """
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
+
+
+def finding(text: str, what: str) -> str:
+    """
+    Return the line of the table on one thing.
+    """
+    return next(line for line in text.splitlines() if line.strip().startswith(what))
+
+
+def test_a_good_setup_passes(station: Station):
+    """
+    0, and a line each for configuration, the five folders, endpoint and model; nothing is changed.
+    """
+    station.drop("cat.png")
+    before = station.originals()
+
+    code, running = station.call("check")
+
+    assert code == 0
+    for name, place in station.folders.items():
+        assert os.fspath(place) in finding(running.out, name)
+    for what in ("configuration", "endpoint", "edit.model"):
+        assert " ok " in finding(running.out, what)
+    assert "FAULT" not in running.out
+    assert station.originals() == before
+    assert running.err == ""
+
+
+def test_the_table_is_plain_text_for_programs(station: Station):
+    """
+    Outside a terminal there are neither colours nor the names of colours in it.
+    """
+    _, running = station.call("check")
+
+    assert "\x1b" not in running.out
+    assert "[green]" not in running.out
+    assert "[/]" not in running.out
+
+
+def test_a_terminal_shows_colours_as_colours(station: Station):
+    """
+    On a terminal the marks are coloured, not spelt.
+    """
+    code, shown = station.on_terminal("check")
+
+    assert code == 0
+    assert re.search(r"\x1b\[32m\s*ok", shown)
+    assert "[green]" not in shown
+
+
+def test_an_endpoint_that_cannot_be_reached(station: Station, nobody: str):
+    """
+    75, and the finding names the address and the key of the configuration.
+    """
+    station.configure(endpoint={"base_url": nobody})
+
+    code, running = station.call("check")
+
+    assert code == 75
+    line = finding(running.out, "endpoint")
+    assert nobody in line
+    assert "endpoint.base_url" in line
+
+
+def test_a_key_that_is_refused(station: Station):
+    """
+    75, and the finding names the key of the configuration but never the key itself.
+    """
+    endpoint = station.run(RETOUCHD, "sandbox", "--port", "0", "--key", "sk-right")
+    endpoint.until(lambda: "endpoint.api_key" in endpoint.out)
+    url = re.search(r"http://\S+/v1", endpoint.out)
+    assert url is not None
+    station.configure(endpoint={"base_url": url[0], "api_key": "sk-CANARY-1234567890"})
+
+    code, running = station.call("check")
+
+    assert code == 75
+    assert "endpoint.api_key" in finding(running.out, "endpoint")
+    assert "sk-CANARY" not in running.out + running.err
+
+
+def test_faults_of_folders_and_endpoint_are_found_together(station: Station, nobody: str):
+    """
+    78 for folders that are not there, and the endpoint is looked at all the same.
+    """
+    station.configure(endpoint={"base_url": nobody})
+    station.folders.outbox.rmdir()
+    station.folders.done.rmdir()
+
+    code, running = station.call("check")
+
+    assert code == 78
+    for text in ("folders.outbox", "folders.done", "retouchd init", nobody):
+        assert text in running.out
+    assert running.out.count("FAULT") == 3
+
+
+def test_folders_in_one_another(station: Station):
+    """
+    78, naming both keys; links are seen through.
+    """
+    inner = station.folders.inbox / "made"
+    inner.mkdir()
+    (station.root / "link").symlink_to(inner)
+    station.configure(folders={"outbox": "link"})
+
+    code, running = station.call("check")
+
+    assert code == 78
+    assert "folders.outbox" in running.out
+    assert "lies inside folders.inbox" in running.out
+
+
+def test_faults_of_the_configuration(station: Station):
+    """
+    78 with a line for each, and no traceback.
+    """
+    station.configure(endpoint={"concurency": 3}, intake={"settle_seconds": "long"})
+
+    code, running = station.call("check")
+
+    assert code == 78
+    for text in ("endpoint.concurrency", "intake.settle_seconds"):
+        assert text in running.out
+    assert "Traceback" not in running.err
+
+
+def test_configuration_and_folders_are_found_together(station: Station):
+    """
+    A bad size in [edit] hides neither the folder that is missing nor the endpoint.
+    """
+    station.configure(edit={"size": "7x7"})
+    station.folders.done.rmdir()
+
+    code, running = station.call("check")
+
+    assert code == 78
+    assert "7x7" in running.out
+    assert "folders.done" in running.out
+    assert finding(running.out, "endpoint")
+
+
+def test_a_model_that_is_not_listed_is_only_a_warning(station: Station):
+    """
+    0: the endpoint may serve what it does not list; the finding names models it has.
+    """
+    station.configure(edit={"model": "my-own-model"})
+
+    code, running = station.call("check")
+
+    assert code == 0
+    line = finding(running.out, "edit.model")
+    assert "my-own-model" in line
+    assert "gpt-image-2" in line
+
+
+def test_a_model_that_is_to_be_shut_down_is_a_warning(station: Station):
+    """
+    0, and the finding names the day.
+    """
+    station.configure(edit={"model": "gpt-image-1-mini"})
+
+    code, running = station.call("check")
+
+    assert code == 0
+    assert "2026-12-01" in finding(running.out, "edit.model")
+
+
+def test_it_looks_while_the_daemon_runs(station: Station):
+    """
+    A running daemon is no fault and is not disturbed.
+    """
+    running = station.start("run").ready()
+
+    code, _ = station.call("check")
+
+    assert code == 0
+    assert running.process.poll() is None
+    assert running.events("watch.mode", "file.left")[1:] == []

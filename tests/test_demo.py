@@ -1,0 +1,106 @@
+"""
+`retouchd demo`: the first thing a newcomer runs, without a key and in any folder.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from checker import digest
+from process import Station, open_station
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Station]:
+    with open_station(tmp_path) as station:
+        yield station
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """
+    Return every file for the person, with its bytes.
+    """
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for folder in ("inbox", "outbox", "done", "error")
+        for path in (root / folder).rglob("*")
+        if path.is_file()
+    }
+
+
+def test_two_photos_are_edited_and_one_is_explained(station: Station):
+    """
+    Within 15 seconds: three originals in a table, two pictures in outbox/, a rocket in error/ and why.
+    """
+    root = station.root / "show"
+    start = time.monotonic()
+
+    code, running = station.bare("demo", "show")
+
+    assert code == 0
+    assert time.monotonic() - start < 15
+    for text in ("done/cat.jpg", "done/coffee.jpg", "error/rocket.jpg", "改成黑白，加边框"):
+        assert text in running.out
+    assert os.fspath(root) in running.out
+    for name in ("cat", "coffee"):
+        with Image.open(root / "outbox" / f"{name}.png") as picture:
+            picture.load()
+    assert len(list((root / "outbox").iterdir())) == 2
+    assert "rocket.txt" in (root / "error/rocket.error.txt").read_text("utf-8")
+    assert running.err == ""
+
+
+def test_a_second_demo_overwrites_nothing(station: Station):
+    """
+    In the same folder all of the first one stays as it was, and the second one's files stand beside it.
+    """
+    root = station.root / "show"
+    first_code, _ = station.bare("demo", "show")
+    first = contents(root)
+
+    second_code, running = station.bare("demo", "show")
+
+    second = contents(root)
+    assert (first_code, second_code) == (0, 0)
+    assert {name: second[name] for name in first} == first
+    assert len(second) == 2 * len(first)
+    for name in ("outbox/cat_2.png", "done/coffee_2.jpg", "error/rocket_2.jpg"):
+        assert name in second
+        assert name in running.out
+
+
+def test_a_photo_of_ones_own_in_the_way_is_never_overwritten(station: Station):
+    """
+    Whoever runs the demo in a folder that is in use keeps every picture that lies there.
+    """
+    station.drop("cat.jpg", prompt=None)
+    (mine,) = station.originals()
+
+    station.bare("demo", ".")
+
+    kept = [path for path in station.root.rglob("*") if path.is_file()]
+    assert mine in map(digest, kept), "the person's cat.jpg is gone"
+
+
+def test_the_environment_never_leads_the_demo_to_a_paid_endpoint(station: Station):
+    """
+    Where a service's variables are set, the demo still asks the embedded endpoint, in its own folders.
+    """
+    endpoint = station.endpoint()
+
+    code, _ = station.bare(
+        "demo",
+        "show",
+        RETOUCHD_ENDPOINT__BASE_URL=endpoint.url,
+        RETOUCHD_ENDPOINT__API_KEY="sk-real",
+        OPENAI_BASE_URL=endpoint.url,
+        OPENAI_API_KEY="sk-real",
+    )
+
+    assert code == 0
+    assert endpoint.requests == []
+    assert len(list((station.root / "show/outbox").iterdir())) == 2

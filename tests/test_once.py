@@ -1,0 +1,129 @@
+"""
+`retouchd once`: what is in the inbox is worked off, what waits is listed, and the exit code tells the rest.
+"""
+
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from process import RETOUCHD, Station, open_station
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Station]:
+    with open_station(tmp_path) as station:
+        yield station
+
+
+def test_it_drains_the_inbox_and_lists_what_waits(station: Station):
+    """
+    Done is counted; an image without a prompt and a prompt without an image are listed with the reason.
+    """
+    station.drop("cat.png")
+    station.drop("shoes/red.png", prompt=None)
+    (station.folders.inbox / "lost.txt").write_text("make it blue")
+    (station.folders.inbox / "notes.doc").write_text("mine")
+
+    code, running = station.call("once")
+
+    assert code == 0
+    assert "1 done, 0 in error." in running.out
+    assert station.tree("outbox") == ["cat.png"]
+    assert station.tree("inbox") == ["lost.txt", "notes.doc", "shoes/red.png"]
+    waits = [line for line in running.out.splitlines() if line.startswith("waits: ")]
+    for name, reason in (("shoes/red.png", "prompt"), ("lost.txt", "image"), ("notes.doc", "")):
+        assert any(f" {name}: " in line and reason in line for line in waits), name
+    assert len(waits) == 3
+
+
+def test_it_ends_with_1_where_something_went_wrong(station: Station):
+    """
+    One job in error among others that are done: both are counted, and the folder with the reason is named.
+    """
+    station.drop("cat.png")
+    station.drop("bad.png", prompt="  \n")
+
+    code, running = station.call("once")
+
+    assert code == 1
+    assert "1 done, 1 in error." in running.out
+    assert str(station.folders.error) in running.out
+    assert station.tree("error") == ["bad.error.txt", "bad.job.json", "bad.png", "bad.txt"]
+
+
+def test_an_empty_inbox_is_soon_drained(station: Station):
+    """
+    Nothing to do is no fault; whoever reads its output as a program finds no codes of a terminal in it.
+    """
+    code, running = station.call("once")
+
+    assert code == 0
+    assert running.out == "0 done, 0 in error.\n"
+    assert "\x1b" not in running.out + running.err
+    assert "\r" not in running.err
+
+
+def test_a_wrong_key_leaves_everything_in_the_inbox(station: Station):
+    """
+    75; the summary says that the key was refused, and no file is in error or in work.
+    """
+    endpoint = station.run(RETOUCHD, "sandbox", "--port", "0", "--key", "sk-right")
+    endpoint.until(lambda: "endpoint.api_key" in endpoint.out)
+    url = re.search(r"http://\S+/v1", endpoint.out)
+    assert url is not None
+    station.configure(endpoint={"base_url": url[0], "api_key": "sk-wrong", "concurrency": 1})
+    for name in ("cat.png", "dog.png", "eel.png"):
+        station.drop(name)
+    before = station.originals()
+
+    code, running = station.call("once")
+
+    assert code == 75
+    assert station.originals() == before
+    assert station.tree("error") == station.tree("outbox") == []
+    assert list((station.folders.work / "jobs").iterdir()) == []
+    assert "API key" in running.out
+    assert str(station.folders.inbox) in running.out
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_nothing_listening_leaves_everything_in_the_inbox(station: Station, count: int):
+    """
+    75 after a few tries, for one photo as for many; no file is in error or in work.
+    """
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        station.configure(endpoint={"base_url": f"http://127.0.0.1:{port}/v1"})
+        for number in range(count):
+            station.drop(f"{number}.png")
+        before = station.originals()
+
+        code, running = station.call("once")
+
+    assert code == 75
+    assert station.originals() == before
+    assert station.tree("error") == station.tree("outbox") == []
+    assert list((station.folders.work / "jobs").iterdir()) == []
+    assert "Stopped: " in running.out
+
+
+def test_a_terminal_shows_a_progress_bar(station: Station):
+    """
+    On a terminal a person sees a bar and how many are finished, instead of log lines.
+    """
+    endpoint = station.endpoint("latency=0.5")
+    station.configure(endpoint={"base_url": endpoint.url})
+    station.drop("cat.png")
+
+    code, shown = station.on_terminal("once")
+
+    assert code == 0
+    assert "━" in shown
+    assert "1 in work" in shown
+    assert "1 done, 0 in error." in shown
+    assert "job.done" not in shown
+    assert "InotifyEmitter" not in shown
