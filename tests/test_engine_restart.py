@@ -386,6 +386,7 @@ async def test_a_blocked_folder_makes_the_job_wait(world: World, folder: str) ->
         await world.until(lambda: world.events("job.waiting"))
         (line,) = world.events("job.waiting")
         assert "shoes" in line["reason"]
+        assert (line["folder"], line["name"]) == ("shoes", "red.png")
         blocked = world.clock.monotonic()
         await world.until(lambda: world.clock.monotonic() > blocked + 300)
         assert len(world.events("job.waiting")) == 1

@@ -721,3 +721,51 @@ async def test_a_closing_breaker_makes_every_waiting_job_due(world: World) -> No
         world.faults()
         await world.until(lambda: world.events("daemon.resumed"))
         await world.until(lambda: len(world.tree("outbox")) == 6, within=30)
+
+
+# The configuration's fault.
+
+CONFIGURATION = {
+    "parameter": (
+        body(
+            json.dumps(
+                {
+                    "error": {
+                        "message": "Unknown parameter: 'quality'.",
+                        "type": "invalid_request_error",
+                        "param": "quality",
+                        "code": "unknown_parameter",
+                    }
+                }
+            ),
+            number=400,
+        ),
+        "quality",
+    ),
+    "not-json": (fault(FaultKind.HTML), ""),
+    "no-picture": (fault(FaultKind.CHAT_TEXT), ""),
+    "undecodable": (fault(FaultKind.GARBAGE), ""),
+}
+
+
+@pytest.mark.parametrize(("wrong", "named"), CONFIGURATION.values(), ids=CONFIGURATION)
+async def test_the_same_fault_for_three_files_in_a_row_pauses(
+    world: World, wrong: Fault, named: str
+) -> None:
+    """
+    What three different files suffer alike is no file's fault: the rest stays in the inbox, unpaid.
+    """
+    world.tell(concurrency=1)
+    drop_many(world, 10)
+    world.faults(wrong)
+    daemon = world.daemon()
+
+    ending = await world.once(daemon)
+
+    assert Ending.UNAVAILABLE is ending
+    assert len(world.requests_by_job()) <= 4
+    assert len(world.requests) <= 6
+    assert sum(name.endswith(".job.json") for name in world.tree("error")) <= 3
+    assert len(world.tree("inbox")) >= 2 * 6
+    assert daemon.trouble
+    assert named in daemon.trouble

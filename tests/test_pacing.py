@@ -27,6 +27,10 @@ def report(now: float, verdict: Verdict = FAILED, **changes: Any) -> Report:
     return Report(**values | changes)
 
 
+def refusal(now: float, job: str, fault: str = "the endpoint refuses quality") -> Report:
+    return report(now, Verdict.REFUSED, is_endpoint_failure=False, job_id=job, common_fault=fault)
+
+
 def paced(*reports: Report, pace: Pace | None = None) -> Pace:
     pace = pace or Pace()
     for each in reports:
@@ -38,7 +42,11 @@ def held(cause: Cause = Cause.OUTAGE) -> tuple[Pace, Hold]:
     """
     Return the memory of a gate held since moment 100.
     """
-    reports = [report(100, Verdict.ACCOUNT)] if cause is Cause.ACCOUNT else [report(100)] * 5
+    reports = {
+        Cause.ACCOUNT: [report(100, Verdict.ACCOUNT)],
+        Cause.CONFIGURATION: [refusal(100, job) for job in "abc"],
+        Cause.OUTAGE: [report(100)] * 5,
+    }[cause]
     pace = paced(*reports)
     assert pace.hold is not None
     return pace, pace.hold
@@ -132,7 +140,8 @@ def test_probes_come_at_growing_intervals(cause: Cause) -> None:
 
     for _ in range(2000):
         now = hold.probe_at + 1
-        pace = paced(report(now, verdict), pace=pace)
+        is_refused = cause is Cause.CONFIGURATION
+        pace = paced(refusal(now, "d") if is_refused else report(now, verdict), pace=pace)
         assert pace.hold is not None
         hold = pace.hold
         waits.append(hold.probe_at - now)
@@ -206,3 +215,30 @@ def test_the_gate_is_held_only_with_cause(verdicts: list[Verdict]) -> None:
     since = verdicts[answers[-1] + 1 :] if answers else verdicts
     failures = [v for v in since if v is not Verdict.ACCOUNT]
     assert (pace.hold is not None) == (Verdict.ACCOUNT in since or len(failures) >= 5)
+
+
+def test_the_same_fault_of_three_files_is_the_configurations() -> None:
+    """
+    Three different jobs in a row with one fault hold the gate, and the reason names it.
+    """
+    found = paced(*(refusal(100, job) for job in "abc")).hold
+
+    assert found is not None
+    assert found.cause is Cause.CONFIGURATION
+    assert "refuses quality" in found.reason
+
+
+@pytest.mark.parametrize(
+    "reports",
+    [
+        [refusal(1, "a"), refusal(2, "a"), refusal(3, "a")],
+        [refusal(1, "a"), refusal(2, "b"), refusal(3, "c", "the endpoint refuses size")],
+        [refusal(1, "a"), refusal(2, "b"), report(3, Verdict.DONE, is_endpoint_failure=False)],
+    ],
+    ids=["one job", "another fault", "a success between"],
+)
+def test_less_than_that_proves_nothing(reports: list[Report]) -> None:
+    """
+    One file with three attempts, two faults, or a success in between leave the gate open.
+    """
+    assert paced(*reports, refusal(4, "d")).hold is None

@@ -6,9 +6,10 @@ the commands only; the engine gets plain values (`settings_of`).
 """
 
 import difflib
+import json
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,6 @@ from pydantic_settings import (
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
 )
 
 from retouchd.errors import ConfigurationError
@@ -28,6 +28,12 @@ from retouchd.rules.job import Scalar
 
 PREFIX = "RETOUCHD_"
 SANDBOX = "sandbox"
+_OTHER_VARIABLES = {"RETOUCHD_CONFIG"}
+_JSON_KEYS = {
+    "endpoint": {"headers": '{"X-Group": "photos"}'},
+    "edit": {"extra": '{"seed": 7}'},
+    "intake": {"ignore": '["*.bak"]'},
+}
 PLACES = (
     Path("config.toml"),
     Path("~/.config/retouchd/config.toml"),
@@ -203,26 +209,33 @@ def find(path: Path | None) -> Path | None:
     return next((place for p in PLACES if (place := p.expanduser()).is_file()), None)
 
 
-def load(path: Path | None) -> Config:
+def load(path: Path | None) -> tuple[Config | None, list[str]]:
     """
-    Return the configuration of a file (None: of the environment alone).
+    Return the configuration of a file (None: of the environment alone), and every fault of it.
 
-    Relative paths in it are relative to the file. Raises ConfigurationError with every fault.
+    Where there are faults, the rest is the configuration as far as it can be read without them, so that
+    other faults can be looked for in it. Raises ConfigurationError for a file that cannot be read.
     """
     values = _read(path) if path is not None else {}
-    where = f"{path}: " if path is not None else ""
+    faults = list(environment_faults(os.environ))
+    if faults:
+        return None, faults
     try:
-        return Config(**values)
-    except SettingsError as error:
-        raise ConfigurationError([f"Environment: {error}"]) from error
+        return Config(**values), []
     except ValidationError as error:
-        faults = [f"{where}{_sentence(fault)}" for fault in error.errors()]
-        raise ConfigurationError(faults) from error
+        found = error.errors()
+    faults = [_told(fault, values, path) for fault in found]
+    for fault in found:
+        _cut_out(values, fault["loc"])
+    try:
+        return Config(**values), faults
+    except ValidationError:
+        return None, faults
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError as error:
         msg = f"{path} is not there. Run `retouchd init`, or name another file with --config."
         raise ConfigurationError([msg]) from error
@@ -232,19 +245,29 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigurationError([f"{path} is not valid TOML: {error}"]) from error
 
 
-def _sentence(fault: ErrorDetails) -> str:
+def _told(fault: ErrorDetails, values: Mapping[str, Any], path: Path | None) -> str:
     """
-    Return one fault in words, by the key as it stands in the file.
+    Return one fault in words, by where it stands: the key in the file, or the variable.
     """
-    key = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] != "extra_forbidden":
-        return f"{key}: {fault['msg'].removeprefix('Value error, ')}."
-    *above, wrong = fault["loc"]
-    known = _known_keys([str(part) for part in above])
-    near = difflib.get_close_matches(str(wrong), known, n=1, cutoff=0.0)
-    prefix = ".".join([*map(str, above), near[0]]) if near else ""
-    extra = "" if above != ["edit"] else " A field of your own relay's goes into [edit.extra]."
-    return f"{key} is not a known key; did you mean {prefix}?{extra}"
+    keys = [str(part) for part in fault["loc"]]
+    is_in_file = path is not None and _holds(values, fault["loc"])
+    where = (
+        f"{path}: " if is_in_file else f"environment variable {PREFIX}{'__'.join(keys).upper()}: "
+    )
+    key = ".".join(keys)
+    if fault["type"] == "extra_forbidden":
+        return where + _unknown(keys)
+    if fault["type"] in ("model_type", "dict_type"):
+        return f"{where}{key} must be a table: write [{key}] on a line of its own."
+    return f"{where}{key}: {fault['msg'].removeprefix('Value error, ').rstrip('.')}."
+
+
+def _unknown(keys: Sequence[str]) -> str:
+    *above, wrong = keys
+    near = difflib.get_close_matches(wrong, _known_keys(above), n=1, cutoff=0.0)
+    meant = f"; did you mean {'.'.join([*above, near[0]])}?" if near else "."
+    extra = " A field of your own relay's goes into [edit.extra]." if above == ["edit"] else ""
+    return f"{'.'.join(keys)} is not a known key{meant}{extra}"
 
 
 def _known_keys(above: Sequence[str]) -> list[str]:
@@ -255,6 +278,47 @@ def _known_keys(above: Sequence[str]) -> list[str]:
             return []
         model = inner
     return list(model.model_fields)
+
+
+def _holds(values: Mapping[str, Any], place: Sequence[str | int]) -> bool:
+    found: Any = values
+    for part in place:
+        if not isinstance(found, Mapping) or part not in found:
+            return False
+        found = found[part]
+    return True
+
+
+def _cut_out(values: dict[str, Any], place: Sequence[str | int]) -> None:
+    found: Any = values
+    for part in place[:-1]:
+        if not isinstance(found, dict) or part not in found:
+            return
+        found = found[part]
+    if isinstance(found, dict):
+        found.pop(place[-1], None)
+
+
+def environment_faults(environment: Mapping[str, str]) -> Iterator[str]:
+    """
+    Return what is wrong with variables of ours: an unknown section, or a table that is no JSON.
+    """
+    for name, text in environment.items():
+        if not name.startswith(PREFIX) or name in _OTHER_VARIABLES:
+            continue
+        section, _, key = name.removeprefix(PREFIX).lower().partition("__")
+        if section not in Config.model_fields:
+            yield f"environment variable {name}: {_unknown([section])}"
+        elif key in _JSON_KEYS.get(section, ()) and not _is_json(text):
+            yield f"environment variable {name} must be JSON, such as {_JSON_KEYS[section][key]}."
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _credentials() -> dict[str, Any]:

@@ -7,7 +7,7 @@ a name with control signs or bytes that are not UTF-8 never breaks one.
 
 import os
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -59,12 +59,22 @@ def _harmless(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappin
     Escape every text: file names and answers come from anywhere.
     """
     for key, value in event.items():
-        if isinstance(value, str) and key != "exception":
-            event[key] = shown(value)
-    prompt = event.get("prompt")
-    if isinstance(prompt, str) and len(prompt) > _LONGEST:
-        event["prompt"] = prompt[: _LONGEST - 1] + "…"
+        if key != "exception":
+            event[key] = _escaped(value, is_prompt=key == "prompt")
     return event
+
+
+def _escaped(value: Any, *, is_prompt: bool = False) -> Any:
+    match value:
+        case str():
+            text = shown(value)
+            return text[: _LONGEST - 1] + "…" if is_prompt and len(text) > _LONGEST else text
+        case Mapping():
+            return {key: _escaped(each, is_prompt=key == "prompt") for key, each in value.items()}
+        case list() | tuple():
+            return [_escaped(each) for each in value]
+        case _:
+            return value
 
 
 def _ordered(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -19,6 +19,7 @@ def notify(*lines: str) -> None:
         address = "\0" + address[1:]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager:
+            manager.setblocking(False)  # A word is lost rather than waited for.
             manager.connect(address)
             manager.sendall("\n".join(lines).encode())
     except OSError:

@@ -18,8 +18,8 @@ from rich.text import Text
 
 from retouchd.adapters.edits import EditsClient, NoAnswer, NotSent
 from retouchd.adapters.folders import Folders
-from retouchd.cli.compose import read
-from retouchd.cli.running import UNAVAILABLE, endpoint
+from retouchd.cli.compose import read, settings_of, without_password
+from retouchd.cli.running import UNAVAILABLE, served
 from retouchd.engine.settings import Settings
 from retouchd.errors import ConfigurationError
 from retouchd.rules.naming import shown
@@ -66,17 +66,23 @@ def check(path: Path | None) -> int:
 
 async def _look(path: Path | None) -> list[Finding]:
     try:
-        config, start = read(path)
-        async with endpoint(config, start) as settings:
-            return [
-                Finding("configuration", Mark.OK, f"model {settings.edit.model}"),
-                *_folders(settings.folders),
-                *_room(settings.folders),
-                *_watches(settings),
-                *await _endpoint(settings),
-            ]
+        config, start, problems = read(path)
+        settings, more = settings_of(config, start) if config else (None, [])
+        findings = [*_configuration([*problems, *more])]
+        if settings is None:
+            return findings
+        findings += [*_folders(settings.folders), *_room(settings.folders), *_watches(settings)]
+        async with served(settings) as ready:
+            return [*findings, *await _endpoint(ready)]
     except ConfigurationError as error:
         return [Finding("configuration", Mark.FAULT, problem) for problem in error.problems]
+
+
+def _configuration(problems: list[str]) -> Iterator[Finding]:
+    for problem in problems:
+        yield Finding("configuration", Mark.FAULT, problem)
+    if not problems:
+        yield Finding("configuration", Mark.OK, "every key is known and valid")
 
 
 def _folders(folders: Folders) -> Iterator[Finding]:
@@ -119,7 +125,7 @@ def _watches(settings: Settings) -> Iterator[Finding]:
 
 
 async def _endpoint(settings: Settings) -> list[Finding]:
-    where = settings.endpoint.base_url
+    where = without_password(settings.endpoint.base_url)
     try:
         async with EditsClient(settings.endpoint) as client:
             head, body = await client.models()

@@ -2,6 +2,7 @@
 From the configuration to the engine's plain values, with every fault that can be known at start.
 """
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,30 +18,54 @@ from retouchd.rules.limits import limits_for, override_problems
 from retouchd.rules.retrying import Budget
 from retouchd.rules.settling import Patience
 
+_PASSWORD = re.compile(r"//[^/@]*@")
 _NAMES = ("inbox", "outbox", "done", "error", "work")
 
 
-def read(path: Path | None) -> tuple[Config, Path]:
+def settings_from(path: Path | None) -> tuple[Config, Settings]:
     """
-    Return the configuration and the folder its relative paths start from.
+    Return the configuration and the engine's settings.
 
-    Raises ConfigurationError where there is none, or with every fault of it.
+    Raises ConfigurationError with every fault at once: of keys, between keys, of the folders.
+    """
+    config, start, problems = read(path)
+    settings = None
+    if config is not None:
+        settings, more = settings_of(config, start)
+        problems += more
+    if settings is not None:
+        problems += settings.folders.problems()
+    if problems or config is None or settings is None:
+        raise ConfigurationError(problems)
+    return config, settings
+
+
+def read(path: Path | None) -> tuple[Config | None, Path, list[str]]:
+    """
+    Return the configuration as far as it can be read, the folder its relative paths start from, its faults.
+
+    Raises ConfigurationError where there is none, or none that can be read.
     """
     found = find(path)
-    config = load(found)
-    if found is None and config.folders == type(config.folders)():
+    config, problems = load(found)
+    if found is None and config is not None and config.folders == type(config.folders)():
         problem = (
             "No configuration was found. Run `retouchd init` to make one, or name it with --config."
         )
         raise ConfigurationError([problem])
-    return config, found.absolute().parent if found else Path.cwd()
+    return config, found.absolute().parent if found else Path.cwd(), problems
 
 
-def settings_of(config: Config, start: Path, *, base_url: str | None = None) -> Settings:
+def without_password(address: str) -> str:
     """
-    Return the engine's settings. Raises ConfigurationError with every fault between keys.
+    Return an address as it may be shown.
+    """
+    return _PASSWORD.sub("//**********@", address)
 
-    `base_url` takes the place of the configured one where the embedded endpoint runs.
+
+def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]]:
+    """
+    Return the engine's settings, None if a folder has no place, and every fault between keys.
     """
     folders, problems = _folders(config, start)
     limits = partial(limits_for, overrides=config.limits)
@@ -49,11 +74,11 @@ def settings_of(config: Config, start: Path, *, base_url: str | None = None) -> 
     prompt = "any" if edit.prompt is None else edit.prompt
     for fault in check_request(edit.model, prompt, edit.parameters(), limits(edit.model)):
         problems.append(f"[edit]: {fault.message} {fault.hint}")
-    if problems or folders is None:
-        raise ConfigurationError(problems)
-    return Settings(
+    if folders is None:
+        return None, problems
+    settings = Settings(
         folders=folders,
-        endpoint=_endpoint(config, start, base_url),
+        endpoint=_endpoint(config, start),
         budget=Budget(
             max_attempts=config.endpoint.max_attempts, max_in_doubt=config.endpoint.max_in_doubt
         ),
@@ -71,6 +96,7 @@ def settings_of(config: Config, start: Path, *, base_url: str | None = None) -> 
         max_megapixels=config.images.max_megapixels,
         shown=_shown(config, folders),
     )
+    return settings, problems
 
 
 def _folders(config: Config, start: Path) -> tuple[Folders | None, list[str]]:
@@ -92,10 +118,10 @@ def _folders(config: Config, start: Path) -> tuple[Folders | None, list[str]]:
     return (None, missing) if missing else (Folders(**places), [])
 
 
-def _endpoint(config: Config, start: Path, base_url: str | None) -> Endpoint:
+def _endpoint(config: Config, start: Path) -> Endpoint:
     section = config.endpoint
     return Endpoint(
-        base_url=base_url or section.base_url,
+        base_url=section.base_url,
         api_key=section.api_key.get_secret_value() if section.api_key else None,
         timeout_seconds=section.timeout_seconds,
         connect_timeout_seconds=section.connect_timeout_seconds,
@@ -112,7 +138,9 @@ def _shown(config: Config, folders: Folders) -> dict[str, Any]:
     """
     body = config.model_dump(mode="json", exclude={"folders"}, exclude_defaults=True)
     places = {key.partition(".")[2]: str(path) for key, path in folders.items()}
-    headers = dict.fromkeys(config.endpoint.headers, "**********")
-    if headers:
-        body["endpoint"]["headers"] = headers
+    shown_endpoint = body.get("endpoint", {})
+    if "headers" in shown_endpoint:
+        shown_endpoint["headers"] = dict.fromkeys(config.endpoint.headers, "**********")
+    if "base_url" in shown_endpoint:
+        shown_endpoint["base_url"] = without_password(config.endpoint.base_url)
     return {**body, "folders": places, "model": config.edit.model}

@@ -15,13 +15,14 @@ from rich.table import Table
 from retouchd import logs
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
+from retouchd.cli.compose import settings_of
 from retouchd.cli.init import folders_below
-from retouchd.cli.running import drain, endpoint
+from retouchd.cli.running import drain, served
 from retouchd.config import SANDBOX, Config, EndpointSection, FoldersSection, IntakeSection
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon
 from retouchd.errors import ConfigurationError
-from retouchd.rules.naming import RECORD
+from retouchd.rules.naming import RECORD, free_stem
 
 PHOTOS = {
     "cat.jpg": 'Make it blue, with a caption "Chelsea".',
@@ -58,18 +59,25 @@ def _drop(folders: Folders) -> None:
     """
     photos = resources("retouchd.cli") / "photos"
     for photo, prompt in PHOTOS.items():
-        (folders.inbox / photo).with_suffix(".txt").write_text(prompt, "utf-8")
-        (folders.inbox / photo).write_bytes((photos / photo).read_bytes())
+        name, _, extension = photo.partition(".")
+        suffixes = [f".{extension}", ".txt"]
+        stem = free_stem(name, "demo", suffixes, lambda each: (folders.inbox / each).exists())
+        (folders.inbox / f"{stem}.txt").write_text(prompt, "utf-8")
+        (folders.inbox / f"{stem}.{extension}").write_bytes((photos / photo).read_bytes())
 
 
 async def _work(root: Path) -> None:
-    config = Config(
+    # Built as it is, past environment and files: those may name an endpoint that costs money.
+    config = Config.model_construct(
         folders=FoldersSection(root=root.absolute()),
         endpoint=EndpointSection(base_url=SANDBOX),
         intake=IntakeSection(settle_seconds=1),
     )
-    async with endpoint(config, root) as settings:
-        await drain(Daemon(settings, SystemClock()), is_watched=sys.stderr.isatty())
+    settings, problems = settings_of(config, root)
+    if settings is None:
+        raise ConfigurationError(problems)
+    async with served(settings) as ready:
+        await drain(Daemon(ready, SystemClock()), is_watched=sys.stderr.isatty())
 
 
 def _table(folders: Folders, lines: list[dict[str, Any]]) -> Table:

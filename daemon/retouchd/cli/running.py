@@ -7,14 +7,15 @@ import contextlib
 import signal
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from retouchd import logs
-from retouchd.cli.compose import read, settings_of
-from retouchd.config import SANDBOX, Config
+from retouchd.cli.compose import settings_from
+from retouchd.config import SANDBOX
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon, Ending
 from retouchd.engine.outcome import End
@@ -29,32 +30,32 @@ def run(path: Path | None) -> None:
     """
     Run the daemon until SIGTERM or SIGINT; SIGHUP makes everything that waits due.
     """
-    config, start = read(path)
+    config, settings = settings_from(path)
     logs.configure(style=config.logging.format, level=config.logging.level)
-    asyncio.run(_run(config, start))
+    asyncio.run(_run(settings))
 
 
 def once(path: Path | None) -> int:
     """
     Drain the inbox with a progress bar on a terminal; return the exit code.
     """
-    config, start = read(path)
+    config, settings = settings_from(path)
     is_watched = sys.stderr.isatty()
     level = "error" if is_watched and config.logging.level == "info" else config.logging.level
     logs.configure(style=config.logging.format, level=level)
-    return asyncio.run(_once(config, start, is_watched=is_watched))
+    return asyncio.run(_once(settings, is_watched=is_watched))
 
 
-async def _run(config: Config, start: Path) -> None:
-    async with endpoint(config, start) as settings:
-        daemon = Daemon(settings, SystemClock())
+async def _run(settings: Settings) -> None:
+    async with served(settings) as ready:
+        daemon = Daemon(ready, SystemClock())
         _listen(daemon)
         await daemon.run()
 
 
-async def _once(config: Config, start: Path, *, is_watched: bool) -> int:
-    async with endpoint(config, start) as settings:
-        daemon = Daemon(settings, SystemClock())
+async def _once(settings: Settings, *, is_watched: bool) -> int:
+    async with served(settings) as ready:
+        daemon = Daemon(ready, SystemClock())
         _listen(daemon)
         ending = await drain(daemon, is_watched=is_watched)
     _summary(daemon, ending, settings, await daemon.waiting())
@@ -64,19 +65,19 @@ async def _once(config: Config, start: Path, *, is_watched: bool) -> int:
 
 
 @contextlib.asynccontextmanager
-async def endpoint(config: Config, start: Path) -> AsyncIterator[Settings]:
+async def served(settings: Settings) -> AsyncIterator[Settings]:
     """
     Yield the settings; where the base url is `sandbox`, the embedded endpoint runs meanwhile.
     """
-    if config.endpoint.base_url != SANDBOX:
-        yield settings_of(config, start)
+    if settings.endpoint.base_url != SANDBOX:
+        yield settings
         return
     # Only here: nobody else pays for a web server's imports.
     from retouchd.sandbox.app import build_app  # noqa: PLC0415
     from retouchd.sandbox.server import serve  # noqa: PLC0415
 
     async with serve(build_app()) as url:
-        yield settings_of(config, start, base_url=url)
+        yield replace(settings, endpoint=replace(settings.endpoint, base_url=url))
 
 
 async def drain(daemon: Daemon, *, is_watched: bool) -> Ending:

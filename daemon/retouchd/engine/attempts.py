@@ -148,6 +148,8 @@ class Attempts:
         now = self._clock.monotonic()
         self._gate.report(
             Report(
+                job_id=standing.id,
+                common_fault=judgement.common_fault,
                 verdict=attempt.verdict,
                 is_endpoint_failure=judgement.endpoint_failure,
                 slows_pool=judgement.slows_pool,

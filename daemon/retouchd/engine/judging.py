@@ -88,8 +88,9 @@ class Judge:
                 verdict=Verdict.DONE, code="", message=message, request_id=request_id
             )
         else:
-            fault = "; ".join(faults) or str(reply.fault)
-            judgement = judge_bad_success(fault, reply.text, head["headers"], body, answered_at)
+            fault = "no picture that can be decoded" if faults else str(reply.fault)
+            text = "; ".join(faults) or reply.text
+            judgement = judge_bad_success(fault, text, head["headers"], body, answered_at)
         return judgement, reply.usage
 
     async def _decode(

@@ -76,11 +76,12 @@ class Pipeline:
         Take the next steps of a job until it is over or must wait.
         """
         while True:
+            standing = None
             try:
                 standing = await asyncio.to_thread(self._spool.load, job_id)
                 outcome = await self._step(standing)
             except (Blocked, FetchLater, OSError) as obstacle:
-                return self._obstructed(job_id, str(obstacle))
+                return self._obstructed(job_id, standing, str(obstacle))
             if outcome is not None:
                 return outcome
 
@@ -90,6 +91,7 @@ class Pipeline:
 
         The attempt is noted first; the third note for the same step sends the job to `error/` instead.
         """
+        standing = None
         try:
             await self.note_crash(job_id)
             standing = await asyncio.to_thread(self._spool.load, job_id)
@@ -98,7 +100,7 @@ class Pipeline:
             elif standing.phase is Phase.CLAIMED:
                 await self._prepare(standing)
         except (Blocked, FetchLater, OSError) as obstacle:
-            self._obstructed(job_id, str(obstacle))
+            self._obstructed(job_id, standing, str(obstacle))
             # An obstacle that could be told is no crash.
             await asyncio.to_thread(self._spool.clear_crashes, job_id)
 
@@ -261,10 +263,11 @@ class Pipeline:
             due_since=now if is_probe else self._gate.due_since,
         )
 
-    def _obstructed(self, job_id: str, reason: str) -> Wait:
+    def _obstructed(self, job_id: str, standing: Standing | None, reason: str) -> Wait:
         if self._obstacles.get(job_id) != reason:
             self._obstacles[job_id] = reason
-            log.warning("job.waiting", job=job_id, reason=reason)
+            known = about(standing.job) if standing and standing.job else {"job": job_id}
+            log.warning("job.waiting", **known, reason=reason)
         return Wait(seconds=_BLOCKED_SECONDS, reason=reason)
 
 

@@ -1,8 +1,9 @@
 """
 When the gate is held and when it opens: whether the endpoint is to be asked at all.
 
-The gate holds everything back in two cases. *Account*: the endpoint said that nothing will be accepted
-before a person has acted. *Outage*: five endpoint failures in a row, or three of the only job. Held, it
+The gate holds everything back in three cases. *Account*: the endpoint said that nothing will be accepted
+before a person has acted. *Configuration*: three different files in a row suffered the same fault, so
+it is not theirs. *Outage*: five endpoint failures in a row, or three of the only job. Held, the gate
 lets one probe through at growing intervals, and opens by itself when one of them gets an answer.
 Seconds of the monotonic clock throughout.
 """
@@ -14,6 +15,7 @@ from retouchd.rules.job import Verdict
 
 FAILURES_TO_HOLD = 5
 FAILURES_OF_THE_ONLY_JOB = 3
+FILES_OF_ONE_FAULT = 3
 FIRST_PROBE_SECONDS = 60.0
 LONGEST_PROBE_SECONDS = 3600.0
 
@@ -24,7 +26,15 @@ class Cause(StrEnum):
     """
 
     ACCOUNT = "account"
+    CONFIGURATION = "configuration"
     OUTAGE = "outage"
+
+    @property
+    def needs_person(self) -> bool:
+        """
+        Return whether no time will mend it: files are better off in the inbox meanwhile.
+        """
+        return self is not Cause.OUTAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +54,13 @@ class Hold:
 class Pace:
     """
     The gate's memory: endpoint failures in a row, the hold if there is one, and a pause after a 429.
+
+    `sufferers` are the jobs that met the same `common_fault` one after the other.
     """
 
     failures: int = 0
+    common_fault: str | None = None
+    sufferers: frozenset[str] = frozenset()
     hold: Hold | None = None
     not_before: float = 0.0
 
@@ -55,8 +69,12 @@ class Pace:
 class Report:
     """
     What one closed attempt tells the gate. `sent_at` and `now` are of the monotonic clock.
+
+    `common_fault` says what was wrong if it is of the kind that a configuration causes, not a file.
     """
 
+    job_id: str = ""
+    common_fault: str | None = None
     verdict: Verdict
     is_endpoint_failure: bool
     slows_pool: bool
@@ -77,6 +95,9 @@ def after(pace: Pace, report: Report) -> Pace:
         return pace  # Sent before the hold: it says nothing about now.
     if report.verdict is Verdict.ACCOUNT:
         return replace(pace, hold=_next_hold(pace.hold, Cause.ACCOUNT, report))
+    pace = _with_fault(pace, report)
+    if len(pace.sufferers) >= FILES_OF_ONE_FAULT:
+        return replace(pace, hold=_next_hold(pace.hold, Cause.CONFIGURATION, report))
     if not report.is_endpoint_failure:
         return replace(pace, failures=0, hold=None)
     failures = pace.failures + 1
@@ -84,6 +105,13 @@ def after(pace: Pace, report: Report) -> Pace:
     if pace.hold is not None or failures >= limit:
         return replace(pace, failures=failures, hold=_next_hold(pace.hold, Cause.OUTAGE, report))
     return replace(pace, failures=failures)
+
+
+def _with_fault(pace: Pace, report: Report) -> Pace:
+    if report.common_fault is None:
+        return replace(pace, common_fault=None, sufferers=frozenset())
+    known = pace.sufferers if pace.common_fault == report.common_fault else frozenset()
+    return replace(pace, common_fault=report.common_fault, sufferers=known | {report.job_id})
 
 
 def probe_now(pace: Pace, now: float) -> Pace:
@@ -95,6 +123,13 @@ def probe_now(pace: Pace, now: float) -> Pace:
     return replace(pace, not_before=now, hold=replace(pace.hold, probe_at=now))
 
 
+def _accusation(report: Report) -> str:
+    return (
+        f"{FILES_OF_ONE_FAULT} files in a row met the same fault: {report.common_fault}. "
+        "Check [edit] and endpoint.base_url in the configuration."
+    )
+
+
 def _next_hold(hold: Hold | None, cause: Cause, report: Report) -> Hold:
     if hold is None or hold.cause is not cause:
         since, probes = report.now, 0
@@ -104,7 +139,7 @@ def _next_hold(hold: Hold | None, cause: Cause, report: Report) -> Hold:
     wait = max(wait, min(report.retry_after, LONGEST_PROBE_SECONDS))
     return Hold(
         cause=cause,
-        reason=report.reason,
+        reason=report.reason if cause is not Cause.CONFIGURATION else _accusation(report),
         since=since,
         probes=probes,
         probe_at=report.now + wait,

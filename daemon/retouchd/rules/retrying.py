@@ -98,7 +98,7 @@ def next_move(attempts: Sequence[Attempt], budget: Budget, weather: Weather) -> 
     last = attempts[-1] if attempts else None
     if last is not None and last.problem is not None:
         return Fail(problem=last.problem)
-    if weather.hold is Cause.ACCOUNT and not doubts:
+    if weather.hold is not None and weather.hold.needs_person and not doubts:
         return Return(reason="the endpoint accepts nothing before a person has acted")
     if last is None:
         return Ask()

@@ -41,6 +41,7 @@ class Judgement:
     control characters or keys. `job_code` names the fault should the job end with this verdict; None where
     no file is at fault. `retry_after` is in seconds. `endpoint_failure` counts toward the breaker;
     `slows_pool` delays every request, not this job's alone. `parameter` is the field refused, if named.
+    `common_fault` says what was wrong if a configuration, not a file, is the likely cause.
     """
 
     verdict: Verdict
@@ -52,6 +53,7 @@ class Judgement:
     endpoint_failure: bool = False
     slows_pool: bool = False
     parameter: str | None = None
+    common_fault: str | None = None
     request_id: str | None = None
 
 
@@ -156,6 +158,7 @@ def judge_bad_success(
         code=JobCode.BAD_RESPONSE.value,
         message=safe_text(f"{fault}: {text}" if text else fault),
         job_code=JobCode.BAD_RESPONSE,
+        common_fault=f"the answer holds no picture ({fault})",
         hint=_BAD_SUCCESS_HINT,
         request_id=request_id_of(headers, error.message),
     )
@@ -181,6 +184,7 @@ def _judgement(
         endpoint_failure=meaning.verdict in {Verdict.TRANSIENT, Verdict.IN_DOUBT},
         slows_pool=topic is Topic.THROTTLED,
         parameter=None if parameter is None else safe_text(parameter),
+        common_fault=_common_fault(topic, parameter),
         request_id=request_id,
     )
 
@@ -225,6 +229,12 @@ def _topic_of_parameter(topic: Topic, parameter: str | None) -> Topic:
             return Topic.REQUEST
         case _:
             return Topic.PARAMETER
+
+
+def _common_fault(topic: Topic, parameter: str | None) -> str | None:
+    if topic is not Topic.PARAMETER or not parameter:
+        return None
+    return f"the endpoint refuses {safe_text(parameter)}"
 
 
 def _can_never_pass(message: str) -> bool:
