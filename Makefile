@@ -15,7 +15,7 @@ test: .venv/installed-dev
 	$(BIN)/ruff check daemon tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto
 
 format: .venv/installed-dev
 	$(BIN)/ruff format daemon tests
