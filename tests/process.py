@@ -249,7 +249,7 @@ class Station:
         """
         Run `retouchd` with the station's configuration to its end; return the exit code too.
         """
-        running = self.start(*arguments, **environment)
+        running = self.start(*arguments, is_journal=False, **environment)
         return running.end(), running
 
     def bare(self, *arguments: str, **environment: str) -> tuple[int, Running]:

@@ -36,7 +36,7 @@ def finding(text: str, what: str) -> str:
     return next(line for line in text.splitlines() if line.strip().startswith(what))
 
 
-def test_a_good_setup_passes(station: Station):
+def test_a_good_setup_passes(station: Station) -> None:
     """
     0, and a line each for configuration, the five folders, endpoint and model; nothing is changed.
     """
@@ -55,7 +55,7 @@ def test_a_good_setup_passes(station: Station):
     assert running.err == ""
 
 
-def test_the_table_is_plain_text_for_programs(station: Station):
+def test_the_table_is_plain_text_for_programs(station: Station) -> None:
     """
     Outside a terminal there are neither colours nor the names of colours in it.
     """
@@ -66,7 +66,7 @@ def test_the_table_is_plain_text_for_programs(station: Station):
     assert "[/]" not in running.out
 
 
-def test_a_terminal_shows_colours_as_colours(station: Station):
+def test_a_terminal_shows_colours_as_colours(station: Station) -> None:
     """
     On a terminal the marks are coloured, not spelt.
     """
@@ -77,7 +77,7 @@ def test_a_terminal_shows_colours_as_colours(station: Station):
     assert "[green]" not in shown
 
 
-def test_an_endpoint_that_cannot_be_reached(station: Station, nobody: str):
+def test_an_endpoint_that_cannot_be_reached(station: Station, nobody: str) -> None:
     """
     75, and the finding names the address and the key of the configuration.
     """
@@ -91,7 +91,7 @@ def test_an_endpoint_that_cannot_be_reached(station: Station, nobody: str):
     assert "endpoint.base_url" in line
 
 
-def test_a_key_that_is_refused(station: Station):
+def test_a_key_that_is_refused(station: Station) -> None:
     """
     75, and the finding names the key of the configuration but never the key itself.
     """
@@ -108,7 +108,7 @@ def test_a_key_that_is_refused(station: Station):
     assert "sk-CANARY" not in running.out + running.err
 
 
-def test_faults_of_folders_and_endpoint_are_found_together(station: Station, nobody: str):
+def test_faults_of_folders_and_endpoint_are_found_together(station: Station, nobody: str) -> None:
     """
     78 for folders that are not there, and the endpoint is looked at all the same.
     """
@@ -124,7 +124,7 @@ def test_faults_of_folders_and_endpoint_are_found_together(station: Station, nob
     assert running.out.count("FAULT") == 3
 
 
-def test_folders_in_one_another(station: Station):
+def test_folders_in_one_another(station: Station) -> None:
     """
     78, naming both keys; links are seen through.
     """
@@ -140,7 +140,7 @@ def test_folders_in_one_another(station: Station):
     assert "lies inside folders.inbox" in running.out
 
 
-def test_faults_of_the_configuration(station: Station):
+def test_faults_of_the_configuration(station: Station) -> None:
     """
     78 with a line for each, and no traceback.
     """
@@ -154,7 +154,7 @@ def test_faults_of_the_configuration(station: Station):
     assert "Traceback" not in running.err
 
 
-def test_configuration_and_folders_are_found_together(station: Station):
+def test_configuration_and_folders_are_found_together(station: Station) -> None:
     """
     A bad size in [edit] hides neither the folder that is missing nor the endpoint.
     """
@@ -169,7 +169,7 @@ def test_configuration_and_folders_are_found_together(station: Station):
     assert finding(running.out, "endpoint")
 
 
-def test_a_model_that_is_not_listed_is_only_a_warning(station: Station):
+def test_a_model_that_is_not_listed_is_only_a_warning(station: Station) -> None:
     """
     0: the endpoint may serve what it does not list; the finding names models it has.
     """
@@ -183,7 +183,7 @@ def test_a_model_that_is_not_listed_is_only_a_warning(station: Station):
     assert "gpt-image-2" in line
 
 
-def test_a_model_that_is_to_be_shut_down_is_a_warning(station: Station):
+def test_a_model_that_is_to_be_shut_down_is_a_warning(station: Station) -> None:
     """
     0, and the finding names the day.
     """
@@ -195,7 +195,7 @@ def test_a_model_that_is_to_be_shut_down_is_a_warning(station: Station):
     assert "2026-12-01" in finding(running.out, "edit.model")
 
 
-def test_it_looks_while_the_daemon_runs(station: Station):
+def test_it_looks_while_the_daemon_runs(station: Station) -> None:
     """
     A running daemon is no fault and is not disturbed.
     """

@@ -15,7 +15,7 @@ import pytest
 
 from process import RETOUCHD, Running, Station, open_station
 from retouchd import __version__
-from retouchd.cli.compose import read, settings_of
+from retouchd.cli.compose import settings_from
 
 COMMANDS = ("init", "check", "run", "once", "demo", "sandbox")
 FOLDERS = ("inbox", "outbox", "done", "error", "work")
@@ -30,7 +30,7 @@ def station(tmp_path: Path) -> Iterator[Station]:
 # Help, version, usage.
 
 
-def test_every_command_explains_itself(station: Station):
+def test_every_command_explains_itself(station: Station) -> None:
     """
     `--help` shows how a command is used and ends well; without a command it shows them all.
     """
@@ -46,7 +46,7 @@ def test_every_command_explains_itself(station: Station):
 
 
 @pytest.mark.parametrize("command", [(RETOUCHD,), (sys.executable, "-m", "retouchd")])
-def test_the_version_is_shown(station: Station, command: tuple[str, ...]):
+def test_the_version_is_shown(station: Station, command: tuple[str, ...]) -> None:
     """
     By its own name and as a module it is the same program.
     """
@@ -56,7 +56,7 @@ def test_the_version_is_shown(station: Station, command: tuple[str, ...]):
     assert running.out == f"retouchd {__version__}\n"
 
 
-def test_help_is_quick(station: Station):
+def test_help_is_quick(station: Station) -> None:
     """
     To explain itself it loads neither the client, nor Pillow, nor the watcher.
     """
@@ -68,7 +68,7 @@ def test_help_is_quick(station: Station):
     assert loaded.isdisjoint({"httpx", "PIL", "watchdog"})
 
 
-def test_wrong_usage_ends_with_2(station: Station):
+def test_wrong_usage_ends_with_2(station: Station) -> None:
     """
     A command or an option that does not exist is named, without a traceback.
     """
@@ -90,7 +90,7 @@ def test_wrong_usage_ends_with_2(station: Station):
 # init.
 
 
-def test_init_makes_folders_and_a_configuration_that_loads(station: Station):
+def test_init_makes_folders_and_a_configuration_that_loads(station: Station) -> None:
     """
     Five folders and a config.toml that leads to them; it says what was made and where to drop.
     """
@@ -100,12 +100,13 @@ def test_init_makes_folders_and_a_configuration_that_loads(station: Station):
 
     assert code == 0
     assert {path.name for path in there.iterdir()} == {*FOLDERS, "config.toml"}
-    assert settings_of(*read(there / "config.toml")).folders.inbox == there / "inbox"
+    _, settings = settings_from(there / "config.toml")
+    assert settings.folders.inbox == there / "inbox"
     for place in ("photos/hot/config.toml", os.fspath(there / "inbox")):
         assert place in running.out
 
 
-def test_init_goes_to_retouch_by_default(station: Station):
+def test_init_goes_to_retouch_by_default(station: Station) -> None:
     """
     Without a folder it makes ./retouch.
     """
@@ -115,7 +116,7 @@ def test_init_goes_to_retouch_by_default(station: Station):
     assert (station.root / "retouch" / "config.toml").is_file()
 
 
-def test_init_never_overwrites(station: Station):
+def test_init_never_overwrites(station: Station) -> None:
     """
     A changed config.toml and a waiting photo stay as they are; only what is missing is made.
     """
@@ -133,7 +134,7 @@ def test_init_never_overwrites(station: Station):
 
 
 @pytest.mark.parametrize("place", ["config.toml", "config.toml/below"])
-def test_init_into_a_place_that_cannot_be_made(station: Station, place: str):
+def test_init_into_a_place_that_cannot_be_made(station: Station, place: str) -> None:
     """
     A file in the way is a fault of 78, told in a sentence for each folder.
     """
@@ -151,7 +152,7 @@ def test_init_into_a_place_that_cannot_be_made(station: Station, place: str):
 # What cannot start.
 
 
-def test_a_second_daemon_is_refused(station: Station):
+def test_a_second_daemon_is_refused(station: Station) -> None:
     """
     73, and the message names the work folder and the process that holds it; the first one goes on.
     """
@@ -166,7 +167,7 @@ def test_a_second_daemon_is_refused(station: Station):
     assert first.process.poll() is None
 
 
-def test_a_configuration_that_is_not_there(station: Station):
+def test_a_configuration_that_is_not_there(station: Station) -> None:
     """
     78, and the message names the file that was asked for and how to make one.
     """
@@ -182,7 +183,7 @@ def test_a_configuration_that_is_not_there(station: Station):
         assert f"{station.config} is not there" in running.err + running.out
 
 
-def test_every_fault_of_the_file_is_listed(station: Station):
+def test_every_fault_of_the_file_is_listed(station: Station) -> None:
     """
     78 with a line for each fault, the nearest key for each unknown one, and no traceback.
     """
@@ -207,7 +208,7 @@ def test_every_fault_of_the_file_is_listed(station: Station):
     assert "Traceback" not in running.err
 
 
-def test_every_fault_between_keys_is_listed(station: Station):
+def test_every_fault_between_keys_is_listed(station: Station) -> None:
     """
     78 for a size the model does not take, a limit nobody knows, and folders without a place, all at once.
     """
@@ -228,7 +229,7 @@ def test_every_fault_between_keys_is_listed(station: Station):
     assert "Traceback" not in running.err
 
 
-def test_faults_of_every_kind_are_listed_together(station: Station):
+def test_faults_of_every_kind_are_listed_together(station: Station) -> None:
     """
     Whoever mends all that one start lists need not fear the next: keys, sizes and folders come at once.
     """
@@ -244,7 +245,7 @@ def test_faults_of_every_kind_are_listed_together(station: Station):
         assert fault in running.err, fault
 
 
-def test_toml_that_is_none(station: Station):
+def test_toml_that_is_none(station: Station) -> None:
     """
     78, naming the file and the line.
     """
@@ -258,7 +259,7 @@ def test_toml_that_is_none(station: Station):
     assert "Traceback" not in running.err
 
 
-def test_nested_and_missing_folders(station: Station):
+def test_nested_and_missing_folders(station: Station) -> None:
     """
     78 naming both keys of folders in one another, or the folder that is not there.
     """
@@ -303,7 +304,7 @@ def asked(port: int, key: str | None) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_sandbox_says_where_it_listens(station: Station, number: signal.Signals):
+def test_sandbox_says_where_it_listens(station: Station, number: signal.Signals) -> None:
     """
     It prints its address, serves whoever asks, and ends with 0 when it is stopped.
     """
@@ -315,7 +316,7 @@ def test_sandbox_says_where_it_listens(station: Station, number: signal.Signals)
     assert running.err == ""
 
 
-def test_sandbox_with_a_key_refuses_others(station: Station):
+def test_sandbox_with_a_key_refuses_others(station: Station) -> None:
     """
     With `--key` only that key opens it.
     """
@@ -326,7 +327,7 @@ def test_sandbox_with_a_key_refuses_others(station: Station):
     assert asked(port, None) == 401
 
 
-def test_sandbox_on_a_taken_port(station: Station):
+def test_sandbox_on_a_taken_port(station: Station) -> None:
     """
     The message names the port and what to do, without a traceback.
     """

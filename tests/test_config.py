@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretStr
 from retouchd.cli.compose import read, settings_of
 from retouchd.cli.init import example
 from retouchd.config import PLACES, Config, find, load
+from retouchd.engine.settings import Settings
 from retouchd.errors import ConfigurationError
 
 SECTIONS = ("folders", "endpoint", "edit", "intake", "images", "logging")
@@ -49,9 +50,29 @@ def problems_of(path: Path | None, text: str | None = None) -> tuple[str, ...]:
     if text is not None:
         assert path is not None
         path.write_text(text, "utf-8")
-    with pytest.raises(ConfigurationError) as caught:
-        settings_of(*read(path))
-    return caught.value.problems
+    try:
+        config, start, problems = read(path)
+    except ConfigurationError as error:
+        return error.problems
+    more = settings_of(config, start)[1] if config else []
+    assert problems or more, "nothing is wrong"
+    return (*problems, *more)
+
+
+def loaded(path: Path) -> Config:
+    config, faults = load(path)
+    assert config is not None
+    assert not faults
+    return config
+
+
+def settled(path: Path | None) -> Settings:
+    config, start, problems = read(path)
+    assert config is not None
+    settings, more = settings_of(config, start)
+    assert settings is not None
+    assert not [*problems, *more]
+    return settings
 
 
 def credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
@@ -64,7 +85,7 @@ def credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> No
 # Where it is found.
 
 
-def test_the_search_goes_from_near_to_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_search_goes_from_near_to_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     --config wins over $RETOUCHD_CONFIG, that over ./config.toml, that over the one at home.
     """
@@ -86,14 +107,14 @@ def test_the_search_goes_from_near_to_far(tmp_path: Path, monkeypatch: pytest.Mo
     ]
 
 
-def test_the_machines_configuration_comes_last():
+def test_the_machines_configuration_comes_last() -> None:
     """
     What holds for the whole machine is read only where nothing nearer is found.
     """
     assert PLACES[-1] == Path("/etc/retouchd/config.toml")
 
 
-def test_a_variable_that_names_no_file_is_a_fault(monkeypatch: pytest.MonkeyPatch):
+def test_a_variable_that_names_no_file_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     $RETOUCHD_CONFIG says what is wanted: another file is not taken in its place.
     """
@@ -105,7 +126,7 @@ def test_a_variable_that_names_no_file_is_a_fault(monkeypatch: pytest.MonkeyPatc
     assert "/nowhere/retouchd.toml is not there" in problem
 
 
-def test_no_configuration_at_all():
+def test_no_configuration_at_all() -> None:
     """
     Without a file and without folders in the environment there is nothing to work on.
     """
@@ -115,14 +136,14 @@ def test_no_configuration_at_all():
     assert "--config" in problem
 
 
-def test_the_environment_alone_can_be_the_configuration(monkeypatch: pytest.MonkeyPatch):
+def test_the_environment_alone_can_be_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     A container needs no file: relative places start where the command does.
     """
     monkeypatch.setenv("RETOUCHD_FOLDERS__ROOT", "photos")
     monkeypatch.setenv("RETOUCHD_INTAKE__SETTLE_SECONDS", "0.5")
 
-    settings = settings_of(*read(None))
+    settings = settled(None)
 
     assert settings.folders.inbox == Path.cwd() / "photos/inbox"
     assert settings.patience.settle_seconds == 0.5
@@ -133,36 +154,38 @@ def test_the_environment_alone_can_be_the_configuration(monkeypatch: pytest.Monk
 
 def test_the_key_comes_from_the_nearest_source(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """
     Our own variable wins over systemd's credential, that over the file, that over OPENAI_API_KEY.
     """
     file.write_text("[endpoint]\n")
-    keys = [key_of(load(file))]
+    keys = [key_of(loaded(file))]
     monkeypatch.setenv("OPENAI_API_KEY", "sk-openai")
-    keys.append(key_of(load(file)))
+    keys.append(key_of(loaded(file)))
     file.write_text('[endpoint]\napi_key = "sk-file"\n')
-    keys.append(key_of(load(file)))
+    keys.append(key_of(loaded(file)))
     credentials(tmp_path, monkeypatch, "sk-credential\n")
-    keys.append(key_of(load(file)))
+    keys.append(key_of(loaded(file)))
     monkeypatch.setenv("RETOUCHD_ENDPOINT__API_KEY", "sk-own")
-    keys.append(key_of(load(file)))
+    keys.append(key_of(loaded(file)))
 
     assert keys == [None, "sk-openai", "sk-file", "sk-credential", "sk-own"]
 
 
-def test_the_address_comes_from_the_nearest_source(file: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_address_comes_from_the_nearest_source(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """
     Our own variable wins over the file, that over OPENAI_BASE_URL, that over the default.
     """
     file.write_text("[endpoint]\n")
-    addresses = [load(file).endpoint.base_url]
+    addresses = [loaded(file).endpoint.base_url]
     monkeypatch.setenv("OPENAI_BASE_URL", "https://openai.example/v1/")
-    addresses.append(load(file).endpoint.base_url)
+    addresses.append(loaded(file).endpoint.base_url)
     file.write_text('[endpoint]\nbase_url = "https://file.example/v1"\n')
-    addresses.append(load(file).endpoint.base_url)
+    addresses.append(loaded(file).endpoint.base_url)
     monkeypatch.setenv("RETOUCHD_ENDPOINT__BASE_URL", "https://own.example/v1")
-    addresses.append(load(file).endpoint.base_url)
+    addresses.append(loaded(file).endpoint.base_url)
 
     assert addresses == [
         "https://api.openai.com/v1",
@@ -172,14 +195,16 @@ def test_the_address_comes_from_the_nearest_source(file: Path, monkeypatch: pyte
     ]
 
 
-def test_sources_are_laid_over_each_other_key_by_key(file: Path, monkeypatch: pytest.MonkeyPatch):
+def test_sources_are_laid_over_each_other_key_by_key(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """
     A variable for one key of a section leaves the file's other keys of it alone.
     """
     file.write_text('[endpoint]\nconcurrency = 2\nmax_attempts = 9\nheaders = {X-Group = "a"}\n')
     monkeypatch.setenv("RETOUCHD_ENDPOINT__CONCURRENCY", "7")
 
-    endpoint = load(file).endpoint
+    endpoint = loaded(file).endpoint
 
     assert (endpoint.concurrency, endpoint.max_attempts) == (7, 9)
     assert endpoint.headers == {"X-Group": "a"}
@@ -187,7 +212,7 @@ def test_sources_are_laid_over_each_other_key_by_key(file: Path, monkeypatch: py
 
 def test_every_kind_of_key_can_come_from_the_environment(
     file: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """
     Numbers and flags as they are written, lists and tables as JSON.
     """
@@ -197,14 +222,14 @@ def test_every_kind_of_key_can_come_from_the_environment(
     monkeypatch.setenv("RETOUCHD_EDIT__N", "3")
     monkeypatch.setenv("RETOUCHD_LIMITS", '{"my-*": {"max_n": 2}}')
 
-    settings = settings_of(*read(file))
+    settings = settled(file)
 
     assert (settings.recursive, settings.ignore) == (False, ("*.bak",))
     assert settings.edit.parameters == {"n": 3}
     assert settings.limits("my-model").max_n == 2
 
 
-def test_relative_places_start_at_the_file(file: Path):
+def test_relative_places_start_at_the_file(file: Path) -> None:
     """
     Wherever the command is run, folders and the certificate lie where the file says.
     """
@@ -213,7 +238,7 @@ def test_relative_places_start_at_the_file(file: Path):
         '[endpoint]\nca_file = "relay-ca.pem"\n'
     )
 
-    settings = settings_of(*read(file))
+    settings = settled(file)
 
     assert settings.folders.inbox == file.parent / "hot/inbox"
     assert settings.folders.done.resolve() == (file.parent / "../shelf").resolve()
@@ -221,14 +246,14 @@ def test_relative_places_start_at_the_file(file: Path):
     assert settings.endpoint.ca_file == file.parent / "relay-ca.pem"
 
 
-def test_a_relative_file_is_enough(monkeypatch: pytest.MonkeyPatch):
+def test_a_relative_file_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     A file named relative to where the command is run leads to absolute folders all the same.
     """
     Path("sub").mkdir()
     Path("sub/own.toml").write_text('[folders]\nroot = "."\n')
 
-    settings = settings_of(*read(Path("sub/own.toml")))
+    settings = settled(Path("sub/own.toml"))
 
     assert settings.folders.work == Path.cwd() / "sub/work"
 
@@ -253,10 +278,15 @@ def test_a_relative_file_is_enough(monkeypatch: pytest.MonkeyPatch):
         ('endpoint = "https://relay.example"\n', ("endpoint", "[endpoint]")),
     ],
 )
-def test_a_fault_names_its_key_and_what_to_do(file: Path, text: str, parts: tuple[str, ...]):
+def test_a_fault_names_its_key_and_what_to_do(
+    file: Path, text: str, parts: tuple[str, ...]
+) -> None:
     """
     One line for a fault: the file, the key, and what it may be.
     """
+    if "[folders]" not in text:
+        text += '[folders]\nroot = "."\n'
+
     (problem,) = problems_of(file, text)
 
     for part in (os.fspath(file), *parts):
@@ -275,7 +305,9 @@ def test_a_fault_names_its_key_and_what_to_do(file: Path, text: str, parts: tupl
         ('[limits."my-*"]\nmax_n = "two"\n', ("my-*", "max_n", "whole number")),
     ],
 )
-def test_a_fault_between_keys_is_refused_at_start(file: Path, text: str, parts: tuple[str, ...]):
+def test_a_fault_between_keys_is_refused_at_start(
+    file: Path, text: str, parts: tuple[str, ...]
+) -> None:
     """
     What no request could ever pass is said before the first photo, with what can be taken instead.
     """
@@ -285,7 +317,7 @@ def test_a_fault_between_keys_is_refused_at_start(file: Path, text: str, parts: 
         assert part in problem
 
 
-def test_a_missing_root_names_every_folder_without_a_place(file: Path):
+def test_a_missing_root_names_every_folder_without_a_place(file: Path) -> None:
     """
     Of five folders those that have no place are named, with the key that gives them one.
     """
@@ -297,7 +329,7 @@ def test_a_missing_root_names_every_folder_without_a_place(file: Path):
         assert "folders.root" in problem
 
 
-def test_a_key_never_stands_in_a_fault(file: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_key_never_stands_in_a_fault(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     A faulty configuration is shown to others when help is sought: the key is not in it.
     """
@@ -310,7 +342,7 @@ def test_a_key_never_stands_in_a_fault(file: Path, monkeypatch: pytest.MonkeyPat
     assert "sk-CANARY" not in "".join(problems)
 
 
-def test_a_misspelt_variable_is_a_fault(file: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_misspelt_variable_is_a_fault(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     An unknown key is an error wherever it stands; the sentence speaks of the variable, not of the file.
     """
@@ -322,7 +354,9 @@ def test_a_misspelt_variable_is_a_fault(file: Path, monkeypatch: pytest.MonkeyPa
     assert os.fspath(file) not in problem
 
 
-def test_a_variable_of_a_misspelt_section_is_a_fault(file: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_variable_of_a_misspelt_section_is_a_fault(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """
     A key that was meant for the endpoint must not vanish without a word.
     """
@@ -334,7 +368,7 @@ def test_a_variable_of_a_misspelt_section_is_a_fault(file: Path, monkeypatch: py
     assert "endpoint" in problem.lower()
 
 
-def test_a_variable_that_is_no_json_is_named(file: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_variable_that_is_no_json_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     A table in the environment is JSON; one that is none is told by the name it has there.
     """
@@ -355,7 +389,7 @@ def test_a_variable_that_is_no_json_is_named(file: Path, monkeypatch: pytest.Mon
         (None, "cannot be read"),
     ],
 )
-def test_a_file_that_cannot_be_read(file: Path, content: bytes | None, part: str):
+def test_a_file_that_cannot_be_read(file: Path, content: bytes | None, part: str) -> None:
     """
     Broken TOML, another encoding, a folder in its place: the file is named.
     """
@@ -370,13 +404,13 @@ def test_a_file_that_cannot_be_read(file: Path, content: bytes | None, part: str
     assert part.lower() in problem.lower()
 
 
-def test_a_file_saved_by_notepad_is_read(file: Path):
+def test_a_file_saved_by_notepad_is_read(file: Path) -> None:
     """
     A byte order mark before the first line is no fault.
     """
     file.write_bytes(b'\xef\xbb\xbf[folders]\r\nroot = "."\r\n')
 
-    assert load(file).folders.root == Path()
+    assert loaded(file).folders.root == Path()
 
 
 # The example.
@@ -403,29 +437,29 @@ def uncommented() -> str:
     return _KEY_LINE.sub("", example())
 
 
-def test_the_example_holds_every_key():
+def test_the_example_holds_every_key() -> None:
     """
     Whatever can be set stands in config.example.toml, commented or not, and nothing else does.
     """
     assert sorted(keys_in(tomllib.loads(uncommented()))) == sorted(keys_of(Config))
 
 
-def test_the_example_is_the_default_as_it_stands(file: Path):
+def test_the_example_is_the_default_as_it_stands(file: Path) -> None:
     """
     As it comes it sets nothing but the root.
     """
     file.write_text(example(), "utf-8")
 
-    assert load(file).model_dump(exclude_defaults=True) == {"folders": {"root": Path()}}
+    assert loaded(file).model_dump(exclude_defaults=True) == {"folders": {"root": Path()}}
 
 
-def test_the_example_loads_with_every_key_set(file: Path):
+def test_the_example_loads_with_every_key_set(file: Path) -> None:
     """
     Whoever removes the comment mark of a line has a line that is right.
     """
     file.write_text(uncommented(), "utf-8")
 
-    config = load(file)
+    config = loaded(file)
 
     assert config.endpoint.api_key == SecretStr("sk-…")
     assert config.limits == {
@@ -433,12 +467,12 @@ def test_the_example_loads_with_every_key_set(file: Path):
     }
 
 
-def test_the_example_shows_the_defaults(file: Path):
+def test_the_example_shows_the_defaults(file: Path) -> None:
     """
     "Every key stands here with its default": each that has one shows it.
     """
     file.write_text(uncommented(), "utf-8")
-    shown, default = load(file).model_dump(), Config().model_dump()
+    shown, default = loaded(file).model_dump(), Config().model_dump()
 
     for section in SECTIONS:
         for key, value in default[section].items():
@@ -446,7 +480,7 @@ def test_the_example_shows_the_defaults(file: Path):
                 assert shown[section][key] == value, f"{section}.{key}"
 
 
-def test_every_line_of_the_example_fits_a_screen():
+def test_every_line_of_the_example_fits_a_screen() -> None:
     """
     It is read in a terminal: no line is longer than 112 signs.
     """

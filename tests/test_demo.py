@@ -32,7 +32,7 @@ def contents(root: Path) -> dict[str, bytes]:
     }
 
 
-def test_two_photos_are_edited_and_one_is_explained(station: Station):
+def test_two_photos_are_edited_and_one_is_explained(station: Station) -> None:
     """
     Within 15 seconds: three originals in a table, two pictures in outbox/, a rocket in error/ and why.
     """
@@ -54,7 +54,7 @@ def test_two_photos_are_edited_and_one_is_explained(station: Station):
     assert running.err == ""
 
 
-def test_a_second_demo_overwrites_nothing(station: Station):
+def test_a_second_demo_overwrites_nothing(station: Station) -> None:
     """
     In the same folder all of the first one stays as it was, and the second one's files stand beside it.
     """
@@ -73,7 +73,7 @@ def test_a_second_demo_overwrites_nothing(station: Station):
         assert name in running.out
 
 
-def test_a_photo_of_ones_own_in_the_way_is_never_overwritten(station: Station):
+def test_a_photo_of_ones_own_in_the_way_is_never_overwritten(station: Station) -> None:
     """
     Whoever runs the demo in a folder that is in use keeps every picture that lies there.
     """
@@ -86,7 +86,7 @@ def test_a_photo_of_ones_own_in_the_way_is_never_overwritten(station: Station):
     assert mine in map(digest, kept), "the person's cat.jpg is gone"
 
 
-def test_the_environment_never_leads_the_demo_to_a_paid_endpoint(station: Station):
+def test_the_environment_never_leads_the_demo_to_a_paid_endpoint(station: Station) -> None:
     """
     Where a service's variables are set, the demo still asks the embedded endpoint, in its own folders.
     """

@@ -40,7 +40,7 @@ def control_signs(line: str) -> list[str]:
 # Lines.
 
 
-def test_every_line_is_json(station: Station):
+def test_every_line_is_json(station: Station) -> None:
     """
     Outside a terminal every line of a whole run is an object that begins with timestamp, level and event.
     """
@@ -56,7 +56,7 @@ def test_every_line_is_json(station: Station):
         assert body["level"] in ("debug", "info", "warning", "error")
 
 
-def test_each_change_of_state_is_one_event(station: Station):
+def test_each_change_of_state_is_one_event(station: Station) -> None:
     """
     From start to stop: claimed, sent, refused by the account, paused, returned; woken, resumed, done, failed.
     """
@@ -100,7 +100,7 @@ def check_events(running: Running) -> None:
     assert "bad.txt" in failed["message"]
 
 
-def test_the_journal_gets_priorities(station: Station):
+def test_the_journal_gets_priorities(station: Station) -> None:
     """
     Under journald each line begins with its priority: 6 for what is as it should be, 4 for a warning.
     """
@@ -116,7 +116,7 @@ def test_the_journal_gets_priorities(station: Station):
         assert {"info": "6", "warning": "4"}[json.loads(found[2])["level"]] == found[1]
 
 
-def test_without_the_journal_there_are_no_priorities(station: Station):
+def test_without_the_journal_there_are_no_priorities(station: Station) -> None:
     """
     A file that takes the log gets plain JSON.
     """
@@ -127,7 +127,7 @@ def test_without_the_journal_there_are_no_priorities(station: Station):
     assert "<6>" not in running.err
 
 
-def test_the_level_is_obeyed(station: Station):
+def test_the_level_is_obeyed(station: Station) -> None:
     """
     At "error" a run in which nothing fails unforeseen says nothing.
     """
@@ -145,7 +145,7 @@ def test_the_level_is_obeyed(station: Station):
 NASTY = b"a\nb\x1b[31mc\x7f\xc2\x85\xe2\x80\xa8\xe9.png"
 
 
-def test_no_name_breaks_a_line(station: Station):
+def test_no_name_breaks_a_line(station: Station) -> None:
     """
     A newline, an escape, a separator of lines, a byte that is no UTF-8: each line stays one, and is readable.
     """
@@ -183,7 +183,7 @@ def texts_in(value: Any) -> Iterator[str]:
                 yield from texts_in(each)
 
 
-def test_a_terminal_is_not_led_astray(capsys: pytest.CaptureFixture[str]):
+def test_a_terminal_is_not_led_astray(capsys: pytest.CaptureFixture[str]) -> None:
     """
     For people too a line is one line, and no name can move the cursor or colour what follows.
     """
@@ -218,7 +218,7 @@ SOURCES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("source", [*SOURCES, "environment", "credential"])
-def test_the_key_is_said_nowhere(station: Station, source: str):
+def test_the_key_is_said_nowhere(station: Station, source: str) -> None:
     """
     Whichever way the key came, and though a relay quotes it back, nobody reads it anywhere.
     """
@@ -245,7 +245,7 @@ def test_the_key_is_said_nowhere(station: Station, source: str):
     assert "CANARY" not in said
 
 
-def test_a_refused_key_is_said_nowhere(station: Station):
+def test_a_refused_key_is_said_nowhere(station: Station) -> None:
     """
     A relay that refuses the key and quotes it: neither the log nor the summary nor `check` repeats it.
     """
@@ -261,7 +261,7 @@ def test_a_refused_key_is_said_nowhere(station: Station):
     assert "CANARY" not in everything_said(station, once[1], check[1])
 
 
-def test_a_password_in_the_address_is_said_nowhere(station: Station):
+def test_a_password_in_the_address_is_said_nowhere(station: Station) -> None:
     """
     Some relays take their secret as part of the address; it is one all the same.
     """
@@ -276,7 +276,7 @@ def test_a_password_in_the_address_is_said_nowhere(station: Station):
     assert "CANARY" not in everything_said(station, *runs)
 
 
-def test_a_long_prompt_is_cut_in_the_log(station: Station):
+def test_a_long_prompt_is_cut_in_the_log(station: Station) -> None:
     """
     Neither a prompt that came with a photo nor the configuration's own is logged beyond 200 characters.
     """
@@ -291,7 +291,7 @@ def test_a_long_prompt_is_cut_in_the_log(station: Station):
     assert LONG[:220] not in running.err
 
 
-def test_a_prompt_is_cut_at_200_characters(capsys: pytest.CaptureFixture[str]):
+def test_a_prompt_is_cut_at_200_characters(capsys: pytest.CaptureFixture[str]) -> None:
     """
     What is cut says so by its last sign; what fits stays whole.
     """
@@ -305,7 +305,7 @@ def test_a_prompt_is_cut_at_200_characters(capsys: pytest.CaptureFixture[str]):
     assert whole == "x" * 200
 
 
-def test_a_traceback_is_one_line(capsys: pytest.CaptureFixture[str]):
+def test_a_traceback_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """
     What nobody foresaw is told whole, but in one line of JSON.
     """

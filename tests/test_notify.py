@@ -54,7 +54,7 @@ def hear_the_rest(manager: socket.socket) -> list[str]:
 @pytest.mark.parametrize("is_abstract", [False, True])
 def test_assignments_arrive(
     manager: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_abstract: bool
-):
+) -> None:
     """
     One datagram with a line for each, whether the socket has a place on disk or only a name.
     """
@@ -69,7 +69,7 @@ def test_assignments_arrive(
 
 def test_a_manager_that_does_not_listen_is_no_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """
     Without a manager, or with one that is gone, nothing happens.
     """
@@ -82,7 +82,7 @@ def test_a_manager_that_does_not_listen_is_no_fault(
 
 def test_a_manager_that_does_not_read_holds_nobody_up(
     manager: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """
     When its queue is full, a word is lost rather than waited for: the loop must not stand still.
     """
@@ -105,7 +105,7 @@ def test_a_manager_that_does_not_read_holds_nobody_up(
     assert not is_held_up
 
 
-def test_the_life_of_a_service(station: Station, manager: socket.socket):
+def test_the_life_of_a_service(station: Station, manager: socket.socket) -> None:
     """
     READY after the first scan, STATUS as it works, STOPPING with more time while a paid request is out.
     """

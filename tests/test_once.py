@@ -18,7 +18,7 @@ def station(tmp_path: Path) -> Iterator[Station]:
         yield station
 
 
-def test_it_drains_the_inbox_and_lists_what_waits(station: Station):
+def test_it_drains_the_inbox_and_lists_what_waits(station: Station) -> None:
     """
     Done is counted; an image without a prompt and a prompt without an image are listed with the reason.
     """
@@ -39,7 +39,7 @@ def test_it_drains_the_inbox_and_lists_what_waits(station: Station):
     assert len(waits) == 3
 
 
-def test_it_ends_with_1_where_something_went_wrong(station: Station):
+def test_it_ends_with_1_where_something_went_wrong(station: Station) -> None:
     """
     One job in error among others that are done: both are counted, and the folder with the reason is named.
     """
@@ -54,7 +54,7 @@ def test_it_ends_with_1_where_something_went_wrong(station: Station):
     assert station.tree("error") == ["bad.error.txt", "bad.job.json", "bad.png", "bad.txt"]
 
 
-def test_an_empty_inbox_is_soon_drained(station: Station):
+def test_an_empty_inbox_is_soon_drained(station: Station) -> None:
     """
     Nothing to do is no fault; whoever reads its output as a program finds no codes of a terminal in it.
     """
@@ -66,7 +66,7 @@ def test_an_empty_inbox_is_soon_drained(station: Station):
     assert "\r" not in running.err
 
 
-def test_a_wrong_key_leaves_everything_in_the_inbox(station: Station):
+def test_a_wrong_key_leaves_everything_in_the_inbox(station: Station) -> None:
     """
     75; the summary says that the key was refused, and no file is in error or in work.
     """
@@ -90,7 +90,7 @@ def test_a_wrong_key_leaves_everything_in_the_inbox(station: Station):
 
 
 @pytest.mark.parametrize("count", [1, 7])
-def test_nothing_listening_leaves_everything_in_the_inbox(station: Station, count: int):
+def test_nothing_listening_leaves_everything_in_the_inbox(station: Station, count: int) -> None:
     """
     75 after a few tries, for one photo as for many; no file is in error or in work.
     """
@@ -111,7 +111,7 @@ def test_nothing_listening_leaves_everything_in_the_inbox(station: Station, coun
     assert "Stopped: " in running.out
 
 
-def test_a_terminal_shows_a_progress_bar(station: Station):
+def test_a_terminal_shows_a_progress_bar(station: Station) -> None:
     """
     On a terminal a person sees a bar and how many are finished, instead of log lines.
     """

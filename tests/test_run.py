@@ -35,7 +35,7 @@ def in_work(station: Station) -> list[str]:
     return sorted(path.name for path in (station.folders.work / "jobs").iterdir())
 
 
-def test_photos_dropped_while_it_runs(station: Station):
+def test_photos_dropped_while_it_runs(station: Station) -> None:
     """
     Prompt first, image first, Chinese, in a new sub-folder: each result appears, whole, where it belongs.
     """
@@ -56,7 +56,7 @@ def test_photos_dropped_while_it_runs(station: Station):
     assert (station.folders.done / "花/猫.txt").read_text("utf-8") == "改成黑白，加边框"
 
 
-def test_sigterm_lets_a_request_in_flight_finish(station: Station):
+def test_sigterm_lets_a_request_in_flight_finish(station: Station) -> None:
     """
     It is paid for: its picture is published, nothing new is claimed, and the exit code is 0.
     """
@@ -77,7 +77,7 @@ def test_sigterm_lets_a_request_in_flight_finish(station: Station):
     assert len(endpoint.requests) == 1
 
 
-def test_a_second_signal_stops_at_once(station: Station):
+def test_a_second_signal_stops_at_once(station: Station) -> None:
     """
     Whoever does not want to wait need not; the next start asks for that picture at most once more.
     """
@@ -99,7 +99,7 @@ def test_a_second_signal_stops_at_once(station: Station):
     assert station.tree("outbox") == ["cat.png"]
 
 
-def test_a_kill_in_flight_costs_at_most_what_was_in_flight(station: Station):
+def test_a_kill_in_flight_costs_at_most_what_was_in_flight(station: Station) -> None:
     """
     After kill -9 the next start finishes everything; only requests that were on their way are repeated.
     """
@@ -139,7 +139,7 @@ def is_at_rest(station: Station, running: Running) -> bool:
     return not station.tree("inbox") and not in_work(station) and bool(running.events("job.done"))
 
 
-def test_sighup_makes_a_paused_daemon_ask_at_once(station: Station):
+def test_sighup_makes_a_paused_daemon_ask_at_once(station: Station) -> None:
     """
     An empty account pauses it with nothing in error; after SIGHUP it goes on without its long wait.
     """
@@ -161,7 +161,7 @@ def test_sighup_makes_a_paused_daemon_ask_at_once(station: Station):
     assert len(endpoint.requests) == 2
 
 
-def test_sighup_with_nothing_to_do_is_harmless(station: Station):
+def test_sighup_with_nothing_to_do_is_harmless(station: Station) -> None:
     """
     A reload of the service never ends it.
     """
@@ -174,7 +174,7 @@ def test_sighup_with_nothing_to_do_is_harmless(station: Station):
     assert running.end(signal.SIGINT) == 0
 
 
-def test_it_rests_while_there_is_no_room(station: Station):
+def test_it_rests_while_there_is_no_room(station: Station) -> None:
     """
     With more photos than it may take, it waits for the slow endpoint without working for it.
     """

@@ -380,4 +380,4 @@ def test_the_trash_is_emptied_at_the_next_start(place: Place) -> None:
 
     place.spool.prepare()
 
-    assert os.listdir(trash.parent) == []  # noqa: PTH208 - hidden names too
+    assert os.listdir(trash.parent) == []
