@@ -3,6 +3,7 @@ The way in: what is taken, when, in which order, and what waits; with the kernel
 """
 
 import asyncio
+import errno
 import hashlib
 import os
 import shutil
@@ -15,6 +16,7 @@ import pytest
 
 from engine_world import DAY, HOUR, World, moment, open_world, photo
 from retouchd.adapters import inbox
+from retouchd.engine import intake
 from retouchd.engine.daemon import Ending
 from retouchd.sandbox.faults import Fault, FaultKind
 
@@ -651,3 +653,75 @@ class CountedSystem:
     def __getattr__(self, name: str) -> Any:
         self.calls[name] += 1
         return getattr(os, name)
+
+
+async def test_a_prompt_that_may_not_be_read_keeps_nobody_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A sidecar of another user holds its image where it lies, with the reason; draining ends all the same.
+    """
+    world.drop("cat.png")
+    world.drop("dog.png")
+    monkeypatch.setattr(inbox, "os", Refusing("cat.txt"))
+    daemon = world.daemon()
+
+    await world.once(daemon)
+
+    assert world.tree("outbox") == ["dog.png"]
+    assert {"cat.png", "cat.txt"} == set(world.tree("inbox"))
+    assert "cannot be taken" in (await world.reasons(daemon))["cat.png"]
+    assert len(world.events("file.held")) == 1
+
+
+class Refusing:
+    """
+    The system as one sees it who may not read one file.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def open(self, path: Any, *rest: Any) -> int:
+        if os.fspath(path).endswith(self._name):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+        return os.open(path, *rest)
+
+
+async def test_a_fault_nobody_foresaw_costs_one_turn(
+    ringing: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    An error in the midst of a look is logged, and the inbox is looked at anew; the daemon lives.
+    """
+    ringing.tell(rescan_seconds=HOUR)
+
+    async with ringing.running():
+        await quiet(ringing)
+        monkeypatch.setattr(intake, "_AFTER_CRASH_SECONDS", 0.1)
+        monkeypatch.setattr(inbox, "os", Failing())
+        ringing.drop("cat.png")
+        await ringing.until(lambda: ringing.tree("outbox"))
+
+    assert len(ringing.events("intake.crashed")) == 1
+
+
+class Failing:
+    """
+    The system as it never was seen: the first look at a file ends in an error of another kind.
+    """
+
+    def __init__(self) -> None:
+        self._is_spent = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def lstat(self, path: Any) -> os.stat_result:
+        if not self._is_spent:
+            self._is_spent = True
+            raise RuntimeError("out of nowhere")
+        return os.lstat(path)

@@ -199,6 +199,12 @@ class Backlog:
         self._unsettled.add(key)
         self._schedule(key, at)
 
+    def try_later(self, key: Key, at: float) -> None:
+        """
+        Have a family tried again at that moment, if nothing happens to it before; nobody waits for it.
+        """
+        self._schedule(key, at)
+
     def waiting(self, now: float) -> Iterator[tuple[str, str, str]]:
         """
         Return every file that waits or is left alone, with its folder and the reason.

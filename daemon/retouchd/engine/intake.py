@@ -25,6 +25,8 @@ from retouchd.rules.settling import Patience
 
 log = logger()
 
+_AFTER_CRASH_SECONDS = 5.0
+
 
 class Intake:
     """
@@ -120,7 +122,13 @@ class Intake:
         Take turns until stopped; a turn that was begun is finished.
         """
         while not self._is_stopped:
-            await self.turn()
+            try:
+                await self.turn()
+            except Exception:
+                # As with jobs: what nobody foresaw in one turn must not end the daemon.
+                log.exception("intake.crashed")
+                self._next_scan = self._clock.monotonic() + _AFTER_CRASH_SECONDS
+                await asyncio.sleep(_AFTER_CRASH_SECONDS)
             self._on_change()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._seconds_to_turn())
@@ -250,7 +258,7 @@ class Intake:
             return None  # Somebody took it away meanwhile.
         except OSError as error:
             self._hold(candidate, f"it cannot be taken: {error}")
-            self._backlog.look_again(key, self._clock.monotonic() + self._rescan_seconds)
+            self._backlog.try_later(key, self._clock.monotonic() + self._rescan_seconds)
             return None
         self._release(candidate)
         return job
