@@ -12,7 +12,7 @@ FAILED, DOUBTFUL = Verdict.TRANSIENT, Verdict.IN_DOUBT
 
 def report(now: float, verdict: Verdict = FAILED, **changes: Any) -> Report:
     """
-    Build the report of an attempt that took a tenth of a second.
+    Build the report of an attempt; while the gate is held it is a probe's.
     """
     values: dict[str, Any] = {
         "verdict": verdict,
@@ -20,7 +20,7 @@ def report(now: float, verdict: Verdict = FAILED, **changes: Any) -> Report:
         "slows_pool": False,
         "retry_after": 0.0,
         "reason": "busy",
-        "sent_at": now - 0.1,
+        "is_probe": True,
         "now": now,
         "is_only_job": False,
     }
@@ -113,7 +113,7 @@ def test_what_was_sent_before_the_hold_says_nothing_about_it(
     """
     pace, _ = held(cause)
 
-    assert pace == paced(report(130, verdict, sent_at=99), pace=pace)
+    assert pace == paced(report(130, verdict, is_probe=False), pace=pace)
 
 
 @pytest.mark.parametrize("verdict", [Verdict.DONE, Verdict.REFUSED])

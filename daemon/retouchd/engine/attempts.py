@@ -145,7 +145,6 @@ class Attempts:
             self.others_succeeded_at = attempt.closed_at
         else:
             _log_failure(standing, attempt)
-        now = self._clock.monotonic()
         self._gate.report(
             Report(
                 job_id=standing.id,
@@ -155,8 +154,8 @@ class Attempts:
                 slows_pool=judgement.slows_pool,
                 retry_after=judgement.retry_after or 0.0,
                 reason=judgement.message,
-                sent_at=now - (self._clock.now() - attempt.sent_at).total_seconds(),
-                now=now,
+                is_probe=attempt.probe,
+                now=self._clock.monotonic(),
                 is_only_job=len(self._spool.ids()) == 1,
             )
         )

@@ -82,7 +82,6 @@ class Prober:
             await self._stirred.wait()
 
     async def _ask_models(self) -> None:
-        started = self._clock.monotonic()
         try:
             head, _ = await self._client.models()
             failure = f"the list of models answers {head.status}" if head.status >= 500 else ""
@@ -95,7 +94,7 @@ class Prober:
                 slows_pool=False,
                 retry_after=0.0,
                 reason=failure,
-                sent_at=started,
+                is_probe=True,
                 now=self._clock.monotonic(),
                 is_only_job=False,
             )

@@ -68,7 +68,7 @@ class Pace:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """
-    What one closed attempt tells the gate. `sent_at` and `now` are of the monotonic clock.
+    What one closed attempt tells the gate; `now` is of the monotonic clock.
 
     `common_fault` says what was wrong if it is of the kind that a configuration causes, not a file.
     """
@@ -80,7 +80,7 @@ class Report:
     slows_pool: bool
     retry_after: float
     reason: str
-    sent_at: float
+    is_probe: bool
     now: float
     is_only_job: bool
 
@@ -91,7 +91,7 @@ def after(pace: Pace, report: Report) -> Pace:
     """
     if report.slows_pool and report.verdict is Verdict.TRANSIENT:
         pace = replace(pace, not_before=max(pace.not_before, report.now + report.retry_after))
-    if pace.hold is not None and report.sent_at < pace.hold.since:
+    if pace.hold is not None and not report.is_probe:
         return pace  # Sent before the hold: it says nothing about now.
     if report.verdict is Verdict.ACCOUNT:
         return replace(pace, hold=_next_hold(pace.hold, Cause.ACCOUNT, report))
