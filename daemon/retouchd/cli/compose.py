@@ -136,11 +136,9 @@ def _shown(config: Config, folders: Folders) -> dict[str, Any]:
     """
     Return the effective configuration for the log; secrets show only that they are there.
     """
-    body = config.model_dump(mode="json", exclude={"folders"}, exclude_defaults=True)
+    body = config.model_dump(mode="json", exclude={"folders"}, exclude_none=True)
+    section = body["endpoint"]
+    section["headers"] = dict.fromkeys(config.endpoint.headers, "**********")
+    section["base_url"] = without_password(config.endpoint.base_url)
     places = {key.partition(".")[2]: str(path) for key, path in folders.items()}
-    shown_endpoint = body.get("endpoint", {})
-    if "headers" in shown_endpoint:
-        shown_endpoint["headers"] = dict.fromkeys(config.endpoint.headers, "**********")
-    if "base_url" in shown_endpoint:
-        shown_endpoint["base_url"] = without_password(config.endpoint.base_url)
-    return {**body, "folders": places, "model": config.edit.model}
+    return {"folders": places, **body}

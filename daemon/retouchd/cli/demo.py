@@ -4,6 +4,7 @@
 
 import asyncio
 import json
+import shutil
 import sys
 from importlib.resources import files as resources
 from pathlib import Path
@@ -97,13 +98,20 @@ def _table(folders: Folders, lines: list[dict[str, Any]]) -> Table:
 
 
 def _say_more(console: Console, folders: Folders) -> None:
-    root = folders.inbox.parent
+    root, program = folders.inbox.parent, _program()
     console.print(f"\nLook around in {root}:", markup=False, soft_wrap=True)
     console.print("  outbox/  the edited pictures (made by the embedded endpoint, which is no AI)")
     console.print("  done/    the originals with their prompts and the record of each job")
     console.print("  error/   what could not be done, with an .error.txt that says why")
     console.print("\nWith your own photos and key:", style="bold")
-    console.print("  retouchd init                          makes ./retouch with its folders")
-    console.print("  export RETOUCHD_ENDPOINT__API_KEY=…    or put it into ./retouch/config.toml")
-    console.print("  retouchd run --config retouch/config.toml")
+    console.print(f"  {program} init")
+    console.print("  export RETOUCHD_ENDPOINT__API_KEY=…    (or put it into ./retouch/config.toml)")
+    console.print(f"  {program} run --config retouch/config.toml")
     console.print("and drop a photo and its prompt (photo.jpg and photo.txt) into ./retouch/inbox.")
+
+
+def _program() -> str:
+    """
+    Return how the reader can call this program: by its name, or by the path it was called by.
+    """
+    return "retouchd" if shutil.which("retouchd") else sys.argv[0]
