@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from engine_world import DAY, HOUR, World, moment, open_world, photo
-from retouchd.adapters import inbox
+from retouchd.adapters import files, inbox
 from retouchd.engine import intake
 from retouchd.engine.daemon import Ending
 from retouchd.sandbox.faults import Fault, FaultKind
@@ -725,3 +725,61 @@ class Failing:
             self._is_spent = True
             raise RuntimeError("out of nowhere")
         return os.lstat(path)
+
+
+async def test_a_claim_that_fails_half_way_is_taken_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A prompt that may not be renamed (a sticky folder, another owner) leaves its image in the inbox too.
+    """
+    world.drop("cat.png")
+    world.drop("dog.png")
+    rename = files._rename_noreplace
+
+    def choosy(source: Path, target: Path) -> None:
+        if source.name == "cat.txt":
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(source))
+        rename(source, target)
+
+    monkeypatch.setattr(files, "_rename_noreplace", choosy)
+    daemon = world.daemon()
+
+    await world.once(daemon)
+
+    assert world.tree("outbox") == ["dog.png"]
+    assert {"cat.png", "cat.txt"} == set(world.tree("inbox"))
+    assert world.jobs() == []
+    assert "cannot be taken" in (await world.reasons(daemon))["cat.png"]
+
+
+async def test_the_last_look_finds_a_prompt_that_nobody_rang_for(world: World) -> None:
+    """
+    Without events too, a prompt of its own that came after the scan wins over the folder's.
+    """
+    world.tell(settle_seconds=4, rescan_seconds=HOUR)
+    (world.folders.inbox / "_prompt.txt").write_text("make it sepia")
+    (world.folders.inbox / "cat.png").write_bytes(photo())
+
+    async with world.running():
+        await asyncio.sleep(1)
+        (world.folders.inbox / "cat.txt").write_text("make it blue")
+        await world.until(lambda: world.tree("outbox"))
+
+    assert world.prompts() == ["make it blue"]
+    assert world.tree("inbox") == ["_prompt.txt"]
+
+
+async def test_a_job_that_was_mended_by_hand_is_over(world: World) -> None:
+    """
+    Who moves the originals of a damaged job back and removes its folder, as told, is rid of it.
+    """
+    world.drop("cat.png")
+    damaged = world.folders.work / "jobs/20261123-120000-00000000"
+    (damaged / "originals").mkdir(parents=True)
+    (damaged / "job.json").write_text("{")
+
+    async with world.running() as daemon:
+        await world.until(lambda: world.events("job.waiting") and world.tree("outbox"))
+        shutil.rmtree(damaged)
+        await world.until(lambda: not daemon.jobs, within=60)

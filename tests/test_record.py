@@ -173,6 +173,7 @@ def test_our_own_files_are_known_again() -> None:
         *(b"", b"[]", b"{}", b'"id"', b"\xff", b'{"id": "cat"}', b"[" * 100_000),
         b'{"id": "", "version": 1, "status": "done", "attempts": [], "request": {}}',
         b'{"id": 5, "version": 1, "status": "done", "attempts": [], "request": {}}',
+        b'{"id": "\\ud800", "version": 1, "status": "done", "attempts": [], "request": {}}',
     ],
 )
 def test_a_persons_files_are_never_taken_for_ours(raw: bytes) -> None:

@@ -187,7 +187,7 @@ def test_free_failures_do_not_use_the_budget_of_doubts() -> None:
     assert Ask() == move(made, Budget(max_attempts=4, max_in_doubt=1))
 
 
-@pytest.mark.parametrize("cause", list(Cause))
+@pytest.mark.parametrize("cause", [Cause.ACCOUNT, Cause.OUTAGE])
 def test_a_spent_doubt_waits_for_the_gate(cause: Cause) -> None:
     """
     It is neither sent again nor given up while the endpoint is away.
@@ -196,6 +196,13 @@ def test_a_spent_doubt_waits_for_the_gate(cause: Cause) -> None:
 
     assert isinstance(found, Later)
     assert found.until is None
+
+
+def test_a_spent_doubt_does_not_wait_for_a_configuration() -> None:
+    """
+    No probe could change what became of it, and waiting it would keep its place for ever.
+    """
+    assert isinstance(move(attempts(DOUBT, DOUBT), hold=Cause.CONFIGURATION), Fail)
 
 
 def test_a_paid_answer_without_picture_is_named_as_such() -> None:

@@ -381,3 +381,16 @@ def test_the_trash_is_emptied_at_the_next_start(place: Place) -> None:
     place.spool.prepare()
 
     assert os.listdir(trash.parent) == []
+
+
+def test_stray_files_in_the_work_folder_stop_nobody(place: Place) -> None:
+    """
+    What a file manager leaves there is no job and no trash of ours.
+    """
+    job = place.claimed("cat.png", "cat.txt")
+    for name in ("jobs", "trash"):
+        (place.folders.work / name / ".DS_Store").write_bytes(b"junk")
+
+    place.spool.prepare()
+
+    assert place.spool.ids() == [job.id]

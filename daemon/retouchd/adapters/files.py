@@ -267,12 +267,12 @@ def is_taken(path: Path) -> bool:
     return os.path.lexists(path)
 
 
-def names(path: Path) -> list[str]:
+def folders(path: Path) -> list[str]:
     """
-    Return the names in a folder, none if it is not there.
+    Return the names of the folders in a folder, none if it is not there.
     """
     try:
-        return os.listdir(path)
+        return [entry.name for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return []
 

@@ -54,8 +54,10 @@ class Inbox:
             return _left(ignored)
         try:
             found = os.lstat(self.root / folder / name)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            return _shut(error)
         return _seen(found)
 
     def takes_folder(self, folder: str) -> bool:
@@ -77,24 +79,26 @@ class Inbox:
         """
         Return the listing of a folder and of every one below it; one that vanishes meanwhile is left out.
         """
-        if not self.takes_folder(folder):
-            return
-        listing, below = Listing(folder), []
-        try:
-            with os.scandir(self.root / folder) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        below.append(f"{folder}/{entry.name}" if folder else entry.name)
-                    else:
-                        self._list(listing, entry)
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        except OSError as error:
-            yield Listing(folder, fault=f"this folder cannot be read: {error.strerror}")
-            return
-        yield listing
-        for each in sorted(below):
-            yield from self.walk(each)
+        stack = [folder]
+        while stack:
+            place = stack.pop()
+            if not self.takes_folder(place):
+                continue
+            listing, below = Listing(place), []
+            try:
+                with os.scandir(self.root / place) as entries:
+                    for entry in entries:
+                        if entry.is_dir(follow_symlinks=False):
+                            below.append(f"{place}/{entry.name}" if place else entry.name)
+                        else:
+                            self._list(listing, entry)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                yield Listing(place, fault=f"this folder cannot be read: {error.strerror}")
+                continue
+            yield listing
+            stack += sorted(below, reverse=True)
 
     def read(self, folder: str, name: str, limit: int) -> bytes:
         """
@@ -111,14 +115,21 @@ class Inbox:
         if ignored := self._ignored.file(entry.name):
             listing.left[entry.name] = _left(ignored)
             return
+        seen: Signature | Left | None
         try:
             seen = _seen(entry.stat(follow_symlinks=False))
-        except OSError:
-            return  # Gone, or not to be had now: the next look tells.
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            seen = _shut(error)
         if isinstance(seen, Left):
             listing.left[entry.name] = seen
         elif seen is not None:
             listing.files[entry.name] = seen
+
+
+def _shut(error: OSError) -> Left:
+    return Left(f"it cannot be looked at: {error.strerror}", is_told=True)
 
 
 def _left(ignored: Ignored) -> Left:

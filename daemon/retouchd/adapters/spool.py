@@ -47,10 +47,11 @@ class Spool:
         """
         files.make_folder(self._jobs)
         files.make_folder(self._trash)
-        for name in files.names(self._trash):
-            files.sweep(self._trash / name, ORIGINALS)
+        for name in files.folders(self._trash):
+            with contextlib.suppress(OSError):
+                files.sweep(self._trash / name, ORIGINALS)
         for job_id in self.ids():
-            with contextlib.suppress(Blocked):
+            with contextlib.suppress(Blocked, OSError):
                 if job := self.load(job_id).job:
                     claims.end(job, self._inbox / job.folder, self.folder(job_id) / ORIGINALS)
 
@@ -58,7 +59,7 @@ class Spool:
         """
         Return the ids of all jobs, oldest first.
         """
-        return sorted(files.names(self._jobs))
+        return sorted(files.folders(self._jobs))
 
     def suspects(self, phases: Collection[Phase]) -> list[str]:
         """
@@ -66,7 +67,7 @@ class Spool:
         """
         found = []
         for job_id in self.ids():
-            with contextlib.suppress(Blocked):
+            with contextlib.suppress(Blocked, OSError):
                 standing = self.load(job_id)
                 if standing.phase in phases:
                     found.append((len(standing.crashes), job_id))

@@ -20,7 +20,7 @@ from retouchd.engine.intake import Intake
 from retouchd.engine.outcome import End
 from retouchd.engine.pipeline import RISKY
 from retouchd.engine.settings import Settings
-from retouchd.errors import ConfigurationError
+from retouchd.errors import Blocked, ConfigurationError
 from retouchd.logs import logger
 
 log = logger()
@@ -148,7 +148,10 @@ class Daemon:
             await self._drain(crew)
         if ending is Ending.UNAVAILABLE:
             for job_id in crew.spool.ids():
-                await crew.pipeline.release(job_id)
+                try:
+                    await crew.pipeline.release(job_id)
+                except (Blocked, OSError) as obstacle:
+                    log.warning("job.waiting", job=job_id, reason=str(obstacle))
         return ending
 
     async def _until_end(self, crew: Crew, *, until_drained: bool) -> Ending:
@@ -182,7 +185,11 @@ async def _retrace(crew: Crew) -> None:
     """
     suspects = await asyncio.to_thread(crew.spool.suspects, RISKY)
     for job_id in suspects:
-        await crew.pipeline.retrace(job_id)
+        try:
+            await crew.pipeline.retrace(job_id)
+        except Exception:
+            # Noted as one more crash already; the others must not suffer for it.
+            log.exception("job.crashed", job=job_id)
 
 
 @contextlib.asynccontextmanager
@@ -194,7 +201,7 @@ async def _watching(settings: Settings, intake: Intake) -> AsyncIterator[None]:
     watcher = Watcher(inbox=inbox, bell=intake.bell, recursive=settings.recursive)
     try:
         await asyncio.to_thread(watcher.start)
-    except OSError as error:
+    except (OSError, RecursionError) as error:
         log.warning("watch.mode", mode="scan", rescan_seconds=every, reason=str(error))
         yield
         return

@@ -102,7 +102,7 @@ class Gate:
         """
         Take in what an attempt came to; a changed hold is logged and told to everyone who waits.
         """
-        self._probe = None
+        self.end_probe(report.job_id)
         self._move(pacing.after(self._pace, report))
 
     def wake(self) -> None:

@@ -19,6 +19,7 @@ from retouchd.engine.clock import Clock
 from retouchd.engine.framing import Framer, Held
 from retouchd.logs import logger
 from retouchd.rules.job import Job
+from retouchd.rules.names import partners
 from retouchd.rules.phase import Phase
 from retouchd.rules.readiness import Ready
 from retouchd.rules.settling import Patience
@@ -122,23 +123,27 @@ class Intake:
         Take turns until stopped; a turn that was begun is finished.
         """
         while not self._is_stopped:
-            try:
-                await self.turn()
-            except Exception:
-                # As with jobs: what nobody foresaw in one turn must not end the daemon.
-                log.exception("intake.crashed")
-                self._next_scan = self._clock.monotonic() + _AFTER_CRASH_SECONDS
+            if not await self.turn():
                 await asyncio.sleep(_AFTER_CRASH_SECONDS)
             self._on_change()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._seconds_to_turn())
 
-    async def turn(self) -> None:
+    async def turn(self) -> bool:
         """
         Look where the bell rang, scan if it is time, then claim what is ready while there is room.
+
+        Return False after a fault that nobody foresaw.
         """
         async with self._turning:
-            await self._turn()
+            try:
+                await self._turn()
+            except Exception:
+                # As with jobs: one turn must not end the daemon.
+                log.exception("intake.crashed")
+                self._next_scan = self._clock.monotonic() + _AFTER_CRASH_SECONDS
+                return False
+        return True
 
     async def _turn(self) -> None:
         self._wake.clear()
@@ -231,9 +236,10 @@ class Intake:
         Look once more at all files of a family, then claim the bundles of it that are ready.
         """
         folder = key[0]
-        for place, name in [(folder, n) for n in self._backlog.names(key)] + [
-            *self._backlog.folder_prompts(folder)
-        ]:
+        names = self._backlog.names(key)
+        for name in dict.fromkeys([*names, *(p for each in names for p in partners(each))]):
+            self._look(folder, name)
+        for place, name in list(self._backlog.folder_prompts(folder)):
             self._look(place, name)
         now = self._clock.monotonic()
         ready = [c for c in self._backlog.candidates(key, now) if isinstance(c.state, Ready)]
@@ -244,6 +250,8 @@ class Intake:
 
     def _claim_one(self, key: Key, candidate: Candidate) -> Job | None:
         try:
+            for named in candidate.bundle.files:
+                self._inbox.read(candidate.folder, named.name, 0)
             if not self._is_whole(key, candidate):
                 return None
             job = self._framer.frame(
@@ -267,16 +275,27 @@ class Intake:
         """
         Open and claim a job; return False if somebody else was faster.
 
-        A claim that failed half-way is one that the pipeline goes on with.
+        A claim that fails half-way is taken back: what may not be renamed now holds the whole bundle.
         """
         self._spool.open(job)
         try:
             self._spool.claim(job)
-        finally:
-            is_empty = self._spool.load(job.id).phase is Phase.EMPTY
-            if is_empty:
-                self._spool.discard(job.id)
+        except OSError:
+            if self._took_back(job):
+                raise
+            return True  # The pipeline goes on with what could not be given back either.
+        is_empty = self._spool.load(job.id).phase is Phase.EMPTY
+        if is_empty:
+            self._spool.discard(job.id)
         return not is_empty
+
+    def _took_back(self, job: Job) -> bool:
+        try:
+            self._spool.give_back(job)
+            self._spool.discard(job.id)
+        except OSError:
+            return False
+        return True
 
     def _is_whole(self, key: Key, candidate: Candidate) -> bool:
         """

@@ -73,8 +73,8 @@ class _Sink:
 
         After a failure the file is begun anew: a failed fsync must not be trusted a second time.
         """
-        if self.failure is not None:
-            self._take_back()
+        if self.failure is not None and not self._take_back():
+            return False
         self.flush()
         if self.failure is not None or self._file is None:
             return False
@@ -93,9 +93,17 @@ class _Sink:
             self._file.close()
             self._file = None
 
-    def _take_back(self) -> None:
-        if self._written:
-            self.rest[:0] = self._read_back()[: self._written]
+    def _take_back(self) -> bool:
+        """
+        Take what was written into memory again; return False if even that cannot be read now.
+        """
+        try:
+            early = self._read_back()[: self._written] if self._written else b""
+        except OSError as error:
+            self.failure = error
+            return False
+        self.rest[:0] = early
         self.close()
         self._written = 0
         self.failure = None
+        return True

@@ -81,6 +81,8 @@ class Pipeline:
                 standing = await asyncio.to_thread(self._spool.load, job_id)
                 outcome = await self._step(standing)
             except (Blocked, FetchLater, OSError) as obstacle:
+                if not self._spool.folder(job_id).is_dir():
+                    return Over(End.RETURNED)  # Somebody mended it by hand.
                 return self._obstructed(job_id, standing, str(obstacle))
             if outcome is not None:
                 return outcome
@@ -146,8 +148,12 @@ class Pipeline:
         return None
 
     async def _claim(self, job: Job) -> None:
-        if not await asyncio.to_thread(self._spool.claim, job):
-            await self._give_back(job, "a file of it is gone or changed")
+        try:
+            is_whole = await asyncio.to_thread(self._spool.claim, job)
+        except PermissionError:
+            is_whole = False
+        if not is_whole:
+            await self._give_back(job, "a file of it is gone, changed, or may not be taken")
 
     async def _give_back(self, job: Job, reason: str) -> None:
         names = await asyncio.to_thread(self._spool.give_back, job)
@@ -201,7 +207,13 @@ class Pipeline:
         if changed is not None and not standing.attempts:
             await self._give_back(job, f"{shown(changed)} was changed while it was claimed")
             return
-        prepared = await asyncio.to_thread(self._preparer.prepare, job)
+        try:
+            prepared = await asyncio.to_thread(self._preparer.prepare, job)
+        except OSError as error:
+            if standing.attempts:
+                raise
+            await self._give_back(job, f"it cannot be read: {error}")
+            return
         if isinstance(prepared, Prepared):
             self._prepared[job.id] = prepared
         else:

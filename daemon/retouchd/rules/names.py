@@ -94,6 +94,22 @@ def parse(name: str) -> Named:
     return Named(name, Kind.OTHER, stem)
 
 
+def partners(name: str) -> list[str]:
+    """
+    Return the names, as they are usually written, that a file's partners would have beside it.
+    """
+    named = parse(name)
+    owners = [named.stem]
+    if named.kind is Kind.IMAGE:
+        owners.append(name)
+    elif named.kind not in (Kind.PROMPT, Kind.MASK):
+        return []
+    found = [f"{owner}.{end}" for owner in owners for end in (*PROMPT_EXTENSIONS, "mask.png")]
+    if named.kind is not Kind.IMAGE:
+        found += [f"{named.stem}.{extension}" for extension in IMAGE_EXTENSIONS]
+    return [each for each in found if each != name]
+
+
 def _parse_text(name: str, stem: str) -> Named:
     if name.lower() == FOLDER_PROMPT:
         return Named(name, Kind.FOLDER_PROMPT, stem)

@@ -4,6 +4,7 @@ The record of a finished job, and the reason a person reads: what stands beside 
 
 import datetime as dt
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from retouchd.rules.naming import escaped, hexed
 from retouchd.rules.plan import Plan
 
 VERSION = 1
+JOB_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 
 
 def record(job: Job, attempts: Sequence[Attempt], plan: Plan) -> dict[str, Any]:
@@ -75,7 +77,7 @@ def own_record(raw: bytes) -> str | None:
     ):
         return None
     found = body.get("id")
-    return found if isinstance(found, str) and found else None
+    return found if isinstance(found, str) and JOB_ID.fullmatch(found) else None
 
 
 def is_own_reason(raw: bytes) -> bool:
@@ -93,7 +95,7 @@ def history_line(
     """
     body = record(job, attempts, plan)
     kept = ("id", "previous", "status", "name", "image", "folder", "claimed_at", "finished_at")
-    return {key: body[key] for key in kept} | {
+    line = {key: body[key] for key in kept} | {
         "outputs": body["outputs"],
         "attempts": len(attempts),
         "in_doubt": sum(attempt.verdict is Verdict.IN_DOUBT for attempt in attempts),
@@ -101,6 +103,7 @@ def history_line(
         "code": body["error"]["code"] if body["error"] else None,
         "record": escaped(record_name),
     }
+    return {key: _utf8(value) for key, value in line.items()}
 
 
 def _utf8(value: Any) -> Any:

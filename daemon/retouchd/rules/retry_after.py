@@ -8,6 +8,9 @@ import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
+LONGEST_RETRY_AFTER_SECONDS = 3600.0
+"""What is honoured at most: relays were seen to send a date in seconds where a wait belongs."""
+
 _UNITS = {
     "ms": 0.001,
     "s": 1,
@@ -30,11 +33,16 @@ _WINDOW = re.compile(r"(\d{1,4})\s*分钟内最多")
 
 def retry_after(headers: Mapping[str, str], message: str, now: dt.datetime) -> float | None:
     """
-    Return the seconds an endpoint asks to wait, or None if it does not say; never negative.
+    Return the seconds an endpoint asks to wait, at most an hour, or None if it does not say.
 
     Read in this order: `retry-after-ms`, `retry-after` as seconds or as an HTTP date (lower-case names),
     then the message ("try again in 6m0s", "Try again in 5 seconds", "N分钟内最多请求M次").
     """
+    found = _asked(headers, message, now)
+    return None if found is None else min(found, LONGEST_RETRY_AFTER_SECONDS)
+
+
+def _asked(headers: Mapping[str, str], message: str, now: dt.datetime) -> float | None:
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
         return milliseconds / 1000

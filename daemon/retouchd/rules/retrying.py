@@ -13,9 +13,11 @@ from typing import TypeAlias
 from retouchd.errors import JobCode, Problem
 from retouchd.rules.job import Attempt, Verdict
 from retouchd.rules.pacing import Cause
+from retouchd.rules.retry_after import LONGEST_RETRY_AFTER_SECONDS
 
 LONGEST_BACKOFF_SECONDS = 300.0
 IN_DOUBT_SECONDS = 5.0
+LONGEST_WAIT = dt.timedelta(seconds=LONGEST_RETRY_AFTER_SECONDS)
 
 
 def backoff(repeats: int, luck: float) -> float:
@@ -122,14 +124,14 @@ def _due(last: Attempt, weather: Weather) -> Move:
     if last.retry_at is None or made_due:
         return Ask()
     # Clocks jump: one that now shows less than when the attempt was closed proves nothing of the wait.
-    if weather.now < last.closed_at or last.retry_at <= weather.now:
+    retry_at = min(last.retry_at, last.closed_at + LONGEST_WAIT)
+    if weather.now < last.closed_at or retry_at <= weather.now:
         return Ask()
-    retry_at = last.retry_at
     return Later(until=retry_at, reason=f"asked again later: {last.message}")
 
 
 def _doubt_spent(attempts: Sequence[Attempt], weather: Weather) -> Move:
-    if weather.hold is not None:
+    if weather.hold in (Cause.ACCOUNT, Cause.OUTAGE):
         return Later(until=None, reason="may have been paid for; decided when the endpoint answers")
     last = attempts[-1]
     if last.http_status is not None and 200 <= last.http_status < 300:
