@@ -4,6 +4,8 @@ import pytest
 
 from builders import named, signature
 from retouchd.errors import JobCode
+from retouchd.rules import readiness as rules
+from retouchd.rules.names import parse
 from retouchd.rules.pairing import Bundle, pair
 from retouchd.rules.readiness import (
     Ready,
@@ -189,3 +191,19 @@ def test_ambiguous_files_go_to_error_only_when_settled() -> None:
     assert isinstance(late, Ready)
     assert late.problem is not None
     assert JobCode.SIDECAR_AMBIGUOUS is late.problem.code
+
+
+@pytest.mark.parametrize(
+    ("image", "prompt"),
+    [
+        ("cat.png", "cat.txt"),
+        ("cat.png.png", "cat.png.png.txt"),
+        ("cat.error.png", "cat.error.png.txt"),
+    ],
+)
+def test_the_prompt_that_is_asked_for_is_one_that_works(image: str, prompt: str) -> None:
+    """
+    Where the short name belongs to another file, the long one is named.
+    """
+    assert prompt in rules._prompt_missing(parse(image)).hint
+    assert [each.name for each in pair(map(parse, [image, prompt]))[0].files] == [image, prompt]

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeAlias
 
 from retouchd.errors import JobCode, Problem
-from retouchd.rules.names import FOLDER_PROMPT, Kind, Named
+from retouchd.rules.names import FOLDER_PROMPT, Kind, Named, parse
 from retouchd.rules.naming import shown
 from retouchd.rules.pairing import Bundle
 from retouchd.rules.settling import Patience, Sight, settled_at
@@ -101,7 +101,7 @@ def _inherited(
     if surroundings.has_default:
         return Ready(since=settled)
     image = bundle.images[0]
-    reason = f"waits for its prompt, {shown(image.stem)}.txt"
+    reason = f"waits for its prompt, {_prompt_name(image)}"
     return _patiently(settled, reason, partial(_prompt_missing, image), patience, now)
 
 
@@ -116,13 +116,22 @@ def _patiently(
     return Ready(since=since, problem=problem())
 
 
+def _prompt_name(image: Named) -> str:
+    """
+    Return the name that a prompt of this image needs: the short one, unless it means something else.
+    """
+    short = parse(f"{image.stem}.txt")
+    is_its = short.kind is Kind.PROMPT and short.target is None
+    return shown(short.name if is_its else f"{image.name}.txt")
+
+
 def _prompt_missing(image: Named) -> Problem:
-    stem = shown(image.stem)
+    prompt = _prompt_name(image)
     return Problem(
         code=JobCode.PROMPT_MISSING,
-        message=f"{shown(image.name)} came without a prompt: there was no {stem}.txt beside it and "
+        message=f"{shown(image.name)} came without a prompt: there was no {prompt} beside it and "
         f"no {FOLDER_PROMPT} in its folder.",
-        hint=f"Write what is to be done with the picture into {stem}.txt, then move both into the inbox.",
+        hint=f"Write what is to be done with the picture into {prompt}, then move both into the inbox.",
     )
 
 
