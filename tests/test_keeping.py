@@ -1,0 +1,77 @@
+"""
+A paid answer on a disk that resists.
+"""
+
+import errno
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders import NOW, Place
+from retouchd.adapters import files
+from retouchd.adapters.spool import Spool
+from retouchd.engine import keeping
+from retouchd.engine.keeping import keep
+
+PATCH = 1 << 20
+
+
+class FailingOnce:
+    """
+    The system with a disk that fails at its second write of an answer.
+    """
+
+    def __init__(self) -> None:
+        self.writes = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def write(self, fd: int, data: bytes) -> int:
+        is_patch = len(data) >= PATCH
+        self.writes += is_patch
+        if is_patch and self.writes == 2:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return os.write(fd, data)
+
+
+class BlindOnce(Spool):
+    """
+    A spool whose disk cannot even be read back at the first try.
+    """
+
+    looks = 0
+
+    def half_kept(self, job_id: str, number: int) -> bytes:
+        self.looks += 1
+        if self.looks == 1:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().half_kept(job_id, number)
+
+
+async def in_chunks(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), PATCH):
+        yield body[start : start + PATCH]
+
+
+async def test_an_answer_outlives_a_disk_that_neither_writes_nor_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    What was written before the fault is read back as soon as it can be; the answer is kept whole.
+    """
+    place = Place.under(tmp_path)
+    job = place.claimed("cat.png", "cat.txt")
+    place.spool.open_attempt(job.id, 1, sent_at=NOW, probe=False)
+    spool = BlindOnce(work=place.folders.work, inbox=place.folders.inbox)
+    monkeypatch.setattr(keeping, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(files, "os", FailingOnce())
+    body = os.urandom(3 * PATCH + 7)
+
+    await keep(spool, job.id, 1, {"status": 200}, in_chunks(body))
+
+    assert spool.looks == 2
+    assert spool.kept(job.id, 1) == ({"status": 200}, body)
