@@ -5,7 +5,6 @@ Every fault is reported at once, by its key, with the nearest known key for one 
 the commands only; the engine gets plain values (`settings_of`).
 """
 
-import difflib
 import json
 import os
 import tomllib
@@ -23,8 +22,9 @@ from pydantic_settings import (
 )
 
 from retouchd.errors import ConfigurationError
+from retouchd.rules.edit import EditFields, Text
 from retouchd.rules.ignore import ignore_table
-from retouchd.rules.job import Scalar
+from retouchd.rules.nearest import nearest
 
 PREFIX = "RETOUCHD_"
 SANDBOX = "sandbox"
@@ -87,33 +87,12 @@ class EndpointSection(Section):
         return value.rstrip("/")
 
 
-class EditSection(Section):
+class EditSection(EditFields):
     """
     What is asked where nobody said otherwise: model, prompt, and any parameter of an edit.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-    model: str = Field("gpt-image-2", min_length=1)
-    prompt: str | None = None
-    n: int | None = None
-    size: str | None = None
-    quality: str | None = None
-    background: str | None = None
-    input_fidelity: str | None = None
-    output_format: str | None = None
-    output_compression: int | None = None
-    moderation: str | None = None
-    response_format: str | None = None
-    user: str | None = None
-    extra: dict[str, str | int | float | bool] = {}
-
-    def parameters(self) -> dict[str, Scalar]:
-        """
-        Return the parameters that were set, besides model and prompt.
-        """
-        own = self.model_dump(exclude={"model", "prompt", "extra"}, exclude_none=True)
-        return {**own, **self.extra}
+    model: Text = "gpt-image-2"
 
 
 class IntakeSection(Section):
@@ -264,8 +243,10 @@ def _told(fault: ErrorDetails, values: Mapping[str, Any], path: Path | None) -> 
 
 def _unknown(keys: Sequence[str]) -> str:
     *above, wrong = keys
-    near = difflib.get_close_matches(wrong, _known_keys(above), n=1, cutoff=0.0)
-    meant = f"; did you mean {'.'.join([*above, near[0]])}?" if near else "."
+    if keys == ["edit", "images"]:
+        return "edit.images is not a known key; references are named in an _edit.toml in the inbox."
+    near = nearest(wrong, _known_keys(above))
+    meant = f"; did you mean {'.'.join([*above, near])}?" if near else "."
     extra = " A field of your own relay's goes into [edit.extra]." if above == ["edit"] else ""
     return f"{'.'.join(keys)} is not a known key{meant}{extra}"
 

@@ -6,13 +6,13 @@ rules, because a wrong refusal cannot be argued with while a refused request cos
 configuration (`limits.<model pattern>.<key>`) is laid on top.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
+from retouchd.rules.nearest import nearest
 from retouchd.rules.overrides import READERS
 from retouchd.rules.sizes import SizeRule
 
@@ -175,8 +175,7 @@ def _fault(key: str, value: object) -> str | None:
     Return what is wrong with an override, as half a sentence that goes on after its key.
     """
     if key not in READERS:
-        near = difflib.get_close_matches(key, READERS, n=1, cutoff=0)
-        return f"is not a known key; the nearest is {near[0]}"
+        return f"is not a known key; the nearest is {nearest(key, READERS)}"
     try:
         READERS[key](value)
     except ValueError as error:

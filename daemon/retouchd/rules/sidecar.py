@@ -31,7 +31,7 @@ def read_prompt(raw: bytes, name: str, fallback: str | None = None) -> str | Pro
             message=f"{name} is {len(raw)} bytes long, too long for a prompt.",
             hint=f"Keep the text in {name} short, then move the files back to the inbox.",
         )
-    text = _decode(raw, fallback)
+    text = decode(raw, fallback)
     if text is None or "\0" in text:
         return Problem(
             code=JobCode.SIDECAR_INVALID,
@@ -48,7 +48,10 @@ def read_prompt(raw: bytes, name: str, fallback: str | None = None) -> str | Pro
     return text
 
 
-def _decode(raw: bytes, fallback: str | None) -> str | None:
+def decode(raw: bytes, fallback: str | None = None) -> str | None:
+    """
+    Return the text that the bytes are for certain, without a mark; None where that cannot be said.
+    """
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return _try(raw, "utf-16")
     text = _try(raw, "utf-8-sig")
