@@ -21,7 +21,7 @@ MAX_TREE_BYTES = 256 * 1024
 _MAX_DIGITS = 20
 _TOML_PLACE = re.compile(r" \(at (?:line (?P<line>[0-9]+), column [0-9]+|end of document)\)$")
 _TOML_FAULTS = {
-    "Invalid value": 'what stands after = cannot be read; put text in straight "quotes".',
+    "Invalid value": 'a value is missing or cannot be read; put text in straight "quotes".',
     "Expected '=' after a key": "= is missing after the key.",
     "Invalid statement": 'this is no line such as prompt = "…".',
     "Expected newline": 'something follows the value; put the whole text in "quotes", and each key on a line.',
@@ -35,7 +35,7 @@ _TOML_FAULTS = {
     "Illegal character '\\n'": 'a text does not end on its line; write """ before and after it.',
     "Unclosed": "a comma or a closing bracket is missing.",
     "Invalid initial character": 'a key of other letters than a to z must be in "quotes".',
-    "Invalid date": "what stands after = is no date; put text in quotes.",
+    "Invalid date": "there is no such date; put text in quotes.",
 }
 _JSON_FAULTS = {
     "Extra data": "something follows the closing bracket.",

@@ -9,7 +9,7 @@ nothing is constructed before it was checked.
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 from yaml.events import (
@@ -39,14 +39,20 @@ _WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+][0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _FAULTS = {
-    "mapping values are not allowed": 'a colon stands inside a text; put the text in "quotes".',
-    "cannot start any token": "a text begins with a sign that YAML keeps for itself; put it in quotes.",
+    "mapping values are not allowed": 'a colon in a text, or a line indented too far; put text in "quotes".',
+    "cannot start any token": "a tab, or a sign YAML keeps for itself, stands first; use spaces or quotes.",
     "found unexpected end of stream": "a text or a list is never closed.",
     "could not find expected ':'": "a colon and a space are missing after the key.",
-    "<block end>": "the line is not indented like the others beside it, or a quote is too many.",
+    "did not find expected key": "the line is indented unlike the others, or text follows a closing quote.",
+    "<block end>": "the line is indented unlike the others, or text follows a closing quote.",
+    "<document start>": "something stands outside the keys.",
     "escape": "a text in double quotes holds a backslash; put it in single quotes.",
     "',' or ": "a comma or a closing bracket is missing.",
 }
+
+
+class _Place(Protocol):
+    line: int
 
 
 def read_yaml(text: str) -> Any:
@@ -130,5 +136,5 @@ def _plain(event: ScalarEvent) -> str | int | float | bool | None:
     return float(text) if _DECIMAL.fullmatch(text) else text
 
 
-def _fault(mark: "yaml.Mark | None", words: str) -> NotationFault:
+def _fault(mark: _Place | None, words: str) -> NotationFault:
     return NotationFault(f"line {mark.line + 1}: {words}" if mark else words)

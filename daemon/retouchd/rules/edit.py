@@ -43,6 +43,14 @@ _EXAMPLES = {
     "output_format": "png",
     "model": "gpt-image-2",
 }
+_KINDS = {
+    bool: "true or false",
+    int: "a number",
+    float: "a fraction",
+    str: "text",
+    list: "a list",
+    dict: "a table",
+}
 
 
 def _filled(text: str) -> str:
@@ -144,10 +152,10 @@ def _told(fault: ErrorDetails) -> str:
         case "too_long":
             return f"images names more than {MAX_REFERENCES} files."
     if key == "extra" and inner:
-        return (
-            f"extra.{named(inner[0])} must be text, a number, or true or false, "
-            f"not {_kind(fault['input'])}."
-        )
+        key = f"extra.{named(inner[0])}"
+        if fault["input"] is None:
+            return f"{key} has no value; leave the line out."
+        return f"{key} must be text, a number, or true or false, not {_kind(fault['input'])}."
     return f"{key} must be {_wanted(key)}, not {_kind(fault['input'])}."
 
 
@@ -173,18 +181,4 @@ def _wanted(key: str) -> str:
 
 
 def _kind(value: object) -> str:
-    match value:
-        case bool():
-            return "true or false"
-        case int():
-            return "a number"
-        case float():
-            return "a fraction"
-        case str():
-            return "text"
-        case list() | tuple():
-            return "a list"
-        case None:
-            return "nothing"
-        case _:
-            return "a table"
+    return _KINDS.get(type(value), "nothing")

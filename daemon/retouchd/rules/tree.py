@@ -8,13 +8,12 @@ not do to us is checked here, before (`check_nesting`) and after (`check_tree`) 
 import datetime as dt
 import math
 import re
-import unicodedata
-from collections.abc import Iterable
 
 MAX_DEPTH = 16
 """The most tables and lists inside one another; an edit needs two."""
 
 _MAX_NUMBER = 2**63
+_HIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _TOO_DEEP = "there are too many tables and lists inside one another."
 _SIGNS = re.compile(
     r"""
@@ -93,11 +92,11 @@ def named(key: str) -> str:
     return plain if len(plain) <= 40 else f"{plain[:40]}…"
 
 
-def is_plain(text: Iterable[str]) -> bool:
+def is_plain(text: str) -> bool:
     """
-    Return whether each sign is one that a prompt may hold: no control sign but tab and line end, no half sign.
+    Return whether a text holds no control sign but tab and line end, and no half of a sign.
     """
-    return all(sign in "\t\n\r" or unicodedata.category(sign) not in {"Cc", "Cs"} for sign in text)
+    return _HIDDEN.search(text) is None
 
 
 def _check_depth(depth: int) -> None:
