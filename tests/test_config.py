@@ -275,6 +275,9 @@ def test_a_relative_file_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
         ('[intake]\ntext_encoding = "klingon"\n', ("intake.text_encoding", "gb18030")),
         ('[logging]\nlevel = "loud"\n', ("logging.level", "warning")),
         ('[edit]\nseed = 7\n[folders]\nroot="."\n', ("edit.seed", "[edit.extra]")),
+        ('[edit]\nimages = ["a.png"]\n', ("edit.images", "_edit.toml", "inbox")),
+        ("[edit]\nn = true\n", ("edit.n", "whole number")),
+        ('[edit]\nsize = ""\n', ("edit.size", "empty")),
         ('endpoint = "https://relay.example"\n', ("endpoint", "[endpoint]")),
     ],
 )
