@@ -21,14 +21,14 @@ def backlog() -> Backlog:
 def see(backlog: Backlog, now: float, *paths: str, mtime_ns: int = 1) -> None:
     for path in paths:
         folder, _, name = path.rpartition("/")
-        backlog.see(folder, name, signature(mtime_ns=mtime_ns), now)
+        backlog.sightings.see(folder, name, signature(mtime_ns=mtime_ns), now)
 
 
 def taken(backlog: Backlog, now: float) -> list[str]:
     """
     Return the families that are ready at a moment, in the order in which they are handed out.
     """
-    backlog.settle(now)
+    backlog.decide(backlog.due(now), now)
     found = []
     while key := backlog.take():
         found.append("/".join(filter(None, key)))
@@ -60,7 +60,7 @@ def test_an_event_touches_its_own_family_only(backlog: Backlog) -> None:
     """
     see(backlog, 1, "cat.png", "cat.txt", "dog.png", "dog.txt")
 
-    backlog.disturb("", "cat.txt", 2.5)
+    backlog.sightings.disturb("", "cat.txt", 2.5)
 
     assert taken(backlog, 3) == ["dog"]
     assert taken(backlog, 4.5) == ["cat"]
@@ -70,10 +70,10 @@ def test_events_of_unknown_names_are_no_matter(backlog: Backlog) -> None:
     """
     A file may be gone before its event is looked at.
     """
-    backlog.disturb("", "cat.png", 1)
-    backlog.prove("shoes", "cat.png", 1)
+    backlog.sightings.disturb("", "cat.png", 1)
+    backlog.sightings.prove("shoes", "cat.png", 1)
 
-    assert not backlog.see("", "cat.png", None, 1)
+    assert not backlog.sightings.see("", "cat.png", None, 1)
     assert backlog.is_settled()
 
 
@@ -83,13 +83,13 @@ def test_a_look_says_whether_there_is_news(backlog: Backlog) -> None:
     """
     left = Left("a symbolic link", is_told=True)
 
-    assert backlog.see("", "cat.png", signature(), 1)
-    assert not backlog.see("", "cat.png", signature(), 2)
-    assert backlog.see("", "cat.png", signature(5), 3)
-    assert backlog.see("", "cat.png", left, 4)
-    assert not backlog.see("", "cat.png", left, 5)
-    assert backlog.see("", "cat.png", signature(), 6)
-    assert backlog.see("", "cat.png", None, 7)
+    assert backlog.sightings.see("", "cat.png", signature(), 1)
+    assert not backlog.sightings.see("", "cat.png", signature(), 2)
+    assert backlog.sightings.see("", "cat.png", signature(5), 3)
+    assert backlog.sightings.see("", "cat.png", left, 4)
+    assert not backlog.sightings.see("", "cat.png", left, 5)
+    assert backlog.sightings.see("", "cat.png", signature(), 6)
+    assert backlog.sightings.see("", "cat.png", None, 7)
 
 
 def test_the_writers_proof_makes_a_family_ready_at_once(backlog: Backlog) -> None:
@@ -99,7 +99,7 @@ def test_the_writers_proof_makes_a_family_ready_at_once(backlog: Backlog) -> Non
     see(backlog, 1, "cat.txt")
     see(backlog, 9, "cat.png")
 
-    backlog.prove("", "cat.png", 9)
+    backlog.sightings.prove("", "cat.png", 9)
 
     assert taken(backlog, 9) == ["cat"]
 
@@ -133,12 +133,12 @@ def test_the_nearest_folder_prompt_counts(backlog: Backlog) -> None:
     It hides those above it, until it is gone.
     """
     see(backlog, 1, "_prompt.txt", "shoes/_prompt.txt", "shoes/red/cat.png")
-    expected = [("shoes", "_prompt.txt"), ("", "_prompt.txt")]
+    expected = ["shoes/_prompt.txt", "_prompt.txt"]
 
-    assert expected == list(backlog.folder_prompts("shoes/red"))
+    assert expected == [source.path for source in backlog.sightings.sources("shoes/red")]
 
-    backlog.see("shoes", "_prompt.txt", None, 2)
-    assert expected[1:] == list(backlog.folder_prompts("shoes/red"))
+    backlog.sightings.see("shoes", "_prompt.txt", None, 2)
+    assert expected[1:] == [source.path for source in backlog.sightings.sources("shoes/red")]
 
 
 def test_a_changing_folder_prompt_holds_its_images(backlog: Backlog) -> None:
@@ -148,7 +148,7 @@ def test_a_changing_folder_prompt_holds_its_images(backlog: Backlog) -> None:
     see(backlog, 1, "_prompt.txt", "cat.png")
     assert taken(backlog, 3) == ["cat"]
 
-    backlog.disturb("", "_prompt.txt", 4)
+    backlog.sightings.disturb("", "_prompt.txt", 4)
 
     (candidate,) = backlog.candidates(("", "cat"), 5)
     assert isinstance(candidate.state, Unsettled)
@@ -161,9 +161,9 @@ def test_one_of_two_folder_prompts_may_go(backlog: Backlog) -> None:
     """
     see(backlog, 1, "_Prompt.txt", "_prompt.txt", "cat.png")
 
-    backlog.see("", "_prompt.txt", None, 2)
+    backlog.sightings.see("", "_prompt.txt", None, 2)
 
-    assert list(backlog.folder_prompts("")) == [("", "_Prompt.txt")]
+    assert [source.path for source in backlog.sightings.sources("")] == ["_Prompt.txt"]
 
 
 def test_what_a_listing_no_longer_shows_is_forgotten(backlog: Backlog) -> None:
@@ -171,12 +171,12 @@ def test_what_a_listing_no_longer_shows_is_forgotten(backlog: Backlog) -> None:
     Files that went without an event are not waited for.
     """
     see(backlog, 1, "cat.png", "cat.txt", "dog.png")
-    backlog.see("", "link", Left("a symbolic link", is_told=True), 1)
+    backlog.sightings.see("", "link", Left("a symbolic link", is_told=True), 1)
 
-    backlog.keep_only("", {"cat.png"}, before=5, now=6)
+    backlog.sightings.keep_only("", {"cat.png"}, before=5, now=6)
 
     assert {"cat.png"} == reasons(backlog, 6).keys()
-    assert backlog.names(("", "cat")) == ["cat.png"]
+    assert backlog.sightings.names(("", "cat")) == ["cat.png"]
 
 
 def test_what_came_after_a_listing_is_not_forgotten(backlog: Backlog) -> None:
@@ -185,9 +185,9 @@ def test_what_came_after_a_listing_is_not_forgotten(backlog: Backlog) -> None:
     """
     see(backlog, 6, "cat.png")
 
-    backlog.keep_only("", set(), before=5, now=7)
+    backlog.sightings.keep_only("", set(), before=5, now=7)
 
-    assert backlog.names(("", "cat")) == ["cat.png"]
+    assert backlog.sightings.names(("", "cat")) == ["cat.png"]
 
 
 @pytest.mark.parametrize("other", ["cat.xmp", "cat.job.json", "cat.heic", "cat.mask.png", "cat.md"])
@@ -203,11 +203,11 @@ def test_any_file_may_come_and_go_beside_an_image(
     see(backlog, 1, "cat.png", "cat.txt", other)
 
     if by_scan:
-        backlog.keep_only("", {"cat.png", "cat.txt"}, before=2, now=2)
+        backlog.sightings.keep_only("", {"cat.png", "cat.txt"}, before=2, now=2)
     else:
-        backlog.see("", other, None, 2)
+        backlog.sightings.see("", other, None, 2)
 
-    assert sorted(backlog.names(("", "cat"))) == ["cat.png", "cat.txt"]
+    assert sorted(backlog.sightings.names(("", "cat"))) == ["cat.png", "cat.txt"]
     assert taken(backlog, 9) == ["cat"]
 
 
@@ -217,8 +217,8 @@ def test_every_waiting_file_has_its_reason(backlog: Backlog) -> None:
     """
     see(backlog, 1, "cat.png", "dog.txt", "readme.md", "bird.png", "bird.txt", "_prompt.txt.md")
     see(backlog, 9, "eel.png", "eel.txt")
-    backlog.see("", "link.png", Left("a symbolic link", is_told=True), 1)
-    backlog.see("", ".DS_Store", Left("metadata of macOS", is_told=False), 1)
+    backlog.sightings.see("", "link.png", Left("a symbolic link", is_told=True), 1)
+    backlog.sightings.see("", ".DS_Store", Left("metadata of macOS", is_told=False), 1)
 
     found = reasons(backlog, 9)
 
@@ -245,7 +245,7 @@ def test_an_orphan_is_looked_at_again_when_patience_ends(backlog: Backlog) -> No
     assert taken(backlog, 63) == ["cat"]
     (candidate,) = backlog.candidates(("", "cat"), 63)
     assert isinstance(candidate.state, Ready)
-    assert candidate.state.problem is not None
+    assert candidate.state.problems
 
 
 def seconds_for_an_event(names: int) -> float:
@@ -254,14 +254,14 @@ def seconds_for_an_event(names: int) -> float:
     """
     backlog = a_backlog()
     for number in range(names):
-        backlog.see("", f"{number}.{'xmp' if number % 10 else 'png'}", signature(), 0)
-    backlog.settle(50)
+        backlog.sightings.see("", f"{number}.{'xmp' if number % 10 else 'png'}", signature(), 0)
+    backlog.decide(backlog.due(50), 50)
     times = []
     for moment in range(100, 130):
         began = time.perf_counter()
-        if not backlog.see("", "0.png", signature(), moment):
-            backlog.disturb("", "0.png", moment)
-        backlog.settle(moment)
+        if not backlog.sightings.see("", "0.png", signature(), moment):
+            backlog.sightings.disturb("", "0.png", moment)
+        backlog.decide(backlog.due(moment), moment)
         backlog.candidates(("", "0"), moment)
         times.append(time.perf_counter() - began)
     return min(times)

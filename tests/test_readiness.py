@@ -4,8 +4,9 @@ import pytest
 
 from builders import named, signature
 from retouchd.errors import JobCode
-from retouchd.rules import readiness as rules
-from retouchd.rules.names import parse
+from retouchd.rules.inheritance import Source
+from retouchd.rules.missing import prompt_missing
+from retouchd.rules.names import Kind, parse
 from retouchd.rules.pairing import Bundle, pair
 from retouchd.rules.readiness import (
     Ready,
@@ -19,6 +20,14 @@ from retouchd.rules.settling import Patience, Sight
 
 PATIENCE = Patience(settle_seconds=2, orphan_seconds=60)
 ALONE = Surroundings()
+
+
+def below(sight: Sight) -> Surroundings:
+    """
+    Return the surroundings of an image with a `_prompt.txt` in its folder.
+    """
+    source = Source(folder="", name="_prompt.txt", kind=Kind.FOLDER_PROMPT, sight=sight)
+    return Surroundings(sources=(source,))
 
 
 def bundle_of(*names: str) -> Bundle:
@@ -100,9 +109,9 @@ def test_a_file_that_stays_empty_is_an_error_in_the_end(end: str, code: JobCode)
     found = state_of(63, sights)
 
     assert isinstance(found, Ready)
-    assert found.problem is not None
-    assert code is found.problem.code
-    assert f"cat.{end.replace('_', '.')}" in found.problem.message
+    (problem,) = found.problems
+    assert code is problem.code
+    assert f"cat.{end.replace('_', '.')}" in problem.message
 
 
 @pytest.mark.parametrize(
@@ -122,9 +131,9 @@ def test_a_lone_file_waits_and_then_ends_in_error(end: str, code: JobCode, partn
     assert isinstance(early, Waiting)
     assert early.at == 63
     assert isinstance(late, Ready)
-    assert late.problem is not None
-    assert code is late.problem.code
-    assert partner in late.problem.hint
+    (problem,) = late.problems
+    assert code is problem.code
+    assert partner in problem.hint
 
 
 @pytest.mark.parametrize("end", ["png", "txt", "mask_png"])
@@ -143,7 +152,7 @@ def test_a_folder_prompt_stands_in() -> None:
     """
     An image without a prompt of its own takes that of its folder, settled together with it.
     """
-    around = Surroundings(folder_prompt=quiet(10))
+    around = below(quiet(10))
 
     assert isinstance(state(11, around, png=quiet(1)), Unsettled)
     assert Ready(since=12) == state(12, around, png=quiet(1))
@@ -153,7 +162,7 @@ def test_a_folder_prompt_does_not_hold_what_has_its_own() -> None:
     """
     An image with a prompt beside it does not wait for the folder's.
     """
-    around = Surroundings(folder_prompt=quiet(10))
+    around = below(quiet(10))
 
     assert Ready(since=3) == state(11, around, png=quiet(1), txt=quiet(1))
 
@@ -162,7 +171,7 @@ def test_an_empty_folder_prompt_never_moves_a_file() -> None:
     """
     A fault of a folder file makes its images wait for ever, with the reason.
     """
-    found = state(1e9, Surroundings(folder_prompt=quiet(1, size=0)), png=quiet(1))
+    found = state(1e9, below(quiet(1, size=0)), png=quiet(1))
 
     assert isinstance(found, Waiting)
     assert found.at is None
@@ -189,8 +198,8 @@ def test_ambiguous_files_go_to_error_only_when_settled() -> None:
 
     assert isinstance(early, Unsettled)
     assert isinstance(late, Ready)
-    assert late.problem is not None
-    assert JobCode.SIDECAR_AMBIGUOUS is late.problem.code
+    (problem,) = late.problems
+    assert JobCode.SIDECAR_AMBIGUOUS is problem.code
 
 
 @pytest.mark.parametrize(
@@ -205,5 +214,5 @@ def test_the_prompt_that_is_asked_for_is_one_that_works(image: str, prompt: str)
     """
     Where the short name belongs to another file, the long one is named.
     """
-    assert prompt in rules._prompt_missing(parse(image)).hint
+    assert prompt in prompt_missing(parse(image)).hint
     assert [each.name for each in pair(map(parse, [image, prompt]))[0].files] == [image, prompt]

@@ -4,12 +4,14 @@ The history: one line of JSON for each job that is over, in `work/history.jsonl`
 A crash may leave a line twice or torn, so readers take each id once and skip what is no JSON.
 """
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from retouchd.adapters import files
+from retouchd.rules.job import Reference, Snapshot
 
 
 class History:
@@ -41,6 +43,22 @@ class History:
                 if line is not None and line.get("id") not in seen:
                     seen.add(line.get("id"))
                     yield line
+
+    def references(self) -> Iterator[Reference]:
+        """
+        Return the references of all jobs, those used last come last.
+        """
+        with contextlib.suppress(FileNotFoundError), self._path.open("rb") as raw:
+            for text in raw:
+                # Few jobs have any: looking for the word is cheaper than reading every line.
+                if b'"references"' in text and (line := _parsed(text)):
+                    yield from _references(line)
+
+
+def _references(line: Mapping[str, Any]) -> Iterator[Reference]:
+    with contextlib.suppress(TypeError, KeyError):
+        for each in line["references"]:
+            yield Reference(path=each["path"], snapshot=Snapshot(**each["snapshot"]))
 
 
 def _parsed(text: bytes) -> dict[str, Any] | None:

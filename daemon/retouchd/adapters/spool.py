@@ -22,7 +22,7 @@ from retouchd.adapters.standing import CRASHES, Standing, read_standing
 from retouchd.errors import Blocked
 from retouchd.rules import documents
 from retouchd.rules.job import Attempt, Job
-from retouchd.rules.phase import JOB, ORIGINALS, OUTPUTS, PLAN, Phase
+from retouchd.rules.phase import JOB, ORIGINALS, OUTPUTS, PLAN, REFERENCES, Phase
 from retouchd.rules.plan import Plan
 
 _UNSEALED = "outputs.part"
@@ -107,6 +107,23 @@ class Spool:
         """
         inbox, originals = self._inbox / job.folder, self.folder(job.id) / ORIGINALS
         return claims.give_back(job, inbox, originals, self._rewrite)
+
+    def reference(self, job_id: str, number: int) -> Path:
+        """
+        Return where the copy of a reference stands once it is whole.
+        """
+        return self.folder(job_id) / REFERENCES / str(number)
+
+    def add_reference(self, job_id: str, number: int, blocks: Iterable[bytes]) -> None:
+        """
+        Copy a reference into the job; it appears whole.
+        """
+        path = self.reference(job_id, number)
+        files.make_folder(path.parent)
+        with DurableFile(path) as file:
+            for block in blocks:
+                file.write(block)
+            file.commit()
 
     def open_attempt(self, job_id: str, number: int, *, sent_at: dt.datetime, probe: bool) -> None:
         """

@@ -3,6 +3,7 @@ Everyone who works in one run, put together: who is told what by whom.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from retouchd.adapters.delivery import Delivery
@@ -15,13 +16,17 @@ from retouchd.engine.backlog import Backlog
 from retouchd.engine.clock import Clock
 from retouchd.engine.framing import Framer
 from retouchd.engine.gate import Gate
+from retouchd.engine.gathering import Gatherer
 from retouchd.engine.intake import Intake
 from retouchd.engine.judging import Judge
 from retouchd.engine.pipeline import Pipeline
 from retouchd.engine.preparing import Preparer
 from retouchd.engine.prober import Prober
+from retouchd.engine.reading import Reader
 from retouchd.engine.settings import Settings
+from retouchd.engine.vetting import Vetting
 from retouchd.engine.workshop import Workshop
+from retouchd.errors import Blocked
 from retouchd.rules.ignore import ignore_table
 
 
@@ -45,6 +50,15 @@ class Crew:
         self._tasks: asyncio.TaskGroup | None = None
         self._is_closing = False
         self.spool = spool
+        self._history = History(settings.folders.work)
+        self._inbox = Inbox(
+            root=settings.folders.inbox,
+            ignored=ignore_table(settings.ignore),
+            recursive=settings.recursive,
+        )
+        self._preparer = Preparer(
+            spool=spool, limits=settings.limits, max_megapixels=settings.max_megapixels
+        )
         self.pipeline = self._pipeline(settings, clock, client)
         self.workshop = Workshop(
             pipeline=self.pipeline,
@@ -61,6 +75,16 @@ class Crew:
             has_ready=lambda: self.intake.ready() > 0,
             wake_intake=self.intake.wake,
         )
+
+    def remember(self) -> None:
+        """
+        Take in which pictures of the inbox jobs have used as references. Blocking.
+        """
+        self.intake.spare(self._history.references())
+        for job_id in self.spool.ids():
+            with contextlib.suppress(Blocked, OSError):
+                if job := self.spool.load(job_id).job:
+                    self.intake.spare(job.references)
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
         """
@@ -91,10 +115,9 @@ class Crew:
         return Pipeline(
             spool=spool,
             delivery=Delivery(spool=spool, folders=settings.folders),
-            history=History(settings.folders.work),
-            preparer=Preparer(
-                spool=spool, limits=settings.limits, max_megapixels=settings.max_megapixels
-            ),
+            history=self._history,
+            gatherer=Gatherer(spool=spool, inbox=self._inbox),
+            preparer=self._preparer,
             attempts=attempts,
             judge=judge,
             gate=gate,
@@ -104,21 +127,19 @@ class Crew:
         )
 
     def _intake(self, settings: Settings, clock: Clock) -> Intake:
-        inbox = Inbox(
-            root=settings.folders.inbox,
-            ignored=ignore_table(settings.ignore),
-            recursive=settings.recursive,
-        )
+        reader = Reader(inbox=self._inbox, text_encoding=settings.text_encoding)
         return Intake(
-            inbox=inbox,
+            inbox=self._inbox,
             backlog=Backlog(
                 patience=settings.patience, has_default_prompt=settings.edit.prompt is not None
             ),
+            reader=reader,
             framer=Framer(
-                inbox=inbox,
+                inbox=self._inbox,
+                reader=reader,
+                vetting=Vetting(inbox=self._inbox.root, examine=self._preparer.reference_problems),
                 edit=settings.edit,
                 limits=settings.limits,
-                text_encoding=settings.text_encoding,
             ),
             spool=self.spool,
             patience=settings.patience,

@@ -125,6 +125,7 @@ class Daemon:
                     spool=spool,
                     on_change=self._stirred.set,
                 )
+                await asyncio.to_thread(crew.remember)
                 if not lock.was_clean:
                     await _retrace(crew)
                 ending = await self._work(crew, until_drained=until_drained)

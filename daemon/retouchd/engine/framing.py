@@ -1,31 +1,41 @@
 """
-From a bundle to a job: the sidecars are read, the request is put together and frozen.
+From a bundle to a job: what holds for it is put together and frozen.
 
 A fault of the bundle's own files makes a job that ends in `error/`. A fault of a folder file or of the
 configuration never moves a file: the bundle is held where it lies, with the reason.
 """
 
 import datetime as dt
-import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from retouchd.adapters.inbox import Inbox
 from retouchd.engine.backlog import Candidate
+from retouchd.engine.reading import Prompt, Reader
+from retouchd.engine.vetting import Vetting
 from retouchd.errors import Problem
-from retouchd.rules.checks import check_request
-from retouchd.rules.job import Job, Member, Request, Role, Scalar, Snapshot
+from retouchd.rules.checks import request_faults
+from retouchd.rules.inheritance import (
+    CONFIGURATION,
+    Layer,
+    Source,
+    Wishes,
+    compose,
+    folder_faults,
+    needed,
+)
+from retouchd.rules.job import Job, Member, Reference, Request, Role, Scalar, Snapshot
 from retouchd.rules.limits import Limits
 from retouchd.rules.names import Kind, Named
 from retouchd.rules.naming import shown
-from retouchd.rules.readiness import Ready
+from retouchd.rules.readiness import Ready, references_of
 from retouchd.rules.record import is_own_reason, own_record
 from retouchd.rules.settling import Sight, Signature
-from retouchd.rules.sidecar import MAX_PROMPT_BYTES, read_prompt
 
 _ROLES = {
     Kind.PROMPT: Role.PROMPT,
+    Kind.EDIT: Role.EDIT,
     Kind.MASK: Role.MASK,
     Kind.RECORD: Role.LEFTOVER,
     Kind.REASON: Role.LEFTOVER,
@@ -43,95 +53,148 @@ class Edit:
     prompt: str | None = None
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
 
+    def layer(self) -> Layer:
+        """
+        Return it as the last of all layers.
+        """
+        prompt = {} if self.prompt is None else {"prompt": self.prompt}
+        return Layer(
+            origin=CONFIGURATION, values={"model": self.model, **prompt, **self.parameters}
+        )
 
-@dataclass(frozen=True, slots=True)
-class Held:
+
+class HeldError(Exception):
     """
-    The bundle stays in the inbox, and why.
+    The bundle stays in the inbox; the message says why.
     """
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Prompt:
-    text: str | None
-    origin: str
-    problem: Problem | None = None
-    digest: str | None = None
 
 
 class Framer:
     """
-    Makes jobs of bundles. Blocking: it reads the sidecars.
+    Makes jobs of bundles. Blocking: it reads the plain prompts.
     """
 
     def __init__(
         self,
         *,
         inbox: Inbox,
+        reader: Reader,
+        vetting: Vetting,
         edit: Edit,
         limits: Callable[[str], Limits],
-        text_encoding: str | None,
     ) -> None:
         self._inbox = inbox
+        self._vetting = vetting
+        self._reader = reader
         self._edit = edit
         self._limits = limits
-        self._text_encoding = text_encoding
 
-    def frame(
-        self, candidate: Candidate, folder_prompts: Iterable[tuple[str, str]], now: dt.datetime
-    ) -> Job | Held:
+    def frame(self, candidate: Candidate, now: dt.datetime) -> Job:
         """
-        Return the job of a ready candidate, or why it is held. Raises OSError for an unreadable sidecar.
+        Return the job of a ready candidate.
+
+        Raises HeldError where a folder file or the configuration is at fault, OSError for a sidecar that
+        cannot be read.
         """
         assert isinstance(candidate.state, Ready), "only a ready bundle is framed"
-        problems = [candidate.state.problem] if candidate.state.problem else []
-        prompt = _Prompt(text=None, origin="")
+        problems = list(candidate.state.problems)
+        prompts = {} if problems else self._prompts(candidate)
+        problems += [each.problem for each in prompts.values() if each.problem]
+        wishes = compose([self._edit.layer()])
         if not problems:
-            prompt = self._prompt(candidate, folder_prompts)
-            if not candidate.bundle.prompts and (fault := self._foreign_fault(prompt)):
-                return Held(f"{shown(prompt.origin)}: {fault.message} {fault.hint}")
-            problems += [prompt.problem] if prompt.problem else []
+            wishes = compose(self._layers(candidate, prompts))
+            problems += self._faults(candidate, wishes)
+        references = () if problems else tuple(self._references(candidate, wishes))
         leftovers, previous = self._leftovers(candidate)
         bundle = candidate.bundle
-        files = [*bundle.images, *bundle.prompts, *bundle.masks, *leftovers]
+        files = [*bundle.images, *bundle.prompts, *bundle.edits, *bundle.masks, *leftovers]
         return Job(
             id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
             folder=candidate.folder,
             stem=bundle.stem,
-            members=tuple(_member(named, candidate.sights, prompt) for named in files),
-            request=self._request(prompt),
+            members=tuple(_member(named, candidate, prompts) for named in files),
+            request=_request(wishes),
             claimed_at=now,
+            references=references,
             previous=previous,
             problems=tuple(problems),
         )
 
-    def _prompt(self, candidate: Candidate, folder_prompts: Iterable[tuple[str, str]]) -> _Prompt:
-        for named in candidate.bundle.prompts:
-            return self._read(candidate.folder, named.name)
-        for folder, name in folder_prompts:
-            return self._read(folder, name)
-        return _Prompt(text=self._edit.prompt, origin="config")
-
-    def _read(self, folder: str, name: str) -> _Prompt:
-        raw = self._inbox.read(folder, name, MAX_PROMPT_BYTES)
-        text = read_prompt(raw, shown(name), self._text_encoding)
-        origin = f"{folder}/{name}" if folder else name
-        digest = hashlib.sha256(raw).hexdigest()
-        if isinstance(text, Problem):
-            return _Prompt(text=None, origin=origin, problem=text, digest=digest)
-        return _Prompt(text=text, origin=origin, digest=digest)
-
-    def _foreign_fault(self, prompt: _Prompt) -> Problem | None:
+    def _prompts(self, candidate: Candidate) -> dict[str, Prompt]:
         """
-        Return what is wrong with a prompt that many images share.
+        Return the plain prompts of the bundle by their names.
         """
+        return {
+            named.name: self._reader.prompt(candidate.folder, named.name)
+            for named in candidate.bundle.prompts
+        }
+
+    def _layers(self, candidate: Candidate, prompts: Mapping[str, Prompt]) -> Iterator[Layer]:
+        """
+        Yield what holds for a bundle, the nearest first.
+        """
+        own = candidate.surroundings.own
+        for name, prompt in prompts.items():
+            yield Layer(origin=_path(candidate, name), values={"prompt": prompt.text})
+        for named in candidate.bundle.edits:
+            assert own is not None, "only a bundle whose sidecar was read is ready"
+            yield Layer(origin=_path(candidate, named.name), values=own.values, images=own.images)
+        has_prompt = bool(prompts) or (own is not None and own.has_prompt)
+        relevant = needed(candidate.surroundings.sources, has_prompt=has_prompt)
+        for fault in folder_faults(relevant):
+            raise HeldError(fault)
+        for source in relevant:
+            yield self._folder_layer(source)
+        yield self._edit.layer()
+
+    def _folder_layer(self, source: Source) -> Layer:
+        if source.content is not None:
+            return Layer(
+                origin=source.path, values=source.content.values, images=source.content.images
+            )
+        prompt = self._reader.prompt(source.folder, source.name)
         if prompt.problem is not None:
-            return prompt.problem
-        model = self._edit.model
-        found = check_request(model, prompt.text, self._edit.parameters, self._limits(model))
-        return found[0] if found else None
+            raise HeldError(f"{prompt.problem.message} Mend {shown(source.path)}.")
+        return Layer(origin=source.path, values={"prompt": prompt.text})
+
+    def _faults(self, candidate: Candidate, wishes: Wishes) -> Iterator[Problem]:
+        """
+        Yield what is wrong with what the bundle says itself.
+
+        Raises HeldError for what is wrong with what others say of it.
+        """
+        own = {_path(candidate, named.name) for named in candidate.bundle.files}
+        model = str(wishes.values["model"])
+        for keys, problem in request_faults(
+            model, _prompt(wishes), _parameters(wishes), 1 + len(wishes.images), self._limits(model)
+        ):
+            origins = {wishes.origin[key] for key in (*keys, "model") if key in wishes.origin}
+            if not origins & own:
+                where = wishes.origin.get(keys[0], CONFIGURATION)
+                place = "[edit] of the configuration" if where == CONFIGURATION else shown(where)
+                raise HeldError(f"{place}: {problem.message} {problem.hint}")
+            yield problem
+
+    def _references(self, candidate: Candidate, wishes: Wishes) -> Iterator[Reference]:
+        """
+        Yield the references of a bundle; raises HeldError for one that a folder file names and that cannot
+        be sent.
+        """
+        surroundings = candidate.surroundings
+        paths, source = references_of(surroundings.own, surroundings.sources)
+        for path in paths:
+            sight = surroundings.references[path]
+            if isinstance(sight, str):
+                where = shown(source.path) if source else "its sidecar"
+                raise HeldError(
+                    f"{where} names {shown(path)} as a reference image, but that {sight}."
+                )
+            snapshot = _snapshot(sight.signature)
+            if source is not None:
+                model = str(wishes.values["model"])
+                for problem in self._vetting.problems(path, snapshot, model):
+                    raise HeldError(f"{shown(source.path)}: {problem.message} {problem.hint}")
+            yield Reference(path=path, snapshot=snapshot)
 
     def _leftovers(self, candidate: Candidate) -> tuple[list[Named], str | None]:
         """
@@ -147,25 +210,41 @@ class Framer:
                 ours.append(named)
         return ours, previous
 
-    def _request(self, prompt: _Prompt) -> Request:
-        set_here = {"model": "config"} | dict.fromkeys(self._edit.parameters, "config")
-        return Request(
-            model=self._edit.model,
-            prompt=prompt.text,
-            parameters=dict(self._edit.parameters),
-            origin=({"prompt": prompt.origin} if prompt.text is not None else {}) | set_here,
-        )
+
+def _request(wishes: Wishes) -> Request:
+    return Request(
+        model=str(wishes.values["model"]),
+        prompt=_prompt(wishes),
+        parameters=_parameters(wishes),
+        origin=dict(wishes.origin),
+    )
 
 
-def _member(named: Named, sights: Mapping[str, Sight], prompt: _Prompt) -> Member:
+def _prompt(wishes: Wishes) -> str | None:
+    return str(wishes.values["prompt"]) if "prompt" in wishes.values else None
+
+
+def _parameters(wishes: Wishes) -> dict[str, Scalar]:
+    return {key: value for key, value in wishes.values.items() if key not in ("model", "prompt")}
+
+
+def _member(named: Named, candidate: Candidate, prompts: Mapping[str, Prompt]) -> Member:
     role = _ROLES.get(named.kind, Role.IMAGE)
+    sights: Mapping[str, Sight] = candidate.sights
+    digest = prompts[named.name].digest if named.name in prompts else None
+    if role is Role.EDIT and candidate.surroundings.own is not None:
+        digest = candidate.surroundings.own.digest
     return Member(
         role=role,
         name=named.name,
         inbox_name=named.name,
         snapshot=_snapshot(sights[named.name].signature),
-        sha256=prompt.digest if role is Role.PROMPT else None,
+        sha256=digest,
     )
+
+
+def _path(candidate: Candidate, name: str) -> str:
+    return f"{candidate.folder}/{name}" if candidate.folder else name
 
 
 def _snapshot(seen: Signature) -> Snapshot:

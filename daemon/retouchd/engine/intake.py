@@ -6,19 +6,21 @@ Events are only hints. Everything here works without any, at the pace of the sca
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from retouchd.adapters import images
+from retouchd.adapters import below, images
 from retouchd.adapters.inbox import Inbox, Left
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.watch import Bell, Ring
 from retouchd.engine.attempts import about
-from retouchd.engine.backlog import Backlog, Candidate, Key, is_below
+from retouchd.engine.backlog import Backlog, Candidate
 from retouchd.engine.clock import Clock
-from retouchd.engine.framing import Framer, Held
+from retouchd.engine.framing import Framer, HeldError
+from retouchd.engine.reading import Reader
+from retouchd.engine.sightings import Key, is_below
 from retouchd.logs import logger
-from retouchd.rules.job import Job
+from retouchd.rules.job import Job, Reference
 from retouchd.rules.names import partners
 from retouchd.rules.phase import Phase
 from retouchd.rules.readiness import Ready
@@ -40,6 +42,7 @@ class Intake:
         *,
         inbox: Inbox,
         backlog: Backlog,
+        reader: Reader,
         framer: Framer,
         spool: Spool,
         patience: Patience,
@@ -51,6 +54,8 @@ class Intake:
     ) -> None:
         self._inbox = inbox
         self._backlog = backlog
+        self._sightings = backlog.sightings
+        self._reader = reader
         self._framer = framer
         self._spool = spool
         self._patience = patience
@@ -95,6 +100,12 @@ class Intake:
         """
         self._next_scan = 0.0
         self._wake.set()
+
+    def spare(self, references: Iterable[Reference]) -> None:
+        """
+        Leave alone what jobs have used as references, unless it gets a sidecar of its own.
+        """
+        self._sightings.references.spare(references)
 
     def ready(self) -> int:
         """
@@ -154,7 +165,7 @@ class Intake:
             await asyncio.to_thread(self._scan, "")
             self._next_scan = self._clock.monotonic() + self._rescan_seconds
         await asyncio.to_thread(self._answer, rings)
-        await asyncio.to_thread(self._backlog.settle, self._clock.monotonic())
+        await asyncio.to_thread(self._settle)
         while self._has_room() and await self.claim_next():
             pass
 
@@ -181,21 +192,58 @@ class Intake:
         """
         for ring in rings:
             folder, _, name = ring.path.rpartition("/")
+            if self._sightings.references.knows(ring.path):
+                self._look_at_reference(ring.path, is_event=True)
             if ring.is_folder:
                 self._scan(ring.path)
             elif self._inbox.takes_folder(folder):
                 self._look(folder, name, is_event=True)
                 if ring.source and self._inbox.is_temporary(ring.source.rpartition("/")[2]):
-                    self._backlog.prove(folder, name, self._clock.monotonic())
+                    self._sightings.prove(folder, name, self._clock.monotonic())
 
     def _look(self, folder: str, name: str, *, is_event: bool = False) -> None:
         now = self._clock.monotonic()
         found = self._inbox.look(folder, name)
-        is_new = self._backlog.see(folder, name, found, now)
+        is_new = self._sightings.see(folder, name, found, now)
         if is_event and not is_new:
-            self._backlog.disturb(folder, name, now)
+            self._sightings.disturb(folder, name, now)
         if isinstance(found, Left):
             self._tell(folder, name, found)
+
+    def _look_at_reference(self, path: str, *, is_event: bool = False) -> None:
+        now = self._clock.monotonic()
+        is_new = self._sightings.see_reference(path, below.look(self._inbox.root, path), now)
+        if is_event and not is_new:
+            self._sightings.references.disturb(path, now)
+
+    def _settle(self) -> None:
+        """
+        Decide about every family whose time has come: first what all of them say is read, since one may
+        name the picture of another as its reference.
+        """
+        now = self._clock.monotonic()
+        keys = self._backlog.due(now)
+        for key in keys:
+            self._read(key, now)
+        self._backlog.decide(keys, now)
+
+    def _read(self, key: Key, now: float) -> None:
+        """
+        Read what says something about a family and has settled, and look at the references it names.
+        """
+        for folder, name in self._sightings.unread(key, now):
+            try:
+                content = self._reader.content(folder, name)
+            except FileNotFoundError:
+                continue  # The next look will miss it too.
+            except OSError as error:
+                left = Left(f"it cannot be read: {error.strerror}", is_told=True)
+                self._sightings.see(folder, name, left, now)
+                self._tell(folder, name, left)
+                continue
+            self._sightings.note(folder, name, content, now)
+            for path in content.images or ():
+                self._look_at_reference(path)
 
     def _scan(self, folder: str) -> None:
         """
@@ -210,18 +258,20 @@ class Intake:
                 self._tell(listing.folder, "", Left(listing.fault, is_told=True))
                 continue
             for name, signature in listing.files.items():
-                self._backlog.see(listing.folder, name, signature, now)
+                self._sightings.see(listing.folder, name, signature, now)
             for name, left in listing.left.items():
-                self._backlog.see(listing.folder, name, left, now)
+                self._sightings.see(listing.folder, name, left, now)
                 self._tell(listing.folder, name, left)
             names = listing.files.keys() | listing.left.keys()
-            self._backlog.keep_only(listing.folder, set(names), now, now)
+            self._sightings.keep_only(listing.folder, set(names), now, now)
+        for path in self._sightings.references.paths():
+            self._look_at_reference(path)
         for gone in self._below(folder):
             if gone not in seen and not any(is_below(gone, shut) for shut in unread):
-                self._backlog.keep_only(gone, set(), now, now)
+                self._sightings.keep_only(gone, set(), now, now)
 
     def _below(self, folder: str) -> Iterator[str]:
-        for each in self._backlog.folders():
+        for each in self._sightings.folders():
             if is_below(each, folder):
                 yield each
 
@@ -236,15 +286,19 @@ class Intake:
         Look once more at all files of a family, then claim the bundles of it that are ready.
         """
         folder = key[0]
-        names = self._backlog.names(key)
+        names = self._sightings.names(key)
         for name in dict.fromkeys([*names, *(p for each in names for p in partners(each))]):
             self._look(folder, name)
-        for place, name in list(self._backlog.folder_prompts(folder)):
-            self._look(place, name)
+        for source in list(self._sightings.sources(folder)):
+            self._look(source.folder, source.name)
         now = self._clock.monotonic()
+        self._read(key, now)
+        for candidate in self._backlog.candidates(key, now):
+            for path in candidate.surroundings.references:
+                self._look_at_reference(path)
         ready = [c for c in self._backlog.candidates(key, now) if isinstance(c.state, Ready)]
         jobs = [job for candidate in ready if (job := self._claim_one(key, candidate))]
-        for name in self._backlog.names(key) if jobs else ():
+        for name in self._sightings.names(key) if jobs else ():
             self._look(folder, name)
         return jobs
 
@@ -254,20 +308,19 @@ class Intake:
                 self._inbox.read(candidate.folder, named.name, 0)
             if not self._is_whole(key, candidate):
                 return None
-            job = self._framer.frame(
-                candidate, self._backlog.folder_prompts(candidate.folder), self._clock.now()
-            )
-            if isinstance(job, Held):
-                self._hold(candidate, job.reason)
-                return None
+            job = self._framer.frame(candidate, self._clock.now())
             if not self._take(job):
                 return None
+        except HeldError as held:
+            self._hold(candidate, str(held))
+            return None
         except FileNotFoundError:
             return None  # Somebody took it away meanwhile.
         except OSError as error:
             self._hold(candidate, f"it cannot be taken: {error}")
             self._backlog.try_later(key, self._clock.monotonic() + self._rescan_seconds)
             return None
+        self.spare(job.references)
         self._release(candidate)
         return job
 
@@ -302,7 +355,7 @@ class Intake:
         Return whether every image has its end marker, or has been quiet for long enough without one.
         """
         assert isinstance(candidate.state, Ready), "only a ready bundle is looked into"
-        if candidate.state.problem is not None:
+        if candidate.state.problems:
             return True
         for named in candidate.bundle.images:
             sight = candidate.sights[named.name]

@@ -16,6 +16,7 @@ from retouchd.adapters.standing import Standing
 from retouchd.engine.attempts import Attempts, about
 from retouchd.engine.clock import Clock
 from retouchd.engine.gate import Gate
+from retouchd.engine.gathering import Gatherer
 from retouchd.engine.judging import FetchLater, Judge
 from retouchd.engine.outcome import End, Outcome, Over, Wait
 from retouchd.engine.preparing import Prepared, Preparer
@@ -49,6 +50,7 @@ class Pipeline:
         spool: Spool,
         delivery: Delivery,
         history: History,
+        gatherer: Gatherer,
         preparer: Preparer,
         attempts: Attempts,
         judge: Judge,
@@ -60,6 +62,7 @@ class Pipeline:
         self._spool = spool
         self._delivery = delivery
         self._history = history
+        self._gatherer = gatherer
         self._preparer = preparer
         self._attempts = attempts
         self._judge = judge
@@ -206,6 +209,11 @@ class Pipeline:
         changed = await asyncio.to_thread(self._preparer.changed, job)
         if changed is not None and not standing.attempts:
             await self._give_back(job, f"{shown(changed)} was changed while it was claimed")
+            return
+        if not job.problems and (obstacle := await asyncio.to_thread(self._gatherer.gather, job)):
+            if standing.attempts:
+                raise Blocked(obstacle)
+            await self._give_back(job, obstacle)
             return
         try:
             prepared = await asyncio.to_thread(self._preparer.prepare, job)

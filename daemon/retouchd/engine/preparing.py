@@ -2,7 +2,7 @@
 Everything that can be found wrong with a job before money is spent, and what is to be uploaded.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,10 +72,11 @@ class Preparer:
             problems += checks.check_request(
                 request.model, request.prompt, request.parameters, limits
             )
+        references = list(self._references(job, limits, problems))
         if problems:
             return problems
         return Prepared(
-            images=tuple(self._upload(job, *pair) for pair in pictures),
+            images=(*(self._upload(job, *pair) for pair in pictures), *references),
             mask=next((self._upload(job, *pair) for pair in masks), None),
         )
 
@@ -98,6 +99,35 @@ class Preparer:
             else:
                 seen.append((member, picture))
         return seen
+
+    def reference_problems(self, path: Path, name: str, model: str) -> list[Problem]:
+        """
+        Return what is wrong with a picture as a reference; `name` is its path below the inbox.
+        """
+        found = self._examine(path, name, self._limits(model))
+        return found if isinstance(found, list) else []
+
+    def _references(self, job: Job, limits: Limits, problems: list[Problem]) -> Iterator[Upload]:
+        for number, reference in enumerate(job.references if not problems else (), 1):
+            path = self._spool.reference(job.id, number)
+            found = self._examine(path, reference.path, limits)
+            if isinstance(found, list):
+                problems += found
+            else:
+                yield Upload(path=path, content_type=f"image/{found.format}")
+
+    def _examine(self, path: Path, name: str, limits: Limits) -> Picture | list[Problem]:
+        try:
+            picture = images.look(
+                path,
+                name=shown(name),
+                max_bytes=limits.max_image_bytes,
+                max_megapixels=self._max_megapixels,
+            )
+        except images.ImageFault as fault:
+            return [replace(fault.problem, code=JobCode.REFERENCE_INVALID)]
+        faults = checks.check_image(shown(name), picture, limits)
+        return [replace(each, code=JobCode.REFERENCE_INVALID) for each in faults] or picture
 
     def _upload(self, job: Job, member: Member, picture: Picture) -> Upload:
         return Upload(path=self._original(job, member), content_type=f"image/{picture.format}")

@@ -30,15 +30,29 @@ def check_request(
     Values are judged as the text they become on the wire: `"2"` is as good as `2`. A prompt of None
     is not judged here: that there is none is a fault of the bundle.
     """
+    return [problem for _, problem in request_faults(model, prompt, parameters, 1, limits)]
+
+
+def request_faults(
+    model: str,
+    prompt: str | None,
+    parameters: Mapping[str, Scalar],
+    count: int,
+    limits: Limits,
+) -> Iterator[tuple[tuple[str, ...], Problem]]:
+    """
+    Yield what is wrong with a request of `count` pictures, each with the keys that are concerned.
+    """
     texts = {key: _text(value) for key, value in parameters.items()}
-    faults: list[Fault] = []
+    for problem in _prompt_problems(model, prompt, limits):
+        yield ("prompt",), problem
     for key, text in texts.items():
-        faults += _value_faults(model, key, text, limits)
-    faults += _output_faults(texts, limits)
-    return [
-        *_prompt_problems(model, prompt, limits),
-        *(_problem(JobCode.PARAMETER_INVALID, fault) for fault in faults),
-    ]
+        for fault in _value_faults(model, key, text, limits):
+            yield (key,), _problem(JobCode.PARAMETER_INVALID, fault)
+    for keys, fault in _output_faults(texts, limits):
+        yield keys, _problem(JobCode.PARAMETER_INVALID, fault)
+    for problem in check_count(model, count, limits):
+        yield ("images",), problem
 
 
 def check_count(model: str, count: int, limits: Limits) -> list[Problem]:
@@ -168,7 +182,9 @@ def _size_faults(model: str, size: str, legal: SizeRule | tuple[str, ...]) -> It
         )
 
 
-def _output_faults(texts: Mapping[str, str], limits: Limits) -> Iterator[Fault]:
+def _output_faults(
+    texts: Mapping[str, str], limits: Limits
+) -> Iterator[tuple[tuple[str, ...], Fault]]:
     """
     Yield what is wrong between parameters: not every output format knows transparency or compression.
     """
@@ -176,13 +192,19 @@ def _output_faults(texts: Mapping[str, str], limits: Limits) -> Iterator[Fault]:
     transparent, compressed = limits.transparent_formats, limits.compressed_formats
     if transparent and texts.get("background") == "transparent" and format_ not in transparent:
         yield (
-            f"The background is to be transparent, but {format_.upper()} knows no transparency.",
-            f"Set output_format to {_listed(transparent)}.",
+            ("background", "output_format"),
+            (
+                f"The background is to be transparent, but {format_.upper()} knows no transparency.",
+                f"Set output_format to {_listed(transparent)}.",
+            ),
         )
     if compressed and texts.get("output_compression", "100") != "100" and format_ not in compressed:
         yield (
-            f"output_compression is set, but {format_.upper()} is not compressed that way.",
-            f"Set output_format to {_listed(compressed)}, or leave output_compression out.",
+            ("output_compression", "output_format"),
+            (
+                f"output_compression is set, but {format_.upper()} is not compressed that way.",
+                f"Set output_format to {_listed(compressed)}, or leave output_compression out.",
+            ),
         )
 
 

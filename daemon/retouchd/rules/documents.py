@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 
 from retouchd.errors import JobCode, Problem
-from retouchd.rules.job import Attempt, Job, Member, Request, Role, Snapshot, Verdict
+from retouchd.rules.job import Attempt, Job, Member, Reference, Request, Role, Snapshot, Verdict
 from retouchd.rules.plan import Item, Plan
 
 VERSION = 1
@@ -36,6 +36,7 @@ def load_job(raw: bytes) -> Job:
         | {
             "members": tuple(_member(member) for member in body["members"]),
             "request": Request(**body["request"]),
+            "references": tuple(_reference(each) for each in body.get("references", ())),
             "claimed_at": dt.datetime.fromisoformat(body["claimed_at"]),
             "problems": _problems(body["problems"]),
         }
@@ -88,6 +89,10 @@ def _member(body: Mapping[str, Any]) -> Member:
     return Member(
         **parts | {"role": Role(parts["role"]), "snapshot": Snapshot(**parts["snapshot"])}
     )
+
+
+def _reference(body: Mapping[str, Any]) -> Reference:
+    return Reference(path=body["path"], snapshot=Snapshot(**body["snapshot"]))
 
 
 def _problem(body: Mapping[str, Any]) -> Problem:

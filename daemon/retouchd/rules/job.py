@@ -25,6 +25,8 @@ class Role(StrEnum):
 
     IMAGE = "image"
     PROMPT = "prompt"
+    EDIT = "edit"
+    """A structured sidecar."""
     MASK = "mask"
     LEFTOVER = "leftover"
     """A record or reason of our own that came back with its image from `error/`."""
@@ -77,6 +79,16 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """
+    A further picture that is sent after the image: its path below the inbox, from where it is copied.
+    """
+
+    path: str
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """
     What is asked of the endpoint, frozen when the job is opened.
@@ -98,7 +110,8 @@ class Job:
     A bundle with an id: everything `job.json` holds, written whole before the claim.
 
     Members stand in the order they are claimed. `problems` are the faults seen before the claim;
-    a job that has any goes to `error/` without a request. `folder` is the path below the inbox with
+    a job that has any goes to `error/` without a request. `references` are copied into it and never
+    moved. `folder` is the path below the inbox with
     `/` between its parts, `""` at the top; `stem` names the bundle in outbox, done and error.
     """
 
@@ -108,6 +121,7 @@ class Job:
     members: tuple[Member, ...]
     request: Request
     claimed_at: dt.datetime
+    references: tuple[Reference, ...] = ()
     previous: str | None = None
     problems: tuple[Problem, ...] = ()
 

@@ -1,7 +1,7 @@
 """
-What a file in the inbox is by its name: an image, a prompt, a mask, something of ours, something else.
+What a file in the inbox is by its name: an image, one of its sidecars, something of ours, something else.
 
-Extensions, `_prompt` and the `mask` in the middle ignore case; stems are compared in NFC and by case.
+Extensions, `_prompt`, `_edit` and the `mask` in the middle ignore case; stems are compared in NFC and by case.
 `cat.png.txt` names its image whole (it belongs to `cat.png` alone); `cat.txt` names only the stem.
 """
 
@@ -11,6 +11,7 @@ from enum import StrEnum
 
 IMAGE_EXTENSIONS = frozenset({"png", "jpg", "jpeg", "webp"})
 PROMPT_EXTENSIONS = frozenset({"txt", "prompt"})
+EDIT_EXTENSIONS = frozenset({"toml", "json", "yaml", "yml"})
 # fmt: off
 FOREIGN_PICTURES = frozenset({
     "arw", "avif", "bmp", "cr2", "cr3", "dng", "eps", "gif", "heic", "heif", "jp2", "jxl",
@@ -20,6 +21,7 @@ FOREIGN_PICTURES = frozenset({
 """Pictures of a kind that no endpoint takes: with a prompt of their own they are an error, not a mystery."""
 
 FOLDER_PROMPT = "_prompt.txt"
+FOLDER_EDIT = "_edit"
 
 
 class Kind(StrEnum):
@@ -29,10 +31,13 @@ class Kind(StrEnum):
 
     IMAGE = "image"
     PROMPT = "prompt"
+    EDIT = "edit"
+    """A structured sidecar: prompt, parameters and references of one image."""
     MASK = "mask"
     RECORD = "record"
     REASON = "reason"
     FOLDER_PROMPT = "folder_prompt"
+    FOLDER_EDIT = "folder_edit"
     FOREIGN_PICTURE = "foreign_picture"
     OTHER = "other"
 
@@ -66,6 +71,13 @@ class Named:
         return self.name[len(self.stem) :]
 
 
+SIDECARS = frozenset({Kind.PROMPT, Kind.EDIT, Kind.MASK})
+"""What belongs to an image and waits for it."""
+
+FOLDER_FILES = frozenset({Kind.FOLDER_PROMPT, Kind.FOLDER_EDIT})
+"""What holds for every image of a folder and below."""
+
+
 def normal(text: str) -> str:
     """
     Return the text in NFC; a name that is not UTF-8 stays as it is.
@@ -87,8 +99,8 @@ def parse(name: str) -> Named:
         if middle == "mask" and front:
             return _belonging(name, Kind.MASK, front)
         return Named(name, Kind.IMAGE, stem, extension)
-    if extension == "json" and stem.endswith(".job") and stem != ".job":
-        return Named(name, Kind.RECORD, stem.removesuffix(".job"))
+    if extension in EDIT_EXTENSIONS:
+        return _parse_edit(name, stem)
     if extension in FOREIGN_PICTURES:
         return Named(name, Kind.FOREIGN_PICTURE, stem, extension)
     return Named(name, Kind.OTHER, stem)
@@ -102,9 +114,10 @@ def partners(name: str) -> list[str]:
     owners = [named.stem]
     if named.kind is Kind.IMAGE:
         owners.append(name)
-    elif named.kind not in (Kind.PROMPT, Kind.MASK):
+    elif named.kind not in SIDECARS:
         return []
-    found = [f"{owner}.{end}" for owner in owners for end in (*PROMPT_EXTENSIONS, "mask.png")]
+    ends = (*PROMPT_EXTENSIONS, *EDIT_EXTENSIONS, "mask.png")
+    found = [f"{owner}.{end}" for owner in owners for end in ends]
     if named.kind is not Kind.IMAGE:
         found += [f"{named.stem}.{extension}" for extension in IMAGE_EXTENSIONS]
     return [each for each in found if each != name]
@@ -116,6 +129,14 @@ def _parse_text(name: str, stem: str) -> Named:
     if name.endswith(".error.txt") and stem != ".error":
         return Named(name, Kind.REASON, stem.removesuffix(".error"))
     return _belonging(name, Kind.PROMPT, stem)
+
+
+def _parse_edit(name: str, stem: str) -> Named:
+    if stem.lower() == FOLDER_EDIT:
+        return Named(name, Kind.FOLDER_EDIT, stem)
+    if name.lower().endswith(".json") and stem.endswith(".job") and stem != ".job":
+        return Named(name, Kind.RECORD, stem.removesuffix(".job"))
+    return _belonging(name, Kind.EDIT, stem)
 
 
 def _belonging(name: str, kind: Kind, owner: str) -> Named:

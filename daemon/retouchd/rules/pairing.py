@@ -5,8 +5,8 @@ Joined files make one bundle. A sidecar with two possible images, or an image wi
 masks, is ambiguous, never a guess: the whole bundle then goes to `error/` together.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from retouchd.errors import JobCode, Problem
 from retouchd.rules.names import Kind, Named
@@ -18,11 +18,12 @@ class Bundle:
     """
     Files of one family that belong together, each group sorted by name; `fault` if they cannot be told apart.
 
-    A bundle without images is an orphan: a prompt or a mask that waits for its image.
+    A bundle without images is an orphan: sidecars that wait for their image.
     """
 
     images: tuple[Named, ...] = ()
     prompts: tuple[Named, ...] = ()
+    edits: tuple[Named, ...] = ()
     masks: tuple[Named, ...] = ()
     leftovers: tuple[Named, ...] = ()
     fault: Problem | None = None
@@ -32,7 +33,7 @@ class Bundle:
         """
         Return all files of the bundle in the order in which they are claimed: the image first.
         """
-        return self.images + self.prompts + self.masks + self.leftovers
+        return self.images + self.prompts + self.edits + self.masks + self.leftovers
 
     @property
     def stem(self) -> str:
@@ -48,24 +49,21 @@ def pair(names: Iterable[Named]) -> list[Bundle]:
     """
     family = sorted(names, key=lambda named: named.name)
     images = [named for named in family if named.kind is Kind.IMAGE]
-    prompts = [named for named in family if named.kind is Kind.PROMPT]
-    masks = [named for named in family if named.kind is Kind.MASK]
-    if prompts:
-        images += _foreign(family, images, prompts)
-    owners = _owners(images, prompts) | _owners(images, masks)
+    images += _foreign(family, images)
+    owners: dict[Named, tuple[Named, ...]] = {}
+    for kind in (Kind.PROMPT, Kind.EDIT, Kind.MASK):
+        owners |= _owners(images, [named for named in family if named.kind is kind])
     bundles = [_bundle(group, owners) for group in _joined(images, owners)]
-    bundles += _orphans(prompts, masks, owners)
+    bundles += _orphans(owners)
     return _with_leftovers(bundles, family)
 
 
-def _foreign(
-    family: Sequence[Named], images: Sequence[Named], prompts: Sequence[Named]
-) -> list[Named]:
+def _foreign(family: Sequence[Named], images: Sequence[Named]) -> list[Named]:
     """
-    Return the pictures of unsupported kinds that have a prompt of their own.
+    Return the pictures of unsupported kinds that have a prompt of their own, plain or structured.
     """
     foreign = [named for named in family if named.kind is Kind.FOREIGN_PICTURE]
-    long = {prompt.target for prompt in prompts}
+    long = {named.target for named in family if named.kind in (Kind.PROMPT, Kind.EDIT)}
     short = None in long and not images
     return [named for named in foreign if short or named.target in long]
 
@@ -87,7 +85,7 @@ def _owners(images: Sequence[Named], sidecars: Sequence[Named]) -> dict[Named, t
 
 
 def _joined(
-    images: Sequence[Named], owners: dict[Named, tuple[Named, ...]]
+    images: Sequence[Named], owners: Mapping[Named, tuple[Named, ...]]
 ) -> list[tuple[Named, ...]]:
     """
     Return the images in groups: two images that one sidecar may belong to are in the same group.
@@ -101,41 +99,47 @@ def _joined(
     return groups
 
 
-def _bundle(images: tuple[Named, ...], owners: dict[Named, tuple[Named, ...]]) -> Bundle:
+def _bundle(images: tuple[Named, ...], owners: Mapping[Named, tuple[Named, ...]]) -> Bundle:
     mine = [sidecar for sidecar, candidates in owners.items() if set(candidates) & set(images)]
-    prompts = tuple(sidecar for sidecar in mine if sidecar.kind is Kind.PROMPT)
-    masks = tuple(sidecar for sidecar in mine if sidecar.kind is Kind.MASK)
+    shared = [sidecar for sidecar in mine if len(owners[sidecar]) > 1]
+    bundle = _grouped(mine)
+    return replace(bundle, images=images, fault=_ambiguity(images, bundle, shared))
+
+
+def _grouped(sidecars: Iterable[Named]) -> Bundle:
+    found = list(sidecars)
     return Bundle(
-        images=images,
-        prompts=prompts,
-        masks=masks,
-        fault=_ambiguity(images, prompts, masks, [s for s in mine if len(owners[s]) > 1]),
+        prompts=tuple(named for named in found if named.kind is Kind.PROMPT),
+        edits=tuple(named for named in found if named.kind is Kind.EDIT),
+        masks=tuple(named for named in found if named.kind is Kind.MASK),
     )
 
 
-def _ambiguity(
-    images: Sequence[Named],
-    prompts: Sequence[Named],
-    masks: Sequence[Named],
-    shared: Sequence[Named],
-) -> Problem | None:
+def _ambiguity(images: Sequence[Named], bundle: Bundle, shared: Sequence[Named]) -> Problem | None:
     if len(images) > 1:
         first = shared[0]
         example = shown(f"{images[0].name}{_ending(first)}")
-        return _ambiguous(
+        return ambiguous(
             f"{shown(first.name)} could belong to {_listed(images, 'or')}.",
             f"Name it after one of them, for example {example}",
         )
-    for what, sidecars in (("prompts", prompts), ("masks", masks)):
+    for what, sidecars in (
+        ("prompts", bundle.prompts),
+        ("files with parameters", bundle.edits),
+        ("masks", bundle.masks),
+    ):
         if len(sidecars) > 1:
-            return _ambiguous(
+            return ambiguous(
                 f"{shown(images[0].name)} has {len(sidecars)} {what}: {_listed(sidecars, 'and')}.",
                 "Keep only one of them",
             )
     return None
 
 
-def _ambiguous(message: str, advice: str) -> Problem:
+def ambiguous(message: str, advice: str) -> Problem:
+    """
+    Return the problem of sidecars that cannot be told apart.
+    """
     return Problem(
         code=JobCode.SIDECAR_AMBIGUOUS,
         message=message,
@@ -151,28 +155,13 @@ def _listed(names: Sequence[Named], last: str) -> str:
     return f" {last} ".join(shown(named.name) for named in names)
 
 
-def _orphans(
-    prompts: Sequence[Named], masks: Sequence[Named], owners: dict[Named, tuple[Named, ...]]
-) -> list[Bundle]:
-    lone_prompts = tuple(prompt for prompt in prompts if not owners[prompt])
-    lone_masks = tuple(mask for mask in masks if not owners[mask])
-    if not lone_prompts and not lone_masks:
-        return []
-    return [Bundle(prompts=lone_prompts, masks=lone_masks)]
+def _orphans(owners: Mapping[Named, tuple[Named, ...]]) -> list[Bundle]:
+    lone = [sidecar for sidecar, candidates in owners.items() if not candidates]
+    return [_grouped(lone)] if lone else []
 
 
 def _with_leftovers(bundles: list[Bundle], family: Sequence[Named]) -> list[Bundle]:
     leftovers = tuple(named for named in family if named.kind in (Kind.RECORD, Kind.REASON))
     if not leftovers or not bundles or not bundles[0].images:
         return bundles
-    first = bundles[0]
-    return [
-        Bundle(
-            images=first.images,
-            prompts=first.prompts,
-            masks=first.masks,
-            leftovers=leftovers,
-            fault=first.fault,
-        ),
-        *bundles[1:],
-    ]
+    return [replace(bundles[0], leftovers=leftovers), *bundles[1:]]

@@ -27,6 +27,7 @@ JOB = "job.json"
 PLAN = "plan.json"
 ORIGINALS = "originals"
 OUTPUTS = "outputs"
+REFERENCES = "references"
 
 _ATTEMPT = re.compile(r"attempt-(\d+)\.(open|response|json)")
 

@@ -1,27 +1,29 @@
 """
-Whether a bundle may be claimed: all of it settled together, with a prompt from somewhere.
+Whether a bundle may be claimed: all of it settled together, its references too, with a prompt from somewhere.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
 from retouchd.errors import JobCode, Problem
-from retouchd.rules.names import FOLDER_PROMPT, Kind, Named, parse
+from retouchd.rules import missing
+from retouchd.rules.inheritance import Content, Source, folder_faults, needed
+from retouchd.rules.names import Kind
 from retouchd.rules.naming import shown
-from retouchd.rules.pairing import Bundle
+from retouchd.rules.pairing import Bundle, ambiguous
 from retouchd.rules.settling import Patience, Sight, settled_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
     """
-    The bundle may be claimed; with a problem it goes to `error/`. `since` is when it settled.
+    The bundle may be claimed; with problems it goes to `error/`. `since` is when it settled.
     """
 
     since: float
-    problem: Problem | None = None
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +52,17 @@ State: TypeAlias = Ready | Unsettled | Waiting
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """
-    What a bundle inherits: the sight of the nearest `_prompt.txt`, and whether the configuration has a prompt.
+    What matters to a bundle besides its files.
+
+    `own` is what its structured sidecar says, None before that was read. `sources` are the folder files,
+    the nearest first. `references` holds the sight of each picture that any of them names, or half a
+    sentence on why it cannot be used. `namer` is the file that names this image as a reference of another.
     """
 
-    folder_prompt: Sight | None = None
+    own: Content | None = None
+    sources: tuple[Source, ...] = ()
+    references: Mapping[str, Sight | str] = field(default_factory=dict)
+    namer: str | None = None
     has_default: bool = False
 
 
@@ -71,38 +80,111 @@ def readiness(
     for named in bundle.files:
         if sights[named.name].signature.size == 0:
             reason = f"{shown(named.name)} is empty: it has not arrived yet"
-            return _patiently(quiet, reason, partial(_empty, named), patience, now)
+            return _patiently(quiet, reason, partial(missing.empty, named), patience, now)
     settled = max(settled_at(sights[n.name], patience) or quiet for n in bundle.files)
     if now < settled:
         return Unsettled(at=settled, reason="still changing")
     if bundle.fault is not None:
-        return Ready(since=settled, problem=bundle.fault)
+        return Ready(since=settled, problems=(bundle.fault,))
     if not bundle.images:
         lone = bundle.files[0]
         reason = "waits for its image"
-        return _patiently(settled, reason, partial(_image_missing, lone), patience, now)
-    if bundle.prompts:
-        return Ready(since=settled)
-    return _inherited(bundle, settled, surroundings, patience, now)
+        return _patiently(settled, reason, partial(missing.image_missing, lone), patience, now)
+    return _with_own_edit(bundle, settled, surroundings, patience, now)
 
 
-def _inherited(
+def references_of(
+    own: Content | None, sources: tuple[Source, ...]
+) -> tuple[tuple[str, ...], Source | None]:
+    """
+    Return the references that hold, and the folder file that names them, None for the bundle's own sidecar.
+    """
+    if own is not None and own.images is not None:
+        return own.images, None
+    for source in sources:
+        if source.content is not None and source.content.images is not None:
+            return source.content.images, source
+    return (), None
+
+
+def _with_own_edit(
     bundle: Bundle, settled: float, surroundings: Surroundings, patience: Patience, now: float
 ) -> State:
-    if surroundings.folder_prompt is not None:
-        folder_settled = settled_at(surroundings.folder_prompt, patience)
-        if folder_settled is None:
-            return Waiting(at=None, reason=f"the {FOLDER_PROMPT} of its folder is empty")
-        if now < folder_settled:
-            return Unsettled(
-                at=folder_settled, reason=f"the {FOLDER_PROMPT} of its folder still changes"
-            )
-        return Ready(since=max(settled, folder_settled))
-    if surroundings.has_default:
+    if surroundings.namer is not None:
+        return Waiting(at=None, reason=f"a reference of {shown(surroundings.namer)}")
+    if bundle.edits and surroundings.own is None:
+        return _unread(now)
+    if problems := _own_problems(bundle, surroundings.own):
+        return Ready(since=settled, problems=problems)
+    return _with_folder_files(bundle, settled, surroundings, patience, now)
+
+
+def _own_problems(bundle: Bundle, own: Content | None) -> tuple[Problem, ...]:
+    if own is None:
+        return ()
+    name = shown(bundle.edits[0].name)
+    if own.faults:
+        hint = f"Mend {name}, {missing.BACK}"
+        return tuple(
+            Problem(code=JobCode.SIDECAR_INVALID, message=f"{name}: {fault}", hint=hint)
+            for fault in own.faults
+        )
+    if own.has_prompt and bundle.prompts:
+        text = shown(bundle.prompts[0].name)
+        message = f"{shown(bundle.images[0].name)} has two prompts: {text} and the one in {name}."
+        return (ambiguous(message, f"Remove {text}, or the prompt from {name}"),)
+    return ()
+
+
+def _with_folder_files(
+    bundle: Bundle, settled: float, surroundings: Surroundings, patience: Patience, now: float
+) -> State:
+    own = surroundings.own
+    has_own = bool(bundle.prompts) or (own is not None and own.has_prompt)
+    relevant = needed(surroundings.sources, has_prompt=has_own)
+    for source in relevant:
+        what = f"the {shown(source.name)} of its folder"
+        at = settled_at(source.sight, patience)
+        if at is None:
+            return Waiting(at=None, reason=f"{what} is empty")
+        if now < at:
+            return Unsettled(at=at, reason=f"{what} still changes")
+        if source.kind is Kind.FOLDER_EDIT and source.content is None:
+            return _unread(now)
+        settled = max(settled, at)
+    if any(folder_faults(relevant)):
         return Ready(since=settled)
-    image = bundle.images[0]
-    reason = f"waits for its prompt, {_prompt_name(image)}"
-    return _patiently(settled, reason, partial(_prompt_missing, image), patience, now)
+    has_prompt = has_own or surroundings.has_default or any(s.has_prompt for s in relevant)
+    if not has_prompt:
+        image = bundle.images[0]
+        reason = f"waits for its prompt, {missing.prompt_name(image)}"
+        return _patiently(settled, reason, partial(missing.prompt_missing, image), patience, now)
+    return _with_references(bundle, settled, surroundings, patience, now)
+
+
+def _with_references(
+    bundle: Bundle, settled: float, surroundings: Surroundings, patience: Patience, now: float
+) -> State:
+    paths, source = references_of(surroundings.own, surroundings.sources)
+    for path in paths:
+        sight = surroundings.references.get(path, "is not there")
+        if isinstance(sight, str):
+            if source is not None:
+                return Ready(since=settled)
+            fault = partial(missing.reference_missing, bundle.edits[0], path, sight)
+            reason = f"waits for its reference {shown(path)}, which {sight}"
+            return _patiently(settled, reason, fault, patience, now)
+        at = settled_at(sight, patience)
+        if at is None:
+            return Waiting(at=None, reason=f"its reference {shown(path)} is empty")
+        if now < at:
+            return Unsettled(at=at, reason=f"its reference {shown(path)} still changes")
+        settled = max(settled, at)
+    return Ready(since=settled)
+
+
+def _unread(now: float) -> Unsettled:
+    return Unsettled(at=now, reason="about to be read")
 
 
 def _patiently(
@@ -113,49 +195,4 @@ def _patiently(
     end = since + patience.orphan_seconds
     if now < end:
         return Waiting(at=end, reason=reason)
-    return Ready(since=since, problem=problem())
-
-
-def _prompt_name(image: Named) -> str:
-    """
-    Return the name that a prompt of this image needs: the short one, unless it means something else.
-    """
-    short = parse(f"{image.stem}.txt")
-    is_its = short.kind is Kind.PROMPT and short.target is None
-    return shown(short.name if is_its else f"{image.name}.txt")
-
-
-def _prompt_missing(image: Named) -> Problem:
-    prompt = _prompt_name(image)
-    return Problem(
-        code=JobCode.PROMPT_MISSING,
-        message=f"{shown(image.name)} came without a prompt: there was no {prompt} beside it and "
-        f"no {FOLDER_PROMPT} in its folder.",
-        hint=f"Write what is to be done with the picture into {prompt}, then move both into the inbox.",
-    )
-
-
-def _image_missing(lone: Named) -> Problem:
-    what = "mask" if lone.kind is Kind.MASK else "prompt"
-    target = f"{lone.stem}.{lone.target}" if lone.target else f"{lone.stem}.png or {lone.stem}.jpg"
-    return Problem(
-        code=JobCode.IMAGE_MISSING,
-        message=f"{shown(lone.name)} is a {what}, but its image never came.",
-        hint=f"Move it back into the inbox together with {shown(target)}.",
-    )
-
-
-def _empty(named: Named) -> Problem:
-    name = shown(named.name)
-    match named.kind:
-        case Kind.PROMPT:
-            code, hint = JobCode.PROMPT_EMPTY, f"Write what is to be done into {name}"
-        case Kind.MASK:
-            code, hint = JobCode.MASK_INVALID, f"Save {name} anew, or leave it out"
-        case _:
-            code, hint = JobCode.IMAGE_UNREADABLE, f"Export or copy {name} again"
-    return Problem(
-        code=code,
-        message=f"{name} is empty: it has 0 bytes.",
-        hint=f"{hint}, then move the files back into the inbox.",
-    )
+    return Ready(since=since, problems=(problem(),))

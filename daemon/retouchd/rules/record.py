@@ -2,6 +2,7 @@
 The record of a finished job, and the reason a person reads: what stands beside the originals.
 """
 
+import dataclasses
 import datetime as dt
 import json
 import re
@@ -103,6 +104,8 @@ def history_line(
         "code": body["error"]["code"] if body["error"] else None,
         "record": escaped(record_name),
     }
+    if job.references:
+        line["references"] = [dataclasses.asdict(each) for each in job.references]
     return {key: _utf8(value) for key, value in line.items()}
 
 
@@ -128,7 +131,10 @@ def _request(job: Job) -> dict[str, Any]:
         "model": request.model,
         "prompt": request.prompt,
         **request.parameters,
-        "images": [escaped(member.name) for member in job.members if member.role is Role.IMAGE],
+        "images": [
+            *(escaped(member.name) for member in job.members if member.role is Role.IMAGE),
+            *(escaped(reference.path) for reference in job.references),
+        ],
         "mask": escaped(mask.name) if mask else None,
         "from": {key: escaped(origin) for key, origin in request.origin.items()},
     }

@@ -1,0 +1,115 @@
+"""
+The sidecars as they are read: bytes become prompts, and the keys of structured sidecars.
+
+Blocking: it reads files of the inbox.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from retouchd.adapters.inbox import Inbox
+from retouchd.adapters.notation import MAX_TREE_BYTES, notation_of, parse
+from retouchd.errors import Problem
+from retouchd.rules.edit import Sidecar, read_edit
+from retouchd.rules.inheritance import Content
+from retouchd.rules.names import Kind, Named
+from retouchd.rules.names import parse as parse_name
+from retouchd.rules.naming import shown
+from retouchd.rules.references import resolve
+from retouchd.rules.sidecar import MAX_PROMPT_BYTES, read_prompt
+from retouchd.rules.tree import NotationFault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """
+    The text of a prompt's file, or what is wrong with it; `digest` is the SHA-256 of its bytes.
+    """
+
+    digest: str
+    text: str = ""
+    problem: Problem | None = None
+
+
+class Reader:
+    """
+    Reads sidecars and folder files; every method raises OSError for one that cannot be read.
+    """
+
+    def __init__(self, *, inbox: Inbox, text_encoding: str | None) -> None:
+        self._inbox = inbox
+        self._text_encoding = text_encoding
+
+    def prompt(self, folder: str, name: str) -> Prompt:
+        """
+        Return what a prompt's file says.
+        """
+        raw = self._inbox.read(folder, name, MAX_PROMPT_BYTES)
+        found = read_prompt(raw, shown(name), self._text_encoding)
+        if isinstance(found, Problem):
+            return Prompt(problem=found, digest=_digest(raw))
+        return Prompt(text=found, digest=_digest(raw))
+
+    def content(self, folder: str, name: str) -> Content:
+        """
+        Return what a structured sidecar or an `_edit.*` says.
+        """
+        named = parse_name(name)
+        raw = self._inbox.read(folder, name, MAX_TREE_BYTES)
+        extension = name.rpartition(".")[2]
+        try:
+            tree = parse(raw, notation_of(extension), self._text_encoding)
+        except NotationFault as fault:
+            return Content(faults=(str(fault),), digest=_digest(raw))
+        found = read_edit(tree)
+        if not isinstance(found, Sidecar):
+            return Content(faults=tuple(found), digest=_digest(raw))
+        images, faults = _references(folder, named, found)
+        if faults:
+            return Content(faults=tuple(faults), digest=_digest(raw))
+        return Content(values=_values(found), images=images, digest=_digest(raw))
+
+
+def _values(found: Sidecar) -> dict[str, str | int | float | bool]:
+    said = {"prompt": found.prompt, "model": found.model}
+    return {k: v for k, v in said.items() if v is not None} | found.parameters()
+
+
+def _references(
+    folder: str, named: Named, found: Sidecar
+) -> tuple[tuple[str, ...] | None, list[str]]:
+    """
+    Return the paths of the references below the inbox, None if none are named, and what is wrong with any.
+    """
+    if "images" not in found.model_fields_set:
+        return None, []
+    paths, faults = [], []
+    for text in found.images:
+        try:
+            path = resolve(folder, text)
+        except ValueError as error:
+            faults.append(f"the reference {shown(text)} {error}.")
+            continue
+        if _is_own(folder, named, path):
+            faults.append(f"the reference {shown(text)} is the picture itself; leave it out.")
+        paths.append(path)
+    return tuple(paths), faults
+
+
+def _is_own(folder: str, named: Named, path: str) -> bool:
+    """
+    Return whether a sidecar names the picture it belongs to.
+    """
+    above, _, name = path.rpartition("/")
+    other = parse_name(name)
+    is_beside = above == folder and other.family == named.family
+    return (
+        is_beside
+        and named.kind is Kind.EDIT
+        and other.kind is Kind.IMAGE
+        and named.target in (None, other.target)
+    )
+
+
+def _digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
