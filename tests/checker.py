@@ -71,10 +71,11 @@ def check_at_the_end(
     Assert what must hold once everything has come to rest.
     """
     check_at_any_time(folders, originals, is_exact=True)
-    assert not list(_files(folders.inbox)), "something is left in the inbox"
+    left = [path.name for path in _files(folders.inbox) if path.parent.name != "_refs"]
+    assert not left, f"something is left in the inbox: {left}"
     for folder in (folders.outbox, folders.done, folders.error):
-        left = [path.name for path in _files(folder) if path.name.startswith(_OWN)]
-        assert not left, f"temporary names are left: {left}"
+        ours = [path.name for path in _files(folder) if path.name.startswith(_OWN)]
+        assert not ours, f"temporary names are left: {ours}"
     for name in ("jobs", "trash"):
         assert not list((folders.work / name).iterdir()), f"something is left in {name}"
     records = list(_records(folders))

@@ -90,7 +90,7 @@ def counting_endpoint(ledger: Path) -> Iterator[str]:
 
 def make_world(root: Path, plot: Plot, url: str, ledger: Path) -> World:
     """
-    Drop a bundle with a mask into a sub-folder, and, where results stay near, one that is refused.
+    Drop a bundle into a sub-folder; where results stay near, with mask and reference, and one that is refused.
     """
     ledger.unlink(missing_ok=True)
     away = plot.far / root.name if plot.far else root
@@ -109,14 +109,16 @@ def make_world(root: Path, plot: Plot, url: str, ledger: Path) -> World:
     (inbox / "pets/cat.txt").write_text("make it blue")
     if not plot.far:
         _draw(inbox / "pets/cat.mask.png", (0, 0, 0, 0))
+        (inbox / "pets/cat.toml").write_text('images = ["_refs/floor.png"]')
         _draw(inbox / "bad.png", "pink")
         (inbox / "bad.txt").write_text("  ")
+    originals = {digest(path): path.name for path in inbox.rglob("*.*")}
+    if not plot.far:
+        # Copied into the job and never moved: no original of it.
+        (inbox / "pets/_refs").mkdir()
+        _draw(inbox / "pets/_refs/floor.png", "brown")
     return World(
-        folders=folders,
-        url=url,
-        ledger=ledger,
-        originals={digest(path): path.name for path in inbox.rglob("*.*")},
-        n=1 if plot.far else 2,
+        folders=folders, url=url, ledger=ledger, originals=originals, n=1 if plot.far else 2
     )
 
 

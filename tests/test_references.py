@@ -1,0 +1,144 @@
+"""
+References: where they lie, how they are reached, and how long they are no jobs of their own.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builders import signature
+from retouchd.adapters import below
+from retouchd.engine.references import References
+from retouchd.rules.job import Reference, Snapshot
+from retouchd.rules.references import resolve
+
+PLACES = [
+    ("", "_refs/a.png", "_refs/a.png"),
+    ("shoes", "_refs/a.png", "shoes/_refs/a.png"),
+    ("shoes/red", "../../背景.png", "背景.png"),
+    ("shoes", "./a.png", "shoes/a.png"),
+    ("shoes", "x/../a.png", "shoes/a.png"),
+]
+REFUSED = [
+    ("", "", "no file name"),
+    ("", " ", "no file name"),
+    ("", "a\0b", "no file name"),
+    ("", "/etc/passwd", "outside the inbox"),
+    ("", "~/a.png", "outside the inbox"),
+    ("", "../a.png", "leads out of the inbox"),
+    ("shoes", "../../a.png", "leads out of the inbox"),
+    ("shoes", "..", "is a folder"),
+    ("", "refs/", "is a folder"),
+    ("", "refs\\a.png", "backslash"),
+]
+
+
+@pytest.mark.parametrize(("folder", "text", "path"), PLACES)
+def test_a_reference_is_relative_to_the_file_that_names_it(
+    folder: str, text: str, path: str
+) -> None:
+    """
+    The path that comes out is below the inbox and has no dots.
+    """
+    assert resolve(folder, text) == path
+
+
+@pytest.mark.parametrize(("folder", "text", "words"), REFUSED)
+def test_a_reference_never_leads_out_of_the_inbox(folder: str, text: str, words: str) -> None:
+    """
+    The refusal goes on after the name.
+    """
+    with pytest.raises(ValueError, match=words):
+        resolve(folder, text)
+
+
+@given(st.text("./a~\\ \0猫"), st.sampled_from(["", "a", "a/猫"]))
+def test_no_text_resolves_to_a_place_outside(text: str, folder: str) -> None:
+    """
+    Whatever somebody writes is refused, or stays below.
+    """
+    try:
+        path = resolve(folder, text)
+    except ValueError:
+        return
+    assert not path.startswith(("/", "../"))
+    assert ".." not in path.split("/")
+
+
+def test_a_file_is_found_below(tmp_path: Path) -> None:
+    """
+    Its signature is what a stat shows, its bytes are its own.
+    """
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/猫.png").write_bytes(b"cat")
+
+    found = below.look(tmp_path, "a/猫.png")
+
+    assert not isinstance(found, str)
+    assert found.inode == os.stat(tmp_path / "a/猫.png").st_ino
+    with below.opened(tmp_path, "a/猫.png") as file:
+        assert file.read() == b"cat"
+
+
+@pytest.mark.parametrize("kind", ["link", "behind", "pipe", "folder", "missing", "under a file"])
+def test_nothing_else_is_followed_or_waited_for(tmp_path: Path, kind: str) -> None:
+    """
+    Links at the end and on the way, pipes, folders, and what is not there: told, never opened.
+    """
+    inbox, outside = tmp_path / "inbox", tmp_path / "outside"
+    inbox.mkdir()
+    outside.mkdir()
+    (outside / "x.png").write_bytes(b"secret")
+    path = "x.png"
+    match kind:
+        case "link":
+            (inbox / "x.png").symlink_to(outside / "x.png")
+        case "behind":
+            (inbox / "a").symlink_to(outside)
+            path = "a/x.png"
+        case "pipe":
+            os.mkfifo(inbox / "x.png")
+        case "folder":
+            (inbox / "x.png").mkdir()
+        case "under a file":
+            (inbox / "a").write_bytes(b"")
+            path = "a/x.png"
+        case _:
+            pass
+
+    assert isinstance(below.look(inbox, path), str)
+    with pytest.raises(OSError, match=r"."), below.opened(inbox, path):
+        pass
+
+
+def test_who_names_what_is_kept_up() -> None:
+    """
+    A path is known while somebody names it, and forgotten with the last one.
+    """
+    known = References()
+    first, second = ("", "cat.toml"), ("a", "_edit.toml")
+
+    known.name(first, ["x.png", "y.png"])
+    known.name(second, ["x.png"])
+    known.name(first, ["y.png"])
+
+    assert known.namers("x.png") == [second]
+    assert known.name(second, []) == ["x.png"]
+    assert not known.knows("x.png")
+    assert known.paths() == ["y.png"]
+
+
+def test_a_used_reference_is_known_by_what_it_is() -> None:
+    """
+    Another file under the same name is a new one, whatever device number the same one has now.
+    """
+    known = References()
+    snapshot = Snapshot(size=100, mtime_ns=1, inode=7, device=99)
+    known.spare([Reference(path="x.png", snapshot=snapshot)])
+
+    assert known.is_spared("x.png", signature(100, mtime_ns=1, inode=7))
+    assert not known.is_spared("x.png", signature(101, mtime_ns=1, inode=7))
+    assert not known.is_spared("y.png", signature(100, mtime_ns=1, inode=7))
