@@ -674,6 +674,61 @@ async def test_a_prompt_that_may_not_be_read_keeps_nobody_waiting(
     assert len(world.events("file.held")) == 1
 
 
+async def test_a_scan_that_takes_long_does_not_make_files_quiet(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    What was written while a slow disk was being listed has not been quiet since the listing began.
+    """
+    slow = Slow(world)
+    monkeypatch.setattr(inbox, "os", slow)
+
+    async with world.running():
+        await world.until(lambda: world.requests)
+        assert world.clock.monotonic() >= slow.written_at + 2
+
+
+class Slow:
+    """
+    The system on a slow disk: a file is written while the first listing takes longer than it must settle.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.written_at = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def scandir(self, path: Any) -> Any:
+        if not self.written_at:
+            self._world.time._ahead += 4
+            self._world.drop("cat.png")
+            self.written_at = self._world.clock.monotonic()
+        return os.scandir(path)
+
+
+async def test_a_write_after_the_writers_own_rename_is_waited_for(ringing: World) -> None:
+    """
+    The proof is taken back by what is written later, however quickly one follows the other.
+    """
+    ringing.tell(settle_seconds=0.5, prompt="make it blue")
+    picture, temporary = ringing.folders.inbox / "cat.png", ringing.folders.inbox / "cat.png.part"
+    temporary.write_bytes(photo())
+
+    async with ringing.running() as daemon:
+        await ringing.until(lambda: ringing.events("watch.mode"))
+        async with daemon._crew.intake._turning:  # No turn while all of this happens.
+            picture.touch()
+            temporary.rename(picture)
+            picture.write_bytes(photo(seed=1))
+            await asyncio.sleep(0.3)
+        released_at = ringing.clock.monotonic()
+        await ringing.until(lambda: ringing.requests)
+
+    assert ringing.requests[0].arrived_at >= released_at + 0.45
+
+
 class Refusing:
     """
     The system as one sees it who may not read one file.

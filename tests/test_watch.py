@@ -197,7 +197,7 @@ def test_an_inbox_that_is_not_there_cannot_be_watched(tmp_path: Path) -> None:
 
 def test_the_bell_wakes_once_for_many_rings() -> None:
     """
-    Until the rings are taken, more of them wake nobody; the same one twice counts once.
+    Until the rings are taken, more of them wake nobody; the same one twice counts once, as the last.
     """
     wakes: list[int] = []
     bell = Bell(lambda: wakes.append(1))
@@ -207,7 +207,7 @@ def test_the_bell_wakes_once_for_many_rings() -> None:
         bell.ring(ring)
 
     assert len(wakes) == 1
-    assert ([one, two], False) == bell.take()
+    assert ([two, one], False) == bell.take()
     assert bell.take() == ([], False)
     bell.ring(one)
     bell.lose()

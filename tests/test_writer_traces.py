@@ -317,9 +317,7 @@ class Replay:
         for candidate in self.backlog.candidates(key, now):
             if not isinstance(candidate.state, Ready):
                 continue
-            paths = [
-                "/".join(filter(None, (key[0], each.name))) for each in candidate.bundle.files
-            ]
+            paths = ["/".join(filter(None, (key[0], each.name))) for each in candidate.bundle.files]
             image = candidate.bundle.images[0].name
             end = candidate.sights[image].quiet_since + PATIENCE.incomplete_seconds
             if now < end and not self.disk[paths[0]].has_end:

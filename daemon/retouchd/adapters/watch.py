@@ -54,10 +54,11 @@ class Bell:
 
     def ring(self, ring: Ring) -> None:
         """
-        Add a ring; the same one twice counts once.
+        Add a ring; the same one twice counts once, as the last: what came between was before it.
         """
         with self._lock:
             is_first = not self._rings
+            self._rings.pop(ring, None)
             self._rings[ring] = None
         if is_first:
             self._wake()

@@ -202,8 +202,8 @@ class Intake:
                     self._sightings.prove(folder, name, self._clock.monotonic())
 
     def _look(self, folder: str, name: str, *, is_event: bool = False) -> None:
-        now = self._clock.monotonic()
         found = self._inbox.look(folder, name)
+        now = self._clock.monotonic()
         is_new = self._sightings.see(folder, name, found, now)
         if is_event and not is_new:
             self._sightings.disturb(folder, name, now)
@@ -249,9 +249,12 @@ class Intake:
         """
         Look at a whole folder and all below it; all that is found new counts as seen at one moment.
         """
+        began = self._clock.monotonic()
+        listings = list(self._inbox.walk(folder))
+        # The last moment: on a slow disk a file may have been written long after the first.
         now = self._clock.monotonic()
         seen, unread = set(), set()
-        for listing in self._inbox.walk(folder):
+        for listing in listings:
             seen.add(listing.folder)
             if listing.fault is not None:
                 unread.add(listing.folder)
@@ -263,12 +266,12 @@ class Intake:
                 self._sightings.see(listing.folder, name, left, now)
                 self._tell(listing.folder, name, left)
             names = listing.files.keys() | listing.left.keys()
-            self._sightings.keep_only(listing.folder, set(names), now, now)
+            self._sightings.keep_only(listing.folder, set(names), began, now)
         for path in self._sightings.references.paths():
             self._look_at_reference(path)
         for gone in self._below(folder):
             if gone not in seen and not any(is_below(gone, shut) for shut in unread):
-                self._sightings.keep_only(gone, set(), now, now)
+                self._sightings.keep_only(gone, set(), began, now)
 
     def _below(self, folder: str) -> Iterator[str]:
         for each in self._sightings.folders():
