@@ -66,8 +66,17 @@ def a_file(
     return File(signature(size, mtime_ns=stamp, inode=inode), has_end or is_final, is_final)
 
 
-def wrote(at: float, size: int, name: str = "cat.jpg", **facts: bool | int) -> Step:
-    return Step(at, {name: a_file(at, size, **facts)}, (Ring(path=name),))
+def wrote(
+    at: float,
+    size: int,
+    name: str = "cat.jpg",
+    *,
+    has_end: bool = False,
+    is_final: bool = False,
+    inode: int = 7,
+) -> Step:
+    file = a_file(at, size, has_end=has_end, is_final=is_final, inode=inode)
+    return Step(at, {name: file}, (Ring(path=name),))
 
 
 def silently(step: Step) -> Step:
@@ -252,7 +261,7 @@ class Replay:
         Return what is taken, until a minute after all has happened.
         """
         ticks = itertools.count()
-        plan = [
+        plan: list[tuple[float, int, int, Step | Ring | None]] = [
             *((step.at, 0, next(ticks), step) for step in steps),
             *((at, 1, next(ticks), ring) for at, ring in heard),
             *((at, 2, next(ticks), None) for at in scans),
@@ -446,7 +455,7 @@ def test_half_a_picture_is_waited_for_so_long_and_no_longer() -> None:
 
     (taken,) = Replay().run(steps, all_rings(steps), ())
 
-    assert (10, False) == (taken.at, taken.file.is_final)
+    assert (taken.at, taken.file.is_final) == (10, False)
 
 
 def test_a_whole_looking_picture_that_rests_is_taken_as_it_is() -> None:
@@ -458,4 +467,4 @@ def test_a_whole_looking_picture_that_rests_is_taken_as_it_is() -> None:
 
     taken = Replay().run(steps, all_rings(steps), ())
 
-    assert [(2, False), (4.5, True)] == [(each.at, each.file.is_final) for each in taken]
+    assert [(each.at, each.file.is_final) for each in taken] == [(2, False), (4.5, True)]
