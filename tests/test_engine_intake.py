@@ -210,6 +210,26 @@ async def test_a_growing_file_is_not_sent_before_it_is_whole(world: World, growi
     assert sums == [sent.sha256 for sent in seen.files]
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+async def test_a_scanner_that_pauses_is_waited_for(world: World, kind: str) -> None:
+    """
+    Closed after each page with pauses longer than settle_seconds: the missing end mark tells that more comes.
+    """
+    whole = photo(kind=kind)
+    third = len(whole) // 3 + 1
+    (world.folders.inbox / "cat.txt").write_text("make it blue")
+
+    async with world.running():
+        for start in range(0, len(whole), third):
+            await asyncio.sleep(6)
+            with (world.folders.inbox / f"cat.{kind.lower()}").open("ab") as file:
+                file.write(whole[start : start + third])
+        await world.until(lambda: world.tree("outbox"), within=60)
+
+    assert [hashlib.sha256(whole).hexdigest()] == [s.files[0].sha256 for s in world.requests]
+    assert world.tree("error") == []
+
+
 async def test_events_postpone_settling(ringing: World) -> None:
     """
     A file written every tenth of its settling time is not taken as long as that goes on.

@@ -217,6 +217,13 @@ TRACES = {
     "full size first, data later, then the old mtime": trace(
         wrote(0, 100), wrote(1, 100), with_old_mtime(wrote(2, 100, is_final=True)), taken_at=4
     ),
+    "full size, and the old mtime again after each piece: only the ctime tells": trace(
+        with_old_mtime(wrote(0, 100, has_end=True)),
+        with_old_mtime(silently(wrote(1.5, 100, has_end=True))),
+        with_old_mtime(silently(wrote(3, 100, has_end=True))),
+        with_old_mtime(silently(wrote(4.5, 100, is_final=True))),
+        taken_at=8,
+    ),
     "saved by an editor: backup, then written anew": trace(
         wrote(0, 100, has_end=True),
         Step(
