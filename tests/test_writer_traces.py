@@ -281,7 +281,7 @@ class Replay:
                 self._take_in(what, now)
             else:
                 now = self._due()
-            self.backlog.settle(now)
+            self.backlog.decide(self.backlog.due(now), now)
             while key := self.backlog.take():
                 self._claim(key, now)
         return self.taken
@@ -306,29 +306,29 @@ class Replay:
 
     def _answer(self, ring: Ring, now: float) -> None:
         if not self._look(ring.path, now):
-            self.backlog.disturb(*_parts(ring.path), now)
+            self.backlog.sightings.disturb(*_parts(ring.path), now)
         source = _IGNORED.file(_parts(ring.source)[1]) if ring.source else None
         if source is not None and source.kind is Kind.TEMPORARY:
-            self.backlog.prove(*_parts(ring.path), now)
+            self.backlog.sightings.prove(*_parts(ring.path), now)
 
     def _look(self, path: str, now: float) -> bool:
         folder, name = _parts(path)
         if _IGNORED.file(name):
             return True
         file = self.disk.get(path)
-        return self.backlog.see(folder, name, file.signature if file else None, now)
+        return self.backlog.sightings.see(folder, name, file.signature if file else None, now)
 
     def _scan(self, folder: str, now: float) -> None:
         prefix = f"{folder}/" if folder else ""
         for path in self.disk:
             if path.startswith(prefix):
                 self._look(path, now)
-        for place in self.backlog.folders():
+        for place in self.backlog.sightings.folders():
             shown = {_parts(path)[1] for path in self.disk if _parts(path)[0] == place}
-            self.backlog.keep_only(place, shown, now, now)
+            self.backlog.sightings.keep_only(place, shown, now, now)
 
     def _claim(self, key: Key, now: float) -> None:
-        for name in self.backlog.names(key):
+        for name in self.backlog.sightings.names(key):
             self._look("/".join(filter(None, (key[0], name))), now)
         for candidate in self.backlog.candidates(key, now):
             if not isinstance(candidate.state, Ready):
