@@ -2,6 +2,7 @@
 The inbox as it lies there: looked at and read, never followed out of, never written to.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -10,6 +11,12 @@ from pathlib import Path
 
 from retouchd.rules.ignore import Ignored, IgnoreTable, Kind
 from retouchd.rules.settling import Signature
+
+DEEPEST = 3072
+"""
+Bytes of a folder's path below the inbox. Linux takes paths of 4095 bytes: what lies deeper might be asked
+for and then fit neither outbox nor done, whose own paths and names are longer.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +64,15 @@ class Inbox:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            return _shut(error)
+            # A partner's name may be longer than any file's.
+            return None if error.errno == errno.ENAMETOOLONG else _shut(error)
         return _seen(found)
 
     def takes_folder(self, folder: str) -> bool:
         """
         Return whether files of that folder are taken at all.
         """
-        if folder and not self._recursive:
-            return False
-        return not any(self._ignored.folder(part) for part in folder.split("/") if part)
+        return self._enters(*folder.split("/")) and not _is_too_deep(folder)
 
     def is_temporary(self, name: str) -> bool:
         """
@@ -79,17 +85,19 @@ class Inbox:
         """
         Return the listing of a folder and of every one below it; one that vanishes meanwhile is left out.
         """
-        stack = [folder]
+        stack = [folder] if self._enters(*folder.split("/")) else []
         while stack:
             place = stack.pop()
-            if not self.takes_folder(place):
+            if _is_too_deep(place):
+                yield Listing(place, fault="this folder lies too deep: move it further up")
                 continue
             listing, below = Listing(place), []
             try:
                 with os.scandir(self.root / place) as entries:
                     for entry in entries:
                         if entry.is_dir(follow_symlinks=False):
-                            below.append(f"{place}/{entry.name}" if place else entry.name)
+                            if self._enters(entry.name):
+                                below.append(f"{place}/{entry.name}" if place else entry.name)
                         else:
                             self._list(listing, entry)
             except (FileNotFoundError, NotADirectoryError):
@@ -111,6 +119,9 @@ class Inbox:
                 raise FileNotFoundError(name)
             return file.read(limit + 1)
 
+    def _enters(self, *parts: str) -> bool:
+        return all(self._recursive and not self._ignored.folder(part) for part in parts if part)
+
     def _list(self, listing: Listing, entry: os.DirEntry[str]) -> None:
         if ignored := self._ignored.file(entry.name):
             listing.left[entry.name] = _left(ignored)
@@ -126,6 +137,10 @@ class Inbox:
             listing.left[entry.name] = seen
         elif seen is not None:
             listing.files[entry.name] = seen
+
+
+def _is_too_deep(folder: str) -> bool:
+    return len(os.fsencode(folder)) > DEEPEST
 
 
 def _shut(error: OSError) -> Left:
