@@ -165,15 +165,17 @@ def make_folder(path: Path) -> None:
 
     Raises NotADirectoryError where something else has the name.
     """
-    if path.is_dir():
-        return
-    make_folder(path.parent)
-    try:
-        os.mkdir(path)
-    except FileExistsError as error:
-        if not path.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "Not a folder", str(path)) from error
-    fsync_folder(path.parent)
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for folder in reversed(missing):
+        try:
+            os.mkdir(folder)
+        except FileExistsError as error:
+            if not folder.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, "Not a folder", str(folder)) from error
+        fsync_folder(folder.parent)
 
 
 def remove(path: Path) -> None:
