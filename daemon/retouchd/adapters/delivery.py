@@ -199,9 +199,10 @@ def _blocked(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        name = error.filename2 or error.filename or folder
-        if isinstance(error, FileExistsError):
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            name = naming.shown(str(error.filename2 or error.filename or folder))
             msg = f"{name} is in the way. Move it elsewhere; retouchd then goes on by itself."
         else:
-            msg = f"{folder} cannot be written ({error.strerror}). retouchd tries again by itself."
+            name = naming.shown(str(folder))
+            msg = f"{name} cannot be written ({error.strerror}). retouchd tries again by itself."
         raise Blocked(msg) from error
