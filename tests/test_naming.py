@@ -87,7 +87,8 @@ def test_text_is_cut_between_characters(stem: str, room: int) -> None:
     assert short == stem or size(stem[: len(short) + 1]) > room
 
 
-@given(st.binary(max_size=300).map(os.fsdecode), st.integers(4, 300))
+@given(st.binary(max_size=300).map(os.fsdecode), st.integers(0, 300))
+@example(os.fsdecode(b"\x80\x80\x80a"), 1)
 @example(os.fsdecode("啊".encode("gbk") * 127), 245)
 def test_names_that_are_not_utf8_keep_what_fits(stem: str, room: int) -> None:
     """

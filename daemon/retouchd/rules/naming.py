@@ -46,7 +46,7 @@ def shorten(stem: str, room: int) -> str:
     if len(raw) <= room:
         return stem
     # A character of UTF-8 has at most three bytes that go on; a name in another encoding is just cut.
-    for end in range(room, room - 4, -1):
+    for end in range(room, max(room - 4, -1), -1):
         if (raw[end] & 0xC0) != 0x80:
             return os.fsdecode(raw[:end])
     return os.fsdecode(raw[:room])
