@@ -23,7 +23,7 @@ from retouchd.config import SANDBOX, Config, EndpointSection, FoldersSection, In
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon
 from retouchd.errors import ConfigurationError
-from retouchd.rules.naming import RECORD, free_stem
+from retouchd.rules.naming import RECORD, free_stem, shown
 
 PHOTOS = {
     "cat.jpg": 'Make it blue, with a caption "Chelsea".',
@@ -40,7 +40,7 @@ def show(root: Path) -> int:
     folders = folders_below(root.absolute())
     if problems := folders.make():
         raise ConfigurationError(problems)
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print("Three photos and their prompts are dropped into the inbox:")
     for photo, prompt in PHOTOS.items():
         console.print(f"  {photo:<12} {prompt.strip() or '(an empty prompt)'}", markup=False)
@@ -99,7 +99,7 @@ def _table(folders: Folders, lines: list[dict[str, Any]]) -> Table:
 
 def _say_more(console: Console, folders: Folders) -> None:
     root, program = folders.inbox.parent, _program()
-    console.print(f"\nLook around in {root}:", markup=False, soft_wrap=True)
+    console.print(f"\nLook around in {shown(str(root))}:", markup=False, soft_wrap=True)
     console.print("  outbox/  the edited pictures (made by the embedded endpoint, which is no AI)")
     console.print("  done/    the originals with their prompts and the record of each job")
     console.print("  error/   what could not be done, with an .error.txt that says why")

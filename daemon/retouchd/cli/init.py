@@ -9,6 +9,7 @@ from rich.console import Console
 
 from retouchd.adapters.folders import Folders
 from retouchd.errors import ConfigurationError
+from retouchd.rules.naming import shown
 
 EXAMPLE = "config.example.toml"
 
@@ -19,7 +20,7 @@ def make(root: Path) -> None:
 
     Raises ConfigurationError with every folder that cannot be made.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     folders = folders_below(root.absolute())
     if problems := folders.make():
         raise ConfigurationError(problems)
@@ -28,13 +29,13 @@ def make(root: Path) -> None:
         with config.open("x", encoding="utf-8") as file:
             file.write(example())
     except FileExistsError:
-        console.print(f"{config} is there already and was left as it is.", markup=False)
+        console.print(f"{shown(str(config))} is there already and was left as it is.")
     except OSError as error:
         raise ConfigurationError([f"{config} cannot be written: {error.strerror}."]) from error
     else:
-        console.print(f"Made {config}: put your key into it.", markup=False)
-    console.print(f"Drop photos and prompts into {folders.inbox}", markup=False)
-    console.print(f"then start:  retouchd run --config {config}", markup=False)
+        console.print(f"Made {shown(str(config))}: put your key into it.")
+    console.print(f"Drop photos and prompts into {shown(str(folders.inbox))}")
+    console.print(f"then start:  retouchd run --config {shown(str(config))}")
 
 
 def folders_below(root: Path) -> Folders:

@@ -123,14 +123,15 @@ def _summary(
     """
     Say what was done, and of every file that is left why it waits.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     done, failed = daemon.ends.get(End.DONE, 0), daemon.ends.get(End.ERROR, 0)
     console.print(f"{done} done, {failed} in error.")
     if failed:
-        console.print(f"Each file in {settings.folders.error} has an .error.txt beside it.")
+        error = shown(str(settings.folders.error))
+        console.print(f"Each file in {error} has an .error.txt beside it.")
     if ending is Ending.UNAVAILABLE:
-        console.print(f"Stopped: {shown(daemon.trouble)}", style="bold", markup=False)
-        console.print(f"What was not sent is in {settings.folders.inbox}.", markup=False)
+        console.print(f"Stopped: {shown(daemon.trouble)}", style="bold")
+        console.print(f"What was not sent is in {shown(str(settings.folders.inbox))}.")
     for folder, name, reason in waiting:
         path = f"{folder}/{name}" if folder else name
-        console.print(f"waits: {shown(path)}: {reason}", markup=False, soft_wrap=True)
+        console.print(f"waits: {shown(path)}: {reason}")
