@@ -196,6 +196,9 @@ FOLDERS = [
 ]
 
 ORDINARY = [
+    "cat.png.PROMPT",
+    "conflict.png.Prompt",
+    "~cat.jpg.PROMPT",
     "photo.jpg",
     "Photo.JPEG",
     "猫.png",

@@ -53,7 +53,7 @@ class Row:
 _TAKEN = r"(?:avif|bmp|heic|heif|jpe?g|json|png|prompt|tiff?|toml|txt|webp|ya?ml)"
 """Extensions of the files that retouchd takes; only these can be an ordinary picture or prompt."""
 _RANDOM6 = r"(?-i:(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{6})"
-"""What mkstemp adds. One capital or digit is asked for, lest `cat.png.prompt` be taken for it."""
+"""What mkstemp adds. One capital or digit is asked for, lest words be taken for it."""
 
 _T, _J, _C, _P = Kind.TEMPORARY, Kind.JUNK, Kind.CONFLICT, Kind.PRIVATE
 
@@ -165,7 +165,7 @@ TABLE: tuple[Row, ...] = (
     Row(_J, "backup of an editor", r".+\.(?:bak|orig)|.*~"),
     Row(_T, "unfinished copy of rsync", r"\..+\.[0-9a-z]{6}", r"\.~tmp~|\.rsync-partial"),
     Row(_T, "unfinished copy of the AWS command line", rf".+\.{_TAKEN}\.[0-9a-f]{{8}}"),
-    Row(_T, "unfinished file of a GNOME or KDE program", rf".+\.{_TAKEN}\.{_RANDOM6}"),
+    Row(_T, "unfinished file of a GNOME or KDE program", rf".+\.{_TAKEN}\.(?!prompt\Z){_RANDOM6}"),
     Row(_P, "hidden: the name starts with a dot", r"\..*", r"\..*"),
     Row(
         _P,
