@@ -1,6 +1,7 @@
 import ctypes
 import errno
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -299,6 +300,22 @@ def test_folders_are_made_durable_from_the_top(tmp_path: Path, log: list[tuple[s
     files.make_folder(tmp_path / "a" / "b")
 
     assert [("fsync", tmp_path.name), ("fsync", "a")] == log
+
+
+def test_folders_may_be_nested_deeper_than_python_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A thousand folders, one in the other, are made like three.
+    """
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    deep = tmp_path.joinpath(*["d"] * 1100)
+
+    try:
+        files.make_folder(deep)
+        assert deep.is_dir()
+    finally:
+        subprocess.run(["rm", "-rf", "--", tmp_path / "d"], check=True)
 
 
 def test_a_file_where_a_folder_should_be_is_told(tmp_path: Path) -> None:
