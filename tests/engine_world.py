@@ -35,6 +35,7 @@ from retouchd.engine.settings import Settings
 from retouchd.rules.limits import limits_for
 from retouchd.rules.retrying import Budget
 from retouchd.rules.settling import Patience
+from retouchd.rules.watching import Choice
 from retouchd.sandbox.app import build_app
 from retouchd.sandbox.faults import Fault
 from retouchd.sandbox.seen import Seen
@@ -415,7 +416,7 @@ class NoWatches:
     Stands for watchdog's observer on a machine whose kernel has no watches left.
     """
 
-    def schedule(self, *_: object, **__: object) -> None:
+    def __init__(self, *_: object) -> None:
         raise OSError(errno.ENOSPC, "inotify watch limit reached")
 
 
@@ -443,6 +444,7 @@ async def open_world(root: Path, *, has_events: bool = False) -> AsyncIterator[W
         edit=Edit(model="gpt-image-2"),
         limits=partial(limits_for, overrides=None),
         patience=Patience(settle_seconds=0),
+        observer=Choice.INOTIFY,
     )
     skipped = SkippedTime()
     skipped.is_skipping = not has_events

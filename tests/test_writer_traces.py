@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from builders import signature
 from retouchd.adapters.watch import Ring
-from retouchd.engine.backlog import Backlog, Key
+from retouchd.engine.backlog import Backlog
+from retouchd.engine.sightings import Key
 from retouchd.rules.ignore import Kind, ignore_table
 from retouchd.rules.readiness import Ready
 from retouchd.rules.settling import Patience, Signature

@@ -25,6 +25,7 @@ from retouchd.errors import ConfigurationError
 from retouchd.rules.edit import EditFields, Text
 from retouchd.rules.ignore import ignore_table
 from retouchd.rules.nearest import nearest
+from retouchd.rules.watching import Choice
 
 PREFIX = "RETOUCHD_"
 SANDBOX = "sandbox"
@@ -104,6 +105,8 @@ class IntakeSection(Section):
     incomplete_seconds: float = Field(10, ge=0)
     orphan_seconds: float = Field(3600, ge=0)
     rescan_seconds: float = Field(60, gt=0)
+    observer: Choice = Choice.AUTO
+    poll_seconds: float = Field(5, gt=0)
     recursive: bool = True
     ignore: tuple[str, ...] = ()
     text_encoding: str | None = None

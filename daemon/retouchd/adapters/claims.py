@@ -37,7 +37,6 @@ def give_back(job: Job, inbox: Path, originals: Path, rewrite: Callable[[Job], N
     Where one of their names is taken by now, all of them get one free stem; the new names are made
     durable by `rewrite` first, so that a half-done return still reads as a half-done claim.
     """
-    files.make_folder(inbox)
     here = {member.name for member in job.members if files.is_taken(originals / member.name)}
     if any(_is_clash(m, inbox, originals) for m in job.members if m.name in here):
         job = _renamed(job, inbox)

@@ -159,14 +159,16 @@ def copy(source: Path, target: Path) -> None:
     fsync_folder(target.parent)
 
 
-def make_folder(path: Path) -> None:
+def make_folder(path: Path, *, root: Path | None = None) -> None:
     """
-    Make a folder and those above it, each durable before the next.
+    Make a folder and those above it, each durable before the next; a `root` must be there, and is not made.
 
     Raises NotADirectoryError where something else has the name.
     """
     missing = []
     while not path.is_dir():
+        if path == root:
+            raise FileNotFoundError(errno.ENOENT, "The folder is not there", str(path))
         missing.append(path)
         path = path.parent
     for folder in reversed(missing):

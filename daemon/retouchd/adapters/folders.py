@@ -60,6 +60,13 @@ class Folders:
         ]
         return found or _unmovable(self.inbox, self.work)
 
+    def inbox_problem(self) -> str:
+        """
+        Return why nothing can be claimed from the inbox, empty if it can.
+        """
+        problem = _unusable("folders.inbox", self.inbox)
+        return problem or "".join(_unmovable(self.inbox, self.work))
+
 
 def _unusable(key: str, path: Path) -> str | None:
     if not path.is_dir():

@@ -103,9 +103,11 @@ class Spool:
         """
         Rename the members back into the inbox, under one free stem where a name is taken by now.
 
-        Return the names they have there.
+        Return the names they have there. An inbox that is away is not made anew: under its name there may
+        be nothing but an empty mount point.
         """
         inbox, originals = self._inbox / job.folder, self.folder(job.id) / ORIGINALS
+        files.make_folder(inbox, root=self._inbox)
         return claims.give_back(job, inbox, originals, self._rewrite)
 
     def reference(self, job_id: str, number: int) -> Path:

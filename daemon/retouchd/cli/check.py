@@ -21,8 +21,10 @@ from retouchd.adapters.folders import Folders
 from retouchd.cli.compose import read, settings_of, without_password
 from retouchd.cli.running import UNAVAILABLE, served
 from retouchd.engine.settings import Settings
+from retouchd.engine.watching import try_out
 from retouchd.errors import ConfigurationError
 from retouchd.rules.naming import shown
+from retouchd.rules.watching import Mode
 
 _SPARE_BYTES = 1 << 30
 
@@ -107,21 +109,35 @@ def _room(folders: Folders) -> Iterator[Finding]:
 
 def _watches(settings: Settings) -> Iterator[Finding]:
     """
+    Say how changes would be noticed and why so, having tried it.
+    """
+    try:
+        stance = try_out(settings)
+    except OSError:
+        return  # The inbox is not there, as said already.
+    text = f"{stance.mode}: {stance.reason}"
+    if stance.remedy:
+        yield Finding("watching", Mark.WARNING, f"{text}; {stance.remedy}")
+    elif stance.mode is not Mode.INOTIFY:
+        yield Finding("watching", Mark.OK, text)
+    else:
+        yield _watches_left(settings, text)
+
+
+def _watches_left(settings: Settings, text: str) -> Finding:
+    """
     Compare the kernel's limit with the folders of the inbox: one watch for each.
     """
     try:
         limit = int(Path("/proc/sys/fs/inotify/max_user_watches").read_text("ascii"))
     except (OSError, ValueError):
-        return
+        return Finding("watching", Mark.OK, text)
     needed = sum(1 for _ in os.walk(settings.folders.inbox)) if settings.recursive else 1
+    text += f"; {needed} of {limit} watches"
     if needed > limit // 2:
-        text = (
-            f"the inbox has {needed} folders and the kernel allows {limit} watches in all; "
-            "raise fs.inotify.max_user_watches, or changes are seen only every rescan_seconds"
-        )
-        yield Finding("watching", Mark.WARNING, text)
-    else:
-        yield Finding("watching", Mark.OK, f"{needed} of {limit} watches")
+        text += " in all: raise fs.inotify.max_user_watches before they run out"
+        return Finding("watching", Mark.WARNING, text)
+    return Finding("watching", Mark.OK, text)
 
 
 async def _endpoint(settings: Settings) -> list[Finding]:

@@ -90,6 +90,8 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
             orphan_seconds=config.intake.orphan_seconds,
         ),
         rescan_seconds=config.intake.rescan_seconds,
+        observer=config.intake.observer,
+        poll_seconds=config.intake.poll_seconds,
         recursive=config.intake.recursive,
         ignore=config.intake.ignore,
         text_encoding=config.intake.text_encoding,

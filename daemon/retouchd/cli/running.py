@@ -20,6 +20,7 @@ from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon, Ending
 from retouchd.engine.outcome import End
 from retouchd.engine.settings import Settings
+from retouchd.errors import ConfigurationError
 from retouchd.rules.naming import shown
 
 UNAVAILABLE = 75
@@ -61,6 +62,8 @@ async def _once(settings: Settings, *, is_watched: bool) -> int:
     _summary(daemon, ending, settings, await daemon.waiting())
     if ending is Ending.UNAVAILABLE:
         return UNAVAILABLE
+    if ending is Ending.AWAY:
+        return ConfigurationError.exit_code
     return 1 if daemon.ends.get(End.ERROR) else 0
 
 
@@ -129,8 +132,9 @@ def _summary(
     if failed:
         error = shown(str(settings.folders.error))
         console.print(f"Each file in {error} has an .error.txt beside it.")
-    if ending is Ending.UNAVAILABLE:
+    if ending in (Ending.UNAVAILABLE, Ending.AWAY):
         console.print(f"Stopped: {shown(daemon.trouble)}", style="bold")
+    if ending is Ending.UNAVAILABLE:
         console.print(f"What was not sent is in {shown(str(settings.folders.inbox))}.")
     for folder, name, reason in waiting:
         path = f"{folder}/{name}" if folder else name

@@ -25,6 +25,7 @@ from retouchd.engine.prober import Prober
 from retouchd.engine.reading import Reader
 from retouchd.engine.settings import Settings
 from retouchd.engine.vetting import Vetting
+from retouchd.engine.watching import Watching
 from retouchd.engine.workshop import Workshop
 from retouchd.errors import Blocked
 from retouchd.rules.ignore import ignore_table
@@ -67,6 +68,9 @@ class Crew:
             on_change=self._stir,
         )
         self.intake = self._intake(settings, clock)
+        self.watching = Watching(
+            settings=settings, intake=self.intake, clock=clock, on_change=self._stir
+        )
         self.prober = Prober(
             gate=gate,
             workshop=self.workshop,
@@ -100,6 +104,7 @@ class Crew:
         """
         self._is_closing = True
         self.intake.stop()
+        self.watching.stop()
         self.workshop.stop()
 
     def _pipeline(self, settings: Settings, clock: Clock, client: EditsClient) -> Pipeline:
@@ -162,7 +167,7 @@ class Crew:
         """
         Tell whether another job may be claimed: a probe's even where there is no room.
         """
-        if self._is_closing:
+        if self._is_closing or self.watching.away:
             return False
         if self._gate.hold is not None:
             return self.prober.wants_new

@@ -4,24 +4,23 @@ The daemon: one run on one work folder, from the first scan to the last job of a
 
 import asyncio
 import contextlib
+import datetime as dt
 from collections import Counter
-from collections.abc import AsyncIterator
 from enum import StrEnum
 
 from retouchd.adapters.edits import EditsClient
 from retouchd.adapters.lock import WorkLock
 from retouchd.adapters.notify import notify
 from retouchd.adapters.spool import Spool
-from retouchd.adapters.watch import Watcher
 from retouchd.engine.clock import Clock
 from retouchd.engine.crew import Crew
 from retouchd.engine.gate import Gate
-from retouchd.engine.intake import Intake
 from retouchd.engine.outcome import End
 from retouchd.engine.pipeline import RISKY
 from retouchd.engine.settings import Settings
 from retouchd.errors import Blocked, ConfigurationError
 from retouchd.logs import logger
+from retouchd.rules.watching import Stance
 
 log = logger()
 
@@ -37,6 +36,7 @@ class Ending(StrEnum):
     STOPPED = "stopped"
     DRAINED = "drained"
     UNAVAILABLE = "unavailable"
+    AWAY = "away"
 
 
 class Daemon:
@@ -78,7 +78,32 @@ class Daemon:
         """
         Return why nothing is sent, empty while all is well.
         """
-        return self._gate.reason
+        return self._gate.reason or self._away
+
+    @property
+    def watch(self) -> Stance | None:
+        """
+        Return how changes are noticed, and why so; None before the first scan.
+        """
+        return self._crew.watching.stance if self._crew else None
+
+    @property
+    def scanned_at(self) -> dt.datetime | None:
+        """
+        Return when the inbox was last looked at as a whole, None if never.
+        """
+        return self._crew.intake.scanned_at if self._crew else None
+
+    @property
+    def scan_seconds(self) -> float:
+        """
+        Return how long that took.
+        """
+        return self._crew.intake.scan_took if self._crew else 0.0
+
+    @property
+    def _away(self) -> str:
+        return self._crew.watching.away if self._crew else ""
 
     async def waiting(self) -> list[tuple[str, str, str]]:
         """
@@ -102,6 +127,7 @@ class Daemon:
         self._gate.wake()
         if self._crew is not None:
             self._crew.intake.scan_soon()
+            self._crew.watching.try_again()
 
     async def run(self, *, until_drained: bool = False) -> Ending:
         """
@@ -134,17 +160,19 @@ class Daemon:
 
     async def _work(self, crew: Crew, *, until_drained: bool) -> Ending:
         async with asyncio.TaskGroup() as tasks:
-            async with _watching(self._settings, crew.intake):
+            async with crew.watching:
                 crew.start(tasks)
                 await crew.intake.turn()
                 notify("READY=1")
                 intake = tasks.create_task(crew.intake.run(), name="intake")
+                watching = tasks.create_task(crew.watching.run(), name="watching")
                 prober = tasks.create_task(crew.prober.run(), name="prober")
                 ending = await self._until_end(crew, until_drained=until_drained)
                 notify("STOPPING=1")
                 log.info("daemon.stopping", jobs=crew.workshop.jobs)
                 crew.close()
                 await intake
+                await watching
                 prober.cancel()
             await self._drain(crew)
         if ending is Ending.UNAVAILABLE:
@@ -161,8 +189,14 @@ class Daemon:
             notify(f"STATUS={self._status()}")
             if until_drained and self._gate.hold is not None:
                 return Ending.UNAVAILABLE
-            if until_drained and not crew.workshop.jobs and crew.intake.is_idle():
-                return Ending.DRAINED
+            if until_drained and crew.watching.away:
+                return Ending.AWAY
+            if until_drained and _is_drained(crew):
+                # An inbox that is away is empty too.
+                await crew.watching.check()
+                if _is_drained(crew) and not crew.watching.away:
+                    return Ending.DRAINED
+                continue
             await self._stirred.wait()
         return Ending.STOPPED
 
@@ -175,7 +209,8 @@ class Daemon:
 
     def _status(self) -> str:
         held = f"; paused: {self._gate.reason}" if self._gate.hold else ""
-        return f"{self.jobs} in work, {self.ends[End.DONE]} done{held}"
+        away = f"; {self._away}" if self._away else ""
+        return f"{self.jobs} in work, {self.ends[End.DONE]} done{held}{away}"
 
 
 async def _retrace(crew: Crew) -> None:
@@ -193,24 +228,8 @@ async def _retrace(crew: Crew) -> None:
             log.exception("job.crashed", job=job_id)
 
 
-@contextlib.asynccontextmanager
-async def _watching(settings: Settings, intake: Intake) -> AsyncIterator[None]:
-    """
-    Watch the inbox if the kernel lets us; without it everything happens at the pace of the scans.
-    """
-    inbox, every = settings.folders.inbox, settings.rescan_seconds
-    watcher = Watcher(inbox=inbox, bell=intake.bell, recursive=settings.recursive)
-    try:
-        await asyncio.to_thread(watcher.start)
-    except (OSError, RecursionError) as error:
-        log.warning("watch.mode", mode="scan", rescan_seconds=every, reason=str(error))
-        yield
-        return
-    log.info("watch.mode", mode="inotify", rescan_seconds=every)
-    try:
-        yield
-    finally:
-        await asyncio.to_thread(watcher.stop)
+def _is_drained(crew: Crew) -> bool:
+    return not crew.workshop.jobs and crew.intake.is_idle()
 
 
 def _counted(ends: Counter[End]) -> dict[str, int]:

@@ -6,6 +6,7 @@ Events are only hints. Everything here works without any, at the pace of the sca
 
 import asyncio
 import contextlib
+import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
@@ -25,6 +26,7 @@ from retouchd.rules.names import partners
 from retouchd.rules.phase import Phase
 from retouchd.rules.readiness import Ready
 from retouchd.rules.settling import Patience
+from retouchd.rules.watching import scan_pause
 
 log = logger()
 
@@ -67,6 +69,9 @@ class Intake:
         self._held: dict[tuple[str, str], str] = {}
         self._told: set[tuple[str, str, str]] = set()
         self._next_scan = 0.0
+        self._scan_every = rescan_seconds
+        self.scan_took = 0.0
+        self.scanned_at: dt.datetime | None = None
         self._is_stopped = False
         # The backlog is changed in threads, by one turn at a time.
         self._turning = asyncio.Lock()
@@ -106,6 +111,19 @@ class Intake:
         Leave alone what jobs have used as references, unless it gets a sidecar of its own.
         """
         self._sightings.references.spare(references)
+
+    def scan_every(self, seconds: float) -> None:
+        """
+        Have the whole inbox looked at so often, or less often if that takes long.
+        """
+        self._scan_every = seconds
+
+    @property
+    def scan_pause(self) -> float:
+        """
+        Return the seconds from the end of a scan to the next one.
+        """
+        return scan_pause(self._scan_every, self._rescan_seconds, self.scan_took)
 
     def ready(self) -> int:
         """
@@ -162,8 +180,11 @@ class Intake:
         if is_lost:
             log.warning("watch.overflow", action="scanning the whole inbox")
         if is_lost or self._clock.monotonic() >= self._next_scan:
+            began = self._clock.monotonic()
             await asyncio.to_thread(self._scan, "")
-            self._next_scan = self._clock.monotonic() + self._rescan_seconds
+            ended = self._clock.monotonic()
+            self.scanned_at, self.scan_took = self._clock.now(), ended - began
+            self._next_scan = ended + self.scan_pause
         await asyncio.to_thread(self._answer, rings)
         await asyncio.to_thread(self._settle)
         while self._has_room() and await self.claim_next():

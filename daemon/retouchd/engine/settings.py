@@ -12,6 +12,7 @@ from retouchd.engine.framing import Edit
 from retouchd.rules.limits import Limits
 from retouchd.rules.retrying import Budget
 from retouchd.rules.settling import Patience
+from retouchd.rules.watching import Choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,8 @@ class Settings:
     limits: Callable[[str], Limits]
     patience: Patience
     rescan_seconds: float = 60
+    observer: Choice = Choice.AUTO
+    poll_seconds: float = 5
     recursive: bool = True
     ignore: tuple[str, ...] = ()
     text_encoding: str | None = None
