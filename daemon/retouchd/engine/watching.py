@@ -135,8 +135,9 @@ class Watching:
                 # As with jobs: what nobody foresaw is tried again, and scans go on meanwhile.
                 log.exception("watch.crashed")
                 self._lost = self._lost or "the watcher failed; see the log"
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._seconds_to_check())
+            if not self._is_stopped:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), self._seconds_to_check())
 
     async def check(self) -> None:
         """
@@ -158,13 +159,14 @@ class Watching:
 
     async def _arm(self) -> None:
         """
-        Watch anew, in the mode that can be had now.
+        Watch anew, in the mode that can be had now, and scan for what came before that.
         """
         await asyncio.to_thread(self._watcher.stop)
         self._root = await asyncio.to_thread(_identity, self._inbox)
         stance = await asyncio.to_thread(take_stance, self._settings, self._watcher)
         self._armed_at = self._clock.monotonic()
         self._assume(stance)
+        self._intake.scan_soon()
 
     def _assume(self, stance: Stance) -> None:
         every = self._settings.rescan_seconds
@@ -216,7 +218,6 @@ class Watching:
             return  # It is gone again.
         self._lost = ""
         log.info("watch.restored", mode=self.stance.mode.value)
-        self._intake.scan_soon()
         self._on_change()
 
     async def _fall_back(self, refusal: OSError) -> None:

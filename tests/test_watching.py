@@ -1,0 +1,78 @@
+"""
+Which mode is taken for what reason, and how often the inbox is looked at.
+"""
+
+import errno
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retouchd.rules.watching import Choice, Mode, choose, fall_back, scan_pause
+
+
+@pytest.mark.parametrize(
+    ("choice", "filesystem", "mode"),
+    [
+        (Choice.AUTO, "ext4", Mode.INOTIFY),
+        (Choice.AUTO, None, Mode.INOTIFY),
+        (Choice.AUTO, "nfs4", Mode.POLLING),
+        (Choice.INOTIFY, "nfs4", Mode.INOTIFY),
+        (Choice.POLLING, "ext4", Mode.POLLING),
+    ],
+)
+def test_who_asks_for_something_gets_it(choice: Choice, filesystem: str | None, mode: Mode) -> None:
+    """
+    Only auto looks at the filesystem; what it does differently it can explain, and how to change it.
+    """
+    stance = choose(choice, filesystem)
+
+    assert mode is stance.mode
+    is_unasked = choice is Choice.AUTO and mode is Mode.POLLING
+    assert is_unasked is bool(stance.remedy)
+    assert (filesystem in stance.reason) if filesystem and choice is Choice.AUTO else stance.reason
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (errno.ENOSPC, "fs.inotify.max_user_watches"),
+        (errno.EMFILE, "fs.inotify.max_user_instances"),
+        (errno.ENFILE, "fs.file-max"),
+        (errno.ENOSYS, "intake.observer"),
+        (errno.EIO, "SIGHUP"),
+    ],
+)
+def test_what_runs_out_is_named(error: int, remedy: str) -> None:
+    """
+    With the setting to raise; auto goes on by polling, who insisted on inotify gets scans.
+    """
+    stance = fall_back(Choice.AUTO, OSError(error, "no more of it"))
+
+    assert Mode.POLLING is stance.mode
+    assert remedy in stance.remedy
+    assert Mode.SCAN is fall_back(Choice.INOTIFY, OSError(error, "no more of it")).mode
+
+
+def test_folders_that_lie_too_deep_are_polled() -> None:
+    """
+    A limit of the library, no fault of the person's.
+    """
+    stance = fall_back(Choice.AUTO, RecursionError())
+
+    assert Mode.POLLING is stance.mode
+    assert "deep" in stance.reason
+
+
+@given(st.floats(0.001, 100), st.floats(0.001, 1000), st.floats(0, 1000))
+def test_looking_takes_a_twentieth_of_the_time_at_most(
+    every: float, longest: float, took: float
+) -> None:
+    """
+    Unless that would be less often than the inbox must be looked at; and never more often than asked for.
+    """
+    pause = scan_pause(every, longest, took)
+
+    assert pause <= longest
+    assert pause >= min(every, longest)
+    assert pause == longest or took <= pause / 20 * (1 + 1e-9)
