@@ -206,3 +206,21 @@ def test_it_looks_while_the_daemon_runs(station: Station) -> None:
     assert code == 0
     assert running.process.poll() is None
     assert running.events("watch.mode", "file.left")[1:] == []
+
+
+def test_it_says_how_new_files_will_be_noticed(station: Station) -> None:
+    """
+    Having tried it: the mode, why it is that one, and how many watches are left.
+    """
+    (station.folders.inbox / "shoes").mkdir()
+
+    _, running = station.call("check")
+
+    assert " ok " in finding(running.out, "watching")
+    assert "inotify: the inbox lies on" in finding(running.out, "watching")
+    assert re.search(r"2 of \d+\s+watches", running.out)
+
+    station.configure(intake={"observer": "polling"})
+    _, running = station.call("check")
+
+    assert "polling: intake.observer" in finding(running.out, "watching")

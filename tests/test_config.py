@@ -273,6 +273,8 @@ def test_a_relative_file_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[intake]\nsettle_seconds = -1\n", ("intake.settle_seconds", "0")),
         ('[intake]\nignore = ["a/b"]\n', ("intake.ignore", "a/b", "*.bak")),
         ('[intake]\ntext_encoding = "klingon"\n', ("intake.text_encoding", "gb18030")),
+        ('[intake]\nobserver = "fanotify"\n', ("intake.observer", "polling")),
+        ("[intake]\npoll_seconds = 0\n", ("intake.poll_seconds", "0")),
         ('[logging]\nlevel = "loud"\n', ("logging.level", "warning")),
         ('[edit]\nseed = 7\n[folders]\nroot="."\n', ("edit.seed", "[edit.extra]")),
         ('[edit]\nimages = ["a.png"]\n', ("edit.images", "_edit.toml", "inbox")),

@@ -365,6 +365,24 @@ async def test_draining_an_inbox_that_went_away_ends_and_says_so(any_world: Worl
     assert any_world.tree("outbox") == ["cat.png"]
 
 
+async def test_an_inbox_that_stays_away_is_looked_for_once_a_minute(tmp_path: Path) -> None:
+    """
+    For hours, with one line in all; it is back within a minute of its return.
+    """
+    async with open_world(tmp_path) as world:
+        inbox, away = world.folders.inbox, world.root / "unmounted"
+        async with world.running():
+            await started(world)
+            inbox.rename(away)
+            await asyncio.sleep(6 * HOUR)
+            assert len(world.events("watch.lost")) == 1
+            away.rename(inbox)
+            world.drop("cat.png")
+            await world.until(lambda: world.tree("outbox"), within=61)
+
+        assert len(world.events("watch.restored")) == 1
+
+
 # The watcher.
 
 

@@ -127,3 +127,21 @@ def test_a_terminal_shows_a_progress_bar(station: Station) -> None:
     assert "1 done, 0 in error." in shown
     assert "job.done" not in shown
     assert "InotifyEmitter" not in shown
+
+
+def test_an_inbox_that_goes_away_is_no_drained_inbox(station: Station) -> None:
+    """
+    What was sent is finished, then it ends with 78 and says that the inbox is not there.
+    """
+    endpoint = station.endpoint("latency=1.5")
+    station.configure(endpoint={"base_url": endpoint.url})
+    station.drop("cat.png")
+    running = station.start("once")
+    running.until(lambda: endpoint.requests)
+
+    station.folders.inbox.rename(station.root / "unmounted")
+
+    assert running.end() == 78
+    assert "is not there" in running.out
+    assert station.tree("outbox") == ["cat.png"]
+    assert not station.folders.inbox.exists()

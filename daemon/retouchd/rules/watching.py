@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from retouchd.rules.mounts import is_deaf
 
-_LOOKING_SHARE = 20
+_LOOKING_SHARE = 10
 
 
 class Choice(StrEnum):
@@ -94,7 +94,7 @@ def fall_back(choice: Choice, failure: OSError | RecursionError) -> Stance:
 
 def scan_pause(every: float, longest: float, took: float) -> float:
     """
-    Return the seconds until the next scan: `every` so many, yet looking takes a twentieth of the time at
+    Return the seconds until the next scan: `every` so many, yet looking takes a tenth of the time at
     most, unless that would be longer than `longest`.
     """
     return min(longest, max(every, _LOOKING_SHARE * took))
