@@ -219,7 +219,7 @@ def test_picture_within_the_limits_passes() -> None:
     assert check_image("cat.png", square, limits_for("dall-e-2")) == []
     for format_ in ("png", "jpeg", "webp"):
         assert check_image("cat", picture(format=format_), limits_for("gpt-image-1")) == []
-    assert check_image("cat", picture(format="odd", size_bytes=2**40), limits_for("flux")) == []
+    assert check_image("cat", picture(format="webp", size_bytes=2**40), limits_for("flux")) == []
 
 
 def test_all_faults_of_a_picture_are_told_at_once() -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageFile, WebPImagePlugin
 
-from retouchd.adapters.images import ImageFault, check_output, look, whole
+from retouchd.adapters.decoding import ImageFault
+from retouchd.adapters.images import check_output, look, whole
 from retouchd.errors import JobCode
 from retouchd.rules.limits import Picture
 
@@ -70,8 +71,8 @@ def undecoded(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(decoder, "load", load)
 
 
-def seen(path: Path, *, max_bytes: int | None = None, max_megapixels: float = 100) -> Picture:
-    return look(path, name=path.name, max_bytes=max_bytes, max_megapixels=max_megapixels)
+def seen(path: Path, *, max_megapixels: float = 100) -> Picture:
+    return look(path, name=path.name, max_megapixels=max_megapixels)
 
 
 def refused(path: Path, **caps: Any) -> tuple[JobCode, str]:
@@ -284,12 +285,9 @@ def test_content_that_is_no_picture_is_unreadable(
     ("data", "kind"),
     [
         (encoded(noise(), "GIF"), "GIF"),
-        (encoded(noise(), "TIFF", compression="jpeg"), "TIFF"),
-        (encoded(noise(), "BMP"), "BMP"),
         (encoded(noise(), "PDF"), "PDF"),
         (encoded(noise(), "EPS"), "EPS"),
         (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
         (b"8BPS\0\1", "PSD"),
     ],
 )
@@ -325,7 +323,9 @@ def test_phone_picture_with_a_second_one_inside_is_a_jpeg(store: Callable[..., P
     """
     data = encoded(noise(), "MPO", save_all=True, append_images=[noise((16, 16))])
 
-    assert seen(store(data)).format == "jpeg"
+    found = seen(store(data))
+
+    assert (found.format, found.width, found.height) == ("mpo", 48, 40)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -375,23 +375,9 @@ def test_pixels_are_capped(store: Callable[..., Path]) -> None:
     )
 
 
-def test_bytes_are_capped(store: Callable[..., Path]) -> None:
-    """
-    A file of exactly the cap is taken, a larger one is refused before it is read.
-    """
-    data = encoded(noise(), "PNG")
-    path = store(data)
-
-    assert seen(path, max_bytes=len(data)).size_bytes == len(data)
-    assert refused(path, max_bytes=len(data) - 1) == (
-        JobCode.IMAGE_TOO_LARGE,
-        f"cat.png has {len(data)} bytes; at most {len(data) - 1} are taken.",
-    )
-
-
 def test_enormous_file_is_not_read(store: Callable[..., Path]) -> None:
     """
-    Without a known limit there is still a cap, and beyond it nothing is read.
+    There is a cap of bytes whatever the model takes, and beyond it nothing is read.
     """
     path = store(encoded(noise(), "PNG"))
     os.truncate(path, 2**40)

@@ -11,8 +11,8 @@ from retouchd.rules.naming import shown
 from retouchd.rules.pairing import Bundle, pair
 
 ENDS = [
-    *(".png", ".PNG", ".jpg", ".webp", ".heic", ".tif", ".txt", ".prompt"),
-    *(".png.txt", ".jpg.txt", ".JPG.Txt", ".heic.txt", ".png.prompt"),
+    *(".png", ".PNG", ".jpg", ".webp", ".psd", ".raf", ".txt", ".prompt"),
+    *(".png.txt", ".jpg.txt", ".JPG.Txt", ".psd.txt", ".png.prompt"),
     *(".mask.png", ".png.mask.png", ".jpg.mask.png", ".job.json", ".error.txt", ".xmp"),
 ]
 FAMILY = st.sets(st.sampled_from([f"cat{end}" for end in ENDS]))
@@ -54,16 +54,16 @@ CLEAR = {
         ["cat.jpg", "cat.png.txt"],
         [["cat.jpg"], ["cat.png.txt"]],
     ),
-    "foreign picture with a prompt": (["cat.heic", "cat.txt"], [["cat.heic", "cat.txt"]]),
+    "foreign picture with a prompt": (["cat.psd", "cat.txt"], [["cat.psd", "cat.txt"]]),
     "foreign picture with a long prompt": (
-        ["cat.heic", "cat.heic.txt", "cat.png", "cat.txt"],
-        [["cat.png", "cat.txt"], ["cat.heic", "cat.heic.txt"]],
+        ["cat.psd", "cat.psd.txt", "cat.png", "cat.txt"],
+        [["cat.png", "cat.txt"], ["cat.psd", "cat.psd.txt"]],
     ),
     "foreign picture beside an image": (
-        ["cat.heic", "cat.png", "cat.txt"],
+        ["cat.psd", "cat.png", "cat.txt"],
         [["cat.png", "cat.txt"]],
     ),
-    "foreign picture without a prompt": (["cat.heic"], []),
+    "foreign picture without a prompt": (["cat.psd"], []),
     "leftovers beside their image": (
         ["cat.error.txt", "cat.job.json", "cat.png", "cat.txt"],
         [["cat.png", "cat.txt", "cat.error.txt", "cat.job.json"]],
@@ -98,7 +98,7 @@ AMBIGUOUS = {
         ["cat.jpg", "cat.jpg.txt", "cat.png", "cat.png.txt", "cat.txt"],
         "cat.txt",
     ),
-    "two foreign pictures": (["cat.heic", "cat.tif", "cat.txt"], "cat.txt"),
+    "two foreign pictures": (["cat.psd", "cat.raf", "cat.txt"], "cat.txt"),
 }
 
 

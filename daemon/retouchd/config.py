@@ -133,6 +133,7 @@ class ImagesSection(Section):
     What a picture may be.
     """
 
+    fit: bool = True
     max_megapixels: float = Field(100, gt=0)
 
 

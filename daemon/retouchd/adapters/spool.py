@@ -26,6 +26,7 @@ from retouchd.rules.phase import JOB, ORIGINALS, OUTPUTS, PLAN, REFERENCES, Phas
 from retouchd.rules.plan import Plan
 
 _UNSEALED = "outputs.part"
+_UPLOAD = "upload"
 
 
 class Spool:
@@ -126,6 +127,20 @@ class Spool:
             for block in blocks:
                 file.write(block)
             file.commit()
+
+    def upload(self, job_id: str, name: str) -> Path:
+        """
+        Return where a fitted picture stands, or will.
+        """
+        return self.folder(job_id) / _UPLOAD / name
+
+    def keep_upload(self, job_id: str, name: str, data: bytes) -> None:
+        """
+        Write a fitted picture, over an older one.
+        """
+        path = self.upload(job_id, name)
+        files.make_folder(path.parent)
+        files.write(path, data)
 
     def open_attempt(self, job_id: str, number: int, *, sent_at: dt.datetime, probe: bool) -> None:
         """

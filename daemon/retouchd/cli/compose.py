@@ -96,6 +96,7 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
         ignore=config.intake.ignore,
         text_encoding=config.intake.text_encoding,
         max_megapixels=config.images.max_megapixels,
+        fit=config.images.fit,
         shown=_shown(config, folders),
     )
     return settings, problems

@@ -58,7 +58,10 @@ class Crew:
             recursive=settings.recursive,
         )
         self._preparer = Preparer(
-            spool=spool, limits=settings.limits, max_megapixels=settings.max_megapixels
+            spool=spool,
+            limits=settings.limits,
+            max_megapixels=settings.max_megapixels,
+            fit=settings.fit,
         )
         self.pipeline = self._pipeline(settings, clock, client)
         self.workshop = Workshop(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from retouchd.adapters import images
+from retouchd.adapters.decoding import ImageFault
 from retouchd.adapters.edits import (
     EditsClient,
     FetchFailed,
@@ -107,7 +108,7 @@ class Judge:
             try:
                 blocks = await self._blocks(picture, answered_at)
                 await asyncio.to_thread(self._store, standing.id, number, blocks)
-            except (FetchRefused, images.ImageFault, binascii.Error) as fault:
+            except (FetchRefused, ImageFault, binascii.Error) as fault:
                 faults.append(f"picture {number}: {fault}")
         if len(faults) < len(reply.pictures):
             await asyncio.to_thread(self._spool.seal_outputs, standing.id)
@@ -129,7 +130,7 @@ class Judge:
         try:
             self._spool.add_output(path, blocks)
             extension = images.check_output(path, max_megapixels=self._max_megapixels)
-        except (images.ImageFault, binascii.Error):
+        except (ImageFault, binascii.Error):
             self._spool.drop_output(path)
             raise
         self._spool.name_output(path, extension)

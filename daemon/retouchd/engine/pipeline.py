@@ -35,6 +35,8 @@ RISKY = (Phase.CLAIMED, Phase.KEPT)
 """The phases whose step decodes what somebody else made, and so may bring the process down."""
 
 _BLOCKED_SECONDS = 5.0
+_PREPARED_AT_ONCE = 2
+"""A decoded picture of 100 megapixels takes 400 MB, and fitting holds it several times over."""
 
 
 class Pipeline:
@@ -71,6 +73,7 @@ class Pipeline:
         self._budget = budget
         self._on_return = on_return
         self._prepared: dict[str, Prepared] = {}
+        self._decoding = asyncio.Semaphore(_PREPARED_AT_ONCE)
         self._obstacles: dict[str, str] = {}
         self.is_stopping = False
 
@@ -216,7 +219,8 @@ class Pipeline:
             await self._give_back(job, obstacle)
             return
         try:
-            prepared = await asyncio.to_thread(self._preparer.prepare, job)
+            async with self._decoding:
+                prepared = await asyncio.to_thread(self._preparer.prepare, job)
         except OSError as error:
             if standing.attempts:
                 raise

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from retouchd.adapters import files, images
+from retouchd.adapters import files
+from retouchd.adapters.decoding import ImageFault
 from retouchd.adapters.edits import Upload
 from retouchd.adapters.spool import Spool
+from retouchd.engine.fitting import Examined, Fitter, Source
 from retouchd.errors import JobCode, Problem
 from retouchd.rules import checks
 from retouchd.rules.job import Job, Member, Role
-from retouchd.rules.limits import Limits, Picture
-from retouchd.rules.naming import shown
+from retouchd.rules.limits import Limits
 from retouchd.rules.phase import ORIGINALS
 
 
@@ -29,15 +30,15 @@ class Prepared:
 
 class Preparer:
     """
-    Looks at claimed files. Blocking: it decodes whole pictures.
+    Looks at claimed files and makes them fit. Blocking: it decodes whole pictures.
     """
 
     def __init__(
-        self, *, spool: Spool, limits: Callable[[str], Limits], max_megapixels: float
+        self, *, spool: Spool, limits: Callable[[str], Limits], max_megapixels: float, fit: bool
     ) -> None:
         self._spool = spool
         self._limits = limits
-        self._max_megapixels = max_megapixels
+        self._fitter = Fitter(spool=spool, is_on=fit, max_megapixels=max_megapixels)
 
     def changed(self, job: Job) -> str | None:
         """
@@ -51,90 +52,104 @@ class Preparer:
     def prepare(self, job: Job) -> Prepared | list[Problem]:
         """
         Return what is to be uploaded, or every problem of the job at once.
+
+        Nothing is fitted before everything that can be known without it was found in order.
         """
         limits = self._limits(job.request.model)
         problems = list(job.problems)
-        pictures: list[tuple[Member, Picture]] = []
-        masks: list[tuple[Member, Picture]] = []
-        if not any(
-            len(group) > 1 for group in (_members(job, Role.IMAGE), _members(job, Role.MASK))
-        ):
-            pictures = self._look(job, Role.IMAGE, limits.max_image_bytes, problems)
-            masks = self._look(job, Role.MASK, limits.max_mask_bytes, problems)
-        for member, picture in pictures:
-            problems += checks.check_image(shown(member.name), picture, limits)
-        for (mask, seen), (image, picture) in zip(masks, pictures, strict=False):
-            problems += checks.check_mask(
-                shown(mask.name), seen, shown(image.name), picture, limits
-            )
+        image, mask = self._examined(job, limits, problems)
         request = job.request
         if request.prompt is not None:
             problems += checks.check_request(
                 request.model, request.prompt, request.parameters, limits
             )
-        references = list(self._references(job, limits, problems))
+        references = self._references(job, limits, problems)
         if problems:
             return problems
-        return Prepared(
-            images=(*(self._upload(job, *pair) for pair in pictures), *references),
-            mask=next((self._upload(job, *pair) for pair in masks), None),
-        )
+        assert image is not None, "a job without an image has a problem"
+        return self._fitted(image, references, mask)
 
-    def _look(
-        self, job: Job, role: Role, max_bytes: int | None, problems: list[Problem]
-    ) -> list[tuple[Member, Picture]]:
-        seen = []
-        for member in _members(job, role):
+    def _examined(
+        self, job: Job, limits: Limits, problems: list[Problem]
+    ) -> tuple[Examined | None, Examined | None]:
+        images, masks = self._sources(job, Role.IMAGE), self._sources(job, Role.MASK)
+        image = mask = None
+        if len(images) > 1 or len(masks) > 1:
+            return None, None  # The job says itself that they are too many.
+        for source in images:
             try:
-                picture = images.look(
-                    self._original(job, member),
-                    name=shown(member.name),
-                    max_bytes=max_bytes,
-                    max_megapixels=self._max_megapixels,
-                )
-            except images.ImageFault as fault:
-                is_mask = role is Role.MASK
-                code = JobCode.MASK_INVALID if is_mask else fault.problem.code
-                problems.append(replace(fault.problem, code=code))
+                image = self._fitter.examine(source, limits)
+            except ImageFault as fault:
+                problems.append(fault.problem)
             else:
-                seen.append((member, picture))
-        return seen
+                problems += self._fitter.image_problems(image)
+        for source in masks:
+            try:
+                mask = self._fitter.examine(source, limits)
+            except ImageFault as fault:
+                problems.append(_of_mask(fault))
+            else:
+                problems += self._fitter.mask_problems(mask, image) if image else []
+        return image, mask
 
     def reference_problems(self, path: Path, name: str, model: str) -> list[Problem]:
         """
         Return what is wrong with a picture as a reference; `name` is its path below the inbox.
         """
-        found = self._examine(path, name, self._limits(model))
-        return found if isinstance(found, list) else []
+        try:
+            found = self._fitter.problems(path, name, self._limits(model))
+        except ImageFault as fault:
+            found = [fault.problem]
+        return _of_reference(found)
 
-    def _references(self, job: Job, limits: Limits, problems: list[Problem]) -> Iterator[Upload]:
+    def _references(self, job: Job, limits: Limits, problems: list[Problem]) -> list[Examined]:
+        found = []
         for number, reference in enumerate(job.references if not problems else (), 1):
             path = self._spool.reference(job.id, number)
-            found = self._examine(path, reference.path, limits)
-            if isinstance(found, list):
-                problems += found
+            label = f"reference-{number}"
+            source = Source(job=job, path=path, name=reference.path, label=label)
+            try:
+                found.append(self._fitter.examine(source, limits))
+            except ImageFault as fault:
+                problems += _of_reference([fault.problem])
             else:
-                yield Upload(path=path, content_type=f"image/{found.format}")
+                problems += _of_reference(self._fitter.image_problems(found[-1]))
+        return found
 
-    def _examine(self, path: Path, name: str, limits: Limits) -> Picture | list[Problem]:
+    def _fitted(
+        self, image: Examined, references: list[Examined], mask: Examined | None
+    ) -> Prepared | list[Problem]:
         try:
-            picture = images.look(
-                path,
-                name=shown(name),
-                max_bytes=limits.max_image_bytes,
-                max_megapixels=self._max_megapixels,
-            )
-        except images.ImageFault as fault:
-            return [replace(fault.problem, code=JobCode.REFERENCE_INVALID)]
-        faults = checks.check_image(shown(name), picture, limits)
-        return [replace(each, code=JobCode.REFERENCE_INVALID) for each in faults] or picture
+            sent = self._fitter.fitted_image(image)
+        except ImageFault as fault:
+            return [fault.problem]
+        try:
+            others = [self._fitter.fitted_image(each).upload for each in references]
+        except ImageFault as fault:
+            return _of_reference([fault.problem])
+        images = (sent.upload, *others)
+        if mask is None:
+            return Prepared(images=images, mask=None)
+        try:
+            beside = self._fitter.fitted_mask(mask, image, sent)
+        except ImageFault as fault:
+            return [_of_mask(fault)]
+        return Prepared(images=images, mask=beside.upload)
 
-    def _upload(self, job: Job, member: Member, picture: Picture) -> Upload:
-        return Upload(path=self._original(job, member), content_type=f"image/{picture.format}")
+    def _sources(self, job: Job, role: Role) -> list[Source]:
+        return [
+            Source(job=job, path=self._original(job, member), name=member.name, label=role.value)
+            for member in job.members
+            if member.role is role
+        ]
 
     def _original(self, job: Job, member: Member) -> Path:
         return self._spool.folder(job.id) / ORIGINALS / member.name
 
 
-def _members(job: Job, role: Role) -> list[Member]:
-    return [member for member in job.members if member.role is role]
+def _of_mask(fault: ImageFault) -> Problem:
+    return replace(fault.problem, code=JobCode.MASK_INVALID)
+
+
+def _of_reference(problems: list[Problem]) -> list[Problem]:
+    return [replace(each, code=JobCode.REFERENCE_INVALID) for each in problems]

@@ -36,4 +36,5 @@ class Settings:
     ignore: tuple[str, ...] = ()
     text_encoding: str | None = None
     max_megapixels: float = 100
+    fit: bool = True
     shown: Mapping[str, Any] = field(default_factory=dict)

@@ -17,6 +17,18 @@ from retouchd.rules.sizes import SizeRule, nearest_size, size_faults
 Fault: TypeAlias = tuple[str, str]
 """A message and its hint."""
 
+_KINDS = {
+    "mpo": "an MPO picture, a JPEG with others behind it",
+    "avif": "an AVIF picture",
+}
+_COLOURS = {
+    "1": "is black and white",
+    "L": "is grey",
+    "LA": "is grey with transparency",
+    "P": "has a palette of colours",
+    "RGB": "has one colour that counts as transparent",
+    "CMYK": "is in CMYK",
+}
 _STREAMED = ("stream", "partial_images")
 _WHOLE = re.compile(r"-?[0-9]{1,9}")
 
@@ -73,17 +85,33 @@ def check_count(model: str, count: int, limits: Limits) -> list[Problem]:
 def check_image(name: str, picture: Picture, limits: Limits) -> list[Problem]:
     """
     Return what is wrong with a picture that is to be sent as it is.
+
+    Only 8-bit RGB and RGBA are taken everywhere: providers were seen to refuse others by their mode.
     """
     problems = []
-    if limits.formats and picture.format not in limits.formats:
-        allowed = _listed([each.upper() for each in limits.formats])
+    if picture.format not in limits.sent_formats:
+        allowed = _listed([each.upper() for each in limits.sent_formats])
+        kind = _KINDS.get(picture.format, f"a {picture.format.upper()} picture")
         fault = (
-            f"{name} is a {picture.format.upper()} picture; this model takes only {allowed}.",
-            f"Save {name} as {limits.formats[0].upper()}.",
+            f"{name} is {kind}; this model takes only {allowed}.",
+            f"Save {name} as {limits.sent_formats[0].upper()}.",
+        )
+        problems.append(_problem(JobCode.IMAGE_UNSUPPORTED, fault))
+    if not picture.is_plain:
+        fault = (
+            f"{name} {_pixels_of(picture)}; only 8-bit RGB is sure to be taken.",
+            f"Save {name} in 8-bit RGB.",
         )
         problems.append(_problem(JobCode.IMAGE_UNSUPPORTED, fault))
     if limits.max_image_bytes and picture.size_bytes >= limits.max_image_bytes:
         fault = _too_many_bytes(name, picture, limits.max_image_bytes)
+        problems.append(_problem(JobCode.IMAGE_TOO_LARGE, fault))
+    most = limits.max_image_pixels
+    if most and picture.width * picture.height > most:
+        fault = (
+            f"{name} is {_pixels(picture)}; this model takes at most {most} pixels.",
+            f"Scale {name} down.",
+        )
         problems.append(_problem(JobCode.IMAGE_TOO_LARGE, fault))
     if limits.square and picture.width != picture.height:
         fault = (
@@ -109,7 +137,7 @@ def check_mask(
     if limits.max_mask_bytes and mask.size_bytes >= limits.max_mask_bytes:
         fault = _too_many_bytes(mask_name, mask, limits.max_mask_bytes)
         problems.append(_problem(JobCode.MASK_INVALID, fault))
-    if (mask.width, mask.height) != (image.width, image.height):
+    if mask.upright != image.upright:
         fault = (
             f"{mask_name} is {_pixels(mask)}, but {image_name} is {_pixels(image)}.",
             f"Save {mask_name} in the size of {image_name}.",
@@ -214,6 +242,8 @@ def _mask_fault(name: str, mask: Picture) -> Fault | None:
         return f"{name} is a {mask.format.upper()} picture, but a mask must be PNG.", hint
     if not mask.has_alpha:
         return f"{name} has no alpha channel; black and white do not make a mask.", hint
+    if not mask.is_plain:
+        return f"{name} {_pixels_of(mask)}; a mask must be 8-bit RGB with an alpha channel.", hint
     if not mask.has_transparency:
         return f"{name} has no fully transparent pixel, so it marks nothing to edit.", hint
     return None
@@ -232,7 +262,14 @@ def _size(count: int) -> str:
 
 
 def _pixels(picture: Picture) -> str:
-    return f"{picture.width}×{picture.height}"
+    width, height = picture.upright
+    return f"{width}×{height}"
+
+
+def _pixels_of(picture: Picture) -> str:
+    if picture.depth > 8:
+        return f"has {picture.depth} bits a channel"
+    return _COLOURS.get(picture.mode, f"has pixels of the kind {picture.mode}")
 
 
 def _listed(items: Sequence[str], last: str = "or") -> str:

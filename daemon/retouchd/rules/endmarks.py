@@ -23,8 +23,9 @@ _SIGNATURES: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
         ("gif", rb"GIF8[79]a"),
         ("bmp", rb"BM....\x00\x00\x00\x00"),
         ("tiff", rb"II[*+]\x00|MM\x00[*+]"),
-        ("avif", rb"....ftypavi[fs]"),
-        ("heic", rb"....ftyp(?:hei[cfmsx]|hev[cmsx]|mif1|msf1)"),
+        # The common brands first: what is inside stands among the compatible ones.
+        ("avif", rb"....ftyp(?:avi[fs]|(?:mif1|msf1|miaf)....(?:(?!hei|hev)....){0,16}?avi[fs])"),
+        ("heic", rb"....ftyp(?:hei[cfmsx]|hev[cmsx]|mif1|msf1|miaf)"),
         ("cr3", rb"....ftypcrx "),
         ("video", rb"....ftyp|RIFF....AVI |\x1a\x45\xdf\xa3"),
         ("jpeg xl", rb"\xff\x0a|\x00\x00\x00\x0cJXL \r\n\x87\n"),
@@ -46,6 +47,7 @@ _SIGNATURES: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
 _JPEG_MARK = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)
 _JPEG_END = 0xD9
 _CHUNK_NAME = re.compile(rb"[A-Za-z]{4}")
+_BOXES = frozenset({b"ftyp", b"meta", b"mdat", b"moov", b"free", b"skip", b"uuid", b"mpvd"})
 _FOURCC = re.compile(rb"[ -~]{4}")
 _WINDOW = 8 * 2**20
 """Bytes searched at once: a search holds the interpreter, and everything else with it."""
@@ -65,11 +67,13 @@ def sniff(head: Bytes) -> str | None:
 
 def is_whole(data: Bytes) -> bool:
     """
-    Say whether a JPEG, PNG or WebP reaches its end mark; what follows the mark does not matter.
+    Say whether a picture reaches its end mark; what follows the mark does not matter.
 
-    Of anything else nothing is known, and it counts as whole. A WebP states its length at its
-    beginning: zeros within that length cannot be told from a plain area of the picture.
-    Sources: ITU-T T.81 B.1.1, the PNG specification 5, the WebP container specification.
+    Of anything but JPEG, PNG, WebP, HEIC, AVIF and BMP nothing is known, and it counts as whole. All but
+    the first two state lengths at their beginnings: zeros within them cannot be told from a plain area
+    of the picture.
+    Sources: ITU-T T.81 B.1.1, the PNG specification 5, the WebP container specification, ISO/IEC
+    14496-12 4.2 and 23008-12, the BITMAPFILEHEADER of Windows.
     """
     match sniff(data):
         case "jpeg":
@@ -78,6 +82,10 @@ def is_whole(data: Bytes) -> bool:
             return _is_whole_png(data)
         case "webp":
             return _is_whole_webp(data)
+        case "heic" | "avif":
+            return _is_whole_heif(data)
+        case "bmp":
+            return len(data) >= int.from_bytes(data[2:6], "little")
         case _:
             return True
 
@@ -127,3 +135,39 @@ def _is_whole_webp(data: Bytes) -> bool:
             return False
         position += 8 + length + length % 2
     return False
+
+
+def _is_whole_heif(data: Bytes) -> bool:
+    """
+    Step over boxes: what describes the pictures and what holds them must both be there, and all that
+    begins like a box of theirs must be as long as it says.
+    """
+    position, has_described, has_held = 0, False, False
+    for _ in range(_MOST_STEPS):
+        if position >= len(data):
+            break
+        name, end = _box(data, position)
+        if not position < end <= len(data):
+            return has_described and has_held and name not in _BOXES
+        has_described |= name == b"meta"
+        # Small pictures may be held in the description itself.
+        has_held |= name == b"mdat" or (name == b"meta" and b"idat" in bytes(data[position:end]))
+        position = end
+    return has_described and has_held
+
+
+def _box(data: Bytes, position: int) -> tuple[bytes, int]:
+    """
+    Return the name of a box and where it ends; 0 for what cannot be the length of one.
+    """
+    length = int.from_bytes(data[position : position + 4], "big")
+    name = bytes(data[position + 4 : position + 8])
+    if not _FOURCC.fullmatch(name):
+        return name, 0
+    match length:
+        case 0:
+            return name, len(data)
+        case 1:
+            return name, position + int.from_bytes(data[position + 8 : position + 16], "big")
+        case _:
+            return name, position + length

@@ -18,6 +18,9 @@ from retouchd.rules.sizes import SizeRule
 
 MB = 2**20
 
+SENT = ("png", "jpeg", "webp")
+"""The formats of pictures that endpoints are known to take."""
+
 Overrides: TypeAlias = Mapping[str, Mapping[str, Any]]
 """The configuration's `limits`: a pattern for models, then keys of `Limits`."""
 
@@ -27,8 +30,10 @@ class Picture:
     """
     A picture as its bytes show it: stored width and height in pixels, before any EXIF orientation.
 
-    `format` is the lower-case name of what the bytes are, whatever the file is called; `mode` is
-    Pillow's name for the pixels. `has_transparency` says that some pixel has alpha 0.
+    `format` is the lower-case name of what the bytes are, whatever the file is called (`mpo`: a JPEG
+    with further pictures behind it); `mode` is Pillow's name for the pixels and `depth` the bits of a
+    channel as stored, which Pillow may have narrowed. `has_transparency` says that some pixel has alpha
+    0, `has_foreign_colours` that an ICC profile other than sRGB holds. `orientation` is EXIF's, 1 to 8.
     """
 
     format: str
@@ -38,6 +43,24 @@ class Picture:
     has_alpha: bool
     has_transparency: bool
     size_bytes: int
+    depth: int = 8
+    orientation: int = 1
+    has_foreign_colours: bool = False
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """
+        Return width and height as the picture is shown.
+        """
+        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+
+    @property
+    def is_plain(self) -> bool:
+        """
+        Return whether its pixels are 8-bit RGB or RGBA, with no transparency but that of a channel.
+        """
+        is_keyed = self.mode == "RGB" and self.has_alpha
+        return self.mode in ("RGB", "RGBA") and self.depth <= 8 and not is_keyed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +76,7 @@ class Limits:
 
     formats: tuple[str, ...] = ()
     max_image_bytes: int | None = None
+    max_image_pixels: int | None = None
     max_images: int | None = None
     square: bool = False
     max_prompt_chars: int | None = None
@@ -64,6 +88,13 @@ class Limits:
     forbidden: Mapping[str, str] = field(default_factory=dict)
     compressed_formats: tuple[str, ...] = ()
     transparent_formats: tuple[str, ...] = ()
+
+    @property
+    def sent_formats(self) -> tuple[str, ...]:
+        """
+        Return the formats in which a picture may be sent.
+        """
+        return self.formats or SENT
 
 
 _ALWAYS_BASE64 = "its pictures always come as base64"

@@ -9,13 +9,17 @@ import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
-IMAGE_EXTENSIONS = frozenset({"png", "jpg", "jpeg", "webp"})
+# fmt: off
+IMAGE_EXTENSIONS = frozenset({
+    "avif", "bmp", "heic", "heif", "jpeg", "jpg", "png", "tif", "tiff", "webp",
+})
+# fmt: on
 PROMPT_EXTENSIONS = frozenset({"txt", "prompt"})
 EDIT_EXTENSIONS = frozenset({"toml", "json", "yaml", "yml"})
 # fmt: off
 FOREIGN_PICTURES = frozenset({
-    "arw", "avif", "bmp", "cr2", "cr3", "dng", "eps", "gif", "heic", "heif", "jp2", "jxl",
-    "mov", "mp4", "nef", "orf", "pdf", "psd", "raf", "rw2", "svg", "tif", "tiff",
+    "arw", "cr2", "cr3", "dng", "eps", "gif", "jp2", "jxl", "mov", "mp4", "nef", "orf", "pdf",
+    "psd", "raf", "rw2", "svg",
 })
 # fmt: on
 """Pictures of a kind that no endpoint takes: with a prompt of their own they are an error, not a mystery."""

@@ -86,6 +86,7 @@ def _forbidden(value: object) -> dict[str, str]:
 READERS: Mapping[str, Callable[[object], Any]] = {
     "formats": _names,
     "max_image_bytes": _count,
+    "max_image_pixels": _count,
     "max_images": _count,
     "square": _flag,
     "max_prompt_chars": _count,

@@ -1,0 +1,90 @@
+"""
+Colours as a picture's ICC profile means them, and the same colours in sRGB.
+"""
+
+import io
+from functools import lru_cache
+
+from PIL import Image, ImageChops, ImageCms
+
+_SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+"""Colour spaces of profiles (ICC.1, 7.2.6), and the modes in which pixels are handed to them."""
+_GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+_TOLERANCE = 3
+"""How far of 255 a profile may be from sRGB and still be one; the shortened ones differ by 2."""
+
+_FAULTS = (ImageCms.PyCMSError, OSError, TypeError, ValueError)
+
+
+def is_foreign(image: Image.Image) -> bool:
+    """
+    Say whether a profile gives a picture other colours than it would have in sRGB.
+
+    A profile that is damaged, or made for other channels than the picture has, is none, as it is to
+    those who show pictures.
+    """
+    return _profile_for(image) is not None
+
+
+def in_srgb(colours: Image.Image, image: Image.Image) -> Image.Image:
+    """
+    Return in RGB what `colours`, the pixels of `image` without their alpha, look like by its profile.
+    """
+    icc = _profile_for(image)
+    if icc is None:
+        return colours.convert("RGB")
+    source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    mode = _SPACES[source.profile.xcolor_space]
+    return _converted(colours.convert(mode), source)
+
+
+def _profile_for(image: Image.Image) -> bytes | None:
+    icc = image.info.get("icc_profile")
+    if not isinstance(icc, bytes) or not icc:
+        return None
+    mode = _foreign_mode(icc)
+    has_such_pixels = {
+        "RGB": image.mode != "CMYK",
+        "L": image.mode in _GREY_MODES,
+        "CMYK": image.mode == "CMYK",
+        None: False,
+    }
+    return icc if has_such_pixels[mode] else None
+
+
+@lru_cache(maxsize=32)
+def _foreign_mode(icc: bytes) -> str | None:
+    """
+    Return the mode of the pixels a profile is for; None if it is damaged, unknown or as good as sRGB.
+    """
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        mode = _SPACES.get(profile.profile.xcolor_space)
+        if mode is None:
+            return None
+        probe = _probe(mode)
+        difference = ImageChops.difference(_converted(probe, profile), probe.convert("RGB"))
+    except _FAULTS:
+        return None
+    is_near = not any(difference.tobytes().translate(None, bytes(range(_TOLERANCE + 1))))
+    return None if is_near else mode
+
+
+def _converted(colours: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
+    target = ImageCms.createProfile("sRGB")
+    transform = ImageCms.buildTransform(source, target, colours.mode, "RGB")
+    found = transform.apply(colours)
+    found.info = {}
+    return found
+
+
+def _probe(mode: str) -> Image.Image:
+    """
+    Return a picture of colours from everywhere in a mode's space.
+    """
+    if mode == "L":
+        return Image.frombytes("L", (256, 1), bytes(range(256)))
+    levels = range(0, 256, 51)
+    steps = [(r, g, b) for r in levels for g in levels for b in levels]
+    rest = b"\0" * (mode == "CMYK")
+    return Image.frombytes(mode, (len(steps), 1), b"".join(bytes(each) + rest for each in steps))

@@ -1,0 +1,195 @@
+"""
+Files of pictures read and decoded: no pixel before its header was judged, no byte of what is no file.
+
+What a file is called decides nothing, its bytes do. Everything blocks for as long as a picture takes to
+decode, and may run in several threads at once: no setting of a decoder is touched.
+"""
+
+import errno
+import io
+import os
+import stat
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pillow_heif
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from retouchd.errors import JobCode, Problem
+from retouchd.rules.endmarks import sniff
+from retouchd.rules.limits import MB
+
+# Odd metadata is no reason to refuse a picture, and no line of the log.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+# Each decoder by itself: Pillow's own choice would try others, and takes a phone's JPEG with a second
+# picture behind it for another format.
+_DECODERS: dict[str, type[ImageFile.ImageFile]] = {
+    "png": PngImagePlugin.PngImageFile,
+    "jpeg": JpegImagePlugin.JpegImageFile,
+    "webp": WebPImagePlugin.WebPImageFile,
+    "gif": GifImagePlugin.GifImageFile,
+    "avif": AvifImagePlugin.AvifImageFile,
+    "bmp": BmpImagePlugin.BmpImageFile,
+    "heic": pillow_heif.HeifImageFile,
+    "tiff": TiffImagePlugin.TiffImageFile,
+}
+READABLE = frozenset(_DECODERS) - {"gif"}
+"""The formats of pictures that can be sent, as they are or fitted."""
+
+MOST_BYTES = 256 * MB
+"""What is read of a file at most; no endpoint takes as much."""
+
+FAULTS = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What decoders were seen to raise over bytes they did not expect. MemoryError is not the file's fault."""
+
+
+class ImageFault(Exception):
+    """
+    A file is not a picture that can be used; `problem` says why and what to do.
+    """
+
+    def __init__(self, code: JobCode, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.problem = Problem(code=code, message=message, hint=hint)
+
+
+class _NotAFileError(OSError):
+    """
+    A link, folder, FIFO, device or socket stands where a file was expected.
+    """
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[int]:
+    """
+    Open a regular file for reading: follow no link at its end, wait for no other end of a FIFO.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENXIO}:  # a link, a socket
+            raise _NotAFileError(error.errno, "not a regular file", str(path)) from error
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _NotAFileError(errno.EINVAL, "not a regular file", str(path))
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def content(path: Path, name: str) -> bytes:
+    """
+    Return what a file holds, so that what is judged cannot change meanwhile.
+
+    Raises ImageFault for what is no file or far too large, OSError for what cannot be read.
+    """
+    try:
+        with opened(path) as descriptor, open(descriptor, "rb", closefd=False) as file:
+            size = os.fstat(descriptor).st_size
+            data = file.read(size) if size <= MOST_BYTES else b""
+    except _NotAFileError as error:
+        raise ImageFault(
+            JobCode.IMAGE_UNSUPPORTED,
+            f"{name} is a link or something else that is not a file.",
+            "Put the picture itself in its place.",
+        ) from error
+    if size > MOST_BYTES:
+        raise ImageFault(
+            JobCode.IMAGE_TOO_LARGE,
+            f"{name} has {size} bytes; at most {MOST_BYTES} are read.",
+            "Scale the picture down, or compress it more.",
+        )
+    return data
+
+
+def kind_of(data: bytes, name: str) -> str:
+    """
+    Return which of the formats that can be read the bytes are. Raises ImageFault.
+    """
+    kind = sniff(data)
+    if kind in READABLE:
+        return kind
+    if not data:
+        raise unreadable(name, "is empty")
+    if kind is None:
+        raise unreadable(name, "is not a picture of any known kind")
+    raise ImageFault(
+        JobCode.IMAGE_UNSUPPORTED,
+        f"{name} is {kind.upper()}, not PNG, JPEG or WebP.",
+        "Export the picture as PNG, JPEG or WebP.",
+    )
+
+
+@contextmanager
+def decoded(
+    data: bytes, kind: str, name: str, max_megapixels: float
+) -> Iterator[ImageFile.ImageFile]:
+    """
+    Decode a picture, its header first: no pixel of one that is too large.
+
+    Where a file holds several pictures, it is the first one, or the one it calls its primary one.
+    Raises ImageFault.
+    """
+    try:
+        image = _DECODERS[kind](io.BytesIO(data))
+    except Image.DecompressionBombError as error:
+        raise too_large(name, "more pixels than are safe") from error
+    except FAULTS as error:
+        raise unreadable(name, f"is damaged: its {kind.upper()} header cannot be read") from error
+    with image:
+        if image.width * image.height > max_megapixels * 1e6:
+            pixels = f"{image.width}×{image.height}"
+            raise too_large(name, f"{pixels} pixels, more than {max_megapixels:g} million")
+        try:
+            image.load()
+        except FAULTS as error:
+            raise unreadable(name, f"is damaged: it cannot be decoded as {kind.upper()}") from error
+        yield image
+
+
+def unreadable(name: str, what: str) -> ImageFault:
+    """
+    Return the fault of a file that is damaged or no picture at all.
+    """
+    return ImageFault(
+        JobCode.IMAGE_UNREADABLE, f"{name} {what}.", "Export or copy the picture again."
+    )
+
+
+def too_large(name: str, what: str) -> ImageFault:
+    """
+    Return the fault of a picture that is not to be decoded.
+    """
+    return ImageFault(
+        JobCode.IMAGE_TOO_LARGE,
+        f"{name} is too large to be opened: {what}.",
+        "Scale the picture down, or raise images.max_megapixels.",
+    )

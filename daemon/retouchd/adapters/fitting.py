@@ -1,0 +1,216 @@
+"""
+Pictures made fit to be sent: what `rules.fitting` asks for, done to the pixels.
+
+Each function returns the bytes of a whole new file and changes none. A decoded picture takes 4 bytes a
+pixel, and up to four copies of it are held at once: callers say how many may be at work.
+"""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import ExifTags, Image
+
+from retouchd.adapters.colours import in_srgb
+from retouchd.adapters.decoding import FAULTS, ImageFault, content, decoded, kind_of
+from retouchd.adapters.images import depth_of
+from retouchd.errors import JobCode
+from retouchd.rules.fitting import Fit
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings the pixels of each EXIF orientation upright (CIPA DC-008, 4.6.5.1)."""
+
+_TAGS = frozenset(
+    {
+        ExifTags.Base.ImageDescription,
+        ExifTags.Base.Make,
+        ExifTags.Base.Model,
+        ExifTags.Base.Software,
+        ExifTags.Base.DateTime,
+        ExifTags.Base.Artist,
+        ExifTags.Base.Copyright,
+    }
+)
+_UNTRUE_TAGS = frozenset(
+    {
+        ExifTags.Base.ColorSpace,
+        ExifTags.Base.ExifImageWidth,
+        ExifTags.Base.ExifImageHeight,
+        ExifTags.Base.ExifInteroperabilityOffset,
+        ExifTags.Base.MakerNote,
+    }
+)
+"""What would no longer be true, or no longer readable, in a file of other pixels."""
+_PARTS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+_MOST_EXIF_BYTES = 60_000
+"""A JPEG has room for 64 KiB."""
+
+_MOST_TRIES = 6
+_MARGIN = 0.95
+"""Bytes do not shrink quite as pixels do."""
+
+
+def fitted_image(path: Path, *, name: str, fit: Fit, max_megapixels: float) -> bytes:
+    """
+    Return a picture as the fit asks for it. Raises ImageFault, also where it stays too large.
+    """
+    pixels, exif = _opened(path, name, fit, max_megapixels)
+    for turn in fit.turns:
+        pixels = pixels.transpose(_TURNS[turn])
+    return _small_enough(pixels, fit, name, lambda image: _encoded(image, fit.format, exif))
+
+
+def fitted_mask(path: Path, *, name: str, fit: Fit, max_megapixels: float) -> bytes:
+    """
+    Return a mask as the fit asks for it: its alpha over black. Raises ImageFault.
+
+    Only alpha 0 means anything, so that is what scaling keeps: every pixel stays marked that holds a
+    marked one, and no other is.
+    """
+    pixels, _ = _opened(path, name, fit, max_megapixels)
+    alpha = pixels.getchannel("A")
+    for turn in fit.turns:
+        alpha = alpha.transpose(_TURNS[turn])
+    if alpha.size != fit.size:
+        marks = alpha.point([255, *[0] * 255]).resize(fit.size, Image.Resampling.BOX)
+        alpha = alpha.resize(fit.size, Image.Resampling.BOX).point([1, *range(1, 256)])
+        alpha.paste(0, mask=marks.point([0, *[255] * 255]))
+    mask = Image.new("RGBA", fit.size)
+    mask.putalpha(alpha)
+    data = _encoded(mask, fit.format, b"")
+    if fit.max_bytes and len(data) >= fit.max_bytes:
+        raise _stays_too_large(name)
+    return data
+
+
+def _opened(path: Path, name: str, fit: Fit, max_megapixels: float) -> tuple[Image.Image, bytes]:
+    """
+    Return the pixels of a picture in sRGB and the mode asked for, and the metadata worth keeping.
+    """
+    data = content(path, name)
+    with decoded(data, kind_of(data, name), name, max_megapixels) as image:
+        try:
+            alpha = _alpha(image) if fit.mode == "RGBA" else None
+            pixels = in_srgb(_narrow(image, depth_of(image, data)), image)
+        except FAULTS as error:
+            raise ImageFault(
+                JobCode.IMAGE_UNSUPPORTED,
+                f"{name} has colours of a kind that cannot be converted ({image.mode}).",
+                "Save it as PNG or JPEG.",
+            ) from error
+        if alpha is not None:
+            pixels.putalpha(alpha)
+        return pixels, _metadata(image)
+
+
+def _alpha(image: Image.Image) -> Image.Image:
+    return (image if image.mode == "RGBA" else image.convert("RGBA")).getchannel("A")
+
+
+def _narrow(image: Image.Image, depth: int) -> Image.Image:
+    """
+    Return the colours of a picture, without their alpha, in 8 bits a channel: L, RGB or CMYK.
+    """
+    match image.mode:
+        case "L" | "RGB" | "CMYK":
+            return _without_key(image)
+        case "1" | "LA" | "La":
+            return _without_key(image).convert("LA").getchannel("L")
+        case "I" | "F":
+            return _levelled(image, _full_scale(image))
+        case mode if mode.startswith("I;16"):
+            return _levelled(image.convert("I"), 2 ** max(depth, 9) - 1)
+        case "RGBa":
+            return image.convert("RGBA").convert("RGB")
+        case _:
+            return _without_key(image).convert("RGB")
+
+
+def _without_key(image: Image.Image) -> Image.Image:
+    """
+    Return a picture that knows nothing of a clear colour, lest a conversion looks for it.
+    """
+    if "transparency" not in image.info:
+        return image
+    copy = image.copy()
+    del copy.info["transparency"]
+    return copy
+
+
+def _full_scale(image: Image.Image) -> float:
+    """
+    Return what is white in a picture of wide numbers: the end of the first usual scale that holds them.
+    """
+    _, highest = image.getextrema()
+    assert isinstance(highest, int | float), "one channel has one highest value"
+    scales = (1.0, 255.0, 65535.0, 2.0**32) if image.mode == "F" else (255.0, 65535.0, 2.0**32)
+    return next((scale for scale in scales if highest <= scale), highest)
+
+
+def _levelled(image: Image.Image, full: float) -> Image.Image:
+    scale = 255 / full
+    return image.convert("F").point(lambda value: value * scale + 0.5).convert("L")
+
+
+def _small_enough(
+    pixels: Image.Image, fit: Fit, name: str, encode: Callable[[Image.Image], bytes]
+) -> bytes:
+    """
+    Return the file in the size asked for, or in the largest one tried that keeps the limit.
+    """
+    width, height = fit.size
+    for _ in range(_MOST_TRIES):
+        data = encode(_scaled(pixels, (width, height)))
+        if not fit.max_bytes or len(data) < fit.max_bytes:
+            return data
+        scale = _MARGIN * (fit.max_bytes / len(data)) ** 0.5
+        width, height = max(1, int(width * scale)), max(1, int(height * scale))
+    raise _stays_too_large(name)
+
+
+def _scaled(pixels: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return pixels if pixels.size == size else pixels.resize(size, Image.Resampling.LANCZOS)
+
+
+def _encoded(image: Image.Image, kind: str, exif: bytes) -> bytes:
+    buffer = io.BytesIO()
+    if kind == "jpeg":
+        image.save(buffer, "JPEG", quality=95, subsampling=0, exif=exif)
+    else:
+        image.save(buffer, "PNG", exif=exif or None)
+    return buffer.getvalue()
+
+
+def _metadata(image: Image.Image) -> bytes:
+    """
+    Return the EXIF data that stays true: who made the picture when, where and how. b"" for none.
+    """
+    kept = Image.Exif()
+    try:
+        found = image.getexif()
+        kept.update({tag: value for tag, value in found.items() if tag in _TAGS})
+        for part in _PARTS:
+            values = found.get_ifd(part)
+            kept.get_ifd(part).update(
+                {tag: value for tag, value in values.items() if tag not in _UNTRUE_TAGS}
+            )
+        written = kept.tobytes() if kept or any(map(kept.get_ifd, _PARTS)) else b""
+    except FAULTS:
+        return b""
+    return written if len(written) <= _MOST_EXIF_BYTES else b""
+
+
+def _stays_too_large(name: str) -> ImageFault:
+    return ImageFault(
+        JobCode.IMAGE_TOO_LARGE,
+        f"{name} has more bytes than this model takes, however much it is scaled down.",
+        "Simplify the picture, or save it smaller.",
+    )

@@ -1,0 +1,179 @@
+"""
+A job's pictures examined, and made fit to be sent: what had to be changed is kept in the job's `upload/`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from retouchd.adapters import fitting, images
+from retouchd.adapters.decoding import ImageFault
+from retouchd.adapters.edits import Upload
+from retouchd.adapters.spool import Spool
+from retouchd.errors import Problem
+from retouchd.logs import logger
+from retouchd.rules.checks import check_image, check_mask
+from retouchd.rules.fitting import EXTENSIONS, Fit, expected, image_fit, mask_fit, with_way_out
+from retouchd.rules.job import Job
+from retouchd.rules.limits import Limits, Picture
+from retouchd.rules.naming import shown
+
+log = logger()
+
+_Rule: TypeAlias = Callable[[Picture], Fit | None]
+
+
+class _Make(Protocol):
+    def __call__(self, path: Path, *, name: str, fit: Fit, max_megapixels: float) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """
+    A picture of a job as it was dropped: where it lies, its own name, and its label in `upload/`.
+
+    The label is the same at every start (`image`, `mask`, `reference-1`).
+    """
+
+    job: Job
+    path: Path
+    name: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """
+    A picture that could be read, and the limits that hold for it.
+    """
+
+    source: Source
+    picture: Picture
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """
+    What is sent for a picture: a file of ours, or the original byte for byte.
+    """
+
+    upload: Upload
+    picture: Picture
+
+
+class Fitter:
+    """
+    Examines pictures and makes them fit, unless that is off. Blocking: it decodes whole pictures.
+    """
+
+    def __init__(self, *, spool: Spool, is_on: bool, max_megapixels: float) -> None:
+        self._spool = spool
+        self._is_on = is_on
+        self._max_megapixels = max_megapixels
+
+    def examine(self, source: Source, limits: Limits) -> Examined:
+        """
+        Return what a picture is. Raises ImageFault, and OSError where it cannot be read.
+        """
+        picture = self._look(source.path, source)
+        return Examined(source=source, picture=picture, limits=limits)
+
+    def image_problems(self, image: Examined) -> list[Problem]:
+        """
+        Return what is wrong with a picture and would be even after fitting, as far as known before.
+        """
+        will_be = expected(image.picture, self._image_rule(image)(image.picture))
+        return self._told(check_image(shown(image.source.name), will_be, image.limits))
+
+    def mask_problems(self, mask: Examined, image: Examined) -> list[Problem]:
+        """
+        Return what is wrong with a mask for its picture and would be even after fitting.
+        """
+        image_will_be = expected(image.picture, self._image_rule(image)(image.picture))
+        rule = self._mask_rule(mask, image, image_will_be.upright)
+        mask_will_be = expected(mask.picture, rule(mask.picture))
+        names = shown(mask.source.name), shown(image.source.name)
+        return self._told(check_mask(names[0], mask_will_be, names[1], image_will_be, mask.limits))
+
+    def fitted_image(self, image: Examined) -> Fitted:
+        """
+        Return what is sent for a picture. Raises ImageFault where it cannot be made small enough.
+        """
+        return self._fitted(image, self._image_rule(image), fitting.fitted_image)
+
+    def fitted_mask(self, mask: Examined, image: Examined, sent: Fitted) -> Fitted:
+        """
+        Return what is sent for a mask beside what is sent for its picture. Raises ImageFault.
+        """
+        rule = self._mask_rule(mask, image, sent.picture.upright)
+        return self._fitted(mask, rule, fitting.fitted_mask)
+
+    def _image_rule(self, image: Examined) -> _Rule:
+        return partial(image_fit, limits=image.limits) if self._is_on else _nothing
+
+    def _mask_rule(self, mask: Examined, image: Examined, size: tuple[int, int]) -> _Rule:
+        if not self._is_on:
+            return _nothing
+        return partial(mask_fit, image=image.picture, size=size, limits=mask.limits)
+
+    def _fitted(self, examined: Examined, rule: _Rule, make: _Make) -> Fitted:
+        source, fit = examined.source, rule(examined.picture)
+        if fit is None:
+            return _as(source.path, examined.picture)
+        name = f"{source.label}.{EXTENSIONS[fit.format]}"
+        path = self._spool.upload(source.job.id, name)
+        found = self._kept(path, source)
+        if found is None or rule(found) is not None:
+            data = make(
+                source.path,
+                name=shown(source.name),
+                fit=fit,
+                max_megapixels=self._max_megapixels,
+            )
+            self._spool.keep_upload(source.job.id, name, data)
+            found = self._look(path, source)
+            _tell(source, fit, examined.picture, found)
+        return _as(path, found)
+
+    def _kept(self, path: Path, source: Source) -> Picture | None:
+        """
+        Return what was fitted before a restart, if it was; whether it still fits is seen by itself.
+        """
+        try:
+            return self._look(path, source)
+        except (FileNotFoundError, ImageFault):
+            return None
+
+    def _look(self, path: Path, source: Source) -> Picture:
+        return images.look(path, name=shown(source.name), max_megapixels=self._max_megapixels)
+
+    def _told(self, problems: list[Problem]) -> list[Problem]:
+        return problems if self._is_on else [with_way_out(problem) for problem in problems]
+
+
+def _nothing(_: Picture) -> None:
+    return None
+
+
+def _as(path: Path, picture: Picture) -> Fitted:
+    return Fitted(upload=Upload(path=path, content_type=f"image/{picture.format}"), picture=picture)
+
+
+def _tell(source: Source, fit: Fit, before: Picture, after: Picture) -> None:
+    log.info(
+        "image.fitted",
+        job=source.job.id,
+        folder=source.job.folder,
+        name=source.name,
+        changes=[change.value for change in fit.changes],
+        before=_in_words(before),
+        after=_in_words(after),
+    )
+
+
+def _in_words(picture: Picture) -> str:
+    width, height = picture.upright
+    return f"{width}×{height} {picture.format} {picture.mode}, {picture.size_bytes} bytes"
