@@ -90,7 +90,8 @@ def counting_endpoint(ledger: Path) -> Iterator[str]:
 
 def make_world(root: Path, plot: Plot, url: str, ledger: Path) -> World:
     """
-    Drop a bundle into a sub-folder; where results stay near, with mask and reference, and one that is refused.
+    Drop a bundle into a sub-folder; where results stay near, with a reference and a mask that must be fitted,
+    and one that is refused.
     """
     ledger.unlink(missing_ok=True)
     away = plot.far / root.name if plot.far else root
@@ -108,7 +109,7 @@ def make_world(root: Path, plot: Plot, url: str, ledger: Path) -> World:
     _draw(inbox / "pets/cat.png", "teal")
     (inbox / "pets/cat.txt").write_text("make it blue")
     if not plot.far:
-        _draw(inbox / "pets/cat.mask.png", (0, 0, 0, 0))
+        _draw(inbox / "pets/cat.mask.png", (0, 0), mode="LA")
         (inbox / "pets/cat.toml").write_text('images = ["_refs/floor.png"]')
         _draw(inbox / "bad.png", "pink")
         (inbox / "bad.txt").write_text("  ")
@@ -207,5 +208,5 @@ def _settings(world: World) -> Settings:
     )
 
 
-def _draw(path: Path, colour: object) -> None:
-    Image.new("RGBA", (16, 16), colour).save(path)  # type: ignore[arg-type]
+def _draw(path: Path, colour: object, *, mode: str = "RGBA") -> None:
+    Image.new(mode, (16, 16), colour).save(path)  # type: ignore[arg-type]

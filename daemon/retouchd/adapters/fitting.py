@@ -6,8 +6,9 @@ pixel, and up to four copies of it are held at once: callers say how many may be
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from PIL import ExifTags, Image
 
@@ -166,13 +167,13 @@ def _small_enough(
     """
     Return the file in the size asked for, or in the largest one tried that keeps the limit.
     """
-    width, height = fit.size
+    scale = 1.0
     for _ in range(_MOST_TRIES):
+        width, height = (max(1, round(side * scale)) for side in fit.size)
         data = encode(_scaled(pixels, (width, height)))
         if not fit.max_bytes or len(data) < fit.max_bytes:
             return data
-        scale = _MARGIN * (fit.max_bytes / len(data)) ** 0.5
-        width, height = max(1, int(width * scale)), max(1, int(height * scale))
+        scale *= _MARGIN * (fit.max_bytes / len(data)) ** 0.5
     raise _stays_too_large(name)
 
 
@@ -197,15 +198,18 @@ def _metadata(image: Image.Image) -> bytes:
     try:
         found = image.getexif()
         kept.update({tag: value for tag, value in found.items() if tag in _TAGS})
-        for part in _PARTS:
-            values = found.get_ifd(part)
-            kept.get_ifd(part).update(
-                {tag: value for tag, value in values.items() if tag not in _UNTRUE_TAGS}
-            )
-        written = kept.tobytes() if kept or any(map(kept.get_ifd, _PARTS)) else b""
+        parts = {part: _true(found.get_ifd(part)) for part in _PARTS}
+        for part, values in parts.items():
+            if values:
+                kept.get_ifd(part).update(values)
+        written = kept.tobytes() if kept or any(parts.values()) else b""
     except FAULTS:
         return b""
     return written if len(written) <= _MOST_EXIF_BYTES else b""
+
+
+def _true(values: Mapping[int, Any]) -> dict[int, Any]:
+    return {tag: value for tag, value in values.items() if tag not in _UNTRUE_TAGS}
 
 
 def _stays_too_large(name: str) -> ImageFault:
