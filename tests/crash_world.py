@@ -90,8 +90,8 @@ def counting_endpoint(ledger: Path) -> Iterator[str]:
 
 def make_world(root: Path, plot: Plot, url: str, ledger: Path) -> World:
     """
-    Drop a bundle into a sub-folder; where results stay near, with a reference and a mask that must be fitted,
-    and one that is refused.
+    Drop a bundle into a sub-folder; where results stay near, with a reference and a mask that must be
+    fitted, and one that is refused.
     """
     ledger.unlink(missing_ok=True)
     away = plot.far / root.name if plot.far else root

@@ -282,6 +282,16 @@ OFF: dict[str, tuple[str, bytes, bytes | None, dict[str, Any], str, str, str]] =
         "cat.mask.png has a palette of colours; a mask must be 8-bit RGB with an alpha channel.",
         f"{MASK_HINT}, or set images.fit = true in the configuration.",
     ),
+    "mask-without-alpha": (
+        "cat.png", encoded(scene(), "PNG"), encoded(scene(), "PNG"), {}, "mask_invalid",
+        "cat.mask.png has no alpha channel; black and white do not make a mask.",
+        f"{MASK_HINT}.",
+    ),
+    "mask-other-size": (
+        "cat.png", encoded(scene(), "PNG"), encoded(masking((9, 9)), "PNG"), {}, "mask_size_mismatch",
+        "cat.mask.png is 9×9, but cat.png is 48×32.",
+        "Save cat.mask.png in the size of cat.png.",
+    ),
     "mask-stored-size": (
         "cat.jpg", TURNED, encoded(stored_as(masking(), 6), "PNG"), {}, "mask_size_mismatch",
         "cat.mask.png is 32×48, but cat.jpg is 48×32.",
@@ -295,7 +305,7 @@ async def test_without_fitting_what_needs_it_is_refused_with_both_ways_out(
     world: World, case: str
 ) -> None:
     """
-    With `images.fit = false` the reason says what is wrong, what to save, and that fitting would help.
+    With `images.fit = false` the reason says what is wrong, what to save, and where fitting would help.
     """
     name, image, mask, limits, code, message, hint = OFF[case]
     world.tell(fit=False)

@@ -846,3 +846,34 @@ def test_every_plan_has_names_that_can_be(
     assert any(stem.startswith(group.removesuffix(end)) for end in added)
     if text_of(os.fsencode(stem)).encode() == os.fsencode(stem):
         assert "".join([group, *(item.target for item in items)]).encode("utf-8")
+
+
+TWINS = {
+    "forms": [Pair(stem=composed("é")), Pair(stem=decomposed("é"))],
+    "forms-whole": [
+        Pair(stem=composed("é"), prompt=".png.txt"),
+        Pair(stem=decomposed("é"), prompt=".png.txt"),
+    ],
+    "forms-mixed": [Pair(stem=composed("é"), prompt=".png.txt"), Pair(stem=decomposed("é"))],
+    "case": [
+        Pair(stem="x", image=".PNG", prompt=".PNG.txt"),
+        Pair(stem="x", prompt=".png.txt"),
+    ],
+}
+
+
+@pytest.mark.parametrize("pairs", TWINS.values(), ids=TWINS)
+async def test_twins_each_with_a_prompt_are_both_done(world: World, pairs: list[Pair]) -> None:
+    """
+    Names that differ in form or in an ending's case alone keep their own prompts.
+    """
+    put(world.folders.inbox, *pairs)
+
+    await world.once()
+
+    check_whole(world)
+    assert world.tree("error") == []
+    assert (len(world.tree("outbox")), len(world.tree("done"))) == (2, 6)
+    images = [name for name in world.tree("done") if name.lower().endswith(".png")]
+    kept = {(world.folders.done / name).read_bytes() for name in images}
+    assert kept == {photo(seed=0), photo(seed=1)}

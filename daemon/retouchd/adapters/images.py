@@ -11,7 +11,6 @@ from retouchd.adapters.colours import is_foreign
 from retouchd.adapters.decoding import (
     FAULTS,
     MOST_BYTES,
-    READABLE,
     ImageFault,
     content,
     decoded,
@@ -20,7 +19,7 @@ from retouchd.adapters.decoding import (
     unreadable,
 )
 from retouchd.errors import JobCode
-from retouchd.rules.endmarks import SNIFF_BYTES, is_whole, sniff
+from retouchd.rules.endmarks import MARKED, SNIFF_BYTES, is_whole, sniff
 from retouchd.rules.limits import Picture
 
 _EXTENSIONS = {"png": "png", "jpeg": "jpg", "webp": "webp", "gif": "gif"}
@@ -68,7 +67,7 @@ def whole(path: Path) -> bool:
     # Read rather than mapped: a writer that truncates a mapped file would kill this process.
     with opened(path) as descriptor, open(descriptor, "rb", closefd=False) as file:
         size = os.fstat(descriptor).st_size
-        if sniff(file.read(SNIFF_BYTES)) not in READABLE or size > MOST_BYTES:
+        if sniff(file.read(SNIFF_BYTES)) not in MARKED or size > MOST_BYTES:
             return True
         file.seek(0)
         return is_whole(file.read(size))

@@ -81,22 +81,29 @@ class Fitter:
         picture = self._look(source.path, source)
         return Examined(source=source, picture=picture, limits=limits)
 
+    def problems(self, path: Path, name: str, limits: Limits) -> list[Problem]:
+        """
+        Return what would be wrong with a picture that is in no job yet. Raises as `examine` does.
+        """
+        picture = images.look(path, name=shown(name), max_megapixels=self._max_megapixels)
+        return self._problems(name, picture, limits)
+
     def image_problems(self, image: Examined) -> list[Problem]:
         """
-        Return what is wrong with a picture and would be even after fitting, as far as known before.
+        Return what is wrong with a picture, and would be after fitting, if that is on.
         """
-        will_be = expected(image.picture, self._image_rule(image)(image.picture))
-        return self._told(check_image(shown(image.source.name), will_be, image.limits))
+        return self._problems(image.source.name, image.picture, image.limits)
 
     def mask_problems(self, mask: Examined, image: Examined) -> list[Problem]:
         """
-        Return what is wrong with a mask for its picture and would be even after fitting.
+        Return what is wrong with a mask for its picture, and would be after fitting, if that is on.
         """
-        image_will_be = expected(image.picture, self._image_rule(image)(image.picture))
-        rule = self._mask_rule(mask, image, image_will_be.upright)
-        mask_will_be = expected(mask.picture, rule(mask.picture))
-        names = shown(mask.source.name), shown(image.source.name)
-        return self._told(check_mask(names[0], mask_will_be, names[1], image_will_be, mask.limits))
+        beside = _as_fitted(image)
+        fit = mask_fit(mask.picture, image.picture, beside.upright, mask.limits)
+        check = partial(_check_mask, mask=mask, image=image)
+        return self._told(
+            check(mask.picture, image.picture), check(expected(mask.picture, fit), beside)
+        )
 
     def fitted_image(self, image: Examined) -> Fitted:
         """
@@ -150,8 +157,27 @@ class Fitter:
     def _look(self, path: Path, source: Source) -> Picture:
         return images.look(path, name=shown(source.name), max_megapixels=self._max_megapixels)
 
-    def _told(self, problems: list[Problem]) -> list[Problem]:
-        return problems if self._is_on else [with_way_out(problem) for problem in problems]
+    def _problems(self, name: str, picture: Picture, limits: Limits) -> list[Problem]:
+        fitted = expected(picture, image_fit(picture, limits))
+        return self._told(
+            check_image(shown(name), picture, limits), check_image(shown(name), fitted, limits)
+        )
+
+    def _told(self, as_it_is: list[Problem], as_fitted: list[Problem]) -> list[Problem]:
+        if self._is_on:
+            return as_fitted
+        return [each if each in as_fitted else with_way_out(each) for each in as_it_is]
+
+
+def _as_fitted(image: Examined) -> Picture:
+    return expected(image.picture, image_fit(image.picture, image.limits))
+
+
+def _check_mask(
+    mask_seen: Picture, image_seen: Picture, *, mask: Examined, image: Examined
+) -> list[Problem]:
+    names = shown(mask.source.name), shown(image.source.name)
+    return check_mask(names[0], mask_seen, names[1], image_seen, mask.limits)
 
 
 def _nothing(_: Picture) -> None:

@@ -2,7 +2,7 @@
 Everything that can be found wrong with a job before money is spent, and what is to be uploaded.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 

@@ -14,6 +14,9 @@ Bytes: TypeAlias = bytes | bytearray | memoryview
 SNIFF_BYTES = 1024
 """How much of a file's beginning `sniff` wants to see."""
 
+MARKED = frozenset({"avif", "bmp", "heic", "jpeg", "png", "webp"})
+"""The kinds of files whose end can be told."""
+
 _SIGNATURES: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
     (name, re.compile(signature, re.DOTALL))
     for name, signature in (
@@ -69,9 +72,8 @@ def is_whole(data: Bytes) -> bool:
     """
     Say whether a picture reaches its end mark; what follows the mark does not matter.
 
-    Of anything but JPEG, PNG, WebP, HEIC, AVIF and BMP nothing is known, and it counts as whole. All but
-    the first two state lengths at their beginnings: zeros within them cannot be told from a plain area
-    of the picture.
+    Of anything that is not `MARKED` nothing is known, and it counts as whole. All but JPEG and PNG state
+    lengths at their beginnings: zeros within them cannot be told from a plain area of the picture.
     Sources: ITU-T T.81 B.1.1, the PNG specification 5, the WebP container specification, ISO/IEC
     14496-12 4.2 and 23008-12, the BITMAPFILEHEADER of Windows.
     """

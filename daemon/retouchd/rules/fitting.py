@@ -11,20 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from retouchd.errors import JobCode, Problem
+from retouchd.errors import Problem
 from retouchd.rules.limits import Limits, Picture
 
 EXTENSIONS = {"png": "png", "jpeg": "jpg"}
 """The formats that fitted pictures have, and how their files are called."""
-
-_CURABLE = frozenset(
-    {
-        JobCode.IMAGE_UNSUPPORTED,
-        JobCode.IMAGE_TOO_LARGE,
-        JobCode.MASK_INVALID,
-        JobCode.MASK_SIZE_MISMATCH,
-    }
-)
 
 
 class Change(StrEnum):
@@ -119,10 +110,8 @@ def expected(picture: Picture, fit: Fit | None) -> Picture:
 
 def with_way_out(problem: Problem) -> Problem:
     """
-    Return a problem that fitting might have solved, with the hint that it can be switched on.
+    Return a problem that fitting would solve, with the hint that it can be switched on.
     """
-    if problem.code not in _CURABLE:
-        return problem
     hint = f"{problem.hint.removesuffix('.')}, or set images.fit = true in the configuration."
     return replace(problem, hint=hint)
 
@@ -185,4 +174,5 @@ def _within(size: tuple[int, int], most_pixels: int | None) -> tuple[int, int]:
     if most_pixels is None or width * height <= most_pixels:
         return size
     scale = (most_pixels / (width * height)) ** 0.5
-    return max(1, int(width * scale)), max(1, int(height * scale))
+    narrow, low = max(1, int(width * scale)), max(1, int(height * scale))
+    return min(narrow, max(1, most_pixels // low)), min(low, max(1, most_pixels // narrow))

@@ -73,15 +73,21 @@ def _owners(images: Sequence[Named], sidecars: Sequence[Named]) -> dict[Named, t
     Return for each sidecar of one kind the images it may belong to.
 
     A short name belongs to the image without a long-named one; where all have one, to any of them.
+    Where only the form of a name (NFC, NFD) or the case of an ending tells images apart, it belongs to
+    those that are written alike.
     """
     long = {sidecar.target for sidecar in sidecars}
     bare = [image for image in images if image.target not in long] or images
-    return {
-        sidecar: tuple(
-            bare if sidecar.target is None else (i for i in images if i.target == sidecar.target)
-        )
-        for sidecar in sidecars
-    }
+    found = {}
+    for sidecar in sidecars:
+        mine = [i for i in images if i.target == sidecar.target] if sidecar.target else bare
+        found[sidecar] = tuple([i for i in mine if _is_written_alike(sidecar, i)] or mine)
+    return found
+
+
+def _is_written_alike(sidecar: Named, image: Named) -> bool:
+    owner = image.name if sidecar.target else image.stem
+    return sidecar.name.startswith(f"{owner}.")
 
 
 def _joined(
