@@ -2,6 +2,7 @@
 Pictures on their way through the whole daemon: what the endpoint gets is fit, or the file's own bytes.
 """
 
+import errno
 import hashlib
 from collections.abc import AsyncIterator
 from functools import partial
@@ -14,7 +15,7 @@ from PIL import Image
 import pictures
 from engine_world import World, open_world
 from pictures import SIZE, encoded, exif, masking, opened, scene, smooth, stored_as
-from retouchd.adapters import fitting
+from retouchd.adapters import files, fitting
 from retouchd.rules.limits import limits_for
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.sandbox.seen import SeenFile
@@ -170,6 +171,31 @@ async def test_half_fitted_files_are_fitted_anew(world: World, damage: str) -> N
 
     assert digest(kept["image.jpg"]) == sent(world).sha256
     assert world.verdicts("done/cat.job.json") == ["in_doubt", "done"]
+
+
+async def test_a_full_work_folder_makes_the_job_wait(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Where the fitted file cannot be written the job waits, says why once, and goes on when there is room.
+    """
+    write, refusals = files.write, iter(range(3))
+
+    def without_room(path: Path, data: bytes) -> None:
+        if path.parent.name == "upload" and next(refusals, None) is not None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, data)
+
+    monkeypatch.setattr(files, "write", without_room)
+    world.drop("cat.png", image=PALETTE)
+
+    await world.once()
+
+    assert world.tree("outbox") == ["cat.png"]
+    assert world.events("job.returned") == []
+    (line,) = world.events("job.waiting")
+    assert "cat.png was made fit but cannot be kept" in line["reason"]
+    assert "No space left" in line["reason"]
 
 
 async def test_a_stricter_limit_after_a_restart_is_kept(world: World) -> None:

@@ -105,6 +105,9 @@ DEEP_SEEN.putdata([(r, 117, 2) for _ in range(4) for r in range(0, 256, 5)])
 DEEP_FAINT = DEEP_SEEN.copy()
 DEEP_FAINT.putalpha(156)
 KEYED = Image.new("RGB", SIZE, "red")
+KEYED_16 = b"".join(level.to_bytes(2, "little") for level in (44, 299, 300, 65535))
+KEYED_16_SEEN = Image.new("RGBA", (4, 1))
+KEYED_16_SEEN.putdata([(0, 0, 0, 255), (1, 1, 1, 255), (1, 1, 1, 0), (255, 255, 255, 255)])
 FLOATS = Image.linear_gradient("L").resize(SIZE).convert("F")
 
 KINDS: dict[str, tuple[bytes, Image.Image, int, str, set[str]]] = {
@@ -129,6 +132,13 @@ KINDS: dict[str, tuple[bytes, Image.Image, int, str, set[str]]] = {
         {"channels"},
     ),
     "grey-16": (deep_png(STEPS, 0), STEPS_SEEN.convert("RGB"), 0, "PNG", {"channels"}),
+    "grey-16-key": (
+        encoded(Image.frombytes("I;16", (4, 1), KEYED_16), "PNG", transparency=300),
+        KEYED_16_SEEN,
+        0,
+        "PNG",
+        {"channels"},
+    ),
     "rgb-16": (deep_png(DEEP, 2), DEEP_SEEN, 1, "PNG", {"channels"}),
     "rgba-16": (
         deep_png([[(*pixel, 40_000) for pixel in row] for row in DEEP], 6),

@@ -1,5 +1,5 @@
 """
-Colours as a picture's ICC profile means them, and the same colours in sRGB.
+What the pixels of a decoded picture mean: their transparency, their colours by its ICC profile and in sRGB.
 """
 
 import io
@@ -36,6 +36,25 @@ def in_srgb(colours: Image.Image, image: Image.Image) -> Image.Image:
     source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
     mode = _SPACES[source.profile.xcolor_space]
     return _converted(colours.convert(mode), source)
+
+
+def alpha_of(image: Image.Image) -> Image.Image:
+    """
+    Return the transparency of every pixel: of a channel, of the palette, or by the colour that is clear.
+    """
+    key = image.info.get("transparency")
+    if image.mode.startswith("I;16") and isinstance(key, int):
+        return _all_but(image.convert("I"), key)
+    return (image if image.mode == "RGBA" else image.convert("RGBA")).getchannel("A")
+
+
+def _all_but(grey: Image.Image, key: int) -> Image.Image:
+    """
+    Return alpha 0 where a grey is the key. Pillow's own conversion narrows it first and finds others.
+    """
+    above = grey.point(lambda value: value * 1 - key).convert("L")
+    below = grey.point(lambda value: value * -1 + key).convert("L")
+    return ImageChops.lighter(above, below).point([0, *[255] * 255])
 
 
 def _profile_for(image: Image.Image) -> bytes | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from retouchd.adapters.colours import in_srgb
+from retouchd.adapters.colours import alpha_of, in_srgb
 from retouchd.adapters.decoding import FAULTS, ImageFault, content, decoded, kind_of
 from retouchd.adapters.images import depth_of
 from retouchd.errors import JobCode
@@ -101,7 +101,7 @@ def _opened(path: Path, name: str, fit: Fit, max_megapixels: float) -> tuple[Ima
     data = content(path, name)
     with decoded(data, kind_of(data, name), name, max_megapixels) as image:
         try:
-            alpha = _alpha(image) if fit.mode == "RGBA" else None
+            alpha = alpha_of(image) if fit.mode == "RGBA" else None
             pixels = in_srgb(_narrow(image, depth_of(image, data)), image)
         except FAULTS as error:
             raise ImageFault(
@@ -112,10 +112,6 @@ def _opened(path: Path, name: str, fit: Fit, max_megapixels: float) -> tuple[Ima
         if alpha is not None:
             pixels.putalpha(alpha)
         return pixels, _metadata(image)
-
-
-def _alpha(image: Image.Image) -> Image.Image:
-    return (image if image.mode == "RGBA" else image.convert("RGBA")).getchannel("A")
 
 
 def _narrow(image: Image.Image, depth: int) -> Image.Image:

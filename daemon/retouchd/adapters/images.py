@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 
-from retouchd.adapters.colours import is_foreign
+from retouchd.adapters.colours import alpha_of, is_foreign
 from retouchd.adapters.decoding import (
     FAULTS,
     MOST_BYTES,
@@ -50,7 +50,7 @@ def look(path: Path, *, name: str, max_megapixels: float) -> Picture:
             height=image.height,
             mode=image.mode,
             has_alpha=image.has_transparency_data,
-            has_transparency=image.has_transparency_data and _shows_through(image),
+            has_transparency=image.has_transparency_data and 0 in alpha_of(image).getextrema(),
             size_bytes=len(data),
             depth=depth_of(image, data),
             orientation=orientation_of(image),
@@ -159,18 +159,3 @@ def _has_more_behind(image: Image.Image) -> bool:
     """
     segments = getattr(image, "applist", [])
     return any(name == "APP2" and body.startswith(b"MPF\0") for name, body in segments)
-
-
-def _shows_through(image: Image.Image) -> bool:
-    """
-    Say whether some pixel has alpha 0: in a channel, in the palette, or by the colour that is clear.
-    """
-    if image.mode == "P":
-        alphas = image.info.get("transparency", b"")
-        clear = [alphas] if isinstance(alphas, int) else [i for i, a in enumerate(alphas) if a == 0]
-        used = image.histogram()
-        return any(used[index] for index in clear)
-    if "A" not in image.getbands():
-        image = image.convert("RGBA" if image.mode in ("RGB", "RGBa") else "LA")
-    lowest, _ = image.getchannel("A").getextrema()
-    return lowest == 0

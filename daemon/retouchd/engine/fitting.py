@@ -12,7 +12,7 @@ from retouchd.adapters import fitting, images
 from retouchd.adapters.decoding import ImageFault
 from retouchd.adapters.edits import Upload
 from retouchd.adapters.spool import Spool
-from retouchd.errors import Problem
+from retouchd.errors import Blocked, Problem
 from retouchd.logs import logger
 from retouchd.rules.checks import check_image, check_mask
 from retouchd.rules.fitting import EXTENSIONS, Fit, expected, image_fit, mask_fit, with_way_out
@@ -107,13 +107,15 @@ class Fitter:
 
     def fitted_image(self, image: Examined) -> Fitted:
         """
-        Return what is sent for a picture. Raises ImageFault where it cannot be made small enough.
+        Return what is sent for a picture.
+
+        Raises ImageFault where it cannot be made small enough, Blocked where it cannot be kept.
         """
         return self._fitted(image, self._image_rule(image), fitting.fitted_image)
 
     def fitted_mask(self, mask: Examined, image: Examined, sent: Fitted) -> Fitted:
         """
-        Return what is sent for a mask beside what is sent for its picture. Raises ImageFault.
+        Return what is sent for a mask beside what is sent for its picture. Raises as `fitted_image` does.
         """
         rule = self._mask_rule(mask, image, sent.picture.upright)
         return self._fitted(mask, rule, fitting.fitted_mask)
@@ -140,10 +142,20 @@ class Fitter:
                 fit=fit,
                 max_megapixels=self._max_megapixels,
             )
-            self._spool.keep_upload(source.job.id, name, data)
+            self._keep(source, name, data)
             found = self._look(path, source)
             _tell(source, fit, examined.picture, found)
         return _as(path, found)
+
+    def _keep(self, source: Source, name: str, data: bytes) -> None:
+        try:
+            self._spool.keep_upload(source.job.id, name, data)
+        except OSError as error:
+            # No fault of the picture: given back, it would only be taken and fitted again at once.
+            msg = (
+                f"{shown(source.name)} was made fit but cannot be kept in the work folder: {error}"
+            )
+            raise Blocked(msg) from error
 
     def _kept(self, path: Path, source: Source) -> Picture | None:
         """
