@@ -15,7 +15,8 @@ from PIL import Image
 from starlette.applications import Starlette
 
 from retouchd.sandbox.app import build_app
-from retouchd.sandbox.faults import Fault, FaultKind, Script, describe
+from retouchd.sandbox.catalogue import ENTRIES
+from retouchd.sandbox.faults import Fault, FaultKind, Script
 from retouchd.sandbox.seen import Seen
 from retouchd.sandbox.server import serve
 from retouchd.sandbox.spelling import parse_fault
@@ -481,10 +482,10 @@ def test_a_fault_is_read_as_it_is_written(text: str, fault: Fault) -> None:
 @pytest.mark.parametrize("kind", list(FaultKind))
 def test_every_kind_can_be_written_and_is_described(kind: FaultKind) -> None:
     """
-    Each kind is a fault by its bare name, and has a line of its own in the description.
+    Each kind is a fault by its bare name, and is told in the catalogue.
     """
     assert parse_fault(kind).kind is kind
-    assert [line for line in describe() if line.split()[0] == kind]
+    assert ENTRIES[kind].text
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ The commands and what they take. What each does stands in a module of its own, i
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from retouchd.errors import RetouchdError
 
@@ -105,7 +106,23 @@ def demo(
     raise typer.Exit(show(folder))
 
 
-@app.command()
+class _WithFaults(TyperCommand):
+    """
+    A command whose help ends with the list of faults.
+    """
+
+    # typer brings its types along under another name with each release.
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """
+        Print the help, then the list.
+        """
+        super().format_help(ctx, formatter)
+        from retouchd.cli.embedded import print_faults
+
+        print_faults()
+
+
+@app.command(cls=_WithFaults)
 def sandbox(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")
@@ -116,13 +133,35 @@ def sandbox(
             "--key", metavar="KEY", help="The only key to accept; without it any will do."
         ),
     ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fault", metavar="FAULT", help="What goes wrong, as listed below. May be repeated."
+        ),
+    ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option("--pictures", metavar="DIR", help="Keep a copy of each picture it makes."),
+    ] = None,
+    relay: Annotated[
+        bool,
+        typer.Option(
+            "--relay",
+            help="Be as lenient as relays are: any model, unknown parameters ignored.",
+        ),
+    ] = False,
 ) -> None:
     """
     Run the embedded endpoint alone, for rehearsals: real HTTP, real pictures, no AI, no cost.
     """
     from retouchd.cli.embedded import serve
+    from retouchd.sandbox.models import Manner
 
-    serve(port=port, key=key)
+    manner = Manner.RELAY if relay else Manner.PROVIDER
+    try:
+        serve(port=port, key=key, faults=fault or (), manner=manner, pictures=pictures)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--fault") from error
 
 
 def main() -> None:

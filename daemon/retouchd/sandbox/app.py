@@ -6,7 +6,10 @@ import asyncio
 import hmac
 import time
 import uuid
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -17,13 +20,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from retouchd.sandbox.faults import Fault, FaultKind, Script
-from retouchd.sandbox.form import Form, read_form
-from retouchd.sandbox.making import make_answer
-from retouchd.sandbox.models import MODELS, listed, model_named
+from retouchd.sandbox.document import read_request
+from retouchd.sandbox.faults import Fault, FaultKind, Hit, Script
+from retouchd.sandbox.form import media_of
+from retouchd.sandbox.limiting import Meter
+from retouchd.sandbox.making import Maker
+from retouchd.sandbox.models import MODELS, Manner, listed, model_named
 from retouchd.sandbox.refusal import Refusal
 from retouchd.sandbox.scripted import refused
-from retouchd.sandbox.seen import Seen, SeenFile, Shelf
+from retouchd.sandbox.seen import REQUESTS, Seen, Shelf
 from retouchd.sandbox.wire import gone, late, reset
 
 
@@ -31,11 +36,20 @@ from retouchd.sandbox.wire import gone, late, reset
 class Rules:
     """
     How an endpoint behaves: `api_key` is the only key it accepts (None: any, even none).
+
+    A copy of each result is kept in the folder `pictures` (None: nowhere); `tell` is told of each
+    request when it is over.
     """
 
     api_key: str | None = None
     faults: tuple[Fault, ...] = ()
+    manner: Manner = Manner.PROVIDER
+    pictures: Path | None = None
+    tell: Callable[[Seen], object] = lambda _seen: None
 
+
+_SEEN = "retouchd.seen"
+"""Where a request's scope holds its `Seen`."""
 
 OPEN = Rules()
 """Any key, no faults."""
@@ -45,8 +59,8 @@ def build_app(rules: Rules = OPEN) -> Starlette:
     """
     Return an endpoint with a state of its own.
 
-    `app.state.log` is the list of `Seen`, in order of arrival; `app.state.script` the `Script` of
-    faults, which may be `set` anew at any time.
+    `app.state.log` holds the `Seen` of the last edits, in order of arrival; `app.state.script` the
+    `Script` of faults, which may be `set` anew at any time.
     """
     app = Starlette(
         routes=[
@@ -55,11 +69,12 @@ def build_app(rules: Rules = OPEN) -> Starlette:
             Route("/v1/models/{name}", _model),
             Route("/files/{name}", _file, name="file"),
         ],
-        middleware=[Middleware(_signed)],
+        middleware=[Middleware(_noted, tell=rules.tell), Middleware(_signed)],
         exception_handlers={HTTPException: _on_no_route, Refusal: _on_refusal},
     )
     app.state.rules = rules
-    app.state.log = []
+    app.state.log = deque(maxlen=REQUESTS)
+    app.state.meter = Meter()
     app.state.script = Script(rules.faults)
     app.state.shelf = Shelf()
     return app
@@ -79,64 +94,66 @@ def _signed(app: ASGIApp) -> ASGIApp:
     return respond
 
 
-def _recorded(answer: ASGIApp, seen: Seen) -> ASGIApp:
+def _noted(app: ASGIApp, tell: Callable[[Seen], object]) -> ASGIApp:
+    """
+    Note each request from its arrival to its end.
+    """
+
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_recorded(message: Message) -> None:
+        seen = scope[_SEEN] = Seen(
+            method=scope["method"],
+            path=scope["path"],
+            headers=dict(Request(scope).headers),
+            arrived_at=time.monotonic(),
+        )
+
+        async def send_noted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 seen.status = message["status"]
             await send(message)
 
         try:
-            await answer(scope, receive, send_recorded)
+            await app(scope, receive, send_noted)
         finally:
             seen.ended_at = time.monotonic()
+            tell(seen)
 
     return respond
 
 
 async def _edit(request: Request) -> ASGIApp:
-    seen = Seen(
-        method=request.method,
-        path=request.url.path,
-        headers=dict(request.headers),
-        arrived_at=time.monotonic(),
-    )
+    seen: Seen = request.scope[_SEEN]
     request.app.state.log.append(seen)
     hit = request.app.state.script.next()
     seen.fault = FaultKind.LATENCY if hit.seconds else None
     if hit.fault is not None:
         seen.fault = hit.fault.kind
-    answer = await _answer(request, seen, hit.fault)
-    return _recorded(late(answer, hit.seconds) if hit.seconds else answer, seen)
+    answer = await _answer(request, seen, hit)
+    return late(answer, hit.seconds) if hit.seconds else answer
 
 
-async def _answer(request: Request, seen: Seen, fault: Fault | None) -> ASGIApp:
-    if fault is not None and fault.kind is FaultKind.DROP:
+async def _answer(request: Request, seen: Seen, hit: Hit) -> ASGIApp:
+    if hit.fault is not None and hit.fault.kind is FaultKind.DROP:
         return reset
     try:
-        async with read_form(request) as form:
-            _note(seen, form)
+        async with read_request(request, media_of(request)) as form:
+            seen.note(form)
             _check_key(request)
-            return await asyncio.to_thread(
-                make_answer, form, fault, seen=seen, link=lambda *kept: _link(request, *kept)
-            )
+            return await asyncio.to_thread(_maker(request).answer, form, hit, seen)
     except Refusal as refusal:
+        seen.refused = refusal.message
         return refused(refusal)
     except ClientDisconnect:
         return gone
 
 
-def _note(seen: Seen, form: Form) -> None:
-    seen.fields = form.fields
-    seen.files = tuple(
-        SeenFile(
-            field=part.field,
-            filename=part.filename,
-            content_type=part.content_type,
-            size=part.size,
-            sha256=part.sha256,
-        )
-        for part in form.files
+def _maker(request: Request) -> Maker:
+    rules: Rules = request.app.state.rules
+    return Maker(
+        manner=rules.manner,
+        meter=request.app.state.meter,
+        link=lambda *kept: _link(request, *kept),
+        folder=rules.pictures,
     )
 
 
@@ -161,7 +178,8 @@ async def _models(request: Request) -> Response:
 
 async def _model(request: Request) -> Response:
     _check_key(request)
-    return JSONResponse(listed(model_named(request.path_params["name"])))
+    name, manner = request.path_params["name"], request.app.state.rules.manner
+    return JSONResponse(listed(model_named(name, manner)))
 
 
 def _link(request: Request, picture: bytes, output_format: str) -> str:

@@ -1,20 +1,25 @@
 """
 The request held against the model's rules, each fault answered as the provider answers it.
 
-Codes and messages follow the official contract and answers seen in the field. What the endpoint
-cannot do (streaming, the extra parameters of the newest models) it refuses rather than ignores.
+Codes and messages follow the official contract and answers seen in the field.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from retouchd.sandbox.form import Form
-from retouchd.sandbox.models import DEFAULT_MODEL, Model, model_named
-from retouchd.sandbox.refusal import IMAGE, Refusal, bad_value, duplicate, missing
+from retouchd.sandbox.form import Form, Media
+from retouchd.sandbox.models import DEFAULT_MODEL, Manner, Model, model_named
+from retouchd.sandbox.refusal import (
+    IMAGE,
+    Refusal,
+    bad_type,
+    bad_value,
+    duplicate,
+    missing,
+    unknown,
+)
 from retouchd.sandbox.sizes import asked_size
 from retouchd.sandbox.uploads import Uploads, check_uploads
-
-_FILES = frozenset({"image", "image[]", "mask"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +28,8 @@ class Edit:
     A request that passed: what to paint, and how to answer. `size` None leaves it to the model.
 
     `output_compression` is 0 to 100, the encoder's quality. `as_url` asks for links, not base64.
+    `partial_images` None asks for one answer at the end, a number for a stream of events with so
+    many drafts of each picture. `safety_identifier` is the effective one.
     """
 
     model: Model
@@ -36,18 +43,22 @@ class Edit:
     output_compression: int
     input_fidelity: str | None
     as_url: bool
+    partial_images: int | None
+    safety_identifier: str | None
 
 
-def check(form: Form) -> Edit:
+def check(form: Form, manner: Manner) -> Edit:
     """
     Return the edit a request asks for. Decodes every picture, so it belongs in a thread.
 
     Raises Refusal for the first fault found.
     """
     fields = _once_each(form)
-    model = model_named(fields.get("model", DEFAULT_MODEL))
-    _check_names(model, form)
-    _check_unsupported(fields)
+    model = model_named(fields.get("model", DEFAULT_MODEL), manner)
+    _check_media(model, form)
+    _check_names(model, form, manner)
+    _choice(fields, "moderation", ("auto", "low"))
+    _choice(fields, "complexity", ("low", "medium", "high"))
     prompt = _prompt(model, fields)
     output_format = _choice(fields, "output_format", ("png", "jpeg", "webp"))
     quality = _choice(fields, "quality", model.qualities, default="auto")
@@ -68,7 +79,9 @@ def check(form: Form) -> Edit:
         output_compression=_compression(fields, output_format),
         input_fidelity=_fidelity(model, fields),
         as_url=answer == "url",
-        uploads=check_uploads(model, form),
+        partial_images=_partial_images(fields),
+        safety_identifier=fields.get("safety_identifier") or fields.get("user") or None,
+        uploads=check_uploads(model, form, manner),
     )
 
 
@@ -81,9 +94,22 @@ def _once_each(form: Form) -> Mapping[str, str]:
     return fields
 
 
-def _check_names(model: Model, form: Form) -> None:
+def _check_media(model: Model, form: Form) -> None:
+    if form.media is Media.JSON and not model.is_gpt:
+        raise Refusal(
+            f"Unsupported content type: '{form.media}'. The model '{model.id}' only accepts "
+            f"'{Media.FORM}' requests.",
+            code="unsupported_content_type",
+        )
+
+
+def _check_names(model: Model, form: Form, manner: Manner) -> None:
     names = [name for name, _ in form.fields]
-    for name in [*names, *(part.field for part in form.files)]:
+    for name in model.files.intersection(names):
+        raise bad_type(name, "a file")
+    if manner is Manner.RELAY:
+        return
+    for name in names:
         if name == "input_fidelity" and model.is_gpt and not model.fidelities:
             raise Refusal(
                 f"The model '{model.id}' does not support the 'input_fidelity' parameter.",
@@ -91,25 +117,19 @@ def _check_names(model: Model, form: Form) -> None:
                 param=name,
                 code="invalid_input_fidelity_model",
             )
-        if name not in model.fields and name not in _FILES:
-            raise Refusal(f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter")
-    for name in _FILES.intersection(names):
-        raise Refusal(
-            f"Invalid type for '{name}': expected a file, but got a string instead.",
-            param=name,
-            code="invalid_type",
-        )
+        if not model.knows(name):
+            raise unknown(name)
+    for part in form.files:
+        if part.field not in model.files:
+            raise unknown(part.field)
 
 
-def _check_unsupported(fields: Mapping[str, str]) -> None:
-    for name, harmless in (("stream", "false"), ("partial_images", "0")):
-        if fields.get(name, harmless).lower() != harmless:
-            raise Refusal(
-                f"Unsupported parameter: '{name}' is not supported by the sandbox.",
-                param=name,
-                code="unsupported_parameter",
-            )
-    _choice(fields, "moderation", ("auto", "low"))
+def _partial_images(fields: Mapping[str, str]) -> int | None:
+    number = _integer(fields, "partial_images", default=0, least=0, most=3)
+    stream = fields.get("stream", "false").lower()
+    if stream not in {"true", "false"}:
+        raise bad_type("stream", "a boolean")
+    return number if stream == "true" else None
 
 
 def _prompt(model: Model, fields: Mapping[str, str]) -> str:
@@ -146,11 +166,7 @@ def _integer(fields: Mapping[str, str], name: str, *, default: int, least: int, 
     try:
         number = int(text)
     except ValueError:
-        raise Refusal(
-            f"Invalid type for '{name}': expected an integer, but got a string instead.",
-            param=name,
-            code="invalid_type",
-        ) from None
+        raise bad_type(name, "an integer") from None
     if number < least:
         raise Refusal(
             f"Invalid '{name}': integer below minimum value. Expected a value >= {least}, "
@@ -193,6 +209,6 @@ def _compression(fields: Mapping[str, str], output_format: str) -> int:
 
 
 def _fidelity(model: Model, fields: Mapping[str, str]) -> str | None:
-    if "input_fidelity" not in fields:
+    if "input_fidelity" not in fields or not model.fidelities:
         return None
     return _choice(fields, "input_fidelity", model.fidelities)

@@ -16,7 +16,8 @@ DEFAULT_MODEL = "gpt-image-1.5"
 
 MIB = 1024 * 1024
 
-_COMMON = frozenset({"image", "prompt", "mask", "model", "n", "size", "quality", "user"})
+_FILES = frozenset({"image", "image[]", "mask"})
+_COMMON = frozenset({"prompt", "model", "n", "size", "quality", "user"})
 _GPT = _COMMON | {
     "background",
     "input_fidelity",
@@ -27,7 +28,21 @@ _GPT = _COMMON | {
     "safety_identifier",
     "stream",
 }
+_MORE_FIELDS = _GPT | {"complexity", "frame_count", "frame_duration_ms", "svg"}
+"""The newest models' own parameters are taken and change nothing here."""
+
 _JPEG_PNG_WEBP = ("image/jpeg", "image/png", "image/webp")
+
+
+class Manner(StrEnum):
+    """
+    Whose ways the endpoint has where the provider and its relays differ.
+    """
+
+    PROVIDER = "provider"
+    """Unknown models and parameters are refused."""
+    RELAY = "relay"
+    """Any model is taken, unknown parameters are ignored, `response_format` works everywhere."""
 
 
 class Sizes(StrEnum):
@@ -60,6 +75,7 @@ class Model:
     image_bytes: int = 50 * MIB
     mask_bytes: int = 4 * MIB
     images: int = 16
+    files: frozenset[str] = _FILES
     prompt_characters: int = 32_000
     retired: str | None = None
 
@@ -69,6 +85,12 @@ class Model:
         Whether it answers as the GPT image models do: base64 and usage, never a link.
         """
         return self.sizes is not Sizes.SQUARE
+
+    def knows(self, name: str) -> bool:
+        """
+        Say whether it has a parameter of that name; objects are written as `svg[model]` in a form.
+        """
+        return name in self.fields or name.partition("[")[0] in self.fields & {"svg"}
 
 
 _DALL_E_2 = Model(
@@ -85,29 +107,44 @@ _DALL_E_2 = Model(
 _BOTH, _LOW = ("high", "low"), ("low",)
 _MORE = ("low", "medium", "high", "xhigh", "max", "auto")
 
+
+def _newest(name: str, files: frozenset[str] = _FILES) -> Model:
+    return Model(id=name, sizes=Sizes.FREE, fields=_MORE_FIELDS, qualities=_MORE, files=files)
+
+
 MODELS = (
     _DALL_E_2,
-    Model(id="gpt-image-1", sizes=Sizes.THREE, fidelities=_BOTH, retired="2026-10-23"),
+    # 25 MB is the relay's page; the provider had raised it before this model was shut down.
+    Model(
+        id="gpt-image-1",
+        sizes=Sizes.THREE,
+        fidelities=_BOTH,
+        image_bytes=25 * MIB,
+        retired="2026-10-23",
+    ),
     Model(id="gpt-image-1-mini", sizes=Sizes.THREE, fidelities=_LOW, retired="2026-12-01"),
     Model(id="gpt-image-1.5", sizes=Sizes.THREE, fidelities=_BOTH, retired="2026-12-01"),
     Model(id="chatgpt-image-latest", sizes=Sizes.THREE, fidelities=_BOTH, retired="2026-12-01"),
     Model(id="gpt-image-2", sizes=Sizes.FREE),
-    Model(id="gpt-image-2.5-sunburst", sizes=Sizes.FREE, qualities=_MORE),
-    Model(id="gpt-image-2.5-flare", sizes=Sizes.FREE, qualities=_MORE),
-    Model(id="gpt-image-2.6-sunburst", sizes=Sizes.FREE, qualities=_MORE),
-    Model(id="gpt-image-2.6-flare", sizes=Sizes.FREE, qualities=_MORE),
+    _newest("gpt-image-2.5-sunburst", _FILES | {"markup"}),
+    _newest("gpt-image-2.5-flare", _FILES | {"markup"}),
+    _newest("gpt-image-2.6-sunburst"),
+    _newest("gpt-image-2.6-flare"),
 )
 _BY_ID = {model.id: model for model in MODELS}
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}\Z")
 
 
-def model_named(name: str) -> Model:
+def model_named(name: str, manner: Manner = Manner.PROVIDER) -> Model:
     """
     Return the model of that name; a dated snapshot (`gpt-image-2-2026-04-21`) is its model.
 
-    Raises Refusal (404, `model_not_found`) for any other name.
+    A relay has every model: an unknown one is like the newest. Raises Refusal (404,
+    `model_not_found`) for any other name.
     """
     model = _BY_ID.get(_SNAPSHOT.sub("", name))
+    if model is None and manner is Manner.RELAY:
+        model = _newest(name)
     if model is None:
         raise Refusal(
             f"The model '{name}' does not exist or you do not have access to it.",
@@ -122,10 +159,11 @@ def listed(model: Model) -> dict[str, Any]:
     """
     Return the entry of the model in `GET /v1/models`.
     """
+    ending = {} if model.retired is None else {"shutdown_date": model.retired}
     return {
         "id": model.id,
         "object": "model",
         "created": 1_745_000_000,
         "owned_by": "retouchd-sandbox: no AI, pictures are changed by Pillow",
-        "shutdown_date": model.retired,
+        **ending,
     }

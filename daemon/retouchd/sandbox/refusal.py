@@ -85,3 +85,21 @@ def duplicate(name: str) -> Refusal:
         param=name,
         code="duplicate_parameter",
     )
+
+
+def unknown(name: str) -> Refusal:
+    """
+    Return the refusal of a parameter that does not exist, or not for this model.
+    """
+    return Refusal(f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter")
+
+
+def bad_type(name: str, expected: str, given: str = "a string") -> Refusal:
+    """
+    Return the refusal of a value of another type, both named with their article.
+    """
+    return Refusal(
+        f"Invalid type for '{name}': expected {expected}, but got {given} instead.",
+        param=name,
+        code="invalid_type",
+    )

@@ -8,8 +8,18 @@ from starlette.responses import JSONResponse, Response
 
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.sandbox.refusal import IMAGE, REQUEST, Refusal
+from retouchd.sandbox.relays import CASES
 
-_PAGE = "<!doctype html>\n<title>Sign in</title>\n<h1>Please sign in to this network.</h1>\n"
+_PAGES = {
+    200: ("Sign in", "Please sign in to this network.", ""),
+    403: ("Attention Required! | Cloudflare", "Sorry, you have been blocked", "cloudflare"),
+    502: ("502 Bad Gateway", "502 Bad Gateway", "nginx"),
+    504: ("504 Gateway Time-out", "504 Gateway Time-out", "nginx"),
+    524: ("524: A timeout occurred", "Error 524: a timeout occurred", "cloudflare"),
+}
+"""Title, heading and server of the page that comes with a status."""
+
+_ELSEWHERE = "/moved/v1/images/edits"
 
 _ERRORS: dict[FaultKind, dict[str, Any]] = {
     FaultKind.KEY: {
@@ -22,6 +32,16 @@ _ERRORS: dict[FaultKind, dict[str, Any]] = {
         "status": 429,
         "kind": "insufficient_quota",
         "code": "insufficient_quota",
+    },
+    FaultKind.BILLING: {
+        "message": "Billing hard limit has been reached.",
+        "kind": "billing_limit_user_error",
+        "code": "billing_hard_limit_reached",
+    },
+    FaultKind.VERIFY: {
+        "message": "Your organization must be verified to use the model `gpt-image-2`. Please go to: "
+        "https://platform.openai.com/settings/organization/general and click on Verify Organization.",
+        "status": 403,
     },
     FaultKind.RATE: {
         "message": "Rate limit reached on input-images per min: Limit 5, Used 5, Requested 1.",
@@ -54,19 +74,19 @@ def scripted_answer(fault: Fault) -> Response | None:
     """
     Return the whole answer of a fault, or None for one that only spoils a good answer.
     """
+    if fault.kind in CASES:
+        return _relayed(fault)
+    if fault.kind in _ERRORS or fault.kind is FaultKind.STATUS:
+        return _error(fault)
     match fault.kind:
         case FaultKind.BODY:
-            headers = {"content-type": fault.content_type, **fault.headers}
+            headers = {"content-type": fault.content_type, **_headers(fault)}
             return Response(fault.body, status_code=fault.status or 200, headers=headers)
         case FaultKind.HTML:
-            return Response(_PAGE, status_code=fault.status or 200, media_type="text/html")
-        case FaultKind.STATUS:
-            status = fault.status or 500
-            kind = "server_error" if status >= 500 else REQUEST
-            message = f"The sandbox was told to answer {status}."
-            return _error(fault, Refusal(message, status=status, kind=kind))
-        case named if named in _ERRORS:
-            return _error(fault, Refusal(**_ERRORS[named]))
+            return _page(fault)
+        case FaultKind.REDIRECT:
+            headers = {"location": _ELSEWHERE, **_headers(fault)}
+            return Response(status_code=fault.status or 307, headers=headers)
         case _:
             return None
 
@@ -78,8 +98,31 @@ def refused(refusal: Refusal) -> Response:
     return JSONResponse(refusal.body(), status_code=refusal.status, headers=refusal.headers)
 
 
-def _error(fault: Fault, error: Refusal) -> Response:
-    retry_after = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
+def _told(status: int) -> Refusal:
+    kind = "server_error" if status >= 500 else REQUEST
+    return Refusal(f"The sandbox was told to answer {status}.", status=status, kind=kind)
+
+
+def _relayed(fault: Fault) -> Response:
+    cases = CASES[fault.kind]
+    reply = cases[fault.case or next(iter(cases))]
+    return JSONResponse(
+        reply.body, fault.status or reply.status, dict(reply.headers) | _headers(fault)
+    )
+
+
+def _page(fault: Fault) -> Response:
+    status = fault.status or 200
+    title, heading, server = _PAGES.get(status, (str(status), f"Error {status}", "nginx"))
+    page = f"<!doctype html>\n<title>{title}</title>\n<h1>{heading}</h1>\n"
+    headers = {"server": server} if server else {}
+    headers |= _headers(fault)
+    return Response(page, status_code=status, headers=headers, media_type="text/html")
+
+
+def _error(fault: Fault) -> Response:
+    named = _ERRORS.get(fault.kind)
+    error = _told(fault.status or 500) if named is None else Refusal(**named)
     return refused(
         Refusal(
             fault.message or error.message,
@@ -87,6 +130,13 @@ def _error(fault: Fault, error: Refusal) -> Response:
             kind=fault.type or error.kind,
             param=error.param,
             code=error.code if fault.code is None else fault.code,
-            headers=error.headers | retry_after | dict(fault.headers),
+            headers=error.headers | _headers(fault),
         )
+    )
+
+
+def _headers(fault: Fault) -> dict[str, str]:
+    given = {"Retry-After": fault.retry_after, "retry-after-ms": fault.retry_after_ms}
+    return {name: str(value) for name, value in given.items() if value is not None} | dict(
+        fault.headers
     )

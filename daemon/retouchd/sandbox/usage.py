@@ -15,6 +15,9 @@ _THREE = {
 }
 """Output tokens of the 1-family: square, portrait, landscape."""
 
+_PARTIAL = 100
+"""Output tokens of one partial picture."""
+
 _FREE = {"low": 16, "medium": 48, "high": 96}
 _FREE_MORE = {"low": 16, "medium": 24, "high": 48, "xhigh": 64, "max": 96}
 
@@ -28,13 +31,15 @@ def usage(
     quality: str,
     fidelity: str | None,
     n: int,
+    partials: int = 0,
 ) -> dict[str, Any]:
     """
-    Return the `usage` of an answer: `inputs` and `output` are sizes, n the number of results.
+    Return the `usage` of an answer: `inputs` and `output` are sizes, n the number of results, each
+    with so many partial pictures before it.
     """
     text = max(1, math.ceil(len(prompt.encode()) / 4))
     images = sum(_input_tokens(model, width, height, fidelity) for width, height in inputs)
-    painted = n * output_tokens(model, *output, quality)
+    painted = n * (output_tokens(model, *output, quality) + partials * _PARTIAL)
     return {
         "input_tokens": text + images,
         "output_tokens": painted,
