@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from retouchd.sandbox.refusal import Refusal
 
 _WINDOW_SECONDS = 60.0
+_ROUNDING = 1e-3
+"""Seconds; who waits exactly as told must not be told to wait a little more."""
 
 
 class Meter:
@@ -32,7 +34,7 @@ class Meter:
         """
         with self._lock:
             now = self._clock()
-            while self._taken and self._taken[0] <= now - _WINDOW_SECONDS:
+            while self._taken and now - self._taken[0] >= _WINDOW_SECONDS - _ROUNDING:
                 self._taken.popleft()
             used = len(self._taken)
             if used + images > limit:

@@ -34,7 +34,6 @@ _FONTS = (
 )
 """Fonts that can write Chinese and more, by the names Linux and macOS install them under."""
 
-_LEAST, _LEAST_OF_BOXES = 9, 16
 _LONGEST = 1_000
 _PAPER, _INK = "#202020", "white"
 _NOBODYS = "\U0010fffd"
@@ -62,11 +61,11 @@ def write(picture: Image.Image, text: str, box: Box) -> None:
     """
     Write a text on a dark strip at the bottom of the box, as large as reads well; the picture changes.
 
-    What does not fit into half of the box at the smallest size is cut, with an ellipsis.
+    What does not fit into two thirds of the box at the smallest size is cut, with an ellipsis.
     """
     left, top, right, bottom = box
     text = "".join(filter(_is_drawn, " ".join(text.split())))[:_LONGEST]
-    size, lines = _set(text, right - left, max(1, (bottom - top) // 2))
+    size, lines = _set(text, right - left, max(1, (bottom - top) * 2 // 3))
     height = min(bottom - top, _height(len(lines), size))
     strip = Image.new("RGBA", (right - left, height), _PAPER)
     draw = ImageDraw.Draw(strip)
@@ -79,8 +78,9 @@ def _set(text: str, width: int, height: int) -> tuple[int, list[list[_Sign]]]:
     """
     Return the largest size at which the text fits, with its lines; the smallest with what fits of it.
     """
-    least = _LEAST if all(map(_can_write, text)) else _LEAST_OF_BOXES
-    size = max(least, width // 24)
+    # The digits in a box are half as high as a letter.
+    least, across = (9, 24) if all(map(_can_write, text)) else (18, 16)
+    size = max(least, width // across)
     while True:
         lines = list(_lines(text, size, width - size))
         if _height(len(lines), size) <= height or size == least:

@@ -116,17 +116,22 @@ def _edited(picture: Image.Image, wish: Wish, area: Image.Image | None) -> Image
     # Written where it will be seen: in the part that may change.
     box = (area and area.getbbox()) or (0, 0, *picture.size)
     if Effect.BORDER in wish.effects:
-        _frame(picture, box)
+        box = _framed(picture, box)
     if wish.caption:
         write(picture, wish.caption, box)
     return picture
 
 
-def _frame(picture: Image.Image, box: Box) -> None:
+def _framed(picture: Image.Image, box: Box) -> Box:
+    """
+    Draw a white border along the inside of the box; return what is left within it.
+    """
     left, top, right, bottom = box
     edge = max(1, min(right - left, bottom - top) // 25)
     draw = ImageDraw.Draw(picture)
     draw.rectangle((left, top, right - 1, bottom - 1), outline="white", width=edge)
+    within = (left + edge, top + edge, right - edge, bottom - edge)
+    return within if within[0] < within[2] and within[1] < within[3] else box
 
 
 def _refer(picture: Image.Image, others: list[Image.Image], wish: Wish) -> None:
@@ -146,13 +151,16 @@ def _refer(picture: Image.Image, others: list[Image.Image], wish: Wish) -> None:
 
 def _subject(picture: Image.Image) -> Image.Image:
     """
-    Return what of a picture stands before its background, white on black, as well as can be guessed.
+    Return what of a picture stands before its background, white on black, as well as can be guessed:
+    what differs from an even background, else a soft oval.
     """
     if _is_see_through(picture):
         return picture.getchannel("A")
-    cut = _cut_out(picture).getchannel("A")
-    share = cut.histogram()[255] / (picture.width * picture.height)
-    if 0.02 < share < 0.75:
+    colours = picture.convert("RGB")
+    corner = Image.new("RGB", picture.size, colours.getpixel((0, 0)))
+    distance = ImageChops.difference(colours, corner).convert("L")
+    cut = distance.point(lambda value: 255 if value > 24 else 0)
+    if _share_at_the_edges(cut) < 0.1:
         return cut
     oval = Image.new("L", picture.size)
     width, height = picture.size
@@ -161,10 +169,19 @@ def _subject(picture: Image.Image) -> Image.Image:
     return oval.filter(ImageFilter.GaussianBlur(min(picture.size) / 30))
 
 
+def _share_at_the_edges(cut: Image.Image) -> float:
+    width, height = cut.size
+    edges = [(0, 0, width, 1), (0, height - 1, width, height)]
+    edges += [(0, 0, 1, height), (width - 1, 0, width, height)]
+    return sum(cut.crop(box).histogram()[255] for box in edges) / (2 * width + 2 * height)
+
+
 def _finished(picture: Image.Image, wish: Wish, output: Output) -> Image.Image:
     wants_none = output.background == "transparent" or Effect.CUT_OUT in wish.effects
     if wants_none and not _is_see_through(picture):
-        picture = _cut_out(picture)
+        subject = _subject(picture)
+        picture = picture.copy()
+        picture.putalpha(subject)
     is_opaque = output.background == "opaque" or output.format == "jpeg"
     if is_opaque or not _is_see_through(picture):
         paper = Image.new("RGBA", picture.size, "white")
@@ -174,14 +191,6 @@ def _finished(picture: Image.Image, wish: Wish, output: Output) -> Image.Image:
 
 def _is_see_through(picture: Image.Image) -> bool:
     return picture.getchannel("A").getextrema() != (255, 255)
-
-
-def _cut_out(picture: Image.Image) -> Image.Image:
-    colours = picture.convert("RGB")
-    corner = Image.new("RGB", picture.size, colours.getpixel((0, 0)))
-    distance = ImageChops.difference(colours, corner).convert("L")
-    colours.putalpha(distance.point(lambda value: 255 if value > 24 else 0))
-    return colours
 
 
 def _drafts(picture: Image.Image, output: Output) -> Iterator[Image.Image]:
