@@ -109,7 +109,7 @@ def _compiled(latin: str, chinese: str, more: str = "") -> re.Pattern[str]:
 
 _PATTERNS = {effect: _compiled(*words) for effect, words in _WORDS.items()}
 _TURN = _compiled(
-    r"rotated?|turn (?=\d|left|right)", "旋转|旋轉", r"(?:\D{0,24}?(90|180|270)(?!\d))?"
+    r"rotated?|turn(?= (?:\d|by|left|right))", "旋转|旋轉", r"(?:\D{0,24}?(90|180|270)(?!\d))?"
 )
 _LEFT = _compiled(r"(counter|anti)[ -]?clockwise|left", "逆时针|逆時針|向左")
 _BEHIND = _compiled(*_BACKDROP)

@@ -79,7 +79,7 @@ def _set(text: str, width: int, height: int) -> tuple[int, list[list[_Sign]]]:
     Return the largest size at which the text fits, with its lines; the smallest with what fits of it.
     """
     # The digits in a box are half as high as a letter.
-    least, across = (9, 24) if all(map(_can_write, text)) else (18, 16)
+    least, across = (9, 24) if all(map(_can_write, text)) else (min(18, max(9, width // 2)), 16)
     size = max(least, width // across)
     while True:
         lines = list(_lines(text, size, width - size))
