@@ -24,7 +24,7 @@ from retouchd.sandbox.faults import Fault, FaultKind, Script
 from retouchd.sandbox.limiting import Meter
 from retouchd.sandbox.refusal import Refusal
 from retouchd.sandbox.relays import CASES, Reply
-from retouchd.sandbox.seen import Shelf
+from retouchd.sandbox.seen import REQUESTS, Shelf
 from retouchd.sandbox.server import serve
 from retouchd.sandbox.spelling import parse_fault, parse_faults
 from sandbox_requests import ask as edit
@@ -388,6 +388,17 @@ def test_a_body_can_come_from_a_file(tmp_path: Path) -> None:
         parse_fault(f"body=@{path}.no")
 
 
+def test_a_value_may_hold_colons() -> None:
+    """
+    JSON, dates and addresses are not cut at their colons; an option behind them still counts.
+    """
+    body = parse_fault('body={"id":1,"url":"http://a:80/b"}:status=201')
+    date = parse_fault("429:retry_after=Wed, 21 Oct 2026 07:28:00 GMT:times=2")
+
+    assert (body.body, body.status) == ('{"id":1,"url":"http://a:80/b"}', 201)
+    assert (date.retry_after, date.times) == ("Wed, 21 Oct 2026 07:28:00 GMT", 2)
+
+
 @pytest.mark.parametrize(
     ("text", "part"),
     [
@@ -423,11 +434,11 @@ async def test_the_log_keeps_the_last_requests_only(
     """
     After weeks the log is as long as after a day, and a huge value is cut in it.
     """
-    app.state.log.extend(app.state.log.maxlen * [None])
+    app.state.log.extend(REQUESTS * [None])
 
     await client.post("/images/edits", data={"prompt": "x" * 200_000}, files={"image": b"y"})
 
-    assert len(app.state.log) == app.state.log.maxlen
+    assert len(app.state.log) == REQUESTS
     assert len(dict(app.state.log[-1].fields)["prompt"]) < 50_000
 
 

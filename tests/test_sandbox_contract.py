@@ -307,6 +307,16 @@ async def test_a_wrong_markup_is_named(
     assert (error["param"], error["code"]) == ("markup", code)
 
 
+@pytest.mark.parametrize("model", [name for name in GPT if "2.5" in name])
+async def test_a_markup_is_taken(client: httpx.AsyncClient, model: str) -> None:
+    """
+    Each model of the 2.5 family edits along a markup.
+    """
+    answer = await ask(client, png(), png("markup", transparent()), model=model)
+
+    assert answer.status_code == 200, answer.text
+
+
 @pytest.mark.parametrize("model", ["gpt-image-2", "gpt-image-2.6-flare", "dall-e-2"])
 async def test_only_the_2_5_family_knows_a_markup(client: httpx.AsyncClient, model: str) -> None:
     """

@@ -6,7 +6,6 @@ import asyncio
 import hmac
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +72,7 @@ def build_app(rules: Rules = OPEN) -> Starlette:
         exception_handlers={HTTPException: _on_no_route, Refusal: _on_refusal},
     )
     app.state.rules = rules
-    app.state.log = deque(maxlen=REQUESTS)
+    app.state.log = []
     app.state.meter = Meter()
     app.state.script = Script(rules.faults)
     app.state.shelf = Shelf()
@@ -123,7 +122,9 @@ def _noted(app: ASGIApp, tell: Callable[[Seen], object]) -> ASGIApp:
 
 async def _edit(request: Request) -> ASGIApp:
     seen: Seen = request.scope[_SEEN]
-    request.app.state.log.append(seen)
+    log: list[Seen] = request.app.state.log
+    log.append(seen)
+    del log[:-REQUESTS]
     hit = request.app.state.script.next()
     seen.fault = FaultKind.LATENCY if hit.seconds else None
     if hit.fault is not None:

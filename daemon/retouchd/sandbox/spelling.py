@@ -4,6 +4,7 @@ Faults as a person writes them on a command line: `rate`, `429:after=3`, `latenc
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ WELL = "ok"
 """In a sequence, a request that is answered well."""
 
 _NEVER_AGAIN = 10**9
+_OPTION = re.compile(r":(?=[a-z_]+(?:[=:]|$))")
+"""Only what looks like an option begins one: dates, addresses and JSON have colons too."""
 
 
 def parse_faults(text: str) -> tuple[Fault, ...]:
@@ -51,7 +54,7 @@ def parse_fault(text: str) -> Fault:
 
 
 def _read(text: str, given: dict[str, Any]) -> Fault:
-    head, *options = text.strip().split(":")
+    head, *options = _OPTION.split(text.strip())
     name, equals, value = head.partition("=")
     if name.isdecimal() and not equals:
         name, equals, value = FaultKind.STATUS, "=", name
