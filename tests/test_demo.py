@@ -2,6 +2,7 @@
 `retouchd demo`: the first thing a newcomer runs, without a key and in any folder.
 """
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -32,9 +33,9 @@ def contents(root: Path) -> dict[str, bytes]:
     }
 
 
-def test_two_photos_are_edited_and_one_is_explained(station: Station) -> None:
+def test_three_photos_are_edited_and_one_is_explained(station: Station) -> None:
     """
-    Within 15 seconds: three originals in a table, two pictures in outbox/, a rocket in error/ and why.
+    Within 15 seconds: four originals in a table, three pictures in outbox/, a rocket in error/ and why.
     """
     root = station.root / "show"
     start = time.monotonic()
@@ -43,15 +44,34 @@ def test_two_photos_are_edited_and_one_is_explained(station: Station) -> None:
 
     assert code == 0
     assert time.monotonic() - start < 15
-    for text in ("done/cat.jpg", "done/coffee.jpg", "error/rocket.jpg", "改成黑白，加边框"):
+    for text in ("done/cat.jpg", "done/coffee.jpg", "done/studio/rocket.jpg", "error/rocket.jpg"):
         assert text in running.out
     assert os.fspath(root) in running.out
-    for name in ("cat", "coffee"):
+    for name in ("cat", "coffee", "studio/rocket"):
         with Image.open(root / "outbox" / f"{name}.png") as picture:
             picture.load()
-    assert len(list((root / "outbox").iterdir())) == 2
+    assert len(list((root / "outbox").rglob("*.png"))) == 3
     assert "rocket.txt" in (root / "error/rocket.error.txt").read_text("utf-8")
     assert running.err == ""
+
+
+def test_the_demo_shows_every_way_to_say_what_is_wanted(station: Station) -> None:
+    """
+    A structured sidecar, a mask that spares what lies outside of it, a folder's prompt and reference.
+    """
+    root = station.root / "show"
+
+    station.bare("demo", "show")
+
+    records = {
+        name: json.loads((root / "done" / f"{name}.job.json").read_bytes())["request"]
+        for name in ("cat", "coffee", "studio/rocket")
+    }
+    assert records["cat"]["from"]["prompt"] == "cat.toml"
+    assert records["cat"]["size"] == "1536x1024"
+    assert records["coffee"]["mask"] == "coffee.mask.png"
+    assert records["studio/rocket"]["from"]["prompt"] == "studio/_prompt.txt"
+    assert records["studio/rocket"]["images"] == ["rocket.jpg", "studio/_refs/backdrop.jpg"]
 
 
 def test_a_second_demo_overwrites_nothing(station: Station) -> None:
@@ -68,7 +88,12 @@ def test_a_second_demo_overwrites_nothing(station: Station) -> None:
     assert (first_code, second_code) == (0, 0)
     assert {name: second[name] for name in first} == first
     assert len(second) == 2 * len(first)
-    for name in ("outbox/cat_2.png", "done/coffee_2.jpg", "error/rocket_2.jpg"):
+    for name in (
+        "outbox/cat_2.png",
+        "done/coffee_2.jpg",
+        "done/studio_2/rocket.jpg",
+        "error/rocket_2.jpg",
+    ):
         assert name in second
         assert name in running.out
 
@@ -103,4 +128,4 @@ def test_the_environment_never_leads_the_demo_to_a_paid_endpoint(station: Statio
 
     assert code == 0
     assert endpoint.requests == []
-    assert len(list((station.root / "show/outbox").iterdir())) == 2
+    assert len(list((station.root / "show/outbox").rglob("*.png"))) == 3

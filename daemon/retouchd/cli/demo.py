@@ -6,6 +6,8 @@ import asyncio
 import json
 import shutil
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
@@ -25,12 +27,48 @@ from retouchd.engine.daemon import Daemon
 from retouchd.errors import ConfigurationError
 from retouchd.rules.naming import RECORD, free_stem, shown
 
-PHOTOS = {
-    "cat.jpg": 'Make it blue, with a caption "Chelsea".',
-    "coffee.jpg": "改成黑白，加边框",
-    "rocket.jpg": "   \n",
-}
-"""Each photo with its prompt; the last one is empty, so that an error is seen too."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """
+    What is dropped together: the photo under its name in the inbox, and its sidecars by what follows the stem.
+
+    A sidecar is text, or the bytes of a picture. `words` is what is printed of it.
+    """
+
+    photo: str
+    sidecars: Mapping[str, str | bytes]
+    words: str
+
+
+_STUDIO = "studio"
+_BACKDROP = "_refs/backdrop.jpg"
+
+
+def bundles() -> list[Bundle]:
+    """
+    Return what the demo drops: one bundle for each way to say what is wanted, and one that says nothing.
+    """
+    return [
+        Bundle(
+            photo="cat.jpg",
+            sidecars={
+                ".toml": 'prompt = "Make it blue, with a caption \'Chelsea\'."\nsize = "1536x1024"\n'
+            },
+            words="cat.toml: make it blue, with a caption; size 1536x1024",
+        ),
+        Bundle(
+            photo="coffee.jpg",
+            sidecars={".txt": "改成蓝色", ".mask.png": _photo("coffee.mask.png")},
+            words="coffee.txt: 改成蓝色; coffee.mask.png: the cup only",
+        ),
+        Bundle(
+            photo=f"{_STUDIO}/rocket.jpg",
+            sidecars={},
+            words="_prompt.txt for the folder, _edit.toml with a reference picture",
+        ),
+        Bundle(photo="rocket.jpg", sidecars={".txt": "   \n"}, words="rocket.txt: an empty prompt"),
+    ]
 
 
 def show(root: Path) -> int:
@@ -41,9 +79,9 @@ def show(root: Path) -> int:
     if problems := folders.make():
         raise ConfigurationError(problems)
     console = Console(highlight=False, emoji=False)
-    console.print("Three photos and their prompts are dropped into the inbox:")
-    for photo, prompt in PHOTOS.items():
-        console.print(f"  {photo:<12} {prompt.strip() or '(an empty prompt)'}", markup=False)
+    console.print("Four photos are dropped into the inbox, each with what is to be done:")
+    for bundle in bundles():
+        console.print(f"  {bundle.photo:<17} {bundle.words}", markup=False)
     before = {line["id"] for line in History(folders.work).lines()}
     _drop(folders)
     logs.configure(level="error")
@@ -51,20 +89,38 @@ def show(root: Path) -> int:
     lines = [line for line in History(folders.work).lines() if line["id"] not in before]
     console.print(_table(folders, lines))
     _say_more(console, folders)
-    return 0 if sorted(line["status"] for line in lines) == ["done", "done", "error"] else 1
+    return 0 if sorted(line["status"] for line in lines) == ["done", "done", "done", "error"] else 1
 
 
 def _drop(folders: Folders) -> None:
     """
-    Drop the way a good program does: the prompt first, the image last.
+    Drop the way a good program does: folder files and sidecars first, the image last.
     """
-    photos = resources("retouchd.cli") / "photos"
-    for photo, prompt in PHOTOS.items():
-        name, _, extension = photo.partition(".")
-        suffixes = [f".{extension}", ".txt"]
-        stem = free_stem(name, "demo", suffixes, lambda each: (folders.inbox / each).exists())
-        (folders.inbox / f"{stem}.txt").write_text(prompt, "utf-8")
-        (folders.inbox / f"{stem}.{extension}").write_bytes((photos / photo).read_bytes())
+    studio = _free(folders.inbox, _STUDIO, [""])
+    (folders.inbox / studio / "_refs").mkdir(parents=True)
+    (folders.inbox / studio / _BACKDROP).write_bytes(_photo("backdrop.jpg"))
+    (folders.inbox / studio / "_edit.toml").write_text(f'images = ["{_BACKDROP}"]\n', "utf-8")
+    (folders.inbox / studio / "_prompt.txt").write_text("Put it on the backdrop.\n", "utf-8")
+    for bundle in bundles():
+        folder, _, name = bundle.photo.rpartition("/")
+        _drop_bundle(folders.inbox / studio if folder else folders.inbox, name, bundle)
+
+
+def _drop_bundle(folder: Path, name: str, bundle: Bundle) -> None:
+    image = Path(name)
+    stem = _free(folder, image.stem, [*bundle.sidecars, image.suffix])
+    for suffix, content in bundle.sidecars.items():
+        raw = content.encode() if isinstance(content, str) else content
+        (folder / f"{stem}{suffix}").write_bytes(raw)
+    (folder / f"{stem}{image.suffix}").write_bytes(_photo(name))
+
+
+def _free(folder: Path, stem: str, suffixes: list[str]) -> str:
+    return free_stem(stem, "demo", suffixes, lambda each: (folder / each).exists())
+
+
+def _photo(name: str) -> bytes:
+    return (resources("retouchd.cli") / "photos" / name).read_bytes()
 
 
 async def _work(root: Path) -> None:
@@ -86,11 +142,12 @@ def _table(folders: Folders, lines: list[dict[str, Any]]) -> Table:
     for line in lines:
         is_done = line["status"] == "done"
         archive = folders.done if is_done else folders.error
-        record = json.loads((archive / line["record"]).read_bytes())
+        record = json.loads((archive / line["folder"] / line["record"]).read_bytes())
         result = ", ".join(f"outbox/{name}" for name in line["outputs"])
         sent = sum(attempt["seconds"] for attempt in record["attempts"])
+        place = f"{archive.name}/{line['folder']}".rstrip("/")
         table.add_row(
-            f"{archive.name}/{line['record'].removesuffix(RECORD)}{Path(line['image']).suffix}",
+            f"{place}/{line['record'].removesuffix(RECORD)}{Path(line['image']).suffix}",
             result or f"[red]{record['error']['message']}[/]",
             f"{sent:.2f}" if is_done else "",
         )
