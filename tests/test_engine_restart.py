@@ -554,7 +554,8 @@ class Decoder:
     """
     Pillow's PNG decoder, with a fault for pictures at least `width` wide, the first so many times.
 
-    Nothing is counted any more once `is_over`: the endpoint decodes pictures too.
+    Nothing is counted any more once `is_over`: the endpoint decodes pictures too. Nor is what is decoded
+    already: many things ask for that again.
     """
 
     def __init__(
@@ -584,7 +585,7 @@ class Decoder:
         monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", load)
 
     def load(self, image: PngImagePlugin.PngImageFile) -> Any:
-        if image.width < self._width or self._is_over():
+        if image.width < self._width or not image.tile or self._is_over():
             return self._load(image)
         with self._lock:
             self.tries.append(image.size)
