@@ -311,6 +311,32 @@ def test_exif_of_a_camera_is_kept_where_it_stays_true(store: Callable[..., Path]
     assert found.get_ifd(0x8825) == {1: "N"}
 
 
+@pytest.mark.parametrize(
+    "image", [scene(), scene().convert("CMYK"), GREY], ids=["rgb", "cmyk", "grey"]
+)
+def test_nothing_that_holds_no_longer_is_carried_along(
+    store: Callable[..., Path], image: Image.Image
+) -> None:
+    """
+    Neither a second note of the orientation nor a profile for other channels comes into a fitted file.
+    """
+    note = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r tiff:Orientation="6"/></x:xmpmeta>'
+    data = encoded(
+        stored_as(image, 6),
+        "JPEG",
+        exif=exif(6),
+        xmp=note,
+        comment=b"old",
+        icc_profile=pictures.srgb_profile(),
+    )
+    assert {"xmp", "icc_profile", "comment"} <= set(opened(data).info)
+
+    found = opened(fitted(store(data)))
+
+    assert not {"xmp", "icc_profile", "comment"} & set(found.info)
+    assert found.size == SIZE
+
+
 def in_srgb(colour: tuple[int, ...], name: str) -> tuple[float, ...]:
     """
     A colour of a matrix profile in sRGB, by the formulas of IEC 61966-2-1 and of the profile.

@@ -78,13 +78,14 @@ def fitted_mask(path: Path, *, name: str, fit: Fit, max_megapixels: float) -> by
     Only alpha 0 means anything, so that is what scaling keeps: every pixel stays marked that holds a
     marked one, and no other is.
     """
-    pixels, _ = _opened(path, name, fit, max_megapixels)
-    alpha = pixels.getchannel("A")
+    data = content(path, name)
+    with decoded(data, kind_of(data, name), name, max_megapixels) as image:
+        alpha = alpha_of(image)
     for turn in fit.turns:
         alpha = alpha.transpose(_TURNS[turn])
     if alpha.size != fit.size:
         marks = alpha.point([255, *[0] * 255]).resize(fit.size, Image.Resampling.BOX)
-        alpha = alpha.resize(fit.size, Image.Resampling.BOX).point([1, *range(1, 256)])
+        alpha = alpha.resize(fit.size, Image.Resampling.BOX)
         alpha.paste(0, mask=marks.point([0, *[255] * 255]))
     mask = Image.new("RGBA", fit.size)
     mask.putalpha(alpha)
@@ -111,6 +112,8 @@ def _opened(path: Path, name: str, fit: Fit, max_megapixels: float) -> tuple[Ima
             ) from error
         if alpha is not None:
             pixels.putalpha(alpha)
+        # What Pillow would write besides: profiles and orientations that hold no longer.
+        pixels.info = {}
         return pixels, _metadata(image)
 
 
