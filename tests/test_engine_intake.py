@@ -776,6 +776,7 @@ async def test_a_fault_nobody_foresaw_costs_one_turn(
     ringing.tell(rescan_seconds=HOUR)
 
     async with ringing.running():
+        await ringing.until(lambda: ringing.events("watch.mode"))
         await quiet(ringing)
         monkeypatch.setattr(intake, "_AFTER_CRASH_SECONDS", 0.1)
         monkeypatch.setattr(inbox, "os", Failing())

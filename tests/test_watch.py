@@ -12,7 +12,8 @@ import pytest
 from builders import NOT_UTF8, until
 from inotify_faults import overflow, refuse_watches
 from retouchd.adapters import watch
-from retouchd.adapters.watch import Bell, Ring, Watcher
+from retouchd.adapters.bell import Bell, Ring
+from retouchd.adapters.watch import Watcher
 
 
 class Doorbell:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import signature
-from retouchd.adapters.watch import Ring
+from retouchd.adapters.bell import Ring
 from retouchd.engine.backlog import Backlog
 from retouchd.engine.sightings import Key
 from retouchd.rules.ignore import Kind, ignore_table

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from retouchd.adapters import below, images
+from retouchd.adapters.bell import Bell, Ring
 from retouchd.adapters.inbox import Inbox, Left
 from retouchd.adapters.spool import Spool
-from retouchd.adapters.watch import Bell, Ring
 from retouchd.engine.attempts import about
 from retouchd.engine.backlog import Backlog, Candidate
 from retouchd.engine.clock import Clock

@@ -13,8 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
+from retouchd.adapters.bell import Bell
 from retouchd.adapters.filesystems import filesystem_of
-from retouchd.adapters.watch import Bell, Watcher
+from retouchd.adapters.watch import Watcher
 from retouchd.engine.clock import Clock
 from retouchd.engine.intake import Intake
 from retouchd.engine.settings import Settings
@@ -129,12 +130,7 @@ class Watching:
         Look after the watcher until stopped.
         """
         while not self._is_stopped:
-            try:
-                await self.check()
-            except Exception:
-                # As with jobs: what nobody foresaw is tried again, and scans go on meanwhile.
-                log.exception("watch.crashed")
-                self._lost = self._lost or "the watcher failed; see the log"
+            await self.check()
             if not self._is_stopped:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), self._seconds_to_check())
@@ -144,18 +140,26 @@ class Watching:
         See whether the inbox and its watcher are what they were; lose them or take them up again.
         """
         async with self._checking:
-            is_asked = self._wake.is_set()
-            self._wake.clear()
-            if self._lost:
-                await self._take_up()
-            elif reason := await asyncio.to_thread(self._mismatch):
-                await self._lose(reason)
-            elif refusal := self._watcher.refusal:
-                await self._fall_back(refusal)
-            elif is_asked and self.stance.remedy:
-                await self._arm()
-            elif self._clock.monotonic() > self._armed_at + _LONGEST_BACKOFF_SECONDS:
-                self._backoff = _SHORTEST_BACKOFF_SECONDS
+            try:
+                await self._check()
+            except Exception:
+                # As with jobs: what nobody foresaw is tried again, and scans go on meanwhile.
+                log.exception("watch.crashed")
+                self._lost = self._lost or "the watcher failed; see the log"
+
+    async def _check(self) -> None:
+        is_asked = self._wake.is_set()
+        self._wake.clear()
+        if self._lost:
+            await self._take_up()
+        elif reason := await asyncio.to_thread(self._mismatch):
+            await self._lose(reason)
+        elif refusal := self._watcher.refusal:
+            await self._fall_back(refusal)
+        elif is_asked and self.stance.remedy:
+            await self._arm()
+        elif self._clock.monotonic() > self._armed_at + _LONGEST_BACKOFF_SECONDS:
+            self._backoff = _SHORTEST_BACKOFF_SECONDS
 
     async def _arm(self) -> None:
         """
