@@ -32,6 +32,7 @@ TEMPORARY = [
     ("Nextcloud", "照片.jpg.ocTransferId123456.part"),
     ("WebDAV", ".davfs.tmp1a2b3c"),
     ("AWS", "photo.jpg.1A2b3C4d"),
+    ("retouchd", ".retouchd-drop-1a2b3c4d-1"),
     ("Chrome", "photo.jpg.crdownload"),
     ("Chrome", "Unconfirmed 123456.crdownload"),
     ("Chrome", ".com.google.Chrome.aB3xYz"),

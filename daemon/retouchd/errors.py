@@ -3,7 +3,9 @@ What can go wrong, named by its consequence.
 
 RetouchdError              ends a command, with the exit code of its class
 ├── ConfigurationError     78: the configuration or a folder is wrong; lists every problem
-└── WorkFolderHeld         73: another daemon holds the work folder
+├── WorkFolderHeld         73: another daemon holds the work folder
+├── WrongUsage             2: what the command was given cannot be; lists every problem
+└── NotRunning             3: no daemon holds the work folder
 Blocked                    a folder cannot be written now; the job waits with the reason
 
 A job's own faults are not exceptions but `Problem` values: all of them are gathered, and each
@@ -81,6 +83,22 @@ class WorkFolderHeld(RetouchdError):
     """
 
     exit_code = 73
+
+
+class WrongUsage(RetouchdError):
+    """
+    What the command was given cannot be; the text holds one sentence on a line for each fault.
+    """
+
+    exit_code = 2
+
+
+class NotRunning(RetouchdError):
+    """
+    No daemon holds the work folder.
+    """
+
+    exit_code = 3
 
 
 class Blocked(Exception):

@@ -96,6 +96,16 @@ def write(path: Path, data: bytes) -> None:
         file.commit()
 
 
+def post(path: Path, data: bytes) -> None:
+    """
+    Put a whole file in place that nobody misses after a power cut: readers see the old or the new one.
+    """
+    with DurableFile(path) as file:
+        file.write(data)
+        file.close()
+        os.rename(temporary_of(path), path)
+
+
 def create(path: Path, data: bytes, temporary: Path) -> None:
     """
     Put a whole new file in place; raises FileExistsError where the name is taken.
@@ -157,6 +167,25 @@ def copy(source: Path, target: Path) -> None:
             shutil.copystat(source, target, follow_symlinks=False)
         writer.seal()
     fsync_folder(target.parent)
+
+
+def copy_new(source: Path, target: Path) -> None:
+    """
+    Copy bytes alone to a name of our own, as a new file of this user's; durable on return but for the name.
+    """
+    with open(source, "rb") as reader, DurableFile(target, target) as writer:
+        for block in _blocks(reader.fileno()):
+            writer.write(block)
+        writer.seal()
+
+
+def put_new(target: Path, data: bytes) -> None:
+    """
+    Write bytes under a name of our own, as a new file of this user's; durable on return but for the name.
+    """
+    with DurableFile(target, target) as writer:
+        writer.write(data)
+        writer.seal()
 
 
 def make_folder(path: Path, *, root: Path | None = None) -> None:

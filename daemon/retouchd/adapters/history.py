@@ -6,12 +6,15 @@ A crash may leave a line twice or torn, so readers take each id once and skip wh
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from retouchd.adapters import files
 from retouchd.rules.job import Reference, Snapshot
+
+_BLOCK = 1 << 16
 
 
 class History:
@@ -54,11 +57,53 @@ class History:
                 if b'"references"' in text and (line := _parsed(text)):
                     yield from _references(line)
 
+    def end(self) -> int:
+        """
+        Return where the next line will begin, in bytes: what `after` takes.
+        """
+        try:
+            return self._path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def after(self, start: int) -> Iterator[dict[str, Any]]:
+        """
+        Return the whole lines that were added from there on, oldest first.
+        """
+        with contextlib.suppress(FileNotFoundError), self._path.open("rb") as raw:
+            raw.seek(start)
+            for text in raw:
+                if text.endswith(b"\n") and (line := _parsed(text)) is not None:
+                    yield line
+
+    def newest(self) -> Iterator[dict[str, Any]]:
+        """
+        Return the line of each job once, newest first, reading no more of the file than is asked for.
+        """
+        seen = set()
+        with contextlib.suppress(FileNotFoundError), self._path.open("rb") as raw:
+            for text in _backwards(raw):
+                line = _parsed(text)
+                if line is not None and line.get("id") not in seen:
+                    seen.add(line.get("id"))
+                    yield line
+
 
 def _references(line: Mapping[str, Any]) -> Iterator[Reference]:
     with contextlib.suppress(TypeError, KeyError):
         for each in line["references"]:
             yield Reference(path=each["path"], snapshot=Snapshot(**each["snapshot"]))
+
+
+def _backwards(raw: BinaryIO) -> Iterator[bytes]:
+    end, rest = raw.seek(0, os.SEEK_END), b""
+    while end > 0:
+        start = max(0, end - _BLOCK)
+        raw.seek(start)
+        rest, *lines = (raw.read(end - start) + rest).split(b"\n")
+        yield from reversed(lines)
+        end = start
+    yield rest
 
 
 def _parsed(text: bytes) -> dict[str, Any] | None:

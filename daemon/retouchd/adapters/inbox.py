@@ -68,6 +68,13 @@ class Inbox:
             return None if error.errno == errno.ENAMETOOLONG else _shut(error)
         return _seen(found)
 
+    def ignored(self, name: str) -> str | None:
+        """
+        Return why a file of that name is never taken, None where it may be.
+        """
+        found = self._ignored.file(name)
+        return found.reason if found else None
+
     def takes_folder(self, folder: str) -> bool:
         """
         Return whether files of that folder are taken at all.

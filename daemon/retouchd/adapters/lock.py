@@ -7,11 +7,35 @@ the process until it ends cleanly; found filled, the last end was not.
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from retouchd.errors import WorkFolderHeld
+
+_TRIES = 4
+_BEAT_SECONDS = 0.05
+
+
+def holder(work: Path) -> int | None:
+    """
+    Return the process that holds a work folder, 0 where its number cannot be told, None if nobody does.
+
+    Raises OSError where this user may not look.
+    """
+    try:
+        fd = os.open(work / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        number = os.pread(fd, 32, 0).strip()
+        return int(number) if number.isdigit() else 0
+    finally:
+        os.close(fd)
+    return None
 
 
 class WorkLock:
@@ -27,7 +51,7 @@ class WorkLock:
     def __enter__(self) -> Self:
         self._fd = os.open(self._work / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock()
         except BlockingIOError as error:
             holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
             os.close(self._fd)
@@ -47,3 +71,14 @@ class WorkLock:
         if kind is None:
             os.ftruncate(self._fd, 0)
         os.close(self._fd)
+
+    def _lock(self) -> None:
+        """
+        Try more than once: one who only asks for the holder has the lock for a moment too.
+        """
+        for _ in range(_TRIES - 1):
+            try:
+                return fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(_BEAT_SECONDS)
+        return fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

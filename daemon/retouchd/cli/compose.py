@@ -40,6 +40,19 @@ def settings_from(path: Path | None) -> tuple[Config, Settings]:
     return config, settings
 
 
+def settings_only(path: Path | None) -> tuple[Config, Settings]:
+    """
+    Return the configuration and the engine's settings without a look at the folders, let alone a probe.
+
+    Raises ConfigurationError with every fault of keys and between keys.
+    """
+    config, start, problems = read(path)
+    settings, more = settings_of(config, start) if config is not None else (None, [])
+    if config is None or settings is None or problems or more:
+        raise ConfigurationError([*problems, *more])
+    return config, settings
+
+
 def read(path: Path | None) -> tuple[Config | None, Path, list[str]]:
     """
     Return the configuration as far as it can be read, the folder its relative paths start from, its faults.

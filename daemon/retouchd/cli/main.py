@@ -83,15 +83,110 @@ def run(config: ConfigFile = None) -> None:
 
 
 @app.command()
-def once(config: ConfigFile = None) -> None:
+def once(
+    config: ConfigFile = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only say what would be sent, and touch nothing."),
+    ] = False,
+) -> None:
     """
     Work off what is in the inbox, then stop; what waits for a partner is listed and stays.
 
     Exit code: 0 all done, 1 something went to error/, 75 the endpoint or the account is unavailable.
     """
+    if dry_run:
+        from retouchd.cli.rehearsing import rehearse
+
+        raise typer.Exit(rehearse(config))
     from retouchd.cli.running import once as work
 
     raise typer.Exit(work(config))
+
+
+@app.command()
+def submit(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…")],
+    prompt: Annotated[
+        str | None,
+        typer.Option("-p", "--prompt", metavar="TEXT", help="What is to be done; - reads it."),
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option("--mask", metavar="PNG", help="Its transparent parts are edited."),
+    ] = None,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A parameter, such as size=1024x1024."),
+    ] = None,
+    folder: Annotated[
+        str, typer.Option("--folder", metavar="SUB", help="A folder inside the inbox.")
+    ] = "",
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for the results and say what they are.")
+    ] = False,
+    config: ConfigFile = None,
+) -> None:
+    """
+    Drop pictures with a prompt into the inbox, each whole and the image last; yours stay where they are.
+
+    Exit code: 0 dropped (with --wait: done), 1 one ended in error/, 2 nothing was dropped, 3 not running.
+    """
+    from retouchd.cli.submit import Wish
+    from retouchd.cli.submit import submit as drop
+
+    wish = Wish(
+        images=images,
+        prompt=prompt,
+        mask=mask,
+        parameters=parameters or [],
+        folder=folder.strip("/"),
+    )
+    raise typer.Exit(drop(config, wish, is_waiting=wait))
+
+
+@app.command()
+def status(
+    config: ConfigFile = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For programs; the README says what each field means.")
+    ] = False,
+) -> None:
+    """
+    Say how things stand: the daemon, what is in work, what waits and why, what was done today.
+
+    Exit code: 0 healthy, 1 needs attention, 3 not running.
+    """
+    from retouchd.cli.status import status as look
+
+    raise typer.Exit(look(config, as_json=as_json))
+
+
+def _complete_retry(context: typer.Context, incomplete: str) -> list[str]:
+    from retouchd.cli.completing import names_in_error
+
+    return names_in_error(context.params.get("config"), incomplete)
+
+
+@app.command()
+def retry(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME…]",
+            help="As they stand in error/: cat, cat.png, shoes/red, 'shoes/*'.",
+            autocompletion=_complete_retry,
+        ),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything in error/.")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """
+    Move originals from error/ back into the inbox, to be tried again.
+    """
+    from retouchd.cli.retry import retry as put_back
+
+    put_back(config, names or [], is_all=everything)
 
 
 @app.command()

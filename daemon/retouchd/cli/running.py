@@ -14,11 +14,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from retouchd import logs
+from retouchd.adapters.board import Board
 from retouchd.cli.compose import settings_from
 from retouchd.config import SANDBOX
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon, Ending
 from retouchd.engine.outcome import End
+from retouchd.engine.reporting import reporting
 from retouchd.engine.settings import Settings
 from retouchd.errors import ConfigurationError
 from retouchd.rules.naming import shown
@@ -51,14 +53,16 @@ async def _run(settings: Settings) -> None:
     async with served(settings) as ready:
         daemon = Daemon(ready, SystemClock())
         _listen(daemon)
-        await daemon.run()
+        async with reporting(daemon.report, Board(settings.folders.work)):
+            await daemon.run()
 
 
 async def _once(settings: Settings, *, is_watched: bool) -> int:
     async with served(settings) as ready:
         daemon = Daemon(ready, SystemClock())
         _listen(daemon)
-        ending = await drain(daemon, is_watched=is_watched)
+        async with reporting(daemon.report, Board(settings.folders.work)):
+            ending = await drain(daemon, is_watched=is_watched)
     _summary(daemon, ending, settings, await daemon.waiting())
     if ending is Ending.UNAVAILABLE:
         return UNAVAILABLE

@@ -3,32 +3,27 @@ Everyone who works in one run, put together: who is told what by whom.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 from retouchd.adapters.delivery import Delivery
 from retouchd.adapters.edits import EditsClient
 from retouchd.adapters.history import History
-from retouchd.adapters.inbox import Inbox
 from retouchd.adapters.spool import Spool
 from retouchd.engine.attempts import Attempts
-from retouchd.engine.backlog import Backlog
 from retouchd.engine.clock import Clock
-from retouchd.engine.framing import Framer
+from retouchd.engine.deciding import Decider
 from retouchd.engine.gate import Gate
 from retouchd.engine.gathering import Gatherer
 from retouchd.engine.intake import Intake
 from retouchd.engine.judging import Judge
 from retouchd.engine.pipeline import Pipeline
-from retouchd.engine.preparing import Preparer
 from retouchd.engine.prober import Prober
 from retouchd.engine.reading import Reader
+from retouchd.engine.references import used_references
 from retouchd.engine.settings import Settings
-from retouchd.engine.vetting import Vetting
+from retouchd.engine.survey import backlog_of, framer_of, inbox_of, preparer_of
 from retouchd.engine.watching import Watching
 from retouchd.engine.workshop import Workshop
-from retouchd.errors import Blocked
-from retouchd.rules.ignore import ignore_table
 
 
 class Crew:
@@ -52,17 +47,8 @@ class Crew:
         self._is_closing = False
         self.spool = spool
         self._history = History(settings.folders.work)
-        self._inbox = Inbox(
-            root=settings.folders.inbox,
-            ignored=ignore_table(settings.ignore),
-            recursive=settings.recursive,
-        )
-        self._preparer = Preparer(
-            spool=spool,
-            limits=settings.limits,
-            max_megapixels=settings.max_megapixels,
-            fit=settings.fit,
-        )
+        self._inbox = inbox_of(settings)
+        self._preparer = preparer_of(settings, spool)
         self.pipeline = self._pipeline(settings, clock, client)
         self.workshop = Workshop(
             pipeline=self.pipeline,
@@ -87,11 +73,7 @@ class Crew:
         """
         Take in which pictures of the inbox jobs have used as references. Blocking.
         """
-        self.intake.spare(self._history.references())
-        for job_id in self.spool.ids():
-            with contextlib.suppress(Blocked, OSError):
-                if job := self.spool.load(job_id).job:
-                    self.intake.spare(job.references)
+        self.intake.spare(used_references(self._history, self.spool))
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
         """
@@ -135,20 +117,13 @@ class Crew:
         )
 
     def _intake(self, settings: Settings, clock: Clock) -> Intake:
+        backlog = backlog_of(settings)
         reader = Reader(inbox=self._inbox, text_encoding=settings.text_encoding)
         return Intake(
             inbox=self._inbox,
-            backlog=Backlog(
-                patience=settings.patience, has_default_prompt=settings.edit.prompt is not None
-            ),
-            reader=reader,
-            framer=Framer(
-                inbox=self._inbox,
-                reader=reader,
-                vetting=Vetting(inbox=self._inbox.root, examine=self._preparer.reference_problems),
-                edit=settings.edit,
-                limits=settings.limits,
-            ),
+            backlog=backlog,
+            decider=Decider(inbox=self._inbox, reader=reader, backlog=backlog),
+            framer=framer_of(settings, self._inbox, self._preparer),
             spool=self.spool,
             patience=settings.patience,
             rescan_seconds=settings.rescan_seconds,

@@ -17,9 +17,11 @@ from retouchd.engine.crew import Crew
 from retouchd.engine.gate import Gate
 from retouchd.engine.outcome import End
 from retouchd.engine.pipeline import RISKY
+from retouchd.engine.reporting import report_of
 from retouchd.engine.settings import Settings
 from retouchd.errors import Blocked, ConfigurationError
 from retouchd.logs import logger
+from retouchd.rules.report import Report
 from retouchd.rules.watching import Stance
 
 log = logger()
@@ -51,6 +53,7 @@ class Daemon:
         self._stop = asyncio.Event()
         self._gate = Gate(concurrency=settings.endpoint.concurrency, clock=clock)
         self._crew: Crew | None = None
+        self._started_at: dt.datetime | None = None
 
     @property
     def ends(self) -> Counter[End]:
@@ -105,6 +108,19 @@ class Daemon:
     def _away(self) -> str:
         return self._crew.watching.away if self._crew else ""
 
+    def report(self) -> Report | None:
+        """
+        Return how the run stands for other programs, None while the work folder is not held.
+        """
+        if self._crew is None or self._started_at is None:
+            return None
+        return report_of(
+            self._crew,
+            self._gate,
+            self._clock,
+            started_at=self._started_at,
+        )
+
     async def waiting(self) -> list[tuple[str, str, str]]:
         """
         Return every file that waits in the inbox: its folder, its name, the reason.
@@ -152,9 +168,11 @@ class Daemon:
                     on_change=self._stirred.set,
                 )
                 await asyncio.to_thread(crew.remember)
+                self._started_at = self._clock.now()
                 if not lock.was_clean:
                     await _retrace(crew)
                 ending = await self._work(crew, until_drained=until_drained)
+                self._started_at = None
         log.info("daemon.stopped", ending=ending.value, **_counted(self.ends))
         return ending
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from retouchd.engine.clock import Clock
 from retouchd.logs import logger
 from retouchd.rules import pacing
-from retouchd.rules.pacing import Cause, Pace, Report
+from retouchd.rules.pacing import Cause, Hold, Pace, Report
 
 log = logger()
 
@@ -34,6 +34,13 @@ class Gate:
         Return why the gate is held, None while it is open.
         """
         return self._pace.hold.cause if self._pace.hold else None
+
+    @property
+    def held(self) -> Hold | None:
+        """
+        Return the hold itself, None while the gate is open.
+        """
+        return self._pace.hold
 
     @property
     def reason(self) -> str:

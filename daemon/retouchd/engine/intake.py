@@ -7,18 +7,18 @@ Events are only hints. Everything here works without any, at the pace of the sca
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
-from retouchd.adapters import below, images
+from retouchd.adapters import images
 from retouchd.adapters.bell import Bell, Ring
 from retouchd.adapters.inbox import Inbox, Left
 from retouchd.adapters.spool import Spool
 from retouchd.engine.attempts import about
 from retouchd.engine.backlog import Backlog, Candidate
 from retouchd.engine.clock import Clock
+from retouchd.engine.deciding import Decider
 from retouchd.engine.framing import Framer, HeldError
-from retouchd.engine.reading import Reader
 from retouchd.engine.sightings import Key, is_below
 from retouchd.logs import logger
 from retouchd.rules.job import Job, Reference
@@ -44,7 +44,7 @@ class Intake:
         *,
         inbox: Inbox,
         backlog: Backlog,
-        reader: Reader,
+        decider: Decider,
         framer: Framer,
         spool: Spool,
         patience: Patience,
@@ -57,7 +57,7 @@ class Intake:
         self._inbox = inbox
         self._backlog = backlog
         self._sightings = backlog.sightings
-        self._reader = reader
+        self._decider = decider
         self._framer = framer
         self._spool = spool
         self._patience = patience
@@ -78,6 +78,13 @@ class Intake:
         self._wake = asyncio.Event()
         loop = asyncio.get_running_loop()
         self.bell = Bell(partial(loop.call_soon_threadsafe, self._wake.set))
+
+    @property
+    def held(self) -> Mapping[tuple[str, str], str]:
+        """
+        Return why what is ready cannot be claimed: folder and name of each bundle's first file.
+        """
+        return self._held
 
     def stop(self) -> None:
         """
@@ -186,7 +193,9 @@ class Intake:
             self.scanned_at, self.scan_took = self._clock.now(), ended - began
             self._next_scan = ended + self.scan_pause
         await asyncio.to_thread(self._answer, rings)
-        await asyncio.to_thread(self._settle)
+        unread = await asyncio.to_thread(self._decider.settle, self._clock.monotonic())
+        for folder, name, left in unread:
+            self._tell(folder, name, left)
         while self._has_room() and await self.claim_next():
             pass
 
@@ -213,8 +222,7 @@ class Intake:
         """
         for ring in rings:
             folder, _, name = ring.path.rpartition("/")
-            if self._sightings.references.knows(ring.path):
-                self._look_at_reference(ring.path, is_event=True)
+            self._decider.hear(ring.path, self._clock.monotonic())
             if ring.is_folder:
                 self._scan(ring.path)
             elif self._inbox.takes_folder(folder):
@@ -230,41 +238,6 @@ class Intake:
             self._sightings.disturb(folder, name, now)
         if isinstance(found, Left):
             self._tell(folder, name, found)
-
-    def _look_at_reference(self, path: str, *, is_event: bool = False) -> None:
-        now = self._clock.monotonic()
-        is_new = self._sightings.see_reference(path, below.look(self._inbox.root, path), now)
-        if is_event and not is_new:
-            self._sightings.references.disturb(path, now)
-
-    def _settle(self) -> None:
-        """
-        Decide about every family whose time has come: first what all of them say is read, since one may
-        name the picture of another as its reference.
-        """
-        now = self._clock.monotonic()
-        keys = self._backlog.due(now)
-        for key in keys:
-            self._read(key, now)
-        self._backlog.decide(keys, now)
-
-    def _read(self, key: Key, now: float) -> None:
-        """
-        Read what says something about a family and has settled, and look at the references it names.
-        """
-        for folder, name in self._sightings.unread(key, now):
-            try:
-                content = self._reader.content(folder, name)
-            except FileNotFoundError:
-                continue  # The next look will miss it too.
-            except OSError as error:
-                left = Left(f"it cannot be read: {error.strerror}", is_told=True)
-                self._sightings.see(folder, name, left, now)
-                self._tell(folder, name, left)
-                continue
-            self._sightings.note(folder, name, content, now)
-            for path in content.images or ():
-                self._look_at_reference(path)
 
     def _scan(self, folder: str) -> None:
         """
@@ -288,8 +261,7 @@ class Intake:
                 self._tell(listing.folder, name, left)
             names = listing.files.keys() | listing.left.keys()
             self._sightings.keep_only(listing.folder, set(names), began, now)
-        for path in self._sightings.references.paths():
-            self._look_at_reference(path)
+        self._decider.look_at_references(self._sightings.references.paths(), now)
         for gone in self._below(folder):
             if gone not in seen and not any(is_below(gone, shut) for shut in unread):
                 self._sightings.keep_only(gone, set(), began, now)
@@ -316,10 +288,10 @@ class Intake:
         for source in list(self._sightings.sources(folder)):
             self._look(source.folder, source.name)
         now = self._clock.monotonic()
-        self._read(key, now)
+        for unread in self._decider.read(key, now):
+            self._tell(*unread)
         for candidate in self._backlog.candidates(key, now):
-            for path in candidate.surroundings.references:
-                self._look_at_reference(path)
+            self._decider.look_at_references(candidate.surroundings.references, now)
         ready = [c for c in self._backlog.candidates(key, now) if isinstance(c.state, Ready)]
         jobs = [job for candidate in ready if (job := self._claim_one(key, candidate))]
         for name in self._sightings.names(key) if jobs else ():

@@ -7,7 +7,7 @@ There is one step for each phase and no other way forward; a restart runs the sa
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from retouchd.adapters.delivery import Delivery
 from retouchd.adapters.history import History
@@ -76,6 +76,13 @@ class Pipeline:
         self._decoding = asyncio.Semaphore(_PREPARED_AT_ONCE)
         self._obstacles: dict[str, str] = {}
         self.is_stopping = False
+
+    @property
+    def obstacles(self) -> Mapping[str, str]:
+        """
+        Return what last stood in the way of which job.
+        """
+        return self._obstacles
 
     async def advance(self, job_id: str) -> Outcome:
         """

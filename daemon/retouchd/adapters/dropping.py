@@ -1,0 +1,127 @@
+"""
+Files on their way into the inbox: each appears whole under its name, prompts first, images last.
+
+A name that is taken is never written over: the whole group takes another free stem. What is in work needs
+no look: a job given back finds a free stem by itself, and results never overwrite anything either.
+"""
+
+import errno
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from retouchd.adapters import files
+from retouchd.rules import naming
+from retouchd.rules.names import normal, parse
+
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """
+    One file of a group: what follows the stem in its name, and its bytes or the file to copy.
+    """
+
+    suffix: str
+    source: Path | bytes
+
+
+def drop(
+    folder: Path, stem: str, pieces: Sequence[Piece], before_last: Callable[[], None]
+) -> list[str]:
+    """
+    Copy a group into a folder of the inbox, in its order; return the names. Durable on return.
+
+    `before_last` is called right before the last of them, the image, gets its name. Raises OSError, and
+    leaves nothing behind then.
+    """
+    token = secrets.token_hex(4)
+    hidden = [folder / f".retouchd-drop-{token}-{number}" for number, _ in enumerate(pieces, 1)]
+    suffixes = [piece.suffix for piece in pieces]
+    try:
+        for path, piece in zip(hidden, pieces, strict=True):
+            if isinstance(piece.source, bytes):
+                files.put_new(path, piece.source)
+            else:
+                files.copy_new(piece.source, path)
+        for _ in range(_TRIES):
+            free = naming.free_stem(stem, token, suffixes, is_family_in(folder))
+            names = [free + suffix for suffix in suffixes]
+            if _uncovered(folder, hidden, names, before_last):
+                return names
+        raise FileExistsError(errno.EEXIST, "somebody else takes each name first", str(folder))
+    finally:
+        for path in hidden:
+            files.remove(path)
+
+
+def is_family_in(folder: Path) -> Callable[[str], bool]:
+    """
+    Return a test of whether anything in a folder has that name, or would be paired with it.
+    """
+    taken = {parse(name).family for name in names_in(folder)}
+    return lambda name: normal(parse(name).stem) in taken or files.is_taken(folder / name)
+
+
+def names_in(folder: Path) -> list[str]:
+    """
+    Return all names in a folder, none where there is no such folder.
+    """
+    try:
+        return [path.name for path in folder.iterdir()]
+    except FileNotFoundError:
+        return []
+
+
+def move(source: Path, target: Path) -> None:
+    """
+    Move one file into the inbox without ever overwriting; durable on return, and may be repeated.
+
+    To another filesystem it is copied first; found on both sides with the same bytes, only the old name
+    is removed. Raises FileExistsError where the name is taken by something else.
+    """
+    try:
+        files.rename_new(source, target)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EEXIST) or not _carried(source, target):
+            raise
+
+
+def _carried(source: Path, target: Path) -> bool:
+    if not files.is_taken(target):
+        temporary = target.with_name(f".retouchd-retry-{secrets.token_hex(4)}")
+        try:
+            files.copy(source, temporary)
+            files.rename_new(temporary, target)
+        finally:
+            files.remove(temporary)
+    elif not files.is_copy(source, target) or _is_on_one_disk(source, target):
+        return False
+    files.remove(source)
+    return True
+
+
+def _is_on_one_disk(source: Path, target: Path) -> bool:
+    return source.stat().st_dev == target.stat().st_dev
+
+
+def _uncovered(
+    folder: Path, hidden: Iterable[Path], names: Sequence[str], before_last: Callable[[], None]
+) -> bool:
+    """
+    Rename each hidden file to its name; cover all of them again and return False where one is taken.
+    """
+    done: list[tuple[Path, Path]] = []
+    for path, name in zip(hidden, names, strict=True):
+        if name == names[-1]:
+            before_last()
+        try:
+            files.rename_new(path, folder / name)
+        except FileExistsError:
+            for covered, shown in reversed(done):
+                files.rename_new(shown, covered)
+            return False
+        done.append((path, folder / name))
+    return True

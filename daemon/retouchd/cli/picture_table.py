@@ -1,0 +1,156 @@
+"""
+How things stand, for an operator who looks twice a week.
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from retouchd.cli.picture import Picture, State
+from retouchd.rules.naming import shown
+
+_MOST_NAMED = 5
+_STYLES = {
+    State.RUNNING: ("green", "running"),
+    State.PAUSED: ("bold yellow", "paused"),
+    State.HUNG: ("bold red", "silent"),
+    State.STOPPED: ("bold red", "not running"),
+}
+_READY = "waits for its turn"
+
+
+def show(found: Picture) -> None:
+    """
+    Print it: one line for each thing in plain words, what needs a person first.
+    """
+    console = Console(highlight=False)
+    console.print(_headline(found))
+    for sentence in found.attention:
+        console.print(Text(f"! {shown(sentence)}", style="yellow"))
+    if found.state is State.STOPPED:
+        console.print(Text("! Start it with `retouchd run`, or as a service.", style="yellow"))
+    console.print()
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column()
+    for label, text in _rows(found):
+        table.add_row(label, text)
+    console.print(table)
+
+
+def _headline(found: Picture) -> Text:
+    style, word = _STYLES[found.state]
+    line = Text("retouchd ").append(word, style=style)
+    if found.state is State.STOPPED:
+        return line
+    if found.report is not None:
+        line.append(f" since {_clock(found.report.started_at, found.at)}")
+    if found.pid:
+        line.append(f" (process {found.pid})", style="dim")
+    return line
+
+
+def _rows(found: Picture) -> Iterator[tuple[str, Text]]:
+    today = found.today
+    yield "today", Text(f"{today.done} done, {today.failed} failed, {_spent(found)}")
+    if found.report is not None and (pause := found.report.pause):
+        yield (
+            "paused",
+            Text(
+                f"since {_clock(pause.since, found.at)}; asks again at "
+                f"{_clock(pause.next_probe, found.at)}"
+            ),
+        )
+    yield "in work", _in_work(found)
+    yield "in the inbox", _waiting(found)
+    if found.in_error:
+        yield "in error", Text(f"{_counted(found.in_error, 'picture')} in {found.folders.error}")
+    yield "disk", Text(_room(found))
+    if found.report is not None:
+        seen = found.report.scanned_at
+        scanned = f", the whole inbox at {_clock(seen, found.at)}" if seen else ""
+        yield "looks", Text(f"{_MODES.get(found.report.watch_mode, 'starting')}{scanned}")
+
+
+_MODES = {
+    "inotify": "at each file as it comes",
+    "polling": "at the inbox again and again",
+    "scan": "at the inbox from time to time",
+}
+
+
+def _in_work(found: Picture) -> Text:
+    if not found.in_flight:
+        return Text("nothing", style="dim")
+    lines = []
+    for job in found.in_flight:
+        path = "/".join(part for part in (job["folder"], job["name"]) if part) or job["id"]
+        number = f", try {job['attempt']}" if job["attempt"] > 1 else ""
+        lines.append(f"{shown(path)}: {shown(job['reason'])}{number}")
+    return Text("\n".join(lines))
+
+
+def _waiting(found: Picture) -> Text:
+    """
+    Return the reasons, the most frequent first, with a few of the names.
+    """
+    if not found.waiting:
+        return Text("empty", style="dim")
+    counts = Counter(_kind(each["reason"]) for each in found.waiting)
+    lines = Text()
+    for reason, count in counts.most_common():
+        files = [each for each in found.waiting if _kind(each["reason"]) == reason]
+        names = [
+            shown("/".join(p for p in (f["folder"], f["name"]) if p)) for f in files[:_MOST_NAMED]
+        ]
+        more = f", and {count - len(names)} more" if count > len(names) else ""
+        lines.append(f"{_counted(count, 'file')}: {shown(reason)}\n")
+        lines.append(f"  {', '.join(names)}{more}\n", style="dim")
+    lines.rstrip()
+    return lines
+
+
+def _kind(reason: str) -> str:
+    """
+    Return a reason without what is different for each file.
+    """
+    if reason == "ready":
+        return _READY
+    return "waits for its prompt" if reason.startswith("waits for its prompt, ") else reason
+
+
+def _spent(found: Picture) -> str:
+    today = found.today
+    known = f"${today.cost_usd:.2f} spent"
+    if not today.cost_unknown:
+        return known
+    if not today.cost_usd:
+        return "spend unknown"
+    return f"{known} and {_counted(today.cost_unknown, 'picture')} of unknown cost"
+
+
+def _room(found: Picture) -> str:
+    """
+    Return the free space, folders of one disk named together.
+    """
+    places: dict[int, list[str]] = {}
+    for key, spare in found.free_bytes.items():
+        places.setdefault(spare // 10**8, []).append(key)
+    return "; ".join(
+        f"{size / 10:.1f} GB free ({', '.join(keys)})" for size, keys in places.items()
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _clock(moment: dt.datetime, now: dt.datetime) -> str:
+    local = moment.astimezone()
+    return (
+        f"{local:%H:%M}" if local.date() == now.astimezone().date() else f"{local:%Y-%m-%d %H:%M}"
+    )

@@ -1,0 +1,121 @@
+"""
+`retouchd retry`: from `error/` back into the inbox, to be tried again.
+"""
+
+import difflib
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from retouchd.adapters import files
+from retouchd.adapters.archive import groups_below
+from retouchd.adapters.dropping import move, names_in
+from retouchd.adapters.folders import Folders
+from retouchd.cli.compose import settings_only
+from retouchd.errors import ConfigurationError, WrongUsage
+from retouchd.rules import naming
+from retouchd.rules.names import parse
+from retouchd.rules.naming import shown
+from retouchd.rules.returning import Group, may_join, select
+
+_MOST_NAMED = 10
+_DOUBTS = {
+    "in_doubt": "its request may have been paid for already; this one is paid for again",
+    "bad_response": "it was answered, perhaps paid for, already; this one is paid for again",
+    "content_policy": "the endpoint's rules forbade it; unchanged it will be refused again, "
+    "and may be charged again",
+}
+
+
+def retry(config: Path | None, names: Sequence[str], *, is_all: bool) -> None:
+    """
+    Move the named jobs, or all, back into the inbox and say what went where.
+
+    Raises WrongUsage where a name fits nothing in `error/`: nothing is moved then.
+    """
+    _, settings = settings_only(config)
+    folders = settings.folders
+    try:
+        groups = list(groups_below(folders.error))
+    except OSError as error:
+        msg = f"folders.error: {shown(str(error.filename))} cannot be read: {error.strerror}."
+        raise ConfigurationError([msg]) from error
+    chosen = groups if is_all else _chosen(groups, names, folders)
+    console = Console(highlight=False, soft_wrap=True)
+    if not chosen:
+        console.print(f"There is nothing to retry in {shown(str(folders.error))}.", markup=False)
+    for group in chosen:
+        _put_back(group, folders, console)
+
+
+def _chosen(groups: Sequence[Group], names: Sequence[str], folders: Folders) -> list[Group]:
+    if not names:
+        there = _listed([group.path(group.stem) for group in groups]) or "nothing"
+        raise WrongUsage(f"Name what is to be tried again, or say --all. In error/: {there}.")
+    found: dict[tuple[str, str], Group] = {}
+    faults = []
+    for name in names:
+        wish = name.removeprefix(f"{folders.error}/")
+        meant = select(groups, wish)
+        found |= {(group.folder, group.stem): group for group in meant}
+        if not meant:
+            faults.append(_unknown(name, wish, groups))
+    if faults:
+        raise WrongUsage("\n".join(faults))
+    return list(found.values())
+
+
+def _unknown(name: str, wish: str, groups: Sequence[Group]) -> str:
+    same = [g.path(g.stem) for g in groups if any(c.endswith(f"/{wish}") for c in g.calls())]
+    calls = [call for group in groups for call in group.calls()]
+    near = same or difflib.get_close_matches(wish, calls, n=3, cutoff=0.5)
+    meant = f" Did you mean {_listed(near, ' or ')}?" if near else ""
+    return f"{shown(name)} is not in error/.{meant}"
+
+
+def _put_back(group: Group, folders: Folders, console: Console) -> None:
+    inbox, error = folders.inbox / group.folder, folders.error / group.folder
+    try:
+        files.make_folder(inbox)
+        stem = _free_stem(group, inbox)
+        for name in group.names:
+            move(error / name, inbox / (stem + group.suffix(name)))
+    except OSError as fault:
+        name = fault.filename2 or fault.filename or group.path(group.stem)
+        msg = (
+            f"{shown(group.path(group.stem))} cannot be moved back: {shown(str(name))}: "
+            f"{fault.strerror}. Nothing is lost; mend it, then retry again."
+        )
+        raise ConfigurationError([msg]) from fault
+    last = group.names[-1]
+    went = f"{group.path(last)} → inbox/{group.path(stem + group.suffix(last))}"
+    others = len(
+        [each for each in group.names if not each.endswith((naming.RECORD, naming.REASON))]
+    )
+    more = f" (with {others - 1} more)" if others > 1 else ""
+    console.print(f"error/{shown(went)}{more}", markup=False)
+    if group.is_doubtful and group.code:
+        console.print(f"  take care: {_DOUBTS[group.code]}", markup=False, style="yellow")
+
+
+def _free_stem(group: Group, inbox: Path) -> str:
+    """
+    Return the stem under which the group fits into the inbox: the one it once had, if it can be.
+    """
+    families: dict[str, list[str]] = {}
+    for name in names_in(inbox):
+        families.setdefault(parse(name).family, []).append(name)
+
+    def is_taken(name: str) -> bool:
+        named = parse(name)
+        return not may_join(group, named.stem, families.get(named.family, ()))
+
+    suffixes = [group.suffix(name) for name in group.names]
+    return naming.free_stem(group.wanted, secrets.token_hex(4), suffixes, is_taken)
+
+
+def _listed(names: Sequence[str], between: str = ", ") -> str:
+    more = f"{between}… ({len(names)} in all)" if len(names) > _MOST_NAMED else ""
+    return between.join(shown(name) for name in names[:_MOST_NAMED]) + more

@@ -1,0 +1,99 @@
+"""
+How a run stands, put up for other programs: on change, at most once a second, and as a sign of life.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+import os
+from collections.abc import AsyncIterator, Callable
+from itertools import islice
+
+from retouchd.adapters.board import Board
+from retouchd.engine.clock import Clock
+from retouchd.engine.crew import Crew
+from retouchd.engine.gate import Gate
+from retouchd.engine.outcome import End
+from retouchd.logs import logger
+from retouchd.rules.naming import escaped
+from retouchd.rules.report import MOST_HELD, HeldFile, Pause, Report
+
+log = logger()
+
+SIGN_OF_LIFE_SECONDS = 30.0
+_BEAT_SECONDS = 1.0
+_FIRST_BEAT_SECONDS = 0.1
+
+
+def report_of(crew: Crew, gate: Gate, clock: Clock, *, started_at: dt.datetime) -> Report:
+    """
+    Return how a run stands, at a cost that does not grow with the inbox.
+    """
+    held, waiting = crew.intake.held, crew.workshop.waiting
+    jobs = {job_id: wait.reason for job_id, wait in waiting.items()}
+    obstacles, ends = crew.pipeline.obstacles, crew.workshop.ends
+    return Report(
+        pid=os.getpid(),
+        started_at=started_at,
+        scanned_at=crew.intake.scanned_at,
+        watch_mode=crew.watching.stance.mode.value,
+        watch_reason=escaped(crew.watching.stance.reason),
+        watch_remedy=escaped(crew.watching.stance.remedy),
+        away=escaped(crew.watching.away),
+        pause=_pause(gate, clock),
+        jobs={job_id: escaped(reason) for job_id, reason in jobs.items()},
+        blocked=tuple(each for each in jobs if obstacles.get(each) == jobs[each]),
+        held=tuple(
+            HeldFile(folder=escaped(folder), name=escaped(name), reason=escaped(reason))
+            for (folder, name), reason in islice(held.items(), MOST_HELD)
+        ),
+        held_count=len(held),
+        ready=crew.intake.ready(),
+        done=ends[End.DONE],
+        failed=ends[End.ERROR],
+        returned=ends[End.RETURNED],
+    )
+
+
+@contextlib.asynccontextmanager
+async def reporting(look: Callable[[], Report | None], board: Board) -> AsyncIterator[None]:
+    """
+    Keep the board true meanwhile. `look` returns None while there is no run to tell of.
+    """
+    task = asyncio.ensure_future(_keep_true(look, board))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _keep_true(look: Callable[[], Report | None], board: Board) -> None:
+    loop = asyncio.get_running_loop()
+    last, posted_at, is_told = None, 0.0, False
+    while True:
+        report = look()
+        is_due = loop.time() - posted_at >= SIGN_OF_LIFE_SECONDS
+        if report is not None and (report != last or is_due):
+            try:
+                await asyncio.to_thread(board.post, report)
+                last, posted_at, is_told = report, loop.time(), False
+            except OSError as error:
+                if not is_told:
+                    log.warning("status.unwritten", reason=str(error))
+                is_told = True
+        await asyncio.sleep(_BEAT_SECONDS if last else _FIRST_BEAT_SECONDS)
+
+
+def _pause(gate: Gate, clock: Clock) -> Pause | None:
+    held = gate.held
+    if held is None:
+        return None
+    # Whole seconds: two looks at the same hold are to be equal.
+    now, monotonic = clock.now(), clock.monotonic()
+    since, probe = (
+        (now + dt.timedelta(seconds=at - monotonic + 0.5)).replace(microsecond=0)
+        for at in (held.since, held.probe_at)
+    )
+    return Pause(cause=held.cause.value, reason=escaped(held.reason), since=since, next_probe=probe)

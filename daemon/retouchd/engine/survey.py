@@ -1,0 +1,154 @@
+"""
+A look at the inbox from beside the daemon: the same eyes and rules, no memory, nothing touched.
+
+What a file's watcher would remember is taken from its ctime: the last moment at which anybody wrote to it
+or renamed it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from retouchd.adapters import images
+from retouchd.adapters.history import History
+from retouchd.adapters.inbox import Inbox
+from retouchd.adapters.spool import Spool
+from retouchd.engine.backlog import Backlog, Candidate
+from retouchd.engine.clock import Clock
+from retouchd.engine.deciding import Decider
+from retouchd.engine.framing import Framer, HeldError
+from retouchd.engine.preparing import Preparer
+from retouchd.engine.reading import Reader
+from retouchd.engine.references import used_references
+from retouchd.engine.settings import Settings
+from retouchd.engine.vetting import Vetting
+from retouchd.rules.ignore import ignore_table
+from retouchd.rules.job import Job
+from retouchd.rules.readiness import Ready
+
+_PASSES = 2
+"""What is read in the first may name pictures that were decided about as jobs of their own."""
+
+
+def inbox_of(settings: Settings) -> Inbox:
+    """
+    Return the eyes on the inbox.
+    """
+    return Inbox(
+        root=settings.folders.inbox,
+        ignored=ignore_table(settings.ignore),
+        recursive=settings.recursive,
+    )
+
+
+def backlog_of(settings: Settings) -> Backlog:
+    """
+    Return an empty memory of the inbox.
+    """
+    return Backlog(patience=settings.patience, has_default_prompt=settings.edit.prompt is not None)
+
+
+def preparer_of(settings: Settings, spool: Spool) -> Preparer:
+    """
+    Return what looks into pictures and makes them fit.
+    """
+    return Preparer(
+        spool=spool,
+        limits=settings.limits,
+        max_megapixels=settings.max_megapixels,
+        fit=settings.fit,
+    )
+
+
+def framer_of(settings: Settings, inbox: Inbox, preparer: Preparer) -> Framer:
+    """
+    Return what makes jobs of bundles.
+    """
+    return Framer(
+        inbox=inbox,
+        reader=Reader(inbox=inbox, text_encoding=settings.text_encoding),
+        vetting=Vetting(inbox=inbox.root, examine=preparer.reference_problems),
+        edit=settings.edit,
+        limits=settings.limits,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """
+    Why a bundle that is whole would stay in the inbox.
+    """
+
+    reason: str
+
+
+class Survey:
+    """
+    The inbox as it lies there at one moment. Blocking.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._patience = settings.patience
+        self._inbox = inbox_of(settings)
+        spool = Spool(work=settings.folders.work, inbox=settings.folders.inbox)
+        self._framer = framer_of(settings, self._inbox, preparer_of(settings, spool))
+        self._backlog = backlog_of(settings)
+        self._decider = Decider(
+            inbox=self._inbox,
+            reader=Reader(inbox=self._inbox, text_encoding=settings.text_encoding),
+            backlog=self._backlog,
+        )
+        self._clock = clock
+        self._now = clock.monotonic()
+        self.faults: list[tuple[str, str]] = []
+        self._walk()
+        history = History(settings.folders.work)
+        self._backlog.sightings.references.spare(used_references(history, spool))
+        for _ in range(_PASSES):
+            self._decider.settle(self._now)
+
+    def waiting(self) -> list[tuple[str, str, str]]:
+        """
+        Return every file that waits or is left alone: its folder, its name, the reason.
+        """
+        return list(self._backlog.waiting(self._now))
+
+    def framed(self) -> Iterator[tuple[Candidate, Job | Held]]:
+        """
+        Return what could be claimed, in the order in which it would be: the job it makes, or why it is held.
+        """
+        while (key := self._backlog.take()) is not None:
+            for candidate in self._backlog.candidates(key, self._now):
+                if isinstance(candidate.state, Ready):
+                    yield candidate, self._frame(candidate)
+
+    def _frame(self, candidate: Candidate) -> Job | Held:
+        if reason := self._unwhole(candidate):
+            return Held(reason)
+        try:
+            return self._framer.frame(candidate, self._clock.now())
+        except HeldError as held:
+            return Held(str(held))
+        except OSError as error:
+            return Held(f"it cannot be taken: {error.strerror}")
+
+    def _unwhole(self, candidate: Candidate) -> str:
+        for named in candidate.bundle.images:
+            path = self._inbox.root / candidate.folder / named.name
+            end = candidate.sights[named.name].quiet_since + self._patience.incomplete_seconds
+            try:
+                if self._now < end and not images.whole(path):
+                    return "its end is missing: it may still be on its way"
+            except OSError as error:
+                return f"it cannot be taken: {error.strerror}"
+        return ""
+
+    def _walk(self) -> None:
+        ahead = self._clock.now().timestamp() - self._now
+        for listing in self._inbox.walk():
+            if listing.fault is not None:
+                self.faults.append((listing.folder, listing.fault))
+            for name, signature in listing.files.items():
+                at = min(self._now, signature.ctime_ns / 1e9 - ahead)
+                self._backlog.sightings.see(listing.folder, name, signature, at)
+            for name, left in listing.left.items():
+                self._backlog.sightings.see(listing.folder, name, left, self._now)

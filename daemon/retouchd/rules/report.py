@@ -1,0 +1,87 @@
+"""
+How a run stands, as the daemon tells other programs of the same machine in `work/status.json`.
+
+Only what lies nowhere else: the jobs, the history and the inbox are looked at where they are.
+"""
+
+import datetime as dt
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+MOST_HELD = 1000
+"""Held files that are listed; the rest is only counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """
+    Nothing is sent: why, since when, and when the next probe may pass.
+    """
+
+    cause: str
+    reason: str
+    since: dt.datetime
+    next_probe: dt.datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldFile:
+    """
+    A file that cannot be claimed though it is ready: escaped names, and why.
+    """
+
+    folder: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """
+    One run at one moment. Times are aware UTC.
+
+    `jobs` has for each job that waits why it does; `blocked` those of them that a folder holds up.
+    `watch_remedy` says what to do where changes are noticed in a worse way than was asked for, `away` why
+    the inbox cannot be used now; both are empty where all is well. `done`, `failed` and `returned` count
+    since the start; `ready` families could be claimed at once.
+    """
+
+    version: Literal[1] = 1
+    pid: int
+    started_at: dt.datetime
+    scanned_at: dt.datetime | None
+    watch_mode: str
+    watch_reason: str
+    watch_remedy: str
+    away: str
+    pause: Pause | None
+    jobs: dict[str, str]
+    blocked: tuple[str, ...]
+    held: tuple[HeldFile, ...]
+    held_count: int
+    ready: int
+    done: int
+    failed: int
+    returned: int
+
+
+_ADAPTER = TypeAdapter(Report)
+
+
+def dump_report(report: Report) -> bytes:
+    """
+    Return the report as it is written.
+    """
+    return _ADAPTER.dump_json(report, indent=2) + b"\n"
+
+
+def load_report(raw: bytes) -> Report | None:
+    """
+    Return a report, None where the bytes are none of this version.
+    """
+    try:
+        return _ADAPTER.validate_json(raw)
+    except ValidationError:
+        return None

@@ -1,0 +1,159 @@
+"""
+What lies in `error/`, put together again: which files belong to one job, and how a person names it.
+
+A record `cat.job.json` stands for the group of the stem `cat`. Files without one (a person dragged them
+there, or an earlier return was cut short) are put together by their family.
+"""
+
+import fnmatch
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from retouchd.rules.names import Kind, Named, normal, parse
+from retouchd.rules.naming import REASON, RECORD, escaped, shown
+from retouchd.rules.pairing import pair
+
+_LAST = (Kind.MASK, Kind.RECORD, Kind.REASON, Kind.FOREIGN_PICTURE, Kind.IMAGE)
+_STRUCTURED = (".toml", ".json", ".yaml", ".yml")
+_DOUBTFUL = ("in_doubt", "bad_response", "content_policy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """
+    The files of one job in a folder of `error/`, in the order in which they return: images last.
+
+    `stem` is what their names begin with, `wanted` the stem they once had; `code` says why they are here,
+    None where no record does.
+    """
+
+    folder: str
+    stem: str
+    wanted: str
+    names: tuple[str, ...]
+    code: str | None
+
+    @property
+    def is_doubtful(self) -> bool:
+        """
+        Return whether another try may cost money that this one has cost already, or will be refused again.
+        """
+        return self.code in _DOUBTFUL
+
+    def path(self, name: str) -> str:
+        """
+        Return a name with the group's folder before it.
+        """
+        return f"{self.folder}/{name}" if self.folder else name
+
+    def suffix(self, name: str) -> str:
+        """
+        Return what follows the stem in a name of the group's.
+        """
+        is_plain = name.startswith(self.stem)
+        return name[len(self.stem) :] if is_plain else parse(name).suffix
+
+    def calls(self) -> set[str]:
+        """
+        Return every way to name the group: by its stem or a file, as they are or as they are shown.
+        """
+        own = {self.path(name) for name in (self.stem, *self.names)}
+        return own | {escaped(each) for each in own} | {shown(each) for each in own}
+
+
+def groups_in(
+    folder: str, names: Iterable[str], records: Mapping[str, Mapping[str, Any]]
+) -> list[Group]:
+    """
+    Return the groups of one folder of `error/`, by their stems. `records` are the documents by file name.
+    """
+    stems = {name.removesuffix(RECORD): name for name in records}
+    found: dict[str, list[str]] = {}
+    for name in names:
+        stem = _owner(name, stems) or parse(name).family
+        found.setdefault(stem, []).append(name)
+    made = (
+        _group(folder, stem, mine, records.get(stems.get(stem, ""), {}))
+        for stem, mine in sorted(found.items())
+    )
+    return [group for group in made if any(_is_original(each) for each in group.names)]
+
+
+def select(groups: Sequence[Group], wish: str) -> list[Group]:
+    """
+    Return the groups that a person means: by path, by a pattern, or by a name in any one folder.
+    """
+    wish = wish.removeprefix("./").removeprefix("error/").rstrip("/")
+    exact = [group for group in groups if wish in group.calls()]
+    if exact:
+        return exact
+    if any(sign in wish for sign in "*?["):
+        return [g for g in groups if any(fnmatch.fnmatchcase(call, wish) for call in g.calls())]
+    below = [g for g in groups if any(call.rpartition("/")[2] == wish for call in g.calls())]
+    return below if len(below) == 1 else []
+
+
+def may_join(group: Group, stem: str, there: Collection[str]) -> bool:
+    """
+    Return whether a group may take that stem where those names of its family lie already.
+
+    A prompt that waits for its image may be joined, and what an earlier return left; an image may not.
+    """
+    if not there:
+        return True
+    own = {stem + group.suffix(name) for name in group.names}
+    if own & set(there):
+        return False
+    bundles = pair(map(parse, {*own, *there}))
+    had_fault = any(bundle.fault for bundle in pair(map(parse, own)))
+    has_image = any(parse(name).kind is Kind.IMAGE for name in there)
+    is_one = len(bundles) == 1 and (bundles[0].fault is None or had_fault)
+    return is_one and not has_image
+
+
+def _owner(name: str, stems: Mapping[str, str]) -> str | None:
+    """
+    Return the stem of the record that a file belongs to: the longest that its name begins with.
+    """
+    mine = (stem for stem in stems if name.startswith(f"{stem}."))
+    return max(mine, key=len, default=None)
+
+
+def _group(folder: str, stem: str, names: Iterable[str], record: Mapping[str, Any]) -> Group:
+    request = record.get("request")
+    images = request.get("images") if isinstance(request, Mapping) else None
+    ends = {str(image).rpartition(".")[2].lower() for image in images or ()}
+    parsed = [parse(name) for name in names]
+    returned = [each for each in parsed if _returns(each, ends)]
+    returned.sort(key=lambda each: (_rank(each), each.name))
+    first = stem if record else next((each.stem for each in returned), stem)
+    name, error = record.get("name"), record.get("error")
+    is_plain = isinstance(name, str) and "name_hex" not in record and "/" not in name
+    return Group(
+        folder=folder,
+        stem=first,
+        wanted=str(name) if is_plain and name else first,
+        names=tuple(each.name for each in returned if normal(each.name).startswith(normal(first))),
+        code=error.get("code") if isinstance(error, Mapping) else None,
+    )
+
+
+def _returns(named: Named, image_ends: Collection[str]) -> bool:
+    match named.kind:
+        case Kind.OTHER:
+            return named.name.lower().endswith(_STRUCTURED)
+        case Kind.FOREIGN_PICTURE:
+            return named.target in image_ends
+        case Kind.FOLDER_PROMPT:
+            return False
+        case _:
+            return True
+
+
+def _rank(named: Named) -> int:
+    return _LAST.index(named.kind) + 1 if named.kind in _LAST else 0
+
+
+def _is_original(name: str) -> bool:
+    return not name.endswith((RECORD, REASON))
