@@ -143,7 +143,6 @@ PRIVATE = [
     ("underscore", "_edit.toml\n"),
     ("underscore", "_"),
     ("dot", ".photo.jpg"),
-    ("dot", ".retouchd-1a2b-0"),
     ("dot", "."),
 ]
 CASES = [

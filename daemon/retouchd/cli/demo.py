@@ -20,7 +20,8 @@ from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
 from retouchd.cli.compose import settings_of
 from retouchd.cli.init import folders_below
-from retouchd.cli.running import drain, served
+from retouchd.cli.progress import drain
+from retouchd.cli.running import served
 from retouchd.config import SANDBOX, Config, EndpointSection, FoldersSection, IntakeSection
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon
@@ -134,7 +135,7 @@ async def _work(root: Path) -> None:
     if settings is None:
         raise ConfigurationError(problems)
     async with served(settings) as ready:
-        await drain(Daemon(ready, SystemClock()), is_watched=sys.stderr.isatty())
+        await drain(Daemon(ready, SystemClock()), ready.folders, is_watched=sys.stderr.isatty())
 
 
 def _table(folders: Folders, lines: list[dict[str, Any]]) -> Table:

@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from retouchd import logs
 from retouchd.adapters.board import Board
 from retouchd.cli.compose import settings_from
+from retouchd.cli.progress import drain
 from retouchd.config import SANDBOX
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon, Ending
@@ -26,7 +26,6 @@ from retouchd.errors import ConfigurationError
 from retouchd.rules.naming import shown
 
 UNAVAILABLE = 75
-_BEAT_SECONDS = 0.1
 
 
 def run(path: Path | None) -> None:
@@ -62,7 +61,7 @@ async def _once(settings: Settings, *, is_watched: bool) -> int:
         daemon = Daemon(ready, SystemClock())
         _listen(daemon)
         async with reporting(daemon.report, Board(settings.folders.work)):
-            ending = await drain(daemon, is_watched=is_watched)
+            ending = await drain(daemon, settings.folders, is_watched=is_watched)
     _summary(daemon, ending, settings, await daemon.waiting())
     if ending is Ending.UNAVAILABLE:
         return UNAVAILABLE
@@ -85,36 +84,6 @@ async def served(settings: Settings) -> AsyncIterator[Settings]:
 
     async with serve(build_app()) as url:
         yield replace(settings, endpoint=replace(settings.endpoint, base_url=url))
-
-
-async def drain(daemon: Daemon, *, is_watched: bool) -> Ending:
-    """
-    Run a daemon until its inbox is drained, with a progress bar if somebody watches.
-    """
-    if not is_watched:
-        return await daemon.run(until_drained=True)
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    ) as progress:
-        task = progress.add_task("looking at the inbox", total=None)
-        async with asyncio.TaskGroup() as tasks:
-            work = tasks.create_task(daemon.run(until_drained=True))
-            while not work.done():
-                over = sum(daemon.ends.values())
-                left = daemon.jobs + daemon.ready
-                progress.update(
-                    task,
-                    description=f"{over} finished, {daemon.jobs} in work",
-                    completed=over,
-                    total=over + left or None,
-                )
-                await asyncio.wait([work], timeout=_BEAT_SECONDS)
-    return work.result()
 
 
 def _listen(daemon: Daemon) -> None:
