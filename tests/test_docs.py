@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from retouchd.cli.main import app
 from retouchd.config import Config
-from retouchd.errors import ConfigurationError, JobCode, WorkFolderHeld
+from retouchd.errors import ConfigurationError, JobCode, NotRunning, WorkFolderHeld, WrongUsage
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -88,8 +88,9 @@ def test_the_readme_names_every_exit_code() -> None:
     """
     named = {int(code) for code in re.findall(r"^\| (\d+) \|", section("Commands"), re.MULTILINE)}
 
-    assert named == {0, 1, 2, 73, 75, 78}
-    assert {ConfigurationError.exit_code, WorkFolderHeld.exit_code} <= named
+    assert named == {0, 1, 2, 3, 73, 75, 78}
+    ends = (ConfigurationError, WorkFolderHeld, WrongUsage, NotRunning)
+    assert {each.exit_code for each in ends} <= named
 
 
 def test_the_readme_names_files_that_are_there() -> None:

@@ -60,6 +60,12 @@ class Folders:
         ]
         return found or _unmovable(self.inbox, self.work)
 
+    def unwritable(self) -> list[str]:
+        """
+        Return a sentence for each folder in which, tried with a file of our own, nothing can be written.
+        """
+        return [problem for key, path in self.items() if (problem := _unwritable(key, path))]
+
     def inbox_problem(self) -> str:
         """
         Return why nothing can be claimed from the inbox, empty if it can.
@@ -73,6 +79,17 @@ def _unusable(key: str, path: Path) -> str | None:
         return f"{key}: {path} is not there. Make it, or run `retouchd init`."
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         return f"{key}: {path} may not be read and written by this user. Change its owner or mode."
+    return None
+
+
+def _unwritable(key: str, path: Path) -> str | None:
+    probe = path / f".retouchd-probe-{secrets.token_hex(4)}"
+    try:
+        probe.write_bytes(b"x")
+    except OSError as error:
+        return f"{key}: nothing can be written into {path}: {error.strerror}."
+    finally:
+        probe.unlink(missing_ok=True)
     return None
 
 

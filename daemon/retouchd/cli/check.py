@@ -3,52 +3,29 @@
 """
 
 import asyncio
-import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from retouchd.adapters.edits import EditsClient, NoAnswer, NotSent
+from retouchd.adapters.filesystems import filesystem_of
 from retouchd.adapters.folders import Folders
-from retouchd.cli.compose import read, settings_of, without_password
-from retouchd.cli.running import UNAVAILABLE, served
+from retouchd.cli.asking import ask_endpoint
+from retouchd.cli.compose import read, settings_of
+from retouchd.cli.findings import Finding, Mark
+from retouchd.cli.picture import SPARE_BYTES
+from retouchd.cli.running import served
+from retouchd.config import find
 from retouchd.engine.settings import Settings
 from retouchd.engine.watching import try_out
 from retouchd.errors import ConfigurationError
 from retouchd.rules.naming import shown
 from retouchd.rules.watching import Mode
-
-_SPARE_BYTES = 1 << 30
-
-
-class Mark(StrEnum):
-    """
-    How a check came out.
-    """
-
-    OK = "ok"
-    WARNING = "look"
-    FAULT = "FAULT"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """
-    One thing looked at: what, how it came out, a sentence on it, and the exit code if it is a fault.
-    """
-
-    what: str
-    mark: Mark
-    text: str
-    exit_code: int = ConfigurationError.exit_code
 
 
 def check(path: Path | None) -> int:
@@ -56,7 +33,7 @@ def check(path: Path | None) -> int:
     Print a table of findings; return 0, 78 for a fault here, 75 for one of the endpoint's.
     """
     findings = asyncio.run(_look(path))
-    table = Table("what", "", "finding", show_edge=False)
+    table = Table("what", "", "finding", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     colours = {Mark.OK: "green", Mark.WARNING: "yellow", Mark.FAULT: "bold red"}
     for each in findings:
         mark = Text(each.mark, style=colours[each.mark])
@@ -70,41 +47,65 @@ async def _look(path: Path | None) -> list[Finding]:
     try:
         config, start, problems = read(path)
         settings, more = settings_of(config, start) if config else (None, [])
-        findings = [*_configuration([*problems, *more])]
+        findings = [*_configuration(find(path), [*problems, *more])]
         if settings is None:
             return findings
-        findings += [*_folders(settings.folders), *_room(settings.folders), *_watches(settings)]
+        findings += [*_folders(settings.folders), *_disks(settings.folders), *_watches(settings)]
         async with served(settings) as ready:
-            return [*findings, *await _endpoint(ready)]
+            return [*findings, *await ask_endpoint(ready)]
     except ConfigurationError as error:
         return [Finding("configuration", Mark.FAULT, problem) for problem in error.problems]
 
 
-def _configuration(problems: list[str]) -> Iterator[Finding]:
+def _configuration(file: Path | None, problems: list[str]) -> Iterator[Finding]:
     for problem in problems:
         yield Finding("configuration", Mark.FAULT, problem)
     if not problems:
-        yield Finding("configuration", Mark.OK, "every key is known and valid")
+        where = str(file.absolute()) if file else "the environment alone"
+        yield Finding("configuration", Mark.OK, f"{where}: every key is known and valid")
 
 
 def _folders(folders: Folders) -> Iterator[Finding]:
+    """
+    Look at each folder; that files can be made, and renamed from the inbox into work, is really tried.
+    """
     problems = folders.problems()
-    for problem in problems:
+    broken = list(problems or folders.unwritable())
+    for problem in broken:
         yield Finding("folders", Mark.FAULT, problem)
-    if not problems:
-        for key, place in folders.items():
-            yield Finding(key, Mark.OK, str(place))
-        for key, place in folders.items():
-            if place == folders.inbox and place.stat().st_mode & 0o1000 and os.geteuid():
-                text = f"{place} is sticky: files of other users cannot be taken. chmod -t {place}"
-                yield Finding(key, Mark.WARNING, text)
-
-
-def _room(folders: Folders) -> Iterator[Finding]:
+    if problems:
+        return
     for key, place in folders.items():
-        if place.is_dir() and (free := shutil.disk_usage(place).free) < _SPARE_BYTES:
-            text = f"only {free / 1e6:.0f} MB are free on the disk of {place}"
-            yield Finding(key, Mark.WARNING, text)
+        yield Finding(key, Mark.OK, str(place))
+    if folders.inbox.stat().st_mode & stat.S_ISVTX and os.geteuid():
+        text = (
+            f"{folders.inbox} is sticky: files of other users cannot be taken. "
+            f"chmod -t {folders.inbox}"
+        )
+        yield Finding("folders.inbox", Mark.WARNING, text)
+    if not broken:
+        text = "all five can be written; files of the inbox can be renamed into work (tried)"
+        yield Finding("permissions", Mark.OK, text)
+
+
+def _disks(folders: Folders) -> Iterator[Finding]:
+    """
+    Say what the folders lie on and how much room is there, folders of one disk together.
+    """
+    disks: dict[tuple[int, str], list[tuple[str, Path]]] = {}
+    for key, place in folders.items():
+        if place.is_dir():
+            kind = filesystem_of(place) or "unknown"
+            name = key.partition(".")[2]
+            disks.setdefault((place.stat().st_dev, kind), []).append((name, place))
+    for (_, kind), places in disks.items():
+        free = shutil.disk_usage(places[0][1]).free
+        names = ", ".join(name for name, _ in places)
+        if free < SPARE_BYTES:
+            text = f"only {free / 1e6:.0f} MB are free on the disk of {places[0][1]} ({kind})"
+            yield Finding("disk", Mark.WARNING, f"{text}: {names}")
+        else:
+            yield Finding("disk", Mark.OK, f"{kind}, {free / 1e9:.1f} GB free: {names}")
 
 
 def _watches(settings: Settings) -> Iterator[Finding]:
@@ -138,41 +139,3 @@ def _watches_left(settings: Settings, text: str) -> Finding:
         text += " in all: raise fs.inotify.max_user_watches before they run out"
         return Finding("watching", Mark.WARNING, text)
     return Finding("watching", Mark.OK, text)
-
-
-async def _endpoint(settings: Settings) -> list[Finding]:
-    where = without_password(settings.endpoint.base_url)
-    try:
-        async with EditsClient(settings.endpoint) as client:
-            head, body = await client.models()
-    except (NotSent, NoAnswer) as error:
-        text = f"{where} cannot be reached: {error} Check endpoint.base_url and the network."
-        return [Finding("endpoint", Mark.FAULT, text, UNAVAILABLE)]
-    if head.status in (401, 403):
-        text = f"{where} refuses the key (HTTP {head.status}). Check endpoint.api_key."
-        return [Finding("endpoint", Mark.FAULT, text, UNAVAILABLE)]
-    if head.status != 200:
-        text = f"{where} has no list of models (HTTP {head.status}); edits may work all the same"
-        return [Finding("endpoint", Mark.WARNING, text)]
-    return [Finding("endpoint", Mark.OK, f"{where} answers"), _model(settings.edit.model, body)]
-
-
-def _model(wanted: str, body: bytes) -> Finding:
-    models = _listed(body)
-    if wanted not in models:
-        text = (
-            f"the endpoint does not list {wanted}; it has {', '.join(sorted(models)[:8]) or 'none'}"
-        )
-        return Finding("edit.model", Mark.WARNING, text)
-    if end := models[wanted].get("shutdown_date"):
-        text = f"{wanted} is to be shut down on {end}; choose another model before"
-        return Finding("edit.model", Mark.WARNING, text)
-    return Finding("edit.model", Mark.OK, f"{wanted} is there")
-
-
-def _listed(body: bytes) -> dict[str, dict[str, Any]]:
-    try:
-        found = json.loads(body)["data"]
-        return {each["id"]: each for each in found}
-    except (ValueError, KeyError, TypeError):
-        return {}

@@ -1,0 +1,69 @@
+"""
+What the endpoint says when it is asked for its models: whether it is there, takes the key, has the model.
+"""
+
+import datetime as dt
+import json
+from typing import Any
+
+from retouchd.adapters.edits import EditsClient, NoAnswer, NotSent
+from retouchd.cli.compose import without_password
+from retouchd.cli.findings import Finding, Mark
+from retouchd.cli.running import UNAVAILABLE
+from retouchd.engine.settings import Settings
+
+
+async def ask_endpoint(settings: Settings) -> list[Finding]:
+    """
+    Ask the endpoint for its models, with the key.
+    """
+    where = without_password(settings.endpoint.base_url)
+    try:
+        async with EditsClient(settings.endpoint) as client:
+            head, body = await client.models()
+    except (NotSent, NoAnswer) as error:
+        text = f"{where} cannot be reached: {error} Check endpoint.base_url and the network."
+        return [Finding("endpoint", Mark.FAULT, text, UNAVAILABLE)]
+    if head.status in (401, 403):
+        text = f"{where} refuses the key (HTTP {head.status}). Check endpoint.api_key."
+        return [Finding("endpoint", Mark.FAULT, text, UNAVAILABLE)]
+    if head.status != 200:
+        text = f"{where} has no list of models (HTTP {head.status}); edits may work all the same"
+        return [Finding("endpoint", Mark.WARNING, text)]
+    today = dt.datetime.now(dt.UTC).date()
+    key = "takes the key" if settings.endpoint.api_key else "asks for no key"
+    return [
+        Finding("endpoint", Mark.OK, f"{where} answers and {key}"),
+        _model(settings.edit.model, body, today),
+    ]
+
+
+def _model(wanted: str, body: bytes, today: dt.date) -> Finding:
+    models = _listed(body)
+    if wanted not in models:
+        text = (
+            f"the endpoint does not list {wanted}; it has {', '.join(sorted(models)[:8]) or 'none'}"
+        )
+        return Finding("edit.model", Mark.WARNING, text)
+    if end := models[wanted].get("shutdown_date"):
+        text = f"{wanted} {_ending(str(end), today)}"
+        return Finding("edit.model", Mark.WARNING, text)
+    return Finding("edit.model", Mark.OK, f"{wanted} is there")
+
+
+def _listed(body: bytes) -> dict[str, dict[str, Any]]:
+    try:
+        found = json.loads(body)["data"]
+        return {each["id"]: each for each in found}
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _ending(end: str, today: dt.date) -> str:
+    try:
+        days = (dt.date.fromisoformat(end[:10]) - today).days
+    except ValueError:
+        return f"is to be shut down ({end}); choose another model before"
+    if days < 0:
+        return f"was shut down on {end}; choose another model"
+    return f"is to be shut down on {end}, in {days} days; choose another model before"
