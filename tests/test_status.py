@@ -1,0 +1,257 @@
+"""
+`retouchd status`: how things stand, with a daemon and without, for people and for programs.
+"""
+
+import json
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from process import RETOUCHD, Running, Station, open_station
+
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Station]:
+    with open_station(tmp_path) as station:
+        yield station
+
+
+def look(station: Station) -> tuple[int, dict[str, Any]]:
+    """
+    Return the exit code of `status --json` and what it says.
+    """
+    code, running = station.call("status", "--json")
+    assert running.err == ""
+    body: dict[str, Any] = json.loads(running.out)
+    return code, body
+
+
+def until(station: Station, daemon: Running, key: str) -> tuple[int, dict[str, Any]]:
+    """
+    Wait until a field says something.
+    """
+    found: list[tuple[int, dict[str, Any]]] = []
+
+    def says() -> bool:
+        found.append(look(station))
+        return bool(found[-1][1][key])
+
+    daemon.until(says)
+    return found[-1]
+
+
+def test_the_readme_names_every_field(station: Station) -> None:
+    """
+    The table has the fields of the document and no other.
+    """
+    table = README.partition("### `status --json`")[2].partition("\n## ")[0]
+    named = [
+        name
+        for cell in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
+        for name in re.findall(r"`([a-z_]+)`", cell)
+    ]
+
+    _, body = look(station)
+
+    assert sorted(named) == sorted(body)
+
+
+def test_without_a_daemon(station: Station) -> None:
+    """
+    3, and what waits is told all the same; nothing is changed.
+    """
+    station.drop("猫.png")
+    station.drop("two\nlines.png", prompt=None)
+    before = sorted(path.name for path in station.folders.work.iterdir())
+
+    code, body = look(station)
+    plain, running = station.call("status")
+
+    assert (code, plain) == (3, 3)
+    assert (body["state"], body["pid"], body["paused"]) == ("stopped", None, None)
+    waiting = {each["name"]: each["reason"] for each in body["waiting"]}
+    assert "waits for its prompt" in waiting["two\nlines.png"]
+    assert "not running" in running.out
+    assert "two\\nlines.png" in running.out
+    assert sorted(path.name for path in station.folders.work.iterdir()) == before
+
+
+def test_a_healthy_daemon(station: Station) -> None:
+    """
+    0; what it did today is counted, and what it cost is not known.
+    """
+    daemon = station.start("run").ready()
+    station.drop("猫.png")
+    daemon.until(lambda: daemon.events("job.done"))
+
+    code, body = until(station, daemon, "started_at")
+    plain, running = station.call("status")
+
+    assert (code, plain) == (0, 0), body["attention"]
+    assert body["pid"] == daemon.process.pid
+    assert body["today"] == {"done": 1, "failed": 0, "cost_usd": 0.0, "cost_unknown": 1}
+    assert (body["waiting"], body["in_flight"], body["in_error"]) == ([], [], 0)
+    assert body["watch"]["mode"] == "inotify"
+    assert "running since" in running.out
+    assert "1 done, 0 failed, spend unknown" in running.out
+    assert daemon.end(signal.SIGTERM) == 0
+    assert look(station)[0] == 3
+
+
+def test_a_job_on_its_way(station: Station) -> None:
+    """
+    It is in flight with its name and state while the endpoint takes its time.
+    """
+    endpoint = station.endpoint("latency=30")
+    station.configure(endpoint={"base_url": endpoint.url})
+    daemon = station.start("run").ready()
+    station.drop("鞋/红.png")
+    daemon.until(lambda: daemon.events("request.sent"))
+
+    code, body = look(station)
+
+    assert code == 0
+    (job,) = body["in_flight"]
+    assert (job["folder"], job["name"], job["attempt"]) == ("鞋", "红.png", 1)
+    assert (job["state"], job["reason"]) == ("asking", "sent, no answer yet")
+
+
+def test_a_pause_needs_attention(station: Station) -> None:
+    """
+    1, with the cause and when it is asked again.
+    """
+    endpoint = station.run(RETOUCHD, "sandbox", "--port", "0", "--key", "sk-right")
+    endpoint.until(lambda: "endpoint.api_key" in endpoint.out)
+    url = re.search(r"http://\S+/v1", endpoint.out)
+    assert url is not None
+    station.configure(endpoint={"base_url": url[0], "api_key": "sk-wrong"})
+    daemon = station.start("run").ready()
+    station.drop("cat.png")
+
+    code, body = until(station, daemon, "paused")
+    _, running = station.call("status")
+
+    assert code == 1
+    assert (body["state"], body["paused"]["cause"]) == ("paused", "account")
+    assert body["paused"]["next_probe"] > body["paused"]["since"]
+    assert "paused" in running.out
+    assert "API key" in running.out
+
+
+def test_files_that_a_folder_prompt_holds(station: Station) -> None:
+    """
+    1; each file says why it waits, in the daemon's words.
+    """
+    (station.folders.inbox / "_prompt.txt").write_bytes(b"\xff\xfe\x00\xd8bad")
+    station.drop("cat.png", prompt=None)
+    daemon = station.start("run").ready()
+
+    daemon.until(lambda: daemon.events("file.held"))
+    code, body = until(station, daemon, "attention")
+
+    assert code == 1
+    reasons = {each["name"]: each["reason"] for each in body["waiting"]}
+    assert "_prompt.txt" in reasons["cat.png"]
+    assert any("cat.png" in sentence for sentence in body["attention"])
+
+
+def test_failed_today_until_it_is_taken_back(station: Station) -> None:
+    """
+    A picture in error/ needs attention as long as it lies there.
+    """
+    station.drop("cat.png", prompt=" ")
+    station.call("once")
+    _, before = look(station)
+    station.call("retry", "cat")
+    _, after = look(station)
+
+    assert before["today"]["failed"] == 1
+    assert any("retouchd retry" in sentence for sentence in before["attention"])
+    assert (before["in_error"], after["in_error"]) == (1, 0)
+    assert after["attention"] == []
+
+
+def test_a_daemon_without_a_sign_of_life(station: Station) -> None:
+    """
+    1 and `hung`, where it holds the lock but has said nothing for minutes.
+    """
+    daemon = station.start("run").ready()
+    notice = station.folders.work / "status.json"
+    daemon.until(notice.exists)
+    daemon.tell(signal.SIGSTOP)
+    os.utime(notice, (1, 1))
+
+    code, body = look(station)
+    daemon.tell(signal.SIGCONT)
+
+    assert (code, body["state"]) == (1, "hung")
+    assert any("sign of life" in sentence for sentence in body["attention"])
+
+
+def test_a_damaged_notice_and_history(station: Station) -> None:
+    """
+    What cannot be read is passed over; the rest is told.
+    """
+    station.drop("cat.png")
+    station.call("once")
+    (station.folders.work / "status.json").write_bytes(b"\0" * 100)
+    with (station.folders.work / "history.jsonl").open("ab") as file:
+        file.write(b'{"id": "torn')
+
+    code, body = look(station)
+
+    assert code == 3
+    assert body["today"]["done"] == 1
+
+
+def test_asking_does_not_keep_a_daemon_from_starting(station: Station) -> None:
+    """
+    Whoever asks for the holder has the lock for a moment only; a daemon that starts then waits for it.
+    """
+    asking = [station.start("status", "--json") for _ in range(4)]
+    daemon = station.start("run").ready()
+
+    assert {each.end() for each in asking} <= {0, 3}
+    assert daemon.process.poll() is None
+
+
+def test_a_dry_run_touches_nothing(station: Station) -> None:
+    """
+    0 beside a running daemon's lock or without folders made: the table shows what would be sent where.
+    """
+    station.configure(intake={"settle_seconds": 0}, edit={"size": "1024x1024"})
+    station.drop("鞋/红.png", prompt="改成蓝色")
+    station.drop("lone.png", prompt=None)
+    before = station.originals()
+
+    code, running = station.call("once", "--dry-run")
+
+    assert code == 0, running.err
+    for text in ("鞋/红.png", "改成蓝色", "gpt-image-2", "size=1024x1024", "outbox/鞋/红"):
+        assert text in running.out, text
+    assert "waits: lone.png: waits for its prompt" in running.out
+    assert "1 would be sent (cost unknown), 0 would go to error/" in running.out
+    assert station.originals() == before
+    assert list(station.folders.work.iterdir()) == []
+
+
+def test_a_dry_run_tells_what_would_fail(station: Station) -> None:
+    """
+    1, with the sentence that would stand in error/.
+    """
+    station.configure(intake={"settle_seconds": 0})
+    station.drop("cat.png", prompt=" ")
+    station.drop("two\nlines.png")
+
+    code, running = station.call("once", "--dry-run")
+
+    assert code == 1
+    assert "would go to error/: cat.png: cat.txt holds no text" in running.out
+    assert "two\\nlines.png" in running.out
