@@ -3,7 +3,6 @@ How things stand, for an operator who looks twice a week.
 """
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Iterator
 
 from rich.console import Console
@@ -14,6 +13,7 @@ from retouchd.cli.picture import Picture, State
 from retouchd.rules.naming import shown
 
 _MOST_NAMED = 5
+_MOST_REASONS = 10
 _STYLES = {
     State.RUNNING: ("green", "running"),
     State.PAUSED: ("bold yellow", "paused"),
@@ -100,16 +100,20 @@ def _waiting(found: Picture) -> Text:
     """
     if not found.waiting:
         return Text("empty", style="dim")
-    counts = Counter(_kind(each["reason"]) for each in found.waiting)
+    groups: dict[str, list[dict[str, str]]] = {}
+    for each in found.waiting:
+        groups.setdefault(_kind(each["reason"]), []).append(each)
+    ranked = sorted(groups.items(), key=lambda group: -len(group[1]))
     lines = Text()
-    for reason, count in counts.most_common():
-        files = [each for each in found.waiting if _kind(each["reason"]) == reason]
+    for reason, files in ranked[:_MOST_REASONS]:
         names = [
             shown("/".join(p for p in (f["folder"], f["name"]) if p)) for f in files[:_MOST_NAMED]
         ]
-        more = f", and {count - len(names)} more" if count > len(names) else ""
-        lines.append(f"{_counted(count, 'file')}: {shown(reason)}\n")
+        more = f", and {len(files) - len(names):,} more" if len(files) > len(names) else ""
+        lines.append(f"{_counted(len(files), 'file')}: {shown(reason)}\n")
         lines.append(f"  {', '.join(names)}{more}\n", style="dim")
+    if rest := sum(len(files) for _, files in ranked[_MOST_REASONS:]):
+        lines.append(f"{_counted(rest, 'file')} for other reasons: see `retouchd status --json`\n")
     lines.rstrip()
     return lines
 

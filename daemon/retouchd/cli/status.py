@@ -21,8 +21,8 @@ def status(config: Path | None, *, as_json: bool) -> int:
     _, settings = settings_only(config)
     found = picture(settings)
     if as_json:
-        json.dump(found.document(), sys.stdout, ensure_ascii=False, indent=2)
-        sys.stdout.write("\n")
+        text = json.dumps(found.document(), ensure_ascii=False, indent=2) + "\n"
+        sys.stdout.buffer.write(text.encode())
     else:
         show(found)
     return found.exit_code
