@@ -786,6 +786,22 @@ async def test_a_fault_nobody_foresaw_costs_one_turn(
     assert len(ringing.events("intake.crashed")) == 1
 
 
+async def test_a_fault_nobody_foresaw_in_a_claim_loses_no_bundle(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A bundle that was ready when the error came is ready again a little later.
+    """
+    world.drop("cat.png")
+    # Scans look through scandir: the first lstat is the claim's own.
+    monkeypatch.setattr(inbox, "os", Failing())
+
+    async with world.running():
+        await world.until(lambda: world.tree("outbox") == ["cat.png"], within=HOUR)
+
+    assert len(world.events("intake.crashed")) == 1
+
+
 class Failing:
     """
     The system as it never was seen: the first look at a file ends in an error of another kind.

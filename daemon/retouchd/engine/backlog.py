@@ -22,6 +22,9 @@ from retouchd.rules.readiness import (
 )
 from retouchd.rules.settling import Patience, Sight
 
+READY = "ready"
+"""The reason of what waits for nothing but room."""
+
 _UNKNOWN = "left alone: no image or sidecar by its name"
 _SPARED = "an earlier job; with a prompt of its own it is taken too"
 
@@ -132,7 +135,7 @@ class Backlog:
             for family in self.sightings.families(folder):
                 for candidate in self.candidates((folder, family), now):
                     state = candidate.state
-                    reason = "ready" if isinstance(state, Ready) else state.reason
+                    reason = READY if isinstance(state, Ready) else state.reason
                     reasons |= dict.fromkeys((each.name for each in candidate.bundle.files), reason)
             reasons |= {
                 name: f"left alone: {left.reason}"

@@ -10,12 +10,14 @@ from retouchd.adapters.edits import EditsClient
 from retouchd.adapters.history import History
 from retouchd.adapters.spool import Spool
 from retouchd.engine.attempts import Attempts
+from retouchd.engine.claiming import Claimer
 from retouchd.engine.clock import Clock
 from retouchd.engine.deciding import Decider
 from retouchd.engine.gate import Gate
 from retouchd.engine.gathering import Gatherer
 from retouchd.engine.intake import Intake
 from retouchd.engine.judging import Judge
+from retouchd.engine.looking import Looker
 from retouchd.engine.pipeline import Pipeline
 from retouchd.engine.prober import Prober
 from retouchd.engine.reading import Reader
@@ -117,15 +119,25 @@ class Crew:
         )
 
     def _intake(self, settings: Settings, clock: Clock) -> Intake:
-        backlog = backlog_of(settings)
-        reader = Reader(inbox=self._inbox, text_encoding=settings.text_encoding)
+        inbox, backlog = self._inbox, backlog_of(settings)
+        reader = Reader(inbox=inbox, text_encoding=settings.text_encoding)
+        decider = Decider(inbox=inbox, reader=reader, backlog=backlog)
+        looker = Looker(inbox=inbox, sightings=backlog.sightings, decider=decider, clock=clock)
         return Intake(
-            inbox=self._inbox,
             backlog=backlog,
-            decider=Decider(inbox=self._inbox, reader=reader, backlog=backlog),
-            framer=framer_of(settings, self._inbox, self._preparer),
-            spool=self.spool,
-            patience=settings.patience,
+            looker=looker,
+            decider=decider,
+            claimer=Claimer(
+                inbox=inbox,
+                backlog=backlog,
+                looker=looker,
+                decider=decider,
+                framer=framer_of(settings, inbox, self._preparer),
+                spool=self.spool,
+                patience=settings.patience,
+                retry_seconds=settings.rescan_seconds,
+                clock=clock,
+            ),
             rescan_seconds=settings.rescan_seconds,
             clock=clock,
             has_room=self._may_claim,

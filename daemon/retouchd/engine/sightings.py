@@ -136,6 +136,12 @@ class Sightings:
         place = self._folders.get(key[0])
         return list(place.families.get(key[1], ())) if place else []
 
+    def knows(self, folder: str, name: str) -> bool:
+        """
+        Return whether a file was there when it was last looked at.
+        """
+        return folder in self._folders and name in self._folders[folder].sights
+
     def sight(self, folder: str, name: str) -> Sight:
         """
         Return the sight of a file that was seen.

@@ -15,7 +15,6 @@ from retouchd.rules.naming import REASON, RECORD, escaped, shown
 from retouchd.rules.pairing import pair
 
 _LAST = (Kind.MASK, Kind.RECORD, Kind.REASON, Kind.FOREIGN_PICTURE, Kind.IMAGE)
-_STRUCTURED = (".toml", ".json", ".yaml", ".yml")
 _DOUBTFUL = ("in_doubt", "bad_response", "content_policy")
 
 
@@ -141,11 +140,9 @@ def _group(folder: str, stem: str, names: Iterable[str], record: Mapping[str, An
 
 def _returns(named: Named, image_ends: Collection[str]) -> bool:
     match named.kind:
-        case Kind.OTHER:
-            return named.name.lower().endswith(_STRUCTURED)
         case Kind.FOREIGN_PICTURE:
             return named.target in image_ends
-        case Kind.FOLDER_PROMPT:
+        case Kind.OTHER | Kind.FOLDER_PROMPT | Kind.FOLDER_EDIT:
             return False
         case _:
             return True

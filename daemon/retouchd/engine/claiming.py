@@ -1,0 +1,163 @@
+"""
+The claim of what is ready: looked at once more, framed, and renamed out of the inbox. All of it blocks.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from retouchd.adapters import images
+from retouchd.adapters.inbox import Inbox
+from retouchd.adapters.spool import Spool
+from retouchd.engine.backlog import Backlog, Candidate
+from retouchd.engine.clock import Clock
+from retouchd.engine.deciding import Decider
+from retouchd.engine.framing import Framer, HeldError
+from retouchd.engine.looking import Looker
+from retouchd.engine.sightings import Key
+from retouchd.logs import logger
+from retouchd.rules.job import Job
+from retouchd.rules.names import partners
+from retouchd.rules.phase import Phase
+from retouchd.rules.readiness import Ready
+from retouchd.rules.settling import Patience
+
+log = logger()
+
+
+class Claimer:
+    """
+    Makes jobs of ready families; what cannot be claimed is held where it lies, with the reason.
+    """
+
+    def __init__(
+        self,
+        *,
+        inbox: Inbox,
+        backlog: Backlog,
+        looker: Looker,
+        decider: Decider,
+        framer: Framer,
+        spool: Spool,
+        patience: Patience,
+        retry_seconds: float,
+        clock: Clock,
+    ) -> None:
+        self._inbox = inbox
+        self._backlog = backlog
+        self._sightings = backlog.sightings
+        self._looker = looker
+        self._decider = decider
+        self._framer = framer
+        self._spool = spool
+        self._patience = patience
+        self._retry_seconds = retry_seconds
+        self._clock = clock
+        self._held: dict[tuple[str, str], str] = {}
+        self._reasons: Counter[str] = Counter()
+
+    def held(self) -> Mapping[tuple[str, str], str]:
+        """
+        Return why what is ready cannot be claimed: folder and name of each bundle's first file.
+        """
+        for first in [each for each in self._held if not self._sightings.knows(*each)]:
+            self._release(first)
+        return self._held
+
+    def claim(self, key: Key) -> list[Job]:
+        """
+        Look once more at all files of a family, then claim the bundles of it that are ready.
+        """
+        folder = key[0]
+        names = self._sightings.names(key)
+        for name in dict.fromkeys([*names, *(p for each in names for p in partners(each))]):
+            self._looker.look(folder, name)
+        for source in list(self._sightings.sources(folder)):
+            self._looker.look(source.folder, source.name)
+        now = self._clock.monotonic()
+        for unread in self._decider.read(key, now):
+            self._looker.tell(*unread)
+        for candidate in self._backlog.candidates(key, now):
+            self._decider.look_at_references(candidate.surroundings.references, now)
+        ready = [c for c in self._backlog.candidates(key, now) if isinstance(c.state, Ready)]
+        jobs = [job for candidate in ready if (job := self._claim_one(key, candidate))]
+        for name in self._sightings.names(key) if jobs else ():
+            self._looker.look(folder, name)
+        return jobs
+
+    def _claim_one(self, key: Key, candidate: Candidate) -> Job | None:
+        try:
+            for named in candidate.bundle.files:
+                self._inbox.read(candidate.folder, named.name, 0)
+            if not self._is_whole(key, candidate):
+                return None
+            job = self._framer.frame(candidate, self._clock.now())
+            if not self._take(job):
+                return None
+        except HeldError as held:
+            self._hold(candidate, str(held))
+            return None
+        except FileNotFoundError:
+            return None  # Somebody took it away meanwhile.
+        except OSError as error:
+            self._hold(candidate, f"it cannot be taken: {error}")
+            self._backlog.try_later(key, self._clock.monotonic() + self._retry_seconds)
+            return None
+        self._sightings.references.spare(job.references)
+        self._release((candidate.folder, candidate.bundle.files[0].name))
+        return job
+
+    def _take(self, job: Job) -> bool:
+        """
+        Open and claim a job; return False if somebody else was faster.
+
+        A claim that fails half-way is taken back: what may not be renamed now holds the whole bundle.
+        """
+        self._spool.open(job)
+        try:
+            self._spool.claim(job)
+        except OSError:
+            if self._took_back(job):
+                raise
+            return True  # The pipeline goes on with what could not be given back either.
+        is_empty = self._spool.load(job.id).phase is Phase.EMPTY
+        if is_empty:
+            self._spool.discard(job.id)
+        return not is_empty
+
+    def _took_back(self, job: Job) -> bool:
+        try:
+            self._spool.give_back(job)
+            self._spool.discard(job.id)
+        except OSError:
+            return False
+        return True
+
+    def _is_whole(self, key: Key, candidate: Candidate) -> bool:
+        """
+        Return whether every image has its end marker, or has been quiet for long enough without one.
+        """
+        assert isinstance(candidate.state, Ready), "only a ready bundle is looked into"
+        if candidate.state.problems:
+            return True
+        for named in candidate.bundle.images:
+            sight = candidate.sights[named.name]
+            end = sight.quiet_since + self._patience.incomplete_seconds
+            path = self._inbox.root / candidate.folder / named.name
+            if self._clock.monotonic() < end and not images.whole(path):
+                self._backlog.look_again(key, end)
+                return False
+        return True
+
+    def _hold(self, candidate: Candidate, reason: str) -> None:
+        first = (candidate.folder, candidate.bundle.files[0].name)
+        if not self._reasons[reason]:  # One line for all that one fault holds.
+            log.warning("file.held", folder=first[0], name=first[1], reason=reason)
+        self._release(first)
+        self._held[first] = reason
+        self._reasons[reason] += 1
+
+    def _release(self, first: tuple[str, str]) -> None:
+        if (reason := self._held.pop(first, None)) is not None:
+            self._reasons[reason] -= 1
+            if not self._reasons[reason]:
+                del self._reasons[reason]

@@ -1,0 +1,92 @@
+"""
+Looks at the inbox: at the names that rang, or at everything below a folder.
+
+All methods block. What is found goes into the sightings; what is left alone is told once.
+"""
+
+from retouchd.adapters.bell import Ring
+from retouchd.adapters.inbox import Inbox, Left
+from retouchd.engine.clock import Clock
+from retouchd.engine.deciding import Decider
+from retouchd.engine.sightings import Sightings, is_below
+from retouchd.logs import logger
+
+log = logger()
+
+
+class Looker:
+    """
+    The one who looks.
+    """
+
+    def __init__(
+        self, *, inbox: Inbox, sightings: Sightings, decider: Decider, clock: Clock
+    ) -> None:
+        self._inbox = inbox
+        self._sightings = sightings
+        self._decider = decider
+        self._clock = clock
+        self._told: set[tuple[str, str, str]] = set()
+
+    def answer(self, rings: list[Ring]) -> None:
+        """
+        Look at each name that rang.
+        """
+        for ring in rings:
+            folder, _, name = ring.path.rpartition("/")
+            self._decider.hear(ring.path, self._clock.monotonic())
+            if ring.is_folder:
+                self.scan(ring.path)
+            elif self._inbox.takes_folder(folder):
+                self.look(folder, name, is_event=True)
+                if ring.source and self._inbox.is_temporary(ring.source.rpartition("/")[2]):
+                    self._sightings.prove(folder, name, self._clock.monotonic())
+
+    def look(self, folder: str, name: str, *, is_event: bool = False) -> None:
+        """
+        Look at one name; after an event a file is not quiet, whatever is seen of it.
+        """
+        found = self._inbox.look(folder, name)
+        now = self._clock.monotonic()
+        is_new = self._sightings.see(folder, name, found, now)
+        if is_event and not is_new:
+            self._sightings.disturb(folder, name, now)
+        if isinstance(found, Left):
+            self.tell(folder, name, found)
+
+    def scan(self, folder: str) -> None:
+        """
+        Look at a whole folder and all below it; all that is found new counts as seen at one moment.
+        """
+        began = self._clock.monotonic()
+        listings = list(self._inbox.walk(folder))
+        # The last moment: on a slow disk a file may have been written long after the first.
+        now = self._clock.monotonic()
+        seen, unread = set(), set()
+        for listing in listings:
+            seen.add(listing.folder)
+            if listing.fault is not None:
+                unread.add(listing.folder)
+                self.tell(listing.folder, "", Left(listing.fault, is_told=True))
+                continue
+            for name, signature in listing.files.items():
+                self._sightings.see(listing.folder, name, signature, now)
+            for name, left in listing.left.items():
+                self._sightings.see(listing.folder, name, left, now)
+                self.tell(listing.folder, name, left)
+            names = listing.files.keys() | listing.left.keys()
+            self._sightings.keep_only(listing.folder, set(names), began, now)
+        self._decider.look_at_references(self._sightings.references.paths(), now)
+        for gone in self._sightings.folders():
+            is_shut = gone in seen or any(is_below(gone, shut) for shut in unread)
+            if is_below(gone, folder) and not is_shut:
+                self._sightings.keep_only(gone, set(), began, now)
+
+    def tell(self, folder: str, name: str, left: Left) -> None:
+        """
+        Tell once of something that a person should hear of.
+        """
+        told = (folder, name, left.reason)
+        if left.is_told and told not in self._told:
+            self._told.add(told)
+            log.warning("file.left", folder=folder, name=name, reason=left.reason)
