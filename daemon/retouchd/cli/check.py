@@ -16,9 +16,9 @@ from rich.text import Text
 from retouchd.adapters.filesystems import filesystem_of
 from retouchd.adapters.folders import Folders
 from retouchd.cli.asking import ask_endpoint
+from retouchd.cli.attention import SPARE_BYTES
 from retouchd.cli.compose import read, settings_of
 from retouchd.cli.findings import Finding, Mark
-from retouchd.cli.picture import SPARE_BYTES
 from retouchd.cli.running import served
 from retouchd.config import find
 from retouchd.engine.settings import Settings

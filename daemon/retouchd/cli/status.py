@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from retouchd.cli.compose import settings_only
-from retouchd.cli.picture import picture
-from retouchd.cli.picture_table import show
+from retouchd.cli.inventory import overview
+from retouchd.cli.overview_table import show
 
 
 def status(config: Path | None, *, as_json: bool) -> int:
@@ -19,7 +19,7 @@ def status(config: Path | None, *, as_json: bool) -> int:
     Print how things stand; return 0 healthy, 1 needs attention, 3 not running.
     """
     _, settings = settings_only(config)
-    found = picture(settings)
+    found = overview(settings)
     if as_json:
         text = json.dumps(found.document(), ensure_ascii=False, indent=2) + "\n"
         sys.stdout.buffer.write(text.encode())

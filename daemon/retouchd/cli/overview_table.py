@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from retouchd.cli.picture import Picture, State
+from retouchd.cli.overview import Overview, State
 from retouchd.rules.naming import shown
 
 _MOST_NAMED = 5
@@ -23,7 +23,7 @@ _STYLES = {
 _READY = "waits for its turn"
 
 
-def show(found: Picture) -> None:
+def show(found: Overview) -> None:
     """
     Print it: one line for each thing in plain words, what needs a person first.
     """
@@ -42,7 +42,7 @@ def show(found: Picture) -> None:
     console.print(table)
 
 
-def _headline(found: Picture) -> Text:
+def _headline(found: Overview) -> Text:
     style, word = _STYLES[found.state]
     line = Text("retouchd ").append(word, style=style)
     if found.state is State.STOPPED:
@@ -54,7 +54,7 @@ def _headline(found: Picture) -> Text:
     return line
 
 
-def _rows(found: Picture) -> Iterator[tuple[str, Text]]:
+def _rows(found: Overview) -> Iterator[tuple[str, Text]]:
     today = found.today
     yield "today", Text(f"{today.done} done, {today.failed} failed, {_spent(found)}")
     if found.report is not None and (pause := found.report.pause):
@@ -83,7 +83,7 @@ _MODES = {
 }
 
 
-def _in_work(found: Picture) -> Text:
+def _in_work(found: Overview) -> Text:
     if not found.in_flight:
         return Text("nothing", style="dim")
     lines = []
@@ -94,7 +94,7 @@ def _in_work(found: Picture) -> Text:
     return Text("\n".join(lines))
 
 
-def _waiting(found: Picture) -> Text:
+def _waiting(found: Overview) -> Text:
     """
     Return the reasons, the most frequent first, with a few of the names.
     """
@@ -127,7 +127,7 @@ def _kind(reason: str) -> str:
     return "waits for its prompt" if reason.startswith("waits for its prompt, ") else reason
 
 
-def _spent(found: Picture) -> str:
+def _spent(found: Overview) -> str:
     today = found.today
     known = f"${today.cost_usd:.2f} spent"
     if not today.cost_unknown:
@@ -137,7 +137,7 @@ def _spent(found: Picture) -> str:
     return f"{known} and {_counted(today.cost_unknown, 'picture')} of unknown cost"
 
 
-def _room(found: Picture) -> str:
+def _room(found: Overview) -> str:
     """
     Return the free space, folders of one disk named together.
     """

@@ -6,8 +6,6 @@ import contextlib
 import datetime as dt
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +15,20 @@ from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
+from retouchd.cli.attention import attention
 from retouchd.cli.following import holder_of
+from retouchd.cli.overview import Overview, State, Today, iso
+from retouchd.engine.backlog import READY
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.reporting import SIGN_OF_LIFE_SECONDS
 from retouchd.engine.settings import Settings
 from retouchd.engine.survey import Survey
-from retouchd.errors import Blocked, NotRunning
+from retouchd.errors import Blocked
 from retouchd.rules.naming import escaped
 from retouchd.rules.phase import Phase
 from retouchd.rules.report import Report
 
-VERSION = 1
 HUNG_SECONDS = 4 * SIGN_OF_LIFE_SECONDS
-SPARE_BYTES = 1 << 30
 
 _DOING = {
     Phase.EMPTY: "being claimed",
@@ -45,100 +44,7 @@ _DOING = {
 }
 
 
-class State(StrEnum):
-    """
-    What can be said of the daemon as a whole.
-    """
-
-    RUNNING = "running"
-    PAUSED = "paused"
-    HUNG = "hung"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Today:
-    """
-    What ended since local midnight. `cost_usd` adds up what is known; `cost_unknown` jobs had no known cost.
-
-    `failed_left` of the failed ones still lie in `error/`.
-    """
-
-    done: int = 0
-    failed: int = 0
-    failed_left: int = 0
-    cost_usd: float = 0.0
-    cost_unknown: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """
-    How things stand at one moment; names and texts are escaped, times aware UTC.
-    """
-
-    at: dt.datetime
-    state: State
-    attention: tuple[str, ...]
-    pid: int | None
-    written_at: dt.datetime | None
-    report: Report | None
-    in_flight: tuple[dict[str, Any], ...]
-    waiting: tuple[dict[str, str], ...]
-    ready: int
-    today: Today
-    in_error: int
-    folders: Folders
-    free_bytes: dict[str, int]
-
-    @property
-    def exit_code(self) -> int:
-        """
-        Return 0 for healthy, 1 where a person should look, 3 where no daemon runs.
-        """
-        if self.state is State.STOPPED:
-            return NotRunning.exit_code
-        return 1 if self.attention else 0
-
-    def document(self) -> dict[str, Any]:
-        """
-        Return all of it for programs; the README says what each field means.
-        """
-        report = self.report if self.state is not State.STOPPED else None
-        pause = report.pause if report else None
-        return {
-            "version": VERSION,
-            "at": _iso(self.at),
-            "state": self.state.value,
-            "attention": list(self.attention),
-            "pid": self.pid,
-            "started_at": _iso(report.started_at) if report else None,
-            "reported_at": _iso(self.written_at) if report else None,
-            "scanned_at": _iso(report.scanned_at) if report else None,
-            "watch": {"mode": report.watch_mode, "reason": report.watch_reason} if report else None,
-            "paused": {
-                "cause": pause.cause,
-                "reason": pause.reason,
-                "since": _iso(pause.since),
-                "next_probe": _iso(pause.next_probe),
-            }
-            if pause
-            else None,
-            "in_flight": list(self.in_flight),
-            "ready": self.ready,
-            "waiting": list(self.waiting),
-            "today": {
-                "done": self.today.done,
-                "failed": self.today.failed,
-                "cost_usd": self.today.cost_usd,
-                "cost_unknown": self.today.cost_unknown,
-            },
-            "in_error": self.in_error,
-            "free_bytes": self.free_bytes,
-        }
-
-
-def picture(settings: Settings) -> Picture:
+def overview(settings: Settings) -> Overview:
     """
     Gather how things stand. Nothing is written, nobody is asked over a network.
     """
@@ -155,16 +61,16 @@ def picture(settings: Settings) -> Picture:
     today = _today(folders, now)
     free = dict(_free(folders))
     is_hung = written_at is not None and (now - written_at).total_seconds() > HUNG_SECONDS
-    return Picture(
+    return Overview(
         at=now,
         state=_state(pid, report, is_hung=is_hung),
-        attention=tuple(_attention(report, folders, today, free, written_at if is_hung else None)),
+        attention=tuple(attention(report, folders, today, free, written_at if is_hung else None)),
         pid=pid,
         written_at=written_at,
         report=report,
         in_flight=tuple(_jobs(folders, report)),
         waiting=tuple(waiting),
-        ready=sum(each["reason"] == "ready" for each in waiting),
+        ready=sum(each["reason"] == READY for each in waiting),
         today=today,
         in_error=_in_error(folders),
         folders=folders,
@@ -180,59 +86,11 @@ def _state(pid: int | None, report: Report | None, *, is_hung: bool) -> State:
     return State.PAUSED if report and report.pause else State.RUNNING
 
 
-def _attention(
-    report: Report | None,
-    folders: Folders,
-    today: Today,
-    free: dict[str, int],
-    silent_since: dt.datetime | None,
-) -> Iterator[str]:
-    if silent_since is not None:
-        yield (
-            f"The daemon has given no sign of life since {silent_since.astimezone():%H:%M:%S}; "
-            "look at its log, then restart it."
-        )
-    if report:
-        yield from _troubles(report)
-    if today.failed_left:
-        what = "picture" if today.failed_left == 1 else "pictures"
-        yield (
-            f"{today.failed_left} {what} went to error/ today; each has an .error.txt beside it. "
-            "`retouchd retry` takes them back."
-        )
-    yield from _places(folders, free)
-
-
-def _troubles(report: Report) -> Iterator[str]:
-    """
-    Return what the daemon itself says is wrong.
-    """
-    if report.away:
-        yield report.away
-    if report.watch_remedy:
-        yield f"{report.watch_reason}: {report.watch_remedy}."
-    if report.pause:
-        yield f"Nothing is sent: {report.pause.reason}"
-    if report.held_count:
-        first = report.held[0]
-        path = "/".join(part for part in (first.folder, first.name) if part)
-        more = f" and {report.held_count - 1} more" if report.held_count > 1 else ""
-        yield f"{path}{more} cannot be taken: {first.reason}"
-    yield from dict.fromkeys(report.jobs[job] for job in report.blocked)
-
-
-def _places(folders: Folders, free: dict[str, int]) -> Iterator[str]:
-    for key, place in folders.items():
-        if not place.is_dir():
-            yield f"{key}: {place} is not there."
-    for key, spare in free.items():
-        if spare < SPARE_BYTES:
-            yield f"folders.{key}: only {spare / 1e6:.0f} MB are free on its disk."
-
-
 def _file(found: tuple[str, str, str], held: dict[tuple[str, str], str]) -> dict[str, str]:
     folder, name, reason = map(escaped, found)
-    return {"folder": folder, "name": name, "reason": held.get((folder, name), reason)}
+    if reason == READY:
+        reason = held.get((folder, name), reason)
+    return {"folder": folder, "name": name, "reason": reason}
 
 
 def _jobs(folders: Folders, report: Report | None) -> Iterator[dict[str, Any]]:
@@ -254,7 +112,7 @@ def _job(job_id: str, standing: Standing | None, phase: str, reason: str) -> dic
         "id": job_id,
         "folder": escaped(job.folder) if job else "",
         "name": escaped(job.members[0].name) if job else "",
-        "claimed_at": _iso(job.claimed_at) if job else None,
+        "claimed_at": iso(job.claimed_at) if job else None,
         "attempt": standing.number if standing else 0,
         "state": phase,
         "reason": escaped(reason),
@@ -308,9 +166,3 @@ def _free(folders: Folders) -> Iterator[tuple[str, int]]:
     for key, place in folders.items():
         with contextlib.suppress(OSError):
             yield key.partition(".")[2], shutil.disk_usage(place).free
-
-
-def _iso(moment: dt.datetime | None) -> str | None:
-    if moment is None:
-        return None
-    return moment.astimezone(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
