@@ -27,7 +27,6 @@ RETOUCHD = os.fspath(Path(sys.executable).with_name("retouchd"))
 DEADLINE_SECONDS = 20.0
 
 _ENDPOINT = os.fspath(Path(__file__).with_name("counting_endpoint.py"))
-_UNWATCHED = os.fspath(Path(__file__).with_name("unwatched.py"))
 _FOLDERS = ("inbox", "outbox", "done", "error", "work")
 _FOREIGN = ("RETOUCHD_", "OPENAI_", "CREDENTIALS_", "NOTIFY_", "JOURNAL_", "XDG_")
 _BEAT_SECONDS = 0.02
@@ -257,12 +256,6 @@ class Station:
         return self.run(
             RETOUCHD, command, *config, *rest, is_journal=is_journal, environment=environment
         )
-
-    def start_unwatched(self) -> Running:
-        """
-        Start the daemon where the kernel has no watches left: it lives on scans.
-        """
-        return self.run(sys.executable, _UNWATCHED, "run", "--config", os.fspath(self.config))
 
     def call(self, *arguments: str, **environment: str) -> tuple[int, Running]:
         """

@@ -110,7 +110,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture(params=["events", "scans"])
 def watched(request: pytest.FixtureRequest, tmp_path: Path, elsewhere: Path) -> Iterator[Watched]:
     """
-    A daemon that hears everything and scans once an hour, and one that hears nothing and scans often.
+    A daemon that hears everything and scans once an hour, and one that hears nothing and looks often.
     """
     with open_station(tmp_path) as station:
         endpoint = station.endpoint()
@@ -120,13 +120,15 @@ def watched(request: pytest.FixtureRequest, tmp_path: Path, elsewhere: Path) -> 
             edit={"prompt": PROMPT},
             intake={
                 "settle_seconds": SETTLE_SECONDS,
-                "rescan_seconds": 3600 if has_events else 0.25,
+                "observer": "inotify" if has_events else "polling",
+                "poll_seconds": 0.25,
+                "rescan_seconds": 3600,
             },
         )
-        running = station.start("run") if has_events else station.start_unwatched()
+        running = station.start("run")
         running.ready()
         (mode,) = running.events("watch.mode")
-        assert mode["mode"] == ("inotify" if has_events else "scan")
+        assert mode["mode"] == ("inotify" if has_events else "polling")
         outside = tmp_path / "outside"
         yield Watched(
             station=station,
