@@ -9,6 +9,7 @@ import datetime as dt
 import errno
 import io
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, MutableMapping
@@ -418,6 +419,23 @@ class NoWatches:
 
     def __init__(self, *_: object) -> None:
         raise OSError(errno.ENOSPC, "inotify watch limit reached")
+
+
+class Refusing:
+    """
+    The system as one sees it who may not read one file.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def open(self, path: Any, *rest: Any, **more: Any) -> int:
+        if os.fspath(path).endswith(self._name):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+        return os.open(path, *rest, **more)
 
 
 @contextlib.asynccontextmanager

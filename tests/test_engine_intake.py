@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from engine_world import DAY, HOUR, World, moment, open_world, photo
+from engine_world import DAY, HOUR, Refusing, World, moment, open_world, photo
 from retouchd.adapters import files, inbox
 from retouchd.engine import intake
 from retouchd.engine.daemon import Ending
@@ -748,23 +748,6 @@ async def test_a_write_after_the_writers_own_rename_is_waited_for(ringing: World
         await ringing.until(lambda: ringing.requests)
 
     assert ringing.requests[0].arrived_at >= released_at + 0.45
-
-
-class Refusing:
-    """
-    The system as one sees it who may not read one file.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(os, name)
-
-    def open(self, path: Any, *rest: Any) -> int:
-        if os.fspath(path).endswith(self._name):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
-        return os.open(path, *rest)
 
 
 async def test_a_fault_nobody_foresaw_costs_one_turn(

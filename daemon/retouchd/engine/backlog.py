@@ -17,6 +17,7 @@ from retouchd.rules.readiness import (
     State,
     Surroundings,
     Unsettled,
+    Waiting,
     readiness,
     references_of,
 )
@@ -59,9 +60,10 @@ class Backlog:
 
     def next_due(self) -> float | None:
         """
-        Return when the next family is to be looked at again, None if none is.
+        Return when something is to be read or decided about next, None if nothing is.
         """
-        return self._due[0][0] if self._due else None
+        times = [self.sightings.next_reading(), self._due[0][0] if self._due else None]
+        return min((at for at in times if at is not None), default=None)
 
     def due(self, now: float) -> list[Key]:
         """
@@ -193,17 +195,23 @@ class Backlog:
             self._due_at[key] = at
             heapq.heappush(self._due, (at, key))
 
+    def put_off(self, key: Key, state: State) -> None:
+        """
+        Have a family decided about again when a bundle of it that is not ready may be.
+        """
+        match state:
+            case Unsettled(at=at):
+                self.look_again(key, at)
+            case Waiting(at=float() | int() as at):
+                self._schedule(key, at)
+
     def _decide(self, key: Key, now: float) -> None:
         self._unsettled.discard(key)
         for candidate in self.candidates(key, now):
-            match candidate.state:
-                case Ready(since=since):
-                    self._queue(key, candidate, since)
-                case Unsettled(at=at):
-                    self.look_again(key, at)
-                case waiting:
-                    if waiting.at is not None:
-                        self._schedule(key, waiting.at)
+            if isinstance(candidate.state, Ready):
+                self._queue(key, candidate, candidate.state.since)
+            else:
+                self.put_off(key, candidate.state)
 
     def _queue(self, key: Key, candidate: Candidate, since: float) -> None:
         if key not in self._ready_keys:

@@ -2,18 +2,22 @@
 The claim of what is ready: looked at once more, framed, and renamed out of the inbox. All of it blocks.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from retouchd.adapters import images
+from retouchd.adapters import below, images
 from retouchd.adapters.inbox import Inbox
 from retouchd.adapters.spool import Spool
 from retouchd.engine.backlog import Backlog, Candidate
 from retouchd.engine.clock import Clock
 from retouchd.engine.deciding import Decider
 from retouchd.engine.framing import Framer, HeldError
+from retouchd.engine.gathering import Gatherer
 from retouchd.engine.looking import Looker
 from retouchd.engine.sightings import Key
+from retouchd.errors import Blocked
 from retouchd.logs import logger
 from retouchd.rules.job import Job
 from retouchd.rules.names import partners
@@ -22,6 +26,11 @@ from retouchd.rules.readiness import Ready
 from retouchd.rules.settling import Patience
 
 log = logger()
+
+
+class _Held(NamedTuple):
+    reason: str
+    names: tuple[str, ...]
 
 
 class Claimer:
@@ -37,6 +46,7 @@ class Claimer:
         looker: Looker,
         decider: Decider,
         framer: Framer,
+        gatherer: Gatherer,
         spool: Spool,
         patience: Patience,
         retry_seconds: float,
@@ -48,20 +58,36 @@ class Claimer:
         self._looker = looker
         self._decider = decider
         self._framer = framer
+        self._gatherer = gatherer
         self._spool = spool
         self._patience = patience
         self._retry_seconds = retry_seconds
         self._clock = clock
-        self._held: dict[tuple[str, str], str] = {}
+        self._held: dict[tuple[str, str], _Held] = {}
         self._reasons: Counter[str] = Counter()
 
     def held(self) -> Mapping[tuple[str, str], str]:
         """
         Return why what is ready cannot be claimed: folder and name of each bundle's first file.
         """
+        return {first: held.reason for first, held in self._held.items()}
+
+    def reasons(self) -> Mapping[tuple[str, str], str]:
+        """
+        Return the same for every file of these bundles.
+        """
+        return {
+            (first[0], name): held.reason
+            for first, held in self._held.items()
+            for name in held.names
+        }
+
+    def forget(self) -> None:
+        """
+        Forget what was held and is no longer there.
+        """
         for first in [each for each in self._held if not self._sightings.knows(*each)]:
             self._release(first)
-        return self._held
 
     def claim(self, key: Key) -> list[Job]:
         """
@@ -74,11 +100,14 @@ class Claimer:
         for source in list(self._sightings.sources(folder)):
             self._looker.look(source.folder, source.name)
         now = self._clock.monotonic()
-        for unread in self._decider.read(key, now):
-            self._looker.tell(*unread)
         for candidate in self._backlog.candidates(key, now):
             self._decider.look_at_references(candidate.surroundings.references, now)
-        ready = [c for c in self._backlog.candidates(key, now) if isinstance(c.state, Ready)]
+        ready = []
+        for candidate in self._backlog.candidates(key, now):
+            if isinstance(candidate.state, Ready):
+                ready.append(candidate)
+            else:
+                self._backlog.put_off(key, candidate.state)
         jobs = [job for candidate in ready if (job := self._claim_one(key, candidate))]
         for name in self._sightings.names(key) if jobs else ():
             self._looker.look(folder, name)
@@ -91,6 +120,9 @@ class Claimer:
             if not self._is_whole(key, candidate):
                 return None
             job = self._framer.frame(candidate, self._clock.now())
+            for reference in job.references if not job.problems else ():
+                with below.opened(self._inbox.root, reference.path):
+                    pass
             if not self._take(job):
                 return None
         except HeldError as held:
@@ -104,6 +136,10 @@ class Claimer:
             return None
         self._sightings.references.spare(job.references)
         self._release((candidate.folder, candidate.bundle.files[0].name))
+        if not job.problems:
+            # Now, since what one job uses as a reference may be the next one to be claimed.
+            with contextlib.suppress(Blocked):
+                self._gatherer.gather(job)
         return job
 
     def _take(self, job: Job) -> bool:
@@ -153,11 +189,11 @@ class Claimer:
         if not self._reasons[reason]:  # One line for all that one fault holds.
             log.warning("file.held", folder=first[0], name=first[1], reason=reason)
         self._release(first)
-        self._held[first] = reason
+        self._held[first] = _Held(reason, tuple(each.name for each in candidate.bundle.files))
         self._reasons[reason] += 1
 
     def _release(self, first: tuple[str, str]) -> None:
-        if (reason := self._held.pop(first, None)) is not None:
-            self._reasons[reason] -= 1
-            if not self._reasons[reason]:
-                del self._reasons[reason]
+        if (held := self._held.pop(first, None)) is not None:
+            self._reasons[held.reason] -= 1
+            if not self._reasons[held.reason]:
+                del self._reasons[held.reason]

@@ -51,6 +51,7 @@ class Crew:
         self._history = History(settings.folders.work)
         self._inbox = inbox_of(settings)
         self._preparer = preparer_of(settings, spool)
+        self._gatherer = Gatherer(spool=spool, inbox=self._inbox)
         self.pipeline = self._pipeline(settings, clock, client)
         self.workshop = Workshop(
             pipeline=self.pipeline,
@@ -108,7 +109,7 @@ class Crew:
             spool=spool,
             delivery=Delivery(spool=spool, folders=settings.folders),
             history=self._history,
-            gatherer=Gatherer(spool=spool, inbox=self._inbox),
+            gatherer=self._gatherer,
             preparer=self._preparer,
             attempts=attempts,
             judge=judge,
@@ -133,6 +134,7 @@ class Crew:
                 looker=looker,
                 decider=decider,
                 framer=framer_of(settings, inbox, self._preparer),
+                gatherer=self._gatherer,
                 spool=self.spool,
                 patience=settings.patience,
                 retry_seconds=settings.rescan_seconds,

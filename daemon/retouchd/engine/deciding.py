@@ -10,7 +10,8 @@ from retouchd.adapters import below
 from retouchd.adapters.inbox import Inbox, Left
 from retouchd.engine.backlog import Backlog
 from retouchd.engine.reading import Reader
-from retouchd.engine.sightings import Key
+
+_AGAIN_SECONDS = 60.0
 
 
 class Decider:
@@ -26,31 +27,23 @@ class Decider:
 
     def settle(self, now: float) -> list[tuple[str, str, Left]]:
         """
-        Decide about every family whose time has come; return the files that cannot be read, and why.
-        """
-        keys = self._backlog.due(now)
-        unread = [each for key in keys for each in self.read(key, now)]
-        self._backlog.decide(keys, now)
-        return unread
+        Read what has settled, then decide about every family whose time has come.
 
-    def read(self, key: Key, now: float) -> list[tuple[str, str, Left]]:
+        Return the files that cannot be read, and why; they are tried again.
         """
-        Read what says something about a family and has settled; return the files that cannot be read.
-        """
-        unread = []
-        for folder, name in self._sightings.unread(key, now):
+        shut = []
+        for folder, name in self._sightings.unread(now):
             try:
                 content = self._reader.content(folder, name)
             except FileNotFoundError:
                 continue  # The next look will miss it too.
-            except OSError as error:
-                left = Left(f"it cannot be read: {error.strerror}", is_told=True)
-                self._sightings.see(folder, name, left, now)
-                unread.append((folder, name, left))
-                continue
             self._sightings.note(folder, name, content, now)
             self.look_at_references(content.images or (), now)
-        return unread
+            if content.obstacle:
+                self._sightings.read_again((folder, name), now + _AGAIN_SECONDS)
+                shut.append((folder, name, Left(content.obstacle, is_told=True)))
+        self._backlog.decide(self._backlog.due(now), now)
+        return shut
 
     def look_at_references(self, paths: Iterable[str], now: float) -> None:
         """

@@ -85,8 +85,14 @@ class Fitter:
         """
         Return what would be wrong with a picture that is in no job yet. Raises as `examine` does.
         """
-        picture = images.look(path, name=shown(name), max_megapixels=self._max_megapixels)
-        return self._problems(name, picture, limits)
+        shown_name, most = shown(name), self._max_megapixels
+        picture = images.look(path, name=shown_name, max_megapixels=most)
+        found = self._problems(name, picture, limits)
+        fit = image_fit(picture, limits) if self._is_on and not found else None
+        if fit is not None:
+            # Only trying shows whether it can be made small enough.
+            fitting.fitted_image(path, name=shown_name, fit=fit, max_megapixels=most)
+        return found
 
     def image_problems(self, image: Examined) -> list[Problem]:
         """

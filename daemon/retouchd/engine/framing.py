@@ -104,7 +104,7 @@ class Framer:
         if not problems:
             wishes = compose(self._layers(candidate, prompts))
             problems += self._faults(candidate, wishes)
-        references = () if problems else tuple(self._references(candidate, wishes))
+        references = _named(candidate) if problems else tuple(self._references(candidate, wishes))
         leftovers, previous = self._leftovers(candidate)
         bundle = candidate.bundle
         files = [*bundle.images, *bundle.prompts, *bundle.edits, *bundle.masks, *leftovers]
@@ -209,6 +209,18 @@ class Framer:
             elif named.kind is Kind.REASON and is_own_reason(raw):
                 ours.append(named)
         return ours, previous
+
+
+def _named(candidate: Candidate) -> tuple[Reference, ...]:
+    """
+    Return the references of a bundle with a fault: they are not sent, but are no jobs of their own either.
+    """
+    found = candidate.surroundings.references
+    return tuple(
+        Reference(path=path, snapshot=_snapshot(sight.signature))
+        for path, sight in found.items()
+        if not isinstance(sight, str)
+    )
 
 
 def _request(wishes: Wishes) -> Request:

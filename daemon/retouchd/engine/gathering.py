@@ -2,13 +2,19 @@
 The references of a job, copied into it before anything is sent: what lies in the inbox may change later.
 """
 
+import contextlib
 import os
+from collections.abc import Iterator
+from typing import BinaryIO
 
 from retouchd.adapters import below
 from retouchd.adapters.inbox import Inbox
 from retouchd.adapters.spool import Spool
+from retouchd.errors import Blocked
 from retouchd.rules.job import Job, Reference, Snapshot
 from retouchd.rules.naming import shown
+
+_BLOCK_BYTES = 1 << 20
 
 
 class Gatherer:
@@ -23,24 +29,52 @@ class Gatherer:
     def gather(self, job: Job) -> str | None:
         """
         Copy every reference that is not in the job yet; return what stands against it, None if all are there.
+
+        Raises Blocked where the work folder does not take the copy.
         """
         for number, reference in enumerate(job.references, 1):
-            if not self._spool.reference(job.id, number).exists():
-                try:
-                    is_same = self._copy(job.id, number, reference)
-                except OSError as error:
-                    return f"its reference {shown(reference.path)} cannot be read: {error.strerror}"
-                if not is_same:
-                    return f"its reference {shown(reference.path)} was changed meanwhile"
+            if self._spool.reference(job.id, number).exists():
+                continue
+            try:
+                is_same = self._copy(job.id, number, reference)
+            except _UnreadableError as error:
+                return f"its reference {shown(reference.path)} cannot be read: {error}"
+            except OSError as error:
+                # No fault of the picture: given back, it would only be taken again at once.
+                msg = f"{shown(reference.path)} cannot be copied into the work folder: {error.strerror}"
+                raise Blocked(msg) from error
+            if not is_same:
+                return f"its reference {shown(reference.path)} was changed meanwhile"
         return None
 
     def _copy(self, job_id: str, number: int, reference: Reference) -> bool:
-        with below.opened(self._inbox.root, reference.path) as file:
-            if _snapshot(os.fstat(file.fileno())) != reference.snapshot:
-                return False
-            blocks = iter(lambda: file.read(1 << 20), b"")
-            self._spool.add_reference(job_id, number, blocks)
+        with contextlib.ExitStack() as stack:
+            with _reading():
+                file = stack.enter_context(below.opened(self._inbox.root, reference.path))
+                if _snapshot(os.fstat(file.fileno())) != reference.snapshot:
+                    return False
+            self._spool.add_reference(job_id, number, _blocks(file))
         return True
+
+
+class _UnreadableError(Exception):
+    """
+    A reference cannot be read.
+    """
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _UnreadableError(error.strerror) from error
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    with _reading():
+        while block := file.read(_BLOCK_BYTES):
+            yield block
 
 
 def _snapshot(found: os.stat_result) -> Snapshot:

@@ -138,7 +138,7 @@ class Intake:
         async with self._turning:
             now = self._clock.monotonic()
             found = await asyncio.to_thread(list, self._backlog.waiting(now))
-            held = self._claimer.held()
+            held = self._claimer.reasons()
         return [
             (folder, name, held.get((folder, name), reason) if reason == READY else reason)
             for folder, name, reason in found
@@ -182,6 +182,7 @@ class Intake:
             ended = self._clock.monotonic()
             self.scanned_at, self.scan_took = self._clock.now(), ended - began
             self._next_scan = ended + self.scan_pause
+            self._claimer.forget()
         await asyncio.to_thread(self._looker.answer, rings)
         unread = await asyncio.to_thread(self._decider.settle, self._clock.monotonic())
         for folder, name, left in unread:

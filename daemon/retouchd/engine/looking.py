@@ -76,7 +76,8 @@ class Looker:
                 self.tell(listing.folder, name, left)
             names = listing.files.keys() | listing.left.keys()
             self._sightings.keep_only(listing.folder, set(names), began, now)
-        self._decider.look_at_references(self._sightings.references.paths(), now)
+        paths = self._sightings.references.paths()
+        self._decider.look_at_references((p for p in paths if is_below(p, folder)), now)
         for gone in self._sightings.folders():
             is_shut = gone in seen or any(is_below(gone, shut) for shut in unread)
             if is_below(gone, folder) and not is_shut:

@@ -5,7 +5,9 @@ Blocking: it reads files of the inbox.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from retouchd.adapters.inbox import Inbox
 from retouchd.adapters.notation import MAX_TREE_BYTES, notation_of, parse
@@ -33,7 +35,7 @@ class Prompt:
 
 class Reader:
     """
-    Reads sidecars and folder files; every method raises OSError for one that cannot be read.
+    Reads sidecars and folder files.
     """
 
     def __init__(self, *, inbox: Inbox, text_encoding: str | None) -> None:
@@ -42,7 +44,7 @@ class Reader:
 
     def prompt(self, folder: str, name: str) -> Prompt:
         """
-        Return what a prompt's file says.
+        Return what a prompt's file says; raises OSError for one that cannot be read.
         """
         raw = self._inbox.read(folder, name, MAX_PROMPT_BYTES)
         found = read_prompt(raw, shown(name), self._text_encoding)
@@ -52,10 +54,17 @@ class Reader:
 
     def content(self, folder: str, name: str) -> Content:
         """
-        Return what a structured sidecar or an `_edit.*` says.
+        Return what a structured sidecar or an `_edit.*` says, or why it could not be read.
+
+        Raises FileNotFoundError for one that is gone.
         """
+        try:
+            raw = self._inbox.read(folder, name, MAX_TREE_BYTES)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            return Content(obstacle=f"cannot be read: {error.strerror}")
         named = parse_name(name)
-        raw = self._inbox.read(folder, name, MAX_TREE_BYTES)
         extension = name.rpartition(".")[2]
         try:
             tree = parse(raw, notation_of(extension), self._text_encoding)
@@ -63,10 +72,13 @@ class Reader:
             return Content(faults=(str(fault),), digest=_digest(raw))
         found = read_edit(tree)
         if not isinstance(found, Sidecar):
-            return Content(faults=tuple(found), digest=_digest(raw))
-        images, faults = _references(folder, named, found)
+            # What it names is spared all the same: a mistake in the next line must not make jobs of it.
+            images, _ = _references(folder, named, _named_in(tree))
+            return Content(faults=tuple(found), images=images, digest=_digest(raw))
+        names = found.images if "images" in found.model_fields_set else None
+        images, faults = _references(folder, named, names)
         if faults:
-            return Content(faults=tuple(faults), digest=_digest(raw))
+            return Content(faults=tuple(faults), images=images, digest=_digest(raw))
         return Content(values=_values(found), images=images, digest=_digest(raw))
 
 
@@ -75,16 +87,24 @@ def _values(found: Sidecar) -> dict[str, str | int | float | bool]:
     return {k: v for k, v in said.items() if v is not None} | found.parameters()
 
 
+def _named_in(tree: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """
+    Return the references that a faulty tree seems to name.
+    """
+    found = tree.get("images")
+    return tuple(n for n in found if isinstance(n, str)) if isinstance(found, list) else None
+
+
 def _references(
-    folder: str, named: Named, found: Sidecar
+    folder: str, named: Named, names: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...] | None, list[str]]:
     """
     Return the paths of the references below the inbox, None if none are named, and what is wrong with any.
     """
-    if "images" not in found.model_fields_set:
+    if names is None:
         return None, []
     paths, faults = [], []
-    for text in found.images:
+    for text in names:
         try:
             path = resolve(folder, text)
         except ValueError as error:
@@ -92,6 +112,7 @@ def _references(
             continue
         if _is_own(folder, named, path):
             faults.append(f"the reference {shown(text)} is the picture itself; leave it out.")
+            continue
         paths.append(path)
     return tuple(paths), faults
 

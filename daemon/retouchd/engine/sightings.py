@@ -5,7 +5,8 @@ A look at one name touches its family alone, so an event costs the same in a fol
 hundred thousand. No I/O here: looks, and what was read, are handed in.
 """
 
-from collections.abc import Callable, Iterator
+import heapq
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -46,6 +47,7 @@ class Sightings:
         self._patience = patience
         self._touch = touch
         self._folders: dict[str, _Folder] = {}
+        self._unread: list[tuple[float, Place]] = []
         self.references = References()
 
     def see(self, folder: str, name: str, found: Signature | Left | None, now: float) -> bool:
@@ -103,7 +105,8 @@ class Sightings:
         """
         place = self._folders[folder]
         place.contents[name] = (place.sights[name].signature, content)
-        self._name((folder, name), content.images or (), now)
+        named = self.references.name((folder, name), content.images or ())
+        self._touch_pictures(named, now)
         self._touch_users((folder, name), now)
 
     def see_reference(self, path: str, found: Signature | str, now: float) -> bool:
@@ -174,14 +177,28 @@ class Sightings:
                 return
             folder = folder.rpartition("/")[0]
 
-    def unread(self, key: Key, now: float) -> list[Place]:
+    def next_reading(self) -> float | None:
         """
-        Return the settled files that say something about a family and were not read since they changed.
+        Return when the next file is to be read, None if none is.
         """
-        folder = key[0]
-        edits = [(folder, name) for name in self.names(key) if parse(name).kind is Kind.EDIT]
-        edits += [(s.folder, s.name) for s in self.sources(folder) if s.kind is Kind.FOLDER_EDIT]
-        return [each for each in edits if self._is_settled(each, now) and not self.content(*each)]
+        return self._unread[0][0] if self._unread else None
+
+    def unread(self, now: float) -> Iterator[Place]:
+        """
+        Return the settled files with parameters that were not read since they changed, each once.
+        """
+        while self._unread and self._unread[0][0] <= now:
+            _, place = heapq.heappop(self._unread)
+            if self.knows(*place) and self._is_settled(place, now):
+                content = self.content(*place)
+                if content is None or content.obstacle:
+                    yield place
+
+    def read_again(self, place: Place, at: float) -> None:
+        """
+        Have a file read again at that moment.
+        """
+        heapq.heappush(self._unread, (at, place))
 
     def left(self, folder: str) -> dict[str, Left]:
         """
@@ -203,6 +220,8 @@ class Sightings:
     def _put(self, place: _Folder, folder: str, named: Named, sight: Sight, now: float) -> None:
         is_new = named.name not in place.sights
         place.sights[named.name] = sight
+        if named.kind in _EDITS and (at := settled_at(sight, self._patience)) is not None:
+            self.read_again((folder, named.name), at)
         if named.kind in FOLDER_FILES:
             if is_new:
                 place.folder_files.append(named.name)
@@ -218,7 +237,7 @@ class Sightings:
         named = parse(name)
         if named.kind in _EDITS:
             place.contents.pop(name, None)
-            self._name((folder, name), (), now)
+            self._touch_pictures(self.references.forget((folder, name)), now)
         if named.kind in FOLDER_FILES:
             place.folder_files.remove(name)
             self._touch_below(folder, now)
@@ -230,14 +249,13 @@ class Sightings:
             self._touch((folder, named.family), now)
         return True
 
-    def _name(self, namer: Place, paths: tuple[str, ...], now: float) -> None:
+    def _touch_pictures(self, paths: Iterable[str], now: float) -> None:
         """
-        Take in what a file names; the pictures concerned are decided about anew.
+        Have pictures decided about anew that are named as references, or are so no longer.
         """
-        for path in self.references.name(namer, paths):
+        for path in paths:
             folder, _, name = path.rpartition("/")
-            place = self._folders.get(folder)
-            if place is not None and name in place.sights:
+            if self.knows(folder, name):
                 self._touch((folder, parse(name).family), now)
 
     def _touch_users(self, place: Place, now: float) -> None:

@@ -27,12 +27,14 @@ class Content:
     What a structured sidecar or an `_edit.*` says: model, prompt and parameters by their keys.
 
     `images` are its references as paths below the inbox, None where it names none at all. `faults` are
-    sentences; a file that has any says nothing else. `digest` is the SHA-256 of its bytes.
+    sentences; a file that has any says nothing else but, as far as can be told, its references.
+    `obstacle` is half a sentence on why the file could not be read. `digest` is the SHA-256 of its bytes.
     """
 
     values: Values = field(default_factory=dict)
     images: tuple[str, ...] | None = None
     faults: tuple[str, ...] = ()
+    obstacle: str = ""
     digest: str = ""
 
     @property

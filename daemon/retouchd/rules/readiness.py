@@ -76,6 +76,8 @@ def readiness(
     """
     Return what becomes of a bundle at this moment of the monotonic clock.
     """
+    if surroundings.namer is not None:
+        return Waiting(at=None, reason=f"a reference of {shown(surroundings.namer)}")
     quiet = max(sights[named.name].quiet_since for named in bundle.files) + patience.settle_seconds
     for named in bundle.files:
         if sights[named.name].signature.size == 0:
@@ -110,10 +112,10 @@ def references_of(
 def _with_own_edit(
     bundle: Bundle, settled: float, surroundings: Surroundings, patience: Patience, now: float
 ) -> State:
-    if surroundings.namer is not None:
-        return Waiting(at=None, reason=f"a reference of {shown(surroundings.namer)}")
     if bundle.edits and surroundings.own is None:
         return _unread(now)
+    if surroundings.own is not None and surroundings.own.obstacle:
+        return Waiting(at=None, reason=f"{shown(bundle.edits[0].name)} {surroundings.own.obstacle}")
     if problems := _own_problems(bundle, surroundings.own):
         return Ready(since=settled, problems=problems)
     return _with_folder_files(bundle, settled, surroundings, patience, now)
@@ -143,15 +145,9 @@ def _with_folder_files(
     has_own = bool(bundle.prompts) or (own is not None and own.has_prompt)
     relevant = needed(surroundings.sources, has_prompt=has_own)
     for source in relevant:
-        what = f"the {shown(source.name)} of its folder"
-        at = settled_at(source.sight, patience)
-        if at is None:
-            return Waiting(at=None, reason=f"{what} is empty")
-        if now < at:
-            return Unsettled(at=at, reason=f"{what} still changes")
-        if source.kind is Kind.FOLDER_EDIT and source.content is None:
-            return _unread(now)
-        settled = max(settled, at)
+        if (state := _unready(source, patience, now)) is not None:
+            return state
+        settled = max(settled, settled_at(source.sight, patience) or settled)
     if any(folder_faults(relevant)):
         return Ready(since=settled)
     has_prompt = has_own or surroundings.has_default or any(s.has_prompt for s in relevant)
@@ -160,6 +156,23 @@ def _with_folder_files(
         reason = f"waits for its prompt, {missing.prompt_name(image)}"
         return _patiently(settled, reason, partial(missing.prompt_missing, image), patience, now)
     return _with_references(bundle, settled, surroundings, patience, now)
+
+
+def _unready(source: Source, patience: Patience, now: float) -> State | None:
+    """
+    Return what a folder file is waited for, None if it can be gone by.
+    """
+    what = f"the {shown(source.name)} of its folder"
+    at = settled_at(source.sight, patience)
+    if at is None:
+        return Waiting(at=None, reason=f"{what} is empty")
+    if now < at:
+        return Unsettled(at=at, reason=f"{what} still changes")
+    if source.kind is Kind.FOLDER_EDIT and source.content is None:
+        return _unread(now)
+    if source.content is not None and source.content.obstacle:
+        return Waiting(at=None, reason=f"{what} {source.content.obstacle}")
+    return None
 
 
 def _with_references(
