@@ -26,7 +26,7 @@ NOT_UTF8 = os.fsdecode(b"caf\xe9")
 PROBLEM = Problem(
     code=JobCode.REFUSED,
     message="The endpoint refused cat.png: too plain.",
-    hint="Take another picture, then move the files back into the inbox.",
+    hint="Take another picture.",
 )
 
 _ROLES = {

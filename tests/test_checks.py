@@ -109,7 +109,7 @@ def test_legal_values_pass(model: str, key: str, value: Scalar) -> None:
         ("gpt-image-1", "moderation", "none", "auto or low"),
         ("gpt-image-1-mini", "input_fidelity", "high", "Use low"),
         ("gpt-image-2", "input_fidelity", "high", "does not take input_fidelity"),
-        ("gpt-image-1", "response_format", "b64_json", "always come as base64"),
+        ("gpt-image-1", "response_format", "b64_json", "always come within the answer"),
         ("dall-e-2", "output_format", "png", "only GPT image models"),
         ("flux", "stream", True, "only whole ones"),
         ("gpt-image-2", "partial_images", 1, "only whole ones"),
@@ -167,7 +167,7 @@ def test_prompt_is_counted_in_characters(model: str, longest: int) -> None:
     [problem] = check_request(model, "蓝" * (longest + 2), {}, limits)
     assert problem.code is JobCode.PROMPT_TOO_LONG
     assert str(longest + 2) in problem.message
-    assert "by 2 characters" in problem.hint
+    assert "by at least 2 characters" in problem.hint
 
 
 def test_missing_prompt_is_not_judged_here() -> None:
@@ -279,7 +279,7 @@ def test_mask_of_the_pictures_size_passes() -> None:
     ("changes", "words"),
     [
         ({"format": "jpeg", "has_alpha": False, "has_transparency": False}, "must be PNG"),
-        ({"has_alpha": False, "has_transparency": False}, "no alpha channel"),
+        ({"has_alpha": False, "has_transparency": False}, "has no transparency"),
         ({"has_transparency": False}, "no fully transparent pixel"),
         ({"size_bytes": 4 * MB}, "less than 4 MB"),
     ],
@@ -306,7 +306,7 @@ def test_mask_of_another_size_is_refused_with_both_sizes() -> None:
     problems = check_mask("m.png", turned, "cat.png", picture(), limits_for("flux"))
 
     assert codes(problems) == [JobCode.MASK_INVALID, JobCode.MASK_SIZE_MISMATCH]
-    assert problems[1].message == "m.png is 480×640, but cat.png is 640×480."
+    assert problems[1].message == "m.png has 480×640 pixels, but cat.png has 640×480."
 
 
 KEYS = st.sampled_from(

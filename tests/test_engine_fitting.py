@@ -17,6 +17,7 @@ from engine_world import World, open_world
 from pictures import SIZE, encoded, exif, masking, opened, scene, smooth, stored_as
 from retouchd.adapters import files, fitting
 from retouchd.rules.limits import limits_for
+from retouchd.rules.record import BACK
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.sandbox.seen import SeenFile
 
@@ -275,7 +276,7 @@ MASK_HINT = "Save cat.mask.png as PNG with transparency where the picture is to 
 OFF: dict[str, tuple[str, bytes, bytes | None, dict[str, Any], str, str, str]] = {
     "heic": (
         "猫.heic", DROPPED["红猫.heic"], None, {}, "image_unsupported",
-        "猫.heic is a HEIC picture; this model takes only PNG, JPEG or WEBP.",
+        "猫.heic is a HEIC picture; this model takes only PNG, JPEG or WebP.",
         "Save 猫.heic as PNG, or set images.fit = true in the configuration.",
     ),
     "palette": (
@@ -300,27 +301,27 @@ OFF: dict[str, tuple[str, bytes, bytes | None, dict[str, Any], str, str, str]] =
     ),
     "pixels": (
         "cat.png", encoded(scene(), "PNG"), None, {"max_image_pixels": 100}, "image_too_large",
-        "cat.png is 48×32; this model takes at most 100 pixels.",
+        "cat.png has 48×32 pixels; this model takes at most 100 pixels.",
         "Scale cat.png down, or set images.fit = true in the configuration.",
     ),
     "mask-palette": (
         "cat.png", encoded(scene(), "PNG"), encoded(masking().quantize(8), "PNG"), {}, "mask_invalid",
-        "cat.mask.png has a palette of colours; a mask must be 8-bit RGB with an alpha channel.",
+        "cat.mask.png has a palette of colours; a mask must be 8-bit RGB with transparency.",
         f"{MASK_HINT}, or set images.fit = true in the configuration.",
     ),
     "mask-without-alpha": (
         "cat.png", encoded(scene(), "PNG"), encoded(scene(), "PNG"), {}, "mask_invalid",
-        "cat.mask.png has no alpha channel; black and white do not make a mask.",
+        "cat.mask.png has no transparency; black and white do not make a mask.",
         f"{MASK_HINT}.",
     ),
     "mask-other-size": (
         "cat.png", encoded(scene(), "PNG"), encoded(masking((9, 9)), "PNG"), {}, "mask_size_mismatch",
-        "cat.mask.png is 9×9, but cat.png is 48×32.",
+        "cat.mask.png has 9×9 pixels, but cat.png has 48×32.",
         "Save cat.mask.png in the size of cat.png.",
     ),
     "mask-stored-size": (
         "cat.jpg", TURNED, encoded(stored_as(masking(), 6), "PNG"), {}, "mask_size_mismatch",
-        "cat.mask.png is 32×48, but cat.jpg is 48×32.",
+        "cat.mask.png has 32×48 pixels, but cat.jpg has 48×32.",
         "Save cat.mask.png in the size of cat.jpg, or set images.fit = true in the configuration.",
     ),
 }  # fmt: skip
@@ -342,7 +343,8 @@ async def test_without_fitting_what_needs_it_is_refused_with_both_ways_out(
 
     assert world.requests == []
     error = world.record(f"error/{path.stem}.job.json")["error"]
-    assert (code, message, hint) == (error["code"], error["message"], error["hint"])
+    assert (code, message) == (error["code"], error["message"])
+    assert f"{hint.removesuffix('.')}, {BACK}" == error["hint"]
     assert image == (world.folders.error / name).read_bytes()
 
 

@@ -94,8 +94,8 @@ def a_socket(path: Path) -> None:
         (a_link, "symbolic link"),
         (a_dangling_link, "symbolic link"),
         (a_link_to_a_folder, "symbolic link"),
-        (a_pipe, "not a regular file"),
-        (a_socket, "not a regular file"),
+        (a_pipe, "not a file"),
+        (a_socket, "not a file"),
     ],
 )
 def test_what_is_no_file_is_left_alone(

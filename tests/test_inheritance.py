@@ -94,6 +94,6 @@ def test_every_fault_of_a_folder_file_names_it() -> None:
     faults = list(folder_faults([broken, *twins]))
 
     assert faults == [
-        "鞋/_edit.toml: promt is not a known key.",
+        "鞋/_edit.toml cannot be used: promt is not a known key.",
         "_prompt.txt and _PROMPT.TXT both say what is to be done for one folder. Keep only one of them.",
     ]

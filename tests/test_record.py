@@ -10,6 +10,7 @@ from retouchd.errors import JobCode, Problem
 from retouchd.rules.job import Job, Request, Verdict
 from retouchd.rules.plan import Item, Plan
 from retouchd.rules.record import (
+    advice,
     document,
     history_line,
     is_own_reason,
@@ -94,7 +95,7 @@ def test_the_record_of_a_failed_job_says_why() -> None:
     """
     `error` is the first problem, and `problems` are all of them.
     """
-    each = {"code": "refused", "message": PROBLEM.message, "hint": PROBLEM.hint}
+    each = {"code": "refused", "message": PROBLEM.message, "hint": advice(PROBLEM)}
 
     found = written(a_job(), FAILED)
 
@@ -143,7 +144,7 @@ def test_the_reason_is_two_plain_sentences() -> None:
 
     lines = reason(job, [PROBLEM]).decode().splitlines()
 
-    assert [PROBLEM.message, PROBLEM.hint, "", f"(retouchd, job {job.id})"] == lines
+    assert [PROBLEM.message, advice(PROBLEM), "", f"(retouchd, job {job.id})"] == lines
 
 
 def test_every_problem_is_in_the_reason() -> None:
@@ -154,7 +155,8 @@ def test_every_problem_is_in_the_reason() -> None:
 
     lines = reason(a_job(), [PROBLEM, other]).decode().splitlines()
 
-    assert [PROBLEM.message, PROBLEM.hint, "", other.message, other.hint] == lines[:5]
+    assert [PROBLEM.message, advice(PROBLEM), "", other.message, advice(other)] == lines[:5]
+    assert advice(other) == "Save it anew, then move the files back into the inbox."
 
 
 def test_our_own_files_are_known_again() -> None:

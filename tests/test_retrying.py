@@ -36,7 +36,7 @@ def attempts(*verdicts: Verdict, **last: Any) -> list[Attempt]:
 
 
 def move(made: list[Attempt], budget: Budget | None = None, **weather: Any) -> Move:
-    return next_move(made, budget or Budget(), Weather(**{"now": LATER} | weather))
+    return next_move("猫.png", made, budget or Budget(), Weather(**{"now": LATER} | weather))
 
 
 def code(found: Move) -> JobCode | None:

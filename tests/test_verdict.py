@@ -551,7 +551,7 @@ def test_success_without_a_picture_may_have_been_charged() -> None:
 
     assert judged.verdict is IN_DOUBT
     assert judged.job_code is JobCode.BAD_RESPONSE
-    assert judged.message == "no picture: I can't\\ndraw that"
+    assert judged.message == "no picture: I can't draw that"
     assert not judged.endpoint_failure
 
 

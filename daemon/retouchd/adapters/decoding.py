@@ -31,6 +31,7 @@ from PIL import (
 
 from retouchd.errors import JobCode, Problem
 from retouchd.rules.endmarks import sniff
+from retouchd.rules.kinds import called, kind_by
 from retouchd.rules.limits import MB
 
 # Odd metadata is no reason to refuse a picture, and no line of the log.
@@ -119,13 +120,13 @@ def content(path: Path, name: str) -> bytes:
         raise ImageFault(
             JobCode.IMAGE_UNSUPPORTED,
             f"{name} is a link or something else that is not a file.",
-            "Put the picture itself in its place.",
+            f"Put the picture itself in the place of {name}.",
         ) from error
     if size > MOST_BYTES:
         raise ImageFault(
             JobCode.IMAGE_TOO_LARGE,
-            f"{name} has {size} bytes; at most {MOST_BYTES} are read.",
-            "Scale the picture down, or compress it more.",
+            f"{name} has {-(-size // MB)} MB; at most {MOST_BYTES // MB} MB are read.",
+            f"Scale {name} down, or compress it more.",
         )
     return data
 
@@ -134,7 +135,7 @@ def kind_of(data: bytes, name: str) -> str:
     """
     Return which of the formats that can be read the bytes are. Raises ImageFault.
     """
-    kind = sniff(data)
+    kind = kind_by(name, sniff(data))
     if kind in READABLE:
         return kind
     if not data:
@@ -143,8 +144,8 @@ def kind_of(data: bytes, name: str) -> str:
         raise unreadable(name, "is not a picture of any known kind")
     raise ImageFault(
         JobCode.IMAGE_UNSUPPORTED,
-        f"{name} is {kind.upper()}, not PNG, JPEG or WebP.",
-        "Export the picture as PNG, JPEG or WebP.",
+        f"{name} is {called(kind)}, which cannot be sent.",
+        "Put the picture itself in its place, saved as PNG or JPEG.",
     )
 
 
@@ -163,15 +164,19 @@ def decoded(
     except Image.DecompressionBombError as error:
         raise too_large(name, "more pixels than are safe") from error
     except FAULTS as error:
-        raise unreadable(name, f"is damaged: its {kind.upper()} header cannot be read") from error
+        raise unreadable(
+            name, f"is damaged: its beginning is not that of {called(kind)}"
+        ) from error
     with image:
         if image.width * image.height > max_megapixels * 1e6:
-            pixels = f"{image.width}×{image.height}"
-            raise too_large(name, f"{pixels} pixels, more than {max_megapixels:g} million")
+            raise too_large(
+                name,
+                f"{image.width}×{image.height} pixels, more than {max_megapixels:g} million",
+            )
         try:
             image.load()
         except FAULTS as error:
-            raise unreadable(name, f"is damaged: it cannot be decoded as {kind.upper()}") from error
+            raise unreadable(name, "is damaged: not all of it can be read") from error
         yield image
 
 
@@ -179,9 +184,7 @@ def unreadable(name: str, what: str) -> ImageFault:
     """
     Return the fault of a file that is damaged or no picture at all.
     """
-    return ImageFault(
-        JobCode.IMAGE_UNREADABLE, f"{name} {what}.", "Export or copy the picture again."
-    )
+    return ImageFault(JobCode.IMAGE_UNREADABLE, f"{name} {what}.", f"Export or copy {name} again.")
 
 
 def too_large(name: str, what: str) -> ImageFault:
@@ -190,6 +193,6 @@ def too_large(name: str, what: str) -> ImageFault:
     """
     return ImageFault(
         JobCode.IMAGE_TOO_LARGE,
-        f"{name} is too large to be opened: {what}.",
-        "Scale the picture down, or raise images.max_megapixels.",
+        f"{name} is too large to be opened: it has {what}.",
+        f"Scale {name} down, or raise images.max_megapixels in the configuration.",
     )

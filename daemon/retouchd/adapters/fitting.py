@@ -108,7 +108,7 @@ def _opened(path: Path, name: str, fit: Fit, max_megapixels: float) -> tuple[Ima
             raise ImageFault(
                 JobCode.IMAGE_UNSUPPORTED,
                 f"{name} has colours of a kind that cannot be converted ({image.mode}).",
-                "Save it as PNG or JPEG.",
+                f"Save {name} as PNG or JPEG.",
             ) from error
         if alpha is not None:
             pixels.putalpha(alpha)

@@ -20,6 +20,7 @@ from retouchd.adapters.decoding import (
 )
 from retouchd.errors import JobCode
 from retouchd.rules.endmarks import MARKED, SNIFF_BYTES, is_whole, sniff
+from retouchd.rules.kinds import called
 from retouchd.rules.limits import Picture
 
 _EXTENSIONS = {"png": "png", "jpeg": "jpg", "webp": "webp", "gif": "gif"}
@@ -86,7 +87,7 @@ def check_output(path: Path, *, max_megapixels: float) -> str:
         data = content(path, name)
         kind = sniff(data)
         if kind not in _EXTENSIONS:
-            found = kind.upper() if kind else "nothing known"
+            found = called(kind) if kind else "of no known kind"
             raise unreadable(name, f"is {found}, not PNG, JPEG, WebP or GIF")
         with decoded(data, kind, name, max_megapixels):
             return _EXTENSIONS[kind]
@@ -137,7 +138,7 @@ def _check_single(image: ImageFile.ImageFile, kind: str, name: str) -> None:
         raise ImageFault(
             JobCode.IMAGE_UNSUPPORTED,
             f"{name} is {what} of {frames} {one}.",
-            f"Save the {one.removesuffix('s')} that is to be edited as a picture of its own.",
+            f"Save the {one.removesuffix('s')} that is meant as a picture of its own, as {name}.",
         )
 
 

@@ -167,4 +167,4 @@ def _seen(found: os.stat_result) -> Signature | Left | None:
         return None
     if stat.S_ISLNK(found.st_mode):
         return Left("a symbolic link: copy the file itself into the inbox", is_told=True)
-    return Left("not a regular file", is_told=True)
+    return Left("a pipe, socket or device, not a file", is_told=True)

@@ -23,16 +23,16 @@ _TOML_PLACE = re.compile(r" \(at (?:line (?P<line>[0-9]+), column [0-9]+|end of 
 _TOML_FAULTS = {
     "Invalid value": 'a value is missing or cannot be read; put text in straight "quotes".',
     "Expected '=' after a key": "= is missing after the key.",
-    "Invalid statement": 'this is no line such as prompt = "…".',
+    "Invalid statement": 'this is not written like prompt = "…".',
     "Expected newline": 'something follows the value; put the whole text in "quotes", and each key on a line.',
-    "Cannot overwrite": "the key stands there twice.",
-    "Duplicate inline": "the key stands there twice.",
+    "Cannot overwrite": "the key stands in the file twice.",
+    "Duplicate inline": "the key stands in the file twice.",
     "Cannot declare": "the table stands there twice.",
     "Cannot mutate": "the table is already closed.",
     "Cannot redefine": "the table is already closed.",
     "Unescaped": "a text in double quotes holds a backslash; put it in single quotes.",
     "Unterminated": "a text is never closed with a quote.",
-    "Illegal character '\\n'": 'a text does not end on its line; write """ before and after it.',
+    "Illegal character '\\n'": 'a closing quote is missing; several lines of text stand between """ and """.',
     "Unclosed": "a comma or a closing bracket is missing.",
     "Invalid initial character": 'a key of other letters than a to z must be in "quotes".',
     "Invalid date": "there is no such date; put text in quotes.",
@@ -119,7 +119,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise NotationFault(f"{named(key)} stands there twice.")
+            raise NotationFault(f"{named(key)} stands in the file twice.")
         found[key] = value
     return found
 

@@ -235,7 +235,8 @@ def _reason(error: BaseException) -> str:
     """
     Return the innermost cause in words: libraries wrap "Connection refused" several times over.
     """
-    reason = str(error) or type(error).__name__
+    reason = "the connection broke" if isinstance(error, httpx.RemoteProtocolError) else str(error)
+    reason = reason or type(error).__name__
     cause: BaseException | None = error
     while cause is not None:
         match cause:

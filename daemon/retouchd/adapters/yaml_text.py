@@ -40,6 +40,7 @@ _DECIMAL = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+][0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _FAULTS = {
     "mapping values are not allowed": 'a colon in a text, or a line indented too far; put text in "quotes".',
+    "tab character": "the line begins with a tab; use spaces.",
     "cannot start any token": "a tab, or a sign YAML keeps for itself, stands first; use spaces or quotes.",
     "found unexpected end of stream": "a text or a list is never closed.",
     "could not find expected ':'": "a colon and a space are missing after the key.",
@@ -107,7 +108,7 @@ def _mapping(events: Iterator[Event], depth: int) -> dict[str, Any]:
         if key == "<<" and event.implicit[0]:
             raise _fault(event.start_mark, "<< takes over other keys; write them out.")
         if key in found:
-            raise _fault(event.start_mark, f"{named(key)} stands there twice.")
+            raise _fault(event.start_mark, f"{named(key)} stands in the file twice.")
         found[key] = _value(next(events), events, depth + 1)
     return found
 

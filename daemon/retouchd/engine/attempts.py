@@ -15,10 +15,9 @@ from retouchd.engine.clock import Clock
 from retouchd.engine.gate import Gate
 from retouchd.engine.keeping import keep
 from retouchd.engine.preparing import Prepared
-from retouchd.errors import JobCode, Problem
 from retouchd.logs import logger
+from retouchd.rules.blame import as_met_by, problem_of
 from retouchd.rules.job import Attempt, Job, Verdict
-from retouchd.rules.naming import shown
 from retouchd.rules.pacing import Report
 from retouchd.rules.retrying import IN_DOUBT_SECONDS, backoff
 from retouchd.rules.verdict import Failure, Judgement, judge_failure
@@ -83,6 +82,10 @@ class Attempts:
         `closed_at` is when the last byte came or the wait ended.
         """
         sent_at, probe = await asyncio.to_thread(self._spool.opened, standing.id, number)
+        job = standing.job
+        assert job is not None, "an attempt is made for a job"
+        judgement = as_met_by(judgement, job)
+        is_refused = judgement.verdict is Verdict.REFUSED
         attempt = Attempt(
             number=number,
             verdict=judgement.verdict,
@@ -96,7 +99,7 @@ class Attempts:
             retry_at=self._retry_at(standing, judgement),
             probe=probe,
             usage=usage,
-            problem=_problem(standing, judgement),
+            problem=problem_of(judgement, job) if is_refused else None,
         )
         await asyncio.to_thread(self._spool.close_attempt, standing.id, attempt)
         self._tell(standing, attempt, judgement)
@@ -166,17 +169,6 @@ def about(job: Job) -> dict[str, Any]:
     Return what every line about a job says of it.
     """
     return {"job": job.id, "folder": job.folder, "name": job.members[0].name}
-
-
-def _problem(standing: Standing, judgement: Judgement) -> Problem | None:
-    if judgement.verdict is not Verdict.REFUSED:
-        return None
-    name = shown(standing.job.members[0].name) if standing.job else standing.id
-    return Problem(
-        code=judgement.job_code or JobCode.REFUSED,
-        message=f"The endpoint refused {name}: {judgement.message}",
-        hint=judgement.hint,
-    )
 
 
 def _log_failure(standing: Standing, attempt: Attempt) -> None:

@@ -26,7 +26,7 @@ from retouchd.rules.settling import Patience, Sight
 READY = "ready"
 """The reason of what waits for nothing but room."""
 
-_UNKNOWN = "left alone: no image or sidecar by its name"
+_UNKNOWN = "left alone: by its name neither a picture nor a file that belongs to one"
 _SPARED = "an earlier job; with a prompt of its own it is taken too"
 
 

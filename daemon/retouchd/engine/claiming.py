@@ -131,7 +131,7 @@ class Claimer:
         except FileNotFoundError:
             return None  # Somebody took it away meanwhile.
         except OSError as error:
-            self._hold(candidate, f"it cannot be taken: {error}")
+            self._hold(candidate, f"it cannot be taken: {error.strerror or error}")
             self._backlog.try_later(key, self._clock.monotonic() + self._retry_seconds)
             return None
         self._sightings.references.spare(job.references)

@@ -8,7 +8,7 @@ configuration never moves a file: the bundle is held where it lies, with the rea
 import datetime as dt
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from retouchd.adapters.inbox import Inbox
 from retouchd.engine.backlog import Candidate
@@ -173,7 +173,8 @@ class Framer:
                 where = wishes.origin.get(keys[0], CONFIGURATION)
                 place = "[edit] of the configuration" if where == CONFIGURATION else shown(where)
                 raise HeldError(f"{place}: {problem.message} {problem.hint}")
-            yield problem
+            where = next(o for key in (*keys, "model") if (o := wishes.origin.get(key)) in own)
+            yield replace(problem, message=f"{_shown_name(where)}: {problem.message}")
 
     def _references(self, candidate: Candidate, wishes: Wishes) -> Iterator[Reference]:
         """
@@ -253,6 +254,10 @@ def _member(named: Named, candidate: Candidate, prompts: Mapping[str, Prompt]) -
         snapshot=_snapshot(sights[named.name].signature),
         sha256=digest,
     )
+
+
+def _shown_name(path: str) -> str:
+    return shown(path.rpartition("/")[2])
 
 
 def _path(candidate: Candidate, name: str) -> str:

@@ -89,7 +89,7 @@ class Judge:
                 verdict=Verdict.DONE, code="", message=message, request_id=request_id
             )
         else:
-            fault = "no picture that can be decoded" if faults else str(reply.fault)
+            fault = "something that cannot be opened" if faults else str(reply.fault)
             text = "; ".join(faults) or reply.text
             judgement = judge_bad_success(fault, text, head["headers"], body, answered_at)
         return judgement, reply.usage

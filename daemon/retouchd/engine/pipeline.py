@@ -175,7 +175,8 @@ class Pipeline:
 
     async def _decide(self, standing: Standing) -> Outcome | None:
         job = _job(standing)
-        match next_move(standing.attempts, self._budget, self._weather(job)):
+        name = shown(job.members[0].name)
+        match next_move(name, standing.attempts, self._budget, self._weather(job)):
             case Ask():
                 return await self._ask(standing, job)
             case Later(until=None, reason=reason):
@@ -216,9 +217,7 @@ class Pipeline:
         job = _job(standing)
         if await self._has_crashed(standing):
             return
-        changed = await asyncio.to_thread(self._preparer.changed, job)
-        if changed is not None and not standing.attempts:
-            await self._give_back(job, f"{shown(changed)} was changed while it was claimed")
+        if not standing.attempts and await self._is_changed(job):
             return
         if not job.problems and (obstacle := await asyncio.to_thread(self._gatherer.gather, job)):
             if standing.attempts:
@@ -231,13 +230,26 @@ class Pipeline:
         except OSError as error:
             if standing.attempts:
                 raise
-            await self._give_back(job, f"it cannot be read: {error}")
+            await self._give_back(job, f"it cannot be read: {error.strerror or error}")
+            return
+        # Again, as somebody may have gone on writing meanwhile: what was judged is not what lies there now.
+        if not standing.attempts and await self._is_changed(job):
             return
         if isinstance(prepared, Prepared):
             self._prepared[job.id] = prepared
         else:
             await self._plan(standing, prepared)
         await self._progressed(standing)
+
+    async def _is_changed(self, job: Job) -> bool:
+        """
+        Tell whether a file is not the one that was seen in the inbox; if so, the job is given back.
+        """
+        changed = await asyncio.to_thread(self._preparer.changed, job)
+        if changed is None:
+            return False
+        await self._give_back(job, f"{shown(changed)} was changed while it was claimed")
+        return True
 
     async def _judge_kept(self, standing: Standing) -> None:
         if await self._has_crashed(standing):
@@ -312,6 +324,5 @@ def _crashed(job: Job) -> Problem:
         code=JobCode.CRASHED,
         message=f"retouchd ended unexpectedly {CRASHES_TO_FAIL} times while working on "
         f"{shown(job.members[0].name)}.",
-        hint="Open the picture in another program and save it anew, then move it back to the inbox "
-        "with its prompt; please report it if it happens again.",
+        hint="Please report it, open the picture in another program and save it anew.",
     )

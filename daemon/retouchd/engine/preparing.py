@@ -12,9 +12,10 @@ from retouchd.adapters.edits import Upload
 from retouchd.adapters.spool import Spool
 from retouchd.engine.fitting import Examined, Fitter, Source
 from retouchd.errors import JobCode, Problem
-from retouchd.rules import checks
+from retouchd.rules.checks import mask_advice
 from retouchd.rules.job import Job, Member, Role
 from retouchd.rules.limits import Limits
+from retouchd.rules.naming import shown
 from retouchd.rules.phase import ORIGINALS
 
 
@@ -58,11 +59,6 @@ class Preparer:
         limits = self._limits(job.request.model)
         problems = list(job.problems)
         image, mask = self._examined(job, limits, problems)
-        request = job.request
-        if request.prompt is not None:
-            problems += checks.check_request(
-                request.model, request.prompt, request.parameters, limits
-            )
         references = self._references(job, limits, problems)
         if problems:
             return problems
@@ -87,7 +83,7 @@ class Preparer:
             try:
                 mask = self._fitter.examine(source, limits)
             except ImageFault as fault:
-                problems.append(_of_mask(fault))
+                problems.append(_of_mask(fault, source))
             else:
                 problems += self._fitter.mask_problems(mask, image) if image else []
         return image, mask
@@ -133,23 +129,29 @@ class Preparer:
         try:
             beside = self._fitter.fitted_mask(mask, image, sent)
         except ImageFault as fault:
-            return [_of_mask(fault)]
+            return [_of_mask(fault, mask.source)]
         return Prepared(images=images, mask=beside.upload)
 
     def _sources(self, job: Job, role: Role) -> list[Source]:
         return [
             Source(job=job, path=self._original(job, member), name=member.name, label=role.value)
             for member in job.members
-            if member.role is role
+            if member.role is role and member.snapshot.size
         ]
 
     def _original(self, job: Job, member: Member) -> Path:
         return self._spool.folder(job.id) / ORIGINALS / member.name
 
 
-def _of_mask(fault: ImageFault) -> Problem:
-    return replace(fault.problem, code=JobCode.MASK_INVALID)
+def _of_mask(fault: ImageFault, mask: Source) -> Problem:
+    problem = replace(fault.problem, code=JobCode.MASK_INVALID)
+    if fault.problem.code is not JobCode.IMAGE_UNSUPPORTED:
+        return problem
+    return replace(problem, hint=mask_advice(shown(mask.name)))
 
 
 def _of_reference(problems: list[Problem]) -> list[Problem]:
-    return [replace(each, code=JobCode.REFERENCE_INVALID) for each in problems]
+    return [
+        replace(each, code=JobCode.REFERENCE_INVALID, message=f"The reference {each.message}")
+        for each in problems
+    ]

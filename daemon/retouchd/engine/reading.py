@@ -78,7 +78,7 @@ class Reader:
         names = found.images if "images" in found.model_fields_set else None
         images, faults = _references(folder, named, names)
         if faults:
-            return Content(faults=tuple(faults), images=images, digest=_digest(raw))
+            return Content(reference_faults=tuple(faults), images=images, digest=_digest(raw))
         return Content(values=_values(found), images=images, digest=_digest(raw))
 
 

@@ -28,12 +28,12 @@ class Fault(StrEnum):
     Why an answer holds no picture, in words for people.
     """
 
-    EMPTY = "empty answer"
-    HTML = "web page instead of JSON"
-    NOT_JSON = "not JSON"
-    ERROR = "error with a status of success"
-    ASYNCHRONOUS = "ticket of an asynchronous task"
-    NO_PICTURE = "no picture"
+    EMPTY = "an empty answer"
+    HTML = "a web page"
+    NOT_JSON = "something that cannot be read"
+    ERROR = "an error that was sent as a success"
+    ASYNCHRONOUS = "the number of a task that has only begun"
+    NO_PICTURE = "something else"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,16 +11,14 @@ from typing import TypeAlias
 
 from retouchd.errors import JobCode, Problem
 from retouchd.rules.job import Scalar
+from retouchd.rules.kinds import called
 from retouchd.rules.limits import MB, Limits, Picture
 from retouchd.rules.sizes import SizeRule, nearest_size, size_faults
 
 Fault: TypeAlias = tuple[str, str]
 """A message and its hint."""
 
-_KINDS = {
-    "mpo": "an MPO picture, a JPEG with others behind it",
-    "avif": "an AVIF picture",
-}
+_FORMATS = {"webp": "WebP"}
 _COLOURS = {
     "1": "is black and white",
     "L": "is grey",
@@ -90,11 +88,10 @@ def check_image(name: str, picture: Picture, limits: Limits) -> list[Problem]:
     """
     problems = []
     if picture.format not in limits.sent_formats:
-        allowed = _listed([each.upper() for each in limits.sent_formats])
-        kind = _KINDS.get(picture.format, f"a {picture.format.upper()} picture")
+        allowed = _listed([_format(each) for each in limits.sent_formats])
         fault = (
-            f"{name} is {kind}; this model takes only {allowed}.",
-            f"Save {name} as {limits.sent_formats[0].upper()}.",
+            f"{name} is {called(picture.format)}; this model takes only {allowed}.",
+            f"Save {name} as {_format(limits.sent_formats[0])}.",
         )
         problems.append(_problem(JobCode.IMAGE_UNSUPPORTED, fault))
     if not picture.is_plain:
@@ -109,13 +106,13 @@ def check_image(name: str, picture: Picture, limits: Limits) -> list[Problem]:
     most = limits.max_image_pixels
     if most and picture.width * picture.height > most:
         fault = (
-            f"{name} is {_pixels(picture)}; this model takes at most {most} pixels.",
+            f"{name} has {_pixels(picture)} pixels; this model takes at most {most} pixels.",
             f"Scale {name} down.",
         )
         problems.append(_problem(JobCode.IMAGE_TOO_LARGE, fault))
     if limits.square and picture.width != picture.height:
         fault = (
-            f"{name} is {_pixels(picture)}; this model takes only square pictures.",
+            f"{name} has {_pixels(picture)} pixels; this model takes only square pictures.",
             f"Crop {name} to a square, or pad it.",
         )
         problems.append(_problem(JobCode.IMAGE_NOT_SQUARE, fault))
@@ -139,7 +136,7 @@ def check_mask(
         problems.append(_problem(JobCode.MASK_INVALID, fault))
     if mask.upright != image.upright:
         fault = (
-            f"{mask_name} is {_pixels(mask)}, but {image_name} is {_pixels(image)}.",
+            f"{mask_name} has {_pixels(mask)} pixels, but {image_name} has {_pixels(image)}.",
             f"Save {mask_name} in the size of {image_name}.",
         )
         problems.append(_problem(JobCode.MASK_SIZE_MISMATCH, fault))
@@ -156,7 +153,7 @@ def _prompt_problems(model: str, prompt: str | None, limits: Limits) -> Iterator
     if longest and length > longest:
         fault = (
             f"The prompt has {length} characters; {model} takes at most {longest}.",
-            f"Shorten it by {length - longest} characters.",
+            f"Shorten it by at least {_counted(length - longest, 'character')}.",
         )
         yield _problem(JobCode.PROMPT_TOO_LONG, fault)
 
@@ -184,7 +181,9 @@ def _value_faults(model: str, key: str, text: str, limits: Limits) -> Iterator[F
         near = difflib.get_close_matches(text.lower(), allowed, n=1)
         yield (
             f'The {key} "{_shown(text)}" is not known to {model}.',
-            f'Use "{near[0]}", or leave {key} out.' if near else f"Use {_listed(allowed)}.",
+            f'Use "{near[0]}", or leave {key} out.'
+            if near
+            else f"Use {_listed(allowed)}, or leave {key} out.",
         )
 
 
@@ -193,7 +192,10 @@ def _range_faults(key: str, text: str, ends: tuple[int, int | None]) -> Iterator
     number = int(text) if _WHOLE.fullmatch(text) else None
     if number is None or number < lowest or (highest is not None and number > highest):
         wanted = f"from {lowest} to {highest}" if highest is not None else f"of {lowest} or more"
-        yield f'{key} is "{_shown(text)}".', f"Set {key} to a whole number {wanted}."
+        yield (
+            f'{key} is "{_shown(text)}", not a whole number {wanted}.',
+            f"Set {key} to a whole number {wanted}.",
+        )
 
 
 def _size_faults(model: str, size: str, legal: SizeRule | tuple[str, ...]) -> Iterator[Fault]:
@@ -236,14 +238,21 @@ def _output_faults(
         )
 
 
+def mask_advice(name: str) -> str:
+    """
+    Return how a mask is to be saved.
+    """
+    return f"Save {name} as PNG with transparency where the picture is to be edited."
+
+
 def _mask_fault(name: str, mask: Picture) -> Fault | None:
-    hint = f"Save {name} as PNG with transparency where the picture is to be edited."
+    hint = mask_advice(name)
     if mask.format != "png":
-        return f"{name} is a {mask.format.upper()} picture, but a mask must be PNG.", hint
+        return f"{name} is {called(mask.format)}, but a mask must be PNG.", hint
     if not mask.has_alpha:
-        return f"{name} has no alpha channel; black and white do not make a mask.", hint
+        return f"{name} has no transparency; black and white do not make a mask.", hint
     if not mask.is_plain:
-        return f"{name} {_pixels_of(mask)}; a mask must be 8-bit RGB with an alpha channel.", hint
+        return f"{name} {_pixels_of(mask)}; a mask must be 8-bit RGB with transparency.", hint
     if not mask.has_transparency:
         return f"{name} has no fully transparent pixel, so it marks nothing to edit.", hint
     return None
@@ -254,6 +263,14 @@ def _too_many_bytes(name: str, picture: Picture, limit: int) -> Fault:
         f"{name} has {_size(picture.size_bytes)}; this model takes less than {_size(limit)}.",
         f"Scale {name} down, or compress it more.",
     )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _format(name: str) -> str:
+    return _FORMATS.get(name, name.upper())
 
 
 def _size(count: int) -> str:

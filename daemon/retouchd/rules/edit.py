@@ -26,11 +26,11 @@ MAX_REFERENCES = 64
 """The most references a file may name; how many a model takes is its limit."""
 
 _FILES = {"image", "image[]", "images", "mask"}
-_EXTRA = "A field of your own relay's goes into an extra table."
+_EXTRA = "A field that only your endpoint knows goes into an extra table."
 _HINTS = {
     "mask": "a mask is a file of its own, such as cat.mask.png.",
     "negative_prompt": f"say in the prompt what is to be left out. {_EXTRA}",
-    "seed": f"the endpoint has no such field. {_EXTRA}",
+    "seed": f"most endpoints have no such field. {_EXTRA}",
     "stream": "only whole answers are read, so leave it out.",
     "partial_images": "only whole answers are read, so leave it out.",
     "edit": "write its keys without [edit] around them.",
@@ -164,8 +164,9 @@ def _unknown(key: str) -> str:
     if key in _HINTS:
         return f"{name} is not a known key; {_HINTS[key]}"
     near = nearest(key.lower(), Sidecar.model_fields, 0.6)
-    meant = f"did you mean {near}?" if near else f"known are {', '.join(Sidecar.model_fields)}."
-    return f"{name} is not a known key; {meant} {_EXTRA}"
+    if near:
+        return f"{name} is not a known key; did you mean {near}?"
+    return f"{name} is not a known key; known are {', '.join(Sidecar.model_fields)}. {_EXTRA}"
 
 
 def _wanted(key: str) -> str:

@@ -95,8 +95,8 @@ def _from_text(text: str) -> ErrorBody:
     if not text[:200].lstrip().lower().startswith(_PAGE_START):
         return ErrorBody(message=text)
     title = _TITLE.search(text)
-    words = " ".join(html.unescape(title[1]).split()) if title else "without a title"
-    return ErrorBody(message=f"a web page: {words}", is_page=True)
+    words = f": {' '.join(html.unescape(title[1]).split())}" if title else " without a title"
+    return ErrorBody(message=f"a web page{words}", is_page=True)
 
 
 def _error_of(document: Any) -> dict[str, Any]:

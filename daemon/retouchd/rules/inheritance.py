@@ -27,14 +27,16 @@ class Content:
     What a structured sidecar or an `_edit.*` says: model, prompt and parameters by their keys.
 
     `images` are its references as paths below the inbox, None where it names none at all. `faults` are
-    sentences; a file that has any says nothing else but, as far as can be told, its references.
-    `obstacle` is half a sentence on why the file could not be read. `digest` is the SHA-256 of its bytes.
+    sentences, `reference_faults` those about references; a file that has any says nothing else but, as far
+    as can be told, its references. `obstacle` is half a sentence on why the file could not be read.
+    `digest` is the SHA-256 of its bytes.
     """
 
     values: Values = field(default_factory=dict)
     images: tuple[str, ...] | None = None
     faults: tuple[str, ...] = ()
     obstacle: str = ""
+    reference_faults: tuple[str, ...] = ()
     digest: str = ""
 
     @property
@@ -104,8 +106,9 @@ def compose(layers: Iterable[Layer]) -> Wishes:
     origin: dict[str, str] = {}
     images: tuple[str, ...] | None = None
     for layer in layers:
-        for key in layer.values.keys() - values.keys():
-            values[key], origin[key] = layer.values[key], layer.origin
+        for key, value in layer.values.items():
+            if key not in values:
+                values[key], origin[key] = value, layer.origin
         if images is None and layer.images is not None:
             images, origin["images"] = layer.images, layer.origin
     return Wishes(values=values, images=images or (), origin=origin)
@@ -129,8 +132,9 @@ def folder_faults(sources: Sequence[Source]) -> Iterator[str]:
     Yield what is wrong with folder files, a sentence each that begins with the file.
     """
     for source in sources:
-        for fault in source.content.faults if source.content else ():
-            yield f"{shown(source.path)}: {fault}"
+        content = source.content or Content()
+        for fault in (*content.faults, *content.reference_faults):
+            yield f"{shown(source.path)} cannot be used: {fault}"
     for _, group in groupby(sources, key=lambda source: source.folder):
         yield from _ambiguities(list(group))
 

@@ -131,6 +131,14 @@ class Job:
         """
         return next((member for member in self.members if member.role is role), None)
 
+    def said_by(self, key: str) -> Member | None:
+        """
+        Return the member that set a key of the request, None if a folder file or the configuration did.
+        """
+        origin = self.request.origin.get(key)
+        above = f"{self.folder}/" if self.folder else ""
+        return next((each for each in self.members if above + each.name == origin), None)
+
     def under(self, stem: str, suffixes: Mapping[str, str]) -> "Job":
         """
         Return the job with other names in the inbox: the stem followed by each member's own suffix.

@@ -97,7 +97,7 @@ class Limits:
         return self.formats or SENT
 
 
-_ALWAYS_BASE64 = "its pictures always come as base64"
+_ALWAYS_BASE64 = "its pictures always come within the answer"
 _ONLY_GPT_IMAGE = "only GPT image models know it"
 _VALUES = {
     "quality": ("auto", "low", "medium", "high"),

@@ -6,7 +6,6 @@ from retouchd.errors import JobCode, Problem
 from retouchd.rules.names import FOLDER_PROMPT, Kind, Named, parse
 from retouchd.rules.naming import shown
 
-BACK = "then move the files back into the inbox."
 _WHAT = {Kind.PROMPT: "prompt", Kind.EDIT: "file with parameters", Kind.MASK: "mask"}
 
 
@@ -27,8 +26,8 @@ def prompt_missing(image: Named) -> Problem:
     return Problem(
         code=JobCode.PROMPT_MISSING,
         message=f"{shown(image.name)} came without a prompt: there was no {prompt} beside it and "
-        f"no {FOLDER_PROMPT} in its folder.",
-        hint=f"Write what is to be done with the picture into {prompt}, then move both into the inbox.",
+        f"no {FOLDER_PROMPT} in its folder or one above.",
+        hint=f"Write what is to be done with the picture into {prompt} beside it.",
     )
 
 
@@ -40,7 +39,7 @@ def reference_missing(edit: Named, path: str, why: str) -> Problem:
     return Problem(
         code=JobCode.REFERENCE_INVALID,
         message=f"{name} names {shown(path)} as a reference image, but that {why}.",
-        hint=f"Put the picture there or mend its name in {name}, {BACK}",
+        hint=f"Put the picture there, or mend its name in {name}.",
     )
 
 
@@ -48,13 +47,25 @@ def image_missing(lone: Named) -> Problem:
     """
     Return the problem of a sidecar that came alone.
     """
-    what = _WHAT[lone.kind]
-    target = f"{lone.stem}.{lone.target}" if lone.target else f"{lone.stem}.png or {lone.stem}.jpg"
+    fitting, wanted = _wanted(lone)
+    rename = "" if fitting == lone.name else f"Rename it to {shown(fitting)}, and put"
     return Problem(
         code=JobCode.IMAGE_MISSING,
-        message=f"{shown(lone.name)} is a {what}, but its image never came.",
-        hint=f"Move it back into the inbox together with {shown(target)}.",
+        message=f"{shown(lone.name)} is a {_WHAT[lone.kind]}, but its image never came.",
+        hint=f"{rename or 'Put'} {wanted} beside it.",
     )
+
+
+def awaited_image(lone: Named) -> str:
+    """
+    Return what a sidecar waits for that came alone.
+    """
+    fitting, wanted = _wanted(lone)
+    if fitting != lone.name:
+        return (
+            f"no image can have this name: rename it to {shown(fitting)} if it belongs to {wanted}"
+        )
+    return f"waits for its image, {wanted}"
 
 
 def empty(named: Named) -> Problem:
@@ -74,5 +85,35 @@ def empty(named: Named) -> Problem:
     return Problem(
         code=code,
         message=f"{name} is empty: it has 0 bytes.",
-        hint=f"{hint}, {BACK}",
+        hint=f"{hint}.",
     )
+
+
+def _wanted(lone: Named) -> tuple[str, str]:
+    """
+    Return the name a sidecar should have, its own if that makes sense, and the image it then belongs to.
+    """
+    while not (images := _images(lone)):
+        lone = parse(_shortened(lone))
+    return lone.name, " or ".join(map(shown, images))
+
+
+def _images(lone: Named) -> list[str]:
+    """
+    Return the images that a sidecar would belong to, as it writes them; none where its name makes no sense.
+    """
+    ends = 2 if lone.kind is Kind.MASK else 1
+    owner = lone.name.rsplit(".", ends)[0]
+    names = [owner] if lone.target else [f"{owner}.png", f"{owner}.jpg"]
+    return [name for name in names if parse(name).kind is Kind.IMAGE]
+
+
+def _shortened(lone: Named) -> str:
+    """
+    Return a sidecar's name without the part that keeps it from having an image: a mask has no sidecars, and
+    pictures of other kinds are not taken.
+    """
+    front, _, last = lone.stem.rpartition(".")
+    if front and last.lower() == "mask":
+        return front + lone.suffix
+    return lone.stem + lone.suffix[lone.suffix.index(".", 1) :]

@@ -70,6 +70,13 @@ def shown(name: str) -> str:
     )
 
 
+def sentence(words: str) -> str:
+    """
+    Return what somebody else said as the end of a sentence of ours.
+    """
+    return words if words.endswith((".", "!", "?", "…", "。", "！", "？")) else f"{words}."
+
+
 def hexed(name: str) -> str | None:
     """
     Return the bytes of a name that is not UTF-8 as hexadecimal digits, None for every other name.

@@ -127,7 +127,7 @@ def _ambiguity(images: Sequence[Named], bundle: Bundle, shared: Sequence[Named])
         example = shown(f"{images[0].name}{_ending(first)}")
         return ambiguous(
             f"{shown(first.name)} could belong to {_listed(images, 'or')}.",
-            f"Name it after one of them, for example {example}",
+            f"Name it after the picture it is meant for, for example {example}",
         )
     for what, sidecars in (
         ("prompts", bundle.prompts),
@@ -149,7 +149,7 @@ def ambiguous(message: str, advice: str) -> Problem:
     return Problem(
         code=JobCode.SIDECAR_AMBIGUOUS,
         message=message,
-        hint=f"{advice}, then move all of them back to the inbox.",
+        hint=f"{advice}.",
     )
 
 

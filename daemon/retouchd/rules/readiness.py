@@ -2,9 +2,8 @@
 Whether a bundle may be claimed: all of it settled together, its references too, with a prompt from somewhere.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TypeAlias
 
 from retouchd.errors import JobCode, Problem
@@ -79,10 +78,9 @@ def readiness(
     if surroundings.namer is not None:
         return Waiting(at=None, reason=f"a reference of {shown(surroundings.namer)}")
     quiet = max(sights[named.name].quiet_since for named in bundle.files) + patience.settle_seconds
-    for named in bundle.files:
-        if sights[named.name].signature.size == 0:
-            reason = f"{shown(named.name)} is empty: it has not arrived yet"
-            return _patiently(quiet, reason, partial(missing.empty, named), patience, now)
+    if empty := [named for named in bundle.files if sights[named.name].signature.size == 0]:
+        reason = f"{shown(empty[0].name)} is empty: it has not arrived yet"
+        return _patiently(quiet, reason, lambda: map(missing.empty, empty), patience, now)
     settled = max(settled_at(sights[n.name], patience) or quiet for n in bundle.files)
     if now < settled:
         return Unsettled(at=settled, reason="still changing")
@@ -90,8 +88,8 @@ def readiness(
         return Ready(since=settled, problems=(bundle.fault,))
     if not bundle.images:
         lone = bundle.files[0]
-        reason = "waits for its image"
-        return _patiently(settled, reason, partial(missing.image_missing, lone), patience, now)
+        reason = missing.awaited_image(lone)
+        return _patiently(settled, reason, lambda: [missing.image_missing(lone)], patience, now)
     return _with_own_edit(bundle, settled, surroundings, patience, now)
 
 
@@ -125,11 +123,14 @@ def _own_problems(bundle: Bundle, own: Content | None) -> tuple[Problem, ...]:
     if own is None:
         return ()
     name = shown(bundle.edits[0].name)
-    if own.faults:
-        hint = f"Mend {name}, {missing.BACK}"
+    if own.faults or own.reference_faults:
         return tuple(
-            Problem(code=JobCode.SIDECAR_INVALID, message=f"{name}: {fault}", hint=hint)
-            for fault in own.faults
+            Problem(code=code, message=f"{name} cannot be used: {words}", hint=f"Mend {name}.")
+            for code, faults in (
+                (JobCode.SIDECAR_INVALID, own.faults),
+                (JobCode.REFERENCE_INVALID, own.reference_faults),
+            )
+            for words in faults
         )
     if own.has_prompt and bundle.prompts:
         text = shown(bundle.prompts[0].name)
@@ -154,7 +155,7 @@ def _with_folder_files(
     if not has_prompt:
         image = bundle.images[0]
         reason = f"waits for its prompt, {missing.prompt_name(image)}"
-        return _patiently(settled, reason, partial(missing.prompt_missing, image), patience, now)
+        return _patiently(settled, reason, lambda: [missing.prompt_missing(image)], patience, now)
     return _with_references(bundle, settled, surroundings, patience, now)
 
 
@@ -184,9 +185,9 @@ def _with_references(
         if isinstance(sight, str):
             if source is not None:
                 return Ready(since=settled)
-            fault = partial(missing.reference_missing, bundle.edits[0], path, sight)
+            problem = missing.reference_missing(bundle.edits[0], path, sight)
             reason = f"waits for its reference {shown(path)}, which {sight}"
-            return _patiently(settled, reason, fault, patience, now)
+            return _patiently(settled, reason, lambda: [problem], patience, now)  # noqa: B023
         at = settled_at(sight, patience)
         if at is None:
             return Waiting(at=None, reason=f"its reference {shown(path)} is empty")
@@ -201,11 +202,15 @@ def _unread(now: float) -> Unsettled:
 
 
 def _patiently(
-    since: float, reason: str, problem: Callable[[], Problem], patience: Patience, now: float
+    since: float,
+    reason: str,
+    problems: Callable[[], Iterable[Problem]],
+    patience: Patience,
+    now: float,
 ) -> State:
     if not patience.orphan_seconds:
         return Waiting(at=None, reason=reason)
     end = since + patience.orphan_seconds
     if now < end:
         return Waiting(at=end, reason=reason)
-    return Ready(since=since, problems=(problem(),))
+    return Ready(since=since, problems=tuple(problems()))

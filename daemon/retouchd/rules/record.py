@@ -15,6 +15,7 @@ from retouchd.rules.naming import escaped, hexed
 from retouchd.rules.plan import Plan
 
 VERSION = 1
+BACK = "then move the files back into the inbox."
 JOB_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 
 
@@ -58,10 +59,17 @@ def reason(job: Job, problems: Sequence[Problem]) -> bytes:
     """
     Return the text of `*.error.txt`: for each problem a sentence that says what is wrong and one what to do.
     """
-    paragraphs = [f"{problem.message}\n{problem.hint}\n" for problem in problems]
+    paragraphs = [f"{problem.message}\n{advice(problem)}\n" for problem in problems]
     return ("\n".join(paragraphs) + f"\n(retouchd, job {job.id})\n").encode(
         errors="backslashreplace"
     )
+
+
+def advice(problem: Problem) -> str:
+    """
+    Return what to do about a problem whose files lie in `error/`.
+    """
+    return f"{problem.hint.removesuffix('.')}, {BACK}"
 
 
 def own_record(raw: bytes) -> str | None:
@@ -164,9 +172,9 @@ def _error(problems: Sequence[Problem]) -> dict[str, Any] | None:
     return {
         "code": first.code.value,
         "message": first.message,
-        "hint": first.hint,
+        "hint": advice(first),
         "problems": [
-            {"code": each.code.value, "message": each.message, "hint": each.hint}
+            {"code": each.code.value, "message": each.message, "hint": advice(each)}
             for each in problems
         ],
     }

@@ -16,7 +16,9 @@ def resolve(folder: str, text: str) -> str:
     if "\\" in text:
         raise ValueError("holds a backslash; write / between folders")
     if text.startswith(("/", "~")):
-        raise ValueError("starts outside the inbox; name it relative to the file that names it")
+        raise ValueError(
+            "starts outside the inbox; put it inside, and name it as seen from this file"
+        )
     path = posixpath.normpath(posixpath.join(folder, text))
     if path == ".." or path.startswith("../"):
         raise ValueError("leads out of the inbox; put the picture inside the inbox")

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from retouchd.errors import JobCode, Problem
 from retouchd.rules.job import Attempt, Verdict
+from retouchd.rules.naming import sentence
 from retouchd.rules.pacing import Cause
 from retouchd.rules.retry_after import LONGEST_RETRY_AFTER_SECONDS
 
@@ -92,9 +93,11 @@ class Fail:
 Move: TypeAlias = Ask | Later | Return | Fail
 
 
-def next_move(attempts: Sequence[Attempt], budget: Budget, weather: Weather) -> Move:
+def next_move(name: str, attempts: Sequence[Attempt], budget: Budget, weather: Weather) -> Move:
     """
     Return what becomes of a claimed job whose attempts, if any, are all closed without a picture.
+
+    `name` is what the picture is called in messages.
     """
     doubts = doubts_in(attempts)
     last = attempts[-1] if attempts else None
@@ -105,10 +108,10 @@ def next_move(attempts: Sequence[Attempt], budget: Budget, weather: Weather) -> 
     if last is None:
         return Ask()
     if doubts > budget.max_in_doubt:
-        return _doubt_spent(attempts, weather)
+        return _doubt_spent(name, attempts, weather)
     counted = [a for a in attempts if a.verdict is Verdict.TRANSIENT and not a.probe]
     if len(counted) >= budget.max_attempts and _is_own_fault(counted, weather):
-        return Fail(problem=_exhausted(counted))
+        return Fail(problem=_exhausted(name, counted))
     return _due(last, weather)
 
 
@@ -130,7 +133,7 @@ def _due(last: Attempt, weather: Weather) -> Move:
     return Later(until=retry_at, reason=f"asked again later: {last.message}")
 
 
-def _doubt_spent(attempts: Sequence[Attempt], weather: Weather) -> Move:
+def _doubt_spent(name: str, attempts: Sequence[Attempt], weather: Weather) -> Move:
     if weather.hold in (Cause.ACCOUNT, Cause.OUTAGE):
         return Later(until=None, reason="may have been paid for; decided when the endpoint answers")
     last = attempts[-1]
@@ -138,17 +141,18 @@ def _doubt_spent(attempts: Sequence[Attempt], weather: Weather) -> Move:
         return Fail(
             problem=Problem(
                 code=JobCode.BAD_RESPONSE,
-                message=f"The endpoint answered, but not with a picture: {last.message}",
-                hint="It may have been charged; the answer is kept beside this file. "
-                "Move the originals back to the inbox to ask again.",
+                message=f"{name} was sent {_times(len(attempts))}, and the endpoint sent no picture but "
+                f"{sentence(last.message)}",
+                hint="It may have been charged, and the answer is kept beside this file: check edit.model "
+                "and endpoint.base_url in the configuration, or ask the provider.",
             )
         )
     return Fail(
         problem=Problem(
             code=JobCode.IN_DOUBT,
-            message=f"The request was sent {len(attempts)} times and no answer came: {last.message}",
-            hint="It may have been charged. Look at your provider's usage page, then move the "
-            "originals back to the inbox to ask again.",
+            message=f"{name} was sent {_times(len(attempts))}, and no picture came back: "
+            f"{sentence(last.message)}",
+            hint="It may have been charged: look at your provider's usage page first.",
         )
     )
 
@@ -161,9 +165,14 @@ def _is_own_fault(failures: Sequence[Attempt], weather: Weather) -> bool:
     return seen is not None and failures[0].sent_at <= seen <= failures[-1].closed_at
 
 
-def _exhausted(failures: Sequence[Attempt]) -> Problem:
+def _exhausted(name: str, failures: Sequence[Attempt]) -> Problem:
     return Problem(
         code=JobCode.ATTEMPTS_EXHAUSTED,
-        message=f"The endpoint turned this picture away {len(failures)} times: {failures[-1].message}",
-        hint="Others went through meanwhile. Move the originals back to the inbox to try again.",
+        message=f"The endpoint turned {name} away {_times(len(failures))} while others went through: "
+        f"{sentence(failures[-1].message)}",
+        hint="Nothing was charged: wait for a while.",
     )
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"

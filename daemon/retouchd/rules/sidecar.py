@@ -28,22 +28,22 @@ def read_prompt(raw: bytes, name: str, fallback: str | None = None) -> str | Pro
     if len(raw) > MAX_PROMPT_BYTES:
         return Problem(
             code=JobCode.SIDECAR_INVALID,
-            message=f"{name} is {len(raw)} bytes long, too long for a prompt.",
-            hint=f"Keep the text in {name} short, then move the files back to the inbox.",
+            message=f"{name} is longer than {MAX_PROMPT_BYTES // 1024} KB, far too long for a prompt.",
+            hint=f"Keep the text in {name} short.",
         )
     text = decode(raw, fallback)
     if text is None or "\0" in text:
         return Problem(
             code=JobCode.SIDECAR_INVALID,
-            message=f"{name} is not text that can be read for certain.",
-            hint=f"Save {name} as UTF-8, then move the files back to the inbox.",
+            message=f"{name} is not plain text that can be read for certain.",
+            hint=f"Open {name} in a text editor and save it as plain text, with the encoding UTF-8.",
         )
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     if not text:
         return Problem(
             code=JobCode.PROMPT_EMPTY,
             message=f"{name} holds no text.",
-            hint=f"Write into {name} what is to be done, then move the files back to the inbox.",
+            hint=f"Write what is to be done into {name}.",
         )
     return text
 

@@ -45,8 +45,6 @@ class Meaning:
     hint: str
 
 
-_AGAIN = "then move the files back into the inbox"
-
 _MEANINGS = {
     Topic.KEY: Meaning(Verdict.ACCOUNT, None, "Set a valid endpoint.api_key."),
     Topic.MONEY: Meaning(
@@ -67,32 +65,28 @@ _MEANINGS = {
         "A proxy in front of the endpoint turns this machine away: ask the provider, or use another address.",
     ),
     Topic.POLICY: Meaning(
-        Verdict.REFUSED, JobCode.CONTENT_POLICY, f"Change the prompt or the picture, {_AGAIN}."
+        Verdict.REFUSED, JobCode.CONTENT_POLICY, "Change the prompt or the picture."
     ),
-    Topic.TOO_LARGE: Meaning(
-        Verdict.REFUSED, JobCode.IMAGE_TOO_LARGE, f"Make the picture smaller, {_AGAIN}."
-    ),
+    Topic.TOO_LARGE: Meaning(Verdict.REFUSED, JobCode.IMAGE_TOO_LARGE, "Make the picture smaller."),
     Topic.UNSUPPORTED: Meaning(
         Verdict.REFUSED,
         JobCode.IMAGE_UNSUPPORTED,
-        f"Save the picture as PNG, JPEG or WebP, {_AGAIN}.",
+        "Save the picture as PNG, JPEG or WebP.",
     ),
     Topic.UNREADABLE: Meaning(
-        Verdict.REFUSED, JobCode.IMAGE_UNREADABLE, f"Save the picture anew as 8-bit RGB, {_AGAIN}."
+        Verdict.REFUSED, JobCode.IMAGE_UNREADABLE, "Save the picture anew as 8-bit RGB."
     ),
     Topic.MASK: Meaning(
         Verdict.REFUSED,
         JobCode.MASK_INVALID,
-        f"Give the mask the picture's size and transparent areas where to edit, {_AGAIN}.",
+        "Give the mask the picture's size and transparent areas where to edit.",
     ),
-    Topic.PARAMETER: Meaning(
-        Verdict.REFUSED, JobCode.PARAMETER_INVALID, f"Correct the parameter, {_AGAIN}."
-    ),
-    Topic.PROMPT_LENGTH: Meaning(
-        Verdict.REFUSED, JobCode.PROMPT_TOO_LONG, f"Shorten the prompt, {_AGAIN}."
-    ),
+    Topic.PARAMETER: Meaning(Verdict.REFUSED, JobCode.PARAMETER_INVALID, "Correct the parameter."),
+    Topic.PROMPT_LENGTH: Meaning(Verdict.REFUSED, JobCode.PROMPT_TOO_LONG, "Shorten the prompt."),
     Topic.REQUEST: Meaning(
-        Verdict.REFUSED, JobCode.REFUSED, f"Correct what the endpoint objects to, {_AGAIN}."
+        Verdict.REFUSED,
+        JobCode.REFUSED,
+        "Mend what it objects to, or try another prompt or picture.",
     ),
     Topic.THROTTLED: Meaning(Verdict.TRANSIENT, None, ""),
     Topic.UNAVAILABLE: Meaning(Verdict.TRANSIENT, None, ""),

@@ -125,7 +125,7 @@ def judge_answer(
     error = read_error(body)
     topic = _topic(status, headers, error)
     code = _code(error) or f"http_{status}"
-    message = error.message.strip() or f"no reason given (HTTP {status})"
+    message = " ".join(error.message.split()) or f"no reason given (HTTP {status})"
     if 300 <= status < 400:
         code, message = "redirected", f"redirected to {headers.get('location', 'nowhere')}"
     elif error.is_page:
@@ -134,7 +134,7 @@ def judge_answer(
         topic,
         code,
         message,
-        parameter=error.parameter,
+        parameter="model" if topic is Topic.MODEL else error.parameter,
         retry_after=retry_after(headers, error.message, now),
         request_id=request_id_of(headers, error.message),
     )
@@ -153,12 +153,13 @@ def judge_bad_success(
     topic = topic_of(error) if _code(error) or error.message else None
     if topic is not None:
         return judge_answer(200, headers, body, now)
+    said = error.message if error.is_page else (f"{fault}: {text}" if text else fault)
     return Judgement(
         verdict=Verdict.IN_DOUBT,
         code=JobCode.BAD_RESPONSE.value,
-        message=safe_text(f"{fault}: {text}" if text else fault),
+        message=safe_text(" ".join(said.split())),
         job_code=JobCode.BAD_RESPONSE,
-        common_fault=f"the answer holds no picture ({fault})",
+        common_fault=f"the answer was not a picture but {fault}",
         hint=_BAD_SUCCESS_HINT,
         request_id=request_id_of(headers, error.message),
     )

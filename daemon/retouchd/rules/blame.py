@@ -1,0 +1,54 @@
+"""
+Who is at fault for what the endpoint refused: the job that met it, and which of its files.
+"""
+
+from dataclasses import replace
+
+from retouchd.errors import JobCode, Problem
+from retouchd.rules.inheritance import CONFIGURATION
+from retouchd.rules.job import Job, Role, Verdict
+from retouchd.rules.naming import sentence, shown
+from retouchd.rules.verdict import Judgement
+
+
+def as_met_by(judgement: Judgement, job: Job) -> Judgement:
+    """
+    Return what a judgement means for the job that met it.
+
+    A model the endpoint does not offer concerns every file, unless the picture's own sidecar names it: then
+    it is that sidecar's fault, and no reason to keep others waiting.
+    """
+    is_unknown_model = judgement.verdict is Verdict.ACCOUNT and judgement.parameter == "model"
+    if not is_unknown_model or job.said_by("model") is None:
+        return judgement
+    words = sentence(judgement.message)
+    return replace(
+        judgement,
+        verdict=Verdict.REFUSED,
+        job_code=JobCode.PARAMETER_INVALID,
+        message=f"it does not offer the model {shown(job.request.model)} to this key. It said: {words}",
+    )
+
+
+def problem_of(judgement: Judgement, job: Job) -> Problem:
+    """
+    Return a refusal in words for the person who dropped the job's files.
+    """
+    code = judgement.job_code or JobCode.REFUSED
+    member = (job.member(Role.MASK) if code is JobCode.MASK_INVALID else None) or job.members[0]
+    return Problem(
+        code=code,
+        message=f"The endpoint refused {shown(member.name)}: {sentence(judgement.message)}",
+        hint=_hint(judgement, job),
+    )
+
+
+def _hint(judgement: Judgement, job: Job) -> str:
+    key = judgement.parameter
+    origin = job.request.origin.get(key or "")
+    if key is None or origin is None or judgement.job_code is not JobCode.PARAMETER_INVALID:
+        return judgement.hint
+    said_by = job.said_by(key)
+    place = said_by.name if said_by else origin
+    where = "[edit] of the configuration" if place == CONFIGURATION else shown(place)
+    return f"Mend {key} in {where}, or leave it out."

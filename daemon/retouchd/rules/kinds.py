@@ -1,0 +1,40 @@
+"""
+Kinds of files in words: what a picture that cannot be sent is called by people.
+"""
+
+_RAW = frozenset({"arw", "cr2", "cr3", "dng", "nef", "orf", "raf", "rw2"})
+_CALLED = {
+    "avif": "an AVIF picture",
+    "bmp": "a BMP picture",
+    "cr3": "a camera's raw file",
+    "eps": "an EPS drawing",
+    "html": "a web page",
+    "ico": "an icon",
+    "mpo": "an MPO picture, a JPEG with others behind it",
+    "pdf": "a PDF document",
+    "psd": "a Photoshop file",
+    "raw": "a camera's raw file",
+    "svg": "an SVG drawing",
+    "video": "a film",
+    "webp": "a WebP picture",
+    "xcf": "a GIMP file",
+    "zip": "a ZIP archive",
+}
+
+
+def called(kind: str) -> str:
+    """
+    Return what a kind of file is called, with its article.
+    """
+    return _CALLED.get(kind, f"a {kind.upper()} picture")
+
+
+def kind_by(name: str, sniffed: str | None) -> str | None:
+    """
+    Return what a file is by its bytes and, where these do not say enough, by its name.
+
+    Cameras write raw files as TIFF whose first picture is a small preview: to edit that would be paid for
+    in vain.
+    """
+    extension = name.rpartition(".")[2].lower()
+    return "raw" if sniffed in (None, "tiff") and extension in _RAW else sniffed
