@@ -242,6 +242,21 @@ def test_a_dry_run_touches_nothing(station: Station) -> None:
     assert list(station.folders.work.iterdir()) == []
 
 
+def test_a_dry_run_tells_each_fault_once(station: Station) -> None:
+    """
+    What a sidecar gets wrong is found where the job is put together, and nowhere again.
+    """
+    station.configure(intake={"settle_seconds": 0})
+    (station.folders.inbox / "猫.toml").write_text('size = "1000x1000"\n', "utf-8")
+    station.drop("猫.png")
+
+    code, running = station.call("once", "--dry-run")
+
+    assert code == 1
+    assert running.out.count("would go to error/: 猫.png: ") == 1
+    assert running.out.count("1000x1000") == 1
+
+
 def test_a_dry_run_tells_what_would_fail(station: Station) -> None:
     """
     1, with the sentence that would stand in error/.

@@ -9,13 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from retouchd.cli.compose import settings_only
+from retouchd.engine.backlog import READY
 from retouchd.engine.clock import SystemClock
-from retouchd.engine.settings import Settings
 from retouchd.engine.survey import Held, Survey
-from retouchd.errors import ConfigurationError, Problem
-from retouchd.rules.checks import check_request
+from retouchd.errors import ConfigurationError
 from retouchd.rules.job import Job, Role
-from retouchd.rules.naming import shown
+from retouchd.rules.naming import path_below, shown
 
 _WORDS = 60
 
@@ -36,13 +35,13 @@ def rehearse(config: Path | None) -> int:
         else:
             jobs.append(found)
     console = Console(highlight=False)
-    sent = [job for job in jobs if not _problems(job, settings)]
+    sent = [job for job in jobs if not job.problems]
     if sent:
         console.print(_table(sent))
-    _tell_failures(console, jobs, settings)
-    idle = [each for each in survey.waiting() if each[2] != "ready"]
+    _tell_failures(console, jobs)
+    idle = [each for each in survey.waiting() if each[2] != READY]
     for folder, name, reason in [*held, *idle]:
-        path = f"{folder}/{name}" if folder else name
+        path = path_below(folder, name)
         console.print(f"waits: {shown(path)}: {shown(reason)}", markup=False, soft_wrap=True)
     console.print(_summary(sent, len(jobs) - len(sent)))
     return 1 if len(sent) < len(jobs) else 0
@@ -56,19 +55,12 @@ def cost_of(job: Job) -> float | None:
     return None
 
 
-def _problems(job: Job, settings: Settings) -> list[Problem]:
-    request = job.request
-    limits = settings.limits(request.model)
-    asked = check_request(request.model, request.prompt, request.parameters, limits)
-    return [*job.problems, *(asked if request.prompt is not None else ())]
-
-
 def _table(jobs: list[Job]) -> Table:
     table = Table("picture", "prompt", "model", "parameters", "goes to", "cost", show_edge=False)
     for job in jobs:
         request, image = job.request, job.member(Role.IMAGE)
         names = [member.name for member in job.members if member.role is Role.MASK]
-        path = _path(job.folder, image.name if image else job.stem)
+        path = path_below(job.folder, image.name if image else job.stem)
         prompt = " ".join((request.prompt or "").split())
         parameters = [f"{key}={value}" for key, value in request.parameters.items()]
         cells = (
@@ -76,17 +68,17 @@ def _table(jobs: list[Job]) -> Table:
             f"{prompt[:_WORDS]}…" if len(prompt) > _WORDS else prompt,
             request.model,
             ", ".join(parameters) or "none",
-            f"outbox/{_path(job.folder, job.stem)}",
+            f"outbox/{path_below(job.folder, job.stem)}",
             _price(cost_of(job)),
         )
         table.add_row(*(Text(shown(cell), overflow="fold") for cell in cells))
     return table
 
 
-def _tell_failures(console: Console, jobs: list[Job], settings: Settings) -> None:
+def _tell_failures(console: Console, jobs: list[Job]) -> None:
     for job in jobs:
-        for problem in _problems(job, settings):
-            path = shown(_path(job.folder, job.members[0].name))
+        for problem in job.problems:
+            path = shown(path_below(job.folder, job.members[0].name))
             text = f"would go to error/: {path}: {problem.message} {problem.hint}"
             console.print(text, markup=False, soft_wrap=True, style="red")
 
@@ -104,7 +96,3 @@ def _summary(sent: list[Job], failing: int) -> Text:
 
 def _price(cost: float | None) -> str:
     return "unknown" if cost is None else f"${cost:.3f}"
-
-
-def _path(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name

@@ -29,6 +29,13 @@ def free_stem(stem: str, job_id: str, suffixes: list[str], is_taken: Callable[[s
     return shorten(stem, room - len(job_id) - 1) + f"_{job_id}"
 
 
+def path_below(folder: str, name: str) -> str:
+    """
+    Return a file's path below one of the five folders, with `/` between parts; `folder` may be `""`.
+    """
+    return f"{folder}/{name}" if folder else name
+
+
 def output_suffixes(extensions: list[str]) -> list[str]:
     """
     Return what follows the stem for each picture: `.png` for a single one, else `-1.png`, `-2.png`, ….
