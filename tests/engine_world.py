@@ -485,6 +485,16 @@ async def open_world(root: Path, *, has_events: bool = False) -> AsyncIterator[W
         await world.go_down()
 
 
+def put(world: World, name: str, content: str | bytes) -> Path:
+    """
+    Put a file into the inbox by its path below it.
+    """
+    path = world.folders.inbox / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
 def photo(
     width: int = 48, height: int = 32, *, kind: str = "PNG", mode: str = "RGB", seed: int = 0
 ) -> bytes:

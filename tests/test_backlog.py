@@ -28,7 +28,7 @@ def taken(backlog: Backlog, now: float) -> list[str]:
     """
     Return the families that are ready at a moment, in the order in which they are handed out.
     """
-    backlog.decide(backlog.due(now), now)
+    backlog.settle(now)
     found = []
     while key := backlog.take():
         found.append("/".join(filter(None, key)))
@@ -255,13 +255,13 @@ def seconds_for_an_event(names: int) -> float:
     backlog = a_backlog()
     for number in range(names):
         backlog.sightings.see("", f"{number}.{'xmp' if number % 10 else 'png'}", signature(), 0)
-    backlog.decide(backlog.due(50), 50)
+    backlog.settle(50)
     times = []
     for moment in range(100, 130):
         began = time.perf_counter()
         if not backlog.sightings.see("", "0.png", signature(), moment):
             backlog.sightings.disturb("", "0.png", moment)
-        backlog.decide(backlog.due(moment), moment)
+        backlog.settle(moment)
         backlog.candidates(("", "0"), moment)
         times.append(time.perf_counter() - began)
     return min(times)

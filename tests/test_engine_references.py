@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from engine_world import Refusing, World, open_world, photo
+from engine_world import Refusing, World, open_world, photo, put
 from retouchd.adapters import below, inbox, spool
 from retouchd.adapters.bell import Ring
 from retouchd.rules.limits import limits_for
@@ -25,13 +25,6 @@ from retouchd.sandbox.faults import Fault, FaultKind
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with open_world(tmp_path) as made:
         yield made
-
-
-def put(world: World, name: str, content: str | bytes) -> Path:
-    path = world.folders.inbox / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
 
 
 async def test_a_sidecar_counts_before_its_own_image_has_arrived(world: World) -> None:

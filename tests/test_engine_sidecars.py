@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from engine_world import World, open_world, photo
+from engine_world import World, open_world, photo, put
 from retouchd.engine.daemon import Ending
 
 SIDECARS = [
@@ -32,13 +32,6 @@ SIDECARS = [
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with open_world(tmp_path) as made:
         yield made
-
-
-def put(world: World, name: str, content: str | bytes) -> Path:
-    path = world.folders.inbox / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
 
 
 def sent(world: World) -> list[dict[str, str]]:

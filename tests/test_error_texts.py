@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from engine_world import World, open_world, photo
+from engine_world import World, open_world, photo, put
 from error_cases import CASES, Case, cat, with_sidecar
 from pictures import encoded, masking
 from retouchd.adapters import images
@@ -46,13 +46,6 @@ TEXTS = written()
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with open_world(tmp_path) as made:
         yield made
-
-
-def put(world: World, name: str, content: str | bytes) -> Path:
-    path = world.folders.inbox / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
 
 
 def arrange(world: World, case: Case) -> None:

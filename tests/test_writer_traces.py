@@ -282,7 +282,7 @@ class Replay:
                 self._take_in(what, now)
             else:
                 now = self._due()
-            self.backlog.decide(self.backlog.due(now), now)
+            self.backlog.settle(now)
             while key := self.backlog.take():
                 self._claim(key, now)
         return self.taken

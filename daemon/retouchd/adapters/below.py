@@ -34,6 +34,13 @@ def look(root: Path, path: str) -> Signature | str:
         return _LINK
     if not stat.S_ISREG(found.st_mode):
         return "is not a file"
+    return signature_of(found)
+
+
+def signature_of(found: os.stat_result) -> Signature:
+    """
+    Return the signature that a stat shows.
+    """
     return Signature(
         found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
     )

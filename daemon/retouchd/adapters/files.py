@@ -270,6 +270,13 @@ def snapshot(path: Path) -> Snapshot | None:
         return None
     if not stat.S_ISREG(found.st_mode):
         return None
+    return snapshot_of(found)
+
+
+def snapshot_of(found: os.stat_result) -> Snapshot:
+    """
+    Return the identity that a stat shows.
+    """
     return Snapshot(
         size=found.st_size,
         mtime_ns=found.st_mtime_ns,

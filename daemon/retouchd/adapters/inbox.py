@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from retouchd.adapters.below import signature_of
 from retouchd.rules.ignore import Ignored, IgnoreTable, Kind
 from retouchd.rules.settling import Signature
 
@@ -160,9 +161,7 @@ def _left(ignored: Ignored) -> Left:
 
 def _seen(found: os.stat_result) -> Signature | Left | None:
     if stat.S_ISREG(found.st_mode):
-        return Signature(
-            found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
-        )
+        return signature_of(found)
     if stat.S_ISDIR(found.st_mode):
         return None
     if stat.S_ISLNK(found.st_mode):

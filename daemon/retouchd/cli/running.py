@@ -23,7 +23,7 @@ from retouchd.engine.outcome import End
 from retouchd.engine.reporting import reporting
 from retouchd.engine.settings import Settings
 from retouchd.errors import ConfigurationError
-from retouchd.rules.naming import shown
+from retouchd.rules.naming import path_below, shown
 
 UNAVAILABLE = 75
 
@@ -110,5 +110,5 @@ def _summary(
     if ending is Ending.UNAVAILABLE:
         console.print(f"What was not sent is in {shown(str(settings.folders.inbox))}.")
     for folder, name, reason in waiting:
-        path = f"{folder}/{name}" if folder else name
+        path = path_below(folder, name)
         console.print(f"waits: {shown(path)}: {reason}")

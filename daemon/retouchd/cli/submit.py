@@ -25,7 +25,7 @@ from retouchd.engine.survey import inbox_of
 from retouchd.errors import ConfigurationError, Problem, WrongUsage
 from retouchd.rules.checks import check_request
 from retouchd.rules.names import FOLDER_PROMPT, Kind, parse
-from retouchd.rules.naming import shown
+from retouchd.rules.naming import path_below, shown
 from retouchd.rules.sidecar import MAX_PROMPT_BYTES, read_prompt
 from retouchd.rules.submitting import named_by, settings_in, table
 
@@ -71,7 +71,7 @@ def submit(config: Path | None, wish: Wish, *, is_waiting: bool) -> int:
     console = Console(highlight=False, soft_wrap=True)
     for image in wish.images:
         name = _drop(image, wish, settings, follower, prompt=prompt, values=values)
-        path = f"{wish.folder}/{name}" if wish.folder else name
+        path = path_below(wish.folder, name)
         console.print(f"{shown(str(image))} → inbox/{shown(path)}", markup=False)
     return follower.wait(console) if is_waiting else 0
 

@@ -6,11 +6,12 @@ No I/O here: looks are handed to the sightings, bundles are asked for.
 """
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from retouchd.engine.sightings import Key, Sightings
 from retouchd.rules.names import SIDECARS, parse
+from retouchd.rules.naming import path_below
 from retouchd.rules.pairing import Bundle, pair
 from retouchd.rules.readiness import (
     Ready,
@@ -65,24 +66,15 @@ class Backlog:
         times = [self.sightings.next_reading(), self._due[0][0] if self._due else None]
         return min((at for at in times if at is not None), default=None)
 
-    def due(self, now: float) -> list[Key]:
+    def settle(self, now: float) -> None:
         """
-        Return the families whose time has come; each is to be decided about.
+        Decide anew about every family whose time has come.
         """
-        found = []
         while self._due and self._due[0][0] <= now:
             at, key = heapq.heappop(self._due)
             if self._due_at.get(key) == at:
                 del self._due_at[key]
-                found.append(key)
-        return found
-
-    def decide(self, keys: Iterable[Key], now: float) -> None:
-        """
-        Decide anew about families.
-        """
-        for key in keys:
-            self._decide(key, now)
+                self._decide(key, now)
 
     def ready(self) -> int:
         """
@@ -178,7 +170,7 @@ class Backlog:
         references = self.sightings.references
         has_own = any(named.kind in SIDECARS for named in bundle.files)
         for image in bundle.images:
-            path = f"{folder}/{image.name}" if folder else image.name
+            path = path_below(folder, image.name)
             for _, name in references.namers(path):
                 return name
             if not has_own and references.is_spared(path, sights[image.name].signature):

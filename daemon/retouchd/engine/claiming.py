@@ -100,10 +100,13 @@ class Claimer:
         for source in list(self._sightings.sources(folder)):
             self._looker.look(source.folder, source.name)
         now = self._clock.monotonic()
-        for candidate in self._backlog.candidates(key, now):
-            self._decider.look_at_references(candidate.surroundings.references, now)
+        candidates = self._backlog.candidates(key, now)
+        named = {path for each in candidates for path in each.surroundings.references}
+        if named:
+            self._decider.look_at_references(named, now)
+            candidates = self._backlog.candidates(key, now)
         ready = []
-        for candidate in self._backlog.candidates(key, now):
+        for candidate in candidates:
             if isinstance(candidate.state, Ready):
                 ready.append(candidate)
             else:

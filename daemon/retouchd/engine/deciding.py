@@ -42,7 +42,7 @@ class Decider:
             if content.obstacle:
                 self._sightings.read_again((folder, name), now + _AGAIN_SECONDS)
                 shut.append((folder, name, Left(content.obstacle, is_told=True)))
-        self._backlog.decide(self._backlog.due(now), now)
+        self._backlog.settle(now)
         return shut
 
     def look_at_references(self, paths: Iterable[str], now: float) -> None:

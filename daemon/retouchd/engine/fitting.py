@@ -78,20 +78,21 @@ class Fitter:
         """
         Return what a picture is. Raises ImageFault, and OSError where it cannot be read.
         """
-        picture = self._look(source.path, source)
+        picture = self._look(source.path, source.name)
         return Examined(source=source, picture=picture, limits=limits)
 
     def problems(self, path: Path, name: str, limits: Limits) -> list[Problem]:
         """
         Return what would be wrong with a picture that is in no job yet. Raises as `examine` does.
         """
-        shown_name, most = shown(name), self._max_megapixels
-        picture = images.look(path, name=shown_name, max_megapixels=most)
+        picture = self._look(path, name)
         found = self._problems(name, picture, limits)
         fit = image_fit(picture, limits) if self._is_on and not found else None
         if fit is not None:
             # Only trying shows whether it can be made small enough.
-            fitting.fitted_image(path, name=shown_name, fit=fit, max_megapixels=most)
+            fitting.fitted_image(
+                path, name=shown(name), fit=fit, max_megapixels=self._max_megapixels
+            )
         return found
 
     def image_problems(self, image: Examined) -> list[Problem]:
@@ -104,7 +105,7 @@ class Fitter:
         """
         Return what is wrong with a mask for its picture, and would be after fitting, if that is on.
         """
-        beside = _as_fitted(image)
+        beside = _as_fitted(image.picture, image.limits)
         fit = mask_fit(mask.picture, image.picture, beside.upright, mask.limits)
         check = partial(_check_mask, mask=mask, image=image)
         return self._told(
@@ -149,7 +150,7 @@ class Fitter:
                 max_megapixels=self._max_megapixels,
             )
             self._keep(source, name, data)
-            found = self._look(path, source)
+            found = self._look(path, source.name)
             _tell(source, fit, examined.picture, found)
         return _as(path, found)
 
@@ -168,15 +169,15 @@ class Fitter:
         Return what was fitted before a restart, if it was; whether it still fits is seen by itself.
         """
         try:
-            return self._look(path, source)
+            return self._look(path, source.name)
         except (FileNotFoundError, ImageFault):
             return None
 
-    def _look(self, path: Path, source: Source) -> Picture:
-        return images.look(path, name=shown(source.name), max_megapixels=self._max_megapixels)
+    def _look(self, path: Path, name: str) -> Picture:
+        return images.look(path, name=shown(name), max_megapixels=self._max_megapixels)
 
     def _problems(self, name: str, picture: Picture, limits: Limits) -> list[Problem]:
-        fitted = expected(picture, image_fit(picture, limits))
+        fitted = _as_fitted(picture, limits)
         return self._told(
             check_image(shown(name), picture, limits), check_image(shown(name), fitted, limits)
         )
@@ -187,8 +188,8 @@ class Fitter:
         return [each if each in as_fitted else with_way_out(each) for each in as_it_is]
 
 
-def _as_fitted(image: Examined) -> Picture:
-    return expected(image.picture, image_fit(image.picture, image.limits))
+def _as_fitted(picture: Picture, limits: Limits) -> Picture:
+    return expected(picture, image_fit(picture, limits))
 
 
 def _check_mask(

@@ -25,13 +25,13 @@ from retouchd.rules.inheritance import (
     folder_faults,
     needed,
 )
-from retouchd.rules.job import Job, Member, Reference, Request, Role, Scalar, Snapshot
+from retouchd.rules.job import Job, Member, Reference, Request, Role, Scalar
 from retouchd.rules.limits import Limits
 from retouchd.rules.names import Kind, Named
-from retouchd.rules.naming import shown
+from retouchd.rules.naming import path_below, shown
 from retouchd.rules.readiness import Ready, references_of
 from retouchd.rules.record import is_own_reason, own_record
-from retouchd.rules.settling import Sight, Signature
+from retouchd.rules.settling import Sight
 
 _ROLES = {
     Kind.PROMPT: Role.PROMPT,
@@ -190,7 +190,7 @@ class Framer:
                 raise HeldError(
                     f"{where} names {shown(path)} as a reference image, but that {sight}."
                 )
-            snapshot = _snapshot(sight.signature)
+            snapshot = sight.signature.snapshot
             if source is not None:
                 model = str(wishes.values["model"])
                 for problem in self._vetting.problems(path, snapshot, model):
@@ -218,7 +218,7 @@ def _named(candidate: Candidate) -> tuple[Reference, ...]:
     """
     found = candidate.surroundings.references
     return tuple(
-        Reference(path=path, snapshot=_snapshot(sight.signature))
+        Reference(path=path, snapshot=sight.signature.snapshot)
         for path, sight in found.items()
         if not isinstance(sight, str)
     )
@@ -251,7 +251,7 @@ def _member(named: Named, candidate: Candidate, prompts: Mapping[str, Prompt]) -
         role=role,
         name=named.name,
         inbox_name=named.name,
-        snapshot=_snapshot(sights[named.name].signature),
+        snapshot=sights[named.name].signature.snapshot,
         sha256=digest,
     )
 
@@ -261,8 +261,4 @@ def _shown_name(path: str) -> str:
 
 
 def _path(candidate: Candidate, name: str) -> str:
-    return f"{candidate.folder}/{name}" if candidate.folder else name
-
-
-def _snapshot(seen: Signature) -> Snapshot:
-    return Snapshot(size=seen.size, mtime_ns=seen.mtime_ns, inode=seen.inode, device=seen.device)
+    return path_below(candidate.folder, name)

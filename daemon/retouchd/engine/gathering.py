@@ -7,11 +7,11 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from retouchd.adapters import below
+from retouchd.adapters import below, files
 from retouchd.adapters.inbox import Inbox
 from retouchd.adapters.spool import Spool
 from retouchd.errors import Blocked
-from retouchd.rules.job import Job, Reference, Snapshot
+from retouchd.rules.job import Job, Reference
 from retouchd.rules.naming import shown
 
 _BLOCK_BYTES = 1 << 20
@@ -51,7 +51,7 @@ class Gatherer:
         with contextlib.ExitStack() as stack:
             with _reading():
                 file = stack.enter_context(below.opened(self._inbox.root, reference.path))
-                if _snapshot(os.fstat(file.fileno())) != reference.snapshot:
+                if files.snapshot_of(os.fstat(file.fileno())) != reference.snapshot:
                     return False
             self._spool.add_reference(job_id, number, _blocks(file))
         return True
@@ -75,9 +75,3 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
     with _reading():
         while block := file.read(_BLOCK_BYTES):
             yield block
-
-
-def _snapshot(found: os.stat_result) -> Snapshot:
-    return Snapshot(
-        size=found.st_size, mtime_ns=found.st_mtime_ns, inode=found.st_ino, device=found.st_dev
-    )

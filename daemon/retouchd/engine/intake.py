@@ -19,6 +19,7 @@ from retouchd.engine.deciding import Decider
 from retouchd.engine.looking import Looker
 from retouchd.logs import logger
 from retouchd.rules.job import Reference
+from retouchd.rules.naming import path_below
 from retouchd.rules.watching import scan_pause
 
 log = logger()
@@ -90,7 +91,7 @@ class Intake:
         Have these names looked at in the next turn.
         """
         for name in names:
-            self.bell.ring(Ring(path=f"{folder}/{name}" if folder else name))
+            self.bell.ring(Ring(path=path_below(folder, name)))
 
     def scan_soon(self) -> None:
         """

@@ -79,8 +79,8 @@ class Looker:
         paths = self._sightings.references.paths()
         self._decider.look_at_references((p for p in paths if is_below(p, folder)), now)
         for gone in self._sightings.folders():
-            is_shut = gone in seen or any(is_below(gone, shut) for shut in unread)
-            if is_below(gone, folder) and not is_shut:
+            is_known = gone in seen or any(is_below(gone, shut) for shut in unread)
+            if is_below(gone, folder) and not is_known:
                 self._sightings.keep_only(gone, set(), began, now)
 
     def tell(self, folder: str, name: str, left: Left) -> None:

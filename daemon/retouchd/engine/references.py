@@ -12,7 +12,7 @@ from typing import TypeAlias
 from retouchd.adapters.history import History
 from retouchd.adapters.spool import Spool
 from retouchd.errors import Blocked
-from retouchd.rules.job import Reference, Snapshot
+from retouchd.rules.job import Reference
 from retouchd.rules.settling import Sight, Signature, disturb, look
 
 Place: TypeAlias = tuple[str, str]
@@ -55,7 +55,7 @@ class References:
         """
         for path in self._named.get(namer, ()):
             if isinstance(sight := self._found.get(path), Sight):
-                self.spare([Reference(path=path, snapshot=_snapshot(sight.signature))])
+                self.spare([Reference(path=path, snapshot=sight.signature.snapshot)])
         return self.name(namer, ())
 
     def see(self, path: str, found: Signature | str, now: float) -> bool:
@@ -125,10 +125,6 @@ class References:
             seen.mtime_ns,
             seen.inode,
         )
-
-
-def _snapshot(seen: Signature) -> Snapshot:
-    return Snapshot(size=seen.size, mtime_ns=seen.mtime_ns, inode=seen.inode, device=seen.device)
 
 
 def used_references(history: History, spool: Spool) -> Iterator[Reference]:

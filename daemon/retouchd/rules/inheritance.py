@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from retouchd.rules.job import Scalar
 from retouchd.rules.names import Kind
-from retouchd.rules.naming import shown
+from retouchd.rules.naming import path_below, shown
 from retouchd.rules.settling import Sight
 
 CONFIGURATION = "config"
@@ -64,7 +64,7 @@ class Source:
         """
         Return its path below the inbox.
         """
-        return f"{self.folder}/{self.name}" if self.folder else self.name
+        return path_below(self.folder, self.name)
 
     @property
     def has_prompt(self) -> bool:

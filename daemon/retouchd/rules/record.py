@@ -11,7 +11,7 @@ from typing import Any
 
 from retouchd.errors import Problem
 from retouchd.rules.job import Attempt, Job, Request, Role, Verdict
-from retouchd.rules.naming import escaped, hexed
+from retouchd.rules.naming import escaped, hexed, path_below
 from retouchd.rules.plan import Plan
 
 VERSION = 1
@@ -181,7 +181,7 @@ def _error(problems: Sequence[Problem]) -> dict[str, Any] | None:
 
 
 def _joined(folder: str, name: str) -> str:
-    return escaped(f"{folder}/{name}" if folder else name)
+    return escaped(path_below(folder, name))
 
 
 def _iso(moment: dt.datetime) -> str:

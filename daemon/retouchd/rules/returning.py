@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retouchd.rules.names import Kind, Named, normal, parse
-from retouchd.rules.naming import REASON, RECORD, escaped, shown
+from retouchd.rules.naming import REASON, RECORD, escaped, path_below, shown
 from retouchd.rules.pairing import pair
 
 _LAST = (Kind.MASK, Kind.RECORD, Kind.REASON, Kind.FOREIGN_PICTURE, Kind.IMAGE)
@@ -44,7 +44,7 @@ class Group:
         """
         Return a name with the group's folder before it.
         """
-        return f"{self.folder}/{name}" if self.folder else name
+        return path_below(self.folder, name)
 
     def suffix(self, name: str) -> str:
         """

@@ -9,6 +9,8 @@ temporary names (rsync, browsers, Syncthing): that settles the file at once.
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from retouchd.rules.job import Snapshot
+
 
 class Signature(NamedTuple):
     """
@@ -22,6 +24,15 @@ class Signature(NamedTuple):
     ctime_ns: int
     inode: int
     device: int
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """
+        Return what of it outlives a rename.
+        """
+        return Snapshot(
+            size=self.size, mtime_ns=self.mtime_ns, inode=self.inode, device=self.device
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
