@@ -5,6 +5,7 @@ References at their worst moments: not read yet, shared, unreadable, empty, used
 import asyncio
 import errno
 import io
+import os
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -265,3 +266,32 @@ async def test_a_folders_reference_that_cannot_be_made_small_enough_only_holds(
     world.drop("cat.png", None, image=buffer.getvalue())
     await world.once()
     assert world.tree("error") == []
+
+
+class Vanishing(Refusing):
+    """
+    The system on which one file is taken away just before it is opened.
+    """
+
+    def open(self, path: Any, *rest: Any, **more: Any) -> int:
+        if os.fspath(path).endswith(self._name):
+            Path(path).unlink(missing_ok=True)
+        return os.open(path, *rest, **more)
+
+
+async def test_a_sidecar_that_vanishes_before_it_is_read_is_forgotten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Its image goes on without it at once, and nothing runs in circles until the next scan.
+    """
+    world.tell(rescan_seconds=3600)
+    put(world, "_prompt.txt", "make it grey")
+    put(world, "cat.toml", "n = 2\n")
+    world.drop("cat.png", None)
+    monkeypatch.setattr(inbox, "os", Vanishing("cat.toml"))
+
+    async with world.running():
+        await world.until(lambda: world.tree("outbox") == ["cat.png"], within=600)
+
+    assert world.prompts() == ["make it grey"]

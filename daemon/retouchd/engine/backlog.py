@@ -68,13 +68,16 @@ class Backlog:
 
     def settle(self, now: float) -> None:
         """
-        Decide anew about every family whose time has come.
+        Decide anew about every family whose time has come, each once.
         """
+        due = []
         while self._due and self._due[0][0] <= now:
             at, key = heapq.heappop(self._due)
             if self._due_at.get(key) == at:
                 del self._due_at[key]
-                self._decide(key, now)
+                due.append(key)
+        for key in due:
+            self._decide(key, now)
 
     def ready(self) -> int:
         """

@@ -36,7 +36,8 @@ class Decider:
             try:
                 content = self._reader.content(folder, name)
             except FileNotFoundError:
-                continue  # The next look will miss it too.
+                self._sightings.see(folder, name, None, now)
+                continue
             self._sightings.note(folder, name, content, now)
             self.look_at_references(content.images or (), now)
             if content.obstacle:
