@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retouchd.rules.job import Verdict
-from retouchd.rules.pacing import Cause, Hold, Pace, Report, after, probe_now
+from retouchd.rules.pacing import Bar, Cause, Hold, Pace, Report, after, barred, lifted, probe_now
 
 FAILED, DOUBTFUL = Verdict.TRANSIENT, Verdict.IN_DOUBT
+PROBED = [cause for cause in Cause if cause.is_probed]
 
 
 def report(now: float, verdict: Verdict = FAILED, **changes: Any) -> Report:
@@ -104,7 +105,7 @@ def test_one_account_verdict_holds_at_once() -> None:
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
-@pytest.mark.parametrize("cause", list(Cause))
+@pytest.mark.parametrize("cause", PROBED)
 def test_what_was_sent_before_the_hold_says_nothing_about_it(
     cause: Cause, verdict: Verdict
 ) -> None:
@@ -117,7 +118,7 @@ def test_what_was_sent_before_the_hold_says_nothing_about_it(
 
 
 @pytest.mark.parametrize("verdict", [Verdict.DONE, Verdict.REFUSED])
-@pytest.mark.parametrize("cause", list(Cause))
+@pytest.mark.parametrize("cause", PROBED)
 def test_a_probe_that_is_answered_opens_the_gate(cause: Cause, verdict: Verdict) -> None:
     """
     The gate opens by itself, and counts from nothing again.
@@ -129,7 +130,7 @@ def test_a_probe_that_is_answered_opens_the_gate(cause: Cause, verdict: Verdict)
     assert (found.hold, found.failures) == (None, 0)
 
 
-@pytest.mark.parametrize("cause", list(Cause))
+@pytest.mark.parametrize("cause", PROBED)
 def test_probes_come_at_growing_intervals(cause: Cause) -> None:
     """
     One minute, doubling to one hour, however long it takes.
@@ -187,7 +188,7 @@ def test_the_next_probe_respects_retry_after() -> None:
         assert 200 + wait == found.probe_at
 
 
-@pytest.mark.parametrize("cause", list(Cause))
+@pytest.mark.parametrize("cause", PROBED)
 def test_a_person_may_ask_for_a_probe(cause: Cause) -> None:
     """
     The probe is due at once; the hold stays until it is answered.
@@ -242,3 +243,54 @@ def test_less_than_that_proves_nothing(reports: list[Report]) -> None:
     One file with three attempts, two faults, or a success in between leave the gate open.
     """
     assert paced(*reports, refusal(4, "d")).hold is None
+
+
+def test_a_429_without_a_wait_slows_the_pool_more_each_time() -> None:
+    """
+    Relays strip Retry-After: the pool backs off by itself, and forgets it with a success.
+    """
+    pace, waits = Pace(), []
+    for now in (1000.0, 2000.0, 3000.0):
+        pace = paced(report(now, slows_pool=True), pace=pace)
+        waits.append(pace.not_before - now)
+    pace = paced(
+        report(4000, Verdict.DONE, is_endpoint_failure=False),
+        report(5000, slows_pool=True),
+        pace=pace,
+    )
+
+    assert [*waits, pace.not_before - 5000] == [1, 2, 4, 1]
+
+
+def test_the_last_of_a_ration_lets_everybody_rest() -> None:
+    """
+    A success that says nothing is left delays the next request, and holds nothing.
+    """
+    found = paced(report(10, Verdict.DONE, is_endpoint_failure=False, rest=12))
+
+    assert (found.not_before, found.hold) == (22, None)
+
+
+def test_a_bar_ends_without_a_probe() -> None:
+    """
+    It is looked at again when its time is up; how long it has stood is remembered.
+    """
+    bar = Bar(cause=Cause.DISK, reason="full", seconds=10)
+    first = barred(Pace(), bar, 100)
+    again = barred(first, bar, 110)
+
+    assert again.hold == Hold(cause=Cause.DISK, reason="full", since=100, probe_at=120)
+    assert lifted(again).hold is None
+
+
+@pytest.mark.parametrize("cause", PROBED)
+def test_a_bar_does_not_replace_a_hold(cause: Cause) -> None:
+    """
+    A full disk while the key is refused: afterwards the key is still refused.
+    """
+    pace, hold = held(cause)
+
+    found = lifted(barred(pace, Bar(cause=Cause.BUDGET, reason="spent", seconds=500), 110))
+
+    assert found.hold is not None
+    assert (found.hold.cause, found.hold.reason, found.hold.probe_at) == (cause, hold.reason, 610)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.rules.retry_after import retry_after
+from retouchd.rules.retry_after import rest_after, retry_after
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 
@@ -40,6 +40,20 @@ NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
         ({}, "您已达到请求数限制：3分钟内最多请求10次", 180),
         ({}, "It took 12s", None),
         ({"retry-after": "2"}, "try again in 50s", 2),
+        ({"x-ratelimit-reset-requests": "6m0s"}, "", 360),
+        ({"x-ratelimit-reset-tokens": "58.891s"}, "", 58.891),
+        ({"x-ratelimit-reset-tokens": "120ms"}, "", 0.12),
+        ({"x-ratelimit-reset-tokens": "1h30m0s"}, "", 3600),
+        ({"x-ratelimit-reset-tokens": "later"}, "", None),
+        ({"x-ratelimit-reset-tokens": "1s", "x-ratelimit-reset-input-images": "12s"}, "", 12),
+        (
+            {"x-ratelimit-reset-tokens": "1s", "x-ratelimit-reset-requests": "12s"}
+            | {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-remaining-requests": "3"},
+            "",
+            1,
+        ),
+        ({"x-ratelimit-reset-requests": "6m0s", "retry-after": "1"}, "", 1),
+        ({"x-ratelimit-reset-requests": "6m0s"}, "Please try again in 12s.", 12),
     ],
 )
 def test_the_wait_is_read_wherever_it_stands(
@@ -63,3 +77,22 @@ def test_nothing_said_is_too_strange(milliseconds: str, seconds: str, message: s
     wait = retry_after(headers, f"try again in {message}", NOW)
 
     assert wait is None or wait >= 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 0),
+        ({"x-ratelimit-reset-requests": "12s"}, 0),
+        ({"x-ratelimit-reset-requests": "12s", "x-ratelimit-remaining-requests": "1"}, 0),
+        ({"x-ratelimit-reset-requests": "12s", "x-ratelimit-remaining-requests": "0"}, 12),
+        ({"x-ratelimit-reset-requests": "9h", "x-ratelimit-remaining-requests": "0"}, 3600),
+    ],
+)
+def test_an_answer_that_took_the_last_says_how_long_to_rest(
+    headers: dict[str, str], seconds: float
+) -> None:
+    """
+    Only where it says that nothing is left.
+    """
+    assert rest_after(headers) == seconds

@@ -74,6 +74,8 @@ class EndpointSection(Section):
     timeout_seconds: float = Field(600, gt=0)
     connect_timeout_seconds: float = Field(10, gt=0)
     concurrency: int = Field(4, ge=1, le=256)
+    requests_per_minute: int = Field(0, ge=0)
+    images_per_minute: int = Field(0, ge=0)
     max_attempts: int = Field(5, ge=1)
     max_in_doubt: int = Field(1, ge=0)
     headers: dict[str, str] = {}

@@ -2,6 +2,8 @@
 From the configuration to the engine's plain values, with every fault that can be known at start.
 """
 
+import hashlib
+import json
 import re
 from functools import partial
 from pathlib import Path
@@ -15,6 +17,7 @@ from retouchd.engine.settings import Settings
 from retouchd.errors import ConfigurationError
 from retouchd.rules.checks import check_request
 from retouchd.rules.limits import limits_for, override_problems
+from retouchd.rules.rates import Rates
 from retouchd.rules.retrying import Budget
 from retouchd.rules.settling import Patience
 
@@ -102,6 +105,10 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
             incomplete_seconds=config.intake.incomplete_seconds,
             orphan_seconds=config.intake.orphan_seconds,
         ),
+        rates=Rates(
+            requests_per_minute=config.endpoint.requests_per_minute,
+            images_per_minute=config.endpoint.images_per_minute,
+        ),
         rescan_seconds=config.intake.rescan_seconds,
         observer=config.intake.observer,
         poll_seconds=config.intake.poll_seconds,
@@ -110,6 +117,7 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
         text_encoding=config.intake.text_encoding,
         max_megapixels=config.images.max_megapixels,
         fit=config.images.fit,
+        fingerprint=_fingerprint(config),
         shown=_shown(config, folders),
     )
     return settings, problems
@@ -146,6 +154,20 @@ def _endpoint(config: Config, start: Path) -> Endpoint:
         allow_private_urls=section.allow_private_urls,
         concurrency=section.concurrency,
     )
+
+
+def _fingerprint(config: Config) -> str:
+    """
+    Return what tells this configuration from others, and lets no secret be guessed.
+
+    The key goes in through a slow hash: a short one of a local server's must not be found by trying.
+    """
+    secret = config.endpoint.api_key.get_secret_value() if config.endpoint.api_key else ""
+    text = config.model_dump_json() + json.dumps(config.endpoint.headers)
+    digest = hashlib.scrypt(
+        secret.encode(), salt=hashlib.sha256(text.encode()).digest(), n=2**12, r=8, p=1
+    )
+    return digest[:16].hex()
 
 
 def _shown(config: Config, folders: Folders) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from retouchd.logs import logger
 from retouchd.rules.blame import as_met_by, problem_of
 from retouchd.rules.job import Attempt, Job, Verdict
 from retouchd.rules.pacing import Report
+from retouchd.rules.retry_after import rest_after
 from retouchd.rules.retrying import IN_DOUBT_SECONDS, backoff
 from retouchd.rules.verdict import Failure, Judgement, judge_failure
 from retouchd.rules.wire import fields_of
@@ -102,7 +103,8 @@ class Attempts:
             problem=problem_of(judgement, job) if is_refused else None,
         )
         await asyncio.to_thread(self._spool.close_attempt, standing.id, attempt)
-        self._tell(standing, attempt, judgement)
+        rest = rest_after(head["headers"]) if head else 0.0
+        self._tell(standing, attempt, judgement, rest)
 
     async def interrupted(self, standing: Standing) -> None:
         """
@@ -143,7 +145,9 @@ class Attempts:
             return None
         return self._clock.now() + dt.timedelta(seconds=wait)
 
-    def _tell(self, standing: Standing, attempt: Attempt, judgement: Judgement) -> None:
+    def _tell(
+        self, standing: Standing, attempt: Attempt, judgement: Judgement, rest: float
+    ) -> None:
         if attempt.verdict is Verdict.DONE:
             self.others_succeeded_at = attempt.closed_at
         else:
@@ -156,6 +160,7 @@ class Attempts:
                 is_endpoint_failure=judgement.endpoint_failure,
                 slows_pool=judgement.slows_pool,
                 retry_after=judgement.retry_after or 0.0,
+                rest=rest,
                 reason=judgement.message,
                 is_probe=attempt.probe,
                 now=self._clock.monotonic(),

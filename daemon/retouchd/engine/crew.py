@@ -8,6 +8,7 @@ from collections.abc import Callable
 from retouchd.adapters.delivery import Delivery
 from retouchd.adapters.edits import EditsClient
 from retouchd.adapters.history import History
+from retouchd.adapters.pauses import PauseFile
 from retouchd.adapters.spool import Spool
 from retouchd.engine.attempts import Attempts
 from retouchd.engine.claiming import Claimer
@@ -18,6 +19,8 @@ from retouchd.engine.gathering import Gatherer
 from retouchd.engine.intake import Intake
 from retouchd.engine.judging import Judge
 from retouchd.engine.looking import Looker
+from retouchd.engine.means import Means
+from retouchd.engine.pausing import Pausing
 from retouchd.engine.pipeline import Pipeline
 from retouchd.engine.prober import Prober
 from retouchd.engine.reading import Reader
@@ -52,6 +55,13 @@ class Crew:
         self._inbox = inbox_of(settings)
         self._preparer = preparer_of(settings, spool)
         self._gatherer = Gatherer(spool=spool, inbox=self._inbox)
+        self._means = Means(settings.folders)
+        self.pausing = Pausing(
+            gate=gate,
+            file=PauseFile(settings.folders.work),
+            configuration=settings.fingerprint,
+            clock=clock,
+        )
         self.pipeline = self._pipeline(settings, clock, client)
         self.workshop = Workshop(
             pipeline=self.pipeline,
@@ -67,6 +77,7 @@ class Crew:
             gate=gate,
             workshop=self.workshop,
             client=client,
+            means=self._means,
             clock=clock,
             has_ready=lambda: self.intake.ready() > 0,
             wake_intake=self.intake.wake,
@@ -114,6 +125,7 @@ class Crew:
             attempts=attempts,
             judge=judge,
             gate=gate,
+            means=self._means,
             clock=clock,
             budget=settings.budget,
             on_return=self._ring,

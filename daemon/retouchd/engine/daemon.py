@@ -51,7 +51,9 @@ class Daemon:
         self._clock = clock
         self._stirred = asyncio.Event()
         self._stop = asyncio.Event()
-        self._gate = Gate(concurrency=settings.endpoint.concurrency, clock=clock)
+        self._gate = Gate(
+            concurrency=settings.endpoint.concurrency, clock=clock, rates=settings.rates
+        )
         self._crew: Crew | None = None
         self._started_at: dt.datetime | None = None
 
@@ -168,6 +170,7 @@ class Daemon:
                     on_change=self._stirred.set,
                 )
                 await asyncio.to_thread(crew.remember)
+                crew.pausing.restore()
                 self._started_at = self._clock.now()
                 if not lock.was_clean:
                     await _retrace(crew)
@@ -185,6 +188,7 @@ class Daemon:
                 intake = tasks.create_task(crew.intake.run(), name="intake")
                 watching = tasks.create_task(crew.watching.run(), name="watching")
                 prober = tasks.create_task(crew.prober.run(), name="prober")
+                pausing = tasks.create_task(crew.pausing.run(), name="pausing")
                 ending = await self._until_end(crew, until_drained=until_drained)
                 notify("STOPPING=1")
                 log.info("daemon.stopping", jobs=crew.workshop.jobs)
@@ -193,6 +197,8 @@ class Daemon:
                 await watching
                 prober.cancel()
             await self._drain(crew)
+            pausing.cancel()
+        await crew.pausing.write()
         if ending is Ending.UNAVAILABLE:
             for job_id in crew.spool.ids():
                 try:
@@ -205,7 +211,7 @@ class Daemon:
         while not self._stop.is_set():
             self._stirred.clear()
             notify(f"STATUS={self._status()}")
-            if until_drained and self._gate.hold is not None:
+            if until_drained and self._gate.is_shut:
                 return Ending.UNAVAILABLE
             if until_drained and crew.watching.away:
                 return Ending.AWAY

@@ -1,28 +1,39 @@
 """
-The gate between the jobs and the endpoint: so many requests at once, none while it is held, one probe.
+The gate between the jobs and the endpoint: so many requests at once and a minute, none while it is held
+but for one probe.
 """
 
 import asyncio
 import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from retouchd.engine.clock import Clock
 from retouchd.logs import logger
 from retouchd.rules import pacing
-from retouchd.rules.pacing import Cause, Hold, Pace, Report
+from retouchd.rules.job import Verdict
+from retouchd.rules.pacing import Bar, Cause, Hold, Pace, Report
+from retouchd.rules.rates import Rates, Sent, seconds_to_wait, within_the_minute
+from retouchd.rules.width import Width, narrowed, widened
 
 log = logger()
 
 
 class Gate:
     """
-    Who may send. What it decides is in `rules.pacing`; this holds its memory and tells those who wait.
+    Who may send. What it decides is in `rules.pacing`, `rules.width` and `rules.rates`; this holds their
+    memory and tells those who wait.
     """
 
-    def __init__(self, *, concurrency: int, clock: Clock) -> None:
+    def __init__(self, *, concurrency: int, clock: Clock, rates: Rates | None = None) -> None:
         self._clock = clock
-        self._slots = asyncio.Semaphore(concurrency)
+        self._rates = rates or Rates()
+        self._width = Width(most=concurrency, now=concurrency)
+        self._free = asyncio.Condition()
+        self._taken = 0
+        self._out: dict[str, float] = {}
+        self._sent: tuple[Sent, ...] = ()
         self._changed = asyncio.Event()
         self._pace = Pace()
         self._probe: str | None = None
@@ -55,11 +66,30 @@ class Gate:
         """
         return self._pace.hold is None or self._probe == job_id
 
-    def seconds_closed(self) -> float:
+    @property
+    def width(self) -> int:
         """
-        Return for how long nobody may send because the endpoint asked for a pause.
+        Return how many requests may be out at once for now.
         """
-        return max(0.0, self._pace.not_before - self._clock.monotonic())
+        return self._width.now
+
+    def wait_for_turn(self, images: int) -> tuple[float, str]:
+        """
+        Return for how long a request with so many pictures may not be sent, and why: (0, "") if it may.
+        """
+        now = self._clock.monotonic()
+        if self._pace.not_before > now:
+            return self._pace.not_before - now, "the endpoint asked for a pause"
+        wait = seconds_to_wait(self._rates, self._sent, images, now)
+        return wait, "the limit per minute is reached" if wait else ""
+
+    def note_sent(self, job_id: str, images: int) -> None:
+        """
+        Take in that a request with so many pictures is being sent.
+        """
+        now = self._clock.monotonic()
+        self._sent = (*within_the_minute(self._sent, now), (now, images))
+        self._out[job_id] = now
 
     def seconds_to_probe(self) -> float | None:
         """
@@ -74,8 +104,15 @@ class Gate:
         """
         Wait for a free place among the requests at once, and hold it.
         """
-        async with self._slots:
+        async with self._free:
+            await self._free.wait_for(lambda: self._taken < self._width.now)
+            self._taken += 1
+        try:
             yield
+        finally:
+            self._taken -= 1
+            async with self._free:
+                self._free.notify(max(1, self._width.now - self._taken))
 
     def let_probe(self, job_id: str) -> None:
         """
@@ -99,6 +136,13 @@ class Gate:
         """
         return self._probe is not None
 
+    @property
+    def is_shut(self) -> bool:
+        """
+        Return whether the gate is held and stays so for a time: no probe is due or on its way.
+        """
+        return self._pace.hold is not None and not self.is_probing and self.seconds_to_probe() != 0
+
     def is_probe(self, job_id: str) -> bool:
         """
         Return whether a request of this job is a probe.
@@ -110,7 +154,26 @@ class Gate:
         Take in what an attempt came to; a changed hold is logged and told to everyone who waits.
         """
         self.end_probe(report.job_id)
+        self._adapt(report, self._out.pop(report.job_id, report.now))
         self._move(pacing.after(self._pace, report))
+
+    def bar(self, bar: Bar) -> None:
+        """
+        Let nobody through for a cause of our own, until it is looked at again.
+        """
+        self._move(pacing.barred(self._pace, bar, self._clock.monotonic()))
+
+    def lift(self) -> None:
+        """
+        Take the bar away.
+        """
+        self._move(pacing.lifted(self._pace))
+
+    def restore(self, hold: Hold) -> None:
+        """
+        Begin with the hold of an earlier process.
+        """
+        self._move(replace(self._pace, hold=hold))
 
     def wake(self) -> None:
         """
@@ -126,6 +189,17 @@ class Gate:
         """
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), within)
+
+    def _adapt(self, report: Report, sent_at: float) -> None:
+        before = self._width
+        if report.slows_pool:
+            self._width = narrowed(before, sent_at=sent_at, now=report.now)
+        elif report.verdict is Verdict.DONE:
+            self._width = widened(before)
+        if self._width.now < before.now:
+            log.warning("pool.narrowed", at_once=self._width.now, most=before.most)
+        elif self._width.now == before.most > before.now:
+            log.info("pool.widened", at_once=before.most)
 
     def _move(self, pace: Pace) -> None:
         before, self._pace = self._pace.hold, pace

@@ -18,11 +18,12 @@ from retouchd.engine.clock import Clock
 from retouchd.engine.gate import Gate
 from retouchd.engine.gathering import Gatherer
 from retouchd.engine.judging import FetchLater, Judge
+from retouchd.engine.means import Means
 from retouchd.engine.outcome import End, Outcome, Over, Wait
 from retouchd.engine.preparing import Prepared, Preparer
 from retouchd.errors import Blocked, JobCode, Problem
 from retouchd.logs import logger
-from retouchd.rules.job import Job
+from retouchd.rules.job import Job, pictures_asked
 from retouchd.rules.naming import RECORD, shown
 from retouchd.rules.phase import Phase
 from retouchd.rules.record import history_line
@@ -57,6 +58,7 @@ class Pipeline:
         attempts: Attempts,
         judge: Judge,
         gate: Gate,
+        means: Means,
         clock: Clock,
         budget: Budget,
         on_return: Callable[[str, list[str]], None],
@@ -69,6 +71,7 @@ class Pipeline:
         self._attempts = attempts
         self._judge = judge
         self._gate = gate
+        self._means = means
         self._clock = clock
         self._budget = budget
         self._on_return = on_return
@@ -200,10 +203,17 @@ class Pipeline:
             if not self._gate.admits(job.id):
                 doubts = doubts_in(standing.attempts)
                 return Wait(seconds=None, reason=self._gate.reason, doubts=doubts)
-            pause = self._gate.seconds_closed()
-            if pause and not self._gate.is_probe(job.id):
-                return Wait(seconds=pause, reason="the endpoint asked for a pause")
-            await self._attempts.send(standing, job, self._prepared[job.id])
+            prepared = self._prepared[job.id]
+            async with self._means.reserved(job.folder, pictures_asked(job.request)) as bar:
+                if bar is not None:
+                    self._gate.bar(bar)
+                    doubts = doubts_in(standing.attempts)
+                    return Wait(seconds=None, reason=bar.reason, doubts=doubts)
+                seconds, reason = self._gate.wait_for_turn(len(prepared.images))
+                if seconds and not self._gate.is_probe(job.id):
+                    return Wait(seconds=seconds, reason=reason)
+                self._gate.note_sent(job.id, len(prepared.images))
+                await self._attempts.send(standing, job, prepared)
             # The place is kept until the verdict is known: the next one must not be sent in ignorance.
             standing = await asyncio.to_thread(self._spool.load, job.id)
             if standing.phase is Phase.KEPT:

@@ -1,5 +1,7 @@
 """
 The probe: while the gate is held, one request at a time finds out whether the endpoint answers again.
+
+Where the gate is barred for a cause of our own, a look at that cause is enough.
 """
 
 import asyncio
@@ -8,6 +10,7 @@ from collections.abc import Callable
 from retouchd.adapters.edits import EditsClient, NoAnswer, NotSent
 from retouchd.engine.clock import Clock
 from retouchd.engine.gate import Gate
+from retouchd.engine.means import Means
 from retouchd.engine.workshop import Workshop
 from retouchd.rules.job import Verdict
 from retouchd.rules.pacing import Cause, Report
@@ -26,6 +29,7 @@ class Prober:
         gate: Gate,
         workshop: Workshop,
         client: EditsClient,
+        means: Means,
         clock: Clock,
         has_ready: Callable[[], bool],
         wake_intake: Callable[[], None],
@@ -33,6 +37,7 @@ class Prober:
         self._gate = gate
         self._workshop = workshop
         self._client = client
+        self._means = means
         self._clock = clock
         self._has_ready = has_ready
         self._wake_intake = wake_intake
@@ -55,15 +60,24 @@ class Prober:
 
     async def run(self) -> None:
         """
-        Let probes through whenever one is due.
+        Let probes through whenever one is due; look again at a bar when its time is up.
         """
         while True:
-            seconds = self._gate.seconds_to_probe()
-            if seconds == 0 and not self._gate.is_probing:
+            seconds, hold = self._gate.seconds_to_probe(), self._gate.hold
+            if seconds == 0 and hold is not None and not hold.is_probed:
+                await self._look_at_bar()
+            elif seconds == 0 and not self._gate.is_probing:
                 await self._probe()
             else:
                 self.wants_new = False
                 await self._gate.change(None if self._gate.is_probing else seconds)
+
+    async def _look_at_bar(self) -> None:
+        bar = await self._means.look_again()
+        if bar is None:
+            self._gate.lift()
+        else:
+            self._gate.bar(bar)
 
     async def _probe(self) -> None:
         self._stirred.clear()

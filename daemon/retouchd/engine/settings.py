@@ -10,6 +10,7 @@ from retouchd.adapters.edits import Endpoint
 from retouchd.adapters.folders import Folders
 from retouchd.engine.framing import Edit
 from retouchd.rules.limits import Limits
+from retouchd.rules.rates import Rates
 from retouchd.rules.retrying import Budget
 from retouchd.rules.settling import Patience
 from retouchd.rules.watching import Choice
@@ -20,7 +21,8 @@ class Settings:
     """
     One run's settings; what each means stands with the type it has, or in the configuration.
 
-    `shown` is the effective configuration for the log, secrets masked.
+    `shown` is the effective configuration for the log, secrets masked; `fingerprint` tells it from others,
+    secrets included.
     """
 
     folders: Folders
@@ -29,6 +31,7 @@ class Settings:
     edit: Edit
     limits: Callable[[str], Limits]
     patience: Patience
+    rates: Rates = field(default_factory=Rates)
     rescan_seconds: float = 60
     observer: Choice = Choice.AUTO
     poll_seconds: float = 5
@@ -37,4 +40,5 @@ class Settings:
     text_encoding: str | None = None
     max_megapixels: float = 100
     fit: bool = True
+    fingerprint: str = ""
     shown: Mapping[str, Any] = field(default_factory=dict)

@@ -104,6 +104,14 @@ class Request:
     origin: Mapping[str, str] = field(default_factory=dict)
 
 
+def pictures_asked(request: Request) -> int:
+    """
+    Return how many pictures a request asks for.
+    """
+    asked = request.parameters.get("n", 1)
+    return asked if isinstance(asked, int) and asked > 0 else 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """

@@ -18,6 +18,7 @@ FAILURES_OF_THE_ONLY_JOB = 3
 FILES_OF_ONE_FAULT = 3
 FIRST_PROBE_SECONDS = 60.0
 LONGEST_PROBE_SECONDS = 3600.0
+LONGEST_SLOWING_SECONDS = 300.0
 
 
 class Cause(StrEnum):
@@ -28,19 +29,39 @@ class Cause(StrEnum):
     ACCOUNT = "account"
     CONFIGURATION = "configuration"
     OUTAGE = "outage"
+    BUDGET = "budget"
+    DISK = "disk"
 
     @property
-    def needs_person(self) -> bool:
+    def is_lasting(self) -> bool:
         """
-        Return whether no time will mend it: files are better off in the inbox meanwhile.
+        Return whether files are better off in the inbox meanwhile.
         """
         return self is not Cause.OUTAGE
+
+    @property
+    def is_probed(self) -> bool:
+        """
+        Return whether only a request can find out that it is over.
+        """
+        return self not in {Cause.BUDGET, Cause.DISK}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """
+    Nothing may be sent for a cause of our own: why, and for how many seconds at least.
+    """
+
+    cause: Cause
+    reason: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """
-    The gate is held: why, since when, and when the next probe may pass.
+    The gate is held: why, since when, and when the next probe may pass (a bar: is looked at again).
     """
 
     cause: Cause
@@ -55,10 +76,12 @@ class Pace:
     """
     The gate's memory: endpoint failures in a row, the hold if there is one, and a pause after a 429.
 
-    `sufferers` are the jobs that met the same `common_fault` one after the other.
+    `sufferers` are the jobs that met the same `common_fault` one after the other; `throttled` counts the
+    429s since the last success.
     """
 
     failures: int = 0
+    throttled: int = 0
     common_fault: str | None = None
     sufferers: frozenset[str] = frozenset()
     hold: Hold | None = None
@@ -70,7 +93,8 @@ class Report:
     """
     What one closed attempt tells the gate; `now` is of the monotonic clock.
 
-    `common_fault` says what was wrong if it is of the kind that a configuration causes, not a file.
+    `common_fault` says what was wrong if it is of the kind that a configuration causes, not a file;
+    `rest` is for how long everybody must wait because this answer took the last of a minute's ration.
     """
 
     job_id: str = ""
@@ -79,6 +103,7 @@ class Report:
     is_endpoint_failure: bool
     slows_pool: bool
     retry_after: float
+    rest: float = 0.0
     reason: str
     is_probe: bool
     now: float
@@ -89,8 +114,7 @@ def after(pace: Pace, report: Report) -> Pace:
     """
     Return the gate's memory after an attempt was closed.
     """
-    if report.slows_pool and report.verdict is Verdict.TRANSIENT:
-        pace = replace(pace, not_before=max(pace.not_before, report.now + report.retry_after))
+    pace = _slowed(pace, report)
     if pace.hold is not None and not report.is_probe:
         return pace  # Sent before the hold: it says nothing about now.
     if report.verdict is Verdict.ACCOUNT:
@@ -107,6 +131,19 @@ def after(pace: Pace, report: Report) -> Pace:
     return replace(pace, failures=failures)
 
 
+def _slowed(pace: Pace, report: Report) -> Pace:
+    """
+    Return the memory with everybody's wait: what the endpoint asks for, and after a 429 at least the back-off.
+    """
+    wait = report.rest
+    if report.verdict is Verdict.DONE:
+        pace = replace(pace, throttled=0)
+    if report.slows_pool and report.verdict is Verdict.TRANSIENT:
+        wait = report.retry_after or min(2.0 ** min(pace.throttled, 9), LONGEST_SLOWING_SECONDS)
+        pace = replace(pace, throttled=pace.throttled + 1)
+    return replace(pace, not_before=max(pace.not_before, report.now + wait)) if wait else pace
+
+
 def _with_fault(pace: Pace, report: Report) -> Pace:
     if report.common_fault is None:
         return replace(pace, common_fault=None, sufferers=frozenset())
@@ -121,6 +158,24 @@ def probe_now(pace: Pace, now: float) -> Pace:
     if pace.hold is None:
         return replace(pace, not_before=now)
     return replace(pace, not_before=now, hold=replace(pace.hold, probe_at=now))
+
+
+def barred(pace: Pace, bar: Bar, now: float) -> Pace:
+    """
+    Return the memory with a bar; a hold that waits for its probe stays, and waits for as long as the bar.
+    """
+    hold, until = pace.hold, now + bar.seconds
+    if hold is not None and hold.cause.is_probed:
+        return replace(pace, hold=replace(hold, probe_at=max(hold.probe_at, until)))
+    since = hold.since if hold is not None and hold.cause is bar.cause else now
+    return replace(pace, hold=Hold(cause=bar.cause, reason=bar.reason, since=since, probe_at=until))
+
+
+def lifted(pace: Pace) -> Pace:
+    """
+    Return the memory without a bar; a hold that waits for its probe stays.
+    """
+    return pace if pace.hold is None or pace.hold.cause.is_probed else replace(pace, hold=None)
 
 
 def _accusation(report: Report) -> str:

@@ -27,6 +27,8 @@ _TRY_AGAIN = re.compile(
     rf"(?:try again|retry|wait)[^.\d]{{0,40}}((?:{_SPAN}[\s,]*)+)", re.IGNORECASE
 )
 _PART = re.compile(_SPAN, re.IGNORECASE)
+_GO_DURATION = re.compile(rf"(?:{_SPAN})+", re.IGNORECASE)
+_RESET, _REMAINING = "x-ratelimit-reset-", "x-ratelimit-remaining-"
 # new-api: 您已达到请求数限制：N分钟内最多请求M次
 _WINDOW = re.compile(r"(\d{1,4})\s*分钟内最多")
 
@@ -36,10 +38,47 @@ def retry_after(headers: Mapping[str, str], message: str, now: dt.datetime) -> f
     Return the seconds an endpoint asks to wait, at most an hour, or None if it does not say.
 
     Read in this order: `retry-after-ms`, `retry-after` as seconds or as an HTTP date (lower-case names),
-    then the message ("try again in 6m0s", "Try again in 5 seconds", "N分钟内最多请求M次").
+    the message ("try again in 6m0s", "Try again in 5 seconds", "N分钟内最多请求M次"), and the longest
+    `x-ratelimit-reset-*` of what is used up.
     """
     found = _asked(headers, message, now)
+    if found is None:
+        found = _longest_reset(headers, unsaid_is_used_up=True)
     return None if found is None else min(found, LONGEST_RETRY_AFTER_SECONDS)
+
+
+def rest_after(headers: Mapping[str, str]) -> float:
+    """
+    Return the seconds until more may be sent, as the head of an answer says that took the last of it.
+
+    OpenAI sends `x-ratelimit-remaining-requests: 0` with `x-ratelimit-reset-requests: 6m0s`, a duration
+    as Go writes it; the same for `tokens` and `input-images`.
+    """
+    found = _longest_reset(headers, unsaid_is_used_up=False)
+    return min(found or 0.0, LONGEST_RETRY_AFTER_SECONDS)
+
+
+def _longest_reset(headers: Mapping[str, str], *, unsaid_is_used_up: bool) -> float | None:
+    waits = []
+    for name, text in headers.items():
+        if not name.startswith(_RESET):
+            continue
+        remaining = _number(headers.get(_REMAINING + name.removeprefix(_RESET), ""))
+        is_used_up = unsaid_is_used_up if remaining is None else remaining == 0
+        wait = _duration(text)
+        if is_used_up and wait is not None:
+            waits.append(wait)
+    return max(waits, default=None)
+
+
+def _duration(text: str) -> float | None:
+    """
+    Return a duration of Go's (`1s`, `6m0s`, `120ms`, `1h2m3.5s`), or bare seconds.
+    """
+    text = text.strip()
+    if _GO_DURATION.fullmatch(text):
+        return _added_up(text)
+    return _number(text)
 
 
 def _asked(headers: Mapping[str, str], message: str, now: dt.datetime) -> float | None:
@@ -74,9 +113,13 @@ def _until(text: str, now: dt.datetime) -> float | None:
 def _from_message(message: str) -> float | None:
     found = _TRY_AGAIN.search(message)
     if found is not None:
-        return sum(float(n) * _UNITS[_unit(unit)] for n, unit in _PART.findall(found[1]))
+        return _added_up(found[1])
     window = _WINDOW.search(message)
     return None if window is None else float(window[1]) * 60
+
+
+def _added_up(text: str) -> float:
+    return sum(float(n) * _UNITS[_unit(unit)] for n, unit in _PART.findall(text))
 
 
 def _unit(text: str) -> str:

@@ -21,6 +21,15 @@ IN_DOUBT_SECONDS = 5.0
 LONGEST_WAIT = dt.timedelta(seconds=LONGEST_RETRY_AFTER_SECONDS)
 
 
+_UNDECIDED = (Cause.ACCOUNT, Cause.OUTAGE)
+_WHY = {
+    Cause.ACCOUNT: "the endpoint accepts nothing before a person has acted",
+    Cause.CONFIGURATION: "the configuration is at fault",
+    Cause.BUDGET: "the budget of the day is spent",
+    Cause.DISK: "there is no room for an answer",
+}
+
+
 def backoff(repeats: int, luck: float) -> float:
     """
     Return how long to wait before the next attempt, in seconds: 1, 2, 4 … 300 with full jitter.
@@ -103,8 +112,8 @@ def next_move(name: str, attempts: Sequence[Attempt], budget: Budget, weather: W
     last = attempts[-1] if attempts else None
     if last is not None and last.problem is not None:
         return Fail(problem=last.problem)
-    if weather.hold is not None and weather.hold.needs_person and not doubts:
-        return Return(reason="the endpoint accepts nothing before a person has acted")
+    if weather.hold is not None and weather.hold.is_lasting and not doubts:
+        return Return(reason=f"nothing is sent for now: {_WHY[weather.hold]}")
     if last is None:
         return Ask()
     if doubts > budget.max_in_doubt:
@@ -134,7 +143,7 @@ def _due(last: Attempt, weather: Weather) -> Move:
 
 
 def _doubt_spent(name: str, attempts: Sequence[Attempt], weather: Weather) -> Move:
-    if weather.hold in (Cause.ACCOUNT, Cause.OUTAGE):
+    if weather.hold in _UNDECIDED:
         return Later(until=None, reason="may have been paid for; decided when the endpoint answers")
     last = attempts[-1]
     if last.http_status is not None and 200 <= last.http_status < 300:

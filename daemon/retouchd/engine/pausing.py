@@ -1,0 +1,87 @@
+"""
+The hold of the gate, written down whenever it changes: a new process begins where the last one stood.
+"""
+
+import asyncio
+import datetime as dt
+
+from retouchd.adapters.pauses import Paused, PauseFile
+from retouchd.engine.clock import Clock
+from retouchd.engine.gate import Gate
+from retouchd.logs import logger
+from retouchd.rules.pacing import Hold
+
+log = logger()
+
+
+class Pausing:
+    """
+    Keeps `work/pause.json` true. `configuration` tells one configuration from another.
+    """
+
+    def __init__(self, *, gate: Gate, file: PauseFile, configuration: str, clock: Clock) -> None:
+        self._gate = gate
+        self._file = file
+        self._configuration = configuration
+        self._clock = clock
+        self._written: Hold | None = None
+
+    def restore(self) -> None:
+        """
+        Hold the gate as the last process left it, with one probe due at once. Blocking.
+
+        With another configuration than the one that was held, the gate begins open.
+        """
+        paused = self._file.read()
+        if paused is None or paused.configuration != self._configuration:
+            return
+        now = self._clock.monotonic()
+        age = max(0.0, (self._clock.now() - paused.since).total_seconds())
+        self._gate.restore(
+            Hold(
+                cause=paused.cause,
+                reason=paused.reason,
+                since=now - age,
+                probes=paused.probes,
+                probe_at=now,
+            )
+        )
+
+    async def run(self) -> None:
+        """
+        Write each change down.
+        """
+        while True:
+            await self.write()
+            await self._gate.change(None)
+
+    async def write(self) -> None:
+        """
+        Write the present hold down if it is another than last time.
+        """
+        hold = self._gate.held
+        if hold is not None and not hold.cause.is_probed:
+            hold = None
+        if hold == self._written:
+            return
+        self._written = hold
+        try:
+            await asyncio.to_thread(self._file.write, self._paused(hold))
+        except OSError as error:
+            log.warning("pause.unwritten", reason=str(error))
+
+    def _paused(self, hold: Hold | None) -> Paused | None:
+        if hold is None:
+            return None
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        since, probe = (
+            now + dt.timedelta(seconds=at - monotonic) for at in (hold.since, hold.probe_at)
+        )
+        return Paused(
+            cause=hold.cause,
+            reason=hold.reason,
+            since=since,
+            probes=hold.probes,
+            next_probe=probe,
+            configuration=self._configuration,
+        )
