@@ -4,467 +4,124 @@ What each end of a request means, row by row.
 
 import datetime as dt
 import json
-from typing import Any, NamedTuple
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from retouchd.errors import JobCode
+from retouchd.rules.answer import read_answer
 from retouchd.rules.job import Verdict
-from retouchd.rules.verdict import Failure, judge_answer, judge_bad_success, judge_failure
+from retouchd.rules.naming import sentence
+from retouchd.rules.verdict import (
+    Failure,
+    Judgement,
+    judge_answer,
+    judge_bad_success,
+    judge_failure,
+)
+from verdict_cases import (
+    ACCOUNT,
+    ANSWERS,
+    IN_DOUBT,
+    NAMED,
+    PARAMETER,
+    REFUSED,
+    SENTENCES,
+    TRANSIENT,
+    Answer,
+    litellm,
+    openai,
+    page,
+    plain,
+    relay,
+)
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 
-ACCOUNT, REFUSED = Verdict.ACCOUNT, Verdict.REFUSED
-TRANSIENT, IN_DOUBT = Verdict.TRANSIENT, Verdict.IN_DOUBT
+BY_NAME = pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
 
 
-class Row(NamedTuple):
-    status: int
-    body: bytes
-    verdict: Verdict
-    job_code: JobCode | None = None
-    code: str | None = None
-
-
-def openai(code: object, message: str = "", kind: object = None, param: object = None) -> bytes:
-    error = {"message": message, "type": kind, "param": param, "code": code}
-    return json.dumps({"error": error}, ensure_ascii=False).encode()
-
-
-def relay(code: object, message: str = "", kind: str = "new_api_error") -> bytes:
-    return openai(code, f"{message} (request id: 20261123120000123456789)", kind, "")
-
-
-def litellm(status: int, inner: dict[str, Any] | str, name: str = "RateLimitError") -> bytes:
-    quoted = inner if isinstance(inner, str) else json.dumps({"error": inner})
-    message = f"litellm.{name}: {name}: OpenAIException - {quoted}. Received Model Group=m"
-    return openai(str(status), message, "throttling_error" if status == 429 else None)
-
-
-def plain(**fields: Any) -> bytes:
-    return json.dumps(fields).encode()
-
-
-def page(title: str) -> bytes:
-    return f"<!DOCTYPE html>\n<html><head><title>{title}</title></head></html>".encode()
-
-
-SATURATED = "当前分组上游负载已饱和，请稍后再试"
-
-ROWS = {
-    # DESIGN: the table of verdicts, by the status alone
-    "429": Row(429, b"", TRANSIENT, code="http_429"),
-    "503": Row(503, b"", TRANSIENT, code="http_503"),
-    "500": Row(500, b"", IN_DOUBT, JobCode.IN_DOUBT, "http_500"),
-    "502": Row(502, b"", IN_DOUBT),
-    "504": Row(504, b"", IN_DOUBT),
-    **{str(status): Row(status, b"", IN_DOUBT) for status in (520, 521, 522, 523, 524, 525, 529)},
-    "400": Row(400, b"", REFUSED, JobCode.REFUSED, "http_400"),
-    "413": Row(413, b"", REFUSED, JobCode.IMAGE_TOO_LARGE),
-    "415": Row(415, b"", REFUSED, JobCode.REFUSED),
-    "422": Row(422, b"", REFUSED, JobCode.REFUSED),
-    "451": Row(451, b"", REFUSED, JobCode.CONTENT_POLICY),
-    "401": Row(401, b"", ACCOUNT, None, "http_401"),
-    "402": Row(402, b"", ACCOUNT),
-    "403": Row(403, b"", ACCOUNT),
-    "404": Row(404, b"", ACCOUNT),
-    "405": Row(405, b"", ACCOUNT),
-    "407": Row(407, b"", ACCOUNT),
-    "501": Row(501, b"", ACCOUNT),
-    "408, a generation may go on": Row(408, b"", IN_DOUBT),
-    "409, a generation may go on": Row(409, b"", IN_DOUBT),
-    "425, nothing was begun": Row(425, b"", TRANSIENT),
-    "499, a relay's own client gave up": Row(499, b"", IN_DOUBT),
-    "a status nobody knows": Row(599, b"", IN_DOUBT),
-    **{
-        f"{status} elsewhere": Row(status, b"", ACCOUNT, None, "redirected")
-        for status in (301, 302, 307, 308)
-    },
-    # account, by code
-    **{
-        code: Row(429, openai(code, "…", "insufficient_quota"), ACCOUNT, None, code)
-        for code in (
-            "insufficient_quota",
-            "credit_balance_exhausted",
-            "organization_spend_limit_exceeded",
-            "project_spend_limit_exceeded",
-            "organization_usage_limit_exceeded",
-        )
-    },
-    "insufficient_quota by type": Row(429, openai(None, "…", "insufficient_quota"), ACCOUNT),
-    "billing_hard_limit_reached as 400": Row(
-        400,
-        openai(
-            "billing_hard_limit_reached",
-            "Billing hard limit has been reached",
-            "invalid_request_error",
-        ),
-        ACCOUNT,
-    ),
-    "billing_not_active": Row(429, openai("billing_not_active"), ACCOUNT),
-    "account_deactivated": Row(400, openai("account_deactivated"), ACCOUNT),
-    "invalid_api_key": Row(401, openai("invalid_api_key", "Incorrect API key provided"), ACCOUNT),
-    "token_expired": Row(400, openai("token_expired"), ACCOUNT),
-    "entitlement_missing": Row(400, openai("entitlement_missing"), ACCOUNT),
-    "must be verified": Row(
-        403,
-        openai(
-            None,
-            "Your organization must be verified to use the model `m`.",
-            "invalid_request_error",
-        ),
-        ACCOUNT,
-    ),
-    "country": Row(403, openai("unsupported_country_region_territory"), ACCOUNT),
-    **{
-        f"model_not_found as {status}": Row(status, openai("model_not_found"), ACCOUNT)
-        for status in (400, 404, 503)
-    },
-    "model does not exist": Row(
-        400, openai(None, "The model `m` does not exist or you do not have access"), ACCOUNT
-    ),
-    "Invalid model name": Row(400, openai("400", "Invalid model name passed in model=x"), ACCOUNT),
-    "quota of images": Row(429, plain(detail="no available image quota"), ACCOUNT),
-    "budget": Row(
-        400, openai("400", "Budget has been exceeded! Current cost: 2, Max budget: 1"), ACCOUNT
-    ),
-    # policy
-    "moderation_blocked": Row(
-        400,
-        openai(
-            "moderation_blocked",
-            "Your request was rejected by the safety system.",
-            "image_generation_user_error",
-        ),
-        REFUSED,
-        JobCode.CONTENT_POLICY,
-        "moderation_blocked",
-    ),
-    "content_policy_violation": Row(
-        400, openai("content_policy_violation"), REFUSED, JobCode.CONTENT_POLICY
-    ),
-    "content_filter as 403": Row(403, openai("content_filter"), REFUSED, JobCode.CONTENT_POLICY),
-    "inner error": Row(
-        400,
-        plain(error={"code": "badRequest", "innererror": {"code": "ResponsibleAIPolicyViolation"}}),
-        REFUSED,
-        JobCode.CONTENT_POLICY,
-    ),
-    "safety system by its words": Row(
-        403,
-        openai(None, "rejected as a result of our safety system"),
-        REFUSED,
-        JobCode.CONTENT_POLICY,
-    ),
-    "safety_violations": Row(
-        400, openai("", "blocked, safety_violations=[sexual]"), REFUSED, JobCode.CONTENT_POLICY
-    ),
-    "敏感词": Row(500, relay("", "输入包含敏感词"), REFUSED, JobCode.CONTENT_POLICY),
-    "违规": Row(400, relay(None, "内容违规"), REFUSED, JobCode.CONTENT_POLICY),
-    # request
-    "unsupported_file_mimetype": Row(
-        400,
-        openai(
-            "unsupported_file_mimetype", "Invalid file 'image': unsupported mimetype", param="image"
-        ),
-        REFUSED,
-        JobCode.IMAGE_UNSUPPORTED,
-    ),
-    "missing_file_mimetype": Row(
-        400, openai("missing_file_mimetype"), REFUSED, JobCode.IMAGE_UNSUPPORTED
-    ),
-    "invalid_image_file": Row(
-        400,
-        openai("invalid_image_file", "Invalid image file or mode for image 1"),
-        REFUSED,
-        JobCode.IMAGE_UNREADABLE,
-    ),
-    "invalid_image_file by its words": Row(
-        400,
-        openai(None, "Invalid image file or mode for image 2"),
-        REFUSED,
-        JobCode.IMAGE_UNREADABLE,
-    ),
-    "invalid mask": Row(
-        400, openai("invalid_image_file", "…", param="mask"), REFUSED, JobCode.MASK_INVALID
-    ),
-    "invalid_value": Row(
-        400,
-        openai(
-            "invalid_value",
-            "The longest edge must be less than or equal to 3840.",
-            "image_generation_user_error",
-            "size",
-        ),
-        REFUSED,
-        JobCode.PARAMETER_INVALID,
-    ),
-    "a pixel budget is no purse": Row(
-        400,
-        openai(
-            "invalid_value",
-            "Requested resolution is below the current minimum pixel budget.",
-            param="size",
-        ),
-        REFUSED,
-        JobCode.PARAMETER_INVALID,
-    ),
-    "a pixel budget without a code": Row(
-        400,
-        openai(None, "Requested resolution is below the current minimum pixel budget."),
-        REFUSED,
-        JobCode.PARAMETER_INVALID,
-    ),
-    "unknown_parameter": Row(
-        400,
-        openai(
-            "unknown_parameter", "Unknown parameter: 'response_format'.", param="response_format"
-        ),
-        REFUSED,
-        JobCode.PARAMETER_INVALID,
-    ),
-    "invalid_input_fidelity_model": Row(
-        400, openai("invalid_input_fidelity_model"), REFUSED, JobCode.PARAMETER_INVALID
-    ),
-    "a parameter without a code": Row(
-        400, openai(None, "no", param="n"), REFUSED, JobCode.PARAMETER_INVALID
-    ),
-    "the picture without a code": Row(
-        400, openai(None, "no", param="image[]"), REFUSED, JobCode.REFUSED
-    ),
-    "image_too_large": Row(400, openai("image_too_large"), REFUSED, JobCode.IMAGE_TOO_LARGE),
-    "image_too_small": Row(400, openai("image_too_small"), REFUSED, JobCode.REFUSED),
-    "string_above_max_length": Row(
-        400, openai("string_above_max_length", param="prompt"), REFUSED, JobCode.PROMPT_TOO_LONG
-    ),
-    "413 page": Row(413, page("413 Request Entity Too Large"), REFUSED, JobCode.IMAGE_TOO_LARGE),
-    "missing field": Row(
-        422,
-        plain(detail=[{"type": "missing", "loc": ["body", "image"], "msg": "Field required"}]),
-        REFUSED,
-        JobCode.REFUSED,
-    ),
-    "more than the limit can never pass": Row(
-        429,
-        openai(
-            "rate_limit_exceeded",
-            "Rate limit reached for m on input-images per min: Limit 5, Used 0, Requested 6.",
-        ),
-        REFUSED,
-        JobCode.REFUSED,
-    ),
-    # transient
-    "rate_limit_exceeded": Row(
-        429,
-        openai(
-            "rate_limit_exceeded", "Rate limit reached: Limit 5, Used 5, Requested 1.", "requests"
-        ),
-        TRANSIENT,
-    ),
-    "slow_down": Row(503, openai("slow_down"), TRANSIENT),
-    "server_is_overloaded": Row(503, openai("server_is_overloaded"), TRANSIENT),
-    "server_error": Row(500, openai("server_error", "had an error", "server_error"), IN_DOUBT),
-    "null code": Row(500, openai(None), IN_DOUBT),
-    # one-api
-    "one-api has no edits": Row(
-        501, openai("api_not_implemented", "API not implemented", "one_api_error", ""), ACCOUNT
-    ),
-    **{
-        f"one-api 401 {words}": Row(401, relay(None, words, "one_api_error"), ACCOUNT)
-        for words in (
-            "未提供令牌",
-            "无效的令牌",
-            "该令牌已过期",
-            "该令牌状态不可用",
-            "该令牌额度已用尽",
-        )
-    },
-    **{
-        f"one-api 403 {words}": Row(403, relay(None, words, "one_api_error"), ACCOUNT)
-        for words in ("用户已被封禁", "该令牌无权使用模型：m")
-    },
-    "one-api no channel": Row(
-        503, relay(None, "当前分组 g 下对于模型 m 无可用渠道", "one_api_error"), ACCOUNT
-    ),
-    "one-api saturated": Row(429, relay(None, SATURATED, "one_api_error"), TRANSIENT),
-    # new-api, its table of section 3.2
-    "new-api quota": Row(
-        403, relay("insufficient_user_quota", "用户额度不足, 剩余额度: 0"), ACCOUNT
-    ),
-    "new-api quota in advance": Row(403, relay("", "预扣费额度失败, 用户剩余额度: 0"), ACCOUNT),
-    "new-api spent as 400": Row(400, relay("", "账户余额不足"), ACCOUNT),
-    "new-api spent key": Row(
-        401, relay("", "该令牌额度已用尽 TokenStatusExhausted[sk-abcdefgh]"), ACCOUNT
-    ),
-    "new-api key quota": Row(
-        403, relay("pre_consume_token_quota_failed", "token quota is not enough"), ACCOUNT
-    ),
-    "new-api key quota by its words": Row(500, relay("", "token quota is not enough"), ACCOUNT),
-    "new-api address": Row(
-        403, relay("access_denied", "您的 IP 不在令牌允许访问的列表中"), ACCOUNT
-    ),
-    "new-api model": Row(403, relay("", "该令牌无权访问模型 m"), ACCOUNT),
-    "new-api group": Row(403, relay("", "无权访问 g 分组"), ACCOUNT),
-    "new-api no channel": Row(
-        503, relay("model_not_found", "分组 g 下模型 m 无可用渠道（distributor）"), ACCOUNT
-    ),
-    "new-api channel gone": Row(
-        500, relay("get_channel_failed", "分组 g 下模型 m 的可用渠道不存在（retry）"), TRANSIENT
-    ),
-    "new-api bad request as 500": Row(
-        500, relay("invalid_request", "size … 'x' instead of '×'"), REFUSED, JobCode.REFUSED
-    ),
-    "new-api channel by lottery": Row(
-        500,
-        relay(
-            "convert_request_failed", "gpt-image-2 does not accept multipart file upload; please"
-        ),
-        TRANSIENT,
-    ),
-    "new-api conversion": Row(500, relay("convert_request_failed", "not implemented"), IN_DOUBT),
-    "new-api sensitive words": Row(
-        500, relay("sensitive_words_detected"), REFUSED, JobCode.CONTENT_POLICY
-    ),
-    "new-api price": Row(500, relay("model_price_error"), ACCOUNT),
-    "new-api counting": Row(500, relay("count_token_failed"), TRANSIENT),
-    "new-api database": Row(500, relay("query_data_error"), TRANSIENT),
-    "new-api upstream": Row(500, relay("do_request_failed", "请求上游地址失败"), IN_DOUBT),
-    "new-api limiter": Row(429, relay("", "您已达到请求数限制：5分钟内最多请求10次"), TRANSIENT),
-    "new-api limiter in total": Row(
-        429, relay("", "您已达到总请求数限制：5分钟内最多请求10次，包括失败次数"), TRANSIENT
-    ),
-    "new-api saturated": Row(429, relay("rate_limit_exceeded", SATURATED), TRANSIENT),
-    "new-api body": Row(
-        413,
-        relay("read_request_body_failed", "request body exceeds 128 MB"),
-        REFUSED,
-        JobCode.IMAGE_TOO_LARGE,
-    ),
-    "new-api upstream page": Row(
-        500, relay("bad_response_status_code", "bad response status code 524"), IN_DOUBT
-    ),
-    "new-api upstream page under a remapped status": Row(
-        400, relay("bad_response_status_code", "bad response status code 524"), IN_DOUBT
-    ),
-    "new-api upstream page, busy": Row(
-        429, relay("bad_response_status_code", "bad response status code 429"), TRANSIENT
-    ),
-    "another brand's type": Row(
-        400,
-        relay("moderation_blocked", "…", "packy_image_generation_user_error"),
-        REFUSED,
-        JobCode.CONTENT_POLICY,
-    ),
-    # LiteLLM, its samples of section 3.3
-    "LiteLLM quota": Row(
-        429,
-        litellm(
-            429,
-            {"message": "You exceeded", "type": "insufficient_quota", "code": "insufficient_quota"},
-        ),
-        ACCOUNT,
-        None,
-        "insufficient_quota",
-    ),
-    "LiteLLM quota, quoted once more": Row(
-        429,
-        litellm(429, json.dumps({"error": {"code": "insufficient_quota"}}).replace('"', '\\"')),
-        ACCOUNT,
-        None,
-        "insufficient_quota",
-    ),
-    "LiteLLM quota, as Python writes it": Row(
-        429, litellm(429, "Error code: 429 - {'error': {'code': 'insufficient_quota'}}"), ACCOUNT
-    ),
-    "LiteLLM rate": Row(
-        429, litellm(429, {"message": "slow", "code": "rate_limit_exceeded"}), TRANSIENT
-    ),
-    "LiteLLM policy": Row(
-        400,
-        litellm(
-            400, {"message": "no", "code": "moderation_blocked"}, "ContentPolicyViolationError"
-        ),
-        REFUSED,
-        JobCode.CONTENT_POLICY,
-    ),
-    "LiteLLM value": Row(
-        400,
-        litellm(
-            400,
-            {"message": "minimum pixel budget", "param": "size", "code": "invalid_value"},
-            "BadRequestError",
-        ),
-        REFUSED,
-        JobCode.PARAMETER_INVALID,
-    ),
-    "LiteLLM cooldown": Row(
-        429,
-        openai(
-            "429",
-            "No deployments available for selected model, Try again in 5 seconds. cooldown_list=[]",
-        ),
-        TRANSIENT,
-    ),
-    "LiteLLM chat upstream": Row(
-        500, litellm(500, "1 validation error for ImageResponse", "APIConnectionError"), IN_DOUBT
-    ),
-    "LiteLLM unknown key": Row(400, openai("400", "No connected db.", "no_db_connection"), ACCOUNT),
-    "LiteLLM budget": Row(400, openai("400", "ExceededBudget: User over budget"), ACCOUNT),
-    # dialects of the body
-    "integer code": Row(
-        500, plain(error={"code": 500, "message": "rpc error", "type": ""}), IN_DOUBT
-    ),
-    "opaque": Row(500, b"", IN_DOUBT),
-    "error as text": Row(403, plain(error="余额不足"), ACCOUNT),
-    "bare message": Row(
-        400, plain(code=400, message="请求内容违规"), REFUSED, JobCode.CONTENT_POLICY
-    ),
-    "bare msg": Row(500, plain(code=1, msg="账户欠费"), ACCOUNT),
-    "detail as text": Row(401, plain(detail="Not authenticated"), ACCOUNT),
-    "detail as an error": Row(
-        400,
-        plain(detail={"error": {"code": "moderation_blocked"}}),
-        REFUSED,
-        JobCode.CONTENT_POLICY,
-    ),
-    "plain text": Row(404, b"404 page not found", ACCOUNT),
-    "list": Row(500, plain() + b"[]", IN_DOUBT),
-    # pages of what stands in between
-    "Cloudflare 403": Row(403, page("Attention Required! | Cloudflare"), ACCOUNT),
-    "Cloudflare challenge as 503": Row(503, page("Just a moment..."), ACCOUNT),
-    "nginx 503": Row(503, page("503 Service Temporarily Unavailable"), TRANSIENT),
-    "Cloudflare 524": Row(524, page("example.com | 524: A timeout occurred"), IN_DOUBT),
-    "nginx 502": Row(502, page("502 Bad Gateway"), IN_DOUBT),
-    "a page about a policy is no policy": Row(500, page("Our content policy"), IN_DOUBT),
-}
-
-
-@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
-def test_every_known_answer_has_its_verdict(row: Row) -> None:
+def judged(answer: Answer) -> Judgement:
     """
-    Each answer of the tables leads to its verdict; a refusal also to the code the person sees.
+    Judge an answer as the engine does, but without decoding pictures.
     """
-    judged = judge_answer(row.status, {}, row.body, NOW)
-
-    assert judged.verdict is row.verdict
-    if row.job_code is not None:
-        assert judged.job_code is row.job_code
-    if row.code is not None:
-        assert judged.code == row.code
-    assert judged.message
-    assert judged.hint or judged.verdict is TRANSIENT
+    if not 200 <= answer.status < 300:
+        return judge_answer(answer.status, answer.headers, answer.body, NOW)
+    reply = read_answer(answer.body)
+    fault = "something that cannot be opened" if reply.pictures else str(reply.fault)
+    return judge_bad_success(fault, reply.text, answer.headers, answer.body, NOW)
 
 
-@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
-def test_only_what_may_pass_by_itself_counts_as_an_outage(row: Row) -> None:
+@BY_NAME
+def test_every_known_answer_has_its_meaning(answer: Answer) -> None:
     """
-    Unpaid and doubtful failures count toward the breaker; refusals and the account's faults do not.
+    Each answer of the tables has its verdict, its code, its wait, and what a person is told.
     """
-    judged = judge_answer(row.status, {}, row.body, NOW)
+    found = judged(answer)
 
-    assert judged.endpoint_failure is (row.verdict in {TRANSIENT, IN_DOUBT})
+    assert found.verdict is answer.verdict
+    assert found.slows_pool is answer.slows
+    assert found.endpoint_failure is answer.is_endpoint_failure
+    assert found.may_hide_account is answer.masks
+    assert found.retry_after == answer.retry_after
+    assert found.request_id == answer.request_id
+    assert answer.code in (None, found.code)
+    assert answer.job_code in (None, found.job_code)
+    assert answer.says in found.message
+    assert answer.told in f"{found.hint} {found.reason}"
+    assert (answer.common or "") in (found.common_fault or "")
+    assert (answer.common is None) is (found.common_fault is None) or answer.job_code is PARAMETER
+    assert found.hint or found.verdict is TRANSIENT
+
+
+@BY_NAME
+def test_every_message_is_short_and_fit_for_a_terminal(answer: Answer) -> None:
+    """
+    At most 500 characters, printable, on one line, without a key.
+    """
+    found = judged(answer)
+
+    for text in (found.message, found.code, found.common_fault or "", found.request_id or ""):
+        assert len(text) <= 600
+        assert text.isprintable()
+    assert found.message
+    assert len(found.message) <= 500
+
+
+@BY_NAME
+def test_whoever_must_act_is_told_in_english_what_to_do(answer: Answer) -> None:
+    """
+    A pause names what is wrong, quotes the endpoint whatever its language, and says what to do.
+    """
+    found = judged(answer)
+    if found.verdict is not ACCOUNT:
+        return
+
+    complaint, _, rest = found.reason.partition(": ")
+    assert complaint.isascii()
+    assert rest == f"{sentence(found.message)} {found.hint}"
+
+
+@pytest.mark.parametrize("name", NAMED.split())
+def test_every_known_name_is_in_the_tables(name: str) -> None:
+    """
+    No code, type, header or word that is known is forgotten.
+    """
+    everything = (
+        f"{text} {dict(answer.headers)} {answer.body.decode(errors='replace')}"
+        for text, answer in ANSWERS.items()
+    )
+    assert any(name in text for text in everything)
+
+
+@pytest.mark.parametrize("words", SENTENCES)
+def test_every_known_sentence_is_in_the_tables(words: str) -> None:
+    """
+    The same for messages.
+    """
+    assert any(words.encode() in answer.body for answer in ANSWERS.values())
 
 
 def test_nothing_sent_is_free_and_no_answer_is_not() -> None:
@@ -575,15 +232,118 @@ def test_an_error_under_a_status_of_success_is_judged_by_its_words(
     assert judge_bad_success("no picture", None, {}, body, NOW).verdict is verdict
 
 
-@given(st.integers(300, 999), st.dictionaries(st.text(), st.text()), st.binary(max_size=300))
+_HEADERS = st.dictionaries(
+    st.sampled_from(["retry-after", "retry-after-ms", "location", "x-request-id", "cf-ray"])
+    | st.text(),
+    st.text(),
+)
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(
+        ["insufficient_quota", "param", "Limit 5, Used 0, Requested 6", "sk-abcdefgh"]
+    ),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "error",
+                    "message",
+                    "code",
+                    "type",
+                    "param",
+                    "detail",
+                    "loc",
+                    "msg",
+                    "data",
+                    "task_id",
+                ]
+            )
+            | st.text(),
+            inner,
+        )
+    ),
+)
+_BODIES = st.binary(max_size=300) | _JSON.map(json.dumps).map(str.encode)
+
+
+@given(st.integers(100, 999), _HEADERS, _BODIES)
 def test_no_answer_is_too_strange_to_be_judged(
     status: int, headers: dict[str, str], body: bytes
 ) -> None:
     """
     Any status, headers and bytes yield a verdict and a message fit for one line.
     """
-    judged = judge_answer(status, headers, body, NOW)
+    for found in (
+        judge_answer(status, headers, body, NOW),
+        judge_bad_success("no picture", read_answer(body).text, headers, body, NOW),
+    ):
+        assert found.verdict is not Verdict.DONE
+        assert len(found.message) <= 500
+        assert found.message.isprintable()
+        assert found.reason.isprintable()
 
-    assert judged.verdict is not Verdict.DONE
-    assert len(judged.message) <= 500
-    assert len(judged.message.splitlines()) == 1
+
+HOSTILE = {
+    "brackets": b"[" * 100_000,
+    "braces": b'{"error":' * 100_000,
+    "brackets within what is read": b"[" * 20_000 + b"]" * 20_000,
+    "a detail within brackets": b'{"detail":[' + b"[" * 900 + b"]" * 900 + b"]}",
+    "half an emoji in a detail within brackets": b'{"detail":["\\ud83d",'
+    + b"[" * 900
+    + b"]" * 900
+    + b"]}",
+    "a message within brackets": b'{"message":["\\ud83d",' + b"[" * 900 + b"]" * 900 + b"]}",
+    "a number without end": b'{"detail":[' + b"9" * 60_000 + b"]}",
+    "a number without end in a message": b'{"message":{"a":' + b"9" * 60_000 + b"}}",
+    "a number without end as a place": b'{"detail":[{"loc":[' + b"9" * 6000 + b'],"msg":"no"}]}',
+    "five megabytes": b'{"error":{"message":"' + b"insufficient limit model " * 200_000 + b'"}}',
+    "five megabytes of codes": b'{"message":"' + rb"\"code\": \"x\" " * 400_000 + b'"}',
+    "NULs": bytes(100_000),
+    "no text": b"\xff\xfe" * 50_000,
+    "a title without end": b"<html><title " * 50_000,
+    "escapes": b'{"error":{"message":"\\u001b]0;owned\\u0007\\u001b[2J"}}',
+    "forged lines": b'{"error":{"message":"no\\n{\\"event\\": \\"job.done\\"}\\r\\u2028x"}}',
+}
+
+
+@pytest.mark.parametrize("status", [200, 400, 429, 500])
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_body_is_judged_quickly_and_shown_tamely(status: int, body: bytes) -> None:
+    """
+    Neither size nor depth nor control characters bring the daemon down or out of its line.
+    """
+    began = time.process_time()
+
+    found = judged(Answer(section="", status=status, body=body, verdict=IN_DOUBT))
+
+    assert time.process_time() - began < 2
+    assert found.verdict in {IN_DOUBT, TRANSIENT, REFUSED, ACCOUNT}
+    assert found.message
+    assert len(found.message) <= 500
+    assert found.message.isprintable()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "headers: {'Authorization': 'Bearer 0123456789abcdef.XYZ_~+/='}",
+        "Authorization: bearer 0123456789abcdef.XYZ_~+/=",
+        "no such key sk-0123456789abcdef",
+        "jwt eyJhbGciOi.eyJzdWIiOi.0123456789abcdef",
+        "x" * 1990 + " sk-0123456789abcdef",
+    ],
+)
+def test_a_key_that_is_echoed_is_not_shown(said: str) -> None:
+    """
+    Relays quote the key they refuse, some with the whole header.
+    """
+    for body in (said.encode(), openai(None, said), openai(said, "no"), plain(detail=[said])):
+        found = judge_answer(401, {"x-request-id": said}, body, NOW)
+
+        for text in (found.message, found.reason, found.code, found.request_id or ""):
+            assert "0123456789abcdef" not in text

@@ -77,13 +77,13 @@ def target_of(url: str, base_url: str) -> Target:
             (parts.hostname or "").encode("ascii" if ":" in parts.netloc[:1] else "idna").decode()
         )
         port = parts.port
+        path = quote(parts.path, safe="/%:@!$&'()*+,;=~") or "/"
+        if parts.query:
+            path += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~?")
     except ValueError as error:
         raise FetchRefused("the answer's URL is malformed") from error
     if parts.scheme not in _PORTS or not host:
         raise FetchRefused(f"the answer's URL is not http or https but {parts.scheme!r}")
-    path = quote(parts.path, safe="/%:@!$&'()*+,;=~") or "/"
-    if parts.query:
-        path += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~?")
     return Target(
         scheme=parts.scheme,
         host=host,

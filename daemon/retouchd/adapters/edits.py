@@ -50,6 +50,7 @@ ANSWER_LIMIT = 512 << 20
 _MODELS_LIMIT = 8 << 20
 _FETCH_SECONDS = 120.0
 _MODELS_SECONDS = 20.0
+_SHORTEST_SECRET = 8
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
@@ -164,6 +165,17 @@ class EditsClient:
             allow_private=self._endpoint.allow_private_urls,
         )
         return fetcher.fetch(url)
+
+    def without_key(self, said: str) -> str:
+        """
+        Return what the endpoint said without the key: relays quote the key they refuse.
+
+        A shorter one than eight characters is no secret but a word that has to stand where one is asked for.
+        """
+        key = self._endpoint.api_key or ""
+        if len(key) < _SHORTEST_SECRET:
+            return said
+        return said.replace(key, "…").replace(key.replace("/", "\\/"), "…")
 
     @property
     def _transport(self) -> Transport:

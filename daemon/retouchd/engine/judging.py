@@ -22,7 +22,7 @@ from retouchd.adapters.standing import Standing
 from retouchd.engine.attempts import Attempts
 from retouchd.engine.clock import Clock
 from retouchd.rules.answer import Reply, read_answer
-from retouchd.rules.errorbody import request_id_of
+from retouchd.rules.errorbody import LOOKED_AT, request_id_of, safe_text
 from retouchd.rules.job import Verdict
 from retouchd.rules.phase import OUTPUTS
 from retouchd.rules.pictures import Inline, Link
@@ -68,31 +68,42 @@ class Judge:
         head, raw = await asyncio.to_thread(self._spool.kept, standing.id, number)
         answered_at = dt.datetime.fromisoformat(head["answered_at"])
         body = await asyncio.to_thread(_unpacked, head, raw)
+        headers = {name: self._client.without_key(each) for name, each in head["headers"].items()}
         if 200 <= head["status"] < 300:
-            judgement, usage = await self._judge_success(standing, head, body, answered_at)
+            judgement, usage = await self._judge_success(standing, headers, body, answered_at)
         else:
-            judgement = judge_answer(head["status"], head["headers"], body, answered_at)
+            said = self._without_key(body)
+            judgement = judge_answer(head["status"], headers, said, answered_at)
             usage = None
         await self._attempts.close(
             standing, number, judgement, closed_at=answered_at, head=head, usage=usage
         )
 
     async def _judge_success(
-        self, standing: Standing, head: dict[str, Any], body: bytes, answered_at: dt.datetime
+        self,
+        standing: Standing,
+        headers: Mapping[str, str],
+        body: bytes,
+        answered_at: dt.datetime,
     ) -> tuple[Judgement, Mapping[str, Any] | None]:
         reply = await asyncio.to_thread(read_answer, body)
         faults = await self._decode(standing, reply, answered_at)
         if len(faults) < len(reply.pictures):
-            request_id = request_id_of(head["headers"])
-            message = "; ".join(faults)
+            request_id = request_id_of(headers)
+            message = safe_text("; ".join(faults))
             judgement = Judgement(
                 verdict=Verdict.DONE, code="", message=message, request_id=request_id
             )
         else:
             fault = "something that cannot be opened" if faults else str(reply.fault)
-            text = "; ".join(faults) or reply.text
-            judgement = judge_bad_success(fault, text, head["headers"], body, answered_at)
+            text = self._client.without_key("; ".join(faults) or reply.text or "")
+            said = self._without_key(body)
+            judgement = judge_bad_success(fault, text, headers, said, answered_at)
         return judgement, reply.usage
+
+    def _without_key(self, body: bytes) -> bytes:
+        start = body[:LOOKED_AT].decode(errors="surrogateescape")
+        return self._client.without_key(start).encode(errors="surrogateescape") + body[LOOKED_AT:]
 
     async def _decode(
         self, standing: Standing, reply: Reply, answered_at: dt.datetime
@@ -146,6 +157,8 @@ def _unbase64(text: str) -> Iterator[bytes]:
 
     Relays send the alphabet of urls too, and leave the padding out.
     """
+    if not text.isascii():
+        raise binascii.Error("it is no base64")
     text = text.rstrip("=").translate(_URL_ALPHABET)
     text += "=" * (-len(text) % 4)
     for start in range(0, len(text), _SLICE):

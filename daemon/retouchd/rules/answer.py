@@ -6,6 +6,7 @@ arrive with it too.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +19,7 @@ from retouchd.rules.pictures import Inline, Link, pictures_in
 __all__ = ["Fault", "Inline", "Link", "Reply", "read_answer"]
 
 _TEXT_LIMIT = 500
+_USAGE_DEPTH = 8
 
 _TASK_KEYS = ("task_id", "taskId", "task_ids", "taskID")
 _TASK_STATES = {"queued", "pending", "processing", "submitted", "in_progress", "running"}
@@ -32,7 +34,7 @@ class Fault(StrEnum):
     HTML = "a web page"
     NOT_JSON = "something that cannot be read"
     ERROR = "an error that was sent as a success"
-    ASYNCHRONOUS = "the number of a task that has only begun"
+    ASYNCHRONOUS = "the number of a task that has only begun, as an asynchronous relay does"
     NO_PICTURE = "something else"
 
 
@@ -101,8 +103,25 @@ def _parse(text: bytes) -> Any:
 def _usage(document: Any) -> Mapping[str, Any] | None:
     match document:
         case {"usage": dict(usage)} if usage:
-            return usage
+            bounded: Mapping[str, Any] = _bounded(usage, _USAGE_DEPTH)
+            return bounded
     return None
+
+
+def _bounded(value: Any, depth: int) -> Any:
+    """
+    Return a document that any JSON can hold: what lies too deep and what is no number is None.
+    """
+    match value:
+        case dict() if depth:
+            return {key: _bounded(each, depth - 1) for key, each in value.items()}
+        case list() if depth:
+            return [_bounded(each, depth - 1) for each in value]
+        case dict() | list():
+            return None
+        case float() if not math.isfinite(value):
+            return None
+    return value
 
 
 def _words(document: Any) -> str | None:

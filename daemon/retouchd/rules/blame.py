@@ -7,6 +7,7 @@ from dataclasses import replace
 from retouchd.errors import JobCode, Problem
 from retouchd.rules.inheritance import CONFIGURATION
 from retouchd.rules.job import Job, Role, Verdict
+from retouchd.rules.limits import MB, told_size
 from retouchd.rules.naming import sentence, shown
 from retouchd.rules.verdict import Judgement
 
@@ -16,7 +17,8 @@ def as_met_by(judgement: Judgement, job: Job) -> Judgement:
     Return what a judgement means for the job that met it.
 
     A model the endpoint does not offer concerns every file, unless the picture's own sidecar names it: then
-    it is that sidecar's fault, and no reason to keep others waiting.
+    it is that sidecar's fault, and no reason to keep others waiting. Should three sidecars in a row suffer it,
+    it is the endpoint that has no model just now.
     """
     is_unknown_model = judgement.verdict is Verdict.ACCOUNT and judgement.parameter == "model"
     if not is_unknown_model or job.said_by("model") is None:
@@ -27,6 +29,7 @@ def as_met_by(judgement: Judgement, job: Job) -> Judgement:
         verdict=Verdict.REFUSED,
         job_code=JobCode.PARAMETER_INVALID,
         message=f"it does not offer the model {shown(job.request.model)} to this key. It said: {words}",
+        common_fault="the endpoint does not offer the model to this key",
     )
 
 
@@ -44,6 +47,9 @@ def problem_of(judgement: Judgement, job: Job) -> Problem:
 
 
 def _hint(judgement: Judgement, job: Job) -> str:
+    size = job.members[0].snapshot.size
+    if judgement.job_code is JobCode.IMAGE_TOO_LARGE and size >= MB:
+        return f"Make the picture smaller than its {told_size(size)}."
     key = judgement.parameter
     origin = job.request.origin.get(key or "")
     if key is None or origin is None or judgement.job_code is not JobCode.PARAMETER_INVALID:

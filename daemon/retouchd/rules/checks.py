@@ -12,7 +12,7 @@ from typing import TypeAlias
 from retouchd.errors import JobCode, Problem
 from retouchd.rules.job import Scalar
 from retouchd.rules.kinds import called
-from retouchd.rules.limits import MB, Limits, Picture
+from retouchd.rules.limits import Limits, Picture, told_size
 from retouchd.rules.sizes import SizeRule, nearest_size, size_faults
 
 Fault: TypeAlias = tuple[str, str]
@@ -260,7 +260,7 @@ def _mask_fault(name: str, mask: Picture) -> Fault | None:
 
 def _too_many_bytes(name: str, picture: Picture, limit: int) -> Fault:
     return (
-        f"{name} has {_size(picture.size_bytes)}; this model takes less than {_size(limit)}.",
+        f"{name} has {told_size(picture.size_bytes)}; this model takes less than {told_size(limit)}.",
         f"Scale {name} down, or compress it more.",
     )
 
@@ -271,11 +271,6 @@ def _counted(number: int, what: str) -> str:
 
 def _format(name: str) -> str:
     return _FORMATS.get(name, name.upper())
-
-
-def _size(count: int) -> str:
-    # Rounded up, so that a file just over its limit does not read as if it kept it.
-    return f"{-(-count * 10 // MB) / 10:g} MB" if count >= MB else f"{count} bytes"
 
 
 def _pixels(picture: Picture) -> str:

@@ -16,14 +16,22 @@ from typing import Any
 
 from pydantic_core import from_json
 
-_LOOKED_AT = 65_536
+LOOKED_AT = 1 << 20
+"""So many bytes of a body are read; errors are short."""
+_SEARCHED = 1 << 16
 _MESSAGE_LIMIT = 500
 _NESTING = 4
+
+_NO_NAMES = {"", "none", "null"}
 
 _NESTED = re.compile(r"""\\*["'](code|type|param)\\*["']\s*:\s*\\*["']([^"'\\]{1,100})""")
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{1,300})", re.IGNORECASE)
 _PAGE_START = ("<!doctype", "<html", "<head", "<body", "<!--", "<?xml")
-_KEY = re.compile(r"\b(sk|pk)-[A-Za-z0-9_*-]{6,}")
+_KEY = re.compile(
+    r"\b(sk-|pk-)[A-Za-z0-9_*-]{6,}"
+    r"|\b(eyJ|bearer\s+(?=\S*\d))[A-Za-z0-9_*.~+/=-]{6,}",
+    re.IGNORECASE,
+)
 _REQUEST_ID = re.compile(r"request[ _]id: ?([\w.-]{6,100})", re.IGNORECASE)
 _REQUEST_ID_HEADERS = ("x-request-id", "x-oneapi-request-id", "x-litellm-call-id", "cf-ray")
 
@@ -33,8 +41,8 @@ class ErrorBody:
     """
     What an error says: all its codes, then all its types, each from the outside in and in lower case.
 
-    A code that is only a number (LiteLLM repeats the status) is no code. `message` is whole and as
-    received; show it only through `safe_text`. `is_page` marks a web page: nothing of the endpoint's own.
+    A code that is only a number (LiteLLM repeats the status) is no code. `message` is as received, at most
+    64 KiB of it; show it only through `safe_text`. `is_page` marks a web page: nothing of the endpoint's own.
     """
 
     codes: tuple[str, ...] = ()
@@ -46,15 +54,26 @@ class ErrorBody:
 
 def read_error(body: bytes) -> ErrorBody:
     """
-    Return what an error's body says; of a longer body only the first 64 KiB. Raises nothing.
+    Return what an error's body says; of a longer body only the first MiB. Raises nothing.
     """
-    start = body[:_LOOKED_AT].strip().removeprefix(b"\xef\xbb\xbf")
+    start = body[:LOOKED_AT].strip().removeprefix(b"\xef\xbb\xbf")
     try:
-        document = from_json(start, allow_partial=len(body) > _LOOKED_AT)
-    except ValueError:
+        return _from_document(_parsed(start, is_cut=len(body) > LOOKED_AT))
+    except (ValueError, RecursionError):  # no JSON, too deep, or a number too long to be written
         return _from_text(start.decode(errors="replace"))
+
+
+def _parsed(start: bytes, *, is_cut: bool) -> Any:
+    try:
+        return from_json(start, allow_partial="trailing-strings" if is_cut else False)
+    except ValueError:
+        # Half an emoji, another encoding or a raw control character in a message is no reason to miss the code.
+        return json.loads(start.decode(errors="replace"), strict=False)
+
+
+def _from_document(document: Any) -> ErrorBody:
     error = _error_of(document)
-    message = _message_of(error)
+    message = _message_of(error)[:_SEARCHED]
     nested = _NESTED.findall(message)
     inner = error.get("innererror")
     inner_code = inner.get("code") if isinstance(inner, dict) else None
@@ -76,7 +95,7 @@ def safe_text(text: str) -> str:
     Control characters and whatever else could break a line or turn its direction are escaped; anything
     that looks like a key is masked, since relays quote the key they refuse.
     """
-    text = _KEY.sub(r"\1-…", text[: 4 * _MESSAGE_LIMIT].strip())
+    text = _KEY.sub(r"\1\2…", text[: 4 * _MESSAGE_LIMIT].strip())
     text = "".join(_escaped(character) for character in text)
     return text if len(text) <= _MESSAGE_LIMIT else text[: _MESSAGE_LIMIT - 1] + "…"
 
@@ -93,8 +112,8 @@ def request_id_of(headers: Mapping[str, str], message: str = "") -> str | None:
 
 def _from_text(text: str) -> ErrorBody:
     if not text[:200].lstrip().lower().startswith(_PAGE_START):
-        return ErrorBody(message=text)
-    title = _TITLE.search(text)
+        return ErrorBody(message=text[:_SEARCHED])
+    title = _TITLE.search(text[:_SEARCHED])
     words = f": {' '.join(html.unescape(title[1]).split())}" if title else " without a title"
     return ErrorBody(message=f"a web page{words}", is_page=True)
 
@@ -153,10 +172,12 @@ def _joined(*texts: object) -> str:
 
 def _named(values: tuple[Any, ...]) -> tuple[str, ...]:
     names = (value.strip().lower() for value in values if isinstance(value, str))
-    return tuple(dict.fromkeys(name for name in names if name and not name.isdigit()))
+    return tuple(
+        dict.fromkeys(name for name in names if name not in _NO_NAMES and not name.isdigit())
+    )
 
 
 def _escaped(character: str) -> str:
-    if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
-        return character.encode("unicode_escape").decode()
-    return character
+    if unicodedata.category(character) == "Zs":
+        return " "
+    return character if character.isprintable() else character.encode("unicode_escape").decode()

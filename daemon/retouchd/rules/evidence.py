@@ -58,7 +58,7 @@ _ROWS = (
             r"out of credits",
             r"billing (?:hard )?limit",
             r"tokenstatusexhausted",
-            r"budget ?(?:has been |was )?exceeded|exceeded ?(?:\w+ )?budget|over budget|max budget",
+            r"budget ?(?:has been |was )?exceeded|exceeded ?(?:\w+ ?)?budget|over budget|max budget",
         ),
     ),
     _row(
@@ -74,6 +74,7 @@ _ROWS = (
             "令牌已过期",
             "令牌状态不可用",
             r"(?:invalid|incorrect|missing) api[ -]?key",
+            r"^invalid token(?: \(request id|$)",
         ),
     ),
     _row(
@@ -117,10 +118,12 @@ _ROWS = (
         ),
     ),
     _row(
-        Topic.TOO_LARGE,
-        codes="image_too_large request_too_large read_request_body_failed",
+        Topic.BODY_TOO_LARGE,
+        codes="request_too_large read_request_body_failed",
         phrases=(r"request body (?:exceeds|too large)", r"request entity too large"),
     ),
+    _row(Topic.TOO_LARGE, codes="image_too_large"),
+    _row(Topic.TOO_SMALL, codes="image_too_small"),
     _row(
         Topic.UNSUPPORTED,
         codes="unsupported_file_mimetype missing_file_mimetype unsupported_image_format",
@@ -144,17 +147,15 @@ _ROWS = (
         """,
         phrases=(r"unknown parameter", r"minimum pixel budget", r"longest edge must be"),
     ),
-    _row(Topic.REQUEST, codes="invalid_request image_too_small"),
+    _row(Topic.REQUEST, codes="invalid_request"),
+    _row(Topic.DIALECT, phrases=(r"field required", r"missing \d+ required positional arguments?")),
+    _row(Topic.COOLDOWN, phrases=(r"no deployments available",)),
+    _row(Topic.SATURATED, phrases=("负载已饱和",)),
     _row(
         Topic.THROTTLED,
         codes="rate_limit_exceeded slow_down too_many_requests",
-        types="rate_limit_error rate_limit_exceeded tokens requests",
-        phrases=(
-            r"rate limit reached",
-            "负载已饱和",
-            "请求数限制",
-            r"no deployments available",
-        ),
+        types="rate_limit_error rate_limit_exceeded tokens requests images input-images",
+        phrases=(r"rate limit reached", "请求数限制"),
     ),
     _row(
         # Each of these is said before the relay calls anybody.
@@ -167,6 +168,9 @@ _ROWS = (
     ),
 )
 
+_KINDS_OF_LIMIT = {Topic.SATURATED, Topic.COOLDOWN}
+"""What a code of a rate limit may stand for, told by the words beside it."""
+
 _FAMILY = re.compile(r"(?:entitlement|token)_(?!.*(?:limit|rate))")
 """new-api and its brands grow codes about a key's rights; a token *limit* is another matter."""
 
@@ -175,9 +179,12 @@ def topic_of(error: ErrorBody) -> Topic | None:
     """
     Return what the words of an error are about, or None if they do not say.
     """
-    for row in _ROWS:
-        if not row.codes.isdisjoint(error.codes):
-            return row.topic
+    coded = next((row.topic for row in _ROWS if not row.codes.isdisjoint(error.codes)), None)
+    if coded is Topic.THROTTLED:
+        kinds = (row for row in _ROWS if row.topic in _KINDS_OF_LIMIT)
+        return next((row.topic for row in kinds if _speaks_of(row, error)), coded)
+    if coded is not None:
+        return coded
     if any(_FAMILY.match(code) for code in error.codes):
         return Topic.ACCESS
     return next((row.topic for row in _ROWS if _speaks_of(row, error)), None)

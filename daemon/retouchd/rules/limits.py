@@ -222,6 +222,14 @@ def _read(limits: Limits, key: str, value: object) -> dict[str, Any]:
     return {key: {**getattr(limits, key), **read} if key in {"values", "ranges"} else read}
 
 
+def told_size(count: int) -> str:
+    """
+    Return a number of bytes as people are told it.
+    """
+    # Rounded up, so that a file just over its limit does not read as if it kept it.
+    return f"{-(-count * 10 // MB) / 10:g} MB" if count >= MB else f"{count} bytes"
+
+
 def _fitting(model: str, patterns: Iterable[str]) -> list[str]:
     """
     Return the patterns that fit the model, the most specific last.

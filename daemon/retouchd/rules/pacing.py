@@ -77,10 +77,11 @@ class Pace:
     The gate's memory: endpoint failures in a row, the hold if there is one, and a pause after a 429.
 
     `sufferers` are the jobs that met the same `common_fault` one after the other; `throttled` counts the
-    429s since the last success.
+    429s since the last success, `hidden` those of the failures behind which a fault of the account may hide.
     """
 
     failures: int = 0
+    hidden: int = 0
     throttled: int = 0
     common_fault: str | None = None
     sufferers: frozenset[str] = frozenset()
@@ -101,6 +102,7 @@ class Report:
     common_fault: str | None = None
     verdict: Verdict
     is_endpoint_failure: bool
+    may_hide_account: bool = False
     slows_pool: bool
     retry_after: float
     rest: float = 0.0
@@ -123,12 +125,14 @@ def after(pace: Pace, report: Report) -> Pace:
     if len(pace.sufferers) >= FILES_OF_ONE_FAULT:
         return replace(pace, hold=_next_hold(pace.hold, Cause.CONFIGURATION, report))
     if not report.is_endpoint_failure:
-        return replace(pace, failures=0, hold=None)
-    failures = pace.failures + 1
+        return replace(pace, failures=0, hidden=0, hold=None)
+    pace = replace(pace, failures=pace.failures + 1, hidden=pace.hidden + report.may_hide_account)
     limit = FAILURES_OF_THE_ONLY_JOB if report.is_only_job else FAILURES_TO_HOLD
-    if pace.hold is not None or failures >= limit:
-        return replace(pace, failures=failures, hold=_next_hold(pace.hold, Cause.OUTAGE, report))
-    return replace(pace, failures=failures)
+    if pace.hold is not None or pace.failures >= limit:
+        # A relay that parks what refuses its key says no more than that it is busy, again and again.
+        cause = Cause.ACCOUNT if pace.hidden == pace.failures else Cause.OUTAGE
+        return replace(pace, hold=_next_hold(pace.hold, cause, report))
+    return pace
 
 
 def _slowed(pace: Pace, report: Report) -> Pace:

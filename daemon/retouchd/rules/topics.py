@@ -21,79 +21,131 @@ class Topic(Enum):
     ADDRESS = auto()
     FIREWALL = auto()
     POLICY = auto()
+    BODY_TOO_LARGE = auto()
+    """The request as a whole: the limit is the endpoint's, or that of a proxy in front of it."""
     TOO_LARGE = auto()
+    TOO_SMALL = auto()
     UNSUPPORTED = auto()
     UNREADABLE = auto()
     MASK = auto()
     PARAMETER = auto()
     PROMPT_LENGTH = auto()
     REQUEST = auto()
+    DIALECT = auto()
+    """The endpoint does not understand how retouchd asks."""
+    MULTIPART = auto()
+    DEMAND = auto()
+    """One request asks for more than is ever given at once."""
     THROTTLED = auto()
+    SATURATED = auto()
+    COOLDOWN = auto()
+    """A relay has parked whatever it could have asked, and does not say why."""
     UNAVAILABLE = auto()
     UNKNOWN = auto()
     """Nobody can tell whether the request was carried out."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
     """
     What follows from a topic: the verdict, the job's code should it end so, and what a person can do.
+
+    `complaint` says in a few words what is wrong, for the operator. `common_fault` is what is wrong with the
+    configuration if three different files in a row meet it. `wait` is in seconds, where the endpoint names
+    none. `slows_pool` concerns every request, not one job's alone; what `may_hide_account` may be a fault
+    of the account that the endpoint does not tell.
     """
 
     verdict: Verdict
-    job_code: JobCode | None
-    hint: str
+    job_code: JobCode | None = None
+    hint: str = ""
+    complaint: str = ""
+    common_fault: str | None = None
+    wait: float | None = None
+    slows_pool: bool = False
+    may_hide_account: bool = False
 
+
+def _account(complaint: str, hint: str) -> Meaning:
+    return Meaning(verdict=Verdict.ACCOUNT, complaint=complaint, hint=hint)
+
+
+def _refused(job_code: JobCode, hint: str, common_fault: str | None = None) -> Meaning:
+    return Meaning(verdict=Verdict.REFUSED, job_code=job_code, hint=hint, common_fault=common_fault)
+
+
+_MEND = "Mend what it objects to, or try another prompt or picture."
 
 _MEANINGS = {
-    Topic.KEY: Meaning(Verdict.ACCOUNT, None, "Set a valid endpoint.api_key."),
-    Topic.MONEY: Meaning(
-        Verdict.ACCOUNT, None, "Top up the account, or raise the limit of the key at the provider."
+    Topic.KEY: _account("The endpoint does not accept the key", "Set a valid endpoint.api_key."),
+    Topic.MONEY: _account(
+        "The account or the key has nothing left to spend",
+        "Top up the account, or raise the limit of the key at the provider.",
     ),
-    Topic.MODEL: Meaning(
-        Verdict.ACCOUNT, None, "Set edit.model to a model this endpoint offers to this key."
+    Topic.MODEL: _account(
+        "The endpoint does not offer the model",
+        "Set edit.model to a model this endpoint offers to this key.",
     ),
-    Topic.ACCESS: Meaning(
-        Verdict.ACCOUNT, None, "Ask the provider what this key may do from this address."
+    Topic.ACCESS: _account(
+        "The endpoint does not allow this",
+        "Ask the provider what this key may do, and from which addresses.",
     ),
-    Topic.ADDRESS: Meaning(
-        Verdict.ACCOUNT, None, "Set endpoint.base_url to an address that serves /images/edits."
+    Topic.ADDRESS: _account(
+        "There are no edits at this address",
+        "Set endpoint.base_url to an address that serves /images/edits.",
     ),
-    Topic.FIREWALL: Meaning(
-        Verdict.ACCOUNT,
-        None,
+    Topic.FIREWALL: _account(
+        "The request did not get through to the endpoint",
         "A proxy in front of the endpoint turns this machine away: ask the provider, or use another address.",
     ),
-    Topic.POLICY: Meaning(
-        Verdict.REFUSED, JobCode.CONTENT_POLICY, "Change the prompt or the picture."
+    Topic.POLICY: _refused(JobCode.CONTENT_POLICY, "Change the prompt or the picture."),
+    Topic.BODY_TOO_LARGE: _refused(
+        JobCode.IMAGE_TOO_LARGE,
+        "Make the picture smaller.",
+        common_fault="the endpoint, or a proxy in front of it, takes no request this large",
     ),
-    Topic.TOO_LARGE: Meaning(Verdict.REFUSED, JobCode.IMAGE_TOO_LARGE, "Make the picture smaller."),
-    Topic.UNSUPPORTED: Meaning(
-        Verdict.REFUSED,
-        JobCode.IMAGE_UNSUPPORTED,
-        "Save the picture as PNG, JPEG or WebP.",
+    Topic.TOO_LARGE: _refused(JobCode.IMAGE_TOO_LARGE, "Make the picture smaller."),
+    Topic.TOO_SMALL: _refused(JobCode.REFUSED, "Make the picture larger."),
+    Topic.UNSUPPORTED: _refused(
+        JobCode.IMAGE_UNSUPPORTED, "Save the picture as PNG, JPEG or WebP."
     ),
-    Topic.UNREADABLE: Meaning(
-        Verdict.REFUSED, JobCode.IMAGE_UNREADABLE, "Save the picture anew as 8-bit RGB."
-    ),
-    Topic.MASK: Meaning(
-        Verdict.REFUSED,
+    Topic.UNREADABLE: _refused(JobCode.IMAGE_UNREADABLE, "Save the picture anew as 8-bit RGB."),
+    Topic.MASK: _refused(
         JobCode.MASK_INVALID,
         "Give the mask the picture's size and transparent areas where to edit.",
     ),
-    Topic.PARAMETER: Meaning(Verdict.REFUSED, JobCode.PARAMETER_INVALID, "Correct the parameter."),
-    Topic.PROMPT_LENGTH: Meaning(Verdict.REFUSED, JobCode.PROMPT_TOO_LONG, "Shorten the prompt."),
-    Topic.REQUEST: Meaning(
-        Verdict.REFUSED,
+    Topic.PARAMETER: _refused(JobCode.PARAMETER_INVALID, "Correct the parameter."),
+    Topic.PROMPT_LENGTH: _refused(JobCode.PROMPT_TOO_LONG, "Shorten the prompt."),
+    Topic.REQUEST: _refused(JobCode.REFUSED, _MEND),
+    Topic.DIALECT: _refused(
         JobCode.REFUSED,
-        "Mend what it objects to, or try another prompt or picture.",
+        _MEND,
+        common_fault="the endpoint does not find what it needs in the request",
     ),
-    Topic.THROTTLED: Meaning(Verdict.TRANSIENT, None, ""),
-    Topic.UNAVAILABLE: Meaning(Verdict.TRANSIENT, None, ""),
+    Topic.MULTIPART: _refused(
+        JobCode.REFUSED,
+        _MEND,
+        common_fault="the endpoint takes no multipart requests",
+    ),
+    Topic.DEMAND: _refused(
+        JobCode.REFUSED,
+        "Send fewer pictures with one request, or have the provider raise the limit.",
+        common_fault="the endpoint is asked for more than its limit at once",
+    ),
+    Topic.THROTTLED: Meaning(verdict=Verdict.TRANSIENT, slows_pool=True),
+    Topic.SATURATED: Meaning(verdict=Verdict.TRANSIENT, slows_pool=True, wait=60.0),
+    Topic.COOLDOWN: Meaning(
+        verdict=Verdict.TRANSIENT,
+        slows_pool=True,
+        may_hide_account=True,
+        complaint="The relay has nobody to pass the request on to",
+        hint="See in the relay's log whether a provider refuses a key of its own, or is out of money.",
+    ),
+    Topic.UNAVAILABLE: Meaning(verdict=Verdict.TRANSIENT),
     Topic.UNKNOWN: Meaning(
-        Verdict.IN_DOUBT,
-        JobCode.IN_DOUBT,
-        "The request may have been charged: look at the provider's usage page before trying again.",
+        verdict=Verdict.IN_DOUBT,
+        job_code=JobCode.IN_DOUBT,
+        hint="The request may have been charged: look at the provider's usage page before trying again.",
     ),
 }
 

@@ -15,6 +15,7 @@ from retouchd.errors import JobCode
 from retouchd.rules.errorbody import ErrorBody, read_error, request_id_of, safe_text
 from retouchd.rules.evidence import topic_of
 from retouchd.rules.job import Verdict
+from retouchd.rules.naming import sentence
 from retouchd.rules.retry_after import retry_after
 from retouchd.rules.topics import Topic, meaning_of
 
@@ -39,9 +40,11 @@ class Judgement:
 
     `code` is the endpoint's own where it gave one, else ours. `message` is at most 500 characters without
     control characters or keys. `job_code` names the fault should the job end with this verdict; None where
-    no file is at fault. `retry_after` is in seconds. `endpoint_failure` counts toward the breaker;
-    `slows_pool` delays every request, not this job's alone. `parameter` is the field refused, if named.
-    `common_fault` says what was wrong if a configuration, not a file, is the likely cause.
+    no file is at fault. `complaint` says in a few words what is wrong where an operator must act.
+    `retry_after` is in seconds. `endpoint_failure` counts toward the breaker; `slows_pool` delays every
+    request, not this job's alone; `may_hide_account` is a failure behind which an account's fault may hide.
+    `parameter` is the field refused, if named. `common_fault` says what was wrong if a configuration, not a
+    file, is the likely cause.
     """
 
     verdict: Verdict
@@ -49,12 +52,23 @@ class Judgement:
     message: str
     job_code: JobCode | None = None
     hint: str = ""
+    complaint: str = ""
     retry_after: float | None = None
     endpoint_failure: bool = False
     slows_pool: bool = False
+    may_hide_account: bool = False
     parameter: str | None = None
     common_fault: str | None = None
     request_id: str | None = None
+
+    @property
+    def reason(self) -> str:
+        """
+        Return what to tell the operator: what is wrong, in the endpoint's own words too, and what to do.
+        """
+        if not self.complaint:
+            return self.message
+        return f"{self.complaint}: {sentence(self.message)} {self.hint}"
 
 
 _BAD_SUCCESS_HINT = (
@@ -72,7 +86,8 @@ _STATUSES = {
     408: Topic.UNKNOWN,
     409: Topic.UNKNOWN,
     410: Topic.ADDRESS,
-    413: Topic.TOO_LARGE,
+    413: Topic.BODY_TOO_LARGE,
+    415: Topic.MULTIPART,
     425: Topic.UNAVAILABLE,
     426: Topic.ADDRESS,
     429: Topic.THROTTLED,
@@ -86,6 +101,7 @@ _STATUSES = {
 
 _ABOUT_A_FILE = {
     Topic.TOO_LARGE,
+    Topic.TOO_SMALL,
     Topic.UNSUPPORTED,
     Topic.UNREADABLE,
     Topic.PARAMETER,
@@ -119,7 +135,7 @@ def judge_answer(
     """
     Return what an answer without success means; header names in lower case.
 
-    Of the body the first 64 KiB are enough. A redirect is a fault of the configuration: it is never
+    Of the body the first MiB is enough. A redirect is a fault of the configuration: it is never
     followed, because the key would go along.
     """
     error = read_error(body)
@@ -175,25 +191,28 @@ def _judgement(
     request_id: str | None = None,
 ) -> Judgement:
     meaning = meaning_of(topic)
+    code = safe_text(code)
     return Judgement(
         verdict=meaning.verdict,
-        code=safe_text(code),
+        code=code,
         message=safe_text(message),
         job_code=meaning.job_code,
         hint=meaning.hint,
-        retry_after=retry_after,
+        complaint=meaning.complaint,
+        retry_after=meaning.wait if retry_after is None else retry_after,
         endpoint_failure=meaning.verdict in {Verdict.TRANSIENT, Verdict.IN_DOUBT},
-        slows_pool=topic is Topic.THROTTLED,
+        slows_pool=meaning.slows_pool,
+        may_hide_account=meaning.may_hide_account,
         parameter=None if parameter is None else safe_text(parameter),
-        common_fault=_common_fault(topic, parameter),
+        common_fault=meaning.common_fault or _common_fault(topic, parameter, code),
         request_id=request_id,
     )
 
 
 def _topic(status: int, headers: Mapping[str, str], error: ErrorBody) -> Topic:
     topic = topic_of(error) or _topic_of_status(status, headers, error)
-    if topic is Topic.THROTTLED and _can_never_pass(error.message):
-        return Topic.REQUEST
+    if topic is Topic.THROTTLED:
+        return _topic_of_limit(error.message)
     if error.parameter == "mask" and topic in _ABOUT_A_FILE:
         return Topic.MASK
     if topic in {Topic.REQUEST, Topic.PARAMETER}:
@@ -206,7 +225,7 @@ def _topic_of_status(status: int, headers: Mapping[str, str], error: ErrorBody) 
         # new-api could not read its upstream's answer; a number of 500 or more may be a charged request.
         upstream = _UPSTREAM_STATUS.search(error.message)
         status = max(status, int(upstream[1])) if upstream else status
-    if status in {403, 503} and error.is_page and _is_challenge(headers, error):
+    if error.is_page and (status == 451 or _is_challenge(status, headers, error)):
         return Topic.FIREWALL
     if status in _STATUSES:
         return _STATUSES[status]
@@ -215,7 +234,9 @@ def _topic_of_status(status: int, headers: Mapping[str, str], error: ErrorBody) 
     return Topic.REQUEST if 400 <= status < 500 else Topic.UNKNOWN
 
 
-def _is_challenge(headers: Mapping[str, str], error: ErrorBody) -> bool:
+def _is_challenge(status: int, headers: Mapping[str, str], error: ErrorBody) -> bool:
+    if status not in {403, 503}:
+        return False
     return "cf-mitigated" in headers or _CHALLENGE.search(error.message) is not None
 
 
@@ -232,18 +253,25 @@ def _topic_of_parameter(topic: Topic, parameter: str | None) -> Topic:
             return Topic.PARAMETER
 
 
-def _common_fault(topic: Topic, parameter: str | None) -> str | None:
-    if topic is not Topic.PARAMETER or not parameter:
-        return None
-    return f"the endpoint refuses {safe_text(parameter)}"
+def _common_fault(topic: Topic, parameter: str | None, code: str) -> str | None:
+    if topic is Topic.PARAMETER and parameter:
+        return f"the endpoint refuses {safe_text(parameter)}"
+    if topic is Topic.REQUEST and not parameter:
+        # It does not say what of the request it objects to, so it need not be anything of the file's.
+        return f"the endpoint refuses the request ({code})"
+    return None
 
 
-def _can_never_pass(message: str) -> bool:
+def _topic_of_limit(message: str) -> Topic:
     """
-    Tell whether one request asks for more than the limit itself ("Limit 5, Used 0, Requested 6").
+    Tell a limit that is reached from one that can never be kept ("Limit 5, Used 0, Requested 6").
+
+    A limit of nothing is what an account without credit has.
     """
     found = _DEMAND.search(message)
-    return found is not None and int(found[2]) > int(found[1])
+    if found is None or int(found[2]) <= int(found[1]):
+        return Topic.THROTTLED
+    return Topic.DEMAND if int(found[1]) else Topic.MONEY
 
 
 def _code(error: ErrorBody) -> str:

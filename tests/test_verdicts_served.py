@@ -1,0 +1,215 @@
+"""
+Every answer of the tables, served by the embedded endpoint byte for byte: what the engine makes of it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+
+from builders import Place
+from engine_world import photo
+from retouchd.adapters.edits import EditsClient, Endpoint, Upload
+from retouchd.engine.attempts import Attempts
+from retouchd.engine.clock import SystemClock
+from retouchd.engine.gate import Gate
+from retouchd.engine.judging import Judge
+from retouchd.engine.preparing import Prepared
+from retouchd.rules.job import Attempt, Verdict
+from retouchd.rules.pacing import Cause, Report
+from retouchd.rules.phase import Phase
+from retouchd.sandbox.app import build_app
+from retouchd.sandbox.faults import Fault, FaultKind
+from retouchd.sandbox.server import serve
+from verdict_cases import ACCOUNT, ANSWERS, REFUSED, TRANSIENT, Answer, openai
+
+KEY = "a-key-of-no-known-form-42"
+
+
+class Listening(Gate):
+    """
+    A gate that remembers what it was told.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(concurrency=1, clock=SystemClock())
+        self.told: list[Report] = []
+
+    def report(self, report: Report) -> None:
+        self.told.append(report)
+        super().report(report)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Met:
+    """
+    What one answer came to: the attempt on disk, what the gate was told and how it stands.
+    """
+
+    attempt: Attempt
+    report: Report
+    hold: Cause | None
+    seconds_closed: float
+
+
+@dataclass
+class Bench:
+    """
+    A work folder, a client and an endpoint that answers what it is told.
+    """
+
+    place: Place
+    client: EditsClient
+    app: Starlette
+    photo: Path
+
+    async def meet(self, answer: Answer) -> Met:
+        """
+        Send one job's request and judge what comes back.
+        """
+        self.app.state.script.set([_served(answer)])
+        gate, clock, spool = Listening(), SystemClock(), self.place.spool
+        attempts = Attempts(spool=spool, client=self.client, gate=gate, clock=clock)
+        judge = Judge(
+            spool=spool, client=self.client, attempts=attempts, clock=clock, max_megapixels=1
+        )
+        job = self.place.claimed("cat.png", "cat.txt")
+        prepared = Prepared(images=(Upload(path=self.photo, content_type="image/png"),), mask=None)
+        await attempts.send(spool.load(job.id), job, prepared)
+        standing = spool.load(job.id)
+        assert standing.phase is Phase.KEPT
+        await judge.judge(standing)
+        closed = spool.load(job.id)
+        spool.give_back(job)
+        spool.discard(job.id)
+        return Met(
+            attempt=closed.attempts[-1],
+            report=gate.told[-1],
+            hold=gate.hold,
+            seconds_closed=gate.seconds_closed(),
+        )
+
+
+def _served(answer: Answer) -> Fault:
+    return Fault(
+        kind=FaultKind.BODY,
+        status=answer.status,
+        body=answer.body,
+        headers=answer.headers,
+        content_type="text/html" if answer.body.startswith(b"<") else "application/json",
+    )
+
+
+@contextlib.asynccontextmanager
+async def open_bench(root: Path) -> AsyncIterator[Bench]:
+    app = build_app()
+    picture = root / "photo.png"
+    picture.write_bytes(photo())
+    async with serve(app) as url:
+        endpoint = Endpoint(
+            base_url=url, api_key=KEY, timeout_seconds=30, connect_timeout_seconds=10
+        )
+        async with EditsClient(endpoint) as client:
+            yield Bench(place=Place.under(root), client=client, app=app, photo=picture)
+
+
+@pytest.fixture(scope="module")
+def met(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Met]]:
+    """
+    All answers, met one after the other at one endpoint.
+    """
+    root = tmp_path_factory.mktemp("served")
+
+    async def meet_all() -> dict[str, Met]:
+        async with open_bench(root) as bench:
+            return {name: await bench.meet(answer) for name, answer in ANSWERS.items()}
+
+    with pytest.MonkeyPatch.context() as patch:
+        # All of it is plain HTTP: no client need load the machine's authorities.
+        patch.setenv("SSL_CERT_DIR", str(root))
+        yield asyncio.run(meet_all())
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_the_attempt_on_disk_has_the_verdict(met: dict[str, Met], name: str) -> None:
+    """
+    Status, verdict, the endpoint's code and name of the request, and a refusal in words for the person.
+    """
+    answer, attempt = ANSWERS[name], met[name].attempt
+
+    assert attempt.verdict is answer.verdict
+    assert attempt.http_status == answer.status
+    # Where a row has none the endpoint gives one of its own.
+    assert answer.headers.get("x-request-id", attempt.request_id) == attempt.request_id is not None
+    assert answer.code in (None, attempt.code)
+    assert answer.says in attempt.message
+    assert (attempt.problem is not None) is (answer.verdict is REFUSED)
+    if attempt.problem is not None:
+        assert answer.job_code in (None, attempt.problem.code)
+        assert "cat.png" in attempt.problem.message
+        assert answer.told in attempt.problem.hint
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_free_repeat_comes_no_earlier_than_asked(met: dict[str, Met], name: str) -> None:
+    """
+    The next attempt of a job that cost nothing waits as long as the endpoint asked for; others never come.
+    """
+    answer, attempt = ANSWERS[name], met[name].attempt
+
+    if answer.verdict in {REFUSED, ACCOUNT}:
+        assert attempt.retry_at is None
+        return
+    assert attempt.retry_at is not None
+    wait = (attempt.retry_at - attempt.closed_at).total_seconds()
+    assert wait >= (answer.retry_after or 0) or answer.verdict is not TRANSIENT
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_the_gate_is_told_what_it_needs(met: dict[str, Met], name: str) -> None:
+    """
+    An account's fault holds everything at once; what slows the pool does; nothing else holds after one answer.
+    """
+    answer, report = ANSWERS[name], met[name].report
+
+    assert report.verdict is answer.verdict
+    assert report.is_endpoint_failure is answer.is_endpoint_failure
+    assert report.slows_pool is answer.slows
+    assert report.may_hide_account is answer.masks
+    assert report.retry_after == (answer.retry_after or 0)
+    assert (answer.common or "") in (report.common_fault or "")
+    assert met[name].hold is (Cause.ACCOUNT if answer.verdict is ACCOUNT else None)
+    assert (met[name].seconds_closed > 0) is (answer.slows and bool(answer.retry_after))
+    if answer.verdict is ACCOUNT:
+        assert answer.told in report.reason
+
+
+async def test_the_key_is_shown_nowhere_though_it_is_echoed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    A key of any form, in the body or in a header, as it is or escaped, stays out of attempt and log.
+    """
+    said = f"no such key {KEY}"
+    bodies = [said.encode(), openai(said, said, said, said)]
+    async with open_bench(tmp_path) as bench:
+        for status in (200, 308, 401, 422, 500):
+            for body in bodies:
+                headers = {"x-request-id": KEY, "location": f"https://a.example/?key={KEY}"}
+                found = await bench.meet(
+                    Answer(
+                        section="",
+                        status=status,
+                        body=body,
+                        verdict=Verdict.IN_DOUBT,
+                        headers=headers,
+                    )
+                )
+                assert KEY not in repr(found)
+    captured: Any = capsys.readouterr()
+    assert KEY not in captured.out + captured.err
