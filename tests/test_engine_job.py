@@ -188,7 +188,16 @@ async def test_the_configurations_prompt_comes_last(world: World) -> None:
 @pytest.mark.parametrize("n", [1, 3])
 @pytest.mark.parametrize(
     "shape",
-    [None, FaultKind.DATA_PREFIX, FaultKind.URL, FaultKind.CHAT, FaultKind.CHAT_DATA],
+    [
+        None,
+        FaultKind.DATA_PREFIX,
+        FaultKind.URL,
+        FaultKind.URL_RELATIVE,
+        FaultKind.URL_IN_B64,
+        FaultKind.CHAT,
+        FaultKind.CHAT_DATA,
+        FaultKind.CHAT_IMAGES,
+    ],
     ids=lambda shape: shape or "b64_json",
 )
 async def test_every_shape_of_answer_is_understood(

@@ -76,6 +76,36 @@ def test_three_failures_of_the_only_job_hold_the_gate() -> None:
     assert paced(report(2, is_only_job=False), pace=two).hold is None
 
 
+def parked(now: float) -> Report:
+    return report(now, may_hide_account=True)
+
+
+def test_a_relay_that_only_says_it_parks_its_keys_hides_an_account() -> None:
+    """
+    If all failures in a row are of that kind a person has to look; one other among them is an outage.
+    """
+    hidden = paced(*[parked(1)] * 5)
+    mixed = paced(report(1), *[parked(1)] * 4)
+
+    assert hidden.hold is not None
+    assert mixed.hold is not None
+    assert (hidden.hold.cause, mixed.hold.cause) == (Cause.ACCOUNT, Cause.OUTAGE)
+
+
+def test_a_probe_that_is_parked_waits_longer_for_the_next() -> None:
+    """
+    An account's hold stays one, with growing intervals; an answer forgets everything.
+    """
+    pace = paced(*[parked(1)] * 5)
+
+    later = paced(parked(61), parked(181), pace=pace)
+    answered = paced(report(421, Verdict.DONE), *[parked(422)] * 4, pace=later)
+
+    assert later.hold is not None
+    assert (later.hold.cause, later.hold.since, later.hold.probes) == (Cause.ACCOUNT, 1, 2)
+    assert (answered.hold, answered.hidden) == (None, 4)
+
+
 @pytest.mark.parametrize("verdict", [Verdict.REFUSED, Verdict.DONE])
 def test_an_answer_starts_the_count_again(verdict: Verdict) -> None:
     """
