@@ -1061,6 +1061,58 @@ DIALECTS = {
     ),
 }
 
+_seen = _rows("seen elsewhere")
+OTHERS = {
+    **{
+        f"{code}, seen elsewhere": _seen(500, openai(code), verdict, told=told, slows=slows)
+        for verdict, told, slows, codes in (
+            (ACCOUNT, MONEY, False, "insufficient_balance budget_exceeded"),
+            (
+                ACCOUNT,
+                KEY,
+                False,
+                "token_revoked token_invalid token_invalidated token_disabled token_not_found",
+            ),
+            (ACCOUNT, MODEL, False, "model_not_allowed"),
+            (REFUSED, "PNG, JPEG", False, "unsupported_image_format"),
+            (REFUSED, "8-bit RGB", False, "image_parse_error"),
+            (
+                REFUSED,
+                "Correct the parameter",
+                False,
+                """
+                missing_required_parameter unsupported_value unsupported_parameter invalid_type
+                invalid_parameter
+                """,
+            ),
+            (REFUSED, "Change the prompt", False, "contentFilter"),
+            (TRANSIENT, "", True, "too_many_requests"),
+            (TRANSIENT, "", False, "overloaded"),
+        )
+        for code in codes.split()
+    },
+    **{
+        f"the type {kind}, seen elsewhere": _seen(
+            400, openai(None, "no", kind), verdict, told=told, slows=slows
+        )
+        for kind, verdict, told, slows in (
+            ("billing_error", ACCOUNT, MONEY, False),
+            ("billing_limit_user_error", ACCOUNT, MONEY, False),
+            ("authentication_error", ACCOUNT, KEY, False),
+            ("permission_error", ACCOUNT, ACCESS, False),
+            ("content_filter", REFUSED, "Change the prompt", False),
+            ("rate_limit_error", TRANSIENT, "", True),
+            ("requests", TRANSIENT, "", True),
+            ("tokens", TRANSIENT, "", True),
+            ("images", TRANSIENT, "", True),
+            ("overloaded_error", TRANSIENT, "", False),
+        )
+    },
+    "request_too_large": _seen(
+        413, openai("request_too_large"), REFUSED, told="smaller", common="no request this large"
+    ),
+}
+
 ANSWERS: dict[str, Answer] = {
     **ONE_API,
     **NEW_API,
@@ -1076,6 +1128,7 @@ ANSWERS: dict[str, Answer] = {
     **PAGES,
     **LIMITS,
     **DIALECTS,
+    **OTHERS,
 }
 
 NAMED = """
