@@ -18,7 +18,7 @@ from retouchd.config import PLACES, Config, find, load
 from retouchd.engine.settings import Settings
 from retouchd.errors import ConfigurationError
 
-SECTIONS = ("folders", "endpoint", "edit", "intake", "images", "logging")
+SECTIONS = ("folders", "endpoint", "edit", "intake", "images", "budget", "logging")
 _KEY_LINE = re.compile(r"^# (?=\[|[a-z_]+ = )", re.MULTILINE)
 
 

@@ -17,6 +17,8 @@ from retouchd.errors import ConfigurationError, JobCode, NotRunning, WorkFolderH
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+TABLES = ("limits", "pricing")
+"""The sections whose tables a person names, by patterns of models."""
 EXAMPLE = (ROOT / "config.example.toml").read_text("utf-8")
 
 
@@ -37,10 +39,13 @@ def test_the_readme_names_every_key() -> None:
     """
     The table of the configuration has every key of the model and no other.
     """
-    named = set(re.findall(r"`((?:folders|endpoint|edit|intake|images|logging)\.[a-z_]+)`", README))
+    named = set(
+        re.findall(r"`((?:folders|endpoint|edit|intake|images|budget|logging)\.[a-z_]+)`", README)
+    )
 
-    assert named == {key for key in keys() if key != "limits"}
-    assert '`limits."model*"`' in section("Configuration")
+    assert named == {key for key in keys() if key not in TABLES}
+    for table in TABLES:
+        assert f'`{table}."model*"`' in section("Configuration")
 
 
 def test_the_example_has_every_key() -> None:
@@ -58,8 +63,8 @@ def test_the_example_has_every_key() -> None:
         for key in re.findall(r"^([a-z_]+) = ", body, re.MULTILINE)
     }
 
-    assert {key for key in keys() if key != "limits"} <= shown | values
-    assert "[limits." in EXAMPLE
+    assert {key for key in keys() if key not in TABLES} <= shown | values
+    assert [table for table in TABLES if f"[{table}." not in EXAMPLE] == []
 
 
 def test_the_readme_names_every_command() -> None:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOW, PROBLEM, a_job, an_attempt, member
-from retouchd.rules.documents import dump, load_attempt, load_job, load_plan
-from retouchd.rules.job import Attempt, Job, Request, Snapshot, Verdict
+from retouchd.rules.documents import dump, load_attempt, load_job, load_opened, load_plan
+from retouchd.rules.job import Attempt, Job, Opened, Request, Snapshot, Verdict
 from retouchd.rules.plan import Item, Plan
 
 NAMES = st.binary(min_size=1, max_size=20).map(os.fsdecode)
@@ -47,6 +47,13 @@ ATTEMPTS = st.builds(
     problem=st.none() | st.just(PROBLEM),
     usage=st.none() | st.just({"total_tokens": 5, "input_tokens_details": {"image_tokens": 1}}),
 )
+OPENED = st.builds(
+    Opened,
+    sent_at=TIMES,
+    probe=st.booleans(),
+    pictures=st.integers(1, 10),
+    estimate_usd=st.none() | st.floats(0, 10**6),
+)
 ITEMS = st.builds(Item, key=st.text(), source=NAMES, target=NAMES)
 PLANS = st.builds(
     Plan,
@@ -72,6 +79,26 @@ def test_an_attempt_is_read_as_it_was_written(attempt: Attempt) -> None:
     A verdict that was closed means the same after a restart.
     """
     assert attempt == load_attempt(dump(attempt))
+
+
+@given(OPENED)
+def test_the_note_of_an_open_attempt_is_read_as_it_was_written(opened: Opened) -> None:
+    """
+    What was reserved stays reserved after a restart.
+    """
+    assert opened == load_opened(dump(opened))
+
+
+def test_what_was_written_before_there_were_prices_is_read() -> None:
+    """
+    An attempt of an earlier version has no known cost.
+    """
+    note = json.dumps({"sent_at": NOW.isoformat(), "probe": True}).encode()
+    closed = json.loads(dump(an_attempt(1, Verdict.IN_DOUBT)))
+    del closed["cost_usd"], closed["pictures"]
+
+    assert load_opened(note) == Opened(sent_at=NOW, probe=True)
+    assert load_attempt(json.dumps(closed).encode()) == an_attempt(1, Verdict.IN_DOUBT)
 
 
 @given(PLANS)

@@ -15,6 +15,7 @@ from retouchd.adapters import files
 from retouchd.adapters.spool import Spool
 from retouchd.engine import keeping
 from retouchd.engine.keeping import keep
+from retouchd.rules.job import Opened
 
 PATCH = 1 << 20
 
@@ -65,7 +66,7 @@ async def test_an_answer_outlives_a_disk_that_neither_writes_nor_reads(
     """
     place = Place.under(tmp_path)
     job = place.claimed("cat.png", "cat.txt")
-    place.spool.open_attempt(job.id, 1, sent_at=NOW, probe=False)
+    place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
     spool = BlindOnce(work=place.folders.work, inbox=place.folders.inbox)
     monkeypatch.setattr(keeping, "_RETRY_SECONDS", 0.01)
     monkeypatch.setattr(files, "os", FailingOnce())

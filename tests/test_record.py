@@ -21,8 +21,19 @@ from retouchd.rules.record import (
 
 USAGE = {"total_tokens": 5}
 ATTEMPTS = [
-    an_attempt(1, Verdict.IN_DOUBT, code="no_answer", message="no answer"),
-    an_attempt(2, Verdict.DONE, http_status=200, request_id="req_1", usage=USAGE, message=""),
+    an_attempt(
+        1, Verdict.IN_DOUBT, code="no_answer", message="no answer", cost_usd=0.25, pictures=1
+    ),
+    an_attempt(
+        2,
+        Verdict.DONE,
+        http_status=200,
+        request_id="req_1",
+        usage=USAGE,
+        message="",
+        cost_usd=0.211,
+        pictures=1,
+    ),
 ]
 OUTPUTS = (Item(key="output-1", source="outputs/1.png", target="cat_2.png"),)
 DONE = Plan(finished_at=NOW, stem="cat_2", outputs=OUTPUTS)
@@ -85,7 +96,8 @@ def test_the_record_of_a_done_job_holds_all_that_was_promised() -> None:
         ],
         "outputs": ["shoes/red/cat_2.png"],
         "usage": USAGE,
-        "cost_usd": None,
+        "cost_usd": 0.211,
+        "in_doubt_usd": 0.25,
         "error": None,
     }
     assert expected == written(job)

@@ -11,7 +11,7 @@ from builders import NOT_UTF8, NOW, Place, an_attempt, content_of, tree
 from retouchd.adapters import files
 from retouchd.errors import Blocked
 from retouchd.rules.documents import load_job
-from retouchd.rules.job import Job, Verdict
+from retouchd.rules.job import Job, Opened, Verdict
 from retouchd.rules.phase import Phase
 
 LIBC = files._libc
@@ -262,7 +262,9 @@ def test_an_answer_is_kept_whole_or_not_at_all(place: Place) -> None:
     Until it is committed the attempt is in doubt; afterwards it is never asked for again.
     """
     job = place.claimed("cat.png", "cat.txt")
-    place.spool.open_attempt(job.id, 1, sent_at=NOW, probe=True)
+    opened = Opened(sent_at=NOW, probe=True, pictures=2, estimate_usd=0.25)
+    place.spool.open_attempt(job.id, 1, opened)
+    assert place.standing(job).opened == opened
     file = place.spool.keep(job.id, 1, {"status": 200})
     file.write(b'{"data"\n: []}')
     assert Phase.ASKING is place.standing(job).phase
@@ -272,7 +274,7 @@ def test_an_answer_is_kept_whole_or_not_at_all(place: Place) -> None:
 
     assert Phase.KEPT is place.standing(job).phase
     assert place.spool.kept(job.id, 1) == ({"status": 200}, b'{"data"\n: []}')
-    assert place.spool.opened(job.id, 1) == (NOW, True)
+    assert place.spool.opened(job.id, 1) == opened
 
 
 def test_pictures_appear_all_at_once(place: Place) -> None:

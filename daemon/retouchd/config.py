@@ -139,6 +139,15 @@ class ImagesSection(Section):
     max_megapixels: float = Field(100, gt=0)
 
 
+class BudgetSection(Section):
+    """
+    What a day may cost, from midnight to midnight; 0 is no limit.
+    """
+
+    usd_per_day: float = Field(0, ge=0, allow_inf_nan=False)
+    images_per_day: int = Field(0, ge=0)
+
+
 class LoggingSection(Section):
     """
     How the log is written.
@@ -161,6 +170,8 @@ class Config(BaseSettings):
     endpoint: EndpointSection = EndpointSection()
     edit: EditSection = EditSection()
     limits: dict[str, dict[str, Any]] = {}
+    pricing: dict[str, dict[str, Any]] = {}
+    budget: BudgetSection = BudgetSection()
     intake: IntakeSection = IntakeSection()
     images: ImagesSection = ImagesSection()
     logging: LoggingSection = LoggingSection()

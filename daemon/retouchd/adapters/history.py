@@ -5,6 +5,7 @@ A crash may leave a line twice or torn, so readers take each id once and skip wh
 """
 
 import contextlib
+import datetime as dt
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,11 @@ from retouchd.adapters import files
 from retouchd.rules.job import Reference, Snapshot
 
 _BLOCK = 1 << 16
+_EARLIER_IN_A_ROW = 200
+"""
+A job that was held up at its end, or a clock that was wrong for a while, leaves lines out of order: only so
+many earlier ones in a row are proof that no later one comes before them.
+"""
 
 
 class History:
@@ -87,6 +93,29 @@ class History:
                 if line is not None and line.get("id") not in seen:
                     seen.add(line.get("id"))
                     yield line
+
+    def since(self, moment: dt.datetime) -> Iterator[dict[str, Any]]:
+        """
+        Return the line of each job that ended then or later, newest first, reading little more than those.
+
+        A line that does not say when its job ended is among them.
+        """
+        earlier = 0
+        for line in self.newest():
+            if _ended_before(line, moment):
+                earlier += 1
+                if earlier == _EARLIER_IN_A_ROW:
+                    return
+            else:
+                earlier = 0
+                yield line
+
+
+def _ended_before(line: Mapping[str, Any], moment: dt.datetime) -> bool:
+    try:
+        return dt.datetime.fromisoformat(str(line.get("finished_at"))) < moment
+    except (TypeError, ValueError):
+        return False
 
 
 def _references(line: Mapping[str, Any]) -> Iterator[Reference]:

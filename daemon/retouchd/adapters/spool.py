@@ -10,7 +10,6 @@ block and belong in a thread. OSErrors go to the caller, who knows what they mea
 """
 
 import contextlib
-import datetime as dt
 import json
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -21,7 +20,7 @@ from retouchd.adapters.files import DurableFile
 from retouchd.adapters.standing import CRASHES, Standing, read_standing
 from retouchd.errors import Blocked
 from retouchd.rules import documents
-from retouchd.rules.job import Attempt, Job
+from retouchd.rules.job import Attempt, Job, Opened
 from retouchd.rules.phase import JOB, ORIGINALS, OUTPUTS, PLAN, REFERENCES, Phase
 from retouchd.rules.plan import Plan
 
@@ -142,19 +141,17 @@ class Spool:
         files.make_folder(path.parent)
         files.write(path, data)
 
-    def open_attempt(self, job_id: str, number: int, *, sent_at: dt.datetime, probe: bool) -> None:
+    def open_attempt(self, job_id: str, number: int, opened: Opened) -> None:
         """
         Note that a request is about to be sent: from here on it may have been paid for.
         """
-        note = json.dumps({"sent_at": sent_at.isoformat(), "probe": probe})
-        files.write(self.folder(job_id) / f"attempt-{number}.open", note.encode())
+        files.write(self.folder(job_id) / f"attempt-{number}.open", documents.dump(opened))
 
-    def opened(self, job_id: str, number: int) -> tuple[dt.datetime, bool]:
+    def opened(self, job_id: str, number: int) -> Opened:
         """
-        Return when an attempt was opened, and whether it was a probe.
+        Return what was noted when an attempt was opened.
         """
-        note = json.loads((self.folder(job_id) / f"attempt-{number}.open").read_bytes())
-        return dt.datetime.fromisoformat(note["sent_at"]), note["probe"]
+        return documents.load_opened((self.folder(job_id) / f"attempt-{number}.open").read_bytes())
 
     def keep(self, job_id: str, number: int, head: dict[str, Any]) -> DurableFile:
         """

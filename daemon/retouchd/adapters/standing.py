@@ -9,7 +9,7 @@ from pathlib import Path
 
 from retouchd.errors import Blocked
 from retouchd.rules import documents
-from retouchd.rules.job import Attempt, Job
+from retouchd.rules.job import Attempt, Job, Opened
 from retouchd.rules.phase import JOB, ORIGINALS, PLAN, Phase, attempts_in, phase_of
 from retouchd.rules.plan import Plan
 
@@ -20,12 +20,15 @@ CRASHES = "crashes"
 class Standing:
     """
     All that a job's directory says: its documents, and the relative names of its files.
+
+    `opened` is the note of the last attempt while that is not closed.
     """
 
     id: str
     files: frozenset[str]
     job: Job | None
     attempts: tuple[Attempt, ...]
+    opened: Opened | None
     plan: Plan | None
     crashes: tuple[str, ...]
 
@@ -57,7 +60,10 @@ def read_standing(job_id: str, folder: Path) -> Standing:
     Return where the job of that directory stands; raises Blocked for a damaged document.
     """
     found = frozenset(_names_below(folder))
-    closed = (n for n, parts in sorted(attempts_in(found).items()) if "json" in parts)
+    parts = attempts_in(found)
+    closed = [n for n in sorted(parts) if "json" in parts[n]]
+    last = max(parts, default=0)
+    is_open = last not in closed and "open" in parts.get(last, ())
     try:
         return Standing(
             id=job_id,
@@ -66,6 +72,9 @@ def read_standing(job_id: str, folder: Path) -> Standing:
             attempts=tuple(
                 documents.load_attempt((folder / f"attempt-{n}.json").read_bytes()) for n in closed
             ),
+            opened=documents.load_opened((folder / f"attempt-{last}.open").read_bytes())
+            if is_open
+            else None,
             plan=documents.load_plan((folder / PLAN).read_bytes()) if PLAN in found else None,
             crashes=_lines(folder / CRASHES) if CRASHES in found else (),
         )

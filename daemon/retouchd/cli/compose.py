@@ -17,9 +17,12 @@ from retouchd.engine.settings import Settings
 from retouchd.errors import ConfigurationError
 from retouchd.rules.checks import check_request
 from retouchd.rules.limits import limits_for, override_problems
+from retouchd.rules.price_overrides import price_problems, prices_for
+from retouchd.rules.pricing import is_priced
 from retouchd.rules.rates import Rates
 from retouchd.rules.retrying import Budget
 from retouchd.rules.settling import Patience
+from retouchd.rules.spending import Allowance, unpriced
 
 _PASSWORD = re.compile(r"//[^/@]*@")
 _NAMES = ("inbox", "outbox", "done", "error", "work")
@@ -90,6 +93,10 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
     prompt = "any" if edit.prompt is None else edit.prompt
     for fault in check_request(edit.model, prompt, edit.parameters(), limits(edit.model)):
         problems.append(f"[edit]: {fault.message} {fault.hint}")
+    prices = partial(prices_for, rows=config.pricing)
+    problems += price_problems(config.pricing)
+    if config.budget.usd_per_day and not is_priced(prices(edit.model)):
+        problems.append(unpriced(edit.model))
     if folders is None:
         return None, problems
     settings = Settings(
@@ -100,6 +107,10 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
         ),
         edit=Edit(model=edit.model, prompt=edit.prompt, parameters=edit.parameters()),
         limits=limits,
+        prices=prices,
+        allowance=Allowance(
+            usd_per_day=config.budget.usd_per_day, images_per_day=config.budget.images_per_day
+        ),
         patience=Patience(
             settle_seconds=config.intake.settle_seconds,
             incomplete_seconds=config.intake.incomplete_seconds,

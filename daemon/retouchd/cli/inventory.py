@@ -22,11 +22,13 @@ from retouchd.engine.backlog import READY
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.reporting import SIGN_OF_LIFE_SECONDS
 from retouchd.engine.settings import Settings
+from retouchd.engine.spending import spend_on
 from retouchd.engine.survey import Survey
 from retouchd.errors import Blocked
 from retouchd.rules.naming import escaped
 from retouchd.rules.phase import Phase
 from retouchd.rules.report import Report
+from retouchd.rules.spending import Spend, day_of, midnight
 
 HUNG_SECONDS = 4 * SIGN_OF_LIFE_SECONDS
 
@@ -58,7 +60,7 @@ def overview(settings: Settings) -> Overview:
     held = {(each.folder, each.name): each.reason for each in report.held} if report else {}
     waiting = [_file(each, held) for each in survey.waiting()]
     waiting += [_file((folder, "", fault), {}) for folder, fault in survey.faults]
-    today = _today(folders, now)
+    today = _today(settings, now)
     free = dict(_free(folders))
     is_hung = written_at is not None and (now - written_at).total_seconds() > HUNG_SECONDS
     return Overview(
@@ -119,35 +121,23 @@ def _job(job_id: str, standing: Standing | None, phase: str, reason: str) -> dic
     }
 
 
-def _today(folders: Folders, now: dt.datetime) -> Today:
+def _today(settings: Settings, now: dt.datetime) -> Today:
     """
     Count from the end of the history back to local midnight.
     """
-    midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-    done = failed = left = unknown = 0
-    cost = 0.0
+    folders, day = settings.folders, day_of(now)
+    history, spool = History(folders.work), Spool(work=folders.work, inbox=folders.inbox)
+    done = failed = still = 0
+    spend = Spend()
     with contextlib.suppress(OSError):
-        for line in History(folders.work).newest():
-            if _ended_at(line) < midnight:
-                break
+        for line in history.since(midnight(day)):
             is_done = line.get("status") == "done"
             done, failed = done + is_done, failed + (not is_done)
-            left += not is_done and _is_left(folders.error, line)
-            spent = line.get("cost_usd")
-            if isinstance(spent, int | float):
-                cost += spent
-            elif is_done or line.get("in_doubt"):
-                unknown += 1
+            still += not is_done and _is_left(folders.error, line)
+        spend = spend_on(day, history, spool)
     return Today(
-        done=done, failed=failed, failed_left=left, cost_usd=round(cost, 6), cost_unknown=unknown
+        done=done, failed=failed, failed_left=still, spend=spend, allowance=settings.allowance
     )
-
-
-def _ended_at(line: dict[str, Any]) -> dt.datetime:
-    try:
-        return dt.datetime.fromisoformat(str(line.get("finished_at")))
-    except ValueError:
-        return dt.datetime.max.replace(tzinfo=dt.UTC)
 
 
 def _is_left(error: Path, line: dict[str, Any]) -> bool:

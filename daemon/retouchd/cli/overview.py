@@ -3,13 +3,14 @@ How things stand at one moment: the values, and the document that programs read.
 """
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from retouchd.adapters.folders import Folders
 from retouchd.errors import NotRunning
 from retouchd.rules.report import Report
+from retouchd.rules.spending import Allowance, Left, Spend, left
 
 VERSION = 1
 
@@ -28,7 +29,7 @@ class State(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Today:
     """
-    What ended since local midnight. `cost_usd` adds up what is known; `cost_unknown` jobs had no known cost.
+    Since local midnight: what ended, and what the requests sent since then cost.
 
     `failed_left` of the failed ones still lie in `error/`.
     """
@@ -36,8 +37,15 @@ class Today:
     done: int = 0
     failed: int = 0
     failed_left: int = 0
-    cost_usd: float = 0.0
-    cost_unknown: int = 0
+    spend: Spend = field(default_factory=Spend)
+    allowance: Allowance = field(default_factory=Allowance)
+
+    @property
+    def left(self) -> Left:
+        """
+        Return what the budget leaves for the rest of the day.
+        """
+        return left(self.spend, self.allowance)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,15 +104,29 @@ class Overview:
             "in_flight": list(self.in_flight),
             "ready": self.ready,
             "waiting": list(self.waiting),
-            "today": {
-                "done": self.today.done,
-                "failed": self.today.failed,
-                "cost_usd": self.today.cost_usd,
-                "cost_unknown": self.today.cost_unknown,
+            "today": _today(self.today),
+            "budget": {
+                "usd_per_day": self.today.allowance.usd_per_day or None,
+                "images_per_day": self.today.allowance.images_per_day or None,
             },
             "in_error": self.in_error,
             "free_bytes": self.free_bytes,
         }
+
+
+def _today(today: Today) -> dict[str, Any]:
+    spend, rest = today.spend, today.left
+    return {
+        "done": today.done,
+        "failed": today.failed,
+        "cost_usd": float(spend.spent_usd),
+        "cost_unknown": spend.unpriced,
+        "in_doubt_usd": float(spend.in_doubt_usd),
+        "reserved_usd": float(spend.reserved_usd),
+        "images": spend.images,
+        "usd_left": None if rest.usd is None else float(rest.usd),
+        "images_left": rest.images,
+    }
 
 
 def iso(moment: dt.datetime | None) -> str | None:

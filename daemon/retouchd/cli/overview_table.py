@@ -11,6 +11,7 @@ from rich.text import Text
 
 from retouchd.cli.overview import Overview, State
 from retouchd.rules.naming import shown
+from retouchd.rules.spending import dollars
 
 _MOST_NAMED = 5
 _MOST_REASONS = 10
@@ -128,13 +129,24 @@ def _kind(reason: str) -> str:
 
 
 def _spent(found: Overview) -> str:
-    today = found.today
-    known = f"${today.cost_usd:.2f} spent"
-    if not today.cost_unknown:
-        return known
-    if not today.cost_usd:
-        return "spend unknown"
-    return f"{known} and {_counted(today.cost_unknown, 'picture')} of unknown cost"
+    """
+    Return what today's requests cost, may have cost, and may still cost, and what the budget leaves.
+    """
+    spend, rest = found.today.spend, found.today.left
+    parts = [f"{dollars(spend.spent_usd)} spent"]
+    if spend.unpriced:
+        unknown = f"{_counted(spend.unpriced, 'request')} of unknown cost"
+        parts = [*parts, unknown] if spend.committed_usd else [unknown]
+    if spend.in_doubt_usd:
+        parts.append(f"{dollars(spend.in_doubt_usd)} in doubt")
+    if spend.reserved_usd:
+        parts.append(f"{dollars(spend.reserved_usd)} on its way")
+    if rest.usd is not None:
+        parts.append(f"{dollars(rest.usd)} of {dollars(found.today.allowance.usd_per_day)} left")
+    if rest.images is not None:
+        allowed = _counted(found.today.allowance.images_per_day, "picture")
+        parts.append(f"{rest.images:,} of {allowed} left")
+    return ", ".join(parts)
 
 
 def _room(found: Overview) -> str:

@@ -15,6 +15,8 @@ from retouchd.engine.survey import Held, Survey
 from retouchd.errors import ConfigurationError
 from retouchd.rules.job import Job, Role
 from retouchd.rules.naming import path_below, shown
+from retouchd.rules.pricing import PriceList, estimate
+from retouchd.rules.spending import dollars
 
 _WORDS = 60
 
@@ -37,26 +39,19 @@ def rehearse(config: Path | None) -> int:
     console = Console(highlight=False)
     sent = [job for job in jobs if not job.problems]
     if sent:
-        console.print(_table(sent))
+        console.print(_table(sent, settings.prices))
     _tell_failures(console, jobs)
     idle = [each for each in survey.waiting() if each[2] != READY]
     for folder, name, reason in [*held, *idle]:
         path = path_below(folder, name)
         console.print(f"waits: {shown(path)}: {shown(reason)}", markup=False, soft_wrap=True)
-    console.print(_summary(sent, len(jobs) - len(sent)))
+    console.print(_summary(sent, len(jobs) - len(sent), settings.prices))
     return 1 if len(sent) < len(jobs) else 0
 
 
-def cost_of(job: Job) -> float | None:
-    """
-    Return what a job may cost in US dollars, None where no price is known.
-    """
-    del job  # No prices are known yet.
-    return None
-
-
-def _table(jobs: list[Job]) -> Table:
-    table = Table("picture", "prompt", "model", "parameters", "goes to", "cost", show_edge=False)
+def _table(jobs: list[Job], prices: PriceList) -> Table:
+    heads = ("picture", "prompt", "model", "parameters", "goes to", "costs at most")
+    table = Table(*heads, show_edge=False)
     for job in jobs:
         request, image = job.request, job.member(Role.IMAGE)
         names = [member.name for member in job.members if member.role is Role.MASK]
@@ -69,7 +64,7 @@ def _table(jobs: list[Job]) -> Table:
             request.model,
             ", ".join(parameters) or "none",
             f"outbox/{path_below(job.folder, job.stem)}",
-            _price(cost_of(job)),
+            _price(estimate(prices(request.model), job)),
         )
         table.add_row(*(Text(shown(cell), overflow="fold") for cell in cells))
     return table
@@ -83,16 +78,16 @@ def _tell_failures(console: Console, jobs: list[Job]) -> None:
             console.print(text, markup=False, soft_wrap=True, style="red")
 
 
-def _summary(sent: list[Job], failing: int) -> Text:
-    costs = [cost_of(job) for job in sent]
-    known = sum(cost for cost in costs if cost is not None)
-    unknown = sum(cost is None for cost in costs)
-    money = f"may cost {_price(known)}" if not unknown else "cost unknown"
-    if unknown and known:
-        money = f"may cost {_price(known)} and the unknown cost of {unknown}"
-    would = f"{len(sent)} would be sent ({money})" if sent else "0 would be sent"
+def _summary(sent: list[Job], failing: int, prices: PriceList) -> Text:
+    costs = [estimate(prices(job.request.model), job) for job in sent]
+    known = [cost for cost in costs if cost is not None]
+    unknown = len(costs) - len(known)
+    amounts = [f"at most {_price(sum(known))}"] if known else []
+    if unknown:
+        amounts.append(f"price unknown of {unknown}")
+    would = f"{len(sent)} would be sent ({', '.join(amounts)})" if sent else "0 would be sent"
     return Text(f"{would}, {failing} would go to error/. Nothing was touched.")
 
 
 def _price(cost: float | None) -> str:
-    return "unknown" if cost is None else f"${cost:.3f}"
+    return "price unknown" if cost is None else dollars(cost)

@@ -15,10 +15,13 @@ from retouchd.engine.clock import Clock
 from retouchd.engine.gate import Gate
 from retouchd.engine.keeping import keep
 from retouchd.engine.preparing import Prepared
+from retouchd.engine.spending import Spending
 from retouchd.logs import logger
 from retouchd.rules.blame import as_met_by, problem_of
-from retouchd.rules.job import Attempt, Job, Verdict
+from retouchd.rules.charges import closing, opening
+from retouchd.rules.job import Attempt, Job, Opened, Verdict
 from retouchd.rules.pacing import Report
+from retouchd.rules.pricing import PriceList, cost, estimate, pictures_asked
 from retouchd.rules.retry_after import rest_after
 from retouchd.rules.retrying import IN_DOUBT_SECONDS, backoff
 from retouchd.rules.verdict import Failure, Judgement, judge_failure
@@ -32,22 +35,38 @@ class Attempts:
     Opens, sends and closes attempts, and tells the gate what they came to.
     """
 
-    def __init__(self, *, spool: Spool, client: EditsClient, gate: Gate, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        client: EditsClient,
+        gate: Gate,
+        clock: Clock,
+        prices: PriceList,
+        spending: Spending,
+    ) -> None:
         self._spool = spool
         self._client = client
         self._gate = gate
         self._clock = clock
+        self._prices = prices
+        self._spending = spending
         self.others_succeeded_at: dt.datetime | None = None
 
     async def send(self, standing: Standing, job: Job, prepared: Prepared) -> None:
         """
         Make the next attempt: afterwards its answer is kept, or it is closed without one.
         """
-        number, sent_at = standing.number + 1, self._clock.now()
-        probe = self._gate.is_probe(job.id)
-        await asyncio.to_thread(
-            self._spool.open_attempt, job.id, number, sent_at=sent_at, probe=probe
+        number = standing.number + 1
+        opened = Opened(
+            sent_at=self._clock.now(),
+            probe=self._gate.is_probe(job.id),
+            pictures=pictures_asked(job.request),
+            estimate_usd=estimate(self._prices(job.request.model), job),
         )
+        # Reserved before anything else can happen: two requests must not share what is left of a budget.
+        self._spending.note(job.id, number, opening(opened))
+        await asyncio.to_thread(self._spool.open_attempt, job.id, number, opened)
         log.info("request.sent", **about(job), attempt=number, model=job.request.model)
         try:
             async with self._client.ask(
@@ -75,34 +94,45 @@ class Attempts:
         *,
         closed_at: dt.datetime,
         head: dict[str, Any] | None = None,
+        pictures: int = 0,
         usage: Mapping[str, Any] | None = None,
     ) -> None:
         """
         Close an attempt with its verdict, then report it.
 
-        `closed_at` is when the last byte came or the wait ended.
+        `closed_at` is when the last byte came or the wait ended, `pictures` how many the answer held.
         """
-        sent_at, probe = await asyncio.to_thread(self._spool.opened, standing.id, number)
+        opened = await asyncio.to_thread(self._spool.opened, standing.id, number)
         job = standing.job
         assert job is not None, "an attempt is made for a job"
         judgement = as_met_by(judgement, job)
         is_refused = judgement.verdict is Verdict.REFUSED
+        match judgement.verdict:
+            case Verdict.DONE:
+                prices = self._prices(job.request.model)
+                cost_usd = cost(prices, job, pictures=pictures, usage=usage)
+            case Verdict.IN_DOUBT:
+                cost_usd, pictures = opened.estimate_usd, opened.pictures
+            case _:
+                cost_usd, pictures = 0.0, 0
         attempt = Attempt(
             number=number,
             verdict=judgement.verdict,
-            sent_at=sent_at,
+            sent_at=opened.sent_at,
             closed_at=closed_at,
-            seconds=max(0.0, (closed_at - sent_at).total_seconds()),
+            seconds=max(0.0, (closed_at - opened.sent_at).total_seconds()),
             http_status=head["status"] if head else None,
             code=judgement.code,
             message=judgement.message,
             request_id=judgement.request_id,
             retry_at=self._retry_at(standing, judgement),
-            probe=probe,
+            probe=opened.probe,
             usage=usage,
             problem=problem_of(judgement, job) if is_refused else None,
+            cost_usd=cost_usd,
+            pictures=pictures,
         )
-        await asyncio.to_thread(self._spool.close_attempt, standing.id, attempt)
+        await self._shut(standing, attempt)
         rest = rest_after(head["headers"]) if head else 0.0
         self._tell(standing, attempt, judgement, rest)
 
@@ -113,19 +143,25 @@ class Attempts:
         judgement = judge_failure(
             Failure.NO_ANSWER, "retouchd ended while this request was on its way."
         )
-        sent_at, _ = await asyncio.to_thread(self._spool.opened, standing.id, standing.number)
+        opened = await asyncio.to_thread(self._spool.opened, standing.id, standing.number)
         attempt = Attempt(
             number=standing.number,
             verdict=Verdict.IN_DOUBT,
-            sent_at=sent_at,
+            sent_at=opened.sent_at,
             closed_at=self._clock.now(),
             seconds=0.0,
             code="interrupted",
             message=judgement.message,
             retry_at=self._retry_at(standing, judgement),
+            cost_usd=opened.estimate_usd,
+            pictures=opened.pictures,
         )
-        await asyncio.to_thread(self._spool.close_attempt, standing.id, attempt)
+        await self._shut(standing, attempt)
         _log_failure(standing, attempt)
+
+    async def _shut(self, standing: Standing, attempt: Attempt) -> None:
+        await asyncio.to_thread(self._spool.close_attempt, standing.id, attempt)
+        self._spending.note(standing.id, attempt.number, closing(attempt))
 
     def _head(self, answer: Answer) -> dict[str, Any]:
         return {

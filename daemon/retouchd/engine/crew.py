@@ -26,6 +26,7 @@ from retouchd.engine.prober import Prober
 from retouchd.engine.reading import Reader
 from retouchd.engine.references import used_references
 from retouchd.engine.settings import Settings
+from retouchd.engine.spending import Spending
 from retouchd.engine.survey import backlog_of, framer_of, inbox_of, preparer_of
 from retouchd.engine.watching import Watching
 from retouchd.engine.workshop import Workshop
@@ -52,6 +53,7 @@ class Crew:
         self._is_closing = False
         self.spool = spool
         self._history = History(settings.folders.work)
+        self.spending = Spending(allowance=settings.allowance, clock=clock)
         self._inbox = inbox_of(settings)
         self._preparer = preparer_of(settings, spool)
         self._gatherer = Gatherer(spool=spool, inbox=self._inbox)
@@ -85,8 +87,9 @@ class Crew:
 
     def remember(self) -> None:
         """
-        Take in which pictures of the inbox jobs have used as references. Blocking.
+        Take in what today has cost, and which pictures jobs have used as references. Blocking.
         """
+        self.spending.prime(self._history, self.spool)
         self.intake.spare(used_references(self._history, self.spool))
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
@@ -108,7 +111,14 @@ class Crew:
 
     def _pipeline(self, settings: Settings, clock: Clock, client: EditsClient) -> Pipeline:
         gate, spool = self._gate, self.spool
-        attempts = Attempts(spool=spool, client=client, gate=gate, clock=clock)
+        attempts = Attempts(
+            spool=spool,
+            client=client,
+            gate=gate,
+            clock=clock,
+            prices=settings.prices,
+            spending=self.spending,
+        )
         judge = Judge(
             spool=spool,
             client=client,
@@ -126,6 +136,7 @@ class Crew:
             judge=judge,
             gate=gate,
             means=self._means,
+            spending=self.spending,
             clock=clock,
             budget=settings.budget,
             on_return=self._ring,

@@ -29,9 +29,11 @@ from retouchd.rules.job import Job, Member, Reference, Request, Role, Scalar
 from retouchd.rules.limits import Limits
 from retouchd.rules.names import Kind, Named
 from retouchd.rules.naming import path_below, shown
+from retouchd.rules.pricing import PriceList, estimate, pictures_asked
 from retouchd.rules.readiness import Ready, references_of
 from retouchd.rules.record import is_own_reason, own_record
 from retouchd.rules.settling import Sight
+from retouchd.rules.spending import Allowance, beyond, unpriced
 
 _ROLES = {
     Kind.PROMPT: Role.PROMPT,
@@ -82,12 +84,16 @@ class Framer:
         vetting: Vetting,
         edit: Edit,
         limits: Callable[[str], Limits],
+        prices: PriceList,
+        allowance: Allowance,
     ) -> None:
         self._inbox = inbox
         self._vetting = vetting
         self._reader = reader
         self._edit = edit
         self._limits = limits
+        self._prices = prices
+        self._allowance = allowance
 
     def frame(self, candidate: Candidate, now: dt.datetime) -> Job:
         """
@@ -108,7 +114,7 @@ class Framer:
         leftovers, previous = self._leftovers(candidate)
         bundle = candidate.bundle
         files = [*bundle.images, *bundle.prompts, *bundle.edits, *bundle.masks, *leftovers]
-        return Job(
+        job = Job(
             id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
             folder=candidate.folder,
             stem=bundle.stem,
@@ -119,6 +125,20 @@ class Framer:
             previous=previous,
             problems=tuple(problems),
         )
+        if not problems:
+            self._afford(job)
+        return job
+
+    def _afford(self, job: Job) -> None:
+        """
+        Raise HeldError for a job that no day's budget could pay for, or whose price is not known.
+        """
+        model, allowance = job.request.model, self._allowance
+        usd = estimate(self._prices(model), job)
+        if usd is None and allowance.usd_per_day:
+            raise HeldError(unpriced(model))
+        if reason := beyond(allowance, usd, pictures_asked(job.request)):
+            raise HeldError(reason)
 
     def _prompts(self, candidate: Candidate) -> dict[str, Prompt]:
         """

@@ -70,13 +70,20 @@ class Judge:
         body = await asyncio.to_thread(_unpacked, head, raw)
         headers = {name: self._client.without_key(each) for name, each in head["headers"].items()}
         if 200 <= head["status"] < 300:
-            judgement, usage = await self._judge_success(standing, headers, body, answered_at)
+            reply = await asyncio.to_thread(read_answer, body)
+            judgement = await self._judge_success(standing, headers, body, reply, answered_at)
         else:
+            reply = Reply()
             said = self._without_key(body)
             judgement = judge_answer(head["status"], headers, said, answered_at)
-            usage = None
         await self._attempts.close(
-            standing, number, judgement, closed_at=answered_at, head=head, usage=usage
+            standing,
+            number,
+            judgement,
+            closed_at=answered_at,
+            head=head,
+            pictures=len(reply.pictures),
+            usage=reply.usage,
         )
 
     async def _judge_success(
@@ -84,22 +91,17 @@ class Judge:
         standing: Standing,
         headers: Mapping[str, str],
         body: bytes,
+        reply: Reply,
         answered_at: dt.datetime,
-    ) -> tuple[Judgement, Mapping[str, Any] | None]:
-        reply = await asyncio.to_thread(read_answer, body)
+    ) -> Judgement:
         faults = await self._decode(standing, reply, answered_at)
         if len(faults) < len(reply.pictures):
             request_id = request_id_of(headers)
             message = safe_text("; ".join(faults))
-            judgement = Judgement(
-                verdict=Verdict.DONE, code="", message=message, request_id=request_id
-            )
-        else:
-            fault = "something that cannot be opened" if faults else str(reply.fault)
-            text = self._client.without_key("; ".join(faults) or reply.text or "")
-            said = self._without_key(body)
-            judgement = judge_bad_success(fault, text, headers, said, answered_at)
-        return judgement, reply.usage
+            return Judgement(verdict=Verdict.DONE, code="", message=message, request_id=request_id)
+        fault = "something that cannot be opened" if faults else str(reply.fault)
+        text = self._client.without_key("; ".join(faults) or reply.text or "")
+        return judge_bad_success(fault, text, headers, self._without_key(body), answered_at)
 
     def _without_key(self, body: bytes) -> bytes:
         start = body[:LOOKED_AT].decode(errors="surrogateescape")

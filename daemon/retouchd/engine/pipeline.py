@@ -21,11 +21,13 @@ from retouchd.engine.judging import FetchLater, Judge
 from retouchd.engine.means import Means
 from retouchd.engine.outcome import End, Outcome, Over, Wait
 from retouchd.engine.preparing import Prepared, Preparer
+from retouchd.engine.spending import Spending
 from retouchd.errors import Blocked, JobCode, Problem
 from retouchd.logs import logger
-from retouchd.rules.job import Job, pictures_asked
+from retouchd.rules.job import Job
 from retouchd.rules.naming import RECORD, shown
 from retouchd.rules.phase import Phase
+from retouchd.rules.pricing import pictures_asked
 from retouchd.rules.record import history_line
 from retouchd.rules.retrying import Ask, Budget, Fail, Later, Return, Weather, doubts_in, next_move
 
@@ -59,6 +61,7 @@ class Pipeline:
         judge: Judge,
         gate: Gate,
         means: Means,
+        spending: Spending,
         clock: Clock,
         budget: Budget,
         on_return: Callable[[str, list[str]], None],
@@ -72,6 +75,7 @@ class Pipeline:
         self._judge = judge
         self._gate = gate
         self._means = means
+        self._spending = spending
         self._clock = clock
         self._budget = budget
         self._on_return = on_return
@@ -293,7 +297,7 @@ class Pipeline:
                 seconds=round((plan.finished_at - job.claimed_at).total_seconds(), 3),
                 attempts=len(standing.attempts),
                 usage=standing.attempts[-1].usage if standing.attempts else None,
-                cost_usd=None,
+                cost_usd=line["cost_usd"],
                 outputs=line["outputs"],
             )
             return self._over(standing, End.DONE)
@@ -304,6 +308,7 @@ class Pipeline:
     def _over(self, standing: Standing, end: End) -> Over:
         self._prepared.pop(standing.id, None)
         self._obstacles.pop(standing.id, None)
+        self._spending.forget(standing.id)
         return Over(end)
 
     def _weather(self, job: Job) -> Weather:

@@ -10,9 +10,12 @@ from retouchd.adapters.edits import Endpoint
 from retouchd.adapters.folders import Folders
 from retouchd.engine.framing import Edit
 from retouchd.rules.limits import Limits
+from retouchd.rules.price_overrides import prices_for
+from retouchd.rules.pricing import PriceList
 from retouchd.rules.rates import Rates
 from retouchd.rules.retrying import Budget
 from retouchd.rules.settling import Patience
+from retouchd.rules.spending import Allowance
 from retouchd.rules.watching import Choice
 
 
@@ -32,6 +35,8 @@ class Settings:
     limits: Callable[[str], Limits]
     patience: Patience
     rates: Rates = field(default_factory=Rates)
+    prices: PriceList = prices_for
+    allowance: Allowance = field(default_factory=Allowance)
     rescan_seconds: float = 60
     observer: Choice = Choice.AUTO
     poll_seconds: float = 5

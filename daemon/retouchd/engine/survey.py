@@ -69,6 +69,8 @@ def framer_of(settings: Settings, inbox: Inbox, preparer: Preparer) -> Framer:
         vetting=Vetting(inbox=inbox.root, examine=preparer.reference_problems),
         edit=settings.edit,
         limits=settings.limits,
+        prices=settings.prices,
+        allowance=settings.allowance,
     )
 
 

@@ -1,5 +1,6 @@
 """
-The JSON documents of the spool: what `job.json`, `attempt-n.json` and `plan.json` look like.
+The JSON documents of the spool: what `job.json`, `attempt-n.open`, `attempt-n.json` and `plan.json`
+look like.
 
 Names may hold bytes that are not UTF-8; JSON carries them as lone surrogates, which Python reads back.
 """
@@ -12,13 +13,23 @@ from enum import Enum
 from typing import Any
 
 from retouchd.errors import JobCode, Problem
-from retouchd.rules.job import Attempt, Job, Member, Reference, Request, Role, Snapshot, Verdict
+from retouchd.rules.job import (
+    Attempt,
+    Job,
+    Member,
+    Opened,
+    Reference,
+    Request,
+    Role,
+    Snapshot,
+    Verdict,
+)
 from retouchd.rules.plan import Item, Plan
 
 VERSION = 1
 
 
-def dump(value: Job | Attempt | Plan) -> bytes:
+def dump(value: Job | Opened | Attempt | Plan) -> bytes:
     """
     Return the document of a value.
     """
@@ -41,6 +52,14 @@ def load_job(raw: bytes) -> Job:
             "problems": _problems(body["problems"]),
         }
     )
+
+
+def load_opened(raw: bytes) -> Opened:
+    """
+    Return the note of an `attempt-n.open`; raises ValueError, KeyError or TypeError otherwise.
+    """
+    body = _body(raw, unsaid=VERSION)  # The first ones said no version.
+    return Opened(**body | {"sent_at": dt.datetime.fromisoformat(body["sent_at"])})
 
 
 def load_attempt(raw: bytes) -> Attempt:
@@ -76,9 +95,9 @@ def load_plan(raw: bytes) -> Plan:
     )
 
 
-def _body(raw: bytes) -> dict[str, Any]:
+def _body(raw: bytes, unsaid: int | None = None) -> dict[str, Any]:
     body = json.loads(raw)
-    if not isinstance(body, dict) or body.pop("version", None) != VERSION:
+    if not isinstance(body, dict) or body.pop("version", unsaid) != VERSION:
         msg = "not a document of this version"
         raise ValueError(msg)
     return body

@@ -104,14 +104,6 @@ class Request:
     origin: Mapping[str, str] = field(default_factory=dict)
 
 
-def pictures_asked(request: Request) -> int:
-    """
-    Return how many pictures a request asks for.
-    """
-    asked = request.parameters.get("n", 1)
-    return asked if isinstance(asked, int) and asked > 0 else 1
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """
@@ -139,6 +131,14 @@ class Job:
         """
         return next((member for member in self.members if member.role is role), None)
 
+    @property
+    def pictures_sent(self) -> int:
+        """
+        Return how many pictures a request of it takes along: the image, its mask, the references.
+        """
+        own = sum(member.role in (Role.IMAGE, Role.MASK) for member in self.members)
+        return own + len(self.references)
+
     def said_by(self, key: str) -> Member | None:
         """
         Return the member that set a key of the request, None if a folder file or the configuration did.
@@ -158,6 +158,20 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """
+    An attempt about to be sent: when, whether as a probe, how many pictures it asks for, and what it may cost.
+
+    `estimate_usd` is None where no price is known; until the answer is judged the money counts as spent.
+    """
+
+    sent_at: dt.datetime
+    probe: bool = False
+    pictures: int = 1
+    estimate_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """
     A closed attempt: what one request came to.
@@ -165,6 +179,9 @@ class Attempt:
     `code` is the endpoint's or ours, for people and logs; `request_id` the endpoint's own. Times are
     aware UTC; `seconds` is the time from sending to the last byte. `probe` marks a request made while
     the gate was shut: it does not count against `endpoint.max_attempts`.
+
+    `cost_usd` is what the answer cost, or while that is in doubt what it may have cost, None if not known;
+    `pictures` are those that came, or while in doubt those asked for. What is provably unpaid has neither.
     """
 
     number: int
@@ -179,5 +196,7 @@ class Attempt:
     retry_at: dt.datetime | None = None
     probe: bool = False
     usage: Mapping[str, Any] | None = None
+    cost_usd: float | None = None
+    pictures: int = 0
     problem: Problem | None = None
     """For a refusal: the fault in words for the person who dropped the file."""

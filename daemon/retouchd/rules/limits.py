@@ -6,14 +6,13 @@ rules, because a wrong refusal cannot be argued with while a refused request cos
 configuration (`limits.<model pattern>.<key>`) is laid on top.
 """
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
 from retouchd.rules.nearest import nearest
 from retouchd.rules.overrides import READERS
+from retouchd.rules.patterns import fitting
 from retouchd.rules.sizes import SizeRule
 
 MB = 2**20
@@ -169,8 +168,6 @@ Sources: the relay's page of the endpoint (dall-e-2, the 25 MB of gpt-image-1) a
 specification and guides (the rest).
 """
 
-_VERSION = re.compile(r"-20[0-9]{2}-[0-9]{2}-[0-9]{2}\Z")
-
 
 def limits_for(model: str, overrides: Overrides | None = None) -> Limits:
     """
@@ -181,8 +178,8 @@ def limits_for(model: str, overrides: Overrides | None = None) -> Limits:
     parameter. Faulty ones have no effect here: `override_problems` reports them.
     """
     overrides = overrides or {}
-    limits = next((TABLE[pattern] for pattern in reversed(_fitting(model, TABLE))), Limits())
-    for pattern in _fitting(model, overrides):
+    limits = next((TABLE[pattern] for pattern in reversed(fitting(model, TABLE))), Limits())
+    for pattern in fitting(model, overrides):
         for key, value in overrides[pattern].items():
             if not _fault(key, value):
                 limits = replace(limits, **_read(limits, key, value))
@@ -228,20 +225,3 @@ def told_size(count: int) -> str:
     """
     # Rounded up, so that a file just over its limit does not read as if it kept it.
     return f"{-(-count * 10 // MB) / 10:g} MB" if count >= MB else f"{count} bytes"
-
-
-def _fitting(model: str, patterns: Iterable[str]) -> list[str]:
-    """
-    Return the patterns that fit the model, the most specific last.
-    """
-    full = model.strip().lower()
-    bare = full.rpartition("/")[2]
-    names = {full, bare, _VERSION.sub("", full), _VERSION.sub("", bare)}
-    fitting = [
-        pattern for pattern in patterns if any(fnmatchcase(name, pattern.lower()) for name in names)
-    ]
-    return sorted(fitting, key=lambda pattern: (not _is_wild(pattern), len(pattern), pattern))
-
-
-def _is_wild(pattern: str) -> bool:
-    return any(sign in pattern for sign in "*?[")

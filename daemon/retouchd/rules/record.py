@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from retouchd.errors import Problem
+from retouchd.rules.charges import State, charges_of, total, written
 from retouchd.rules.job import Attempt, Job, Request, Role, Verdict
 from retouchd.rules.naming import escaped, hexed, path_below
 from retouchd.rules.plan import Plan
@@ -26,6 +27,7 @@ def record(job: Job, attempts: Sequence[Attempt], plan: Plan) -> dict[str, Any]:
     Names that are not UTF-8 are escaped and also given in hexadecimal (`name_hex`).
     """
     image = job.member(Role.IMAGE)
+    charges = charges_of(attempts)
     body: dict[str, Any] = {
         "version": VERSION,
         "id": job.id,
@@ -40,7 +42,8 @@ def record(job: Job, attempts: Sequence[Attempt], plan: Plan) -> dict[str, Any]:
         "attempts": [_attempt(attempt) for attempt in attempts],
         "outputs": [_joined(job.folder, item.target) for item in plan.outputs],
         "usage": _usage(attempts),
-        "cost_usd": None,
+        "cost_usd": total(charges.values(), State.DONE),
+        "in_doubt_usd": total(charges.values(), State.IN_DOUBT),
         "error": _error(plan.problems),
     }
     if digits := hexed(job.members[0].name):
@@ -109,6 +112,8 @@ def history_line(
         "attempts": len(attempts),
         "in_doubt": sum(attempt.verdict is Verdict.IN_DOUBT for attempt in attempts),
         "cost_usd": body["cost_usd"],
+        "in_doubt_usd": body["in_doubt_usd"],
+        "charges": [written(*each) for each in charges_of(attempts).items()],
         "code": body["error"]["code"] if body["error"] else None,
         "record": escaped(record_name),
     }

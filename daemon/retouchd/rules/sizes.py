@@ -35,6 +35,15 @@ def is_size(text: str) -> bool:
     return bool(_SIZE.fullmatch(text))
 
 
+def edges_of(size: str) -> tuple[int, int] | None:
+    """
+    Return width and height of a size written as on the wire, None for any other text.
+    """
+    parsed = _SIZE.fullmatch(size)
+    edges = (int(parsed[1]), int(parsed[2])) if parsed else (0, 0)
+    return edges if all(edges) else None
+
+
 def size_faults(size: str, rule: SizeRule) -> list[str]:
     """
     Return what is wrong with a size such as `1536x1024`: half sentences that go on after the size.

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from retouchd.rules.price_table import FACTORS, FACTORS_2_5, tokens_of_picture
 from retouchd.sandbox.models import Model, Sizes
 
 _THREE = {
@@ -17,9 +18,6 @@ _THREE = {
 
 _PARTIAL = 100
 """Output tokens of one partial picture."""
-
-_FREE = {"low": 16, "medium": 48, "high": 96}
-_FREE_MORE = {"low": 16, "medium": 24, "high": 48, "xhigh": 64, "max": 96}
 
 
 def usage(
@@ -56,9 +54,8 @@ def output_tokens(model: Model, width: int, height: int, quality: str) -> int:
     if model.sizes is not Sizes.FREE:
         square, portrait, landscape = _THREE[quality]
         return square if width == height else portrait if width < height else landscape
-    long = (_FREE_MORE if "max" in model.qualities else _FREE)[quality]
-    short = round(long * min(width, height) / max(width, height))
-    return math.ceil(long * short * (2_000_000 + width * height) / 4_000_000)
+    factors = FACTORS_2_5 if "max" in model.qualities else FACTORS
+    return tokens_of_picture(factors[quality], width, height)
 
 
 def _input_tokens(model: Model, width: int, height: int, fidelity: str | None) -> int:

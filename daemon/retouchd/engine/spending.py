@@ -1,0 +1,130 @@
+"""
+The one owner of what each day has cost: taken from the disk at start, kept true by the attempts.
+"""
+
+import contextlib
+import datetime as dt
+from collections import defaultdict
+from typing import TypeAlias
+
+from retouchd.adapters.history import History
+from retouchd.adapters.spool import Spool
+from retouchd.adapters.standing import Standing
+from retouchd.engine.clock import Clock
+from retouchd.errors import Blocked
+from retouchd.rules.charges import Charge, State, charges_in, charges_of, opening
+from retouchd.rules.spending import (
+    Allowance,
+    Lack,
+    Spend,
+    beyond,
+    day_of,
+    lack,
+    midnight,
+    next_midnight,
+)
+
+Charges: TypeAlias = dict[int, Charge]
+"""The charges of one job, by the numbers of its attempts."""
+
+
+class Spending:
+    """
+    The sums of each day. A charge is noted under its job and attempt, so that it counts once however often
+    it is noted, and moves from reserved to spent without ever being in both or in neither.
+    """
+
+    def __init__(self, *, allowance: Allowance, clock: Clock) -> None:
+        self._allowance = allowance
+        self._clock = clock
+        self._days: defaultdict[dt.date, Spend] = defaultdict(Spend)
+        self._noted: dict[str, Charges] = {}
+
+    def prime(self, history: History, spool: Spool) -> None:
+        """
+        Take in what the disk says of today, in place of all that was noted. Blocking.
+        """
+        self._days.clear()
+        self._noted.clear()
+        at_work = _at_work(spool)
+        found = at_work | _over_since(midnight(day_of(self._clock.now())), history)
+        for job_id, charges in found.items():
+            for number, charge in charges.items():
+                self.note(job_id, number, charge)
+            if job_id not in at_work:
+                self.forget(job_id)
+
+    def note(self, job_id: str, number: int, charge: Charge | None) -> None:
+        """
+        Let an attempt count as this from now on, or as nothing.
+        """
+        charges = self._noted.setdefault(job_id, {})
+        if (known := charges.pop(number, None)) is not None:
+            day = day_of(known.sent_at)
+            self._days[day] = self._days[day].minus(known)
+        if charge is not None:
+            charges[number] = charge
+            day = day_of(charge.sent_at)
+            self._days[day] = self._days[day].plus(charge)
+
+    def forget(self, job_id: str) -> None:
+        """
+        Close the account of a job that is over: what was never sent is free again, the rest has been paid.
+        """
+        for number, charge in list(self._noted.get(job_id, {}).items()):
+            if charge.state is State.OPEN:
+                self.note(job_id, number, None)
+        self._noted.pop(job_id, None)
+
+    def today(self) -> Spend:
+        """
+        Return the sums of the present day.
+        """
+        return self._days[day_of(self._clock.now())]
+
+    def lack(self, estimate: float | None, pictures: int) -> Lack | None:
+        """
+        Return why a request of that cost and so many pictures must wait, and until when; None if it may go.
+        """
+        reason = lack(self.today(), self._allowance, estimate, pictures)
+        if reason is None:
+            return None
+        return Lack(
+            reason=reason,
+            until=next_midnight(self._clock.now()),
+            is_hopeless=beyond(self._allowance, estimate, pictures) is not None,
+        )
+
+
+def spend_on(day: dt.date, history: History, spool: Spool) -> Spend:
+    """
+    Return the sums of a day as the disk has them, for those who look from outside. Blocking.
+    """
+    # First the jobs: one that ends meanwhile is then found in the history, and counts once.
+    at_work = _at_work(spool)
+    found = at_work | _over_since(midnight(day), history)
+    spend = Spend()
+    for charges in found.values():
+        for charge in charges.values():
+            if day_of(charge.sent_at) == day:
+                spend = spend.plus(charge)
+    return spend
+
+
+def _at_work(spool: Spool) -> dict[str, Charges]:
+    found = {}
+    for job_id in spool.ids():
+        with contextlib.suppress(Blocked, OSError):
+            found[job_id] = _charges_of(spool.load(job_id))
+    return found
+
+
+def _charges_of(standing: Standing) -> Charges:
+    charges = charges_of(standing.attempts)
+    if standing.opened is not None:
+        charges[standing.number] = opening(standing.opened)
+    return charges
+
+
+def _over_since(moment: dt.datetime, history: History) -> dict[str, Charges]:
+    return {str(line.get("id")): dict(charges_in(line)) for line in history.since(moment)}
