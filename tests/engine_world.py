@@ -199,7 +199,7 @@ class World:
         Change settings, each by its own name, whichever part of them it belongs to.
         """
         settings = self.settings
-        for name in ("endpoint", "budget", "patience", "edit"):
+        for name in ("endpoint", "budget", "allowance", "patience", "edit"):
             part = getattr(settings, name)
             names = [each.name for each in fields(part) if each.name in changes]
             settings = replace(

@@ -6,6 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from retouchd.cli.init import example
 from retouchd.config import PLACES, Config, find, load
 from retouchd.engine.settings import Settings
 from retouchd.errors import ConfigurationError
+from retouchd.rules.price_overrides import price_problems, prices_for
+from retouchd.rules.spending import Allowance
 
 SECTIONS = ("folders", "endpoint", "edit", "intake", "images", "budget", "logging")
 _KEY_LINE = re.compile(r"^# (?=\[|[a-z_]+ = )", re.MULTILINE)
@@ -229,6 +232,48 @@ def test_every_kind_of_key_can_come_from_the_environment(
     assert settings.limits("my-model").max_n == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ('[pricing."my*"]\nper_cal = 1\n', ('pricing."my*".per_cal', "per_call")),
+        ('[pricing."my*"]\ntext_in = -5\n', ('pricing."my*".text_in', "US dollars")),
+        (
+            '[edit]\nmodel = "my-model"\n[budget]\nusd_per_day = 5\n',
+            ("budget.usd_per_day", "my-model", '[pricing."my-model"]', "per_call"),
+        ),
+        (
+            '[edit]\nmodel = "my-model"\n[budget]\nusd_per_day = 5\n'
+            "[pricing.my-model]\nimage_out = 5\n",
+            ("budget.usd_per_day", "my-model", "per_image"),
+        ),
+    ],
+)
+def test_a_fault_of_prices_is_told(file: Path, text: str, parts: tuple[str, ...]) -> None:
+    """
+    A misspelt key, a price that is none, and a budget that cannot be kept for want of a price.
+    """
+    (problem,) = problems_of(file, text + '[folders]\nroot = "."\n')
+
+    assert [part for part in parts if part not in problem] == []
+
+
+def test_prices_and_a_budget_reach_the_engine(file: Path) -> None:
+    """
+    A relay's model has the price that the configuration says, the others those that are published.
+    """
+    file.write_text(
+        '[folders]\nroot = "."\n[edit]\nmodel = "my-model-2"\n'
+        '[pricing."my-*"]\nper_call = 0.03\n'
+        "[budget]\nusd_per_day = 2.5\nimages_per_day = 7\n"
+    )
+
+    settings = settled(file)
+
+    assert settings.allowance == Allowance(usd_per_day=2.5, images_per_day=7)
+    assert settings.prices("my-model-2").per_call == Decimal("0.03")
+    assert settings.prices("gpt-image-2") == prices_for("gpt-image-2")
+
+
 def test_relative_places_start_at_the_file(file: Path) -> None:
     """
     Wherever the command is run, folders and the certificate lie where the file says.
@@ -275,6 +320,12 @@ def test_a_relative_file_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
         ('[intake]\ntext_encoding = "klingon"\n', ("intake.text_encoding", "gb18030")),
         ('[intake]\nobserver = "fanotify"\n', ("intake.observer", "polling")),
         ("[intake]\npoll_seconds = 0\n", ("intake.poll_seconds", "0")),
+        ("[budget]\nusd_per_day = -1\n", ("budget.usd_per_day", "0")),
+        ("[budget]\nusd_per_day = inf\n", ("budget.usd_per_day", "finite")),
+        ("[budget]\nimages_per_day = -1\n", ("budget.images_per_day", "0")),
+        ("[budget]\nimages_per_day = 1.5\n", ("budget.images_per_day", "integer")),
+        ("[budget]\nusd_a_day = 1\n", ("budget.usd_a_day", "budget.usd_per_day")),
+        ("[pricing]\nper_call = 1\n", ("pricing.per_call", "[pricing.per_call]")),
         ('[logging]\nlevel = "loud"\n', ("logging.level", "warning")),
         ('[edit]\nseed = 7\n[folders]\nroot="."\n', ("edit.seed", "[edit.extra]")),
         ('[edit]\nimages = ["a.png"]\n', ("edit.images", "_edit.toml", "inbox")),
@@ -470,6 +521,8 @@ def test_the_example_loads_with_every_key_set(file: Path) -> None:
     assert config.limits == {
         "my-model*": {"max_image_bytes": 10_000_000, "formats": ["png", "jpeg"]}
     }
+    assert config.pricing["my-model*"] == {"per_call": 0.03}
+    assert price_problems(config.pricing) == []
 
 
 def test_the_example_shows_the_defaults(file: Path) -> None:

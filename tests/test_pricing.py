@@ -152,9 +152,9 @@ def test_counts_that_cannot_be_believed_are_absent(broken: Any) -> None:
     """
     The answer then costs what was estimated for the pictures that came.
     """
-    assert cost_of(broken) == estimate(prices_for("gpt-image-2"), small := asking_small())
+    assert cost_of(broken) == estimate(prices_for("gpt-image-2"), asking_small())
     assert cost_of(broken, pictures=3) == estimate(
-        prices_for("gpt-image-2"), asking(**small.request.parameters | {"n": 3})
+        prices_for("gpt-image-2"), asking(size="1024x1024", quality="low", n=3)
     )
 
 
@@ -224,7 +224,7 @@ def test_the_most_specific_row_holds() -> None:
     """
     A row for all models gives way to one for this.
     """
-    rows = {"gpt-image-2": {"text_in": 1}, **FLAT}
+    rows = {"gpt-image-2": {"text_in": 1.0}, **FLAT}
 
     assert estimate(prices_for("any/model", rows), asking()) == 0.03
     assert prices_for("gpt-image-2", rows) == Prices(per_call=Decimal("0.03"), text_in=Decimal(1))

@@ -2,6 +2,7 @@
 `retouchd status`: how things stand, with a daemon and without, for people and for programs.
 """
 
+import datetime as dt
 import json
 import os
 import re
@@ -12,7 +13,12 @@ from typing import Any
 
 import pytest
 
+from builders import a_job
 from process import RETOUCHD, Running, Station, open_station
+from retouchd.adapters.history import History
+from retouchd.adapters.spool import Spool
+from retouchd.rules.job import Opened
+from retouchd.rules.spending import dollars
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 
@@ -85,7 +91,7 @@ def test_without_a_daemon(station: Station) -> None:
 
 def test_a_healthy_daemon(station: Station) -> None:
     """
-    0; what it did today is counted, and what it cost is not known.
+    0; what it did today is counted, and what it cost.
     """
     daemon = station.start("run").ready()
     station.drop("猫.png")
@@ -96,11 +102,24 @@ def test_a_healthy_daemon(station: Station) -> None:
 
     assert (code, plain) == (0, 0), body["attention"]
     assert body["pid"] == daemon.process.pid
-    assert body["today"] == {"done": 1, "failed": 0, "cost_usd": 0.0, "cost_unknown": 1}
+    cost = daemon.events("job.done")[0]["cost_usd"]
+    assert cost > 0
+    assert body["today"] == {
+        "done": 1,
+        "failed": 0,
+        "cost_usd": cost,
+        "cost_unknown": 0,
+        "in_doubt_usd": 0.0,
+        "reserved_usd": 0.0,
+        "images": 1,
+        "usd_left": None,
+        "images_left": None,
+    }
+    assert body["budget"] == {"usd_per_day": None, "images_per_day": None}
     assert (body["waiting"], body["in_flight"], body["in_error"]) == ([], [], 0)
     assert body["watch"]["mode"] == "inotify"
     assert "running since" in running.out
-    assert "1 done, 0 failed, spend unknown" in running.out
+    assert f"1 done, 0 failed, {dollars(cost)} spent" in running.out
     assert daemon.end(signal.SIGTERM) == 0
     assert look(station)[0] == 3
 
@@ -237,9 +256,90 @@ def test_a_dry_run_touches_nothing(station: Station) -> None:
     for text in ("鞋/红.png", "改成蓝色", "gpt-image-2", "size=1024x1024", "outbox/鞋/红"):
         assert text in running.out, text
     assert "waits: lone.png: waits for its prompt" in running.out
-    assert "1 would be sent (cost unknown), 0 would go to error/" in running.out
+    assert "1 would be sent (at most $0.224), 0 would go to error/" in running.out
     assert station.originals() == before
     assert list(station.folders.work.iterdir()) == []
+
+
+def test_a_dry_run_tells_what_has_no_known_price(station: Station) -> None:
+    """
+    What is known is added up, and nothing is made up for the rest; beyond a budget it waits.
+    """
+    station.configure(
+        intake={"settle_seconds": 0},
+        edit={"size": "1024x1024", "quality": "low"},
+        budget={"images_per_day": 5},
+    )
+    for name, sidecar in (
+        ("a", "n = 1\n"),
+        ("b", "n = 2\n"),
+        ("c", 'model = "my-model"\n'),
+        ("d", "n = 6\n"),
+    ):
+        (station.folders.inbox / f"{name}.toml").write_text(sidecar, "utf-8")
+        station.drop(f"{name}.png", prompt="blue")
+
+    code, running = station.call("once", "--dry-run")
+
+    assert code == 0, running.out
+    assert "price unknown" in running.out
+    assert "3 would be sent (at most $0.043, price unknown of 1)" in running.out
+    assert "waits: d.png: The request asks for 6 pictures, more than" in running.out
+
+
+def test_today_is_told_from_the_disk_alone(station: Station) -> None:
+    """
+    Without a daemon too: spent, in doubt, on its way, of unknown cost, and what the budget leaves.
+    """
+    station.configure(budget={"usd_per_day": 5, "images_per_day": 10})
+    now = dt.datetime.now(dt.UTC)
+    charges = [
+        (1, 0.25, True),
+        (2, 1.5, False),
+        (3, None, False),
+    ]
+    line = {
+        "id": "a",
+        "status": "done",
+        "finished_at": now.isoformat(),
+        "charges": [
+            {
+                "number": number,
+                "sent_at": now.isoformat(),
+                "usd": usd,
+                "in_doubt": in_doubt,
+                "pictures": 2,
+            }
+            for number, usd, in_doubt in charges
+        ],
+    }
+    History(station.folders.work).add(line)
+    spool = Spool(work=station.folders.work, inbox=station.folders.inbox)
+    spool.prepare()
+    spool.open(a_job(id="20261123-120000-00000001"))
+    opened = Opened(sent_at=now, pictures=1, estimate_usd=1.0)
+    spool.open_attempt("20261123-120000-00000001", 1, opened)
+
+    _, body = look(station)
+    _, running = station.call("status")
+
+    assert body["budget"] == {"usd_per_day": 5, "images_per_day": 10}
+    assert body["today"] == {
+        "done": 1,
+        "failed": 0,
+        "cost_usd": 1.5,
+        "cost_unknown": 1,
+        "in_doubt_usd": 0.25,
+        "reserved_usd": 1.0,
+        "images": 7,
+        "usd_left": 2.25,
+        "images_left": 3,
+    }
+    told = " ".join(running.out.split())
+    assert (
+        "$1.50 spent, 1 request of unknown cost, $0.25 in doubt, $1.00 on its way, "
+        "$2.25 of $5.00 left, 3 of 10 pictures left" in told
+    )
 
 
 def test_a_dry_run_tells_each_fault_once(station: Station) -> None:
