@@ -242,8 +242,7 @@ def test_every_kind_of_key_can_come_from_the_environment(
             ("budget.usd_per_day", "my-model", '[pricing."my-model"]', "per_call"),
         ),
         (
-            '[edit]\nmodel = "my-model"\n[budget]\nusd_per_day = 5\n'
-            "[pricing.my-model]\nimage_out = 5\n",
+            '[edit]\nmodel = "my-model"\n[budget]\nusd_per_day = 5\n[pricing.my-model]\nimage_out = 5\n',
             ("budget.usd_per_day", "my-model", "per_image"),
         ),
     ],

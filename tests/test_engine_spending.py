@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import NOW
+from builders import NOW, an_attempt
 from engine_world import DAY, HOUR, SkippedTime, World, WorldClock, open_world, photo, put
 from retouchd.adapters.history import History
 from retouchd.adapters.spool import Spool
@@ -20,6 +20,7 @@ from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon
 from retouchd.engine.spending import Spending, spend_on
 from retouchd.rules.charges import Charge, State
+from retouchd.rules.job import Verdict
 from retouchd.rules.price_overrides import prices_for
 from retouchd.rules.spending import Allowance, Spend, day_of, next_midnight
 from retouchd.sandbox.faults import Fault, FaultKind
@@ -330,6 +331,19 @@ def test_a_charge_counts_once_however_often_it_is_noted(
         if charge is not None and not (job_id == "a" and charge.state is State.OPEN):
             expected = expected.plus(charge)
     assert found._days[day_of(NOW)] == expected
+
+
+def test_what_could_not_be_noted_is_when_the_job_is_over() -> None:
+    """
+    A disk that fails while an attempt is closed leaves it open in memory: the job's end sets it right.
+    """
+    found = Spending(allowance=Allowance(), clock=SystemClock())
+    attempt = an_attempt(1, Verdict.DONE, sent_at=NOW, cost_usd=0.2, pictures=1)
+    found.note("a", 1, Charge(sent_at=NOW, usd=0.5, pictures=2, state=State.OPEN))
+
+    found.forget("a", [attempt])
+
+    assert found._days[day_of(NOW)] == Spend(spent_usd=Decimal("0.2"), images=1)
 
 
 async def test_a_clock_that_is_set_back_keeps_both_days() -> None:

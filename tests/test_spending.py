@@ -67,6 +67,7 @@ def spend_of(*charges: Charge) -> Spend:
     return spend
 
 
+LINE = written(1, a_charge())
 SPENT = spend_of(
     a_charge(3.5), a_charge(0.25, State.IN_DOUBT), a_charge(1, State.OPEN), a_charge(None)
 )
@@ -211,7 +212,20 @@ def test_a_charge_is_read_from_the_history_as_it_was_written(charge: Charge, num
 
 @pytest.mark.parametrize(
     "found",
-    [None, 5, {}, [None], [5], [{}], [{"number": 1, "usd": "much", "sent_at": "x"}]],
+    [
+        None,
+        5,
+        {},
+        [None],
+        [5],
+        [{}],
+        [LINE | {"usd": "much"}],
+        [LINE | {"usd": -1}],
+        [LINE | {"usd": float("nan")}],
+        [LINE | {"usd": float("inf")}],
+        [LINE | {"pictures": -1}],
+        [LINE | {"sent_at": "yesterday"}],
+    ],
 )
 def test_a_damaged_line_has_no_charges(found: object) -> None:
     """

@@ -102,7 +102,8 @@ class Pipeline:
                 outcome = await self._step(standing)
             except (Blocked, FetchLater, OSError) as obstacle:
                 if not self._spool.folder(job_id).is_dir():
-                    return Over(End.RETURNED)  # Somebody mended it by hand.
+                    # Somebody mended it by hand.
+                    return self._over(job_id, standing, End.RETURNED)
                 return self._obstructed(job_id, standing, str(obstacle))
             if outcome is not None:
                 return outcome
@@ -148,7 +149,7 @@ class Pipeline:
         match standing.phase:
             case Phase.EMPTY:
                 await asyncio.to_thread(self._spool.discard, standing.id)
-                return self._over(standing, End.RETURNED)
+                return self._over(standing.id, standing, End.RETURNED)
             case Phase.CLAIMING:
                 await self._claim(_job(standing))
             case Phase.CLAIMED | Phase.CLOSED:
@@ -300,15 +301,15 @@ class Pipeline:
                 cost_usd=line["cost_usd"],
                 outputs=line["outputs"],
             )
-            return self._over(standing, End.DONE)
+            return self._over(standing.id, standing, End.DONE)
         first = plan.problems[0]
         log.warning("job.failed", **about(job), code=first.code.value, message=first.message)
-        return self._over(standing, End.ERROR)
+        return self._over(standing.id, standing, End.ERROR)
 
-    def _over(self, standing: Standing, end: End) -> Over:
-        self._prepared.pop(standing.id, None)
-        self._obstacles.pop(standing.id, None)
-        self._spending.forget(standing.id)
+    def _over(self, job_id: str, standing: Standing | None, end: End) -> Over:
+        self._prepared.pop(job_id, None)
+        self._obstacles.pop(job_id, None)
+        self._spending.forget(job_id, standing.attempts if standing else ())
         return Over(end)
 
     def _weather(self, job: Job) -> Weather:

@@ -5,6 +5,7 @@ The one owner of what each day has cost: taken from the disk at start, kept true
 import contextlib
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from retouchd.adapters.history import History
@@ -12,7 +13,8 @@ from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
 from retouchd.engine.clock import Clock
 from retouchd.errors import Blocked
-from retouchd.rules.charges import Charge, State, charges_in, charges_of, opening
+from retouchd.rules.charges import Charge, State, charges_in, charges_of, closing, opening
+from retouchd.rules.job import Attempt
 from retouchd.rules.spending import (
     Allowance,
     Lack,
@@ -67,10 +69,13 @@ class Spending:
             day = day_of(charge.sent_at)
             self._days[day] = self._days[day].plus(charge)
 
-    def forget(self, job_id: str) -> None:
+    def forget(self, job_id: str, attempts: Iterable[Attempt] = ()) -> None:
         """
-        Close the account of a job that is over: what was never sent is free again, the rest has been paid.
+        Close the account of a job that is over: its closed attempts are what they are, and what is still
+        open by then was never sent.
         """
+        for attempt in attempts:
+            self.note(job_id, attempt.number, closing(attempt))
         for number, charge in list(self._noted.get(job_id, {}).items()):
             if charge.state is State.OPEN:
                 self.note(job_id, number, None)

@@ -3,6 +3,7 @@ What one attempt costs, or may: reserved when it is opened, settled when it is c
 """
 
 import datetime as dt
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -101,18 +102,23 @@ def charges_in(line: Mapping[str, Any]) -> Iterator[tuple[int, Charge]]:
     found = line.get("charges")
     for body in found if isinstance(found, list) else ():
         try:
-            usd = body["usd"]
-            yield (
-                int(body["number"]),
-                Charge(
-                    sent_at=dt.datetime.fromisoformat(body["sent_at"]),
-                    usd=None if usd is None else float(usd),
-                    pictures=int(body["pictures"]),
-                    state=State.IN_DOUBT if body["in_doubt"] else State.DONE,
-                ),
-            )
+            number, charge = _charge(body)
         except (KeyError, TypeError, ValueError):
             continue
+        yield number, charge
+
+
+def _charge(body: Mapping[str, Any]) -> tuple[int, Charge]:
+    usd, pictures = body["usd"], int(body["pictures"])
+    if (usd is not None and not 0 <= usd < math.inf) or pictures < 0:
+        raise ValueError("not an amount")
+    charge = Charge(
+        sent_at=dt.datetime.fromisoformat(body["sent_at"]),
+        usd=usd,
+        pictures=pictures,
+        state=State.IN_DOUBT if body["in_doubt"] else State.DONE,
+    )
+    return int(body["number"]), charge
 
 
 def exact(amount: float) -> Decimal:
