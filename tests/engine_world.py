@@ -11,6 +11,7 @@ import io
 import json
 import os
 import time
+import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -223,6 +224,8 @@ class World:
     ) -> Path:
         """
         Put a bundle into the inbox as one should: the prompt and the mask first, the image last.
+
+        Unless it is given, the image is one that no other name has.
         """
         path = self.folders.inbox / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -231,7 +234,7 @@ class World:
             path.with_suffix(".txt").write_bytes(text)
         if mask is not None:
             path.with_suffix(".mask.png").write_bytes(mask)
-        path.write_bytes(photo() if image is None else image)
+        path.write_bytes(photo(seed=zlib.crc32(os.fsencode(name))) if image is None else image)
         return path
 
     def daemon(self) -> Daemon:

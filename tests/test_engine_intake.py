@@ -72,7 +72,7 @@ async def image_first(world: World) -> None:
 
 
 async def both_at_once(world: World) -> None:
-    world.drop("cat.png")
+    world.drop("cat.png", image=photo())
 
 
 async def long_names(world: World) -> None:
@@ -167,8 +167,8 @@ async def test_a_folder_moved_in_whole_is_taken(either: World) -> None:
     """
     made = either.root / "shoes"
     (made / "autumn").mkdir(parents=True)
-    for name in ("red.png", "autumn/brown.png"):
-        (made / name).write_bytes(photo())
+    for seed, name in enumerate(("red.png", "autumn/brown.png")):
+        (made / name).write_bytes(photo(seed=seed))
         (made / name).with_suffix(".txt").write_text("make it blue")
 
     async with either.running():

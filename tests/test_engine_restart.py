@@ -624,7 +624,7 @@ async def _kill_with_claimed(world: World, stems: list[str], image: bytes | None
     async with world.killing():
         await world.until(lambda: len(world.requests) == most)
         for stem in stems:
-            world.drop(f"{stem}.png", image=image)
+            world.drop(f"{stem}.png", f"make {stem} blue", image=image)
         await world.until(lambda: len(world.jobs()) == most + len(stems))
     assert most == len(world.in_work("attempt-1.open"))
     world.faults()

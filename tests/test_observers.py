@@ -189,9 +189,9 @@ async def test_a_folder_moved_in_is_noticed(any_world: World) -> None:
     """
     deep = any_world.root / "鞋" / "autumn" / "brown"
     deep.mkdir(parents=True)
-    for place in (deep.parent, deep):
+    for seed, place in enumerate((deep.parent, deep)):
         (place / "cat.txt").write_text("make it blue")
-        (place / "cat.png").write_bytes(BLUE)
+        (place / "cat.png").write_bytes(photo(seed=seed))
 
     async with any_world.running():
         await started(any_world)

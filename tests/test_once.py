@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from process import RETOUCHD, Station, open_station
 
@@ -145,3 +146,32 @@ def test_an_inbox_that_goes_away_is_no_drained_inbox(station: Station) -> None:
     assert "is not there" in running.out
     assert station.tree("outbox") == ["cat.png"]
     assert not station.folders.inbox.exists()
+
+
+def test_what_is_done_already_is_listed_and_does_not_fail(station: Station) -> None:
+    """
+    A copy of a finished job is named with its result, by a dry run, by once and by status; all end well.
+    """
+    station.drop("cat.png")
+    assert station.call("once")[0] == 0
+    for name in ("cat.png", "cat.txt"):
+        (station.folders.inbox / name).write_bytes((station.folders.done / name).read_bytes())
+    for name in ("other.png", "twin.png"):
+        Image.new("RGB", (48, 32), "#123456").save(station.folders.inbox / name, "PNG")
+        (station.folders.inbox / name).with_suffix(".txt").write_text("make it grey")
+
+    rehearsed, dry = station.call("once", "--dry-run")
+    ended, running = station.call("once")
+
+    assert (rehearsed, ended) == (0, 0)
+    assert "waits: cat.png: the same picture" in dry.out
+    assert "outbox/cat.png" in dry.out
+    assert (
+        "waits: twin.png: the same picture with the same request comes first: other.png" in dry.out
+    )
+    assert "1 would be sent" in dry.out
+    assert "1 done, 0 in error." in running.out
+    waits = [line for line in running.out.splitlines() if line.startswith("waits: ")]
+    assert [line.split()[1] for line in waits] == ["cat.png:", "cat.txt:", "twin.png:", "twin.txt:"]
+    assert all("outbox/cat.png" in line for line in waits[:2])
+    assert all("outbox/other.png" in line for line in waits[2:])

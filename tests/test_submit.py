@@ -5,11 +5,13 @@
 import os
 import signal
 import tomllib
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from process import Running, Station, open_station
 
@@ -22,11 +24,13 @@ def station(tmp_path: Path) -> Iterator[Station]:
 
 def picture(station: Station, name: str = "cat.png", mode: str = "RGB") -> str:
     """
-    Save a picture beside the five folders; return its path as it is typed.
+    Save a picture that no other name has beside the five folders; return its path as it is typed.
     """
+    note = PngInfo()
+    note.add_text("Comment", str(zlib.crc32(os.fsencode(name))))
     path = station.root / "mine" / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(mode, (48, 32)).save(path, "PNG")
+    Image.new(mode, (48, 32)).save(path, "PNG", pnginfo=note)
     return os.fspath(path)
 
 
@@ -240,6 +244,27 @@ def test_a_picture_that_is_taken_away_meanwhile(station: Station) -> None:
 
     assert running.end() == 1
     assert "took it out of the inbox" in running.out
+
+
+def test_waiting_for_what_is_done_already(station: Station) -> None:
+    """
+    1, with the earlier result and what to do; with another prompt it is done, though the name is the same.
+    """
+    station.start("run").ready()
+    assert station.call("submit", picture(station), "-p", "blue", "--wait")[0] == 0
+
+    again, told = station.call("submit", picture(station), "-p", "blue", "--wait")
+    status, overview = station.call("status")
+    for name in ("cat.png", "cat.txt"):
+        (station.folders.inbox / name).unlink()
+    other, _ = station.call("submit", picture(station), "-p", "grey", "--wait")
+
+    assert (again, other) == (1, 0)
+    assert "cat.png waits: the same picture with the same request was edited" in told.out
+    assert "outbox/cat.png" in told.out
+    assert status == 0, overview.out
+    assert "done/cat.job.json" in overview.out
+    assert station.tree("outbox") == ["cat.png", "cat_2.png"]
 
 
 def test_an_inbox_that_cannot_be_written(station: Station) -> None:

@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from retouchd.errors import ConfigurationError
+from retouchd.rules.duplicates import Policy
 from retouchd.rules.edit import EditFields, Text
 from retouchd.rules.ignore import ignore_table
 from retouchd.rules.nearest import nearest
@@ -112,6 +113,7 @@ class IntakeSection(Section):
     recursive: bool = True
     ignore: tuple[str, ...] = ()
     text_encoding: str | None = None
+    duplicates: Policy = Policy.HOLD
 
     @field_validator("ignore")
     @classmethod

@@ -9,8 +9,8 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from retouchd.rules.settling import Signature
 
@@ -47,7 +47,7 @@ def signature_of(found: os.stat_result) -> Signature:
 
 
 @contextlib.contextmanager
-def opened(root: Path, path: str) -> Iterator[BinaryIO]:
+def opened(root: Path, path: str) -> Iterator[BufferedReader]:
     """
     Open a regular file for reading; raises OSError for anything else, and for a link on the way.
     """

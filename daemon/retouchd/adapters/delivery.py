@@ -12,12 +12,13 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from retouchd.adapters import files
+from retouchd.adapters import files, fingerprints
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
 from retouchd.errors import Blocked, Problem
 from retouchd.rules import naming
+from retouchd.rules.duplicates import Fingerprint
 from retouchd.rules.job import Job, Role
 from retouchd.rules.phase import ORIGINALS, OUTPUTS
 from retouchd.rules.plan import IsTaken, Item, Plan, plan_originals, plan_outputs, rename_pending
@@ -50,6 +51,7 @@ class Delivery:
             outputs=outputs,
             originals=originals,
             problems=tuple(problems),
+            fingerprint=None if problems else self._fingerprint(job),
         )
         self._spool.fix(job.id, plan)
 
@@ -143,6 +145,12 @@ class Delivery:
         if files.is_taken(temporary):
             files.rename_new(temporary, target)
         files.remove(staged)
+
+    def _fingerprint(self, job: Job) -> Fingerprint | None:
+        try:
+            return fingerprints.in_work(job, self._spool.folder(job.id))
+        except OSError:
+            return None  # What is paid for is published, whatever the disk says of the original.
 
     def _archive_folder(self, job: Job, *, is_done: bool) -> Path:
         return (self._folders.done if is_done else self._folders.error) / job.folder

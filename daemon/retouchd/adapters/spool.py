@@ -11,7 +11,7 @@ block and belong in a thread. OSErrors go to the caller, who knows what they mea
 
 import contextlib
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +50,24 @@ class Spool:
         for name in files.folders(self._trash):
             with contextlib.suppress(OSError):
                 files.sweep(self._trash / name, ORIGINALS)
-        for job_id in self.ids():
-            with contextlib.suppress(Blocked, OSError):
-                if job := self.load(job_id).job:
-                    claims.end(job, self._inbox / job.folder, self.folder(job_id) / ORIGINALS)
+        for job in self.jobs():
+            with contextlib.suppress(OSError):
+                claims.end(job, self._inbox / job.folder, self.folder(job.id) / ORIGINALS)
 
     def ids(self) -> list[str]:
         """
         Return the ids of all jobs, oldest first.
         """
         return sorted(files.folders(self._jobs))
+
+    def jobs(self) -> Iterator[Job]:
+        """
+        Return all jobs that can be read, oldest first.
+        """
+        for job_id in self.ids():
+            with contextlib.suppress(Blocked, OSError):
+                if job := self.load(job_id).job:
+                    yield job
 
     def suspects(self, phases: Collection[Phase]) -> list[str]:
         """

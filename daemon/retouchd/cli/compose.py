@@ -126,6 +126,7 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
         recursive=config.intake.recursive,
         ignore=config.intake.ignore,
         text_encoding=config.intake.text_encoding,
+        duplicates=config.intake.duplicates,
         max_megapixels=config.images.max_megapixels,
         fit=config.images.fit,
         fingerprint=_fingerprint(config),

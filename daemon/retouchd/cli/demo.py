@@ -26,6 +26,7 @@ from retouchd.config import SANDBOX, Config, EndpointSection, FoldersSection, In
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon
 from retouchd.errors import ConfigurationError
+from retouchd.rules.duplicates import Policy
 from retouchd.rules.naming import RECORD, free_stem, shown
 
 
@@ -129,7 +130,7 @@ async def _work(root: Path) -> None:
     config = Config.model_construct(
         folders=FoldersSection(root=root.absolute()),
         endpoint=EndpointSection(base_url=SANDBOX),
-        intake=IntakeSection(settle_seconds=1),
+        intake=IntakeSection(settle_seconds=1, duplicates=Policy.RUN),
     )
     settings, problems = settings_of(config, root)
     if settings is None:

@@ -4,11 +4,13 @@ Waiting for jobs that were dropped: what became of each, from the daemon's own h
 
 import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from retouchd.adapters import files
 from retouchd.adapters.archive import record_at
 from retouchd.adapters.board import Board
 from retouchd.adapters.history import History
@@ -16,7 +18,8 @@ from retouchd.adapters.lock import holder
 from retouchd.adapters.spool import Spool
 from retouchd.engine.settings import Settings
 from retouchd.errors import Blocked, ConfigurationError, NotRunning
-from retouchd.rules.naming import escaped, shown
+from retouchd.rules.naming import escaped, path_below, shown
+from retouchd.rules.report import Report
 
 _BEAT_SECONDS = 0.2
 _BEATS_UNSEEN = 25
@@ -96,7 +99,11 @@ class Follower:
                     f"retouchd was stopped meanwhile; {len(self._open)} of the pictures are not "
                     "finished. They are safe; start retouchd again."
                 )
-            paused = self._tell_pause(paused, console)
+            report = self._report()
+            for path, reason in self._duplicates(report):
+                console.print(f"{shown(path)} waits: {shown(reason)}", markup=False, style="yellow")
+                is_well = False
+            paused = _tell_pause(report, paused, console)
             if self._open:
                 time.sleep(_BEAT_SECONDS)
         return 0 if is_well else 1
@@ -148,12 +155,30 @@ class Follower:
                     return True
         return False
 
-    def _tell_pause(self, told: str, console: Console) -> str:
+    def _report(self) -> Report | None:
         found = Board(self._folders.work).read()
-        reason = found[0].pause.reason if found and found[0].pause else ""
-        if reason and reason != told:
-            console.print(f"retouchd has paused: {shown(reason)}", markup=False, style="yellow")
-        return reason
+        return found[0] if found else None
+
+    def _duplicates(self, report: Report | None) -> Iterator[tuple[str, str]]:
+        """
+        Stop following what was done before: it is not edited again before somebody acts.
+        """
+        for each in report.duplicates if report else ():
+            for folder, name in list(self._open):
+                is_named = (escaped(folder), escaped(name)) == (each.folder, each.name)
+                if not is_named or not each.is_done:
+                    continue
+                there = files.snapshot(self._folders.inbox / folder / name)
+                if there and (there.inode, there.mtime_ns) == (each.inode, each.mtime_ns):
+                    del self._open[folder, name]
+                    yield path_below(folder, name), each.reason
+
+
+def _tell_pause(report: Report | None, told: str, console: Console) -> str:
+    reason = report.pause.reason if report and report.pause else ""
+    if reason and reason != told:
+        console.print(f"retouchd has paused: {shown(reason)}", markup=False, style="yellow")
+    return reason
 
 
 def _reason(path: Path) -> str | None:

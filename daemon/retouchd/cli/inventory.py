@@ -57,7 +57,8 @@ def overview(settings: Settings) -> Overview:
     if pid is None or (report and pid and report.pid != pid):
         report, written_at = None, None  # What a daemon before this one put up.
     survey = Survey(settings, SystemClock())
-    held = {(each.folder, each.name): each.reason for each in report.held} if report else {}
+    told = [*report.held, *report.duplicates] if report else []
+    held = {(each.folder, each.name): each.reason for each in told}
     waiting = [_file(each, held) for each in survey.waiting()]
     waiting += [_file((folder, "", fault), {}) for folder, fault in survey.faults]
     today = _today(settings, now)

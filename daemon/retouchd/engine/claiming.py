@@ -3,24 +3,25 @@ The claim of what is ready: looked at once more, framed, and renamed out of the 
 """
 
 import contextlib
-from collections import Counter
-from collections.abc import Mapping
-from typing import NamedTuple
+from functools import partial
 
 from retouchd.adapters import below, images
+from retouchd.adapters.fingerprints import in_work
 from retouchd.adapters.inbox import Inbox
 from retouchd.adapters.spool import Spool
 from retouchd.engine.backlog import Backlog, Candidate
 from retouchd.engine.clock import Clock
 from retouchd.engine.deciding import Decider
-from retouchd.engine.framing import Framer, HeldError
+from retouchd.engine.duplicates import Duplicates
+from retouchd.engine.framing import Framer
 from retouchd.engine.gathering import Gatherer
+from retouchd.engine.holding import HeldError, Hold, Holding
 from retouchd.engine.looking import Looker
 from retouchd.engine.sightings import Key
 from retouchd.errors import Blocked
 from retouchd.logs import logger
 from retouchd.rules.job import Job
-from retouchd.rules.names import partners
+from retouchd.rules.names import parse, partners
 from retouchd.rules.phase import Phase
 from retouchd.rules.readiness import Ready
 from retouchd.rules.settling import Patience
@@ -28,14 +29,9 @@ from retouchd.rules.settling import Patience
 log = logger()
 
 
-class _Held(NamedTuple):
-    reason: str
-    names: tuple[str, ...]
-
-
 class Claimer:
     """
-    Makes jobs of ready families; what cannot be claimed is held where it lies, with the reason.
+    Makes jobs of ready families; what cannot be claimed is held where it lies: see `holding`.
     """
 
     def __init__(
@@ -46,6 +42,7 @@ class Claimer:
         looker: Looker,
         decider: Decider,
         framer: Framer,
+        duplicates: Duplicates,
         gatherer: Gatherer,
         spool: Spool,
         patience: Patience,
@@ -58,36 +55,26 @@ class Claimer:
         self._looker = looker
         self._decider = decider
         self._framer = framer
+        self._duplicates = duplicates
         self._gatherer = gatherer
         self._spool = spool
         self._patience = patience
         self._retry_seconds = retry_seconds
         self._clock = clock
-        self._held: dict[tuple[str, str], _Held] = {}
-        self._reasons: Counter[str] = Counter()
-
-    def held(self) -> Mapping[tuple[str, str], str]:
-        """
-        Return why what is ready cannot be claimed: folder and name of each bundle's first file.
-        """
-        return {first: held.reason for first, held in self._held.items()}
-
-    def reasons(self) -> Mapping[tuple[str, str], str]:
-        """
-        Return the same for every file of these bundles.
-        """
-        return {
-            (first[0], name): held.reason
-            for first, held in self._held.items()
-            for name in held.names
-        }
+        self.holding = Holding()
 
     def forget(self) -> None:
         """
         Forget what was held and is no longer there.
         """
-        for first in [each for each in self._held if not self._sightings.knows(*each)]:
-            self._release(first)
+        self.holding.forget(self._sightings.knows)
+
+    def reconsider(self) -> None:
+        """
+        Have all that is held tried again.
+        """
+        for folder, name in self.holding.places():
+            self._backlog.try_later((folder, parse(name).family), self._clock.monotonic())
 
     def claim(self, key: Key) -> list[Job]:
         """
@@ -126,19 +113,21 @@ class Claimer:
             for reference in job.references if not job.problems else ():
                 with below.opened(self._inbox.root, reference.path):
                     pass
+            self._duplicates.check(job)
             if not self._take(job):
                 return None
         except HeldError as held:
-            self._hold(candidate, str(held))
+            self._hold(candidate, held)
             return None
         except FileNotFoundError:
             return None  # Somebody took it away meanwhile.
         except OSError as error:
-            self._hold(candidate, f"it cannot be taken: {error.strerror or error}")
+            self._hold(candidate, HeldError(f"it cannot be taken: {error.strerror or error}"))
             self._backlog.try_later(key, self._clock.monotonic() + self._retry_seconds)
             return None
         self._sightings.references.spare(job.references)
-        self._release((candidate.folder, candidate.bundle.files[0].name))
+        self._duplicates.take(job, partial(in_work, job, self._spool.folder(job.id)))
+        self.holding.release((candidate.folder, candidate.bundle.files[0].name))
         if not job.problems:
             # Now, since what one job uses as a reference may be the next one to be claimed.
             with contextlib.suppress(Blocked):
@@ -187,16 +176,13 @@ class Claimer:
                 return False
         return True
 
-    def _hold(self, candidate: Candidate, reason: str) -> None:
-        first = (candidate.folder, candidate.bundle.files[0].name)
-        if not self._reasons[reason]:  # One line for all that one fault holds.
-            log.warning("file.held", folder=first[0], name=first[1], reason=reason)
-        self._release(first)
-        self._held[first] = _Held(reason, tuple(each.name for each in candidate.bundle.files))
-        self._reasons[reason] += 1
-
-    def _release(self, first: tuple[str, str]) -> None:
-        if (held := self._held.pop(first, None)) is not None:
-            self._reasons[held.reason] -= 1
-            if not self._reasons[held.reason]:
-                del self._reasons[held.reason]
+    def _hold(self, candidate: Candidate, held: HeldError) -> None:
+        names = tuple(each.name for each in candidate.bundle.files)
+        hold = Hold(
+            cause=held.cause,
+            reason=str(held),
+            names=names,
+            seen=candidate.sights[names[0]].signature,
+        )
+        if self.holding.hold((candidate.folder, names[0]), hold):
+            log.warning("file.held", folder=candidate.folder, name=names[0], reason=hold.reason)

@@ -14,6 +14,7 @@ from retouchd.engine.attempts import Attempts
 from retouchd.engine.claiming import Claimer
 from retouchd.engine.clock import Clock
 from retouchd.engine.deciding import Decider
+from retouchd.engine.duplicates import take_all
 from retouchd.engine.gate import Gate
 from retouchd.engine.gathering import Gatherer
 from retouchd.engine.intake import Intake
@@ -27,7 +28,7 @@ from retouchd.engine.reading import Reader
 from retouchd.engine.references import used_references
 from retouchd.engine.settings import Settings
 from retouchd.engine.spending import Spending
-from retouchd.engine.survey import backlog_of, framer_of, inbox_of, preparer_of
+from retouchd.engine.survey import backlog_of, duplicates_of, framer_of, inbox_of, preparer_of
 from retouchd.engine.watching import Watching
 from retouchd.engine.workshop import Workshop
 
@@ -64,11 +65,13 @@ class Crew:
             configuration=settings.fingerprint,
             clock=clock,
         )
+        self._duplicates = duplicates_of(settings, self._history)
         self.pipeline = self._pipeline(settings, clock, client)
         self.workshop = Workshop(
             pipeline=self.pipeline,
             gate=gate,
             room=2 * settings.endpoint.concurrency,
+            on_over=self._over,
             on_change=self._stir,
         )
         self.intake = self._intake(settings, clock)
@@ -87,9 +90,11 @@ class Crew:
 
     def remember(self) -> None:
         """
-        Take in what today has cost, and which pictures jobs have used as references. Blocking.
+        Take in what today has cost, what jobs have asked for, and which pictures of the inbox they have
+        used as references. Blocking.
         """
         self.spending.prime(self._history, self.spool)
+        take_all(self._duplicates, self.spool)
         self.intake.spare(used_references(self._history, self.spool))
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
@@ -157,6 +162,7 @@ class Crew:
                 looker=looker,
                 decider=decider,
                 framer=framer_of(settings, inbox, self._preparer),
+                duplicates=self._duplicates,
                 gatherer=self._gatherer,
                 spool=self.spool,
                 patience=settings.patience,
@@ -174,6 +180,10 @@ class Crew:
         assert self._tasks is not None, "nothing is claimed before the crew is started"
         self.prober.take(job_id)
         self.workshop.start(job_id, self._tasks)
+
+    def _over(self, job_id: str) -> None:
+        for folder, name in self._duplicates.over(job_id):
+            self.intake.ring(folder, [name])
 
     def _ring(self, folder: str, names: list[str]) -> None:
         self.intake.ring(folder, names)

@@ -144,7 +144,7 @@ class Daemon:
         """
         self._gate.wake()
         if self._crew is not None:
-            self._crew.intake.scan_soon()
+            self._crew.intake.reconsider()
             self._crew.watching.try_again()
 
     async def run(self, *, until_drained: bool = False) -> Ending:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from retouchd.adapters.inbox import Inbox
 from retouchd.engine.backlog import Candidate
+from retouchd.engine.holding import HeldError
 from retouchd.engine.reading import Prompt, Reader
 from retouchd.engine.vetting import Vetting
 from retouchd.errors import Problem
@@ -63,12 +64,6 @@ class Edit:
         return Layer(
             origin=CONFIGURATION, values={"model": self.model, **prompt, **self.parameters}
         )
-
-
-class HeldError(Exception):
-    """
-    The bundle stays in the inbox; the message says why.
-    """
 
 
 class Framer:

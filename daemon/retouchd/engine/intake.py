@@ -7,7 +7,7 @@ Events are only hints. Everything here works without any, at the pace of the sca
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from retouchd.adapters.bell import Bell, Ring
@@ -16,6 +16,7 @@ from retouchd.engine.backlog import READY, Backlog
 from retouchd.engine.claiming import Claimer
 from retouchd.engine.clock import Clock
 from retouchd.engine.deciding import Decider
+from retouchd.engine.holding import Holding
 from retouchd.engine.looking import Looker
 from retouchd.logs import logger
 from retouchd.rules.job import Reference
@@ -25,6 +26,7 @@ from retouchd.rules.watching import scan_pause
 log = logger()
 
 _AFTER_CRASH_SECONDS = 5.0
+_CLAIMING_SECONDS = 1.0
 
 
 class Intake:
@@ -60,6 +62,7 @@ class Intake:
         self.scan_took = 0.0
         self.scanned_at: dt.datetime | None = None
         self._is_stopped = False
+        self._is_reconsidering = False
         # The backlog is changed in threads, by one turn at a time.
         self._turning = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -67,11 +70,11 @@ class Intake:
         self.bell = Bell(partial(loop.call_soon_threadsafe, self._wake.set))
 
     @property
-    def held(self) -> Mapping[tuple[str, str], str]:
+    def holding(self) -> Holding:
         """
-        Return why what is ready cannot be claimed: folder and name of each bundle's first file.
+        Return what is ready and yet not claimed.
         """
-        return self._claimer.held()
+        return self._claimer.holding
 
     def stop(self) -> None:
         """
@@ -99,6 +102,13 @@ class Intake:
         """
         self._next_scan = 0.0
         self._wake.set()
+
+    def reconsider(self) -> None:
+        """
+        Have the whole inbox looked at in the next turn, and all that is held there tried again.
+        """
+        self._is_reconsidering = True
+        self.scan_soon()
 
     def spare(self, references: Iterable[Reference]) -> None:
         """
@@ -139,7 +149,7 @@ class Intake:
         async with self._turning:
             now = self._clock.monotonic()
             found = await asyncio.to_thread(list, self._backlog.waiting(now))
-            held = self._claimer.reasons()
+            held = self._claimer.holding.reasons()
         return [
             (folder, name, held.get((folder, name), reason) if reason == READY else reason)
             for folder, name, reason in found
@@ -184,12 +194,18 @@ class Intake:
             self.scanned_at, self.scan_took = self._clock.now(), ended - began
             self._next_scan = ended + self.scan_pause
             self._claimer.forget()
+        if self._is_reconsidering:
+            self._is_reconsidering = False
+            self._claimer.reconsider()
         await asyncio.to_thread(self._looker.answer, rings)
         unread = await asyncio.to_thread(self._decider.settle, self._clock.monotonic())
         for folder, name, left in unread:
             self._looker.tell(folder, name, left)
+        end = self._clock.monotonic() + _CLAIMING_SECONDS
         while self._has_room() and await self.claim_next():
-            pass
+            if self._clock.monotonic() > end:
+                self._wake.set()  # To go on after the next looks: a thousand duplicates take long to read.
+                return
 
     async def claim_next(self) -> bool:
         """

@@ -5,13 +5,11 @@ A reference is copied into the jobs that need it and never moved, so it stays in
 job of its own while somebody names it, nor afterwards unless it gets a sidecar of its own.
 """
 
-import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from retouchd.adapters.history import History
 from retouchd.adapters.spool import Spool
-from retouchd.errors import Blocked
 from retouchd.rules.job import Reference
 from retouchd.rules.settling import Sight, Signature, disturb, look
 
@@ -132,8 +130,5 @@ def used_references(history: History, spool: Spool) -> Iterator[Reference]:
     Yield what jobs have used as references: those that are over, then those in work. Blocking.
     """
     yield from history.references()
-    with contextlib.suppress(FileNotFoundError):
-        for job_id in spool.ids():
-            with contextlib.suppress(Blocked, OSError):
-                if job := spool.load(job_id).job:
-                    yield from job.references
+    for job in spool.jobs():
+        yield from job.references

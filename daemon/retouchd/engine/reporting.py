@@ -13,10 +13,11 @@ from retouchd.adapters.board import Board
 from retouchd.engine.clock import Clock
 from retouchd.engine.crew import Crew
 from retouchd.engine.gate import Gate
+from retouchd.engine.holding import Cause
 from retouchd.engine.outcome import End
 from retouchd.logs import logger
 from retouchd.rules.naming import escaped
-from retouchd.rules.report import MOST_HELD, HeldFile, Pause, Report
+from retouchd.rules.report import MOST_HELD, DuplicateFile, HeldFile, Pause, Report
 
 log = logger()
 
@@ -29,7 +30,7 @@ def report_of(crew: Crew, gate: Gate, clock: Clock, *, started_at: dt.datetime) 
     """
     Return how a run stands, at a cost that does not grow with the inbox.
     """
-    held, waiting = crew.intake.held, crew.workshop.waiting
+    holding, waiting = crew.intake.holding, crew.workshop.waiting
     jobs = {job_id: wait.reason for job_id, wait in waiting.items()}
     obstacles, ends = crew.pipeline.obstacles, crew.workshop.ends
     return Report(
@@ -44,10 +45,21 @@ def report_of(crew: Crew, gate: Gate, clock: Clock, *, started_at: dt.datetime) 
         jobs={job_id: escaped(reason) for job_id, reason in jobs.items()},
         blocked=tuple(each for each in jobs if obstacles.get(each) == jobs[each]),
         held=tuple(
-            HeldFile(folder=escaped(folder), name=escaped(name), reason=escaped(reason))
-            for (folder, name), reason in islice(held.items(), MOST_HELD)
+            HeldFile(folder=escaped(folder), name=escaped(name), reason=escaped(hold.reason))
+            for (folder, name), hold in islice(holding.faults.items(), MOST_HELD)
         ),
-        held_count=len(held),
+        held_count=len(holding.faults),
+        duplicates=tuple(
+            DuplicateFile(
+                folder=escaped(folder),
+                name=escaped(name),
+                reason=escaped(hold.reason),
+                is_done=hold.cause is Cause.DONE,
+                inode=hold.seen.inode,
+                mtime_ns=hold.seen.mtime_ns,
+            )
+            for (folder, name), hold in islice(reversed(holding.duplicates.items()), MOST_HELD)
+        ),
         ready=crew.intake.ready(),
         done=ends[End.DONE],
         failed=ends[End.ERROR],

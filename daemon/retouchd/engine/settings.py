@@ -9,6 +9,7 @@ from typing import Any
 from retouchd.adapters.edits import Endpoint
 from retouchd.adapters.folders import Folders
 from retouchd.engine.framing import Edit
+from retouchd.rules.duplicates import Policy
 from retouchd.rules.limits import Limits
 from retouchd.rules.price_overrides import prices_for
 from retouchd.rules.pricing import PriceList
@@ -43,6 +44,7 @@ class Settings:
     recursive: bool = True
     ignore: tuple[str, ...] = ()
     text_encoding: str | None = None
+    duplicates: Policy = Policy.HOLD
     max_megapixels: float = 100
     fit: bool = True
     fingerprint: str = ""

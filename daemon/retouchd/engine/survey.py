@@ -7,15 +7,19 @@ or renamed it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from retouchd.adapters import images
+from retouchd.adapters.fingerprints import in_inbox
 from retouchd.adapters.history import History
 from retouchd.adapters.inbox import Inbox
 from retouchd.adapters.spool import Spool
 from retouchd.engine.backlog import Backlog, Candidate
 from retouchd.engine.clock import Clock
 from retouchd.engine.deciding import Decider
-from retouchd.engine.framing import Framer, HeldError
+from retouchd.engine.duplicates import Duplicates, take_all
+from retouchd.engine.framing import Framer
+from retouchd.engine.holding import HeldError
 from retouchd.engine.preparing import Preparer
 from retouchd.engine.reading import Reader
 from retouchd.engine.references import used_references
@@ -74,6 +78,14 @@ def framer_of(settings: Settings, inbox: Inbox, preparer: Preparer) -> Framer:
     )
 
 
+def duplicates_of(settings: Settings, history: History) -> Duplicates:
+    """
+    Return what knows what was asked for already.
+    """
+    inbox = settings.folders.inbox
+    return Duplicates(policy=settings.duplicates, history=history, inbox=inbox)
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """
@@ -93,6 +105,9 @@ class Survey:
         self._inbox = inbox_of(settings)
         spool = Spool(work=settings.folders.work, inbox=settings.folders.inbox)
         self._framer = framer_of(settings, self._inbox, preparer_of(settings, spool))
+        history = History(settings.folders.work)
+        self._duplicates = duplicates_of(settings, history)
+        take_all(self._duplicates, spool)
         self._backlog = backlog_of(settings)
         self._decider = Decider(
             inbox=self._inbox,
@@ -103,7 +118,6 @@ class Survey:
         self._now = clock.monotonic()
         self.faults: list[tuple[str, str]] = []
         self._walk()
-        history = History(settings.folders.work)
         self._backlog.sightings.references.spare(used_references(history, spool))
         for _ in range(_PASSES):
             self._decider.settle(self._now)
@@ -127,11 +141,14 @@ class Survey:
         if reason := self._unwhole(candidate):
             return Held(reason)
         try:
-            return self._framer.frame(candidate, self._clock.now())
+            job = self._framer.frame(candidate, self._clock.now())
+            self._duplicates.check(job)
         except HeldError as held:
             return Held(str(held))
         except OSError as error:
             return Held(f"it cannot be taken: {error.strerror}")
+        self._duplicates.take(job, partial(in_inbox, job, self._inbox.root))
+        return job
 
     def _unwhole(self, candidate: Candidate) -> str:
         for named in candidate.bundle.images:

@@ -19,15 +19,23 @@ log = logger()
 
 class Workshop:
     """
-    Drives jobs. `on_change` is called whenever one is over or has to wait; `ends` counts how they ended.
+    Drives jobs. `on_change` is called whenever one is over or has to wait, `on_over` with the id of each
+    that is over; `ends` counts how they ended.
     """
 
     def __init__(
-        self, *, pipeline: Pipeline, gate: Gate, room: int, on_change: Callable[[], None]
+        self,
+        *,
+        pipeline: Pipeline,
+        gate: Gate,
+        room: int,
+        on_over: Callable[[str], None],
+        on_change: Callable[[], None],
     ) -> None:
         self._pipeline = pipeline
         self._gate = gate
         self._room = room
+        self._on_over = on_over
         self._on_change = on_change
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._is_stopping = False
@@ -93,6 +101,7 @@ class Workshop:
                 self._gate.end_probe(job_id)
                 if isinstance(outcome, Over):
                     self.ends[outcome.end] += 1
+                    self._on_over(job_id)
                     return
                 await self._wait(job_id, outcome)
         finally:

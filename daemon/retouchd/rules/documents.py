@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any
 
 from retouchd.errors import JobCode, Problem
+from retouchd.rules.duplicates import Fingerprint
 from retouchd.rules.job import (
     Attempt,
     Job,
@@ -91,6 +92,7 @@ def load_plan(raw: bytes) -> Plan:
             "outputs": tuple(Item(**item) for item in body["outputs"]),
             "originals": tuple(Item(**item) for item in body["originals"]),
             "problems": _problems(body["problems"]),
+            "fingerprint": _fingerprint(body.get("fingerprint")),
         }
     )
 
@@ -120,6 +122,10 @@ def _problem(body: Mapping[str, Any]) -> Problem:
 
 def _problems(bodies: list[Mapping[str, Any]]) -> tuple[Problem, ...]:
     return tuple(_problem(body) for body in bodies)
+
+
+def _fingerprint(body: Mapping[str, Any] | None) -> Fingerprint | None:
+    return Fingerprint(**body) if body else None
 
 
 def _time(text: str | None) -> dt.datetime | None:

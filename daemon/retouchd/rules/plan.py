@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from retouchd.errors import Problem
 from retouchd.rules import naming
+from retouchd.rules.duplicates import Fingerprint
 from retouchd.rules.job import Job
 from retouchd.rules.names import parse
 from retouchd.rules.phase import ORIGINALS, OUTPUTS
@@ -31,7 +32,8 @@ class Plan:
     """
     The end of a job: `outputs` go to the outbox, `originals` with the record to done or error.
 
-    No problems means done. `stem` is the one the record and the originals share.
+    No problems means done. `stem` is the one the record and the originals share. `fingerprint` is what
+    the job is known by, None where it failed or could not be read.
     """
 
     finished_at: dt.datetime
@@ -39,6 +41,7 @@ class Plan:
     outputs: tuple[Item, ...] = ()
     originals: tuple[Item, ...] = ()
     problems: tuple[Problem, ...] = ()
+    fingerprint: Fingerprint | None = None
 
     @property
     def is_done(self) -> bool:

@@ -117,6 +117,8 @@ def history_line(
         "code": body["error"]["code"] if body["error"] else None,
         "record": escaped(record_name),
     }
+    if plan.fingerprint:
+        line["fingerprint"] = dataclasses.asdict(plan.fingerprint)
     if job.references:
         line["references"] = [dataclasses.asdict(each) for each in job.references]
     return {key: _utf8(value) for key, value in line.items()}

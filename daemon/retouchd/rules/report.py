@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 MOST_HELD = 1000
-"""Held files that are listed; the rest is only counted."""
+"""Held files that are listed, and duplicates, of these the newest; the rest is only counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,18 @@ class HeldFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DuplicateFile(HeldFile):
+    """
+    A file that was asked for already; `is_done` unless that is still in work. Inode and time of change tell
+    it from a newer one of its name.
+    """
+
+    is_done: bool
+    inode: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """
     One run at one moment. Times are aware UTC.
@@ -61,6 +73,7 @@ class Report:
     blocked: tuple[str, ...]
     held: tuple[HeldFile, ...]
     held_count: int
+    duplicates: tuple[DuplicateFile, ...] = ()
     ready: int
     done: int
     failed: int

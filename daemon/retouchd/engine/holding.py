@@ -1,0 +1,99 @@
+"""
+What is ready and yet not claimed: held where it lies, with the reason.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from retouchd.engine.references import Place
+from retouchd.rules.settling import Signature
+
+
+class Cause(Enum):
+    """
+    What holds a bundle: a fault that a person must mend, or that the same was asked for already.
+    """
+
+    FAULT = auto()
+    IN_WORK = auto()
+    DONE = auto()
+
+
+class HeldError(Exception):
+    """
+    The bundle stays in the inbox; the message says why.
+    """
+
+    def __init__(self, reason: str, cause: Cause = Cause.FAULT) -> None:
+        super().__init__(reason)
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """
+    Why a bundle is held, and the names of its files; `seen` is the state of the first of them.
+    """
+
+    cause: Cause
+    reason: str
+    names: tuple[str, ...]
+    seen: Signature
+
+
+class Holding:
+    """
+    All that is held, by folder and name of each bundle's first file: what a person should look at in
+    `faults`, what only came again in `duplicates`.
+    """
+
+    def __init__(self) -> None:
+        self.faults: dict[Place, Hold] = {}
+        self.duplicates: dict[Place, Hold] = {}
+        self._reasons: Counter[str] = Counter()
+
+    def hold(self, first: Place, hold: Hold) -> bool:
+        """
+        Hold a bundle; return whether its reason is news: one fault may hold many.
+        """
+        is_news = not self._reasons[hold.reason]
+        self.release(first)
+        held = self.faults if hold.cause is Cause.FAULT else self.duplicates
+        held[first] = hold
+        self._reasons[hold.reason] += 1
+        return is_news
+
+    def release(self, first: Place) -> None:
+        """
+        Hold a bundle no longer.
+        """
+        hold = self.faults.pop(first, None) or self.duplicates.pop(first, None)
+        if hold is not None:
+            self._reasons[hold.reason] -= 1
+            if not self._reasons[hold.reason]:
+                del self._reasons[hold.reason]
+
+    def forget(self, knows: Callable[[str, str], bool]) -> None:
+        """
+        Forget what is no longer there.
+        """
+        for first in [each for each in self.places() if not knows(*each)]:
+            self.release(first)
+
+    def places(self) -> Iterable[Place]:
+        """
+        Return the first file of each bundle that is held.
+        """
+        return [*self.faults, *self.duplicates]
+
+    def reasons(self) -> Mapping[Place, str]:
+        """
+        Return why each file of each bundle is held.
+        """
+        return {
+            (folder, name): hold.reason
+            for (folder, _), hold in [*self.faults.items(), *self.duplicates.items()]
+            for name in hold.names
+        }

@@ -1,0 +1,97 @@
+"""
+Whether the same is asked for twice: the same bytes with the same request.
+"""
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from retouchd.rules.job import Job, Request, Role
+from retouchd.rules.naming import path_below, shown
+
+_AGAIN = (
+    'To buy it again, change its prompt or set intake.duplicates to "run"; else take this one away.'
+)
+
+
+class Policy(StrEnum):
+    """
+    What `intake.duplicates` asks for.
+    """
+
+    HOLD = "hold"
+    RUN = "run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """
+    What a job is known by: its image's size in bytes, and a SHA-256 of all that is sent.
+    """
+
+    size: int
+    sha256: str
+
+
+def fingerprint(
+    size: int, request: Request, image: str, mask: str | None, references: Sequence[str]
+) -> Fingerprint:
+    """
+    Return what a job is known by; each picture is given by the SHA-256 of its bytes.
+    """
+    parts = [image, mask, list(references), request.model, request.prompt, request.parameters]
+    body = json.dumps(parts, sort_keys=True, default=dict)
+    return Fingerprint(size=size, sha256=hashlib.sha256(body.encode()).hexdigest())
+
+
+def may_be_same(one: Job, other: Job) -> bool:
+    """
+    Return whether two jobs ask for the same as far as can be told without reading their pictures.
+    """
+    return _outline(one) == _outline(other)
+
+
+def already_done(line: Mapping[str, Any]) -> str:
+    """
+    Return why a duplicate of a finished job waits; `line` is the job's in the history.
+    """
+    folder = str(line.get("folder") or "")
+    outputs = ", ".join(f"outbox/{shown(str(each))}" for each in line.get("outputs") or ())
+    record = path_below(folder, str(line.get("record")))
+    return (
+        f"the same picture with the same request was edited{_when(line)} already: "
+        f"{outputs or 'no pictures'}, recorded in done/{shown(record)}. {_AGAIN}"
+    )
+
+
+def about_to_be_done(job: Job) -> str:
+    """
+    Return why a duplicate of a job waits that is not over yet.
+    """
+    path = shown(path_below(job.folder, job.members[0].inbox_name))
+    return (
+        f"the same picture with the same request comes first: {path}. This one waits for its end."
+    )
+
+
+def _outline(job: Job) -> tuple[object, ...]:
+    request = job.request
+    sizes = [
+        (member.role, member.snapshot.size)
+        for member in job.members
+        if member.role in (Role.IMAGE, Role.MASK)
+    ]
+    references = [each.snapshot.size for each in job.references]
+    return (request.model, request.prompt, dict(request.parameters), sizes, references)
+
+
+def _when(line: Mapping[str, Any]) -> str:
+    try:
+        moment = dt.datetime.fromisoformat(str(line.get("finished_at")))
+    except ValueError:
+        return ""
+    return f" on {moment.astimezone():%Y-%m-%d at %H:%M}"

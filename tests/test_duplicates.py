@@ -1,0 +1,200 @@
+"""
+What makes two jobs the same, and what it costs to know it.
+"""
+
+import tracemalloc
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from builders import Place, a_job, member
+from opening import watch_openings
+from retouchd.adapters import files, fingerprints
+from retouchd.adapters.history import History
+from retouchd.engine.duplicates import Duplicates
+from retouchd.engine.holding import HeldError
+from retouchd.rules.duplicates import Fingerprint, Policy, already_done, fingerprint, may_be_same
+from retouchd.rules.job import Job, Reference, Snapshot
+
+_HASH = "0" * 64
+REQUEST = a_job().request
+
+
+def test_everything_that_is_sent_counts() -> None:
+    """
+    Other bytes, another mask, other references or another request make another job; who said it does not.
+    """
+    same = fingerprint(5, REQUEST, "a", None, [])
+
+    others = [
+        fingerprint(5, REQUEST, "b", None, []),
+        fingerprint(5, REQUEST, "a", "m", []),
+        fingerprint(5, REQUEST, "a", None, ["m"]),
+        fingerprint(5, REQUEST, "a", None, ["m", "n"]),
+        fingerprint(5, replace(REQUEST, model="other"), "a", None, []),
+        fingerprint(5, replace(REQUEST, prompt="other"), "a", None, []),
+        fingerprint(5, replace(REQUEST, parameters={"n": 1}), "a", None, []),
+    ]
+
+    turned = dict(reversed(list(REQUEST.parameters.items())))
+    again = replace(REQUEST, parameters=turned, origin={})
+    assert fingerprint(5, again, "a", None, []) == same
+    assert len({each.sha256 for each in [same, *others]}) == 8
+
+
+def test_sizes_tell_without_reading() -> None:
+    """
+    Jobs whose pictures differ in size, or whose requests differ, need not be read.
+    """
+    other = replace(member("cat.png"), snapshot=Snapshot(size=9, mtime_ns=1, inode=7, device=1))
+    reference = Reference(path="floor.png", snapshot=other.snapshot)
+
+    assert may_be_same(a_job(), a_job(member("dog.png"), member("dog.prompt")))
+    assert not may_be_same(a_job(), a_job(other))
+    assert not may_be_same(a_job(), a_job(references=(reference,)))
+    assert not may_be_same(a_job(), a_job(request=replace(REQUEST, prompt="other")))
+
+
+def test_the_reason_says_what_became_of_it_and_what_to_do() -> None:
+    """
+    A photographer reads where the result is, when it was made, and how to have it made again.
+    """
+    line = {
+        "folder": "shoes",
+        "outputs": ["shoes/red-1.png", "shoes/red-2.png"],
+        "record": "red.job.json",
+        "finished_at": "2026-11-23T12:00:00.000Z",
+    }
+
+    reason = already_done(line)
+
+    assert "on 2026-11-23 at " in reason
+    assert "outbox/shoes/red-1.png, outbox/shoes/red-2.png" in reason
+    assert "done/shoes/red.job.json" in reason
+    assert "change its prompt" in reason
+    assert 'intake.duplicates to "run"' in reason
+
+
+def test_where_the_files_lie_does_not_matter(tmp_path: Path) -> None:
+    """
+    A job is known by the same in the inbox and in work.
+    """
+    place = Place.under(tmp_path)
+    job = place.dropped("cat.png", "cat.txt", "cat.mask.png")
+    before = fingerprints.in_inbox(job, place.folders.inbox)
+    place.spool.open(job)
+    assert place.spool.claim(job)
+
+    assert before == fingerprints.in_work(job, place.spool.folder(job.id))
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_judged(tmp_path: Path) -> None:
+    """
+    The fingerprint is that of the very file that was seen, or none.
+    """
+    place = Place.under(tmp_path)
+    job = place.dropped("cat.png", "cat.txt")
+    (place.folders.inbox / "cat.png").write_bytes(b"another")
+
+    with pytest.raises(FileNotFoundError):
+        fingerprints.in_inbox(job, place.folders.inbox)
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    """
+    A file that was swapped for a link is not read.
+    """
+    place = Place.under(tmp_path)
+    job = place.dropped("cat.png", "cat.txt")
+    image = place.folders.inbox / "cat.png"
+    image.rename(tmp_path / "cat.png")
+    image.symlink_to(tmp_path / "cat.png")
+
+    with pytest.raises(OSError, match="links"):
+        fingerprints.in_inbox(job, place.folders.inbox)
+
+
+def _with_bytes(place: Place, name: str, content: bytes) -> Job:
+    path = place.folders.inbox / name
+    path.write_bytes(content)
+    return a_job(member(name, files.snapshot(path)))
+
+
+def test_only_pictures_of_a_known_size_are_read(tmp_path: Path) -> None:
+    """
+    Of many candidates just those are opened whose size a finished job or one in work has.
+    """
+    place, history = Place.under(tmp_path), History(tmp_path / "work")
+    history.add({"id": "a", "fingerprint": {"size": 7, "sha256": _HASH}})
+    duplicates = Duplicates(policy=Policy.HOLD, history=history, inbox=place.folders.inbox)
+    ahead = _with_bytes(place, "ahead.png", b"x" * 9)
+    duplicates.take(ahead, lambda: fingerprints.in_inbox(ahead, place.folders.inbox))
+    jobs = [_with_bytes(place, f"{n}.png", b"c" * n) for n in range(1, 12)]
+    opened = watch_openings()
+
+    for job in jobs:
+        duplicates.check(job)
+
+    assert {"7.png", "9.png", "ahead.png"} == {name for name in opened if name.endswith(".png")}
+
+
+def test_a_line_that_is_gone_holds_nothing(tmp_path: Path) -> None:
+    """
+    A person may shorten the history while the daemon runs.
+    """
+    place, history = Place.under(tmp_path), History(tmp_path / "work")
+    job = _with_bytes(place, "cat.png", b"cat")
+    found = fingerprints.in_inbox(job, place.folders.inbox)
+    history.add({"id": "0" * 99})
+    history.add({"id": "a", "fingerprint": {"size": 3, "sha256": found.sha256}})
+    duplicates = Duplicates(policy=Policy.HOLD, history=history, inbox=place.folders.inbox)
+    with pytest.raises(HeldError):
+        duplicates.check(job)
+
+    (tmp_path / "work/history.jsonl").write_bytes(b"")
+    history.add({"id": "b"})
+
+    duplicates.check(job)
+
+
+def test_a_job_that_ends_while_it_is_looked_at_is_decided_by_its_end(tmp_path: Path) -> None:
+    """
+    Nobody waits for a job that is over by the time its pictures are read.
+    """
+    place, history = Place.under(tmp_path), History(tmp_path / "work")
+    inbox = place.folders.inbox
+    job, twin = (_with_bytes(place, name, b"cat") for name in ("cat.png", "twin.png"))
+    found = fingerprints.in_inbox(job, inbox)
+    duplicates = Duplicates(policy=Policy.HOLD, history=history, inbox=inbox)
+    line = {"id": job.id, "outputs": ["cat.png"], "record": "cat.job.json"}
+
+    def end_meanwhile() -> Fingerprint:
+        history.add({**line, "fingerprint": {"size": 3, "sha256": found.sha256}})
+        assert duplicates.over(job.id) == set()
+        return found
+
+    duplicates.take(job, end_meanwhile)
+
+    with pytest.raises(HeldError, match=r"outbox/cat\.png"):
+        duplicates.check(twin)
+
+
+@pytest.mark.timeout(60)
+def test_a_hundred_thousand_finished_jobs_fit_into_memory(tmp_path: Path) -> None:
+    """
+    Less than 30 MB are kept, at the start and while reading.
+    """
+    place, history = Place.under(tmp_path), History(tmp_path / "work")
+    line = '{"id": "%d", "name": "cat", "fingerprint": {"size": %d, "sha256": "%064x"}}\n'
+    with (tmp_path / "work/history.jsonl").open("w") as file:
+        file.writelines(line % (n, 1_000_000 + n, n << 128) for n in range(100_000))
+    duplicates = Duplicates(policy=Policy.HOLD, history=history, inbox=place.folders.inbox)
+    job = _with_bytes(place, "cat.png", b"cat")
+
+    tracemalloc.start()
+    duplicates.check(job)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 30_000_000
