@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from retouchd.adapters.returning import STAGE
 from retouchd.rules.naming import RECORD
 from retouchd.rules.record import own_record
 from retouchd.rules.returning import Group, groups_in
@@ -18,7 +19,7 @@ def groups_below(root: Path) -> Iterator[Group]:
     Return the jobs in `error/` and its folders. Raises OSError for a folder that cannot be read.
     """
     for place, folders, names in os.walk(root, onerror=_raise):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not name.startswith(STAGE))
         here = Path(place)
         below = "" if here == root else here.relative_to(root).as_posix()
         visible = [name for name in names if not name.startswith(".")]

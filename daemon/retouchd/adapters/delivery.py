@@ -1,18 +1,15 @@
 """
 The last walk of a job: pictures into the outbox, then the record and the originals to done or error.
-
-To another filesystem a file is copied under a temporary name, then its source is staged, then the copy
-gets its name: at every moment the file stands whole somewhere, and what is there says what is left.
 """
 
 import contextlib
-import errno
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from retouchd.adapters import files, fingerprints
+from retouchd.adapters.carrying import Way, carry
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
@@ -130,21 +127,12 @@ class Delivery:
         own = self._spool.folder(job.id)
         source, staged = own / item.source, _staged(own, item)
         target, temporary = folder / item.target, folder / f".retouchd-{job.id}-{item.key}"
-        if files.is_taken(staged):
-            if files.is_same(source, staged):
-                files.remove(source)  # A power cut may leave both names of a rename.
-            if not files.is_taken(temporary) and not files.is_copy(staged, target):
-                # Somebody cleared the copy away before it got its name: this is the last one.
-                files.copy(staged, temporary)
-        elif files.is_taken(source):
+        if not files.is_taken(staged):
             files.make_folder(folder)
-            if _renamed(source, target):
-                return
-            files.copy(source, temporary)
-            files.rename(source, staged)
-        if files.is_taken(temporary):
-            files.rename_new(temporary, target)
-        files.remove(staged)
+        elif not files.is_taken(temporary) and not files.is_copy(staged, target):
+            # Somebody cleared the copy away before it got its name: this is the last one.
+            files.copy(staged, temporary)
+        carry(Way(source=source, staged=staged, temporary=temporary, target=target))
 
     def _fingerprint(self, job: Job) -> Fingerprint | None:
         try:
@@ -154,16 +142,6 @@ class Delivery:
 
     def _archive_folder(self, job: Job, *, is_done: bool) -> Path:
         return (self._folders.done if is_done else self._folders.error) / job.folder
-
-
-def _renamed(source: Path, target: Path) -> bool:
-    try:
-        files.rename_new(source, target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        return False
-    return True
 
 
 def _staged(folder: Path, item: Item) -> Path:

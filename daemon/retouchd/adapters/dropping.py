@@ -6,7 +6,9 @@ no look: a job given back finds a free stem by itself, and results never overwri
 """
 
 import errno
+import re
 import secrets
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,9 @@ from retouchd.rules import naming
 from retouchd.rules.names import normal, parse
 
 _TRIES = 5
+_DROP = ".retouchd-drop-"
+_HIDDEN = re.compile(re.escape(_DROP) + r"[0-9a-f]{8}-\d+")
+_OLD_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +43,7 @@ def drop(
     leaves nothing behind then.
     """
     token = secrets.token_hex(4)
-    hidden = [folder / f".retouchd-drop-{token}-{number}" for number, _ in enumerate(pieces, 1)]
+    hidden = [folder / f"{_DROP}{token}-{number}" for number, _ in enumerate(pieces, 1)]
     suffixes = [piece.suffix for piece in pieces]
     try:
         for path, piece in zip(hidden, pieces, strict=True):
@@ -75,36 +80,18 @@ def names_in(folder: Path) -> list[str]:
         return []
 
 
-def move(source: Path, target: Path) -> None:
+def clear_leftovers(folder: Path) -> None:
     """
-    Move one file into the inbox without ever overwriting; durable on return, and may be repeated.
+    Remove what a drop that was killed left hidden: after a day nobody is at it any more.
 
-    To another filesystem it is copied first; found on both sides with the same bytes, only the old name
-    is removed. Raises FileExistsError where the name is taken by something else.
+    All of it is copies, whose sources lie where they were. Raises OSError.
     """
-    try:
-        files.rename_new(source, target)
-    except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EEXIST) or not _carried(source, target):
-            raise
-
-
-def _carried(source: Path, target: Path) -> bool:
-    if not files.is_taken(target):
-        temporary = target.with_name(f".retouchd-retry-{secrets.token_hex(4)}")
-        try:
-            files.copy(source, temporary)
-            files.rename_new(temporary, target)
-        finally:
-            files.remove(temporary)
-    elif not files.is_copy(source, target) or _is_on_one_disk(source, target):
-        return False
-    files.remove(source)
-    return True
-
-
-def _is_on_one_disk(source: Path, target: Path) -> bool:
-    return source.stat().st_dev == target.stat().st_dev
+    old = time.time() - _OLD_SECONDS
+    for name in names_in(folder):
+        if _HIDDEN.fullmatch(name):
+            found = files.snapshot(folder / name)
+            if found is not None and found.mtime_ns < old * 1e9:
+                files.remove(folder / name)
 
 
 def _uncovered(

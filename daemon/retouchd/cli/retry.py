@@ -11,8 +11,9 @@ from rich.console import Console
 
 from retouchd.adapters import files
 from retouchd.adapters.archive import groups_below
-from retouchd.adapters.dropping import move, names_in
+from retouchd.adapters.dropping import names_in
 from retouchd.adapters.folders import Folders
+from retouchd.adapters.returning import finish, put_back
 from retouchd.cli.compose import settings_only
 from retouchd.errors import ConfigurationError, WrongUsage
 from retouchd.rules import naming
@@ -38,16 +39,27 @@ def retry(config: Path | None, names: Sequence[str], *, is_all: bool) -> None:
     _, settings = settings_only(config)
     folders = settings.folders
     try:
+        finished = finish(folders)
         groups = list(groups_below(folders.error))
     except OSError as error:
-        msg = f"folders.error: {shown(str(error.filename))} cannot be read: {error.strerror}."
+        msg = f"folders.error: {shown(str(error.filename))} cannot be used: {error.strerror}."
         raise ConfigurationError([msg]) from error
-    chosen = groups if is_all else _chosen(groups, names, folders)
     console = Console(highlight=False, soft_wrap=True)
-    if not chosen:
+    for path in finished:
+        console.print(f"error/{shown(path)} → inbox/{shown(path)} (begun before)", markup=False)
+    meant = [name for name in names if not _is_finished(name, finished, folders)]
+    if finished and names and not meant:
+        return
+    chosen = groups if is_all else _chosen(groups, meant, folders)
+    if not chosen and not finished:
         console.print(f"There is nothing to retry in {shown(str(folders.error))}.", markup=False)
     for group in chosen:
         _put_back(group, folders, console)
+
+
+def _is_finished(name: str, finished: Sequence[str], folders: Folders) -> bool:
+    wish = name.removeprefix(f"{folders.error}/").removeprefix("error/")
+    return any(wish in (shown(path), shown(path).rpartition(".")[0]) for path in finished)
 
 
 def _chosen(groups: Sequence[Group], names: Sequence[str], folders: Folders) -> list[Group]:
@@ -81,7 +93,7 @@ def _put_back(group: Group, folders: Folders, console: Console) -> None:
         files.make_folder(inbox)
         stem = _free_stem(group, inbox)
         for name in group.names:
-            move(error / name, inbox / (stem + group.suffix(name)))
+            put_back(error / name, inbox / (stem + group.suffix(name)), folders.inbox)
     except OSError as fault:
         name = fault.filename2 or fault.filename or group.path(group.stem)
         msg = (

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from rich.console import Console
 
 from retouchd.adapters import files
-from retouchd.adapters.dropping import Piece, drop, names_in
+from retouchd.adapters.dropping import Piece, clear_leftovers, drop, names_in
 from retouchd.adapters.inbox import Inbox
 from retouchd.cli.compose import settings_only
 from retouchd.cli.following import Follower, require_daemon
@@ -199,6 +199,7 @@ def _drop(
     pieces.append(Piece(suffix=named.suffix, source=image))
     try:
         files.make_folder(folder)
+        clear_leftovers(folder)
         names = drop(folder, named.stem, pieces, follower.note)
     except OSError as error:
         msg = f"{shown(str(image))} cannot be dropped into {shown(str(folder))}: {error.strerror}."

@@ -8,7 +8,9 @@ import datetime as dt
 from collections import Counter
 from enum import StrEnum
 
+from retouchd.adapters import returning
 from retouchd.adapters.edits import EditsClient
+from retouchd.adapters.folders import Folders
 from retouchd.adapters.lock import WorkLock
 from retouchd.adapters.notify import notify
 from retouchd.adapters.spool import Spool
@@ -160,6 +162,7 @@ class Daemon:
             async with EditsClient(settings.endpoint) as client:
                 spool = Spool(work=settings.folders.work, inbox=settings.folders.inbox)
                 await asyncio.to_thread(spool.prepare)
+                await asyncio.to_thread(_finish_returns, settings.folders)
                 log.info("daemon.started", **settings.shown, was_clean=lock.was_clean)
                 self._crew = crew = Crew(
                     settings=settings,
@@ -250,6 +253,17 @@ async def _retrace(crew: Crew) -> None:
         except Exception:
             # Noted as one more crash already; the others must not suffer for it.
             log.exception("job.crashed", job=job_id)
+
+
+def _finish_returns(folders: Folders) -> None:
+    """
+    Finish what a `retry` that was killed left between `error/` and the inbox.
+    """
+    try:
+        for path in returning.finish(folders):
+            log.info("file.returned", path=path)
+    except OSError as error:
+        log.warning("file.unreturned", reason=str(error))
 
 
 def _is_drained(crew: Crew) -> bool:

@@ -1,0 +1,63 @@
+"""
+One file's way to another filesystem: at every moment it stands whole somewhere, and what is there says
+what is left to do.
+
+It is copied under a temporary name, then its source is staged, then the copy gets its name: staged and
+temporary, the copy is still to be named; staged alone, it was.
+"""
+
+import contextlib
+import errno
+from dataclasses import dataclass
+from pathlib import Path
+
+from retouchd.adapters import files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """
+    The names of one file on its way: `staged` beside its source, `temporary` beside its target.
+    """
+
+    source: Path
+    staged: Path
+    temporary: Path
+    target: Path
+
+
+def carry(way: Way) -> None:
+    """
+    Take the next steps from wherever the file stands; raises FileExistsError where its name is taken.
+
+    The folders are there. On one filesystem it is a single rename.
+    """
+    if files.is_taken(way.staged):
+        if files.is_same(way.source, way.staged):
+            files.remove(way.source)  # A power cut may leave both names of a rename.
+    elif files.is_taken(way.source):
+        if renamed(way.source, way.target):
+            return
+        files.copy(way.source, way.temporary)
+        files.rename(way.source, way.staged)
+    if files.is_taken(way.temporary):
+        files.rename_new(way.temporary, way.target)
+    elif files.is_taken(way.staged):
+        with contextlib.suppress(
+            FileNotFoundError
+        ):  # Whoever took the file may have taken its folder.
+            files.fsync_folder(way.target.parent)
+    files.remove(way.staged)
+
+
+def renamed(source: Path, target: Path) -> bool:
+    """
+    Rename without overwriting; return False where the target lies on another filesystem.
+    """
+    try:
+        files.rename_new(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        return False
+    return True

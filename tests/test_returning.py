@@ -1,0 +1,294 @@
+"""
+From `error/` on another filesystem back into the inbox: killed at every step, each file comes back once.
+"""
+
+import contextlib
+import fcntl
+import io
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from builders import Place, content_of
+from crashing import DIED, FailingDisk
+from process import RETOUCHD
+from retouchd.adapters import files
+from retouchd.adapters.dropping import clear_leftovers
+from retouchd.adapters.folders import Folders
+from retouchd.adapters.returning import STAGE, finish, put_back
+from retouchd.cli.retry import retry
+
+NAMES = ("cat.png", "cat.txt")
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """
+    Return a folder on another filesystem.
+    """
+    shared = Path("/dev/shm")
+    if not os.access(shared, os.W_OK) or shared.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second filesystem to write to")
+    with tempfile.TemporaryDirectory(dir=shared) as folder:
+        yield Path(folder)
+
+
+class Scene:
+    """
+    A picture and its prompt in `error/`, far from the inbox.
+    """
+
+    def __init__(self, root: Path, far: Path) -> None:
+        for folder in (root, far):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+        self.folders: Folders = Place.under(root, error=far / "error").folders
+        self.config = root / "config.toml"
+        self.config.write_text(f'[folders]\nroot = "."\nerror = "{far}/error"\n')
+        self.taken = root / "taken"
+        self.taken.mkdir()
+        self.shelf = root / "shelf"
+        for name in NAMES:
+            (self.folders.error / "pets").mkdir(exist_ok=True)
+            (self.folders.error / "pets" / name).write_bytes(content_of(name))
+
+    def retry(self, disk: FailingDisk) -> bool:
+        """
+        Try again in a child on that disk; return whether it died.
+        """
+        child = os.fork()
+        if child:
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            assert code in (0, DIED), f"it ended with {code}"
+            return code == DIED
+        try:
+            disk.install()
+            with contextlib.redirect_stdout(io.StringIO()):
+                retry(self.config, [], is_all=True)
+            os._exit(0)
+        except BaseException:  # noqa: BLE001 - the child must never return into pytest
+            traceback.print_exc()
+            os._exit(2)
+
+    def take(self) -> None:
+        """
+        Take what has come into the inbox, as a daemon would.
+        """
+        for path in visible(self.folders.inbox):
+            path.rename(self.taken / f"{len(list(self.taken.iterdir()))}")
+
+    def check(self) -> None:
+        """
+        Assert that each file came back once, and that nothing is left over.
+        """
+        assert visible(self.folders.error) == []
+        found = Counter(path.read_bytes() for path in [*self.taken.iterdir()])
+        assert found == Counter(map(content_of, NAMES))
+        for folder in (self.folders.inbox, self.folders.error):
+            assert [each for each in folder.rglob("*") if each.name.startswith(".")] == []
+
+
+def visible(folder: Path) -> list[Path]:
+    return [
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not any(part.startswith(".") for part in path.parts[-2:])
+    ]
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("power_cut", [False, True], ids=["kill", "power cut"])
+def test_killed_at_every_step(tmp_path: Path, elsewhere: Path, *, power_cut: bool) -> None:
+    """
+    What arrived is taken at once, and still nothing comes twice by the next retry, nor is anything lost.
+    """
+    for step in itertools.count(1):
+        scene = Scene(tmp_path / "near", elsewhere / "far")
+        disk = FailingDisk(die_at=step, power_cut=power_cut, shelf=scene.shelf)
+        has_died = scene.retry(disk)
+        scene.take()
+        assert not scene.retry(FailingDisk())
+        scene.take()
+        scene.check()
+        if not has_died:
+            break
+    assert step > 20, "the sweep covered a whole retry"
+
+
+@pytest.mark.timeout(200)
+def test_killed_again_while_it_is_finished(tmp_path: Path, elsewhere: Path) -> None:
+    """
+    The same where the next retry dies as well, at every third step, another one each time.
+    """
+    for first in itertools.count(1):
+        for second in itertools.count(1 + first % 3, 3):
+            scene = Scene(tmp_path / "near", elsewhere / "far")
+            shutil.move(scene.folders.error / "pets/cat.txt", scene.taken / "cat.txt")
+            has_died = scene.retry(FailingDisk(die_at=first))
+            scene.take()
+            has_died_again = scene.retry(FailingDisk(die_at=second))
+            scene.take()
+            assert not scene.retry(FailingDisk())
+            scene.take()
+            scene.check()
+            if not has_died_again:
+                break
+        if not has_died:
+            break
+    assert first > 8, "the sweep covered a whole retry"
+
+
+@pytest.fixture
+def scene(tmp_path: Path, elsewhere: Path) -> Scene:
+    return Scene(tmp_path / "near", elsewhere / "far")
+
+
+def staged(scene: Scene) -> Path:
+    """
+    Let a retry of the picture die before its copy is named; return the staged picture.
+    """
+    (scene.folders.error / "pets/cat.txt").unlink()
+    for step in itertools.count(1):
+        found = [
+            each for each in scene.folders.error.rglob("*") if each.parent.name.startswith(STAGE)
+        ]
+        if found:
+            return found[0]
+        assert scene.retry(FailingDisk(die_at=step))
+    raise AssertionError("it never came to that")
+
+
+def test_a_name_taken_meanwhile_sends_it_back(scene: Scene) -> None:
+    """
+    Nothing is overwritten: the picture stands in error/ again, under a free name.
+    """
+    staged(scene)
+    (scene.folders.inbox / "pets/cat.png").write_bytes(b"newer")
+    (scene.folders.error / "pets/cat.png").write_bytes(b"another")
+
+    assert finish(scene.folders) == []
+
+    assert (scene.folders.inbox / "pets/cat.png").read_bytes() == b"newer"
+    assert (scene.folders.error / "pets/cat.png").read_bytes() == b"another"
+    assert (scene.folders.error / "pets/cat_2.png").read_bytes() == content_of("cat.png")
+    assert len(visible(scene.folders.error)) == 2
+
+
+def test_another_inbox_and_a_living_process_are_left_alone(scene: Scene) -> None:
+    """
+    Only the inbox it was meant for, and only what nobody is at, is finished.
+    """
+    picture = staged(scene)
+    other = scene.folders.work.parent / "other"
+    other.mkdir()
+
+    assert finish(_with(scene.folders, inbox=other)) == []
+    fd = os.open(picture.parent, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    assert finish(scene.folders) == []
+    assert picture.exists()
+
+    os.close(fd)
+    assert finish(scene.folders) == ["pets/cat.png"]
+
+
+def _with(folders: Folders, inbox: Path) -> Folders:
+    return Folders(
+        inbox=inbox,
+        outbox=folders.outbox,
+        done=folders.done,
+        error=folders.error,
+        work=folders.work,
+    )
+
+
+def test_a_full_disk_leaves_everything_where_it_was(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A copy that fails half-way is cleared away, and the picture stays in error/.
+    """
+    source = scene.folders.error / "pets/cat.png"
+    (scene.folders.inbox / "pets").mkdir()
+
+    def full(_: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "copy", full)
+    with pytest.raises(OSError, match="No space"):
+        put_back(source, scene.folders.inbox / "pets/cat.png", scene.folders.inbox)
+
+    assert source.read_bytes() == content_of("cat.png")
+    assert list((scene.folders.inbox / "pets").iterdir()) == []
+    assert sorted(each.name for each in source.parent.iterdir()) == ["cat.png", "cat.txt"]
+
+
+def _aged(path: Path) -> None:
+    os.utime(path, (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("name", "age", "is_left"),
+    [
+        (".retouchd-drop-0123abcd-1", _aged, False),
+        (".retouchd-drop-0123abcd-1", lambda _: None, True),
+        (".retouchd-drop-mine", _aged, True),
+        (".retouchd-drop-0123abcd-1.png", _aged, True),
+        ("cat.png", _aged, True),
+    ],
+)
+def test_what_a_killed_submit_left_is_cleared_after_a_day(
+    tmp_path: Path, name: str, age: Callable[[Path], None], *, is_left: bool
+) -> None:
+    """
+    Only what bears exactly our own name and is old.
+    """
+    path = tmp_path / name
+    path.write_bytes(b"half")
+    age(path)
+
+    clear_leftovers(tmp_path)
+
+    assert path.exists() == is_left
+
+
+def test_the_next_start_of_the_daemon_finishes_it(scene: Scene) -> None:
+    """
+    Nobody need say `retry` again: what was on its way is in the inbox, and the work goes on.
+    """
+    staged(scene)
+    (scene.folders.inbox / "pets/cat.txt").write_text("make it blue")
+    text = scene.config.read_text()
+    scene.config.write_text(
+        f'{text}[endpoint]\nbase_url = "sandbox"\n[intake]\nsettle_seconds = 0\n'
+    )
+
+    done = subprocess.run(
+        [RETOUCHD, "once", "--config", scene.config], capture_output=True, text=True, check=False
+    )
+
+    assert "1 in error" in done.stdout, done.stdout + done.stderr  # It is no picture.
+    assert (scene.folders.error / "pets/cat.png").read_bytes() == content_of("cat.png")
+
+
+def test_a_name_that_was_on_its_way_is_found(
+    scene: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Asked for again by its name it comes back, though it is in error/ no longer.
+    """
+    staged(scene)
+
+    retry(scene.config, ["pets/cat"], is_all=False)
+
+    assert "error/pets/cat.png → inbox/pets/cat.png" in capsys.readouterr().out
+    assert (scene.folders.inbox / "pets/cat.png").read_bytes() == content_of("cat.png")
