@@ -190,6 +190,24 @@ def test_what_came_after_a_listing_is_not_forgotten(backlog: Backlog) -> None:
     assert backlog.sightings.names(("", "cat")) == ["cat.png"]
 
 
+def test_what_cannot_be_looked_at_is_known_to_those_it_may_belong_to(backlog: Backlog) -> None:
+    """
+    A partner in its own family, a folder file in all below; seen or gone, it is forgotten.
+    """
+    shut = Left("it cannot be looked at", is_told=True, is_shut=True)
+    see(backlog, 1, "a/cat.png", "a/cat.txt")
+    for folder, name in [("a", "cat.mask.png"), ("a", "dog.mask.png"), ("", "_edit.toml")]:
+        backlog.sightings.see(folder, name, shut, 1)
+    backlog.sightings.see("b", "_edit.toml", shut, 1)
+    backlog.sightings.see("a", "cat.toml", Left("a symbolic link", is_told=True), 1)
+    assert backlog.sightings.shut(("a", "cat")) == [("a", "cat.mask.png"), ("", "_edit.toml")]
+
+    backlog.sightings.keep_only("a", {"cat.png", "cat.txt"}, before=2, now=2)
+    see(backlog, 3, "_edit.toml")
+
+    assert backlog.sightings.shut(("a", "cat")) == []
+
+
 @pytest.mark.parametrize("other", ["cat.xmp", "cat.job.json", "cat.heic", "cat.mask.png", "cat.md"])
 @pytest.mark.parametrize("by_scan", [False, True])
 def test_any_file_may_come_and_go_beside_an_image(

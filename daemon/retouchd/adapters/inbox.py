@@ -24,10 +24,13 @@ for and then fit neither outbox nor done, whose own paths and names are longer.
 class Left:
     """
     Something that is left alone, and why; `is_told` if a person should hear of it.
+
+    `is_shut` where the disk does not even say what it is: it may belong to what lies beside it.
     """
 
     reason: str
     is_told: bool
+    is_shut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ def _is_too_deep(folder: str) -> bool:
 
 
 def _shut(error: OSError) -> Left:
-    return Left(f"it cannot be looked at: {error.strerror}", is_told=True)
+    return Left(f"it cannot be looked at: {error.strerror}", is_told=True, is_shut=True)
 
 
 def _left(ignored: Ignored) -> Left:

@@ -22,6 +22,7 @@ from retouchd.errors import Blocked
 from retouchd.logs import logger
 from retouchd.rules.job import Job
 from retouchd.rules.names import parse, partners
+from retouchd.rules.naming import path_below, shown
 from retouchd.rules.phase import Phase
 from retouchd.rules.readiness import Ready
 from retouchd.rules.settling import Patience
@@ -86,6 +87,8 @@ class Claimer:
             self._looker.look(folder, name)
         for source in list(self._sightings.sources(folder)):
             self._looker.look(source.folder, source.name)
+        for place in self._sightings.shut(key):
+            self._looker.look(*place)
         now = self._clock.monotonic()
         candidates = self._backlog.candidates(key, now)
         named = {path for each in candidates for path in each.surroundings.references}
@@ -98,6 +101,9 @@ class Claimer:
                 ready.append(candidate)
             else:
                 self._backlog.put_off(key, candidate.state)
+        if ready and (shut := self._sightings.shut(key)):
+            self._shut_out(key, ready, path_below(*shut[0]))
+            return []
         jobs = [job for candidate in ready if (job := self._claim_one(key, candidate))]
         for name in self._sightings.names(key) if jobs else ():
             self._looker.look(folder, name)
@@ -133,6 +139,15 @@ class Claimer:
             with contextlib.suppress(Blocked):
                 self._gatherer.gather(job)
         return job
+
+    def _shut_out(self, key: Key, ready: list[Candidate], path: str) -> None:
+        """
+        Hold what is ready while a file that may belong to it cannot be looked at.
+        """
+        held = HeldError(f"{shown(path)} cannot be looked at, and may belong to it")
+        for candidate in ready:
+            self._hold(candidate, held)
+        self._backlog.try_later(key, self._clock.monotonic() + self._retry_seconds)
 
     def _take(self, job: Job) -> bool:
         """

@@ -29,11 +29,22 @@ def is_below(folder: str, above: str) -> bool:
     return not above or folder == above or folder.startswith(f"{above}/")
 
 
+def _upward(folder: str) -> Iterator[str]:
+    """
+    Return a folder and those above it, up to the inbox itself.
+    """
+    yield folder
+    while folder:
+        folder = folder.rpartition("/")[0]
+        yield folder
+
+
 @dataclass(slots=True)
 class _Folder:
     sights: dict[str, Sight] = field(default_factory=dict)
     families: dict[str, list[str]] = field(default_factory=dict)
     left: dict[str, Left] = field(default_factory=dict)
+    shut: set[str] = field(default_factory=set)
     folder_files: list[str] = field(default_factory=list)
     contents: dict[str, tuple[Signature, Content]] = field(default_factory=dict)
 
@@ -58,8 +69,10 @@ class Sightings:
         if isinstance(found, Left):
             is_new = place.left.get(name) != found
             place.left[name] = found
+            (place.shut.add if found.is_shut else place.shut.discard)(name)
             return self._drop(place, folder, name, now) or is_new
         place.left.pop(name, None)
+        place.shut.discard(name)
         if found is None:
             return self._drop(place, folder, name, now)
         before = place.sights.get(name)
@@ -98,6 +111,7 @@ class Sightings:
             self._drop(place, folder, name, now)
         for name in [n for n in place.left if n not in names]:
             del place.left[name]
+            place.shut.discard(name)
 
     def note(self, folder: str, name: str, content: Content, now: float) -> None:
         """
@@ -163,19 +177,16 @@ class Sightings:
         """
         Return the folder files of a folder and of those above it, the nearest first.
         """
-        while True:
-            place = self._folders.get(folder)
+        for above in _upward(folder):
+            place = self._folders.get(above)
             for name in sorted(place.folder_files) if place else ():
                 yield Source(
-                    folder=folder,
+                    folder=above,
                     name=name,
                     kind=parse(name).kind,
-                    sight=self.sight(folder, name),
-                    content=self.content(folder, name),
+                    sight=self.sight(above, name),
+                    content=self.content(above, name),
                 )
-            if not folder:
-                return
-            folder = folder.rpartition("/")[0]
 
     def next_reading(self) -> float | None:
         """
@@ -205,6 +216,20 @@ class Sightings:
         Return what is left alone in a folder, by name.
         """
         return self._folders[folder].left
+
+    def shut(self, key: Key) -> list[Place]:
+        """
+        Return the files that would hold for a family, by their names, but cannot be looked at.
+        """
+        found = []
+        for folder in _upward(key[0]):
+            place = self._folders.get(folder)
+            for name in sorted(place.shut) if place else ():
+                named = parse(name)
+                is_own = folder == key[0] and named.family == key[1]
+                if is_own or named.kind in FOLDER_FILES:
+                    found.append((folder, name))
+        return found
 
     def unpaired(self, folder: str) -> list[str]:
         """
