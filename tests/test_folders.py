@@ -1,5 +1,6 @@
 import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -127,3 +128,28 @@ def test_work_on_another_filesystem_is_refused(folders: Folders, tmp_path: Path)
         assert problem.startswith("folders.work: ")
         assert "one filesystem" in problem
         assert [*Path(away).iterdir(), *folders.inbox.iterdir()] == []
+
+
+def test_what_a_killed_start_left_is_cleared_away(folders: Folders) -> None:
+    """
+    The probes of an earlier process, in the inbox and in work; a file that says something is not ours.
+    """
+    for folder in (folders.inbox, folders.work):
+        (folder / ".retouchd-probe-01234567").touch()
+    (folders.inbox / ".retouchd-probe-mine").write_text("mine")
+
+    assert folders.problems() == []
+
+    assert [path.name for path in folders.inbox.iterdir()] == [".retouchd-probe-mine"]
+    assert list(folders.work.iterdir()) == []
+
+
+def test_daemons_that_start_at_once_do_not_refuse_their_inbox(folders: Folders) -> None:
+    """
+    Each clears away what looks like left by a dead one, the probes of the others too.
+    """
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda _: folders.problems(), range(60)))
+
+    assert found == [[]] * 60
+    assert list(folders.inbox.iterdir()) == []

@@ -2,6 +2,7 @@
 The five folders: their places, and the proof at start that they can be what they are for.
 """
 
+import contextlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ from itertools import combinations
 from pathlib import Path
 
 from retouchd.adapters import files
+
+_PROBE = ".retouchd-probe-"
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,10 @@ class Folders:
             for (key, path), (other_key, other) in combinations(self.items(), 2)
             if (problem := _overlap(key, path, other_key, other))
         ]
-        return found or _unmovable(self.inbox, self.work)
+        if found:
+            return found
+        _clear_probes(self.inbox, self.work)
+        return _unmovable(self.inbox, self.work)
 
     def unwritable(self) -> list[str]:
         """
@@ -83,7 +90,7 @@ def _unusable(key: str, path: Path) -> str | None:
 
 
 def _unwritable(key: str, path: Path) -> str | None:
-    probe = path / f".retouchd-probe-{secrets.token_hex(4)}"
+    probe = path / f"{_PROBE}{secrets.token_hex(4)}"
     try:
         probe.write_bytes(b"x")
     except OSError as error:
@@ -112,22 +119,42 @@ def _lineage(path: Path) -> list[tuple[int, int]]:
     return [(found.st_dev, found.st_ino) for found in map(os.stat, (real, *real.parents))]
 
 
+def _clear_probes(*folders: Path) -> None:
+    """
+    Remove the empty files that probes left which were killed half-way; one under way is begun anew.
+    """
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            for probe in folder.glob(f"{_PROBE}*"):
+                if not probe.lstat().st_size:
+                    probe.unlink()
+
+
 def _unmovable(inbox: Path, work: Path) -> list[str]:
     """
     Prove by a real rename that a file of the inbox can be claimed: equal device numbers prove nothing.
     """
-    probe = f".retouchd-probe-{secrets.token_hex(4)}"
-    try:
-        (inbox / probe).touch(exist_ok=False)
+    for tries_left in reversed(range(_TRIES)):
         try:
-            (inbox / probe).rename(work / probe)
-        finally:
-            for place in (inbox, work):
-                (place / probe).unlink(missing_ok=True)
-    except OSError as error:
-        problem = (
-            f"folders.work: files of {inbox} cannot be renamed into {work}: {error.strerror}. "
-            "Both must lie on one filesystem; set folders.work to a place beside the inbox."
-        )
-        return [problem]
+            _move_a_probe(inbox, work)
+        except OSError as error:
+            # Another daemon of this inbox that starts now may have cleared the probe away.
+            if isinstance(error, FileNotFoundError) and tries_left:
+                continue
+            problem = (
+                f"folders.work: files of {inbox} cannot be renamed into {work}: {error.strerror}. "
+                "Both must lie on one filesystem; set folders.work to a place beside the inbox."
+            )
+            return [problem]
+        break
     return []
+
+
+def _move_a_probe(inbox: Path, work: Path) -> None:
+    probe = f"{_PROBE}{secrets.token_hex(4)}"
+    (inbox / probe).touch(exist_ok=False)
+    try:
+        (inbox / probe).rename(work / probe)
+    finally:
+        for place in (inbox, work):
+            (place / probe).unlink(missing_ok=True)
