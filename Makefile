@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: demo test format clean
+.PHONY: demo test sweep format clean
 
 demo: .venv/installed
 	$(BIN)/retouchd demo
@@ -16,6 +16,10 @@ test: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest --numprocesses auto
+
+# Crashes at every point there is; the tests try some of them.
+sweep: .venv/installed-dev
+	$(BIN)/python tests/crash_outside.py
 
 format: .venv/installed-dev
 	$(BIN)/ruff format daemon tests
