@@ -4,6 +4,7 @@
 
 import re
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,23 @@ def test_it_ends_with_1_where_something_went_wrong(station: Station) -> None:
     assert "1 done, 1 in error." in running.out
     assert str(station.folders.error) in running.out
     assert station.tree("error") == ["bad.error.txt", "bad.job.json", "bad.png", "bad.txt"]
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(station: Station) -> None:
+    """
+    Standard error goes to a file on a full disk: what was paid for is published all the same.
+    """
+    station.drop("cat.png")
+    command = [RETOUCHD, "once", "--config", str(station.config)]
+
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run(
+            command, env=station.environment, stdout=subprocess.PIPE, stderr=full, check=False
+        )
+
+    assert station.tree("outbox") == ["cat.png"]
+    assert b"1 done, 0 in error." in ended.stdout
+    assert ended.returncode == 0
 
 
 def test_an_empty_inbox_is_soon_drained(station: Station) -> None:

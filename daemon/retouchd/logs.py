@@ -5,10 +5,11 @@ The only module that knows structlog. Lines carry `timestamp level event` and wh
 a name with control signs or bytes that are not UTF-8 never breaks one.
 """
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -16,6 +17,24 @@ from retouchd.rules.naming import shown
 
 _PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 _LONGEST = 200
+
+
+class _Unfailing:
+    """
+    A stream that takes what it can: a full disk or a closed pipe must not stop what is told of.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 def logger() -> Any:
@@ -40,7 +59,7 @@ def configure(*, style: str = "auto", level: str = "info") -> None:
             *(_console() if is_console else _json()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Unfailing(sys.stderr))),
         cache_logger_on_first_use=False,
     )
 
