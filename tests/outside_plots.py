@@ -100,13 +100,11 @@ FAULTS = {
     "unlink,unlinkat:error=EBUSY": 12,
     "rmdir:error=EBUSY": 6,
     "mkdir:error=ENOSPC": 8,
-    "openat:error=EMFILE": 60,
-    "openat:error=EIO": 60,
-    "read,pread64:error=EIO": 60,
-    "newfstatat:error=EIO": 120,
-    "getdents64:error=EIO": 24,
-    "ftruncate:error=EIO": 2,
-    "flock:error=ENOLCK": 1,
+    "openat:error=EMFILE": 30,
+    "openat:error=EIO": 30,
+    "read,pread64:error=EIO": 30,
+    "newfstatat:error=EIO": 80,
+    "getdents64:error=EIO": 20,
 }
 """What the kernel may say, and to how many of these calls, counted in each thread."""
 
@@ -122,13 +120,15 @@ def fail(scene: Scene) -> Outcome:
         if number % scene.stride:
             continue
         with scene.world(str(number), Plot()) as (world, config):
+            torn = scene.torn_requests()
             _, failed = tracing.run_with_fault(config, scene.log, f"{fault}:when={n}")
             if not failed:
                 outcome.points -= 1
                 continue
             with outcome.trial(f"{fault}:when={n}, {failed}"):
                 check_at_any_time(world.folders, world.originals, is_exact=True)
-                finish(scene, world, config, requests_out(world.folders), [])
+                free = scene.torn_requests() - torn
+                finish(scene, world, config, requests_out(world.folders) + free, [])
     return outcome
 
 

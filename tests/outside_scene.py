@@ -59,6 +59,14 @@ class Scene:
     def log(self) -> Path:
         return self.tmp / "log"
 
+    def torn_requests(self) -> int:
+        """
+        Return how many requests ended before their last byte: nobody makes or charges anything for those.
+        """
+        seen = Path(f"{self.ledger}.seen")
+        lines = seen.read_text("utf-8").splitlines() if seen.exists() else []
+        return sum(not json.loads(line)["pictures"] for line in lines)
+
     @contextlib.contextmanager
     def world(self, name: str, plot: Plot) -> Iterator[tuple[World, Path]]:
         """

@@ -16,17 +16,20 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+from crash_world import vars_of
 from retouchd.cli.main import main
+from retouchd.engine.daemon import Daemon
 
 _CHANGES = (
     "openat,write,pwrite64,pwritev,ftruncate,truncate,fallocate,copy_file_range,sendfile,"
     "fsync,fdatasync,rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,"
     "mkdir,mkdirat,rmdir,chmod,fchmod,fchmodat,utimensat,fsetxattr,setxattr"
 )
-_LONGEST_RUN_SECONDS = 20
-_LONGEST_STEPS_SECONDS = 120
-_LONGEST_FAULT_SECONDS = 2
+_RUN_SECONDS = 20
+_STEPS_SECONDS = 120
+_FAULT_SECONDS = 2
 
 Call = str
 """A system call with its arguments, as strace writes it."""
@@ -81,8 +84,13 @@ def run_in_steps(
     returns False, the daemon is killed and the code is -9.
     """
     steps: list[Call] = []
+
+    def begin(wait: Callable[[], None]) -> None:
+        wait()
+        mutant()
+
     with (
-        _held(config, log, mutant, _LONGEST_STEPS_SECONDS) as (pid, let_go),
+        _held(config, log, _STEPS_SECONDS, begin) as (pid, let_go),
         _tracer(pid, f"{_CHANGES}:signal=STOP") as lines,
     ):
         let_go()
@@ -100,10 +108,11 @@ def run_with_fault(config: Path, log: Path, fault: str, *paths: Path) -> tuple[i
     """
     Run `retouchd once` with a fault that strace injects, into calls about certain paths if any are given.
 
-    Return its exit code and the calls that failed. One that waits for better times is ended by a signal.
+    Calls count from where the daemon has begun its work: before, it would only refuse to start. Return
+    its exit code and the calls that failed. One that waits for better times is ended by a signal.
     """
     with (
-        _held(config, log, lambda: None, _LONGEST_FAULT_SECONDS) as (pid, let_go),
+        _held(config, log, _FAULT_SECONDS, _until_it_works) as (pid, let_go),
         _tracer(pid, fault, *paths) as lines,
     ):
         let_go()
@@ -117,7 +126,7 @@ def _forked(
     before: Callable[[], object],
     after: Callable[[], object] = lambda: None,
     *,
-    seconds: int = _LONGEST_RUN_SECONDS,
+    seconds: int = _RUN_SECONDS,
 ) -> int:
     child = os.fork()
     if child:
@@ -150,21 +159,27 @@ def _list_modules(listing: Path) -> None:
 
 @contextlib.contextmanager
 def _held(
-    config: Path, log: Path, mutant: Callable[[], None], seconds: int
+    config: Path, log: Path, seconds: int, before: Callable[[Callable[[], None]], object]
 ) -> Iterator[tuple[int, Callable[[], None]]]:
     """
-    Yield a daemon that has not begun yet, and what lets it begin; it is gone with the context.
+    Yield a daemon that waits, and what lets it go on; it is gone with the context.
+
+    In its process, what is called `before` all else is handed the wait for that.
     """
     gate, opener = os.pipe()
+    sign, signer = os.pipe()
 
     def wait() -> None:
         os.close(opener)
+        os.close(signer)
         os.read(gate, 1)
         os.close(gate)
-        mutant()
 
-    pid = _forked(config, log, wait, seconds=seconds)
+    pid = _forked(config, log, lambda: before(wait), seconds=seconds)
     os.close(gate)
+    os.close(signer)
+    os.read(sign, 1)
+    os.close(sign)
     try:
         yield pid, lambda: os.close(opener)
     finally:
@@ -172,6 +187,19 @@ def _held(
             if os.waitpid(pid, os.WNOHANG) == (0, 0):
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
+
+
+def _until_it_works(wait: Callable[[], None]) -> None:
+    """
+    Have the daemon wait where its folders are proven and its lock is taken.
+    """
+    work = Daemon._work
+
+    async def held(*arguments: Any, **keywords: Any) -> Any:
+        wait()
+        return await work(*arguments, **keywords)
+
+    vars_of(Daemon, _work=held)
 
 
 @contextlib.contextmanager
