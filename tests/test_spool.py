@@ -273,7 +273,7 @@ def test_an_answer_is_kept_whole_or_not_at_all(place: Place) -> None:
     file.commit()
 
     assert Phase.KEPT is place.standing(job).phase
-    assert place.spool.kept(job.id, 1) == ({"status": 200}, b'{"data"\n: []}')
+    assert place.spool.answer(job.id, 1).read_bytes() == b'{"status": 200}\n{"data"\n: []}'
     assert place.spool.opened(job.id, 1) == opened
 
 

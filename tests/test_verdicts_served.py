@@ -20,9 +20,12 @@ from retouchd.engine.clock import SystemClock
 from retouchd.engine.gate import Gate
 from retouchd.engine.judging import Judge
 from retouchd.engine.preparing import Prepared
+from retouchd.engine.spending import Spending
 from retouchd.rules.job import Attempt, Verdict
 from retouchd.rules.pacing import Cause, Report
 from retouchd.rules.phase import Phase
+from retouchd.rules.price_overrides import prices_for
+from retouchd.rules.spending import Allowance
 from retouchd.sandbox.app import build_app
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.sandbox.server import serve
@@ -74,7 +77,14 @@ class Bench:
         """
         self.app.state.script.set([_served(answer)])
         gate, clock, spool = Listening(), SystemClock(), self.place.spool
-        attempts = Attempts(spool=spool, client=self.client, gate=gate, clock=clock)
+        attempts = Attempts(
+            spool=spool,
+            client=self.client,
+            gate=gate,
+            clock=clock,
+            prices=prices_for,
+            spending=Spending(allowance=Allowance(), clock=clock),
+        )
         judge = Judge(
             spool=spool, client=self.client, attempts=attempts, clock=clock, max_megapixels=1
         )
@@ -91,7 +101,7 @@ class Bench:
             attempt=closed.attempts[-1],
             report=gate.told[-1],
             hold=gate.hold,
-            seconds_closed=gate.seconds_closed(),
+            seconds_closed=gate.wait_for_turn(1)[0],
         )
 
 
@@ -184,7 +194,7 @@ def test_the_gate_is_told_what_it_needs(met: dict[str, Met], name: str) -> None:
     assert report.retry_after == (answer.retry_after or 0)
     assert (answer.common or "") in (report.common_fault or "")
     assert met[name].hold is (Cause.ACCOUNT if answer.verdict is ACCOUNT else None)
-    assert (met[name].seconds_closed > 0) is (answer.slows and bool(answer.retry_after))
+    assert (met[name].seconds_closed > 0) is answer.slows
     if answer.verdict is ACCOUNT:
         assert answer.told in report.reason
 

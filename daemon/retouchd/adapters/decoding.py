@@ -6,7 +6,6 @@ decode, and may run in several threads at once: no setting of a decoder is touch
 """
 
 import errno
-import io
 import os
 import stat
 import struct
@@ -15,6 +14,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pillow_heif
 from PIL import (
@@ -112,23 +112,33 @@ def content(path: Path, name: str) -> bytes:
 
     Raises ImageFault for what is no file or far too large, OSError for what cannot be read.
     """
+    with reading(path, name) as file:
+        return file.read(os.fstat(file.fileno()).st_size)
+
+
+@contextmanager
+def reading(path: Path, name: str) -> Iterator[BinaryIO]:
+    """
+    Open a file that is not too large to be read.
+
+    Raises ImageFault for what is no file or far too large, OSError for what cannot be read.
+    """
     try:
         with opened(path) as descriptor, open(descriptor, "rb", closefd=False) as file:
             size = os.fstat(descriptor).st_size
-            data = file.read(size) if size <= MOST_BYTES else b""
+            if size > MOST_BYTES:
+                raise ImageFault(
+                    JobCode.IMAGE_TOO_LARGE,
+                    f"{name} has {-(-size // MB)} MB; at most {MOST_BYTES // MB} MB are read.",
+                    f"Scale {name} down, or compress it more.",
+                )
+            yield file
     except _NotAFileError as error:
         raise ImageFault(
             JobCode.IMAGE_UNSUPPORTED,
             f"{name} is a link or something else that is not a file.",
             f"Put the picture itself in the place of {name}.",
         ) from error
-    if size > MOST_BYTES:
-        raise ImageFault(
-            JobCode.IMAGE_TOO_LARGE,
-            f"{name} has {-(-size // MB)} MB; at most {MOST_BYTES // MB} MB are read.",
-            f"Scale {name} down, or compress it more.",
-        )
-    return data
 
 
 def kind_of(data: bytes, name: str) -> str:
@@ -151,7 +161,7 @@ def kind_of(data: bytes, name: str) -> str:
 
 @contextmanager
 def decoded(
-    data: bytes, kind: str, name: str, max_megapixels: float
+    source: BinaryIO, kind: str, name: str, max_megapixels: float
 ) -> Iterator[ImageFile.ImageFile]:
     """
     Decode a picture, its header first: no pixel of one that is too large.
@@ -160,7 +170,7 @@ def decoded(
     Raises ImageFault.
     """
     try:
-        image = _DECODERS[kind](io.BytesIO(data))
+        image = _DECODERS[kind](source)
     except Image.DecompressionBombError as error:
         raise too_large(name, "more pixels than are safe") from error
     except FAULTS as error:

@@ -9,16 +9,18 @@ import asyncio
 import contextlib
 import re
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from retouchd import __version__
 from retouchd.adapters.addresses import FetchFailed, FetchRefused, target_of
 from retouchd.adapters.compression import decoded
 from retouchd.adapters.fetch import Fetcher
+from retouchd.adapters.masking import Secrets, Veil
 from retouchd.adapters.transport import (
     Answer,
     Head,
@@ -50,7 +52,6 @@ ANSWER_LIMIT = 512 << 20
 _MODELS_LIMIT = 8 << 20
 _FETCH_SECONDS = 120.0
 _MODELS_SECONDS = 20.0
-_SHORTEST_SECRET = 8
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
@@ -83,6 +84,7 @@ class EditsClient:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._headers = _headers_of(endpoint)
+        self.secrets = Secrets(_secrets_of(endpoint))
         self._opened: Transport | None = None
 
     async def __aenter__(self) -> Self:
@@ -105,7 +107,8 @@ class EditsClient:
         key: str,
     ) -> AsyncIterator[Answer]:
         """
-        Ask for an edit and yield the answer when its head is there.
+        Ask for an edit and yield the answer when its head is there, our secrets masked wherever it
+        quotes them.
 
         `key` is the same for every attempt at one job. Raises NotSent (Unreadable, if a file of ours was
         the reason) or NoAnswer, also while the answer's chunks are read.
@@ -132,8 +135,11 @@ class EditsClient:
             limit=ANSWER_LIMIT,
             body=stream(envelope, uploads, sizes),
         )
-        async with self._transport.exchange(outgoing) as answer:
-            yield answer
+        async with (
+            self._transport.exchange(outgoing) as answer,
+            contextlib.aclosing(_veiled(answer, self.secrets.veil())) as body,
+        ):
+            yield Answer(head=self._hidden(answer.head), body=body)
 
     async def models(self) -> tuple[Head, bytes]:
         """
@@ -148,7 +154,8 @@ class EditsClient:
         )
         async with self._transport.exchange(outgoing) as answer:
             body = b"".join([chunk async for chunk in answer.chunks()])
-        return answer.head, decoded(body, answer.head, _MODELS_LIMIT)
+        plain = decoded(body, answer.head, _MODELS_LIMIT)
+        return self._hidden(answer.head), b"".join(self.secrets.hidden_in([plain]))
 
     def fetch(self, url: str) -> AbstractAsyncContextManager[Answer]:
         """
@@ -166,16 +173,9 @@ class EditsClient:
         )
         return fetcher.fetch(url)
 
-    def without_key(self, said: str) -> str:
-        """
-        Return what the endpoint said without the key: relays quote the key they refuse.
-
-        A shorter one than eight characters is no secret but a word that has to stand where one is asked for.
-        """
-        key = self._endpoint.api_key or ""
-        if len(key) < _SHORTEST_SECRET:
-            return said
-        return said.replace(key, "…").replace(key.replace("/", "\\/"), "…")
+    def _hidden(self, head: Head) -> Head:
+        headers = {name: self.secrets.hidden(value) for name, value in head.headers.items()}
+        return Head(status=head.status, headers=headers)
 
     @property
     def _transport(self) -> Transport:
@@ -189,6 +189,21 @@ class EditsClient:
         """
         root, mark, query = self._endpoint.base_url.partition("?")
         return f"{root.rstrip('/')}{path}{mark}{query}"
+
+
+async def _veiled(answer: Answer, veil: Veil) -> AsyncGenerator[bytes, None]:
+    async for chunk in answer.chunks():
+        yield veil.over(chunk)
+    yield veil.rest
+
+
+def _secrets_of(endpoint: Endpoint) -> Iterator[str]:
+    """
+    Return what an answer may quote and nobody may read; some relays take it within the address.
+    """
+    yield endpoint.api_key or ""
+    yield from endpoint.headers.values()
+    yield urlsplit(endpoint.base_url).password or ""
 
 
 def _headers_of(endpoint: Endpoint) -> dict[str, str]:

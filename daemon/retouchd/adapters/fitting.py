@@ -79,7 +79,7 @@ def fitted_mask(path: Path, *, name: str, fit: Fit, max_megapixels: float) -> by
     marked one, and no other is.
     """
     data = content(path, name)
-    with decoded(data, kind_of(data, name), name, max_megapixels) as image:
+    with decoded(io.BytesIO(data), kind_of(data, name), name, max_megapixels) as image:
         alpha = alpha_of(image)
     for turn in fit.turns:
         alpha = alpha.transpose(_TURNS[turn])
@@ -100,7 +100,7 @@ def _opened(path: Path, name: str, fit: Fit, max_megapixels: float) -> tuple[Ima
     Return the pixels of a picture in sRGB and the mode asked for, and the metadata worth keeping.
     """
     data = content(path, name)
-    with decoded(data, kind_of(data, name), name, max_megapixels) as image:
+    with decoded(io.BytesIO(data), kind_of(data, name), name, max_megapixels) as image:
         try:
             alpha = alpha_of(image) if fit.mode == "RGBA" else None
             pixels = in_srgb(_narrow(image, depth_of(image, data)), image)

@@ -2,6 +2,7 @@
 Pictures on disk: looked at before they are sent, and checked when they arrive.
 """
 
+import io
 import os
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from retouchd.adapters.decoding import (
     decoded,
     kind_of,
     opened,
+    reading,
     unreadable,
 )
 from retouchd.errors import JobCode
@@ -43,7 +45,7 @@ def look(path: Path, *, name: str, max_megapixels: float) -> Picture:
     kind = kind_of(data, name)
     if not is_whole(data):
         raise unreadable(name, "is not complete: its end is missing")
-    with decoded(data, kind, name, max_megapixels) as image:
+    with decoded(io.BytesIO(data), kind, name, max_megapixels) as image:
         _check_single(image, kind, name)
         return Picture(
             format="mpo" if _has_more_behind(image) else kind,
@@ -84,13 +86,15 @@ def check_output(path: Path, *, max_megapixels: float) -> str:
     name = "The picture received"
     hint = "Ask the endpoint's operator about its answers if this happens again."
     try:
-        data = content(path, name)
-        kind = sniff(data)
-        if kind not in _EXTENSIONS:
-            found = called(kind) if kind else "of no known kind"
-            raise unreadable(name, f"is {found}, not PNG, JPEG, WebP or GIF")
-        with decoded(data, kind, name, max_megapixels):
-            return _EXTENSIONS[kind]
+        # Not loaded first, as what a person drops is: nobody else writes here, and it may be large.
+        with reading(path, name) as file:
+            kind = sniff(file.read(SNIFF_BYTES))
+            if kind not in _EXTENSIONS:
+                found = called(kind) if kind else "of no known kind"
+                raise unreadable(name, f"is {found}, not PNG, JPEG, WebP or GIF")
+            file.seek(0)
+            with decoded(file, kind, name, max_megapixels):
+                return _EXTENSIONS[kind]
     except ImageFault as fault:
         raise ImageFault(JobCode.BAD_RESPONSE, fault.problem.message, hint) from fault
 

@@ -165,7 +165,7 @@ class Spool:
         """
         Return the file for an answer, its head line written; committed, it is never asked for again.
         """
-        file = DurableFile(self.folder(job_id) / f"attempt-{number}.response")
+        file = DurableFile(self.answer(job_id, number))
         file.write(json.dumps(head).encode() + b"\n")
         return file
 
@@ -173,16 +173,20 @@ class Spool:
         """
         Return the body of an answer as far as it was written, for one who starts over.
         """
-        path = files.temporary_of(self.folder(job_id) / f"attempt-{number}.response")
+        path = files.temporary_of(self.answer(job_id, number))
         return path.read_bytes().partition(b"\n")[2]
 
-    def kept(self, job_id: str, number: int) -> tuple[dict[str, Any], bytes]:
+    def answer(self, job_id: str, number: int) -> Path:
         """
-        Return the head and the body of a kept answer.
+        Return where a kept answer stands.
         """
-        raw = (self.folder(job_id) / f"attempt-{number}.response").read_bytes()
-        head, _, body = raw.partition(b"\n")
-        return json.loads(head), body
+        return self.folder(job_id) / f"attempt-{number}.response"
+
+    def drop_half_kept(self, job_id: str, number: int) -> None:
+        """
+        Drop what there is of an answer that broke off: it may be large, and nobody reads it.
+        """
+        files.remove(files.temporary_of(self.answer(job_id, number)))
 
     def close_attempt(self, job_id: str, attempt: Attempt) -> None:
         """

@@ -4,25 +4,21 @@ What a kept answer came to: pictures decoded and sealed, or a verdict without an
 
 import asyncio
 import binascii
+import contextlib
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 
-from retouchd.adapters import images
+from retouchd.adapters import answers, images
+from retouchd.adapters.answers import KeptAnswer
 from retouchd.adapters.decoding import ImageFault
-from retouchd.adapters.edits import (
-    EditsClient,
-    FetchFailed,
-    FetchRefused,
-    Head,
-    decoded,
-)
+from retouchd.adapters.edits import EditsClient, FetchFailed, FetchRefused
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
 from retouchd.engine.attempts import Attempts
 from retouchd.engine.clock import Clock
 from retouchd.rules.answer import Reply, read_answer
-from retouchd.rules.errorbody import LOOKED_AT, request_id_of, safe_text
+from retouchd.rules.errorbody import request_id_of, safe_text
 from retouchd.rules.job import Verdict
 from retouchd.rules.phase import OUTPUTS
 from retouchd.rules.pictures import Inline, Link
@@ -30,8 +26,6 @@ from retouchd.rules.verdict import Judgement, judge_answer, judge_bad_success
 
 MAX_BODY_BYTES = 1 << 29
 _URL_LIVES = dt.timedelta(minutes=60)
-_SLICE = 1 << 20
-_URL_ALPHABET = str.maketrans("-_", "+/")
 
 
 class FetchLater(Exception):
@@ -65,17 +59,19 @@ class Judge:
         Close the kept attempt; on success `outputs/` stands whole before. Raises FetchLater.
         """
         number = standing.number
-        head, raw = await asyncio.to_thread(self._spool.kept, standing.id, number)
-        answered_at = dt.datetime.fromisoformat(head["answered_at"])
-        body = await asyncio.to_thread(_unpacked, head, raw)
-        headers = {name: self._client.without_key(each) for name, each in head["headers"].items()}
-        if 200 <= head["status"] < 300:
-            reply = await asyncio.to_thread(read_answer, body)
-            judgement = await self._judge_success(standing, headers, body, reply, answered_at)
-        else:
-            reply = Reply()
-            said = self._without_key(body)
-            judgement = judge_answer(head["status"], headers, said, answered_at)
+        with contextlib.ExitStack() as stack:
+            answer = await asyncio.to_thread(
+                lambda: stack.enter_context(self._answer(standing.id, number))
+            )
+            head = answer.head
+            answered_at = dt.datetime.fromisoformat(head["answered_at"])
+            if 200 <= head["status"] < 300:
+                reply = await asyncio.to_thread(read_answer, answer.skeleton.body)
+                judgement = await self._judge_success(standing, answer, reply, answered_at)
+            else:
+                reply = Reply()
+                body = answer.skeleton.body
+                judgement = judge_answer(head["status"], head["headers"], body, answered_at)
         await self._attempts.close(
             standing,
             number,
@@ -86,29 +82,28 @@ class Judge:
             usage=reply.usage,
         )
 
-    async def _judge_success(
-        self,
-        standing: Standing,
-        headers: Mapping[str, str],
-        body: bytes,
-        reply: Reply,
-        answered_at: dt.datetime,
-    ) -> Judgement:
-        faults = await self._decode(standing, reply, answered_at)
-        if len(faults) < len(reply.pictures):
-            request_id = request_id_of(headers)
-            message = safe_text("; ".join(faults))
-            return Judgement(verdict=Verdict.DONE, code="", message=message, request_id=request_id)
-        fault = "something that cannot be opened" if faults else str(reply.fault)
-        text = self._client.without_key("; ".join(faults) or reply.text or "")
-        return judge_bad_success(fault, text, headers, self._without_key(body), answered_at)
+    def _answer(self, job_id: str, number: int) -> AbstractContextManager[KeptAnswer]:
+        path = self._spool.answer(job_id, number)
+        return answers.opened(path, limit=MAX_BODY_BYTES, hidden=self._client.secrets)
 
-    def _without_key(self, body: bytes) -> bytes:
-        start = body[:LOOKED_AT].decode(errors="surrogateescape")
-        return self._client.without_key(start).encode(errors="surrogateescape") + body[LOOKED_AT:]
+    async def _judge_success(
+        self, standing: Standing, answer: KeptAnswer, reply: Reply, answered_at: dt.datetime
+    ) -> Judgement:
+        headers, body = answer.head["headers"], answer.skeleton.body
+        faults = await self._decode(standing, answer, reply, answered_at)
+        if len(faults) < len(reply.pictures):
+            return Judgement(
+                verdict=Verdict.DONE,
+                code="",
+                message=safe_text("; ".join(faults)),
+                request_id=request_id_of(headers),
+            )
+        fault = "something that cannot be opened" if faults else str(reply.fault)
+        text = "; ".join(faults) or reply.text
+        return judge_bad_success(fault, text, headers, body, answered_at)
 
     async def _decode(
-        self, standing: Standing, reply: Reply, answered_at: dt.datetime
+        self, standing: Standing, answer: KeptAnswer, reply: Reply, answered_at: dt.datetime
     ) -> list[str]:
         """
         Seal every picture that can be decoded; return what is wrong with the others.
@@ -119,7 +114,7 @@ class Judge:
         faults = []
         for number, picture in enumerate(reply.pictures, 1):
             try:
-                blocks = await self._blocks(picture, answered_at)
+                blocks = await self._blocks(answer, picture, answered_at)
                 await asyncio.to_thread(self._store, standing.id, number, blocks)
             except (FetchRefused, ImageFault, binascii.Error) as fault:
                 faults.append(f"picture {number}: {fault}")
@@ -127,12 +122,14 @@ class Judge:
             await asyncio.to_thread(self._spool.seal_outputs, standing.id)
         return faults
 
-    async def _blocks(self, picture: Inline | Link, answered_at: dt.datetime) -> Iterable[bytes]:
+    async def _blocks(
+        self, answer: KeptAnswer, picture: Inline | Link, answered_at: dt.datetime
+    ) -> Iterable[bytes]:
         if isinstance(picture, Inline):
-            return _unbase64(picture.data)
+            return answer.picture(picture.data)
         try:
-            async with self._client.fetch(picture.url) as answer:
-                return [chunk async for chunk in answer.chunks()]
+            async with self._client.fetch(picture.url) as fetched:
+                return [chunk async for chunk in fetched.chunks()]
         except FetchFailed as failure:
             if self._clock.now() - answered_at > _URL_LIVES:
                 raise FetchRefused(str(failure)) from failure
@@ -147,21 +144,3 @@ class Judge:
             self._spool.drop_output(path)
             raise
         self._spool.name_output(path, extension)
-
-
-def _unpacked(head: Mapping[str, Any], raw: bytes) -> bytes:
-    return decoded(raw, Head(status=head["status"], headers=head["headers"]), MAX_BODY_BYTES)
-
-
-def _unbase64(text: str) -> Iterator[bytes]:
-    """
-    Decode in slices: decoding holds the interpreter, and a long hold would stall everything else.
-
-    Relays send the alphabet of urls too, and leave the padding out.
-    """
-    if not text.isascii():
-        raise binascii.Error("it is no base64")
-    text = text.rstrip("=").translate(_URL_ALPHABET)
-    text += "=" * (-len(text) % 4)
-    for start in range(0, len(text), _SLICE):
-        yield binascii.a2b_base64(text[start : start + _SLICE], strict_mode=True)

@@ -3,10 +3,12 @@ An answer is paid for: it is kept whole on disk before anybody looks at it, howe
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
+from retouchd.adapters.edits import NoAnswer
 from retouchd.adapters.files import DurableFile
 from retouchd.adapters.spool import Spool
 from retouchd.logs import logger
@@ -23,7 +25,8 @@ async def keep(
     """
     Write an answer as it comes; it is durable under its name on return.
 
-    Where the disk fails (full, most often) the bytes stay in memory until it takes them.
+    Where the disk fails (full, most often) the bytes stay in memory until it takes them. Of an answer
+    that breaks off nothing stays: an endpoint that never ends could fill the disk attempt by attempt.
     """
     sink = _Sink(spool, job_id, number, head)
     try:
@@ -34,6 +37,10 @@ async def keep(
         while not await asyncio.to_thread(sink.commit):
             log.error("answer.held", job=job_id, bytes=len(sink.rest), reason=str(sink.failure))
             await asyncio.sleep(_RETRY_SECONDS)
+    except NoAnswer:
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(spool.drop_half_kept, job_id, number)
+        raise
     finally:
         sink.close()
 

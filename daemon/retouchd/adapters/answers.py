@@ -1,0 +1,126 @@
+"""
+A kept answer, read without being loaded: its head, its skeleton, each picture as it is asked for.
+"""
+
+import binascii
+import contextlib
+import errno
+import json
+import secrets
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from retouchd.adapters.compression import is_compressed, plain
+from retouchd.adapters.masking import Secrets
+from retouchd.adapters.transport import Head
+from retouchd.rules.skeleton import Skeleton, Stretch, skeleton_of
+
+_BLOCK = 1 << 20
+_URL_ALPHABET = bytes.maketrans(b"-_", b"+/")
+_SPACE = b" \t\r\n"
+
+
+class KeptAnswer:
+    """
+    An answer on disk: `head` is its head line, `skeleton` its body without the bulk.
+    """
+
+    def __init__(self, head: dict[str, Any], body: BinaryIO) -> None:
+        self.head = head
+        self._body = body
+        self._start = body.tell()
+        self.skeleton: Skeleton = skeleton_of(_blocks(body), f"retouchd-{secrets.token_hex(8)}-")
+
+    def picture(self, text: str) -> Iterator[bytes]:
+        """
+        Return the bytes that a text of the skeleton stands for in base64, in pieces.
+
+        Relays send the alphabet of URLs too, escape it, and leave the padding out. Raises binascii.Error.
+        """
+        rest = b""
+        for piece in self._pieces(text):
+            rest += piece.translate(_URL_ALPHABET, _SPACE)
+            ready = len(rest.rstrip(b"=")) & ~3
+            if b"=" in rest[:ready]:
+                raise binascii.Error("Excess data after padding")
+            yield binascii.a2b_base64(rest[:ready], strict_mode=True)
+            rest = rest[ready:]
+        rest = rest.rstrip(b"=")
+        yield binascii.a2b_base64(rest + b"=" * (-len(rest) % 4), strict_mode=True)
+
+    def _pieces(self, text: str) -> Iterator[bytes]:
+        for part in self.skeleton.parts(text):
+            if isinstance(part, Stretch):
+                yield from self._unescaped(part)
+            else:
+                yield part
+
+    def _unescaped(self, stretch: Stretch) -> Iterator[bytes]:
+        """
+        Return what a stretch says in JSON; it begins and ends between two characters.
+        """
+        self._body.seek(self._start + stretch.start)
+        left, rest = stretch.end - stretch.start, b""
+        while left:
+            block = self._body.read(min(left, _BLOCK))
+            if not block:
+                raise OSError(errno.EIO, "a kept answer has become shorter")
+            left -= len(block)
+            block = rest + block
+            cut = len(block) if not left else _last_escape(block)
+            rest = block[cut:]
+            yield _said(block[:cut])
+
+
+@contextlib.contextmanager
+def opened(path: Path, *, limit: int, hidden: Secrets) -> Iterator[KeptAnswer]:
+    """
+    Open a kept answer: a head line of JSON, then the body as received.
+
+    One that came compressed is unpacked into a file without a name beside it, up to `limit` bytes.
+    Raises OSError.
+    """
+    with path.open("rb") as file, contextlib.ExitStack() as stack:
+        head = json.loads(file.readline())
+        start = file.tell()
+        described = Head(status=head["status"], headers=head.get("headers", {}))
+        body: BinaryIO = file
+        if is_compressed(described):
+            body = stack.enter_context(tempfile.TemporaryFile(dir=path.parent))
+            whole = plain(lambda: _blocks(file, start), described, limit)
+            body.writelines(hidden.hidden_in(whole))
+            start = 0
+        body.seek(start)
+        yield KeptAnswer(head, body)
+
+
+def _blocks(file: BinaryIO, start: int | None = None) -> Iterable[bytes]:
+    if start is not None:
+        file.seek(start)
+    return iter(lambda: file.read(_BLOCK), b"")
+
+
+def _last_escape(block: bytes) -> int:
+    """
+    Return where the last escape of a block begins if it may go on in the next one.
+    """
+    found = block.rfind(b"\\", len(block) - 5)
+    if found < 0:
+        return len(block)
+    # Of several backslashes in a row only every other one begins an escape.
+    first = found
+    while first and block[first - 1 : first] == b"\\":
+        first -= 1
+    return first
+
+
+def _said(text: bytes) -> bytes:
+    if b"\\" not in text:
+        return text
+    try:
+        said: str = json.loads(b'"%s"' % text)
+        return said.encode("ascii")
+    except ValueError as error:
+        raise binascii.Error("Only base64 data is allowed") from error

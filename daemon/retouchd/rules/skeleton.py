@@ -1,0 +1,121 @@
+"""
+An answer without its bulk: what remains of a body once its long stretches of base64 are cut out.
+
+An answer may have half a gigabyte, nearly all of it pictures. Cut out, they are neither held in memory nor
+taken apart with the rest; a mark stands in the place of each stretch, and says where it is to be found.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+BLOCK = 8192
+"""Bytes looked at as one. No URL that is followed is as long, so that none is ever cut."""
+
+MOST_BYTES = 4 << 20
+MOST_PARTS = 100_000
+"""What a skeleton may have at most; three bytes of JSON can become seventy of memory."""
+
+_BULK = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-\\"
+_ESCAPED_ONE_IN = 16
+"""Some relays escape `/` or `+`: one character in 64. Where more is escaped it is somebody's text."""
+_LONGEST_ESCAPE = len(r"\u002B")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """
+    Where a stretch of bulk stands in the body: its first byte, and the one behind its last.
+    """
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skeleton:
+    """
+    The body with marks in it, and what was cut out.
+    """
+
+    body: bytes
+    mark: str
+    stretches: tuple[Stretch, ...] = field(repr=False)
+
+    def parts(self, text: str) -> Iterator[bytes | Stretch]:
+        """
+        Return what a text of the skeleton was before the cuts, in order.
+        """
+        verbatim, *rest = re.split(f"{re.escape(self.mark)}([0-9]{{8}})", text)
+        yield verbatim.encode()
+        for number, following in zip(rest[::2], rest[1::2], strict=True):
+            yield self.stretches[int(number)]
+            yield following.encode()
+
+
+def skeleton_of(blocks: Iterable[bytes], mark: str) -> Skeleton:
+    """
+    Return the skeleton of a body; `mark` is a word of letters and digits that nobody can foresee.
+
+    Where even the skeleton is too large, it ends: no honest answer is so intricate.
+    """
+    cutter = _Cutter(mark)
+    rest, is_clean = b"", True
+    for block in blocks:
+        rest += block
+        start = 0
+        while len(rest) - start >= BLOCK and not cutter.is_full:
+            end = start + BLOCK
+            cut = _clean_cut(rest, end)
+            cutter.add(rest[start : cut or end], is_clean=is_clean and cut is not None)
+            start, is_clean = cut or end, cut is not None
+        rest = rest[start:]
+        if cutter.is_full:
+            break
+    else:
+        cutter.add(rest, is_clean=False)
+    return Skeleton(body=bytes(cutter.body), mark=mark, stretches=tuple(cutter.stretches))
+
+
+class _Cutter:
+    """
+    Takes a body block by block.
+    """
+
+    def __init__(self, mark: str) -> None:
+        self.body = bytearray()
+        self.stretches: list[Stretch] = []
+        self._mark = mark
+        self._parts = 0
+        self._position = 0
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.body) >= MOST_BYTES or self._parts >= MOST_PARTS
+
+    def add(self, block: bytes, *, is_clean: bool) -> None:
+        start, self._position = self._position, self._position + len(block)
+        if not is_clean or not _is_bulk(block):
+            self._parts += sum(block.count(sign) for sign in (b",", b"[", b"{", b":", b"\n"))
+            self.body += block
+        elif self.stretches and self.stretches[-1].end == start:
+            self.stretches[-1] = Stretch(start=self.stretches[-1].start, end=self._position)
+        else:
+            self.body += f"{self._mark}{len(self.stretches):08d}".encode()
+            self.stretches.append(Stretch(start=start, end=self._position))
+
+
+def _is_bulk(block: bytes) -> bool:
+    is_text = block.count(b"\\") * _ESCAPED_ONE_IN > len(block)
+    return not is_text and not block.translate(None, _BULK)
+
+
+def _clean_cut(body: bytes, end: int) -> int | None:
+    """
+    Return the last place up to `end` where no escape is cut in two, None if there is none near.
+    """
+    reach = _LONGEST_ESCAPE - 1
+    for cut in range(end, end - 10 * reach, -1):
+        if b"\\" not in body[cut - reach : cut]:
+            return cut
+    return None
