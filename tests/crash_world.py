@@ -18,6 +18,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from canary import CANARY, assert_unsaid
 from checker import check_at_any_time, check_at_the_end, digest, requests_out
 from crashing import DIED, FailingDisk
 from retouchd import logs
@@ -151,6 +152,7 @@ def _crash_at(step: int, plot: Plot, world: World) -> bool:
     for _ in range(2):  # The second restart must change nothing.
         assert _run(world, FailingDisk(), plot.mutant) == 0, f"step {step}: no restart finished"
         check_at_the_end(world.folders, world.originals, world.requests(), asked_again)
+    assert_unsaid(world.folders.work.parent)
     return True
 
 
@@ -196,7 +198,7 @@ def _settings(world: World) -> Settings:
         folders=world.folders,
         endpoint=Endpoint(
             base_url=world.url,
-            api_key=None,
+            api_key=CANARY,
             timeout_seconds=20,
             connect_timeout_seconds=5,
             concurrency=1,

@@ -27,6 +27,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
+from canary import CANARY, assert_unsaid
 from retouchd.adapters import watch
 from retouchd.adapters.edits import Endpoint
 from retouchd.adapters.folders import Folders
@@ -457,7 +458,7 @@ async def open_world(root: Path, *, has_events: bool = False) -> AsyncIterator[W
         folders=folders,
         endpoint=Endpoint(
             base_url="http://127.0.0.1:0/v1",
-            api_key="sk-made-up",
+            api_key=CANARY,
             timeout_seconds=600,
             connect_timeout_seconds=10,
         ),
@@ -486,6 +487,7 @@ async def open_world(root: Path, *, has_events: bool = False) -> AsyncIterator[W
         await world.come_up()
         yield world
         await world.go_down()
+    assert_unsaid(root, *map(repr, lines))
 
 
 def put(world: World, name: str, content: str | bytes) -> Path:

@@ -20,6 +20,7 @@ from typing import Any
 
 from PIL import Image
 
+from canary import CANARY, assert_unsaid
 from checker import digest
 from retouchd.adapters.folders import Folders
 
@@ -82,11 +83,17 @@ class Running:
         lines = [json.loads(line) for line in whole if line.startswith("{")]
         return [line for line in lines if not names or line["event"] in names]
 
-    def until(self, condition: Callable[[], object], *, may_end: bool = False) -> None:
+    def until(
+        self,
+        condition: Callable[[], object],
+        *,
+        may_end: bool = False,
+        within: float = DEADLINE_SECONDS,
+    ) -> None:
         """
         Wait until a condition holds. Fails where the deadline passes, or the command ends before.
         """
-        deadline = time.monotonic() + DEADLINE_SECONDS
+        deadline = time.monotonic() + within
         while not condition():
             has_ended = self.process.poll() is not None
             if has_ended and not may_end and not condition():
@@ -194,7 +201,7 @@ class Station:
         """
         values: dict[str, dict[str, Any]] = {
             "folders": {"root": "."},
-            "endpoint": {"base_url": "sandbox"},
+            "endpoint": {"base_url": "sandbox", "api_key": CANARY},
             "intake": {"settle_seconds": 0.1},
         }
         for section, keys in sections.items():
@@ -308,10 +315,11 @@ class Station:
 
     def close(self) -> None:
         """
-        End everything that still runs.
+        End everything that still runs, and look whether the key was said anywhere but in the configuration.
         """
         for running in self._running:
             running.kill()
+        assert_unsaid(self._tmp, but=[self.config])
 
 
 @contextlib.contextmanager

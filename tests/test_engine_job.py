@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from canary import CANARY
 from engine_world import World, moment, open_world, photo
 from retouchd.engine.daemon import Ending
 from retouchd.engine.outcome import End
@@ -61,7 +62,7 @@ async def test_the_request_says_what_was_dropped_and_nothing_else(world: World) 
     assert (sent.field, sent.content_type) == ("image", "image/jpeg")
     assert hashlib.sha256(original).hexdigest() == sent.sha256
     assert "cat" not in sent.filename
-    assert seen.headers["authorization"] == "Bearer sk-made-up"
+    assert seen.headers["authorization"] == f"Bearer {CANARY}"
     assert seen.headers["accept"] == "application/json"
     assert "content-length" in seen.headers
 
@@ -335,7 +336,7 @@ async def test_the_record_is_complete(world: World) -> None:
     assert record["usage"]["total_tokens"] > 0
     assert "cost_usd" in record
     raw = (world.folders.done / "shoes" / "red.job.json").read_text()
-    assert "sk-made-up" not in raw
+    assert CANARY not in raw
     assert len(raw) < 3000
 
 

@@ -17,7 +17,7 @@ from retouchd.adapters.masking import Secrets
 from retouchd.adapters.transport import Head
 from retouchd.rules.skeleton import Skeleton, Stretch, skeleton_of
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 _URL_ALPHABET = bytes.maketrans(b"-_", b"+/")
 _SPACE = b" \t\r\n"
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 from retouchd.adapters.transport import Head
 
-_PIECE = 1 << 20
+_PIECE = 1 << 18
 
 
 def plain(blocks: Callable[[], Iterable[bytes]], head: Head, limit: int) -> Iterator[bytes]:
     """
-    Return a body without its compression, as the head names it, in pieces of at most 1 MiB.
+    Return a body without its compression, as the head names it, in pieces of at most 256 KiB.
 
     `blocks` begins the body anew each time. What is damaged, unknown, or would grow beyond `limit` bytes
     comes as it is: whoever reads it will find that it is not JSON. Slow for large bodies: do it in a thread.

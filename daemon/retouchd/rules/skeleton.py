@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 BLOCK = 8192
 """Bytes looked at as one. No URL that is followed is as long, so that none is ever cut."""
 
-MOST_BYTES = 4 << 20
+MOST_BYTES = 2 << 20
 MOST_PARTS = 100_000
 """What a skeleton may have at most; three bytes of JSON can become seventy of memory."""
 
