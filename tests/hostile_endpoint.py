@@ -422,6 +422,14 @@ ACTS["quotes_200"] = _quoting(
 )
 ACTS["quotes_500"] = _quoting("500 Oops", "<html><title>KEY</title>KEY</html>", "Server: KEY")
 ACTS["quotes_split"] = _quoting("200 OK", "Bearer KEY" * 100_000)
+
+
+@act
+async def quotes_packed(visit: Visit) -> None:
+    body = gzip.compress(f"your key {_key_in(visit.head)} is noted".encode())
+    await visit.send(answer(body, "Content-Encoding: gzip"))
+
+
 ACTS["quotes_401"] = _quoting("401 No", '{"error":{"message":"Incorrect API key provided: KEY"}}')
 ACTS["quotes_302"] = _quoting("302 Found", "", "Location: http://127.0.0.1:1/?key=KEY")
 

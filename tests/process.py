@@ -186,6 +186,7 @@ class Station:
         self.root = tmp / "station"
         self.home = tmp / "home"
         self.config = self.root / "config.toml"
+        self.holding_the_key = [self.config]
         self.folders = Folders(**{name: self.root / name for name in _FOLDERS})
         self.environment = _bare_environment(self.home)
         self._tmp = tmp
@@ -315,11 +316,11 @@ class Station:
 
     def close(self) -> None:
         """
-        End everything that still runs, and look whether the key was said anywhere but in the configuration.
+        End everything that still runs, and look for the key wherever it does not belong.
         """
         for running in self._running:
             running.kill()
-        assert_unsaid(self._tmp, but=[self.config])
+        assert_unsaid(self._tmp, but=self.holding_the_key)
 
 
 @contextlib.contextmanager

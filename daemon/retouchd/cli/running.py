@@ -4,6 +4,7 @@
 
 import asyncio
 import contextlib
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -34,6 +35,7 @@ def run(path: Path | None) -> None:
     """
     config, settings = settings_from(path)
     logs.configure(style=config.logging.format, level=config.logging.level)
+    _leave_no_core()
     asyncio.run(_run(settings))
 
 
@@ -45,7 +47,16 @@ def once(path: Path | None) -> int:
     is_watched = sys.stderr.isatty()
     level = "error" if is_watched and config.logging.level == "info" else config.logging.level
     logs.configure(style=config.logging.format, level=level)
+    _leave_no_core()
     return asyncio.run(_once(settings, is_watched=is_watched))
+
+
+def _leave_no_core() -> None:
+    """
+    Let a crash leave no core file: it would hold the key and somebody's photos, for whoever finds it.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
 async def _run(settings: Settings) -> None:
