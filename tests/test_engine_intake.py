@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from engine_world import DAY, HOUR, Refusing, World, moment, open_world, photo
-from retouchd.adapters import files, inbox
+from retouchd.adapters import below, files, inbox
 from retouchd.engine import intake
 from retouchd.engine.daemon import Ending
 from retouchd.sandbox.faults import Fault, FaultKind
@@ -622,7 +622,7 @@ async def test_one_event_costs_one_look_in_an_inbox_of_thousands(
         (ringing.folders.inbox / f"lone{number:04}.png").write_bytes(b"some bytes")
     ringing.drop("first.png")
     system = CountedSystem()
-    monkeypatch.setattr(inbox, "os", system)
+    monkeypatch.setattr(below, "os", system)
 
     async with ringing.running() as daemon:
         await ringing.until(lambda: ringing.tree("done") and not ringing.jobs())
@@ -633,7 +633,7 @@ async def test_one_event_costs_one_look_in_an_inbox_of_thousands(
         await ringing.until(lambda: len(ringing.tree("outbox")) == 2)
 
     assert system.calls["scandir"] == 0
-    assert system.calls["lstat"] <= 60
+    assert system.calls["stat"] <= 60
 
 
 async def test_it_can_say_who_waits_at_any_moment(world: World) -> None:
@@ -683,7 +683,7 @@ async def test_a_prompt_that_may_not_be_read_keeps_nobody_waiting(
     """
     world.drop("cat.png")
     world.drop("dog.png")
-    monkeypatch.setattr(inbox, "os", Refusing("cat.txt"))
+    monkeypatch.setattr(below, "os", Refusing("cat.txt"))
     daemon = world.daemon()
 
     await world.once(daemon)
@@ -762,7 +762,7 @@ async def test_a_fault_nobody_foresaw_costs_one_turn(
         await ringing.until(lambda: ringing.events("watch.mode"))
         await quiet(ringing)
         monkeypatch.setattr(intake, "_AFTER_CRASH_SECONDS", 0.1)
-        monkeypatch.setattr(inbox, "os", Failing())
+        monkeypatch.setattr(below, "os", Failing())
         ringing.drop("cat.png")
         await ringing.until(lambda: ringing.tree("outbox"))
 
@@ -776,8 +776,8 @@ async def test_a_fault_nobody_foresaw_in_a_claim_loses_no_bundle(
     A bundle that was ready when the error came is ready again a little later.
     """
     world.drop("cat.png")
-    # Scans look through scandir: the first lstat is the claim's own.
-    monkeypatch.setattr(inbox, "os", Failing())
+    # Scans look through scandir: the first stat is the claim's own.
+    monkeypatch.setattr(below, "os", Failing())
 
     async with world.running():
         await world.until(lambda: world.tree("outbox") == ["cat.png"], within=HOUR)
@@ -796,11 +796,11 @@ class Failing:
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
 
-    def lstat(self, path: Any) -> os.stat_result:
+    def stat(self, path: Any, **more: Any) -> os.stat_result:
         if not self._is_spent:
             self._is_spent = True
             raise RuntimeError("out of nowhere")
-        return os.lstat(path)
+        return os.stat(path, **more)
 
 
 async def test_a_claim_that_fails_half_way_is_taken_back(

@@ -3,6 +3,7 @@ References at their worst moments: not read yet, shared, unreadable, empty, used
 """
 
 import asyncio
+import contextlib
 import errno
 import io
 import os
@@ -16,7 +17,7 @@ import pytest_asyncio
 from PIL import Image
 
 from engine_world import Refusing, World, open_world, photo, put
-from retouchd.adapters import below, inbox, spool
+from retouchd.adapters import below, spool
 from retouchd.adapters.bell import Ring
 from retouchd.rules.limits import limits_for
 from retouchd.sandbox.faults import Fault, FaultKind
@@ -116,7 +117,7 @@ async def test_a_sidecar_that_cannot_be_read_holds_its_images(
     put(world, "_prompt.txt", "make it grey")
     put(world, name, "n = 2\n")
     world.drop("cat.png", None)
-    monkeypatch.setattr(inbox, "os", Refusing(name))
+    monkeypatch.setattr(below, "os", Refusing(name))
     await world.once()
     assert world.prompts() == []
 
@@ -275,7 +276,8 @@ class Vanishing(Refusing):
 
     def open(self, path: Any, *rest: Any, **more: Any) -> int:
         if os.fspath(path).endswith(self._name):
-            Path(path).unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path, dir_fd=more.get("dir_fd"))
         return os.open(path, *rest, **more)
 
 
@@ -289,7 +291,7 @@ async def test_a_sidecar_that_vanishes_before_it_is_read_is_forgotten(
     put(world, "_prompt.txt", "make it grey")
     put(world, "cat.toml", "n = 2\n")
     world.drop("cat.png", None)
-    monkeypatch.setattr(inbox, "os", Vanishing("cat.toml"))
+    monkeypatch.setattr(below, "os", Vanishing("cat.toml"))
 
     async with world.running():
         await world.until(lambda: world.tree("outbox") == ["cat.png"], within=600)

@@ -1,4 +1,5 @@
 import os
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -116,6 +117,23 @@ def test_what_is_no_file_is_left_alone(
         inbox.read("", "cat.png", 10)
 
 
+def test_a_folder_that_became_a_link_is_not_entered(inbox: Inbox, root: Path) -> None:
+    """
+    What lies behind it is not in the inbox, however well its folder was known before.
+    """
+    outside = root.parent / "outside"
+    put(outside, "cat.png", "cat.txt", "below/dog.png")
+    put(root, "pets/cat.png")
+    shutil.rmtree(root / "pets")
+    (root / "pets").symlink_to(outside)
+
+    assert inbox.look("pets", "cat.png") is None
+    assert list(inbox.walk("pets")) == []
+    assert list(inbox.walk("pets/below")) == []
+    with pytest.raises(NotADirectoryError):
+        inbox.read("pets", "cat.txt", 10)
+
+
 def test_hard_links_are_taken(inbox: Inbox, root: Path) -> None:
     """
     SFTP servers rename by linking.
@@ -203,10 +221,10 @@ def shut(root: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     put(root, "a/cat.png", "shut/cat.png", "z/cat.png")
     scandir = os.scandir
 
-    def refuse(path: Path) -> object:
-        if Path(path).name == "shut":
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
+    def refuse(fd: int) -> object:
+        if os.readlink(f"/proc/self/fd/{fd}").endswith("/shut"):
+            raise PermissionError(13, "Permission denied", "shut")
+        return scandir(fd)
 
     monkeypatch.setattr(os, "scandir", refuse)
     return "shut"

@@ -2,6 +2,8 @@
 References: where they lie, how they are reached, and how long they are no jobs of their own.
 """
 
+import ctypes
+import errno
 import os
 from pathlib import Path
 
@@ -83,6 +85,23 @@ def test_a_file_is_found_below(tmp_path: Path) -> None:
         assert file.read() == b"cat"
 
 
+class OldKernel:
+    """
+    Stands for the system library where the newer system call is not known.
+    """
+
+    def syscall(self, *_: object) -> int:
+        ctypes.set_errno(errno.ENOSYS)
+        return -1
+
+
+@pytest.fixture(params=["openat2", "part by part"])
+def _each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param != "openat2":
+        monkeypatch.setattr(below, "_libc", OldKernel())
+
+
+@pytest.mark.usefixtures("_each_way")
 @pytest.mark.parametrize("kind", ["link", "behind", "pipe", "folder", "missing", "under a file"])
 def test_nothing_else_is_followed_or_waited_for(tmp_path: Path, kind: str) -> None:
     """

@@ -1,10 +1,11 @@
 """
 Files anywhere below a folder, reached without following a link: what a name in somebody's file leads to.
 
-Every folder on the way is opened by itself (O_NOFOLLOW), so nothing can be swapped for a link meanwhile.
+No folder on the way is taken by its name twice, so nothing can be swapped for a link meanwhile.
 """
 
 import contextlib
+import ctypes
 import errno
 import os
 import stat
@@ -14,8 +15,15 @@ from pathlib import Path
 
 from retouchd.rules.settling import Signature
 
+_libc = ctypes.CDLL(None, use_errno=True)
+
 _LINK = "is a link or lies behind one; put the picture itself there"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_RESOLVE_NO_SYMLINKS = 0x04
+_OPENAT2 = 437
+"""Of the system call, the same number on every machine since Linux 5.6."""
+_UNABLE = (errno.ENOSYS, errno.EPERM, errno.ENAMETOOLONG)
+"""An old kernel, a service manager's filter that does not know it, a path longer than one call takes."""
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -24,8 +32,7 @@ def look(root: Path, path: str) -> Signature | str:
     Return the signature of a regular file, or half a sentence on why it cannot be used.
     """
     try:
-        with _parent(root, path) as (folder, name):
-            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        found = stat_of(root, path)
     except (FileNotFoundError, NotADirectoryError):
         return _LINK if _is_behind_link(root, path) else "is not there"
     except OSError as error:
@@ -35,6 +42,14 @@ def look(root: Path, path: str) -> Signature | str:
     if not stat.S_ISREG(found.st_mode):
         return "is not a file"
     return signature_of(found)
+
+
+def stat_of(root: Path, path: str) -> os.stat_result:
+    """
+    Return what lies there, itself; raises OSError, NotADirectoryError for a link on the way.
+    """
+    with _parent(root, path) as (above, name):
+        return os.stat(name, dir_fd=above, follow_symlinks=False)
 
 
 def signature_of(found: os.stat_result) -> Signature:
@@ -51,8 +66,8 @@ def opened(root: Path, path: str) -> Iterator[BufferedReader]:
     """
     Open a regular file for reading; raises OSError for anything else, and for a link on the way.
     """
-    with _parent(root, path) as (folder, name):
-        fd = os.open(name, _FILE, dir_fd=folder)
+    with _parent(root, path) as (above, name):
+        fd = os.open(name, _FILE, dir_fd=above)
     with os.fdopen(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", path)
@@ -60,20 +75,58 @@ def opened(root: Path, path: str) -> Iterator[BufferedReader]:
 
 
 @contextlib.contextmanager
-def _parent(root: Path, path: str) -> Iterator[tuple[int, str]]:
+def folder(root: Path, path: str) -> Iterator[int]:
     """
-    Open the folder of a file, part by part; give its descriptor and the file's own name.
+    Open a folder and give its descriptor; `""` is the root itself.
+
+    Raises NotADirectoryError for a link on the way.
     """
-    *parts, name = path.split("/")
     fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        for part in parts:
-            below = os.open(part, _FOLDER, dir_fd=fd)
+        if path:
+            found = _beneath(fd, path)
             os.close(fd)
-            fd = below
-        yield fd, name
+            fd = found
+        yield fd
     finally:
         os.close(fd)
+
+
+def _beneath(root: int, path: str) -> int:
+    """
+    Open a folder without following any link: at once where the kernel can (openat2, since 5.6).
+    """
+    how = (ctypes.c_uint64 * 3)(_FOLDER, 0, _RESOLVE_NO_SYMLINKS)
+    size = ctypes.c_size_t(ctypes.sizeof(how))
+    fd: int = _libc.syscall(_OPENAT2, root, os.fsencode(path), ctypes.byref(how), size)
+    if fd >= 0:
+        return fd
+    code = ctypes.get_errno()
+    if code in _UNABLE:
+        return _part_by_part(root, path)
+    if code == errno.ELOOP:
+        raise NotADirectoryError(errno.ENOTDIR, "a link lies on the way", path)
+    raise OSError(code, os.strerror(code), path)
+
+
+def _part_by_part(root: int, path: str) -> int:
+    fd = os.dup(root)
+    try:
+        for part in path.split("/"):
+            further = os.open(part, _FOLDER, dir_fd=fd)
+            os.close(fd)
+            fd = further
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+@contextlib.contextmanager
+def _parent(root: Path, path: str) -> Iterator[tuple[int, str]]:
+    above, _, name = path.rpartition("/")
+    with folder(root, above) as fd:
+        yield fd, name
 
 
 def _is_behind_link(root: Path, path: str) -> bool:

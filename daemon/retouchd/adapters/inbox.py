@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from retouchd.adapters import below
 from retouchd.adapters.below import signature_of
 from retouchd.rules.ignore import Ignored, IgnoreTable, Kind
+from retouchd.rules.naming import path_below
 from retouchd.rules.settling import Signature
 
 DEEPEST = 3072
@@ -64,7 +66,7 @@ class Inbox:
         if ignored := self._ignored.file(name):
             return _left(ignored)
         try:
-            found = os.lstat(self.root / folder / name)
+            found = below.stat_of(self.root, path_below(folder, name))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -102,13 +104,14 @@ class Inbox:
             if _is_too_deep(place):
                 yield Listing(place, fault="this folder lies too deep: move it further up")
                 continue
-            listing, below = Listing(place), []
+            listing, further = Listing(place), []
             try:
-                with os.scandir(self.root / place) as entries:
+                # The folder as it is now: somebody may have put a link in its place since it was named.
+                with below.folder(self.root, place) as fd, os.scandir(fd) as entries:
                     for entry in entries:
                         if entry.is_dir(follow_symlinks=False):
                             if self._enters(entry.name):
-                                below.append(f"{place}/{entry.name}" if place else entry.name)
+                                further.append(path_below(place, entry.name))
                         else:
                             self._list(listing, entry)
             except (FileNotFoundError, NotADirectoryError):
@@ -117,17 +120,13 @@ class Inbox:
                 yield Listing(place, fault=f"this folder cannot be read: {error.strerror}")
                 continue
             yield listing
-            stack += sorted(below, reverse=True)
+            stack += sorted(further, reverse=True)
 
     def read(self, folder: str, name: str, limit: int) -> bytes:
         """
         Return at most `limit + 1` bytes of a regular file; raises OSError, also for a link or a pipe.
         """
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        fd = os.open(self.root / folder / name, flags)
-        with os.fdopen(fd, "rb") as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise FileNotFoundError(name)
+        with below.opened(self.root, path_below(folder, name)) as file:
             return file.read(limit + 1)
 
     def _enters(self, *parts: str) -> bool:
