@@ -3,6 +3,7 @@ Files on their way out: read in threads, in pieces, and exactly as long as annou
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,14 @@ class Unreadable(NotSent):
 class Upload:
     """
     A file to be sent and its `image/*` type; opened anew for each request.
+
+    `mtime_ns` is when it was last written as far as those know who judged it: whoever had it open before
+    it was claimed can still write to it.
     """
 
     path: Path
     content_type: str
+    mtime_ns: int | None = None
 
 
 async def measure(uploads: Sequence[Upload]) -> list[int]:
@@ -42,7 +47,7 @@ async def stream(
     """
     Yield a whole request body in pieces of some 256 KiB, with no read on the event loop.
 
-    Raises Unreadable before the last piece if a file is not as long as it was: a body without its end is
+    Raises Unreadable before the last piece if a file is not what it was: a body without its end is
     none to any server.
     """
     pieces = _pieces(envelope, uploads, sizes)
@@ -56,7 +61,7 @@ def _pieces(envelope: Envelope, uploads: Sequence[Upload], sizes: Sequence[int])
     held = b""
     for head, upload, size in zip(envelope.heads, uploads, sizes, strict=True):
         held += head
-        for piece in _file(upload.path, size):
+        for piece in _file(upload, size):
             held += piece
             if len(held) >= _PIECE:
                 yield held
@@ -64,14 +69,16 @@ def _pieces(envelope: Envelope, uploads: Sequence[Upload], sizes: Sequence[int])
     yield held + envelope.tail
 
 
-def _file(path: Path, size: int) -> Iterator[bytes]:
+def _file(upload: Upload, size: int) -> Iterator[bytes]:
+    path = upload.path
     try:
         with path.open("rb", buffering=0) as file:
             left = size
             while left and (piece := file.read(min(left, _PIECE))):
                 left -= len(piece)
                 yield piece
-            if left or file.read(1):
+            is_changed = upload.mtime_ns not in (None, os.fstat(file.fileno()).st_mtime_ns)
+            if left or is_changed or file.read(1):
                 raise Unreadable(f"{path.name} changed while it was being sent")
     except OSError as error:
         raise _unreadable(path, error) from error

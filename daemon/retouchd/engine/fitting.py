@@ -204,7 +204,10 @@ def _nothing(_: Picture) -> None:
 
 
 def _as(path: Path, picture: Picture) -> Fitted:
-    return Fitted(upload=Upload(path=path, content_type=f"image/{picture.format}"), picture=picture)
+    upload = Upload(
+        path=path, content_type=f"image/{picture.format}", mtime_ns=path.stat().st_mtime_ns
+    )
+    return Fitted(upload=upload, picture=picture)
 
 
 def _tell(source: Source, fit: Fit, before: Picture, after: Picture) -> None:

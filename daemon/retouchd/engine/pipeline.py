@@ -30,6 +30,7 @@ from retouchd.rules.phase import Phase
 from retouchd.rules.pricing import pictures_asked
 from retouchd.rules.record import history_line
 from retouchd.rules.retrying import Ask, Budget, Fail, Later, Return, Weather, doubts_in, next_move
+from retouchd.rules.verdict import Failure
 
 log = logger()
 
@@ -223,6 +224,8 @@ class Pipeline:
             standing = await asyncio.to_thread(self._spool.load, job.id)
             if standing.phase is Phase.KEPT:
                 await self._judge_kept(standing)
+            elif standing.attempts[-1].code == Failure.UNREADABLE.value:
+                del self._prepared[job.id]  # What the file is by now, nobody has judged.
         return None
 
     async def _prepare(self, standing: Standing) -> None:
