@@ -61,7 +61,7 @@ class SkippedTime:
     events matter, and time passes as it does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, threads: int = 8) -> None:
         loop: Any = asyncio.get_running_loop()
         self.is_skipping = True
         self._loop = loop
@@ -70,7 +70,7 @@ class SkippedTime:
         self._on_still: list[asyncio.Future[None]] = []
         self._on_jump: list[asyncio.Future[None]] = []
         self._rested_at = time.monotonic()
-        self._executor = ThreadPoolExecutor(8)
+        self._executor = ThreadPoolExecutor(threads)
         self._select = loop._selector.select
         loop.set_default_executor(self._executor)
         loop.run_in_executor = self._run_in_executor
@@ -443,12 +443,14 @@ class Refusing:
 
 
 @contextlib.asynccontextmanager
-async def open_world(root: Path, *, has_events: bool = False) -> AsyncIterator[World]:
+async def open_world(
+    root: Path, *, has_events: bool = False, threads: int = 8
+) -> AsyncIterator[World]:
     """
     A world below `root` whose endpoint is up: nothing settles slowly, nothing goes wrong by itself.
 
     Without events everything comes from scans. With them time is not skipped, as the kernel's events come
-    from outside of the loop.
+    from outside of the loop. With one thread whatever happens on the disk happens in one order.
     """
     folders = Folders(
         **{name: root / name for name in ("inbox", "outbox", "done", "error", "work")}
@@ -468,7 +470,7 @@ async def open_world(root: Path, *, has_events: bool = False) -> AsyncIterator[W
         patience=Patience(settle_seconds=0),
         observer=Choice.INOTIFY,
     )
-    skipped = SkippedTime()
+    skipped = SkippedTime(threads=threads)
     skipped.is_skipping = not has_events
     with capture_logs() as lines, pytest.MonkeyPatch.context() as patch:
         # All of it is plain HTTP: no daemon need load the machine's authorities.
