@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: demo test sweep format clean
+.PHONY: demo test soak sweep format clean
 
 demo: .venv/installed
 	$(BIN)/retouchd demo
@@ -17,8 +17,16 @@ test: .venv/installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/pytest --numprocesses auto
 
-# Crashes at every point there is; the tests try some of them.
+# For those who change the daemon: the same as in `make test`, for as long as you like.
+
+MINUTES ?= 10
+EXAMPLES ?= 2000
+
+soak: .venv/installed-dev
+	$(BIN)/python tests/soak.py --minutes $(MINUTES)
+
 sweep: .venv/installed-dev
+	HYPOTHESIS_PROFILE=sweep EXAMPLES=$(EXAMPLES) $(BIN)/pytest --timeout 0 tests/test_state_machine.py
 	$(BIN)/python tests/crash_outside.py
 
 format: .venv/installed-dev

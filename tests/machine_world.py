@@ -10,9 +10,8 @@ import binascii
 import contextlib
 import io
 import json
-import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,8 @@ from retouchd.sandbox.faults import Fault
 
 WORKS = ("work", "work-b")
 UNPAID = {429, 503}
+LONG_ENOUGH_SECONDS = 61.0
+"""By then what was dropped has been seen by a scan."""
 
 
 @dataclass
@@ -103,14 +104,15 @@ class MachineWorld:
             run.task.cancel()
             await self.rest()
 
-    async def kill_in(self, work: str, changes: int) -> None:
+    async def kill_in(self, work: str, changes: int, drop: Act) -> None:
         """
-        Have a daemon, started if need be, die at one of its next changes of the disk.
+        Have a daemon die at one of its next changes of the disk, while it works at what is dropped.
         """
-        if work not in self.runs:
-            self._begin(work)
-        self.runs[work].life.die_in(changes)
-        await self.rest()
+        self.act(drop)
+        await self.start(work)
+        if run := self.runs.get(work):
+            run.life.die_in(changes)
+            await self.live(LONG_ENOUGH_SECONDS)
 
     async def look_again(self, work: str) -> None:
         """
@@ -142,16 +144,19 @@ class MachineWorld:
             self._seen.records_moved.update(self._outputs_of(before[path]))
         self._seen.reasons_moved |= self._unexplained() - unexplained
 
-    async def act_between(self, work: str, changes: int, act: Act) -> None:
+    async def act_between(self, work: str, changes: int, drop: Act, act: Act) -> None:
         """
-        Have the person do something while a daemon stands before one of its next changes of the disk.
+        Have the person drop something, then do something while a daemon stands before one of its next
+        changes of the disk.
         """
+        await self.start(work)
+        self.act(drop)
         run = self.runs.get(work)
         if run is None:
             self.act(act)
             return
         run.life.stand_in(changes)
-        passing = asyncio.create_task(self.live(61))
+        passing = asyncio.create_task(self.live(LONG_ENOUGH_SECONDS))
         standing = asyncio.create_task(run.life.stands.wait())
         await asyncio.wait({passing, standing}, return_when=asyncio.FIRST_COMPLETED)
         self.act(act)
@@ -237,7 +242,9 @@ class MachineWorld:
 
     def _check_pictures(self) -> None:
         outbox, ours = self.world.folders.outbox, Counter[Path]()
-        for record in {r["id"]: r for r in (*self._planned(), *dict(self._records()).values())}.values():
+        for record in {
+            r["id"]: r for r in (*self._planned(), *dict(self._records()).values())
+        }.values():
             is_out = record.get("is_out", True)
             for path in self._outputs_of(record):
                 if (record["id"], path) in self._seen.outputs_moved:
@@ -259,7 +266,7 @@ class MachineWorld:
             assert made[job] == number, f"{job} was asked for again after its picture had come"
         for job in self._with_picture():
             self._seen.arrived.setdefault(job, made[job])
-        doubtful, charged, arrived = Counter[str](), Counter[str](), Counter[str]()
+        doubtful, charged = Counter[str](), Counter[str]()
         for seen in self.world.requests:
             job = seen.headers["idempotency-key"]
             is_unpaid = seen.status in UNPAID or 400 <= (seen.status or 0) < 500

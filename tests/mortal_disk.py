@@ -23,9 +23,9 @@ from retouchd.adapters import files
 _CHANGES = ("rename", "link", "unlink", "mkdir", "rmdir")
 
 
-class Died(BaseException):  # noqa: N818 - nobody may take it for a fault that can be handled
+class Died(BaseException):
     """
-    The run is dead: what it tries to change now is changed by nobody.
+    The run is dead: what it tries to change now is changed by nobody. No fault that could be handled.
     """
 
 

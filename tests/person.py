@@ -172,37 +172,28 @@ class Person:
 
     def _part(self, image: Path, part: Part) -> tuple[Path, bytes]:
         number = self._next()
-        match part:
-            case Part.IMAGE:
-                return image, photo(seed=number)
-            case Part.HALF_IMAGE:
-                return image, photo(seed=number)[:-20]
-            case Part.PROMPT:
-                return image.with_suffix(".txt"), f"blue, number {number}".encode()
-            case Part.BLANK_PROMPT:
-                return image.with_suffix(".txt"), b" " * number
-            case Part.MASK:
-                return image.with_suffix(".mask.png"), _mask(number)
-            case Part.SIDECAR:
-                return image.with_suffix(".toml"), f'quality = "low" # {number}'.encode()
-            case Part.REFERRING:
-                above = "../" * (len(image.relative_to(self._places[Folder.INBOX]).parts) - 1)
-                text = f'images = ["{above}{REFERENCE}"] # {number}'
-                return image.with_suffix(".toml"), text.encode()
-            case Part.BROKEN:
-                return image.with_suffix(".toml"), f'quallity = "low" # {number}'.encode()
+        sidecar = image.with_suffix(".toml")
+        above = "../" * (len(image.relative_to(self._places[Folder.INBOX]).parts) - 1)
+        return {
+            Part.IMAGE: (image, photo(seed=number)),
+            Part.HALF_IMAGE: (image, photo(seed=number)[:-20]),
+            Part.PROMPT: (image.with_suffix(".txt"), f"blue, number {number}".encode()),
+            Part.BLANK_PROMPT: (image.with_suffix(".txt"), b" " * number),
+            Part.MASK: (image.with_suffix(".mask.png"), _mask(number)),
+            Part.SIDECAR: (sidecar, f'quality = "low" # {number}'.encode()),
+            Part.REFERRING: (sidecar, f'images = ["{above}{REFERENCE}"] # {number}'.encode()),
+            Part.BROKEN: (sidecar, f'quallity = "low" # {number}'.encode()),
+        }[part]
 
     def _setting(self, folder: Path, setting: Setting) -> tuple[Path, bytes]:
         number = self._next()
-        match setting:
-            case Setting.PROMPT:
-                return folder / "_prompt.txt", f"sepia, number {number}".encode()
-            case Setting.EDIT:
-                return folder / "_edit.toml", f'quality = "low" # {number}'.encode()
-            case Setting.REFERRING:
-                return folder / "_edit.toml", f'images = ["{REFERENCE}"] # {number}'.encode()
-            case Setting.BROKEN:
-                return folder / "_edit.toml", f"quality = # {number}".encode()
+        prompt, edit = folder / "_prompt.txt", folder / "_edit.toml"
+        return {
+            Setting.PROMPT: (prompt, f"sepia, number {number}".encode()),
+            Setting.EDIT: (edit, f'quality = "low" # {number}'.encode()),
+            Setting.REFERRING: (edit, f'images = ["{REFERENCE}"] # {number}'.encode()),
+            Setting.BROKEN: (edit, f"quality = # {number}".encode()),
+        }[setting]
 
     def _next(self) -> int:
         self._number += 1

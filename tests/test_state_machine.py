@@ -5,6 +5,7 @@ outages, faults of the account, a person who drags files about, and two daemons 
 
 import asyncio
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Coroutine
@@ -12,10 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from machine_world import WORKS, MachineWorld, open_machine_world
+from machine_world import LONG_ENOUGH_SECONDS, WORKS, MachineWorld, open_machine_world
 from person import Act, Clash, Drag, Drop, Folder, Part, Refer, Set, Setting, Unset
 from retouchd.sandbox.faults import Fault, FaultKind
 
@@ -24,10 +27,14 @@ SUB_FOLDERS = st.sampled_from(["", "shoes"])
 WORK = st.sampled_from(WORKS)
 CHANGES = st.integers(1, 60)
 
+RIGHT = (Part.IMAGE, Part.PROMPT, Part.MASK, Part.SIDECAR, Part.REFERRING)
+WRONG = (Part.HALF_IMAGE, Part.BLANK_PROMPT, Part.BROKEN)
 DROPS = st.builds(Drop, NAMES) | st.builds(
     Drop,
     NAMES,
-    st.lists(st.sampled_from(Part), min_size=1, max_size=4, unique=True).map(tuple),
+    st.lists(st.sampled_from([*RIGHT, *RIGHT, *WRONG]), min_size=1, max_size=4, unique=True).map(
+        tuple
+    ),
     st.booleans(),
 )
 ACTS: st.SearchStrategy[Act] = st.one_of(
@@ -49,31 +56,25 @@ ACTS: st.SearchStrategy[Act] = st.one_of(
     st.just(Refer()),
 )
 
-_OFTEN = [
-    Fault(kind=FaultKind.STATUS, status=503),
-    Fault(kind=FaultKind.RATE),
-    Fault(kind=FaultKind.DROP),
-    Fault(kind=FaultKind.DROP_READ),
-    Fault(kind=FaultKind.DROP_ANSWER),
-    Fault(kind=FaultKind.TRUNCATE),
-    Fault(kind=FaultKind.STATUS, status=502, charged=True),
-    Fault(kind=FaultKind.LATENCY, seconds=30),
-    Fault(kind=FaultKind.STALL),
-    Fault(kind=FaultKind.KEY),
-    Fault(kind=FaultKind.QUOTA),
-    Fault(kind=FaultKind.POLICY),
-    Fault(kind=FaultKind.HTML),
-    Fault(kind=FaultKind.EMPTY),
-    Fault(kind=FaultKind.GARBAGE),
-    Fault(kind=FaultKind.CHAT_DATA),
-    Fault(kind=FaultKind.DATA_PREFIX),
-]
-WEATHER = (
-    st.just(())
-    | st.none()
-    | st.sampled_from(_OFTEN).map(lambda fault: (fault,))
-    | st.sampled_from(_OFTEN).map(lambda fault: (replace(fault, times=1),))
-)
+FAULTS = {
+    "busy": Fault(kind=FaultKind.STATUS, status=503),
+    "too many": Fault(kind=FaultKind.RATE),
+    "reset": Fault(kind=FaultKind.DROP),
+    "swallowed": Fault(kind=FaultKind.DROP_READ),
+    "answer reset": Fault(kind=FaultKind.DROP_ANSWER),
+    "answer cut": Fault(kind=FaultKind.TRUNCATE),
+    "paid and lost": Fault(kind=FaultKind.STATUS, status=502, charged=True),
+    "late": Fault(kind=FaultKind.LATENCY, seconds=30),
+    "never": Fault(kind=FaultKind.STALL),
+    "bad key": Fault(kind=FaultKind.KEY),
+    "no quota": Fault(kind=FaultKind.QUOTA),
+    "refused": Fault(kind=FaultKind.POLICY),
+    "web page": Fault(kind=FaultKind.HTML),
+    "no picture": Fault(kind=FaultKind.EMPTY),
+    "garbage": Fault(kind=FaultKind.GARBAGE),
+    "chat": Fault(kind=FaultKind.CHAT_DATA),
+    "data: prefix": Fault(kind=FaultKind.DATA_PREFIX),
+}
 
 
 class HotFolder(RuleBasedStateMachine):
@@ -93,39 +94,55 @@ class HotFolder(RuleBasedStateMachine):
     def _run(self, steps: Coroutine[Any, Any, Any]) -> Any:
         return self._runner.run(steps)
 
-    @rule(act=ACTS)
-    def somebody_acts(self, act: Act) -> None:
-        self._world.act(act)
+    @rule(acts=st.lists(ACTS, min_size=1, max_size=3))
+    def somebody_acts(self, acts: list[Act]) -> None:
+        for act in acts:
+            self._world.act(act)
 
     @rule(drop=DROPS)
-    def somebody_drops(self, drop: Drop) -> None:
+    def somebody_drops_and_waits(self, drop: Drop) -> None:
         self._world.act(drop)
+        self._run(self._world.live(LONG_ENOUGH_SECONDS))
 
-    @rule(work=WORK, changes=CHANGES, act=ACTS)
-    def somebody_acts_between(self, work: str, changes: int, act: Act) -> None:
-        self._run(self._world.act_between(work, changes, act))
+    @rule(work=WORK, changes=CHANGES, drop=DROPS, act=ACTS)
+    def somebody_acts_meanwhile(self, work: str, changes: int, drop: Drop, act: Act) -> None:
+        self._run(self._world.act_between(work, changes, drop, act))
 
-    @rule(faults=WEATHER)
-    def the_endpoint_changes(self, faults: tuple[Fault, ...] | None) -> None:
-        self._run(self._world.weather(faults))
+    @rule(name=st.sampled_from(list(FAULTS)), times=st.sampled_from([None, 1, 4]))
+    def the_endpoint_fails(self, name: str, times: int | None) -> None:
+        self._run(self._world.weather((replace(FAULTS[name], times=times),)))
 
-    @rule(work=WORK, is_crash=st.booleans())
-    def a_daemon_comes_or_goes(self, work: str, is_crash: bool) -> None:
+    @rule()
+    def the_endpoint_is_well(self) -> None:
+        self._run(self._world.weather(()))
+
+    @rule()
+    def nobody_listens(self) -> None:
+        self._run(self._world.weather(None))
+
+    @rule(work=WORK)
+    def a_daemon_starts(self, work: str) -> None:
+        self._run(self._world.start(work))
+
+    @rule(work=WORK)
+    def a_daemon_is_stopped_or_starts(self, work: str) -> None:
         world = self._world
-        if work not in world.runs:
-            self._run(world.start(work))
-        else:
-            self._run(world.kill(work) if is_crash else world.stop(work))
+        self._run(world.stop(work) if work in world.runs else world.start(work))
 
-    @rule(work=WORK, changes=CHANGES)
-    def a_daemon_dies_soon(self, work: str, changes: int) -> None:
-        self._run(self._world.kill_in(work, changes))
+    @rule(work=WORK)
+    def a_daemon_is_killed_or_starts(self, work: str) -> None:
+        world = self._world
+        self._run(world.kill(work) if work in world.runs else world.start(work))
+
+    @rule(work=WORK, changes=CHANGES, drop=DROPS)
+    def a_daemon_dies_at_work(self, work: str, changes: int, drop: Drop) -> None:
+        self._run(self._world.kill_in(work, changes, drop))
 
     @rule(work=WORK)
     def a_daemon_is_told_to_look(self, work: str) -> None:
         self._run(self._world.look_again(work))
 
-    @rule(seconds=st.sampled_from([1, 61, 61, 700, 4000]))
+    @rule(seconds=st.sampled_from([1, 61, 700, 4000]))
     def time_passes(self, seconds: float) -> None:
         self._run(self._world.live(seconds))
 
@@ -146,4 +163,21 @@ class HotFolder(RuleBasedStateMachine):
             shutil.rmtree(self._root)
 
 
-TestHotFolder = HotFolder.TestCase
+OFTEN = settings(
+    max_examples=40,
+    stateful_step_count=20,
+    derandomize=True,
+    deadline=None,
+    phases=(Phase.generate, Phase.shrink),
+    suppress_health_check=list(HealthCheck),
+)
+LONG = settings(
+    OFTEN,
+    max_examples=int(os.environ.get("EXAMPLES", "2000")),
+    stateful_step_count=40,
+    derandomize=False,
+    print_blob=True,
+)
+
+TestHotFolder = pytest.mark.timeout(300)(HotFolder.TestCase)
+TestHotFolder.settings = LONG if os.environ.get("HYPOTHESIS_PROFILE") == "sweep" else OFTEN
