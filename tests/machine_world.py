@@ -27,7 +27,8 @@ from retouchd.engine.daemon import Daemon, Ending
 from retouchd.engine.settings import Settings
 from retouchd.engine.survey import Survey
 from retouchd.rules.job import Job
-from retouchd.sandbox.faults import Fault
+from retouchd.rules.retrying import IN_DOUBT_SECONDS
+from retouchd.sandbox.faults import Fault, FaultKind
 
 WORKS = ("work", "work-b")
 UNPAID = {429, 503}
@@ -143,6 +144,17 @@ class MachineWorld:
         for path in before.keys() - after.keys():
             self._seen.records_moved.update(self._outputs_of(before[path]))
         self._seen.reasons_moved |= self._unexplained() - unexplained
+
+    async def kill_asking(self, work: str, drop: Act) -> None:
+        """
+        Kill a daemon while its requests are out.
+        """
+        await self.kill(work)
+        await self.weather((Fault(kind=FaultKind.LATENCY, seconds=30),))
+        self.act(drop)
+        await self.start(work)
+        await self.live(IN_DOUBT_SECONDS)
+        await self.kill(work)
 
     async def act_between(self, work: str, changes: int, drop: Act, act: Act) -> None:
         """

@@ -138,6 +138,10 @@ class HotFolder(RuleBasedStateMachine):
     def a_daemon_dies_at_work(self, work: str, changes: int, drop: Drop) -> None:
         self._run(self._world.kill_in(work, changes, drop))
 
+    @rule(work=WORK, drop=DROPS)
+    def a_daemon_is_killed_while_it_asks(self, work: str, drop: Drop) -> None:
+        self._run(self._world.kill_asking(work, drop))
+
     @rule(work=WORK)
     def a_daemon_is_told_to_look(self, work: str) -> None:
         self._run(self._world.look_again(work))
@@ -164,7 +168,7 @@ class HotFolder(RuleBasedStateMachine):
 
 
 OFTEN = settings(
-    max_examples=40,
+    max_examples=32,
     stateful_step_count=20,
     derandomize=True,
     deadline=None,
@@ -179,5 +183,7 @@ LONG = settings(
     print_blob=True,
 )
 
-TestHotFolder = pytest.mark.timeout(300)(HotFolder.TestCase)
-TestHotFolder.settings = LONG if os.environ.get("HYPOTHESIS_PROFILE") == "sweep" else OFTEN
+IS_LONG = os.environ.get("HYPOTHESIS_PROFILE") == "sweep"
+
+TestHotFolder = pytest.mark.timeout(0 if IS_LONG else 300)(HotFolder.TestCase)
+TestHotFolder.settings = LONG if IS_LONG else OFTEN
