@@ -167,6 +167,23 @@ async def test_a_kept_refusal_is_judged_after_the_restart(world: World) -> None:
     assert len(world.requests) == 1
 
 
+async def test_a_kept_refusal_of_the_account_is_no_news_after_a_restart(world: World) -> None:
+    """
+    What an earlier process was told says nothing about now: the key may be mended since, so one asks again.
+    """
+    world.drop("cat.png")
+    await _kill_with_a_kept_answer(world, None)
+    (response,) = world.in_work("attempt-1.response")
+    head = json.loads(response.read_bytes().partition(b"\n")[0])
+    body = json.dumps({"error": {"message": "wrong key", "code": "invalid_api_key"}})
+    response.write_text(json.dumps(head | {"status": 401}) + "\n" + body)
+
+    assert Ending.DRAINED is await world.once()
+
+    assert world.verdicts("done/cat.job.json") == ["account", "done"]
+    assert world.events("daemon.paused") == []
+
+
 async def test_a_due_time_survives_a_restart(world: World) -> None:
     """
     A job told to come back in ten minutes is not asked earlier by another daemon.

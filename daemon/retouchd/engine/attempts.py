@@ -51,6 +51,7 @@ class Attempts:
         self._clock = clock
         self._prices = prices
         self._spending = spending
+        self._sent: set[str] = set()
         self.others_succeeded_at: dt.datetime | None = None
 
     async def send(self, standing: Standing, job: Job, prepared: Prepared) -> None:
@@ -67,6 +68,7 @@ class Attempts:
         # Reserved before anything else can happen: two requests must not share what is left of a budget.
         self._spending.note(job.id, number, opening(opened))
         await asyncio.to_thread(self._spool.open_attempt, job.id, number, opened)
+        self._sent.add(job.id)
         log.info("request.sent", **about(job), attempt=number, model=job.request.model)
         try:
             async with self._client.ask(
@@ -188,6 +190,9 @@ class Attempts:
             self.others_succeeded_at = attempt.closed_at
         else:
             _log_failure(standing, attempt)
+        if standing.id not in self._sent:
+            return  # Kept by an earlier process: it says nothing about now.
+        self._sent.remove(standing.id)
         self._gate.report(
             Report(
                 job_id=standing.id,
