@@ -212,6 +212,7 @@ class MachineWorld:
         for work in list(self.runs):
             await self.kill(work)
         await self.weather(())
+        self._clear_the_way()
         await self._drain()
         await self.check()
         self._check_drained()
@@ -237,6 +238,17 @@ class MachineWorld:
         daemon = Daemon(self.settings(work), self.world.clock)
         task = asyncio.create_task(daemon.run(), context=life.context())
         self.runs[work] = Run(daemon, life, task)
+
+    def _clear_the_way(self) -> None:
+        """
+        Have the person do what the daemon asks for where their own file stands in an original's way.
+        """
+        for job in self._jobs():
+            for item in _read(job / "plan.json").get("originals", ()):
+                if (job / item["source"]).exists():
+                    folder = _read(job / "job.json")["folder"]
+                    for place in (self.world.folders.done, self.world.folders.error):
+                        self.person.take_away(place / folder / item["target"])
 
     async def _drain(self) -> None:
         works = [work for work in WORKS if (self.world.root / work).exists()]
@@ -350,9 +362,8 @@ class MachineWorld:
         Return what the jobs in work are about to publish, like records.
         """
         for job in self._jobs():
-            if (job / "plan.json").exists():
-                plan = json.loads((job / "plan.json").read_bytes())
-                folder = json.loads((job / "job.json").read_bytes())["folder"]
+            if plan := _read(job / "plan.json"):
+                folder = _read(job / "job.json")["folder"]
                 outputs = [f"{folder}/{each['target']}".lstrip("/") for each in plan["outputs"]]
                 yield {"id": job.name, "outputs": outputs, "is_out": False}
 
@@ -376,6 +387,11 @@ class MachineWorld:
             for place in self.person.places
             for path in files_in(place)
         }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
+    return body
 
 
 def _raise_unless_dead(run: Run) -> None:

@@ -136,6 +136,7 @@ class Person:
             Folder.ERROR: folders.error,
             Folder.ELSEWHERE: elsewhere,
         }
+        self._in_the_way: set[str] = set()
         self._number = 0
         elsewhere.mkdir()
 
@@ -167,8 +168,17 @@ class Person:
             case Clash(folder=folder, name=name):
                 if not (path := self._places[folder] / name).exists():
                     self._write(path, photo(seed=self._next()))
+                    self._in_the_way.add(digest(path))
             case Refer():
                 self._write(inbox / REFERENCE, photo(seed=self._next()))
+
+    def take_away(self, path: Path) -> None:
+        """
+        Move a file elsewhere if they put it in somebody's way.
+        """
+        if path.exists() and digest(path) in self._in_the_way:
+            self._number += 1
+            os.rename(path, self._places[Folder.ELSEWHERE] / f"{self._number} {path.name}")
 
     def _part(self, image: Path, part: Part) -> tuple[Path, bytes]:
         number = self._next()
