@@ -20,7 +20,7 @@ from PIL import Image
 
 from checker import digest
 from engine_world import World, open_world
-from mortal_disk import Died, Life, mortal_disk
+from mortal_disk import Died, Life, Moment, mortal_disk
 from person import Act, Person, files_in
 from retouchd.adapters.archive import record_at
 from retouchd.engine.daemon import Daemon, Ending
@@ -105,14 +105,15 @@ class MachineWorld:
             run.task.cancel()
             await self.rest()
 
-    async def kill_in(self, work: str, changes: int, drop: Act) -> None:
+    async def kill_at(self, work: str, moment: Moment, drop: Act) -> None:
         """
-        Have a daemon die at one of its next changes of the disk, while it works at what is dropped.
+        Have a daemon die at a moment of its work at what is dropped. The endpoint is well.
         """
+        await self.weather(())
         self.act(drop)
         await self.start(work)
         if run := self.runs.get(work):
-            run.life.die_in(changes)
+            run.life.die_at(moment)
             await self.live(LONG_ENOUGH_SECONDS)
 
     async def look_again(self, work: str) -> None:
@@ -156,18 +157,19 @@ class MachineWorld:
         await self.live(IN_DOUBT_SECONDS)
         await self.kill(work)
 
-    async def act_between(self, work: str, changes: int, drop: Act, act: Act) -> None:
+    async def act_between(self, work: str, moment: Moment, drop: Act, act: Act) -> None:
         """
-        Have the person drop something, then do something while a daemon stands before one of its next
-        changes of the disk.
+        Have the person drop something, then do something while a daemon stands still at a moment of its
+        work at that. The endpoint is well.
         """
+        await self.weather(())
         await self.start(work)
         self.act(drop)
         run = self.runs.get(work)
         if run is None:
             self.act(act)
             return
-        run.life.stand_in(changes)
+        run.life.stand_at(moment)
         passing = asyncio.create_task(self.live(LONG_ENOUGH_SECONDS))
         standing = asyncio.create_task(run.life.stands.wait())
         await asyncio.wait({passing, standing}, return_when=asyncio.FIRST_COMPLETED)

@@ -14,13 +14,16 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextvars import Context, ContextVar, copy_context
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
 from retouchd.adapters import files
 
-_CHANGES = ("rename", "link", "unlink", "mkdir", "rmdir")
+Moment: TypeAlias = int | str
+"""A number of changes from now on, or a name that something is given."""
+
+_CHANGES = ("link", "unlink", "mkdir", "rmdir")
 
 
 class Died(BaseException):
@@ -39,8 +42,8 @@ class Life:
         self.is_dead = False
         self.stands = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._die_at = 0
-        self._stand_at = 0
+        self._dies: Moment | None = None
+        self._pauses: Moment | None = None
         self._goes_on = threading.Event()
         self._lock = threading.RLock()
 
@@ -60,37 +63,54 @@ class Life:
             self.is_dead = True
         self._goes_on.set()
 
-    def die_in(self, changes: int) -> None:
+    def die_at(self, moment: Moment) -> None:
         """
-        Die at that change from now on, half-way where it is a write.
+        Die at that change from now on, half-way where it is a write, or right after that name was given.
         """
-        self._die_at = self.changes + changes
+        self._dies = self._ahead(moment)
 
-    def stand_in(self, changes: int) -> None:
+    def stand_at(self, moment: Moment) -> None:
         """
-        Stand still before that change from now on; `stands` tells when.
+        Stand still before that change from now on, or right after that name was given; `stands` tells when.
         """
         self._goes_on.clear()
-        self._stand_at = self.changes + changes
+        self._pauses = self._ahead(moment)
 
     def go_on(self) -> None:
         """
         Stand still no longer.
         """
-        self._stand_at = 0
+        self._pauses = None
         self.stands.clear()
         self._goes_on.set()
+
+    def renamed(self, target: str) -> None:
+        """
+        Take in that something got a new name.
+        """
+        name = os.path.basename(target)
+        if name == self._dies:
+            self.die()
+        elif name == self._pauses:
+            self._stand()
+
+    def _ahead(self, moment: Moment) -> Moment:
+        return self.changes + moment if isinstance(moment, int) else moment
+
+    def _stand(self) -> None:
+        if not self.is_dead:
+            self._loop.call_soon_threadsafe(self.stands.set)
+            self._goes_on.wait()
 
     def change(self, act: Callable[[], Any], last_act: Callable[[], object] | None = None) -> Any:
         """
         Take one step on the disk, if the run lives.
         """
-        if self.changes + 1 == self._stand_at and not self.is_dead:
-            self._loop.call_soon_threadsafe(self.stands.set)
-            self._goes_on.wait()
+        if self.changes + 1 == self._pauses:
+            self._stand()
         with self._lock:
             self.changes += 1
-            if self.changes == self._die_at and not self.is_dead:
+            if self.changes == self._dies and not self.is_dead:
                 if last_act is not None:
                     last_act()
                 self.is_dead = True
@@ -131,8 +151,13 @@ class MortalDisk:
         written: int = _change(lambda: os.write(fd, data), lambda: os.write(fd, half))
         return written
 
-    def renameat2(self, *args: Any) -> int:
-        result: int = _change(lambda: _libc.renameat2(*args))
+    def rename(self, source: Any, target: Any) -> None:
+        _change(lambda: os.rename(source, target))
+        _tell(os.fspath(target))
+
+    def renameat2(self, old_at: int, old: bytes, new_at: int, new: bytes, flags: Any) -> int:
+        result: int = _change(lambda: _libc.renameat2(old_at, old, new_at, new, flags))
+        _tell(os.fsdecode(new))
         return result
 
 
@@ -142,6 +167,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def _change(act: Callable[[], Any], last_act: Callable[[], object] | None = None) -> Any:
     life = _life.get()
     return act() if life is None else life.change(act, last_act)
+
+
+def _tell(target: str) -> None:
+    if (life := _life.get()) is not None:
+        life.renamed(target)
 
 
 @contextlib.contextmanager

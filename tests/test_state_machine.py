@@ -19,13 +19,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from machine_world import LONG_ENOUGH_SECONDS, WORKS, MachineWorld, open_machine_world
+from mortal_disk import Moment
 from person import Act, Clash, Drag, Drop, Folder, Part, Refer, Set, Setting, Unset
 from retouchd.sandbox.faults import Fault, FaultKind
 
 NAMES = st.sampled_from(["cat.png", "dog.png", "shoes/cat.png"])
 SUB_FOLDERS = st.sampled_from(["", "shoes"])
 WORK = st.sampled_from(WORKS)
-CHANGES = st.integers(1, 60)
+LANDMARKS = (
+    *("job.json", "cat.png", "cat.txt", "attempt-1.open", "attempt-1.response", "attempt-1.json"),
+    *("attempt-2.response", "outputs", "plan.json", "cat.job.json", "cat.error.txt"),
+)
+MOMENTS: st.SearchStrategy[Moment] = st.integers(1, 60) | st.sampled_from(LANDMARKS)
 
 RIGHT = (Part.IMAGE, Part.PROMPT, Part.MASK, Part.SIDECAR, Part.REFERRING)
 WRONG = (Part.HALF_IMAGE, Part.BLANK_PROMPT, Part.BROKEN)
@@ -104,11 +109,16 @@ class HotFolder(RuleBasedStateMachine):
         self._world.act(drop)
         self._run(self._world.live(LONG_ENOUGH_SECONDS))
 
-    @rule(work=WORK, changes=CHANGES, drop=DROPS, act=ACTS)
-    def somebody_acts_meanwhile(self, work: str, changes: int, drop: Drop, act: Act) -> None:
-        self._run(self._world.act_between(work, changes, drop, act))
+    @rule(work=WORK, moment=MOMENTS, drop=DROPS, act=ACTS)
+    def somebody_acts_meanwhile(self, work: str, moment: Moment, drop: Drop, act: Act) -> None:
+        self._run(self._world.act_between(work, moment, drop, act))
 
-    @rule(name=st.sampled_from(list(FAULTS)), times=st.sampled_from([None, 1, 4]))
+    @rule(work=WORK, moment=MOMENTS, name=NAMES, folder=st.sampled_from(["outbox", "done"]))
+    def somebody_is_in_the_way(self, work: str, moment: Moment, name: str, folder: str) -> None:
+        clash = Clash(Folder(folder), name)
+        self._run(self._world.act_between(work, moment, Drop(name), clash))
+
+    @rule(name=st.sampled_from(list(FAULTS)), times=st.sampled_from([1, 1, 4, None]))
     def the_endpoint_fails(self, name: str, times: int | None) -> None:
         self._run(self._world.weather((replace(FAULTS[name], times=times),)))
 
@@ -134,9 +144,9 @@ class HotFolder(RuleBasedStateMachine):
         world = self._world
         self._run(world.kill(work) if work in world.runs else world.start(work))
 
-    @rule(work=WORK, changes=CHANGES, drop=DROPS)
-    def a_daemon_dies_at_work(self, work: str, changes: int, drop: Drop) -> None:
-        self._run(self._world.kill_in(work, changes, drop))
+    @rule(work=WORK, moment=MOMENTS, drop=DROPS)
+    def a_daemon_dies_at_work(self, work: str, moment: Moment, drop: Drop) -> None:
+        self._run(self._world.kill_at(work, moment, drop))
 
     @rule(work=WORK, drop=DROPS)
     def a_daemon_is_killed_while_it_asks(self, work: str, drop: Drop) -> None:
@@ -168,7 +178,7 @@ class HotFolder(RuleBasedStateMachine):
 
 
 OFTEN = settings(
-    max_examples=32,
+    max_examples=24,
     stateful_step_count=20,
     derandomize=True,
     deadline=None,
