@@ -40,8 +40,7 @@ def check_at_any_time(folders: Folders, originals: Mapping[str, str], *, is_exac
         assert places[known] == 1 or not is_exact, f"{name} stands in {places[known]} places"
     for picture in _files(folders.outbox):
         if not picture.name.startswith(_OWN):
-            with Image.open(picture) as image:
-                image.load()
+            assert _is_whole(picture), f"{picture.name} in the outbox is no whole picture"
     for record in _records(folders):
         if _is_archived(folders, record):
             for output in record["outputs"]:
@@ -49,53 +48,118 @@ def check_at_any_time(folders: Folders, originals: Mapping[str, str], *, is_exac
                 assert is_there, f"the originals of {output} left before it was published"
 
 
-def requests_out(folders: Folders) -> int:
+def open_requests(folders: Folders) -> set[str]:
     """
-    Return how many requests were on their way when the run died: only those may be asked again.
+    Return the requests that were on their way when the run died, each by its job and its number.
+
+    Where runs die one after the other, the union counts one that nobody came to close only once.
     """
-    found = 0
+    found = set()
     for job in (folders.work / "jobs").glob("*"):
         names = {path.name for path in job.iterdir()}
         opened = {
             name.partition(".")[0] for name in names if re.fullmatch(r"attempt-\d+\.open", name)
         }
         closed = {name.partition(".")[0] for name in names if name.endswith((".response", ".json"))}
-        found += len(opened - closed)
+        found |= {f"{job.name}/{attempt}" for attempt in opened - closed}
     return found
 
 
+def requests_out(folders: Folders) -> int:
+    """
+    Return how many requests were on their way when the run died: only those may be asked again.
+    """
+    return len(open_requests(folders))
+
+
 def check_at_the_end(
-    folders: Folders, originals: Mapping[str, str], requests: list[str], asked_again: int
+    folders: Folders,
+    originals: Mapping[str, str],
+    requests: list[str],
+    asked_again: int,
+    strangers: Mapping[str, str] | None = None,
 ) -> None:
     """
     Assert what must hold once everything has come to rest.
+
+    `asked_again` is how many requests were on their way when a run died. `strangers` maps paths below
+    the outbox to the hashes of pictures that somebody else put there.
     """
     check_at_any_time(folders, originals, is_exact=True)
+    others = strangers or {}
+    for name, known in others.items():
+        is_same = (folders.outbox / name).is_file() and digest(folders.outbox / name) == known
+        assert is_same, f"{name} in the outbox was overwritten"
     left = [path.name for path in _files(folders.inbox) if path.parent.name != "_refs"]
     assert not left, f"something is left in the inbox: {left}"
-    for folder in (folders.outbox, folders.done, folders.error):
+    for folder in (folders.outbox, folders.done, folders.error, folders.work):
         ours = [path.name for path in _files(folder) if path.name.startswith(_OWN)]
         assert not ours, f"temporary names are left: {ours}"
+    assert not list(folders.work.glob("*.tmp")), "temporary names are left in work"
     for name in ("jobs", "trash"):
         assert not list((folders.work / name).iterdir()), f"something is left in {name}"
     records = list(_records(folders))
     claimed = [output for record in records for output in record["outputs"]]
     published = [str(path.relative_to(folders.outbox)) for path in _files(folders.outbox)]
-    assert sorted(claimed) == sorted(published), "pictures and records do not match"
+    assert sorted([*claimed, *others]) == sorted(published), "pictures and records do not match"
     asked = Counter(requests)
     assert len(requests) <= len(asked) + asked_again, f"asked too often: {asked}"
-    made = {record["id"] for record in records}
-    assert asked.keys() <= made, "a job was asked for and is gone"
-    assert set(_history(folders.work)) == made, "the history and the records differ"
+    made = {record["id"]: record for record in records}
+    assert asked.keys() <= made.keys(), "a job was asked for and is gone"
+    for job, times in asked.items():
+        told = len(made[job]["attempts"])
+        assert told >= times, f"{job} was asked {times} times and tells of {told}"
+    journal, before = set(_history(folders.work)), {record["previous"] for record in records}
+    assert made.keys() <= journal <= made.keys() | before, "the history and the records differ"
+
+
+def tree(folders: Folders) -> dict[str, tuple[int, int, str] | None]:
+    """
+    Return all that lies in the five folders: of each file its inode, its time and its hash.
+
+    Left out is what tells of a run and not of a picture: the lock and the notice of the last run.
+    """
+    passing = {folders.work / "lock", folders.work / "status.json"}
+    found: dict[str, tuple[int, int, str] | None] = {}
+    for key, top in folders.items():
+        for path in sorted(top.rglob("*")):
+            if path not in passing:
+                about = path.lstat()
+                is_file = path.is_file()
+                it = (about.st_ino, about.st_mtime_ns, digest(path)) if is_file else None
+                found[f"{key}/{path.relative_to(top)}"] = it
+    return found
+
+
+def check_nothing_changed(
+    before: Mapping[str, tuple[int, int, str] | None],
+    after: Mapping[str, tuple[int, int, str] | None],
+) -> None:
+    """
+    Assert that one more run left every file as it was: the same one, untouched, under the same name.
+    """
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    assert before.keys() == after.keys(), f"one more run made or removed {sorted(changed)}"
+    assert not changed, f"one more run touched {sorted(changed)}"
 
 
 def _history(work: Path) -> Iterator[str]:
     """
     Return the ids in the history; a crash may leave a line twice or torn.
     """
-    for line in (work / "history.jsonl").read_text("utf-8").splitlines():
+    journal = work / "history.jsonl"
+    for line in journal.read_text("utf-8").splitlines() if journal.exists() else ():
         with contextlib.suppress(ValueError):
             yield json.loads(line)["id"]
+
+
+def _is_whole(picture: Path) -> bool:
+    try:
+        with Image.open(picture) as image:
+            image.load()
+    except OSError:
+        return False
+    return True
 
 
 def _files(folder: Path) -> Iterator[Path]:

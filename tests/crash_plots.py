@@ -1,20 +1,31 @@
 """
-What the crash tests try, each plot in a process of its own.
+What the crash tests try, in a process of its own.
 
-    python crash_plots.py NAME FOLDER FAR
+    python crash_plots.py NEAR FAR some|full NAME…
 
-Sweeps the plot of that name; prints how many steps there were, or the promise that was broken.
+Sweeps the plots of these names in folder NEAR, with results in FAR where a plot has them far away; prints
+as JSON what each sweep came to. A full one tries every second death too and counts what breaks.
 """
 
+import asyncio
+import json
+import shutil
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from crash_world import Plot, sweep, vars_of
-from retouchd.adapters import files
+from crash_world import Plot, drop_again, drop_all_kinds, drop_two, sweep, vars_of
+from retouchd.adapters import files, spool
+from retouchd.adapters.delivery import Delivery
+from retouchd.adapters.files import DurableFile
+from retouchd.adapters.history import History
 from retouchd.adapters.spool import Spool
+from retouchd.adapters.standing import Standing
+from retouchd.engine.attempts import Attempts
 from retouchd.rules import phase
-from retouchd.rules.phase import Phase
+from retouchd.rules.phase import ORIGINALS, Phase
 
 
 def drop_kept_answers() -> None:
@@ -33,11 +44,99 @@ def drop_kept_answers() -> None:
     vars_of(Spool, prepare=forgetful)
 
 
+def forget_that_it_asks() -> None:
+    """
+    Break the spool: no note says that a request is about to be sent.
+    """
+    opened = Spool.open_attempt
+    notes: dict[tuple[str, int], Mapping[str, Any]] = {}
+
+    def silent(self: Spool, job_id: str, number: int, **more: Any) -> None:
+        notes[job_id, number] = more
+
+    def known(self: Spool, job_id: str, number: int) -> Any:
+        note = notes.get((job_id, number))
+        if note is None:
+            opened(self, job_id, number, sent_at=self.load(job_id).job.claimed_at, probe=False)  # type: ignore[union-attr]
+            return right(self, job_id, number)
+        return note["sent_at"], note["probe"]
+
+    right = Spool.opened
+    vars_of(Spool, open_attempt=silent, opened=known)
+
+
+def forget_that_it_asked() -> None:
+    """
+    Break the attempts: one that a dead run left open is asked again and not counted.
+    """
+
+    async def uncounted(self: Attempts, standing: Standing) -> None:
+        note = self._spool.folder(standing.id) / f"attempt-{standing.number}.open"
+        await asyncio.to_thread(files.remove, note)
+
+    vars_of(Attempts, interrupted=uncounted)
+
+
+def clear_away_half_claims() -> None:
+    """
+    Break the spool: at a start, a job that has not claimed all its files is removed with those it has.
+    """
+    prepare = Spool.prepare
+
+    def tidy(self: Spool) -> None:
+        prepare(self)
+        for job_id in self.ids():
+            if self.load(job_id).phase in (Phase.EMPTY, Phase.CLAIMING):
+                shutil.rmtree(self.folder(job_id))
+
+    vars_of(Spool, prepare=tidy)
+
+
 def skip_a_folders_fsync() -> None:
     """
     Break the disk: the folder that a file was renamed into is not synced.
     """
     vars_of(files, _fsync_both=lambda source, _: files.fsync_folder(source.parent))
+
+
+def skip_a_pictures_fsync() -> None:
+    """
+    Break the spool: a decoded picture gets its name before its bytes are durable.
+    """
+
+    def hasty(self: Spool, path: Path, blocks: Any) -> None:
+        with DurableFile(path, path) as file:
+            for block in blocks:
+                file.write(block)
+
+    vars_of(Spool, add_output=hasty)
+
+
+def skip_a_copys_fsync() -> None:
+    """
+    Break the way to another filesystem: the source goes before the copy is durable.
+    """
+
+    def hasty(source: Path, target: Path) -> None:
+        with DurableFile(target, target) as file:
+            file.write(source.read_bytes())
+
+    vars_of(files, copy=hasty)
+
+
+def unstage_at_once() -> None:
+    """
+    Break the way to another filesystem: the source goes before the copy has its name.
+    """
+    rename = files.rename
+
+    def hasty(source: Path, target: Path) -> None:
+        if target.suffix == ".staged":
+            files.remove(source)
+        else:
+            rename(source, target)
+
+    vars_of(files, rename=hasty)
 
 
 def archive_before_publishing() -> None:
@@ -52,30 +151,127 @@ def archive_before_publishing() -> None:
     vars_of(phase, _delivery=wrong)
 
 
+def archive_before_recording() -> None:
+    """
+    Break the order: the originals leave before the record is written.
+    """
+    archive = Delivery.archive
+
+    def wrong(self: Delivery, standing: Standing) -> None:
+        assert standing.job is not None
+        assert standing.plan is not None
+        folder = self._archive_folder(standing.job, is_done=standing.plan.is_done)
+        for item in standing.plan.originals:
+            self._deliver(standing.job, item, folder)
+        archive(self, standing)
+
+    vars_of(Delivery, archive=wrong)
+
+
+def forget_before_telling() -> None:
+    """
+    Break the order: a job is let go of before the history has its line.
+    """
+    add, discard = History.add, Spool.discard
+    held: list[tuple[History, Mapping[str, Any]]] = []
+
+    def late(self: Spool, job_id: str) -> None:
+        discard(self, job_id)
+        while held:
+            add(*held.pop())
+
+    vars_of(History, add=lambda *line: held.append(line))
+    vars_of(Spool, discard=late)
+
+
+def publish_what_is_half_decoded() -> None:
+    """
+    Break the spool: pictures are decoded straight into `outputs/`, one after the other.
+    """
+    vars_of(spool, _UNSEALED="outputs")
+    vars_of(Spool, seal_outputs=lambda *_: None)
+
+
+def overwrite_in_the_outbox() -> None:
+    """
+    Break the disk: a taken name is no hindrance.
+    """
+    vars_of(files, rename_new=files.rename)
+
+
+def give_back_copies() -> None:
+    """
+    Break the return: the files of a job are copied into the inbox, and removed afterwards.
+    """
+    rename_new = files.rename_new
+
+    def wrong(source: Path, target: Path) -> None:
+        if source.parent.name != ORIGINALS or "inbox" not in target.parts:
+            rename_new(source, target)
+            return
+        files.copy(source, target)
+        files.remove(source)
+
+    vars_of(files, rename_new=wrong)
+
+
 def plots(far: Path) -> dict[str, Plot]:
     """
-    Return every plot by its name; `far` is a folder on another filesystem.
+    Return every plot by its name, then those that are broken on purpose; `far` is on another filesystem.
     """
+    all_kinds = Plot(drop=drop_all_kinds, n=2)
+    cut = replace(all_kinds, power_cut=True)
+    on_the_way = Plot(far=far)
+    cut_on_the_way = replace(on_the_way, power_cut=True)
+    returned = Plot(first=401)
+    taken = Plot(n=2, has_intruder=True)
     return {
-        "kill": Plot(),
-        "power cut": Plot(power_cut=True),
-        "kill on the way": Plot(far=far),
-        "power cut on the way": Plot(far=far, power_cut=True),
+        "kill": replace(all_kinds, recoveries=2),
+        "power cut": replace(cut, recoveries=2),
+        "kill on the way": replace(on_the_way, recoveries=4),
+        "power cut on the way": replace(cut_on_the_way, recoveries=4),
+        "account at fault": replace(returned, stride=2),
+        "in doubt": Plot(first=500, stride=2),
+        "dragged back": Plot(drop=drop_again, stride=2),
+        "name taken": replace(taken, stride=2),
+        "two at once": Plot(drop=drop_two, concurrency=2, stride=3),
         "answers dropped": Plot(mutant=drop_kept_answers, stride=4),
-        "fsync skipped": Plot(mutant=skip_a_folders_fsync, power_cut=True, stride=4),
-        "order changed": Plot(mutant=archive_before_publishing, stride=4),
+        "asking unnoted": Plot(mutant=forget_that_it_asks, stride=2),
+        "asking uncounted": Plot(mutant=forget_that_it_asked, stride=2),
+        "half claims removed": Plot(mutant=clear_away_half_claims, stride=2),
+        "folder unsynced": replace(cut, mutant=skip_a_folders_fsync, stride=4),
+        "picture unsynced": Plot(power_cut=True, mutant=skip_a_pictures_fsync, stride=3),
+        "copy unsynced": replace(cut_on_the_way, mutant=skip_a_copys_fsync, stride=4),
+        "source unstaged": replace(on_the_way, mutant=unstage_at_once, stride=2),
+        "archived unpublished": Plot(mutant=archive_before_publishing, stride=4),
+        "archived unrecorded": Plot(mutant=archive_before_recording, stride=3),
+        "forgotten untold": Plot(mutant=forget_before_telling, stride=3),
+        "half decoded": Plot(n=2, mutant=publish_what_is_half_decoded, stride=4),
+        "names overwritten": replace(taken, mutant=overwrite_in_the_outbox, stride=4),
+        "returned as copies": replace(returned, mutant=give_back_copies, stride=2),
     }
 
 
-def main(name: str, folder: str, far: str) -> None:
+def tried(plot: Plot, near: Path, *, is_full: bool) -> dict[str, Any]:
     """
-    Sweep one plot and print its outcome.
+    Sweep one plot; return its figures.
     """
+    near.mkdir()
     try:
-        outcome = str(sweep(plots(Path(far))[name], Path(folder)))
+        return vars(sweep(replace(plot, stride=1) if is_full else plot, near, is_full=is_full))
     except AssertionError as broken:
-        outcome = str(broken)
-    sys.stdout.write(outcome)
+        return {"broken": [str(broken)]}
+
+
+def main(near: str, far: str, extent: str, *names: str) -> None:
+    """
+    Sweep the plots of these names one after the other, and print what came of each.
+    """
+    known = plots(Path(far))
+    outcomes = {
+        name: tried(known[name], Path(near) / name, is_full=extent == "full") for name in names
+    }
+    sys.stdout.write(json.dumps(outcomes))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ A run that dies: bundles in an inbox, a daemon in a child process on a failing d
 import asyncio
 import contextlib
 import errno
+import gc
+import json
 import os
 import random
 import shutil
@@ -12,18 +14,29 @@ import signal
 import subprocess
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from PIL import Image
 
 from canary import CANARY, assert_unsaid
-from checker import check_at_any_time, check_at_the_end, digest, requests_out
+from checker import (
+    check_at_any_time,
+    check_at_the_end,
+    check_nothing_changed,
+    digest,
+    open_requests,
+    tree,
+)
 from crashing import DIED, FailingDisk
 from retouchd import logs
+from retouchd.adapters import edits
 from retouchd.adapters.edits import Endpoint
 from retouchd.adapters.folders import Folders
+from retouchd.adapters.transport import tls_context
 from retouchd.adapters.watch import Watcher
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon, Ending
@@ -34,22 +47,86 @@ from retouchd.rules.retrying import Budget
 from retouchd.rules.settling import Patience
 
 LONGEST_RUN_SECONDS = 30
+MOST_RUNS = 5
 
 Mutant = Callable[[], None]
+Drop = Callable[[Path], None]
+
+
+def drop_all_kinds(inbox: Path) -> None:
+    """
+    Drop a bundle with a reference and a mask that must be fitted, and one that is refused.
+    """
+    drop_one(inbox)
+    _draw(inbox / "pets/cat.mask.png", (0, 0), mode="LA")
+    (inbox / "pets/cat.toml").write_text('images = ["_refs/floor.png"]')
+    _draw(inbox / "bad.png", "pink")
+    (inbox / "bad.txt").write_text("  ")
+    (inbox / "pets/_refs").mkdir()
+    _draw(inbox / "pets/_refs/floor.png", "brown")
+
+
+def drop_one(inbox: Path) -> None:
+    """
+    Drop a picture with its prompt into a sub-folder.
+    """
+    (inbox / "pets").mkdir()
+    _draw(inbox / "pets/cat.png", "teal")
+    (inbox / "pets/cat.txt").write_text("make it blue")
+
+
+def drop_two(inbox: Path) -> None:
+    """
+    Drop two bundles.
+    """
+    drop_one(inbox)
+    _draw(inbox / "dog.png", "navy")
+    (inbox / "dog.txt").write_text("make it grey")
+
+
+def drop_again(inbox: Path) -> None:
+    """
+    Drop what a person drags back out of `error/`: with the record and the reason of the first time.
+    """
+    drop_one(inbox)
+    previous = "20250101-000000-0badcafe"
+    record = {"version": 1, "id": previous, "status": "error", "attempts": [], "request": {}}
+    (inbox / "pets/cat.job.json").write_text(json.dumps(record))
+    (inbox / "pets/cat.error.txt").write_text(f"It failed.\n(retouchd, job {previous})\n")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
     """
-    What is tried: how the disk fails, whether results go to another filesystem, what is broken on purpose.
+    What is tried: how the disk fails, what was dropped, what is broken on purpose.
 
+    `far`: results go to another filesystem. `first`: the status by which the first request is answered.
+    `has_intruder`: after the first death somebody else takes the names that were planned in the outbox.
     Every step is tried, or with a `stride` every so many: enough to find what is broken at many of them.
+    With `recoveries` these die too, at every so many of their steps.
     """
 
     power_cut: bool = False
     far: Path | None = None
+    drop: Drop = drop_one
+    n: int = 1
+    concurrency: int = 1
+    first: int | None = None
+    has_intruder: bool = False
     mutant: Mutant = lambda: None
     stride: int = 1
+    recoveries: int = 0
+
+
+@dataclass(kw_only=True)
+class Figures:
+    """
+    What a sweep came to: steps of one run; deaths tried as the first, second, … in a row; what broke.
+    """
+
+    steps: int = 0
+    deaths: Counter[int] = field(default_factory=Counter)
+    broken: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,23 +139,26 @@ class World:
     url: str
     ledger: Path
     originals: dict[str, str]
+    strangers: dict[str, str]
     n: int
+    concurrency: int
 
     def requests(self) -> list[str]:
         """
-        Return the key of every request the endpoint got.
+        Return the key of every request the endpoint got and did not refuse.
         """
-        return self.ledger.read_text().split() if self.ledger.exists() else []
+        unpaid = self.ledger.with_name(f"{self.ledger.name}.unpaid")
+        return list((Counter(_words(self.ledger)) - Counter(_words(unpaid))).elements())
 
 
 @contextlib.contextmanager
-def counting_endpoint(ledger: Path) -> Iterator[str]:
+def counting_endpoint(ledger: Path, *faults: str) -> Iterator[str]:
     """
     Run the endpoint in a process of its own; yield its base URL.
     """
     script = Path(__file__).with_name("counting_endpoint.py")
     process = subprocess.Popen(
-        [sys.executable, os.fspath(script), os.fspath(ledger)],
+        [sys.executable, os.fspath(script), os.fspath(ledger), *faults],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -91,11 +171,11 @@ def counting_endpoint(ledger: Path) -> Iterator[str]:
 
 def make_world(root: Path, plot: Plot, url: str, ledger: Path) -> World:
     """
-    Drop a bundle into a sub-folder; where results stay near, with a reference and a mask that must be
-    fitted, and one that is refused.
+    Make the folders, the far ones elsewhere, and drop what the plot says.
     """
-    ledger.unlink(missing_ok=True)
-    away = plot.far / root.name if plot.far else root
+    for each in ledger.parent.glob(f"{ledger.name}*"):
+        each.unlink()
+    away = _away(root, plot)
     folders = Folders(
         inbox=root / "inbox",
         outbox=away / "outbox",
@@ -103,57 +183,172 @@ def make_world(root: Path, plot: Plot, url: str, ledger: Path) -> World:
         error=away / "error",
         work=root / "work",
     )
-    for folder in (root / "inbox", *(away / n for n in ("outbox", "done", "error")), root / "work"):
+    for place in ("inbox", "outbox", "done", "error", "work"):
+        folder: Path = getattr(folders, place)
         folder.mkdir(parents=True)
-    inbox = folders.inbox
-    (inbox / "pets").mkdir()
-    _draw(inbox / "pets/cat.png", "teal")
-    (inbox / "pets/cat.txt").write_text("make it blue")
-    if not plot.far:
-        _draw(inbox / "pets/cat.mask.png", (0, 0), mode="LA")
-        (inbox / "pets/cat.toml").write_text('images = ["_refs/floor.png"]')
-        _draw(inbox / "bad.png", "pink")
-        (inbox / "bad.txt").write_text("  ")
-    originals = {digest(path): path.name for path in inbox.rglob("*.*")}
-    if not plot.far:
-        # Copied into the job and never moved: no original of it.
-        (inbox / "pets/_refs").mkdir()
-        _draw(inbox / "pets/_refs/floor.png", "brown")
+    plot.drop(folders.inbox)
     return World(
-        folders=folders, url=url, ledger=ledger, originals=originals, n=1 if plot.far else 2
+        folders=folders,
+        url=url,
+        ledger=ledger,
+        # A reference is copied into the job and never moved, our own notes go: no originals of it.
+        originals={
+            digest(path): path.name
+            for path in folders.inbox.rglob("*.*")
+            if path.parent.name != "_refs" and not path.name.endswith((".job.json", ".error.txt"))
+        },
+        strangers={},
+        n=plot.n,
+        concurrency=plot.concurrency,
     )
 
 
-def sweep(plot: Plot, tmp: Path) -> int:
-    """
-    Let a run die at each of its steps and another one finish; return how many steps there were.
+def _away(root: Path, plot: Plot) -> Path:
+    return plot.far / root.parent.name / root.name if plot.far else root
 
-    Raises AssertionError as soon as a promise is broken.
+
+class Sweep:
+    """
+    Lets runs of one plot die, and the runs that recover from that, each in a world of its own.
+    """
+
+    def __init__(self, plot: Plot, tmp: Path, url: str, ledger: Path, *, is_patient: bool) -> None:
+        self._plot = plot
+        self._tmp = tmp
+        self._url = url
+        self._ledger = ledger
+        self._is_patient = is_patient
+        self._moments: dict[str, int] = {}
+        self.figures = Figures()
+
+    def sweep_firsts(self) -> None:
+        """
+        Let a run die at each of its steps, and the next one finish.
+        """
+        self.figures.steps = self._sweep((), self._plot.stride)
+
+    def sweep_seconds(self, *, has_all: bool) -> None:
+        """
+        Let the recoveries die at each of their steps: all of them, or those that have most to do.
+
+        Of these some are followed further, to a third death at every step and a fourth at many.
+        """
+        chosen = list(self._moments.values())
+        stride = 1 if has_all else self._plot.recoveries
+        for first in range(1, self.figures.steps + 1) if has_all else chosen:
+            seconds = self._sweep((first,), stride)
+            if first in chosen:
+                thirds = self._sweep((first, seconds // 2 or 1), 3 * stride)
+                self._sweep((first, seconds // 2 or 1, thirds // 2 or 1), 6 * stride)
+
+    def _sweep(self, before: tuple[int, ...], stride: int) -> int:
+        step = 1
+        while self._try(*before, step):
+            self.figures.deaths[len(before) + 1] += 1
+            step += stride
+        return step - 1
+
+    def _try(self, *deaths: int) -> bool:
+        """
+        Let runs die one after the other; return whether the last one was alive long enough to do so.
+        """
+        root = self._tmp / "-".join(map(str, deaths))
+        world = make_world(root, self._plot, self._url, self._ledger)
+        try:
+            is_dead = self._die(world, deaths)
+        except AssertionError as broken:
+            if not self._is_patient:
+                raise
+            self.figures.broken.append(f"{deaths}: {broken}")
+            is_dead = "the run ended" not in str(broken)
+        shutil.rmtree(root)
+        shutil.rmtree(_away(root, self._plot), ignore_errors=True)
+        return is_dead
+
+    def _die(self, world: World, deaths: tuple[int, ...]) -> bool:
+        plot, folders = self._plot, world.folders
+        shelf = folders.work.parent / "lost"
+        out: set[str] = set()
+        for step in deaths:
+            disk = FailingDisk(die_at=step, power_cut=plot.power_cut, shelf=shelf)
+            code = _run(world, disk, plot.mutant)
+            if code == 0:
+                break
+            assert code == DIED, f"steps {deaths}: the run ended with {code}"
+            is_exact = not plot.power_cut and not plot.far
+            check_at_any_time(folders, world.originals, is_exact=is_exact)
+            out |= open_requests(folders)
+            if plot.has_intruder:
+                _intrude(world)
+        if len(deaths) == 1 and code == DIED and (moment := _moment(folders)):
+            self._moments.setdefault(moment, deaths[0])
+        assert _run(world, FailingDisk(), plot.mutant) == 0, f"steps {deaths}: no restart finished"
+        _check_end(world, len(out))
+        before = tree(folders)
+        assert _run(world, FailingDisk(), plot.mutant) == 0, f"steps {deaths}: no restart finished"
+        check_nothing_changed(before, tree(folders))
+        return code == DIED
+
+
+def sweep(plot: Plot, tmp: Path, *, is_full: bool) -> Figures:
+    """
+    Let runs of a plot die at every step, and their recoveries.
+
+    Raises AssertionError as soon as a promise is broken; a full sweep counts it and goes on.
     """
     ledger = tmp / "ledger"
-    with counting_endpoint(ledger) as url:
+    faults = [f"first={plot.first}"] if plot.first else []
+    vars_of(edits, tls_context=cache(tls_context))  # All is plain HTTP: once is enough.
+    with counting_endpoint(ledger, *faults) as url:
         _drain(make_world(tmp / "warm", plot, url, ledger))  # Imports once, not in every child.
-        step = 1
-        while _crash_at(step, plot, make_world(tmp / f"{step}", plot, url, ledger)):
-            shutil.rmtree(tmp / f"{step}")
-            step += plot.stride
-    return step - 1
+        gc.freeze()  # Else each child copies whatever its collector touches.
+        trial = Sweep(plot, tmp, url, ledger, is_patient=is_full)
+        trial.sweep_firsts()
+        if plot.recoveries or is_full:
+            trial.sweep_seconds(has_all=is_full)
+    return trial.figures
 
 
-def _crash_at(step: int, plot: Plot, world: World) -> bool:
-    shelf = world.folders.work.parent / "lost"
-    disk = FailingDisk(die_at=step, power_cut=plot.power_cut, shelf=shelf)
-    code = _run(world, disk, plot.mutant)
-    if code == 0:
-        return False
-    assert code == DIED, f"step {step}: the run ended with {code}"
-    check_at_any_time(world.folders, world.originals, is_exact=not plot.power_cut and not plot.far)
-    asked_again = requests_out(world.folders)
-    for _ in range(2):  # The second restart must change nothing.
-        assert _run(world, FailingDisk(), plot.mutant) == 0, f"step {step}: no restart finished"
-        check_at_the_end(world.folders, world.originals, world.requests(), asked_again)
-    assert_unsaid(world.folders.work.parent)
-    return True
+def _moment(folders: Folders) -> str:
+    """
+    Return the name of the moment at which a run died, where its recovery has most to do.
+    """
+    jobs = folders.work / "jobs"
+    if any(jobs.glob("*/plan.json")):
+        is_half_archived = any(folders.done.rglob("*.job.json")) and any(
+            len(list(each.iterdir())) for each in jobs.glob("*/originals")
+        )
+        if is_half_archived:
+            return "archiving"
+        return "publishing" if any(jobs.glob("*/outputs/*")) else ""
+    is_kept = any(jobs.glob("*/attempt-1.response")) and not any(jobs.glob("*/attempt-1.json"))
+    return "kept" if is_kept else ""
+
+
+def _intrude(world: World) -> None:
+    """
+    Put somebody else's pictures where ours were to go.
+    """
+    for plan in (world.folders.work / "jobs").glob("*/plan.json"):
+        job = json.loads(plan.with_name("job.json").read_bytes())
+        for output in json.loads(plan.read_bytes())["outputs"]:
+            name = f"{job['folder']}/{output['target']}".lstrip("/")
+            path = world.folders.outbox / name
+            if not path.exists() and not world.strangers:
+                path.parent.mkdir(exist_ok=True)
+                _draw(path, "gold")
+                world.strangers[name] = digest(path)
+
+
+def _check_end(world: World, asked_again: int) -> None:
+    folders = world.folders
+    check_at_the_end(folders, world.originals, world.requests(), asked_again, world.strangers)
+    for record in folders.done.rglob("*.job.json"):
+        outputs = json.loads(record.read_bytes())["outputs"]
+        assert len(outputs) == world.n, f"a picture is missing: there are {outputs}"
+    for path in world.originals.values():
+        assert not (folders.error / "pets" / path).exists(), f"{path} failed without a fault"
+    assert_unsaid(folders.work.parent)
 
 
 def _run(world: World, disk: FailingDisk, mutant: Mutant) -> int:
@@ -178,7 +373,11 @@ def _drain(world: World) -> Ending:
     vars_of(Watcher, start=_refused)
     random.random = lambda: 0.0  # No jitter: repeats come at once.
     logs.configure(level="error")
-    return asyncio.run(Daemon(_settings(world), SystemClock()).run(until_drained=True))
+    for _ in range(MOST_RUNS):  # One that found its account at fault has given everything back.
+        ending = asyncio.run(Daemon(_settings(world), SystemClock()).run(until_drained=True))
+        if ending is not Ending.UNAVAILABLE:
+            break
+    return ending
 
 
 def vars_of(owner: object, **changes: object) -> None:
@@ -201,13 +400,17 @@ def _settings(world: World) -> Settings:
             api_key=CANARY,
             timeout_seconds=20,
             connect_timeout_seconds=5,
-            concurrency=1,
+            concurrency=world.concurrency,
         ),
-        budget=Budget(max_in_doubt=3),
+        budget=Budget(max_in_doubt=MOST_RUNS),
         edit=Edit(model="gpt-image-2", parameters={"n": world.n}),
         limits=lambda _: Limits(),
         patience=Patience(settle_seconds=0, orphan_seconds=0),
     )
+
+
+def _words(path: Path) -> list[str]:
+    return path.read_text().split() if path.exists() else []
 
 
 def _draw(path: Path, colour: object, *, mode: str = "RGBA") -> None:
