@@ -2,6 +2,7 @@
 A paid answer on a disk that resists.
 """
 
+import asyncio
 import errno
 import os
 from collections.abc import AsyncIterator
@@ -69,6 +70,7 @@ async def test_an_answer_outlives_a_disk_that_neither_writes_nor_reads(
     place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
     spool = BlindOnce(work=place.folders.work, inbox=place.folders.inbox)
     monkeypatch.setattr(keeping, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(keeping, "_PATCH", PATCH)
     monkeypatch.setattr(files, "os", FailingOnce())
     body = os.urandom(3 * PATCH + 7)
 
@@ -76,3 +78,65 @@ async def test_an_answer_outlives_a_disk_that_neither_writes_nor_reads(
 
     assert spool.looks == 2
     assert spool.answer(job.id, 1).read_bytes() == b'{"status": 200}\n' + body
+
+
+class Forgetful:
+    """
+    The system with a disk whose first fsync of a file fails, and takes along what was not durable.
+    """
+
+    def __init__(self) -> None:
+        self.has_failed = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def fsync(self, fd: int) -> None:
+        if not self.has_failed:
+            self.has_failed = True
+            path = Path(f"/proc/self/fd/{fd}").readlink()
+            path.write_bytes(bytes(path.stat().st_size))
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        os.fsync(fd)
+
+
+class UnsyncedFolder:
+    """
+    The system with a disk on which the first fsync of a folder fails.
+    """
+
+    def __init__(self) -> None:
+        self.has_failed = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def fsync(self, fd: int) -> None:
+        if Path(f"/proc/self/fd/{fd}").readlink().is_dir() and not self.has_failed:
+            self.has_failed = True
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        os.fsync(fd)
+
+
+@pytest.mark.parametrize("size", [7, PATCH + 7])
+@pytest.mark.parametrize("disk", [Forgetful, UnsyncedFolder])
+async def test_what_a_failed_fsync_left_is_never_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: type[Any], size: int
+) -> None:
+    """
+    The answer is written anew from memory; one that has its name already is not waited for for ever.
+    """
+    place = Place.under(tmp_path)
+    job = place.claimed("cat.png", "cat.txt")
+    place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
+    monkeypatch.setattr(keeping, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(keeping, "_PATCH", PATCH)
+    failing = disk()
+    monkeypatch.setattr(files, "os", failing)
+    body = os.urandom(size)
+
+    async with asyncio.timeout(20):
+        await keep(place.spool, job.id, 1, {"status": 200}, in_chunks(body))
+
+    assert failing.has_failed
+    assert place.spool.answer(job.id, 1).read_bytes() == b'{"status": 200}\n' + body

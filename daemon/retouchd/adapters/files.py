@@ -31,7 +31,8 @@ class DurableFile:
     """
     A file that appears under its name whole or not at all.
 
-    Use as a context manager; leaving it without `commit` leaves only a temporary name behind.
+    Use as a context manager. After a fault its temporary name goes too: what is tried again is a new file,
+    as after a failed fsync nothing that was written is to be trusted.
     """
 
     def __init__(self, path: Path, temporary: Path | None = None) -> None:
@@ -44,8 +45,13 @@ class DurableFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self.close()
+        finally:
+            if kind is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(self._temporary)
 
     def close(self) -> None:
         """
@@ -61,11 +67,17 @@ class DurableFile:
         """
         _write_all(self._fd, data)
 
+    def sync(self) -> None:
+        """
+        Make durable what was written so far.
+        """
+        os.fsync(self._fd)
+
     def seal(self) -> None:
         """
         Make the bytes durable under the temporary name and close the file.
         """
-        os.fsync(self._fd)
+        self.sync()
         self.close()
 
     def commit(self, *, replace: bool = True) -> None:
@@ -302,9 +314,13 @@ def is_copy(source: Path, target: Path) -> bool:
 
 def is_taken(path: Path) -> bool:
     """
-    Return whether anything, a dangling link included, has that name.
+    Return whether anything, a dangling link included, has that name; raises OSError where that is unknown.
     """
-    return os.path.lexists(path)
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def folders(path: Path) -> list[str]:

@@ -173,8 +173,12 @@ class Spool:
         """
         Return the body of an answer as far as it was written, for one who starts over.
         """
-        path = files.temporary_of(self.answer(job_id, number))
-        return path.read_bytes().partition(b"\n")[2]
+        path = self.answer(job_id, number)
+        try:
+            raw = files.temporary_of(path).read_bytes()
+        except FileNotFoundError:
+            raw = path.read_bytes()  # It has its name, which was not durable.
+        return raw.partition(b"\n")[2]
 
     def answer(self, job_id: str, number: int) -> Path:
         """
@@ -263,8 +267,22 @@ class Spool:
         """
         folder = self.folder(job_id)
         files.remove_empty(folder / ORIGINALS)
-        files.rename(folder, self._trash / job_id)
-        files.sweep(self._trash / job_id, ORIGINALS)
+        try:
+            files.rename(folder, self._trash / job_id)
+        except OSError:
+            if files.is_taken(folder):
+                raise
+        with contextlib.suppress(OSError):  # The next start clears away what is left in the trash.
+            files.sweep(self._trash / job_id, ORIGINALS)
+
+    def is_gone(self, job_id: str) -> bool:
+        """
+        Return whether a job is no longer here, False where that cannot be told.
+        """
+        try:
+            return not files.is_taken(self.folder(job_id))
+        except OSError:
+            return False
 
     def _rewrite(self, job: Job) -> None:
         files.write(self.folder(job.id) / JOB, documents.dump(job))

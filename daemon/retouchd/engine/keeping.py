@@ -15,7 +15,8 @@ from retouchd.logs import logger
 
 log = logger()
 
-_PATCH = 1 << 20
+_PATCH = 8 << 20
+"""So much of each answer is held in memory: most are whole then, and need one write and one fsync."""
 _RETRY_SECONDS = 5.0
 
 
@@ -25,7 +26,8 @@ async def keep(
     """
     Write an answer as it comes; it is durable under its name on return.
 
-    Where the disk fails (full, most often) the bytes stay in memory until it takes them. Of an answer
+    Where the disk fails (full, most often) the bytes stay in memory until it takes them: they leave it only
+    when they are durable, as what a failed fsync left behind need not be what was written. Of an answer
     that breaks off nothing stays: an endpoint that never ends could fill the disk attempt by attempt.
     """
     sink = _Sink(spool, job_id, number, head)
@@ -47,46 +49,42 @@ async def keep(
 
 class _Sink:
     """
-    Bytes on their way to disk: those written, and the `rest` still in memory.
+    Bytes on their way to disk: so many `_durable` ones, and the `rest` still in memory.
     """
 
     def __init__(self, spool: Spool, job_id: str, number: int, head: dict[str, Any]) -> None:
         self._open = partial(spool.keep, job_id, number, head)
         self._read_back = partial(spool.half_kept, job_id, number)
+        self._drop = partial(spool.drop_half_kept, job_id, number)
         self._file: DurableFile | None = None
-        self._written = 0
+        self._durable = 0
         self.rest = bytearray()
         self.failure: OSError | None = None
 
     def flush(self) -> None:
         """
-        Write the rest, unless the disk has failed before.
+        Make the rest durable, unless the disk has failed before.
         """
         if self.failure is not None:
             return
         try:
-            if self._file is None:
-                self._file = self._open()
-            self._file.write(bytes(self.rest))
+            self._write().sync()
         except OSError as error:
             self.failure = error
         else:
-            self._written += len(self.rest)
+            self._durable += len(self.rest)
             self.rest.clear()
 
     def commit(self) -> bool:
         """
         Write what is left and give the file its name; return False if the disk does not take it.
 
-        After a failure the file is begun anew: a failed fsync must not be trusted a second time.
+        After a failure another file is begun: a failed fsync must not be trusted a second time.
         """
-        if self.failure is not None and not self._take_back():
-            return False
-        self.flush()
-        if self.failure is not None or self._file is None:
-            return False
         try:
-            self._file.commit()
+            if self.failure is not None:
+                self._take_back()
+            self._write().commit()
         except OSError as error:
             self.failure = error
             return False
@@ -96,21 +94,26 @@ class _Sink:
         """
         Let go of the file.
         """
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(
+                OSError
+            ):  # What is durable is, and the rest is still in memory.
+                file.close()
 
-    def _take_back(self) -> bool:
+    def _write(self) -> DurableFile:
+        if self._file is None:
+            self._file = self._open()
+        self._file.write(bytes(self.rest))
+        return self._file
+
+    def _take_back(self) -> None:
         """
-        Take what was written into memory again; return False if even that cannot be read now.
+        Take what is durable into memory again, and clear the way for another file.
         """
-        try:
-            early = self._read_back()[: self._written] if self._written else b""
-        except OSError as error:
-            self.failure = error
-            return False
-        self.rest[:0] = early
+        if self._durable:
+            self.rest[:0] = self._read_back()[: self._durable]
+            self._durable = 0
         self.close()
-        self._written = 0
+        self._drop()
         self.failure = None
-        return True
