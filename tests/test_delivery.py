@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from builders import NOW, PROBLEM, Place, an_attempt, content_of, tree
+from crashing import DIED, FailingDisk
 from retouchd.adapters import files
 from retouchd.errors import Blocked
 from retouchd.rules.job import Job, Verdict
@@ -379,6 +380,28 @@ def test_a_crash_on_the_way_to_another_filesystem_is_finished(
     assert tree(far.folders.outbox) == {"cat.png": EDIT}
     assert without_record(far.folders.done) == ORIGINALS
     assert Phase.OVER is far.standing(job).phase
+
+
+@pytest.mark.parametrize("step", range(1, 9))
+def test_a_copy_that_somebody_cleared_away_is_made_anew_whole(far: Place, step: int) -> None:
+    """
+    Whatever the moment at which that dies in its turn: the staged file is the last one.
+    """
+    job = far.planned()
+    plan = far.standing(job).plan
+    assert plan is not None
+    swept(Carried(far, job, plan.outputs[0], far.folders.outbox))
+    child = os.fork()
+    if not child:
+        FailingDisk(die_at=step).install()
+        deliver(far, job)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == DIED
+
+    deliver(far, job)
+
+    assert tree(far.folders.outbox) == {"cat.png": EDIT}
+    assert without_record(far.folders.done) == ORIGINALS
 
 
 def test_a_name_taken_while_a_copy_was_staged_leads_to_another(far: Place) -> None:

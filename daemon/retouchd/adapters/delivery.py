@@ -127,11 +127,15 @@ class Delivery:
         own = self._spool.folder(job.id)
         source, staged = own / item.source, _staged(own, item)
         target, temporary = folder / item.target, folder / f".retouchd-{job.id}-{item.key}"
-        if not files.is_taken(staged):
+        is_named = files.is_taken(temporary) or files.is_copy(staged, target)
+        if files.is_taken(staged) and not is_named:
+            # Somebody cleared the copy away before it got its name: this is the last one. Begun anew, as a
+            # half-made copy of a staged file would pass for a whole one.
+            if files.is_same(source, staged):
+                files.remove(source)  # A power cut may leave both names of a rename.
+            files.rename(staged, source)
+        if files.is_taken(source):
             files.make_folder(folder)
-        elif not files.is_taken(temporary) and not files.is_copy(staged, target):
-            # Somebody cleared the copy away before it got its name: this is the last one.
-            files.copy(staged, temporary)
         carry(Way(source=source, staged=staged, temporary=temporary, target=target))
 
     def _fingerprint(self, job: Job) -> Fingerprint | None:
