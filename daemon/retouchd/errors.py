@@ -86,6 +86,14 @@ class WorkFolderHeld(RetouchdError):
     exit_code = 73
 
 
+class DiskFailed(RetouchdError):
+    """
+    A folder cannot be read or written at the moment; another start may find it mended.
+    """
+
+    exit_code = 75
+
+
 class WrongUsage(RetouchdError):
     """
     What the command was given cannot be; the text holds one sentence on a line for each fault.

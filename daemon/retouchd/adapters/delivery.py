@@ -127,8 +127,11 @@ class Delivery:
         own = self._spool.folder(job.id)
         source, staged = own / item.source, _staged(own, item)
         target, temporary = folder / item.target, folder / f".retouchd-{job.id}-{item.key}"
-        is_named = files.is_taken(temporary) or files.is_copy(staged, target)
-        if files.is_taken(staged) and not is_named:
+        if (
+            files.is_taken(staged)
+            and not files.is_taken(temporary)
+            and not files.is_copy(staged, target)
+        ):
             # Somebody cleared the copy away before it got its name: this is the last one. Begun anew, as a
             # half-made copy of a staged file would pass for a whole one.
             if files.is_same(source, staged):

@@ -151,6 +151,18 @@ def rename(source: Path, target: Path) -> None:
     _fsync_both(source, target)
 
 
+def put_away(source: Path, target: Path) -> None:
+    """
+    Rename what nobody misses, if it is still there; it may be there again after a power cut.
+    """
+    try:
+        os.rename(source, target)
+    except FileNotFoundError:
+        return
+    with contextlib.suppress(OSError):
+        _fsync_both(source, target)
+
+
 def rename_new(source: Path, target: Path) -> None:
     """
     Rename without ever overwriting; durable on return.

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from retouchd.adapters import files
 
-_PROBE = ".retouchd-probe-"
+PROBE = ".retouchd-probe-"
+"""How the names of files begin that are written and removed again at once."""
 _TRIES = 5
 
 
@@ -90,7 +91,7 @@ def _unusable(key: str, path: Path) -> str | None:
 
 
 def _unwritable(key: str, path: Path) -> str | None:
-    probe = path / f"{_PROBE}{secrets.token_hex(4)}"
+    probe = path / f"{PROBE}{secrets.token_hex(4)}"
     try:
         probe.write_bytes(b"x")
     except OSError as error:
@@ -125,7 +126,7 @@ def _clear_probes(*folders: Path) -> None:
     """
     for folder in folders:
         with contextlib.suppress(OSError):
-            for probe in folder.glob(f"{_PROBE}*"):
+            for probe in folder.glob(f"{PROBE}*"):
                 if not probe.lstat().st_size:
                     probe.unlink()
 
@@ -151,10 +152,11 @@ def _unmovable(inbox: Path, work: Path) -> list[str]:
 
 
 def _move_a_probe(inbox: Path, work: Path) -> None:
-    probe = f"{_PROBE}{secrets.token_hex(4)}"
+    probe = f"{PROBE}{secrets.token_hex(4)}"
     (inbox / probe).touch(exist_ok=False)
     try:
         (inbox / probe).rename(work / probe)
     finally:
         for place in (inbox, work):
-            (place / probe).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # The next start clears the work folder.
+                (place / probe).unlink(missing_ok=True)

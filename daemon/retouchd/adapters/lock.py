@@ -5,6 +5,7 @@ The kernel drops the lock with the process, so none is ever stale. The lock's fi
 the process until it ends cleanly; found filled, the last end was not.
 """
 
+import contextlib
 import fcntl
 import os
 import time
@@ -51,10 +52,28 @@ class WorkLock:
     def __enter__(self) -> Self:
         self._fd = os.open(self._work / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
+            self._take()
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.close(self._fd)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        # What fails here only makes this end look unclean: the next start looks twice.
+        with contextlib.suppress(OSError):
+            if kind is None:
+                os.ftruncate(self._fd, 0)
+        with contextlib.suppress(OSError):
+            os.close(self._fd)
+
+    def _take(self) -> None:
+        try:
             self._lock()
         except BlockingIOError as error:
             holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
-            os.close(self._fd)
             msg = (
                 f"Another retouchd{f' (process {holder})' if holder else ''} holds {self._work}. "
                 "Stop it first, or give this one a work folder of its own (folders.work)."
@@ -63,14 +82,6 @@ class WorkLock:
         self.was_clean = os.fstat(self._fd).st_size == 0
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
-    ) -> None:
-        if kind is None:
-            os.ftruncate(self._fd, 0)
-        os.close(self._fd)
 
     def _lock(self) -> None:
         """

@@ -17,6 +17,7 @@ from typing import Any
 
 from retouchd.adapters import claims, files
 from retouchd.adapters.files import DurableFile
+from retouchd.adapters.folders import PROBE
 from retouchd.adapters.standing import CRASHES, Standing, read_standing
 from retouchd.errors import Blocked
 from retouchd.rules import documents
@@ -36,6 +37,7 @@ class Spool:
     def __init__(self, *, work: Path, inbox: Path) -> None:
         self._jobs = work / "jobs"
         self._trash = work / "trash"
+        self._work = work
         self._inbox = inbox
 
     def prepare(self) -> None:
@@ -47,6 +49,8 @@ class Spool:
         """
         files.make_folder(self._jobs)
         files.make_folder(self._trash)
+        for probe in self._work.glob(f"{PROBE}*"):
+            files.remove(probe)
         for name in files.folders(self._trash):
             with contextlib.suppress(OSError):
                 files.sweep(self._trash / name, ORIGINALS)
@@ -267,11 +271,7 @@ class Spool:
         """
         folder = self.folder(job_id)
         files.remove_empty(folder / ORIGINALS)
-        try:
-            files.rename(folder, self._trash / job_id)
-        except OSError:
-            if files.is_taken(folder):
-                raise
+        files.put_away(folder, self._trash / job_id)
         with contextlib.suppress(OSError):  # The next start clears away what is left in the trash.
             files.sweep(self._trash / job_id, ORIGINALS)
 

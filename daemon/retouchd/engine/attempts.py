@@ -206,9 +206,15 @@ class Attempts:
                 reason=judgement.reason,
                 is_probe=attempt.probe,
                 now=self._clock.monotonic(),
-                is_only_job=len(self._spool.ids()) == 1,
+                is_only_job=self._is_alone(),
             )
         )
+
+    def _is_alone(self) -> bool:
+        try:
+            return len(self._spool.ids()) == 1
+        except OSError:
+            return False  # The verdict is durable and told, whatever the disk does meanwhile.
 
 
 def about(job: Job) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class Claimer:
                 with below.opened(self._inbox.root, reference.path):
                     pass
             self._duplicates.check(job)
-            if not self._take(job):
+            if not self._take(key, job):
                 return None
         except HeldError as held:
             self._hold(candidate, held)
@@ -149,22 +149,27 @@ class Claimer:
             self._hold(candidate, held)
         self._backlog.try_later(key, self._clock.monotonic() + self._retry_seconds)
 
-    def _take(self, job: Job) -> bool:
+    def _take(self, key: Key, job: Job) -> bool:
         """
         Open and claim a job; return False if somebody else was faster.
 
         A claim that fails half-way is taken back: what may not be renamed now holds the whole bundle.
         """
-        self._spool.open(job)
         try:
+            self._spool.open(job)
             self._spool.claim(job)
         except OSError:
             if self._took_back(job):
                 raise
-            return True  # The pipeline goes on with what could not be given back either.
-        is_empty = self._spool.load(job.id).phase is Phase.EMPTY
-        if is_empty:
-            self._spool.discard(job.id)
+            # The pipeline goes on with what could not be given back either; it may turn out to be nothing.
+            self._backlog.try_later(key, self._clock.monotonic() + self._retry_seconds)
+            return True
+        try:
+            is_empty = self._spool.load(job.id).phase is Phase.EMPTY
+            if is_empty:
+                self._spool.discard(job.id)
+        except (Blocked, OSError):
+            return True  # The pipeline finds out.
         return not is_empty
 
     def _took_back(self, job: Job) -> bool:

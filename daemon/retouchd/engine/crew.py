@@ -97,12 +97,12 @@ class Crew:
         take_all(self._duplicates, self.spool)
         self.intake.spare(used_references(self._history, self.spool))
 
-    def start(self, tasks: asyncio.TaskGroup) -> None:
+    def start(self, job_ids: list[str], tasks: asyncio.TaskGroup) -> None:
         """
         Go on with the jobs that are in work already, and be able to take new ones.
         """
         self._tasks = tasks
-        for job_id in self.spool.ids():
+        for job_id in job_ids:
             self.workshop.start(job_id, tasks)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import datetime as dt
 from collections import Counter
+from collections.abc import Iterator
 from enum import StrEnum
 
 from retouchd.adapters import returning
@@ -21,8 +22,9 @@ from retouchd.engine.outcome import End
 from retouchd.engine.pipeline import RISKY
 from retouchd.engine.reporting import report_of
 from retouchd.engine.settings import Settings
-from retouchd.errors import Blocked, ConfigurationError
+from retouchd.errors import Blocked, ConfigurationError, DiskFailed
 from retouchd.logs import logger
+from retouchd.rules.naming import shown
 from retouchd.rules.report import Report
 from retouchd.rules.watching import Stance
 
@@ -153,39 +155,48 @@ class Daemon:
         """
         Work until stopped, or until the inbox is drained or the endpoint turns out to be unavailable.
 
-        Raises ConfigurationError and WorkFolderHeld before anything is touched.
+        Raises ConfigurationError, WorkFolderHeld and DiskFailed before anything is claimed or sent.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            with _telling_of_the_disk():
+                crew, job_ids = await self._begin(stack)
+            ending = await self._work(crew, job_ids, until_drained=until_drained)
+            self._started_at = None
+        log.info("daemon.stopped", ending=ending.value, **_counted(self.ends))
+        return ending
+
+    async def _begin(self, stack: contextlib.AsyncExitStack) -> tuple[Crew, list[str]]:
+        """
+        Take hold of the folders; return who works there, and the jobs that are in work already.
         """
         settings = self._settings
         if problems := settings.folders.problems():
             raise ConfigurationError(problems)
-        with WorkLock(settings.folders.work) as lock:
-            async with EditsClient(settings.endpoint) as client:
-                spool = Spool(work=settings.folders.work, inbox=settings.folders.inbox)
-                await asyncio.to_thread(spool.prepare)
-                await asyncio.to_thread(_finish_returns, settings.folders)
-                log.info("daemon.started", **settings.shown, was_clean=lock.was_clean)
-                self._crew = crew = Crew(
-                    settings=settings,
-                    clock=self._clock,
-                    gate=self._gate,
-                    client=client,
-                    spool=spool,
-                    on_change=self._stirred.set,
-                )
-                await asyncio.to_thread(crew.remember)
-                crew.pausing.restore()
-                self._started_at = self._clock.now()
-                if not lock.was_clean:
-                    await _retrace(crew)
-                ending = await self._work(crew, until_drained=until_drained)
-                self._started_at = None
-        log.info("daemon.stopped", ending=ending.value, **_counted(self.ends))
-        return ending
+        lock = stack.enter_context(WorkLock(settings.folders.work))
+        client = await stack.enter_async_context(EditsClient(settings.endpoint))
+        spool = Spool(work=settings.folders.work, inbox=settings.folders.inbox)
+        await asyncio.to_thread(spool.prepare)
+        await asyncio.to_thread(_finish_returns, settings.folders)
+        log.info("daemon.started", **settings.shown, was_clean=lock.was_clean)
+        self._crew = crew = Crew(
+            settings=settings,
+            clock=self._clock,
+            gate=self._gate,
+            client=client,
+            spool=spool,
+            on_change=self._stirred.set,
+        )
+        await asyncio.to_thread(crew.remember)
+        crew.pausing.restore()
+        self._started_at = self._clock.now()
+        if not lock.was_clean:
+            await _retrace(crew)
+        return crew, await asyncio.to_thread(spool.ids)
 
-    async def _work(self, crew: Crew, *, until_drained: bool) -> Ending:
+    async def _work(self, crew: Crew, job_ids: list[str], *, until_drained: bool) -> Ending:
         async with asyncio.TaskGroup() as tasks:
             async with crew.watching:
-                crew.start(tasks)
+                crew.start(job_ids, tasks)
                 await crew.intake.turn()
                 notify("READY=1")
                 intake = tasks.create_task(crew.intake.run(), name="intake")
@@ -238,6 +249,21 @@ class Daemon:
         held = f"; paused: {self._gate.reason}" if self._gate.hold else ""
         away = f"; {self._away}" if self._away else ""
         return f"{self.jobs} in work, {self.ends[End.DONE]} done{held}{away}"
+
+
+@contextlib.contextmanager
+def _telling_of_the_disk() -> Iterator[None]:
+    """
+    Have a start that the disk prevents end with a sentence: whoever starts services starts it again.
+    """
+    try:
+        yield
+    except OSError as error:
+        name = shown(str(error.filename)) if error.filename else "A folder"
+        raise DiskFailed(
+            f"{name} cannot be used now: {error.strerror or error}. No file was touched. "
+            "See to the disk, then start retouchd again."
+        ) from error
 
 
 async def _retrace(crew: Crew) -> None:

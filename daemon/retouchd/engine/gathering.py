@@ -33,10 +33,8 @@ class Gatherer:
         Raises Blocked where the work folder does not take the copy.
         """
         for number, reference in enumerate(job.references, 1):
-            if self._spool.reference(job.id, number).exists():
-                continue
             try:
-                is_same = self._copy(job.id, number, reference)
+                is_same = self._is_here(job.id, number) or self._copy(job.id, number, reference)
             except _UnreadableError as error:
                 return f"its reference {shown(reference.path)} cannot be read: {error}"
             except OSError as error:
@@ -46,6 +44,9 @@ class Gatherer:
             if not is_same:
                 return f"its reference {shown(reference.path)} was changed meanwhile"
         return None
+
+    def _is_here(self, job_id: str, number: int) -> bool:
+        return files.is_taken(self._spool.reference(job_id, number))
 
     def _copy(self, job_id: str, number: int, reference: Reference) -> bool:
         with contextlib.ExitStack() as stack:

@@ -6,6 +6,7 @@ There is one step for each phase and no other way forward; a restart runs the sa
 """
 
 import asyncio
+import contextlib
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 
@@ -102,7 +103,7 @@ class Pipeline:
                 standing = await asyncio.to_thread(self._spool.load, job_id)
                 outcome = await self._step(standing)
             except (Blocked, FetchLater, OSError) as obstacle:
-                if not self._spool.folder(job_id).is_dir():
+                if await asyncio.to_thread(self._spool.is_gone, job_id):
                     # Somebody mended it by hand.
                     return self._over(job_id, standing, End.RETURNED)
                 return self._obstructed(job_id, standing, str(obstacle))
@@ -125,8 +126,8 @@ class Pipeline:
                 await self._prepare(standing)
         except (Blocked, FetchLater, OSError) as obstacle:
             self._obstructed(job_id, standing, str(obstacle))
-            # An obstacle that could be told is no crash.
-            await asyncio.to_thread(self._spool.clear_crashes, job_id)
+            with contextlib.suppress(OSError):  # An obstacle that could be told is no crash.
+                await asyncio.to_thread(self._spool.clear_crashes, job_id)
 
     async def release(self, job_id: str) -> None:
         """
