@@ -28,6 +28,7 @@ soak: .venv/installed-dev
 sweep: .venv/installed-dev
 	HYPOTHESIS_PROFILE=sweep EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/test_state_machine.py
 	$(BIN)/python tests/crash_outside.py
+	$(BIN)/python tests/sweep.py
 
 format: .venv/installed-dev
 	$(BIN)/ruff format daemon tests

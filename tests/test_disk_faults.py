@@ -1,0 +1,111 @@
+"""
+A disk that answers with errors: at any operation, once or for a while, the run goes on or says why it waits.
+
+Here a share of all faults is tried, `make sweep` tries each. Then the product is broken on purpose.
+"""
+
+import asyncio
+import errno
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fault_plots import survive
+from faulty_disk import Extent, Fault, FaultyDisk
+from retouchd.engine import keeping
+
+SHARES = [
+    ("near", Extent.ONCE, 11),
+    ("near", Extent.LIKE, 27),
+    ("near", Extent.ALL, 29),
+    ("far", Extent.ONCE, 17),
+    ("far", Extent.LIKE, 23),
+]
+"""The world, how much fails, and every how manieth operation is tried; the errors take turns."""
+
+ANSWER = r"^fsync .*\.response"
+
+
+def start(folder: Path, world: str, extent: Extent, every: int) -> subprocess.Popen[str]:
+    script = Path(__file__).with_name("fault_plots.py")
+    folder.mkdir()
+    command = [sys.executable, *map(str, (script, folder, world, extent, every // 2, every))]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("lane", [SHARES[:2], SHARES[2:]], ids=["first", "second"])
+def test_no_fault_of_the_disk_loses_or_silences_anything(
+    tmp_path: Path, lane: list[tuple[str, Extent, int]]
+) -> None:
+    """
+    Nothing is lost or paid twice, all that waits says why, and once the disk is mended all is finished.
+    """
+    for world, extent, every in lane:
+        with start(tmp_path / f"{world} {extent}", world, extent, every) as process:
+            outcome: dict[str, Any] = json.loads(process.communicate()[0])
+        assert not outcome["broken"]
+        assert sum(outcome["survived"].values()) > 15, "faults were met"
+
+
+def broken_by(tmp_path: Path, like: str) -> str:
+    """
+    Let the operation of that kind fail once; return the promise that is broken, if any.
+    """
+    fault = Fault(number=errno.EIO, extent=Extent.ONCE, like=like)
+    disk = FaultyDisk(root=tmp_path / "root", fault=fault)
+    try:
+        asyncio.run(survive("near", disk))
+    except AssertionError as broken:
+        return str(broken)
+    assert disk.hit, "the fault was met"
+    return ""
+
+
+def ask_the_same_file_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Break the keeping: after a failed fsync the same file is synced again, as if the next one told the truth.
+    """
+
+    def trusting(self: Any) -> None:
+        self.failure = None
+        self.rest.clear()
+
+    monkeypatch.setattr(keeping._Sink, "_take_back", trusting)
+
+
+def let_the_answer_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Break the keeping: what the disk does not take is forgotten.
+    """
+    commit = keeping._Sink.commit
+    monkeypatch.setattr(keeping._Sink, "commit", lambda self: commit(self) or True)
+
+
+def test_an_answer_survives_a_failed_fsync(tmp_path: Path) -> None:
+    """
+    The product as it is, where the mutants below fail.
+    """
+    assert not broken_by(tmp_path, ANSWER)
+
+
+@pytest.mark.parametrize(
+    ("mutant", "promise"),
+    [
+        (ask_the_same_file_again, "asked for again after it had failed"),
+        (let_the_answer_go, "asked too often"),
+    ],
+)
+def test_a_broken_keeping_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mutant: Any, promise: str
+) -> None:
+    """
+    Each mutant breaks one promise, and the check says which.
+    """
+    mutant(monkeypatch)
+
+    assert promise in broken_by(tmp_path, ANSWER)
