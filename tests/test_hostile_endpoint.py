@@ -131,7 +131,6 @@ class Row(NamedTuple):
     code: str
     status: int | None = None
     said: str = ""
-    answer_mb: int = 0
 
 
 BROKEN = Row("no_answer")
@@ -191,9 +190,9 @@ ROWS = {
     "houses": Row("bad_response", 200, "not http or https"),
     "chain": Row("bad_response", 200, "HTTP 302"),
     "link_bomb": Row("bad_response", 200, "compressed"),
-    "link_endless": Row("bad_response", 200, "larger than 64 MiB", 64),
+    "link_endless": Row("bad_response", 200, "larger than 64 MiB"),
 }
-"""Each act that ends in doubt: the attempt's code, its status, what its message says, the answer's size."""
+"""Each act that ends in doubt: the attempt's code, its status, what its message says."""
 
 DONE = {
     "gzip_lie": (1, 0),
@@ -228,7 +227,7 @@ def test_harm_is_contained(victim: Victim, act: str) -> None:
     left = {name[len(act) :] for name in victim.station.tree("error") if name.startswith(f"{act}.")}
     assert {".png", ".txt", ".job.json", ".error.txt"} <= left
     assert (".response" in left) == (row.status == 200)
-    assert met.grown_mb <= SPARE_MB + row.answer_mb
+    assert met.grown_mb <= SPARE_MB
     posts = [each for each in victim.villain.visits(0)[asked:] if "/edits" in each["target"]]
     assert len(posts) == 2
     assert victim.villain.visits(1) == []

@@ -2,13 +2,14 @@
 A kept answer, read without being loaded: its head, its skeleton, each picture as it is asked for.
 """
 
+import asyncio
 import binascii
 import contextlib
 import errno
 import json
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -94,6 +95,28 @@ def opened(path: Path, *, limit: int, hidden: Secrets) -> Iterator[KeptAnswer]:
             start = 0
         body.seek(start)
         yield KeptAnswer(head, body)
+
+
+async def spilled(chunks: AsyncIterator[bytes], folder: Path) -> Iterator[bytes]:
+    """
+    Return what comes in pieces once all of it is there; meanwhile it lies in a file without a name.
+
+    Raises OSError, and whatever ends the pieces.
+    """
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(
+            await asyncio.to_thread(lambda: tempfile.TemporaryFile(dir=folder))
+        )
+        async for chunk in chunks:
+            await asyncio.to_thread(file.write, chunk)
+        file.seek(0)
+        stack.pop_all()
+    return _emptied(file)
+
+
+def _emptied(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        yield from _blocks(file)
 
 
 def _blocks(file: BinaryIO, start: int | None = None) -> Iterable[bytes]:

@@ -114,7 +114,7 @@ class Judge:
         faults = []
         for number, picture in enumerate(reply.pictures, 1):
             try:
-                blocks = await self._blocks(answer, picture, answered_at)
+                blocks = await self._blocks(standing.id, answer, picture, answered_at)
                 await asyncio.to_thread(self._store, standing.id, number, blocks)
             except (FetchRefused, ImageFault, binascii.Error) as fault:
                 faults.append(f"picture {number}: {fault}")
@@ -123,13 +123,13 @@ class Judge:
         return faults
 
     async def _blocks(
-        self, answer: KeptAnswer, picture: Inline | Link, answered_at: dt.datetime
+        self, job_id: str, answer: KeptAnswer, picture: Inline | Link, answered_at: dt.datetime
     ) -> Iterable[bytes]:
         if isinstance(picture, Inline):
             return answer.picture(picture.data)
         try:
             async with self._client.fetch(picture.url) as fetched:
-                return [chunk async for chunk in fetched.chunks()]
+                return await answers.spilled(fetched.chunks(), self._spool.folder(job_id))
         except FetchFailed as failure:
             if self._clock.now() - answered_at > _URL_LIVES:
                 raise FetchRefused(str(failure)) from failure
