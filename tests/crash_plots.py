@@ -25,6 +25,7 @@ from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
 from retouchd.engine.attempts import Attempts
 from retouchd.rules import phase
+from retouchd.rules.job import Opened
 from retouchd.rules.phase import ORIGINALS, Phase
 
 
@@ -49,17 +50,19 @@ def forget_that_it_asks() -> None:
     Break the spool: no note says that a request is about to be sent.
     """
     opened = Spool.open_attempt
-    notes: dict[tuple[str, int], Mapping[str, Any]] = {}
+    notes: dict[tuple[str, int], Opened] = {}
 
-    def silent(self: Spool, job_id: str, number: int, **more: Any) -> None:
-        notes[job_id, number] = more
+    def silent(_: Spool, job_id: str, number: int, note: Opened) -> None:
+        notes[job_id, number] = note
 
-    def known(self: Spool, job_id: str, number: int) -> Any:
+    def known(self: Spool, job_id: str, number: int) -> Opened:
         note = notes.get((job_id, number))
         if note is None:
-            opened(self, job_id, number, sent_at=self.load(job_id).job.claimed_at, probe=False)  # type: ignore[union-attr]
+            job = self.load(job_id).job
+            assert job is not None
+            opened(self, job_id, number, Opened(sent_at=job.claimed_at))
             return right(self, job_id, number)
-        return note["sent_at"], note["probe"]
+        return note
 
     right = Spool.opened
     vars_of(Spool, open_attempt=silent, opened=known)

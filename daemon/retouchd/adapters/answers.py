@@ -10,6 +10,7 @@ import json
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -105,7 +106,7 @@ async def spilled(chunks: AsyncIterator[bytes], folder: Path) -> Iterator[bytes]
     """
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(
-            await asyncio.to_thread(lambda: tempfile.TemporaryFile(dir=folder))
+            await asyncio.to_thread(partial(tempfile.TemporaryFile, dir=folder))
         )
         async for chunk in chunks:
             await asyncio.to_thread(file.write, chunk)

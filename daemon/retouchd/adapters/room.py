@@ -57,11 +57,13 @@ def shortage(folders: Folders, pictures: int) -> str:
 
 def unwritable(root: Path, folder: str) -> str:
     """
-    Return why nothing can be written into a folder below one of ours, or made there; empty if it can.
+    Return why nothing can be written into a folder below one of ours; empty if it can or is still to be made.
     """
     place = root / folder
-    while not place.exists() and place != root:
+    while place != root and not place.exists():
         place = place.parent
+    if place == root:
+        return ""
     state = _state(place)
     return state if isinstance(state, str) else ""
 

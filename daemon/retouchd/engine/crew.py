@@ -58,7 +58,9 @@ class Crew:
         self._inbox = inbox_of(settings)
         self._preparer = preparer_of(settings, spool)
         self._gatherer = Gatherer(spool=spool, inbox=self._inbox)
-        self._means = Means(settings.folders)
+        self._means = Means(
+            folders=settings.folders, spending=self.spending, prices=settings.prices, clock=clock
+        )
         self.pausing = Pausing(
             gate=gate,
             file=PauseFile(settings.folders.work),

@@ -1,5 +1,5 @@
 """
-The means for a request, seen to before it is opened: room on the disks for its answer.
+The means for a request, seen to before it is opened: room on the disks for its answer, and today's budget.
 """
 
 import asyncio
@@ -8,8 +8,12 @@ from collections.abc import AsyncIterator
 
 from retouchd.adapters import room
 from retouchd.adapters.folders import Folders
+from retouchd.engine.clock import Clock
+from retouchd.engine.spending import Spending
 from retouchd.errors import Blocked
+from retouchd.rules.job import Job
 from retouchd.rules.pacing import Bar, Cause
+from retouchd.rules.pricing import PriceList, estimate, pictures_asked
 
 _LOOK_AGAIN_SECONDS = 10.0
 
@@ -19,25 +23,31 @@ class Means:
     Knows what the requests on their way will need, and whether one more can be afforded.
     """
 
-    def __init__(self, folders: Folders) -> None:
+    def __init__(
+        self, *, folders: Folders, spending: Spending, prices: PriceList, clock: Clock
+    ) -> None:
         self._folders = folders
+        self._spending = spending
+        self._prices = prices
+        self._clock = clock
         self._expected = 0
-        self._refused = 1
+        self._refused: Job | None = None
 
     @contextlib.asynccontextmanager
-    async def reserved(self, folder: str, pictures: int) -> AsyncIterator[Bar | None]:
+    async def reserved(self, job: Job) -> AsyncIterator[Bar | None]:
         """
-        Set aside what a request for so many pictures needs; yield what forbids it, None if nothing does.
+        Set aside what a job's request needs; yield what forbids it, None if nothing does.
 
-        Raises Blocked where only this job's own folders cannot be written.
+        Nothing is awaited between the look at the budget and the yield: who sends at once shares what is
+        left of it with nobody. Raises Blocked where only this job cannot be sent.
         """
+        pictures = pictures_asked(job.request)
         self._expected += pictures
         try:
-            bar = await self._bar(self._expected)
-            if bar is None:
-                await asyncio.to_thread(self._check_targets, folder)
-            else:
-                self._refused = pictures
+            await asyncio.to_thread(self._check_targets, job.folder)
+            bar = await self._disk(self._expected) or self._budget(job)
+            if bar is not None:
+                self._refused = job
             yield bar
         finally:
             self._expected -= pictures
@@ -46,11 +56,27 @@ class Means:
         """
         Return what still forbids the request that was refused last, None if nothing does.
         """
-        return await self._bar(self._expected + self._refused)
+        job = self._refused
+        if job is None:
+            return None
+        with contextlib.suppress(Blocked):
+            pictures = self._expected + pictures_asked(job.request)
+            return await self._disk(pictures) or self._budget(job)
+        return None
 
-    async def _bar(self, pictures: int) -> Bar | None:
+    async def _disk(self, pictures: int) -> Bar | None:
         reason = await asyncio.to_thread(room.shortage, self._folders, pictures)
         return Bar(cause=Cause.DISK, reason=reason, seconds=_LOOK_AGAIN_SECONDS) if reason else None
+
+    def _budget(self, job: Job) -> Bar | None:
+        cost = estimate(self._prices(job.request.model), job)
+        lack = self._spending.lack(cost, pictures_asked(job.request))
+        if lack is None:
+            return None
+        if lack.is_hopeless:
+            raise Blocked(lack.reason)  # Others may well be sent.
+        seconds = max(0.0, (lack.until - self._clock.now()).total_seconds())
+        return Bar(cause=Cause.BUDGET, reason=lack.reason, seconds=seconds)
 
     def _check_targets(self, folder: str) -> None:
         for root in (self._folders.outbox, self._folders.done, self._folders.error):

@@ -28,7 +28,6 @@ from retouchd.logs import logger
 from retouchd.rules.job import Job
 from retouchd.rules.naming import RECORD, shown
 from retouchd.rules.phase import Phase
-from retouchd.rules.pricing import pictures_asked
 from retouchd.rules.record import history_line
 from retouchd.rules.retrying import Ask, Budget, Fail, Later, Return, Weather, doubts_in, next_move
 from retouchd.rules.verdict import Failure
@@ -211,11 +210,11 @@ class Pipeline:
                 doubts = doubts_in(standing.attempts)
                 return Wait(seconds=None, reason=self._gate.reason, doubts=doubts)
             prepared = self._prepared[job.id]
-            async with self._means.reserved(job.folder, pictures_asked(job.request)) as bar:
+            async with self._means.reserved(job) as bar:
                 if bar is not None:
                     self._gate.bar(bar)
-                    doubts = doubts_in(standing.attempts)
-                    return Wait(seconds=None, reason=bar.reason, doubts=doubts)
+                    # What becomes of it under a hold is decided anew, at once.
+                    return Wait(seconds=0.0, reason=bar.reason)
                 seconds, reason = self._gate.wait_for_turn(len(prepared.images))
                 if seconds and not self._gate.is_probe(job.id):
                     return Wait(seconds=seconds, reason=reason)

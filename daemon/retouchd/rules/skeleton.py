@@ -47,10 +47,10 @@ class Skeleton:
         Return what a text of the skeleton was before the cuts, in order.
         """
         verbatim, *rest = re.split(f"{re.escape(self.mark)}([0-9]{{8}})", text)
-        yield verbatim.encode()
+        yield verbatim.encode(errors="surrogatepass")
         for number, following in zip(rest[::2], rest[1::2], strict=True):
             yield self.stretches[int(number)]
-            yield following.encode()
+            yield following.encode(errors="surrogatepass")
 
 
 def skeleton_of(blocks: Iterable[bytes], mark: str) -> Skeleton:
