@@ -21,6 +21,7 @@ test: .venv/installed-dev
 
 MINUTES ?= 10
 EXAMPLES ?= 2000
+EVERY ?= 1
 
 soak: .venv/installed-dev
 	$(BIN)/python tests/soak.py --minutes $(MINUTES)
@@ -28,7 +29,7 @@ soak: .venv/installed-dev
 sweep: .venv/installed-dev
 	HYPOTHESIS_PROFILE=sweep EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/test_state_machine.py
 	$(BIN)/python tests/crash_outside.py
-	$(BIN)/python tests/sweep.py
+	$(BIN)/python tests/sweep.py $(EVERY)
 
 format: .venv/installed-dev
 	$(BIN)/ruff format daemon tests

@@ -1,10 +1,11 @@
 """
 What the crash tests try, in a process of its own.
 
-    python crash_plots.py NEAR FAR some|full NAME…
+    python crash_plots.py NEAR FAR FULL NAME…
 
 Sweeps the plots of these names in folder NEAR, with results in FAR where a plot has them far away; prints
-as JSON what each sweep came to. A full one tries every second death too and counts what breaks.
+as JSON what each sweep came to. With FULL other than 0 it tries second deaths from every state, at every
+so many steps, and counts what breaks.
 """
 
 import asyncio
@@ -255,25 +256,23 @@ def plots(far: Path) -> dict[str, Plot]:
     }
 
 
-def tried(plot: Plot, near: Path, *, is_full: bool) -> dict[str, Any]:
+def tried(plot: Plot, near: Path, full: int) -> dict[str, Any]:
     """
     Sweep one plot; return its figures.
     """
     near.mkdir()
     try:
-        return vars(sweep(replace(plot, stride=1) if is_full else plot, near, is_full=is_full))
+        return vars(sweep(replace(plot, stride=1) if full else plot, near, full=full))
     except AssertionError as broken:
         return {"broken": [str(broken)]}
 
 
-def main(near: str, far: str, extent: str, *names: str) -> None:
+def main(near: str, far: str, full: str, *names: str) -> None:
     """
     Sweep the plots of these names one after the other, and print what came of each.
     """
     known = plots(Path(far))
-    outcomes = {
-        name: tried(known[name], Path(near) / name, is_full=extent == "full") for name in names
-    }
+    outcomes = {name: tried(known[name], Path(near) / name, int(full)) for name in names}
     sys.stdout.write(json.dumps(outcomes))
 
 

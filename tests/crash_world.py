@@ -9,6 +9,7 @@ import gc
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -42,6 +43,7 @@ from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon, Ending
 from retouchd.engine.framing import Edit
 from retouchd.engine.settings import Settings
+from retouchd.rules.endmarks import is_whole
 from retouchd.rules.limits import Limits
 from retouchd.rules.retrying import Budget
 from retouchd.rules.settling import Patience
@@ -219,6 +221,7 @@ class Sweep:
         self._ledger = ledger
         self._is_patient = is_patient
         self._moments: dict[str, int] = {}
+        self._states: dict[tuple[str, ...], int] = {}
         self.figures = Figures()
 
     def sweep_firsts(self) -> None:
@@ -227,15 +230,15 @@ class Sweep:
         """
         self.figures.steps = self._sweep((), self._plot.stride)
 
-    def sweep_seconds(self, *, has_all: bool) -> None:
+    def sweep_seconds(self, stride: int, *, has_all: bool) -> None:
         """
-        Let the recoveries die at each of their steps: all of them, or those that have most to do.
+        Let the recoveries die at their steps: those from each state a death left, or those with most to do.
 
-        Of these some are followed further, to a third death at every step and a fourth at many.
+        These last are followed further, to a third and a fourth death.
         """
         chosen = list(self._moments.values())
-        stride = 1 if has_all else self._plot.recoveries
-        for first in range(1, self.figures.steps + 1) if has_all else chosen:
+        firsts = {*self._states.values(), *chosen} if has_all else chosen
+        for first in sorted(firsts):
             seconds = self._sweep((first,), stride)
             if first in chosen:
                 thirds = self._sweep((first, seconds // 2 or 1), 3 * stride)
@@ -280,8 +283,10 @@ class Sweep:
             out |= open_requests(folders)
             if plot.has_intruder:
                 _intrude(world)
-        if len(deaths) == 1 and code == DIED and (moment := _moment(folders)):
-            self._moments.setdefault(moment, deaths[0])
+        if len(deaths) == 1 and code == DIED:
+            self._states.setdefault(_state(folders), deaths[0])
+            if moment := _moment(folders):
+                self._moments.setdefault(moment, deaths[0])
         assert _run(world, FailingDisk(), plot.mutant) == 0, f"steps {deaths}: no restart finished"
         _check_end(world, len(out))
         before = tree(folders)
@@ -290,11 +295,12 @@ class Sweep:
         return code == DIED
 
 
-def sweep(plot: Plot, tmp: Path, *, is_full: bool) -> Figures:
+def sweep(plot: Plot, tmp: Path, *, full: int = 0) -> Figures:
     """
     Let runs of a plot die at every step, and their recoveries.
 
-    Raises AssertionError as soon as a promise is broken; a full sweep counts it and goes on.
+    Raises AssertionError as soon as a promise is broken. A full sweep counts it and goes on: it tries
+    every `full` step of the recovery from each state that a first death can leave.
     """
     ledger = tmp / "ledger"
     faults = [f"first={plot.first}"] if plot.first else []
@@ -302,10 +308,10 @@ def sweep(plot: Plot, tmp: Path, *, is_full: bool) -> Figures:
     with counting_endpoint(ledger, *faults) as url:
         _drain(make_world(tmp / "warm", plot, url, ledger))  # Imports once, not in every child.
         gc.freeze()  # Else each child copies whatever its collector touches.
-        trial = Sweep(plot, tmp, url, ledger, is_patient=is_full)
+        trial = Sweep(plot, tmp, url, ledger, is_patient=bool(full))
         trial.sweep_firsts()
-        if plot.recoveries or is_full:
-            trial.sweep_seconds(has_all=is_full)
+        if plot.recoveries or full:
+            trial.sweep_seconds(full or plot.recoveries, has_all=bool(full))
     return trial.figures
 
 
@@ -323,6 +329,25 @@ def _moment(folders: Folders) -> str:
         return "publishing" if any(jobs.glob("*/outputs/*")) else ""
     is_kept = any(jobs.glob("*/attempt-1.response")) and not any(jobs.glob("*/attempt-1.json"))
     return "kept" if is_kept else ""
+
+
+def _state(folders: Folders) -> tuple[str, ...]:
+    """
+    Return what a death left, told so that two that leave the same are equal: an unsynced file is a file.
+    """
+    found = []
+    for key, top in folders.items():
+        for path in sorted(top.rglob("*")):
+            name = re.sub(r"\d{8}-\d{6}-[0-9a-f]{8}", "ID", f"{key}/{path.relative_to(top)}")
+            found.append(f"{name} {path.is_file() and _is_sound(path)}")
+    return tuple(found)
+
+
+def _is_sound(path: Path) -> bool:
+    raw = path.read_bytes()
+    if path.suffix == ".png":
+        return is_whole(raw)
+    return raw.endswith((b"}", b"}\n", b"\n"))
 
 
 def _intrude(world: World) -> None:

@@ -1,9 +1,10 @@
 """
-The full sweep: every death at every step and every second one, every operation that fails with every error.
+The full sweep: every death at every step and second one, every operation that fails with every error.
 
-    python sweep.py [crashes] [faults]
+    python sweep.py EVERY [crashes] [faults]
 
-Takes the better part of an hour. Prints what was tried and what broke; ends with 1 if anything did.
+With EVERY above 1 only every so many of the second deaths and of the faults are tried: all of them take
+hours. Prints what was tried and what broke; ends with 1 if anything did.
 """
 
 import json
@@ -26,7 +27,7 @@ _HERE = Path(__file__).parent
 _SHARES = 4
 
 
-def main(*parts: str) -> int:
+def main(every: str, *parts: str) -> int:
     """
     Run all of it, two at a time or as many as there are processors.
     """
@@ -38,26 +39,33 @@ def main(*parts: str) -> int:
         ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
         tasks = [
-            *(_crashes(Path(near), Path(far)) if "crashes" in wanted else ()),
-            *(_faults(Path(near)) if "faults" in wanted else ()),
+            *(_crashes(Path(near), Path(far), every) if "crashes" in wanted else ()),
+            *(_faults(Path(near), int(every)) if "faults" in wanted else ()),
         ]
         return 1 if sum(pool.map(_told, tasks)) else 0
 
 
-def _crashes(near: Path, far: Path) -> Iterator[list[str]]:
+def _crashes(near: Path, far: Path, every: str) -> Iterator[list[str]]:
     for name in plots(far):
         if name not in MUTANTS:
-            yield ["crash_plots.py", str(near), str(far), "full", name]
+            yield ["crash_plots.py", str(near), str(far), every, name]
 
 
-def _faults(near: Path) -> Iterator[list[str]]:
+def _faults(near: Path, every: int) -> Iterator[list[str]]:
     for world in WORLDS:
         for extent in Extent:
             errors = ["every"] if extent is Extent.ONCE else []
             for share in range(_SHARES):
                 place = near / f"{world} {extent} {share}"
                 place.mkdir()
-                command = ["fault_plots.py", str(place), world, extent, str(share), str(_SHARES)]
+                command = [
+                    "fault_plots.py",
+                    str(place),
+                    world,
+                    extent,
+                    str(share),
+                    str(_SHARES * every),
+                ]
                 yield [*command, *errors]
 
 

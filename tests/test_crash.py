@@ -59,7 +59,7 @@ def outcomes(names: list[str], near: Path, far: Path) -> dict[str, dict[str, Any
     near.mkdir(exist_ok=True)
     lanes = []
     for lane in (names[::2], names[1::2]):
-        command = [sys.executable, *map(str, (script, near, far)), "some", *lane]
+        command = [sys.executable, *map(str, (script, near, far)), "0", *lane]
         lanes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
     found: dict[str, dict[str, Any]] = {}
     for process in lanes:

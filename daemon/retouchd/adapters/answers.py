@@ -10,7 +10,6 @@ import json
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -105,9 +104,7 @@ async def spilled(chunks: AsyncIterator[bytes], folder: Path) -> Iterator[bytes]
     Raises OSError, and whatever ends the pieces.
     """
     with contextlib.ExitStack() as stack:
-        file = stack.enter_context(
-            await asyncio.to_thread(partial(tempfile.TemporaryFile, dir=folder))
-        )
+        file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
         async for chunk in chunks:
             await asyncio.to_thread(file.write, chunk)
         file.seek(0)
