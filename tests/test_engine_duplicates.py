@@ -182,9 +182,11 @@ async def test_a_twin_in_work_is_known_after_a_restart(world: World) -> None:
     """
     A daemon that died before the history was written knows the job from its directory.
     """
-    obstacle = put(world, "../done/pets", "in the way")
+    world.faults(Fault(kind=FaultKind.LATENCY, seconds=5))
     world.drop("pets/cat.png", image=photo())
     async with world.killing():
+        await world.until(lambda: world.in_work("attempt-*.open"))
+        obstacle = put(world, "../done/pets", "in the way")
         await world.until(lambda: world.events("job.waiting"))
         assert world.tree("outbox") == ["pets/cat.png"]
     world.drop("copy.png", image=photo())

@@ -285,7 +285,7 @@ async def test_one_bad_picture_beside_a_good_one_does_not_bring_the_job_down(wor
 
     assert world.tree("outbox") == ["cat.png"]
     (attempt,) = world.record("done/cat.job.json")["attempts"]
-    assert "picture 1: it is no base64" in attempt["message"]
+    assert "picture 1: Only base64 data is allowed" in attempt["message"]
 
 
 async def test_a_chinese_bill_is_explained_in_english(world: World) -> None:

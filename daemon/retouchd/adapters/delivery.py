@@ -193,8 +193,7 @@ def _blocked(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if isinstance(error, FileExistsError | NotADirectoryError):
-            name = naming.shown(str(error.filename2 or error.filename or folder))
-            msg = f"{name} is in the way. Move it elsewhere; retouchd then goes on by itself."
+            msg = files.in_the_way(Path(error.filename2 or error.filename or folder))
         else:
             name = naming.shown(str(folder))
             msg = f"{name} cannot be written ({error.strerror}). retouchd tries again by itself."

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Self
 
 from retouchd.rules.job import Snapshot
+from retouchd.rules.naming import shown
 
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
@@ -333,6 +334,13 @@ def is_taken(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     return True
+
+
+def in_the_way(path: Path) -> str:
+    """
+    Return what to do about something that stands where a folder or a file of ours is to be.
+    """
+    return f"{shown(str(path))} is in the way. Move it elsewhere; retouchd then goes on by itself."
 
 
 def folders(path: Path) -> list[str]:

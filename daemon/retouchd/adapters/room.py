@@ -3,10 +3,11 @@ Whether the disks can take the answer of a request before it is sent: space, fil
 """
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
+from retouchd.adapters import files
 from retouchd.adapters.folders import Folders
+from retouchd.rules.naming import shown
 
 PICTURE_BYTES = 16 << 20
 """Room kept for each picture expected: a PNG of 8 megapixels that compresses badly."""
@@ -25,33 +26,34 @@ def shortage(folders: Folders, pictures: int) -> str:
     done and error only names, where they are on the same disk. Folders of one disk are added up.
     """
     size = pictures * PICTURE_BYTES
-    wanted: Mapping[Path, int] = {
+    wanted = {
         folders.work: int(size * (1 + _ANSWER)),
         folders.outbox: size,
         folders.done: 0,
         folders.error: 0,
     }
-    found = {place: _state(place) for place in wanted}
-    if faults := [state for state in found.values() if isinstance(state, str)]:
-        return faults[0]
-    home = folders.work.stat().st_dev
     on_disk: dict[int, int] = {}
     for place, needed in wanted.items():
+        state = _state(place)
+        if isinstance(state, str):
+            return state
         device = place.stat().st_dev
-        # Within a disk a decoded picture is only renamed.
-        share = 0 if device == home and place is not folders.work else needed
-        on_disk[device] = on_disk.get(device, 0) + share
-        needed_there = on_disk[device]
-        state = found[place]
-        assert isinstance(state, os.statvfs_result)
-        if state.f_bavail * state.f_frsize < needed_there:
-            free = state.f_bavail * state.f_frsize
-            return (
-                f"{place} has {free / 1e6:.0f} MB left, and {needed_there / 1e6:.0f} MB are kept free "
-                "for what is being edited; make room on that disk."
-            )
-        if state.f_files and state.f_favail < _FILES:
-            return f"{place} can take only {state.f_favail} more files; remove some from that disk."
+        # On the disk of the work folder a decoded picture is only renamed, and counted already.
+        on_disk[device] = on_disk.get(device, 0) or needed
+        if reason := _too_little(place, state, on_disk[device]):
+            return reason
+    return ""
+
+
+def _too_little(place: Path, state: os.statvfs_result, needed: int) -> str:
+    name, free = shown(str(place)), state.f_bavail * state.f_frsize
+    if free < needed:
+        return (
+            f"{name} has {free / 1e6:.0f} MB left, and {needed / 1e6:.0f} MB are kept free for what is "
+            "being edited; make room on that disk."
+        )
+    if state.f_files and state.f_favail < _FILES:
+        return f"{name} can take only {state.f_favail} more files; remove some from that disk."
     return ""
 
 
@@ -60,10 +62,12 @@ def unwritable(root: Path, folder: str) -> str:
     Return why nothing can be written into a folder below one of ours; empty if it can or is still to be made.
     """
     place = root / folder
-    while place != root and not place.exists():
+    while place != root and not files.is_taken(place):
         place = place.parent
     if place == root:
         return ""
+    if not place.is_dir():
+        return files.in_the_way(place)
     state = _state(place)
     return state if isinstance(state, str) else ""
 
@@ -72,9 +76,9 @@ def _state(place: Path) -> os.statvfs_result | str:
     try:
         state = os.statvfs(place)
     except OSError as error:
-        return f"{place} cannot be used: {error.strerror}. Make it, or mend its disk."
+        return f"{shown(str(place))} cannot be used: {error.strerror}. Make it, or mend its disk."
     if state.f_flag & os.ST_RDONLY:
-        return f"{place} is on a disk that is mounted read-only; mount it for writing."
+        return f"{shown(str(place))} is on a disk that is mounted read-only; mount it for writing."
     if not os.access(place, os.W_OK | os.X_OK):
-        return f"{place} may not be written by this user; change its owner or mode."
+        return f"{shown(str(place))} may not be written by this user; change its owner or mode."
     return state

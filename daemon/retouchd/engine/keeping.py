@@ -15,7 +15,7 @@ from retouchd.logs import logger
 
 log = logger()
 
-_PATCH = 8 << 20
+_PATCH = 4 << 20
 """So much of each answer is held in memory: most are whole then, and need one write and one fsync."""
 _RETRY_SECONDS = 5.0
 
