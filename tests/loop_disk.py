@@ -30,9 +30,11 @@ class Kind:
 
 
 KINDS = {
-    "ext4": Kind(megabytes=16, make=("mkfs.ext4", "-q", "-J", "size=4"), options="loop,commit=300"),
-    "xfs": Kind(megabytes=300, make=("mkfs.xfs", "-q"), options="loop"),
-    "btrfs": Kind(megabytes=120, make=("mkfs.btrfs", "-q"), options="loop,commit=300"),
+    "ext4": Kind(
+        megabytes=112, make=("mkfs.ext4", "-q", "-J", "size=4"), options="loop,commit=300"
+    ),
+    "xfs": Kind(megabytes=400, make=("mkfs.xfs", "-q"), options="loop"),
+    "btrfs": Kind(megabytes=256, make=("mkfs.btrfs", "-q"), options="loop,commit=300"),
 }
 
 

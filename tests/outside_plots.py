@@ -9,7 +9,7 @@ from pathlib import Path
 import loop_disk
 import tracing
 from checker import check_at_any_time, requests_out
-from crash_world import Plot, make_world, vars_of
+from crash_world import Plot, drop_all_kinds, make_world, vars_of
 from outside_scene import ENDS, Outcome, Scene, configure, finish
 from retouchd.adapters import files
 from retouchd.adapters.spool import Spool
@@ -18,6 +18,7 @@ MUTANTS = {"files unsynced": "ext4", "folders unsynced": "ext4"}
 """The plots in which the daemon is broken on purpose, and on which filesystem they play."""
 
 _KILLED = -9
+_WHOLE = Plot(drop=drop_all_kinds, n=2)
 
 
 def kill(scene: Scene, plot: Plot) -> Outcome:
@@ -55,7 +56,7 @@ def cut_power(scene: Scene, kind: str, mutant: Callable[[], None] | None = None)
     loop_disk.make(image, kind)
     cuts: list[tuple[Path, str, list[str]]] = []
     with loop_disk.mounted(image, kind, point):
-        world = make_world(point / "world", Plot(), scene.url, scene.ledger)
+        world = make_world(point / "world", _WHOLE, scene.url, scene.ledger)
         config = configure(world, scene.tmp / "disk.toml")
         loop_disk.sync(point)
 
@@ -119,7 +120,7 @@ def fail(scene: Scene) -> Outcome:
     for number, (fault, n) in enumerate(points, 1):
         if number % scene.stride:
             continue
-        with scene.world(str(number), Plot()) as (world, config):
+        with scene.world(str(number), _WHOLE) as (world, config):
             torn = scene.torn_requests()
             _, failed = tracing.run_with_fault(config, scene.log, f"{fault}:when={n}")
             if not failed:
@@ -140,7 +141,7 @@ def shut(scene: Scene) -> Outcome:
     for name in ("cat.png", "cat.txt", "cat.toml", "cat.mask.png"):
         outcome.points += 1
         with (
-            scene.world(name, Plot()) as (world, config),
+            scene.world(name, _WHOLE) as (world, config),
             outcome.trial(f"{name} cannot be looked at"),
         ):
             path = world.folders.inbox / "pets" / name
@@ -175,7 +176,7 @@ def plots(far: Path) -> dict[str, Callable[[Scene], Outcome]]:
     Return every plot by its name; `far` is a folder on another filesystem.
     """
     return {
-        "kill": lambda scene: kill(scene, Plot()),
+        "kill": lambda scene: kill(scene, _WHOLE),
         "kill on the way": lambda scene: kill(scene, Plot(far=far)),
         "fail": fail,
         "shut": shut,

@@ -76,7 +76,7 @@ class Scene:
         yield world, configure(world, self.tmp / f"{name}.toml")
         shutil.rmtree(self.tmp / name)
         if plot.far:
-            shutil.rmtree(plot.far / name)
+            shutil.rmtree(world.folders.outbox.parent)
 
 
 def configure(world: World, path: Path) -> Path:

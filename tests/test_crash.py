@@ -34,7 +34,7 @@ MUTANTS = {
     "forgotten untold": "the history and the records differ",
     "half decoded": "is no whole picture|a picture is missing",
     "names overwritten": "was overwritten",
-    "returned as copies": "something is left in the inbox",
+    "returned as copies": "something is left in the inbox|stands in 2 places",
 }
 
 

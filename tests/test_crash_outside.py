@@ -57,13 +57,13 @@ def test_the_power_may_fail_at_any_moment(name: str, stride: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mutant", "promise"),
-    [("files unsynced", "cannot identify image file"), ("folders unsynced", "asked")],
+    ("mutant", "stride", "promise"),
+    [("files unsynced", 5, "is no whole picture"), ("folders unsynced", 2, "asked")],
 )
-def test_a_daemon_that_does_not_sync_is_found_out(mutant: str, promise: str) -> None:
+def test_a_daemon_that_does_not_sync_is_found_out(mutant: str, stride: int, promise: str) -> None:
     """
     Pictures whose bytes, and folders whose names are not made durable: each breaks its promise.
     """
-    outcome = played(mutant, 5)
+    outcome = played(mutant, stride)
 
     assert promise in outcome.failures[0]

@@ -49,8 +49,9 @@ class Spool:
         """
         files.make_folder(self._jobs)
         files.make_folder(self._trash)
-        for probe in self._work.glob(f"{PROBE}*"):
-            files.remove(probe)
+        for pattern in (f"{PROBE}*", "*.tmp"):
+            for left in self._work.glob(pattern):
+                files.remove(left)
         for name in files.folders(self._trash):
             with contextlib.suppress(OSError):
                 files.sweep(self._trash / name, ORIGINALS)

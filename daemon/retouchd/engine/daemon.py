@@ -187,7 +187,7 @@ class Daemon:
             on_change=self._stirred.set,
         )
         await asyncio.to_thread(crew.remember)
-        crew.pausing.restore()
+        await crew.pausing.restore()
         self._started_at = self._clock.now()
         if not lock.was_clean:
             await _retrace(crew)

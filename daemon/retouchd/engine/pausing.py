@@ -26,14 +26,15 @@ class Pausing:
         self._clock = clock
         self._written: Hold | None = None
 
-    def restore(self) -> None:
+    async def restore(self) -> None:
         """
-        Hold the gate as the last process left it, with one probe due at once. Blocking.
+        Hold the gate as the last process left it, with one probe due at once.
 
         With another configuration than the one that was held, the gate begins open.
         """
-        paused = self._file.read()
+        paused = await asyncio.to_thread(self._file.read)
         if paused is None or paused.configuration != self._configuration:
+            await asyncio.to_thread(self._file.write, None)
             return
         now = self._clock.monotonic()
         age = max(0.0, (self._clock.now() - paused.since).total_seconds())
@@ -46,6 +47,7 @@ class Pausing:
                 probe_at=now,
             )
         )
+        self._written = self._gate.held
 
     async def run(self) -> None:
         """
