@@ -157,6 +157,9 @@ class FaultyDisk:
                 return real(path, *rest, **more)
             if name == "scandir":
                 return _Entries(self, text)
+            if name == "unlink":
+                # The number goes to whatever is made next.
+                self._unsynced.discard(_inode(text))
             found = real(path, *rest, **more)
             if name == "open":
                 self._paths[found] = text
