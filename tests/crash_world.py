@@ -257,42 +257,68 @@ class Sweep:
         """
         root = self._tmp / "-".join(map(str, deaths))
         world = make_world(root, self._plot, self._url, self._ledger)
-        try:
-            is_dead = self._die(world, deaths)
-        except AssertionError as broken:
-            if not self._is_patient:
-                raise
-            self.figures.broken.append(f"{deaths}: {broken}")
-            is_dead = "the run ended" not in str(broken)
+        is_dead = False
+        with self._noting(deaths):
+            out: set[str] = set()
+            for number, step in enumerate(deaths):
+                is_dead = self._die(world, number, step)
+                if not is_dead:
+                    break
+                out |= open_requests(world.folders)
+            if is_dead and len(deaths) == 1:
+                self._remember(world.folders, deaths[0])
+            self._recover(world, len(out))
         shutil.rmtree(root)
         shutil.rmtree(_away(root, self._plot), ignore_errors=True)
         return is_dead
 
-    def _die(self, world: World, deaths: tuple[int, ...]) -> bool:
-        plot, folders = self._plot, world.folders
-        shelf = folders.work.parent / "lost"
-        out: set[str] = set()
-        for step in deaths:
-            disk = FailingDisk(die_at=step, power_cut=plot.power_cut, shelf=shelf)
-            code = _run(world, disk, plot.mutant)
-            if code == 0:
-                break
-            assert code == DIED, f"steps {deaths}: the run ended with {code}"
+    @contextlib.contextmanager
+    def _noting(self, deaths: tuple[int, ...]) -> Iterator[None]:
+        """
+        Say after which deaths a promise broke; a patient sweep notes it and goes on.
+        """
+        try:
+            yield
+        except AssertionError as broken:
+            told = f"deaths at {deaths}: {broken}"
+            if not self._is_patient:
+                raise AssertionError(told) from broken
+            self.figures.broken.append(told)
+
+    def _die(self, world: World, number: int, step: int) -> bool:
+        """
+        Let a run die at a step; return whether it was alive long enough to do so.
+        """
+        plot = self._plot
+        # What one power cut may bring back is none of the next one's business.
+        shelf = world.folders.work.parent / f"lost-{number}"
+        disk = FailingDisk(die_at=step, power_cut=plot.power_cut, shelf=shelf)
+        code = _run(world, disk, plot.mutant)
+        assert code in {0, DIED}, f"the run ended with {code}"
+        if code == DIED:
             is_exact = not plot.power_cut and not plot.far
-            check_at_any_time(folders, world.originals, is_exact=is_exact)
-            out |= open_requests(folders)
+            check_at_any_time(world.folders, world.originals, is_exact=is_exact)
             if plot.has_intruder:
                 _intrude(world)
-        if len(deaths) == 1 and code == DIED:
-            self._states.setdefault(_state(folders), deaths[0])
-            if moment := _moment(folders):
-                self._moments.setdefault(moment, deaths[0])
-        assert _run(world, FailingDisk(), plot.mutant) == 0, f"steps {deaths}: no restart finished"
-        _check_end(world, len(out))
-        before = tree(folders)
-        assert _run(world, FailingDisk(), plot.mutant) == 0, f"steps {deaths}: no restart finished"
-        check_nothing_changed(before, tree(folders))
         return code == DIED
+
+    def _remember(self, folders: Folders, first: int) -> None:
+        """
+        Note the first death that leaves a state, and the first that leaves much to do.
+        """
+        self._states.setdefault(_state(folders), first)
+        if moment := _moment(folders):
+            self._moments.setdefault(moment, first)
+
+    def _recover(self, world: World, asked_again: int) -> None:
+        """
+        Let a run finish what is left, and one more that finds nothing to do.
+        """
+        assert _run(world, FailingDisk(), self._plot.mutant) == 0, "no restart finished"
+        _check_end(world, asked_again)
+        before = tree(world.folders)
+        assert _run(world, FailingDisk(), self._plot.mutant) == 0, "no restart finished"
+        check_nothing_changed(before, tree(world.folders))
 
 
 def sweep(plot: Plot, tmp: Path, *, full: int = 0) -> Figures:

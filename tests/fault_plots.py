@@ -123,9 +123,11 @@ class _Trial:
         with self._disk.aside():
             left = [name for name in self._world.tree("inbox") if "_refs" not in name]
             jobs = [path.name for path in self._world.jobs()]
+        shut = {line["folder"] for line in self._world.events("file.left") if not line["name"]}
         for name in left:
-            # What is half given back is explained by its job.
-            is_said = bool(reasons.get(name) or daemon.trouble or report.blocked)
+            # What is half given back is explained by its job, and what nobody can see by its folder.
+            above = {str(folder).removeprefix(".") for folder in Path(name).parents}
+            is_said = bool(reasons.get(name) or daemon.trouble or report.blocked or above & shut)
             assert is_said, f"nobody says why {name} waits"
         for job in jobs:
             is_held = any(line.get("job") == job for line in self._world.events("answer.held"))
