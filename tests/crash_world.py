@@ -230,19 +230,20 @@ class Sweep:
         """
         self.figures.steps = self._sweep((), self._plot.stride)
 
-    def sweep_seconds(self, stride: int, *, has_all: bool) -> None:
+    def sweep_seconds(self, stride: int, *, full: int) -> None:
         """
-        Let the recoveries die at their steps: those from each state a death left, or those with most to do.
+        Let the recoveries with most to do die at every so many of their steps.
 
-        These last are followed further, to a third and a fourth death.
+        They are followed further, to a third and a fourth death. A `full` sweep also tries every so many
+        steps of the recovery from each other state that a first death can leave.
         """
-        chosen = list(self._moments.values())
-        firsts = {*self._states.values(), *chosen} if has_all else chosen
-        for first in sorted(firsts):
+        chosen = set(self._moments.values())
+        for first in sorted(chosen):
             seconds = self._sweep((first,), stride)
-            if first in chosen:
-                thirds = self._sweep((first, seconds // 2 or 1), 3 * stride)
-                self._sweep((first, seconds // 2 or 1, thirds // 2 or 1), 6 * stride)
+            thirds = self._sweep((first, seconds // 2 or 1), 3 * stride)
+            self._sweep((first, seconds // 2 or 1, thirds // 2 or 1), 6 * stride)
+        for first in sorted({*self._states.values()} - chosen) if full else ():
+            self._sweep((first,), full)
 
     def _sweep(self, before: tuple[int, ...], stride: int) -> int:
         step = 1
@@ -326,7 +327,7 @@ def sweep(plot: Plot, tmp: Path, *, full: int = 0) -> Figures:
     Let runs of a plot die at every step, and their recoveries.
 
     Raises AssertionError as soon as a promise is broken. A full sweep counts it and goes on: it tries
-    every `full` step of the recovery from each state that a first death can leave.
+    every step of the recoveries with most to do, and every `full` step of the other ones.
     """
     ledger = tmp / "ledger"
     faults = [f"first={plot.first}"] if plot.first else []
@@ -337,7 +338,7 @@ def sweep(plot: Plot, tmp: Path, *, full: int = 0) -> Figures:
         trial = Sweep(plot, tmp, url, ledger, is_patient=bool(full))
         trial.sweep_firsts()
         if plot.recoveries or full:
-            trial.sweep_seconds(full or plot.recoveries, has_all=bool(full))
+            trial.sweep_seconds(1 if full else plot.recoveries, full=full)
     return trial.figures
 
 
