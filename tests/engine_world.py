@@ -80,6 +80,12 @@ class SkippedTime:
     def seconds(self) -> float:
         return time.monotonic() + self._ahead
 
+    def pass_by(self, seconds: float) -> None:
+        """
+        Let time pass at once, whatever happens meanwhile.
+        """
+        self._ahead += seconds
+
     async def until(self, condition: Callable[[], object], *, within: float = DAY) -> None:
         """
         Wait for a condition, looking whenever everything stands still; `within` is in skipped seconds.

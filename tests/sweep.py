@@ -4,7 +4,8 @@ The full sweep: every death at every step and second one, every operation that f
     python sweep.py EVERY [crashes] [faults]
 
 With EVERY above 1 only every so many of the faults are tried, and of the second deaths outside of the three
-recoveries with most to do: all of them take hours. Prints what was tried and what broke; ends with 1 if anything did.
+recoveries with most to do: all of them take hours. Prints what was tried and what broke; ends with 1 if
+anything did.
 """
 
 import json

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from process import DEADLINE_SECONDS, Station, open_station
-from retouchd.adapters.notify import notify
+from retouchd.adapters.notify import notify, watchdog_seconds
 
 
 @pytest.fixture
@@ -107,7 +107,8 @@ def test_a_manager_that_does_not_read_holds_nobody_up(
 
 def test_the_life_of_a_service(station: Station, manager: socket.socket) -> None:
     """
-    READY after the first scan, STATUS as it works, STOPPING with more time while a paid request is out.
+    More time to start in, READY after the first scan, STATUS as it works, STOPPING with more time while a
+    paid request is out.
     """
     endpoint = station.endpoint("latency=1.5")
     station.configure(endpoint={"base_url": endpoint.url})
@@ -123,7 +124,9 @@ def test_the_life_of_a_service(station: Station, manager: socket.socket) -> None
     assert running.end(signal.SIGTERM) == 0
 
     said += hear_the_rest(manager)
-    assert said[0] == "READY=1"
+    before = said[: said.index("READY=1")]
+    assert {line.partition("=")[0] for line in before} == {"EXTEND_TIMEOUT_USEC", "STATUS"}
+    assert any(line.startswith("STATUS=starting") for line in before)
     assert said.count("READY=1") == said.count("STOPPING=1") == 1
     after = said[said.index("STOPPING=1") :]
     extended = [int(line.partition("=")[2]) for line in after if line.startswith("EXTEND_TIMEOUT")]
@@ -131,3 +134,34 @@ def test_the_life_of_a_service(station: Station, manager: socket.socket) -> None
     assert min(extended) >= 5_000_000
     assert any(line.startswith("STATUS=stopping") for line in after)
     assert station.tree("outbox") == ["cat.png"]
+
+
+def test_the_watchdog_is_fed(station: Station, manager: socket.socket) -> None:
+    """
+    Twice in the time it allows, of this process only.
+    """
+    place = station.root / "notify"
+    manager.bind(os.fspath(place))
+    running = station.start("run", NOTIFY_SOCKET=os.fspath(place), WATCHDOG_USEC="200000")
+
+    said = hear(manager)
+    while said.count("WATCHDOG=1") < 5:
+        said += hear(manager)
+
+    assert running.end(signal.SIGTERM) == 0
+
+
+def test_the_watchdog_of_another_process_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A shell around the daemon may have been meant; nonsense and zero mean no watchdog.
+    """
+    monkeypatch.setenv("WATCHDOG_USEC", "3000000")
+    assert watchdog_seconds() == 3
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
+    assert watchdog_seconds() == 3
+    monkeypatch.setenv("WATCHDOG_PID", "1")
+    assert watchdog_seconds() is None
+    monkeypatch.delenv("WATCHDOG_PID")
+    for nothing in ("", "0", "soon"):
+        monkeypatch.setenv("WATCHDOG_USEC", nothing)
+        assert watchdog_seconds() is None

@@ -52,17 +52,21 @@ class Listing:
 class Inbox:
     """
     The eyes on the inbox. Paths are relative to it, with `/` between parts and `""` for itself.
+
+    `looks` counts the names that were looked at, and the files that were read.
     """
 
     def __init__(self, *, root: Path, ignored: IgnoreTable, recursive: bool) -> None:
         self.root = root
         self._ignored = ignored
         self._recursive = recursive
+        self.looks = 0
 
     def look(self, folder: str, name: str) -> Signature | Left | None:
         """
         Return a file's signature, why it is left alone, or None where there is nothing or a folder.
         """
+        self.looks += 1
         if ignored := self._ignored.file(name):
             return _left(ignored)
         try:
@@ -126,6 +130,7 @@ class Inbox:
         """
         Return at most `limit + 1` bytes of a regular file; raises OSError, also for a link or a pipe.
         """
+        self.looks += 1
         with below.opened(self.root, path_below(folder, name)) as file:
             return file.read(limit + 1)
 
@@ -133,6 +138,7 @@ class Inbox:
         return all(self._recursive and not self._ignored.folder(part) for part in parts if part)
 
     def _list(self, listing: Listing, entry: os.DirEntry[str]) -> None:
+        self.looks += 1
         if ignored := self._ignored.file(entry.name):
             listing.left[entry.name] = _left(ignored)
             return

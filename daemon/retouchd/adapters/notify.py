@@ -24,3 +24,12 @@ def notify(*lines: str) -> None:
             manager.sendall("\n".join(lines).encode())
     except OSError:
         return
+
+
+def watchdog_seconds() -> float | None:
+    """
+    Return how often at least the manager's watchdog wants to hear `WATCHDOG=1`, None if there is none.
+    """
+    is_ours = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    wanted = os.environ.get("WATCHDOG_USEC", "")
+    return int(wanted) / 1_000_000 if is_ours and wanted.isdecimal() and int(wanted) else None

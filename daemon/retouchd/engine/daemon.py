@@ -18,6 +18,7 @@ from retouchd.adapters.spool import Spool
 from retouchd.engine.clock import Clock
 from retouchd.engine.crew import Crew
 from retouchd.engine.gate import Gate
+from retouchd.engine.liveness import Liveness, extending
 from retouchd.engine.outcome import End
 from retouchd.engine.pipeline import RISKY
 from retouchd.engine.reporting import report_of
@@ -29,9 +30,6 @@ from retouchd.rules.report import Report
 from retouchd.rules.watching import Stance
 
 log = logger()
-
-_EXTEND_USEC = 30_000_000
-_DRAIN_BEAT_SECONDS = 5.0
 
 
 class Ending(StrEnum):
@@ -159,7 +157,8 @@ class Daemon:
         """
         async with contextlib.AsyncExitStack() as stack:
             with _telling_of_the_disk():
-                crew, job_ids = await self._begin(stack)
+                async with extending(lambda: "starting"):
+                    crew, job_ids = await self._begin(stack)
             ending = await self._work(crew, job_ids, until_drained=until_drained)
             self._started_at = None
         log.info("daemon.stopped", ending=ending.value, **_counted(self.ends))
@@ -197,8 +196,10 @@ class Daemon:
         async with asyncio.TaskGroup() as tasks:
             async with crew.watching:
                 crew.start(job_ids, tasks)
-                await crew.intake.turn()
+                async with extending(lambda: f"starting: {crew.intake.steps:,} names seen"):
+                    await crew.intake.turn()
                 notify("READY=1")
+                living = tasks.create_task(self._live(crew), name="liveness")
                 intake = tasks.create_task(crew.intake.run(), name="intake")
                 watching = tasks.create_task(crew.watching.run(), name="watching")
                 prober = tasks.create_task(crew.prober.run(), name="prober")
@@ -212,6 +213,7 @@ class Daemon:
                 prober.cancel()
             await self._drain(crew)
             pausing.cancel()
+            living.cancel()
         await crew.pausing.write()
         if ending is Ending.UNAVAILABLE:
             for job_id in crew.spool.ids():
@@ -239,11 +241,14 @@ class Daemon:
         return Ending.STOPPED
 
     async def _drain(self, crew: Crew) -> None:
-        while crew.workshop.jobs:
-            self._stirred.clear()
-            notify(f"EXTEND_TIMEOUT_USEC={_EXTEND_USEC}", f"STATUS=stopping: {self._status()}")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stirred.wait(), _DRAIN_BEAT_SECONDS)
+        async with extending(lambda: f"stopping: {self._status()}"):
+            while crew.workshop.jobs:
+                self._stirred.clear()
+                await self._stirred.wait()
+
+    async def _live(self, crew: Crew) -> None:
+        work = self._settings.folders.work
+        await Liveness(intake=crew.intake, work=work, clock=self._clock).run()
 
     def _status(self) -> str:
         held = f"; paused: {self._gate.reason}" if self._gate.hold else ""

@@ -63,6 +63,7 @@ class Intake:
         self.scanned_at: dt.datetime | None = None
         self._is_stopped = False
         self._is_reconsidering = False
+        self._claims = 0
         # The backlog is changed in threads, by one turn at a time.
         self._turning = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -129,6 +130,20 @@ class Intake:
         """
         return scan_pause(self._scan_every, self._rescan_seconds, self.scan_took)
 
+    @property
+    def steps(self) -> int:
+        """
+        Return a number that grows with whatever a turn does.
+        """
+        return self._looker.looks + self._claims
+
+    @property
+    def is_turning(self) -> bool:
+        """
+        Return whether a turn is being taken.
+        """
+        return self._turning.locked()
+
     def ready(self) -> int:
         """
         Return how many families wait to be claimed.
@@ -139,7 +154,7 @@ class Intake:
         """
         Return whether nothing is ready and nothing will be without somebody's doing.
         """
-        is_at_rest = not self._turning.locked() and not self._wake.is_set()
+        is_at_rest = not self.is_turning and not self._wake.is_set()
         return is_at_rest and self._next_scan > 0 and self._backlog.is_settled()
 
     async def waiting(self) -> list[tuple[str, str, str]]:
@@ -214,6 +229,7 @@ class Intake:
         key = self._backlog.take()
         if key is None:
             return False
+        self._claims += 1
         try:
             jobs = await asyncio.to_thread(self._claimer.claim, key)
         except Exception:

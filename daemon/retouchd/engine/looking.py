@@ -28,6 +28,13 @@ class Looker:
         self._clock = clock
         self._told: set[tuple[str, str, str]] = set()
 
+    @property
+    def looks(self) -> int:
+        """
+        Return how many names have been looked at.
+        """
+        return self._inbox.looks
+
     def answer(self, rings: list[Ring]) -> None:
         """
         Look at each name that rang.

@@ -1,0 +1,104 @@
+"""
+The signs of life of a run, for the service manager: more time to start and stop, and its watchdog.
+
+The watchdog hears of a run only while this loop turns, the inbox gets looked at, and the disk below the
+work folder answers. See sd_notify(3) and sd_watchdog_enabled(3).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from retouchd.adapters.notify import notify, watchdog_seconds
+from retouchd.engine.clock import Clock
+from retouchd.engine.intake import Intake
+from retouchd.logs import logger
+from retouchd.rules.liveness import Motion, observed, stuck
+
+log = logger()
+
+_EXTEND_USEC = 30_000_000
+_EXTEND_SECONDS = 5.0
+_BEAT_SECONDS = 30.0
+_ORGANS = {
+    "inbox": "the inbox has not answered for a long time: see to its disk or its network share",
+    "work": "the disk of the work folder has not answered for a long time: see to it",
+}
+
+
+@contextlib.asynccontextmanager
+async def extending(status: Callable[[], str]) -> AsyncIterator[None]:
+    """
+    Ask the manager for more time while something lasts that may take long, and say what it is.
+    """
+    task = asyncio.ensure_future(_extend(status))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _extend(status: Callable[[], str]) -> None:
+    while True:
+        notify(f"EXTEND_TIMEOUT_USEC={_EXTEND_USEC}", f"STATUS={status()}")
+        await asyncio.sleep(_EXTEND_SECONDS)
+
+
+class Liveness:
+    """
+    Watches whether a run gets on, and feeds the watchdog as long as it does.
+    """
+
+    def __init__(self, *, intake: Intake, work: Path, clock: Clock) -> None:
+        self._intake = intake
+        self._work = work
+        self._clock = clock
+        self._motions: dict[str, Motion] = {}
+        self._answers = 0
+        self._asking: asyncio.Future[None] | None = None
+        self._stuck: str | None = None
+
+    async def run(self) -> None:
+        """
+        Look twice in the watchdog's time, or now and then where there is none; until cancelled.
+        """
+        allowed = watchdog_seconds()
+        pause = min(allowed / 2, _BEAT_SECONDS) if allowed else _BEAT_SECONDS
+        while True:
+            self.beat()
+            await asyncio.sleep(pause)
+
+    def beat(self) -> None:
+        """
+        Look at the run once, and tell the manager unless it is stuck.
+        """
+        now = self._clock.monotonic()
+        if self._asking is None:
+            self._asking = asyncio.ensure_future(self._ask_the_disk())
+        self._see("work", self._answers, now, is_at_work=True)
+        self._see("inbox", self._intake.steps, now, is_at_work=self._intake.is_turning)
+        self._tell(stuck(self._motions, now))
+        if self._stuck is None:
+            notify("WATCHDOG=1")
+
+    def _see(self, name: str, steps: int, now: float, *, is_at_work: bool) -> None:
+        before = self._motions.get(name)
+        self._motions[name] = observed(before, steps, now, is_at_work=is_at_work)
+
+    async def _ask_the_disk(self) -> None:
+        # Jobs need a free thread as well: where none is left, nothing gets on either.
+        await asyncio.to_thread(self._work.is_dir)
+        self._answers += 1
+        self._asking = None
+
+    def _tell(self, organ: str | None) -> None:
+        if organ == self._stuck:
+            return
+        if organ is not None:
+            log.error("daemon.stuck", reason=_ORGANS[organ])
+        else:
+            log.info("daemon.unstuck")
+        self._stuck = organ
