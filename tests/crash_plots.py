@@ -4,8 +4,8 @@ What the crash tests try, in a process of its own.
     python crash_plots.py NEAR FAR FULL NAME…
 
 Sweeps the plots of these names in folder NEAR, with results in FAR where a plot has them far away; prints
-as JSON what each sweep came to. With FULL other than 0 it tries second deaths from every state, at every
-so many steps, and counts what breaks.
+as JSON what each sweep came to. With FULL other than 0 it tries every second death where a recovery has
+most to do, every so many from each other state, and counts what breaks.
 """
 
 import asyncio
@@ -230,10 +230,10 @@ def plots(far: Path) -> dict[str, Plot]:
     returned = Plot(first=401)
     taken = Plot(n=2, has_intruder=True)
     return {
-        "kill": replace(all_kinds, recoveries=2),
-        "power cut": replace(cut, recoveries=2),
-        "kill on the way": replace(on_the_way, recoveries=4),
-        "power cut on the way": replace(cut_on_the_way, recoveries=4),
+        "kill": replace(all_kinds, recoveries=4),
+        "power cut": replace(cut, recoveries=4),
+        "kill on the way": replace(on_the_way, recoveries=6),
+        "power cut on the way": replace(cut_on_the_way, recoveries=6),
         "account at fault": replace(returned, stride=2),
         "in doubt": Plot(first=500, stride=2),
         "dragged back": Plot(drop=drop_again, stride=2),
