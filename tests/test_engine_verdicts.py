@@ -2,8 +2,11 @@
 What becomes of a request, each line of the contract's table: through the real client, over loopback.
 """
 
+import asyncio
 import json
+import os
 import random
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -379,6 +382,41 @@ async def test_after_an_account_fault_no_other_request_is_sent(
     await world.once()
 
     assert 1 <= len(world.requests) <= concurrency
+
+
+async def test_who_looked_at_the_disk_when_the_account_failed_is_not_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A slow look at the room on a disk is no gap through which a request slips past a pause.
+    """
+    statvfs, is_paused, has_looked = os.statvfs, threading.Event(), threading.Event()
+
+    def slow(path: Path) -> os.statvfs_result:
+        if world.requests:
+            has_looked.set()
+            is_paused.wait(20)
+        return statvfs(path)
+
+    monkeypatch.setattr(os, "statvfs", slow)
+    world.tell(concurrency=2, settle_seconds=0)
+    world.drop("cat.png", image=photo(seed=1))
+    world.faults(fault(FaultKind.LATENCY, seconds=2), fault(FaultKind.QUOTA))
+    world.time.is_skipping = False
+    daemon = world.daemon()
+    run = asyncio.create_task(daemon.run())
+    await world.asked(1)
+    world.drop("dog.png", image=photo(seed=2))
+    daemon.look_again()
+    await world.until(has_looked.is_set)
+
+    await world.until(lambda: world.events("daemon.paused"))
+    is_paused.set()
+    await world.until(lambda: not daemon.jobs)
+    daemon.stop()
+    await run
+
+    assert len(world.requests) == 1
 
 
 async def test_a_paused_daemon_probes_at_growing_intervals_with_one_request(world: World) -> None:

@@ -27,9 +27,20 @@ from retouchd.errors import Blocked, JobCode, Problem
 from retouchd.logs import logger
 from retouchd.rules.job import Job
 from retouchd.rules.naming import RECORD, shown
+from retouchd.rules.pacing import Bar
 from retouchd.rules.phase import Phase
 from retouchd.rules.record import history_line
-from retouchd.rules.retrying import Ask, Budget, Fail, Later, Return, Weather, doubts_in, next_move
+from retouchd.rules.retrying import (
+    Ask,
+    Budget,
+    Fail,
+    Later,
+    Move,
+    Return,
+    Weather,
+    doubts_in,
+    next_move,
+)
 from retouchd.rules.verdict import Failure
 
 log = logger()
@@ -184,8 +195,7 @@ class Pipeline:
 
     async def _decide(self, standing: Standing) -> Outcome | None:
         job = _job(standing)
-        name = shown(job.members[0].name)
-        match next_move(name, standing.attempts, self._budget, self._weather(job)):
+        match self._next_move(standing, job):
             case Ask():
                 return await self._ask(standing, job)
             case Later(until=None, reason=reason):
@@ -204,20 +214,13 @@ class Pipeline:
             await self._prepare(standing)
             return None
         async with self._gate.slot():
-            if self.is_stopping:
-                return Wait(seconds=None, reason="retouchd is stopping")
-            if not self._gate.admits(job.id):
-                doubts = doubts_in(standing.attempts)
-                return Wait(seconds=None, reason=self._gate.reason, doubts=doubts)
             prepared = self._prepared[job.id]
             async with self._means.reserved(job) as bar:
-                if bar is not None:
-                    self._gate.bar(bar)
-                    # What becomes of it under a hold is decided anew, at once.
-                    return Wait(seconds=0.0, reason=bar.reason)
-                seconds, reason = self._gate.wait_for_turn(len(prepared.images))
-                if seconds and not self._gate.is_probe(job.id):
-                    return Wait(seconds=seconds, reason=reason)
+                # Only now: a look at the disks takes its time, and much may have changed meanwhile.
+                if not isinstance(self._next_move(standing, job), Ask):
+                    return None
+                if wait := self._held_up(standing, job, bar, images=len(prepared.images)):
+                    return wait
                 self._gate.note_sent(job.id, len(prepared.images))
                 await self._attempts.send(standing, job, prepared)
             # The place is kept until the verdict is known: the next one must not be sent in ignorance.
@@ -226,6 +229,30 @@ class Pipeline:
                 await self._judge_kept(standing)
             elif standing.attempts[-1].code == Failure.UNREADABLE.value:
                 del self._prepared[job.id]  # What the file is by now, nobody has judged.
+        return None
+
+    def _next_move(self, standing: Standing, job: Job) -> Move:
+        name = shown(job.members[0].name)
+        return next_move(name, standing.attempts, self._budget, self._weather(job))
+
+    def _held_up(
+        self, standing: Standing, job: Job, bar: Bar | None, *, images: int
+    ) -> Wait | None:
+        """
+        Return why a job may not send at this moment, None if it may.
+        """
+        if self.is_stopping:
+            return Wait(seconds=None, reason="retouchd is stopping")
+        if not self._gate.admits(job.id):
+            doubts = doubts_in(standing.attempts)
+            return Wait(seconds=None, reason=self._gate.reason, doubts=doubts)
+        if bar is not None:
+            self._gate.bar(bar)
+            # What becomes of it under a hold is decided anew, at once.
+            return Wait(seconds=0.0, reason=bar.reason)
+        seconds, reason = self._gate.wait_for_turn(images)
+        if seconds and not self._gate.is_probe(job.id):
+            return Wait(seconds=seconds, reason=reason)
         return None
 
     async def _prepare(self, standing: Standing) -> None:
