@@ -27,6 +27,7 @@ from retouchd.errors import RetouchdError
 
 ERRORS = ("EIO", "ENOSPC", "EXDEV", "EROFS", "EACCES", "ESTALE", "EDQUOT", "EMFILE")
 WORLDS = ("near", "far")
+_PICTURES = {"near": 2, "far": 1}
 OUTAGE_SECONDS = 90.0
 MOST_STARTS = 5
 
@@ -58,12 +59,19 @@ async def survive(world_name: str, disk: FaultyDisk) -> None:
         before = tree(world.folders)
         assert await world.once() is Ending.DRAINED
         check_nothing_changed(before, tree(world.folders))
+        _check_pictures(world, world_name)
         trial.check_told()
 
 
 def _prepare(world: World, root: Path, world_name: str) -> None:
-    parameters = {"n": 2 if world_name == "near" else 1}
+    parameters = {"n": _PICTURES[world_name]}
     world.tell(parameters=parameters, concurrency=1, orphan_seconds=0, settle_seconds=1)
+
+
+def _check_pictures(world: World, world_name: str) -> None:
+    for record in world.folders.done.rglob("*.job.json"):
+        outputs = json.loads(record.read_bytes())["outputs"]
+        assert len(outputs) == _PICTURES[world_name], f"a picture is missing: there are {outputs}"
 
 
 class _Trial:

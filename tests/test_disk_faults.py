@@ -7,6 +7,7 @@ Here a share of all faults is tried, `make sweep` tries each. Then the product i
 import asyncio
 import errno
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,10 +57,13 @@ def broken_by(tmp_path: Path, like: str) -> str:
     """
     Let the operation of that kind fail once; return the promise that is broken, if any.
     """
-    fault = Fault(number=errno.EIO, extent=Extent.ONCE, like=like)
-    disk = FaultyDisk(root=tmp_path / "root", fault=fault)
+    return broken_at(tmp_path, Fault(number=errno.EIO, extent=Extent.ONCE, like=like))
+
+
+def broken_at(root: Path, fault: Fault, world: str = "near") -> str:
+    disk = FaultyDisk(root=root / "root", fault=fault)
     try:
-        asyncio.run(survive("near", disk))
+        asyncio.run(survive(world, disk))
     except AssertionError as broken:
         return str(broken)
     assert disk.hit, "the fault was met"
@@ -91,6 +95,27 @@ def test_an_answer_survives_a_failed_fsync(tmp_path: Path) -> None:
     The product as it is, where the mutants below fail.
     """
     assert not broken_by(tmp_path, ANSWER)
+
+
+@pytest.mark.parametrize("world", ["near", "far"])
+def test_a_picture_that_the_disk_does_not_show_is_not_bought_again(
+    tmp_path: Path, world: str
+) -> None:
+    """
+    That the disk fails while a received picture is looked at says nothing about the picture.
+    """
+    whole = FaultyDisk(root=tmp_path / "whole")
+    asyncio.run(survive(world, whole))
+    looks = [
+        number
+        for number, operation in enumerate(whole.operations, 1)
+        if re.match(r"read .*outputs\.part", operation)
+    ]
+    assert len(looks) > 1, "it was looked at"
+
+    for at in looks:
+        fault = Fault(number=errno.EIO, extent=Extent.ONCE, at=at)
+        assert not broken_at(tmp_path / str(at), fault, world), whole.operations[at - 1]
 
 
 @pytest.mark.parametrize(

@@ -167,13 +167,14 @@ def decoded(
     Decode a picture, its header first: no pixel of one that is too large.
 
     Where a file holds several pictures, it is the first one, or the one it calls its primary one.
-    Raises ImageFault.
+    Raises ImageFault, and OSError where the disk and not the picture is at fault.
     """
     try:
         image = _DECODERS[kind](source)
     except Image.DecompressionBombError as error:
         raise too_large(name, "more pixels than are safe") from error
     except FAULTS as error:
+        _raise_if_of_disk(error)
         raise unreadable(
             name, f"is damaged: its beginning is not that of {called(kind)}"
         ) from error
@@ -186,8 +187,21 @@ def decoded(
         try:
             image.load()
         except FAULTS as error:
+            _raise_if_of_disk(error)
             raise unreadable(name, "is damaged: not all of it can be read") from error
         yield image
+
+
+def _raise_if_of_disk(error: BaseException) -> None:
+    """
+    Raise the error of the system behind a decoder's error, if there is one: nothing is known of the picture.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        # A decoder's own have no number; EINVAL is a seek to where a damaged file points.
+        if isinstance(cause, OSError) and cause.errno not in {None, errno.EINVAL}:
+            raise cause
+        cause = cause.__context__
 
 
 def unreadable(name: str, what: str) -> ImageFault:
