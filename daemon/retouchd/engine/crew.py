@@ -29,6 +29,7 @@ from retouchd.engine.references import used_references
 from retouchd.engine.settings import Settings
 from retouchd.engine.spending import Spending
 from retouchd.engine.survey import backlog_of, duplicates_of, framer_of, inbox_of, preparer_of
+from retouchd.engine.turns import Turns
 from retouchd.engine.watching import Watching
 from retouchd.engine.workshop import Workshop
 
@@ -141,11 +142,15 @@ class Crew:
             preparer=self._preparer,
             attempts=attempts,
             judge=judge,
-            gate=gate,
-            means=self._means,
+            turns=Turns(
+                gate=gate,
+                means=self._means,
+                attempts=attempts,
+                clock=clock,
+                budget=settings.budget,
+            ),
             spending=self.spending,
             clock=clock,
-            budget=settings.budget,
             on_return=self._ring,
         )
 

@@ -16,30 +16,24 @@ from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
 from retouchd.engine.attempts import Attempts, about
 from retouchd.engine.clock import Clock
-from retouchd.engine.gate import Gate
 from retouchd.engine.gathering import Gatherer
 from retouchd.engine.judging import FetchLater, Judge
-from retouchd.engine.means import Means
 from retouchd.engine.outcome import End, Outcome, Over, Wait
 from retouchd.engine.preparing import Prepared, Preparer
 from retouchd.engine.spending import Spending
+from retouchd.engine.turns import Turns
 from retouchd.errors import Blocked, JobCode, Problem
 from retouchd.logs import logger
 from retouchd.rules.job import Job
 from retouchd.rules.naming import RECORD, shown
-from retouchd.rules.pacing import Bar
 from retouchd.rules.phase import Phase
 from retouchd.rules.record import history_line
 from retouchd.rules.retrying import (
     Ask,
-    Budget,
     Fail,
     Later,
-    Move,
     Return,
-    Weather,
     doubts_in,
-    next_move,
 )
 from retouchd.rules.verdict import Failure
 
@@ -71,11 +65,9 @@ class Pipeline:
         preparer: Preparer,
         attempts: Attempts,
         judge: Judge,
-        gate: Gate,
-        means: Means,
+        turns: Turns,
         spending: Spending,
         clock: Clock,
-        budget: Budget,
         on_return: Callable[[str, list[str]], None],
     ) -> None:
         self._spool = spool
@@ -85,16 +77,13 @@ class Pipeline:
         self._preparer = preparer
         self._attempts = attempts
         self._judge = judge
-        self._gate = gate
-        self._means = means
+        self._turns = turns
         self._spending = spending
         self._clock = clock
-        self._budget = budget
         self._on_return = on_return
         self._prepared: dict[str, Prepared] = {}
         self._decoding = asyncio.Semaphore(_PREPARED_AT_ONCE)
         self._obstacles: dict[str, str] = {}
-        self.is_stopping = False
 
     @property
     def obstacles(self) -> Mapping[str, str]:
@@ -102,6 +91,12 @@ class Pipeline:
         Return what last stood in the way of which job.
         """
         return self._obstacles
+
+    def stop(self) -> None:
+        """
+        Have nothing more sent.
+        """
+        self._turns.stop()
 
     async def advance(self, job_id: str) -> Outcome:
         """
@@ -195,7 +190,7 @@ class Pipeline:
 
     async def _decide(self, standing: Standing) -> Outcome | None:
         job = _job(standing)
-        match self._next_move(standing, job):
+        match self._turns.next_move(standing, job):
             case Ask():
                 return await self._ask(standing, job)
             case Later(until=None, reason=reason):
@@ -213,46 +208,17 @@ class Pipeline:
         if job.id not in self._prepared:
             await self._prepare(standing)
             return None
-        async with self._gate.slot():
-            prepared = self._prepared[job.id]
-            async with self._means.reserved(job) as bar:
-                # Only now: a look at the disks takes its time, and much may have changed meanwhile.
-                if not isinstance(self._next_move(standing, job), Ask):
-                    return None
-                if wait := self._held_up(standing, job, bar, images=len(prepared.images)):
-                    return wait
-                self._gate.note_sent(job.id, len(prepared.images))
-                await self._attempts.send(standing, job, prepared)
-            # The place is kept until the verdict is known: the next one must not be sent in ignorance.
+        prepared = self._prepared[job.id]
+        async with self._turns.taken(standing, job, len(prepared.images)) as wait:
+            if wait is not None:
+                return wait
+            await self._attempts.send(standing, job, prepared)
+            # The turn is kept until the verdict is known: the next one must not be sent in ignorance.
             standing = await asyncio.to_thread(self._spool.load, job.id)
             if standing.phase is Phase.KEPT:
                 await self._judge_kept(standing)
             elif standing.attempts[-1].code == Failure.UNREADABLE.value:
                 del self._prepared[job.id]  # What the file is by now, nobody has judged.
-        return None
-
-    def _next_move(self, standing: Standing, job: Job) -> Move:
-        name = shown(job.members[0].name)
-        return next_move(name, standing.attempts, self._budget, self._weather(job))
-
-    def _held_up(
-        self, standing: Standing, job: Job, bar: Bar | None, *, images: int
-    ) -> Wait | None:
-        """
-        Return why a job may not send at this moment, None if it may.
-        """
-        if self.is_stopping:
-            return Wait(seconds=None, reason="retouchd is stopping")
-        if not self._gate.admits(job.id):
-            doubts = doubts_in(standing.attempts)
-            return Wait(seconds=None, reason=self._gate.reason, doubts=doubts)
-        if bar is not None:
-            self._gate.bar(bar)
-            # What becomes of it under a hold is decided anew, at once.
-            return Wait(seconds=0.0, reason=bar.reason)
-        seconds, reason = self._gate.wait_for_turn(images)
-        if seconds and not self._gate.is_probe(job.id):
-            return Wait(seconds=seconds, reason=reason)
         return None
 
     async def _prepare(self, standing: Standing) -> None:
@@ -341,16 +307,6 @@ class Pipeline:
         self._obstacles.pop(job_id, None)
         self._spending.forget(job_id, standing.attempts if standing else ())
         return Over(end)
-
-    def _weather(self, job: Job) -> Weather:
-        is_probe = self._gate.is_probe(job.id)
-        now = self._clock.now()
-        return Weather(
-            now=now,
-            hold=None if is_probe else self._gate.hold,
-            others_succeeded_at=self._attempts.others_succeeded_at,
-            due_since=now if is_probe else self._gate.due_since,
-        )
 
     def _obstructed(self, job_id: str, standing: Standing | None, reason: str) -> Wait:
         if self._obstacles.get(job_id) != reason:

@@ -66,7 +66,8 @@ class Workshop:
         """
         Send nothing more: jobs that wait end where they are, those that can go on do so.
         """
-        self._is_stopping = self._pipeline.is_stopping = True
+        self._is_stopping = True
+        self._pipeline.stop()
         self._gate.tell()
 
     def abandon(self) -> None:
