@@ -24,7 +24,14 @@ SHARE = Path("/srv/share")
 _BOOT_SECONDS = 30.0
 _CGROUP = "retouchd-test-"
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_ENVIRONMENT = [_PATH, "LANG=C.UTF-8", "TERM=dumb", "HOME=/root", "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0"]
+_ENVIRONMENT = [
+    _PATH,
+    "LANG=C.UTF-8",
+    "TERM=dumb",
+    "HOME=/root",
+    "SYSTEMD_PAGER=",
+    "SYSTEMD_COLORS=0",
+]
 _SPACES = ["--pid", "--mount", "--uts", "--ipc", "--cgroup"]
 
 # Of what the machine has, only these: no unit of it is to start here.
@@ -34,16 +41,38 @@ Requires=basic.target systemd-journald.socket dbus.socket
 After=basic.target
 AllowIsolate=yes
 """
-_MASKED = (
-    "dev-hugepages.mount dev-mqueue.mount getty.target kmod-static-nodes.service "
-    "proc-sys-fs-binfmt_misc.automount sys-kernel-config.mount sys-kernel-debug.mount "
-    "sys-kernel-tracing.mount systemd-firstboot.service systemd-hwdb-update.service "
-    "systemd-journal-flush.service systemd-modules-load.service systemd-networkd.service "
-    "systemd-random-seed.service systemd-remount-fs.service systemd-resolved.service "
-    "systemd-sysctl.service systemd-timesyncd.service systemd-udev-trigger.service "
-    "systemd-udevd.service timers.target"
-).split()
+_MASKED = [
+    "dev-hugepages.mount",
+    "dev-mqueue.mount",
+    "getty.target",
+    "kmod-static-nodes.service",
+    "proc-sys-fs-binfmt_misc.automount",
+    "sys-kernel-config.mount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "systemd-firstboot.service",
+    "systemd-hwdb-update.service",
+    "systemd-journal-flush.service",
+    "systemd-modules-load.service",
+    "systemd-networkd.service",
+    "systemd-random-seed.service",
+    "systemd-remount-fs.service",
+    "systemd-resolved.service",
+    "systemd-sysctl.service",
+    "systemd-timesyncd.service",
+    "systemd-udev-trigger.service",
+    "systemd-udevd.service",
+    "timers.target",
+]
 _JOURNAL = "[Journal]\nStorage=volatile\nReadKMsg=no\nRateLimitIntervalSec=0\n"
+
+# What pip would do, without a network: the libraries of these tests, and the product from its source.
+_INSTALL = r"""
+cd "$1"/lib/python3*/site-packages
+printf '%s\n' /opt/libraries /opt/source/daemon > retouchd.pth
+printf '%s\n' '#!'"$1/bin/python" 'from retouchd.cli.main import main' 'main()' > "$1/bin/retouchd"
+chmod 755 "$1/bin/retouchd"
+"""
 
 # Run as the first process of the new namespaces, in an empty folder: $1 what is shared, then pairs of what
 # is bound read-only and where. It becomes init.
@@ -127,6 +156,9 @@ class Machine:
     A booted systemd; `share` is the folder outside that is `SHARE` inside.
     """
 
+    filling = _INSTALL
+    """A script that puts retouchd into the Python environment that is its argument."""
+
     def __init__(self, share: Path, init: int) -> None:
         self.share = share
         self._init = init
@@ -161,6 +193,13 @@ class Machine:
         Write a file inside.
         """
         self.run("bash", "-euc", f'mkdir -p "$(dirname "{path}")"; cat > "{path}"', text=text)
+
+    def install(self, prefix: str) -> None:
+        """
+        Make a Python environment with retouchd in it.
+        """
+        self.run("python3", "-m", "venv", "--without-pip", prefix)
+        self.run("bash", "-euc", self.filling, "bash", prefix)
 
     def show(self, unit: str, *names: str) -> dict[str, str]:
         """
