@@ -41,8 +41,7 @@ from retouchd.adapters.transport import tls_context
 from retouchd.adapters.watch import Watcher
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon, Ending
-from retouchd.engine.framing import Edit
-from retouchd.engine.settings import Settings
+from retouchd.engine.settings import Edit, Settings
 from retouchd.rules.endmarks import is_whole
 from retouchd.rules.limits import Limits
 from retouchd.rules.retrying import Budget

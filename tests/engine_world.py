@@ -33,8 +33,7 @@ from retouchd.adapters.edits import Endpoint
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
 from retouchd.engine.daemon import Daemon, Ending
-from retouchd.engine.framing import Edit
-from retouchd.engine.settings import Settings
+from retouchd.engine.settings import Edit, Settings
 from retouchd.rules.limits import limits_for
 from retouchd.rules.retrying import Budget
 from retouchd.rules.settling import Patience

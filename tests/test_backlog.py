@@ -10,7 +10,9 @@ from retouchd.rules.settling import Patience
 
 
 def a_backlog() -> Backlog:
-    return Backlog(patience=Patience(settle_seconds=2, orphan_seconds=60), has_default_prompt=False)
+    return Backlog(
+        patience=Patience(settle_seconds=2, orphan_seconds=60), has_default_prompt=lambda: False
+    )
 
 
 @pytest.fixture

@@ -174,7 +174,7 @@ async def test_an_event_at_a_reference_loses_no_bundle(world: World) -> None:
         assert daemon._crew is not None
         # an attribute event, or the end of a read-write opening that wrote nothing; room comes at once
         daemon._crew.intake.bell.ring(Ring(path="_refs/b.png"))
-        daemon._crew.workshop._room = 9
+        daemon._crew.workshop._room = lambda: 9
         daemon._crew.intake.wake()
         await asyncio.sleep(7200)
         assert "z.png" in world.tree("outbox")

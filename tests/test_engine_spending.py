@@ -56,7 +56,7 @@ def primed(world: World) -> Spend:
     The sums of today as a daemon has them that starts now.
     """
     spool = Spool(work=world.folders.work, inbox=world.folders.inbox)
-    found = Spending(allowance=world.settings.allowance, clock=world.clock)
+    found = Spending(allowance=lambda: world.settings.allowance, clock=world.clock)
     found.prime(History(world.folders.work), spool)
     return found.today()
 
@@ -319,7 +319,7 @@ def test_a_charge_counts_once_however_often_it_is_noted(
     """
     The last word holds; a job that is over keeps what was paid and gives back what was not sent.
     """
-    found = Spending(allowance=Allowance(), clock=SystemClock())
+    found = Spending(allowance=Allowance, clock=SystemClock())
     for note in notes:
         for _ in range(2):
             found.note(*note)
@@ -337,7 +337,7 @@ def test_what_could_not_be_noted_is_when_the_job_is_over() -> None:
     """
     A disk that fails while an attempt is closed leaves it open in memory: the job's end sets it right.
     """
-    found = Spending(allowance=Allowance(), clock=SystemClock())
+    found = Spending(allowance=Allowance, clock=SystemClock())
     attempt = an_attempt(1, Verdict.DONE, sent_at=NOW, cost_usd=0.2, pictures=1)
     found.note("a", 1, Charge(sent_at=NOW, usd=0.5, pictures=2, state=State.OPEN))
 
@@ -351,7 +351,7 @@ async def test_a_clock_that_is_set_back_keeps_both_days() -> None:
     What was counted on a day is there again when that day is.
     """
     clock = WorldClock(SkippedTime())
-    found = Spending(allowance=Allowance(images_per_day=1), clock=clock)
+    found = Spending(allowance=lambda: Allowance(images_per_day=1), clock=clock)
     charge = Charge(sent_at=clock.now(), usd=0.1, pictures=1, state=State.DONE)
     found.note("a", 1, charge)
     found.forget("a")

@@ -256,6 +256,26 @@ def test_a_wrong_configuration_does_not_loop(service: Service) -> None:
     assert "intake.settle_seconds" in service.log(), "the nearest key is named"
 
 
+def test_a_reload_changes_what_is_asked(service: Service, tmp_path: Path) -> None:
+    """
+    In the same process, and `systemctl` sees it come back.
+    """
+    ledger = tmp_path / "ledger"
+    with counting_endpoint(ledger) as url:
+        service.configure(url)
+        service.start()
+        pid = service.show("MainPID")
+        service.write_config(url, more='[edit]\nmodel = "gpt-image-1.5"\n')
+        service.machine.run("systemctl", "reload", service.unit)
+        assert until(lambda: "configuration.reloaded" in service.log(), seconds=20)
+        service.wait_until_shown("ActiveState", "^active$")
+        service.drop()
+        service.wait_for("done", "cat.job.json")
+
+    assert service.record("cat.job.json")["request"]["model"] == "gpt-image-1.5"
+    assert service.show("MainPID") == pid
+
+
 def test_two_instances_do_not_meet(service: Service, tmp_path: Path) -> None:
     """
     Each with its folders; one that is led into the other's may not write there.

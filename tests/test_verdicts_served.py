@@ -83,10 +83,14 @@ class Bench:
             gate=gate,
             clock=clock,
             prices=prices_for,
-            spending=Spending(allowance=Allowance(), clock=clock),
+            spending=Spending(allowance=Allowance, clock=clock),
         )
         judge = Judge(
-            spool=spool, client=self.client, attempts=attempts, clock=clock, max_megapixels=1
+            spool=spool,
+            client=self.client,
+            attempts=attempts,
+            clock=clock,
+            max_megapixels=lambda: 1,
         )
         job = self.place.claimed("cat.png", "cat.txt")
         prepared = Prepared(images=(Upload(path=self.photo, content_type="image/png"),), mask=None)

@@ -259,7 +259,7 @@ class Replay:
     disk: dict[str, File] = field(default_factory=dict)
     taken: list[Taken] = field(default_factory=list)
     backlog: Backlog = field(
-        default_factory=lambda: Backlog(patience=PATIENCE, has_default_prompt=True)
+        default_factory=lambda: Backlog(patience=PATIENCE, has_default_prompt=lambda: True)
     )
 
     def run(

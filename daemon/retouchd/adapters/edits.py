@@ -84,18 +84,28 @@ class EditsClient:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._headers = _headers_of(endpoint)
-        self.secrets = Secrets(_secrets_of(endpoint))
+        self._known = {*_secrets_of(endpoint)}
+        self.secrets = Secrets(self._known)
         self._opened: Transport | None = None
 
     async def __aenter__(self) -> Self:
-        context = await asyncio.to_thread(tls_context, self._endpoint.ca_file)
-        self._opened = Transport(
-            context=context, connect_seconds=self._endpoint.connect_timeout_seconds
-        )
+        self._opened = await _transport_to(self._endpoint)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._opened = None
+
+    async def adopt(self, endpoint: Endpoint) -> None:
+        """
+        Reach the endpoint in another way from the next request on; those on their way go on as they began.
+
+        Raises ConfigurationError, and then nothing has changed.
+        """
+        headers, opened = _headers_of(endpoint), await _transport_to(endpoint)
+        # An answer to an old request may still quote the old key.
+        self._known |= {*_secrets_of(endpoint)}
+        self.secrets = Secrets(self._known)
+        self._endpoint, self._headers, self._opened = endpoint, headers, opened
 
     @contextlib.asynccontextmanager
     async def ask(
@@ -189,6 +199,11 @@ class EditsClient:
         """
         root, mark, query = self._endpoint.base_url.partition("?")
         return f"{root.rstrip('/')}{path}{mark}{query}"
+
+
+async def _transport_to(endpoint: Endpoint) -> Transport:
+    context = await asyncio.to_thread(tls_context, endpoint.ca_file)
+    return Transport(context=context, connect_seconds=endpoint.connect_timeout_seconds)
 
 
 async def _veiled(answer: Answer, veil: Veil) -> AsyncGenerator[bytes, None]:

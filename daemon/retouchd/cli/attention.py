@@ -45,6 +45,8 @@ def _troubles(report: Report) -> Iterator[str]:
     """
     if report.away:
         yield report.away
+    if report.remark:
+        yield report.remark
     if report.watch_remedy:
         yield f"{report.watch_reason}: {report.watch_remedy}."
     if report.pause:

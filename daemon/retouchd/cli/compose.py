@@ -12,8 +12,7 @@ from typing import Any
 from retouchd.adapters.edits import Endpoint
 from retouchd.adapters.folders import Folders
 from retouchd.config import Config, find, load
-from retouchd.engine.framing import Edit
-from retouchd.engine.settings import Settings
+from retouchd.engine.settings import Edit, Settings
 from retouchd.errors import ConfigurationError
 from retouchd.rules.checks import check_request
 from retouchd.rules.limits import limits_for, override_problems

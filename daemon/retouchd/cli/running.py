@@ -7,7 +7,7 @@ import contextlib
 import resource
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from retouchd import logs
 from retouchd.adapters.board import Board
 from retouchd.cli.compose import settings_from
 from retouchd.cli.progress import drain
-from retouchd.config import SANDBOX
+from retouchd.cli.reloading import Reloader
+from retouchd.config import SANDBOX, Config
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon, Ending
 from retouchd.engine.outcome import End
@@ -31,12 +32,12 @@ UNAVAILABLE = 75
 
 def run(path: Path | None) -> None:
     """
-    Run the daemon until SIGTERM or SIGINT; SIGHUP makes everything that waits due.
+    Run the daemon until SIGTERM or SIGINT; SIGHUP reads the configuration anew and makes everything due.
     """
     config, settings = settings_from(path)
-    logs.configure(style=config.logging.format, level=config.logging.level)
+    _configure_logs(config)
     _leave_no_core()
-    asyncio.run(_run(settings))
+    asyncio.run(_run(path, config, settings))
 
 
 def once(path: Path | None) -> int:
@@ -59,18 +60,30 @@ def _leave_no_core() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
-async def _run(settings: Settings) -> None:
+def _configure_logs(config: Config) -> None:
+    logs.configure(style=config.logging.format, level=config.logging.level)
+
+
+async def _run(path: Path | None, config: Config, settings: Settings) -> None:
     async with served(settings) as ready:
         daemon = Daemon(ready, SystemClock())
-        _listen(daemon)
-        async with reporting(daemon.report, Board(settings.folders.work)):
+        reloader = Reloader(
+            path=path,
+            config=config,
+            daemon=daemon,
+            base_url=ready.endpoint.base_url,
+            configure_logs=_configure_logs,
+        )
+        _listen(daemon, on_hangup=reloader.ring)
+        board = Board(settings.folders.work)
+        async with reporting(daemon.report, board), reloader.listening():
             await daemon.run()
 
 
 async def _once(settings: Settings, *, is_watched: bool) -> int:
     async with served(settings) as ready:
         daemon = Daemon(ready, SystemClock())
-        _listen(daemon)
+        _listen(daemon, on_hangup=daemon.look_again)
         async with reporting(daemon.report, Board(settings.folders.work)):
             ending = await drain(daemon, settings.folders, is_watched=is_watched)
     _summary(daemon, ending, settings, await daemon.waiting())
@@ -97,11 +110,11 @@ async def served(settings: Settings) -> AsyncIterator[Settings]:
         yield replace(settings, endpoint=replace(settings.endpoint, base_url=url))
 
 
-def _listen(daemon: Daemon) -> None:
+def _listen(daemon: Daemon, *, on_hangup: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)
-    loop.add_signal_handler(signal.SIGHUP, daemon.look_again)
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
 
 
 def _summary(

@@ -6,7 +6,7 @@ No I/O here: looks are handed to the sightings, bundles are asked for.
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from retouchd.engine.sightings import Key, Sightings
@@ -49,7 +49,7 @@ class Backlog:
     The families of the inbox and when each is to be decided about; `sightings` is what it decides from.
     """
 
-    def __init__(self, *, patience: Patience, has_default_prompt: bool) -> None:
+    def __init__(self, *, patience: Patience, has_default_prompt: Callable[[], bool]) -> None:
         self._patience = patience
         self._has_default = has_default_prompt
         self._due: list[tuple[float, Key]] = []
@@ -163,7 +163,7 @@ class Backlog:
             sources=sources,
             references=self.sightings.references.sights(paths),
             namer=self._namer(folder, bundle, sights),
-            has_default=self._has_default,
+            has_default=self._has_default(),
         )
 
     def _namer(self, folder: str, bundle: Bundle, sights: dict[str, Sight]) -> str | None:

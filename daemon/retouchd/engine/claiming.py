@@ -72,8 +72,9 @@ class Claimer:
 
     def reconsider(self) -> None:
         """
-        Have all that is held tried again.
+        Have everything decided about anew, and all that is held tried again.
         """
+        self._sightings.touch_all(self._clock.monotonic())
         for folder, name in self.holding.places():
             self._backlog.try_later((folder, parse(name).family), self._clock.monotonic())
 

@@ -13,6 +13,7 @@ from retouchd.adapters.spool import Spool
 from retouchd.engine.attempts import Attempts
 from retouchd.engine.claiming import Claimer
 from retouchd.engine.clock import Clock
+from retouchd.engine.current import Current
 from retouchd.engine.deciding import Decider
 from retouchd.engine.duplicates import take_all
 from retouchd.engine.gate import Gate
@@ -23,12 +24,13 @@ from retouchd.engine.looking import Looker
 from retouchd.engine.means import Means
 from retouchd.engine.pausing import Pausing
 from retouchd.engine.pipeline import Pipeline
+from retouchd.engine.preparing import Preparer
 from retouchd.engine.prober import Prober
 from retouchd.engine.reading import Reader
 from retouchd.engine.references import used_references
 from retouchd.engine.settings import Settings
 from retouchd.engine.spending import Spending
-from retouchd.engine.survey import backlog_of, duplicates_of, framer_of, inbox_of, preparer_of
+from retouchd.engine.survey import backlog_of, duplicates_of, framer_of, inbox_of
 from retouchd.engine.turns import Turns
 from retouchd.engine.watching import Watching
 from retouchd.engine.workshop import Workshop
@@ -42,38 +44,41 @@ class Crew:
     def __init__(
         self,
         *,
-        settings: Settings,
+        current: Current,
         clock: Clock,
         gate: Gate,
         client: EditsClient,
         spool: Spool,
         on_change: Callable[[], None],
     ) -> None:
+        settings = current.settings
+        self._current = current
+        self._client = client
         self._gate = gate
         self._on_change = on_change
         self._tasks: asyncio.TaskGroup | None = None
         self._is_closing = False
         self.spool = spool
         self._history = History(settings.folders.work)
-        self.spending = Spending(allowance=settings.allowance, clock=clock)
+        self.spending = Spending(allowance=current.allowance, clock=clock)
         self._inbox = inbox_of(settings)
-        self._preparer = preparer_of(settings, spool)
+        self._preparer = Preparer(spool=spool, current=current)
         self._gatherer = Gatherer(spool=spool, inbox=self._inbox)
         self._means = Means(
-            folders=settings.folders, spending=self.spending, prices=settings.prices, clock=clock
+            folders=settings.folders, spending=self.spending, prices=current.prices, clock=clock
         )
         self.pausing = Pausing(
             gate=gate,
             file=PauseFile(settings.folders.work),
-            configuration=settings.fingerprint,
+            current=current,
             clock=clock,
         )
         self._duplicates = duplicates_of(settings, self._history)
-        self.pipeline = self._pipeline(settings, clock, client)
+        self.pipeline = self._pipeline(current, clock, client)
         self.workshop = Workshop(
             pipeline=self.pipeline,
             gate=gate,
-            room=2 * settings.endpoint.concurrency,
+            room=lambda: current.most_at_work,
             on_over=self._over,
             on_change=self._stir,
         )
@@ -100,6 +105,14 @@ class Crew:
         take_all(self._duplicates, self.spool)
         self.intake.spare(used_references(self._history, self.spool))
 
+    async def adopt(self, settings: Settings) -> None:
+        """
+        Work by other settings from now on. Raises ConfigurationError, and then nothing has changed.
+        """
+        await self._client.adopt(settings.endpoint)
+        self._current.settings = settings
+        await self._gate.adopt(concurrency=settings.endpoint.concurrency, rates=settings.rates)
+
     def start(self, job_ids: list[str], tasks: asyncio.TaskGroup) -> None:
         """
         Go on with the jobs that are in work already, and be able to take new ones.
@@ -117,14 +130,14 @@ class Crew:
         self.watching.stop()
         self.workshop.stop()
 
-    def _pipeline(self, settings: Settings, clock: Clock, client: EditsClient) -> Pipeline:
+    def _pipeline(self, current: Current, clock: Clock, client: EditsClient) -> Pipeline:
         gate, spool = self._gate, self.spool
         attempts = Attempts(
             spool=spool,
             client=client,
             gate=gate,
             clock=clock,
-            prices=settings.prices,
+            prices=current.prices,
             spending=self.spending,
         )
         judge = Judge(
@@ -132,11 +145,11 @@ class Crew:
             client=client,
             attempts=attempts,
             clock=clock,
-            max_megapixels=settings.max_megapixels,
+            max_megapixels=current.max_megapixels,
         )
         return Pipeline(
             spool=spool,
-            delivery=Delivery(spool=spool, folders=settings.folders),
+            delivery=Delivery(spool=spool, folders=current.settings.folders),
             history=self._history,
             gatherer=self._gatherer,
             preparer=self._preparer,
@@ -147,7 +160,7 @@ class Crew:
                 means=self._means,
                 attempts=attempts,
                 clock=clock,
-                budget=settings.budget,
+                current=current,
             ),
             spending=self.spending,
             clock=clock,
@@ -155,7 +168,7 @@ class Crew:
         )
 
     def _intake(self, settings: Settings, clock: Clock) -> Intake:
-        inbox, backlog = self._inbox, backlog_of(settings)
+        inbox, backlog = self._inbox, backlog_of(self._current)
         reader = Reader(inbox=inbox, text_encoding=settings.text_encoding)
         decider = Decider(inbox=inbox, reader=reader, backlog=backlog)
         looker = Looker(inbox=inbox, sightings=backlog.sightings, decider=decider, clock=clock)
@@ -168,7 +181,7 @@ class Crew:
                 backlog=backlog,
                 looker=looker,
                 decider=decider,
-                framer=framer_of(settings, inbox, self._preparer),
+                framer=framer_of(self._current, inbox, self._preparer),
                 duplicates=self._duplicates,
                 gatherer=self._gatherer,
                 spool=self.spool,

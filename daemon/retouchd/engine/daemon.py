@@ -5,8 +5,9 @@ The daemon: one run on one work folder, from the first scan to the last job of a
 import asyncio
 import contextlib
 import datetime as dt
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from enum import StrEnum
 
 from retouchd.adapters import returning
@@ -17,6 +18,7 @@ from retouchd.adapters.notify import notify
 from retouchd.adapters.spool import Spool
 from retouchd.engine.clock import Clock
 from retouchd.engine.crew import Crew
+from retouchd.engine.current import Current
 from retouchd.engine.gate import Gate
 from retouchd.engine.liveness import Liveness, extending
 from retouchd.engine.outcome import End
@@ -45,19 +47,23 @@ class Ending(StrEnum):
 
 class Daemon:
     """
-    A run that can be watched and stopped from outside.
+    A run that can be watched, told of other settings, and stopped from outside.
+
+    `remark` is what a person should hear of the configuration, empty while there is nothing to say.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        self._settings = settings
+        self._current = Current(settings)
         self._clock = clock
         self._stirred = asyncio.Event()
         self._stop = asyncio.Event()
+        self._ready = asyncio.Event()
         self._gate = Gate(
             concurrency=settings.endpoint.concurrency, clock=clock, rates=settings.rates
         )
         self._crew: Crew | None = None
         self._started_at: dt.datetime | None = None
+        self.remark = ""
 
     @property
     def ends(self) -> Counter[End]:
@@ -123,6 +129,7 @@ class Daemon:
             self._gate,
             self._clock,
             started_at=self._started_at,
+            remark=self.remark,
         )
 
     async def waiting(self) -> list[tuple[str, str, str]]:
@@ -139,6 +146,31 @@ class Daemon:
             self._crew.workshop.abandon()
         self._stop.set()
         self._stirred.set()
+
+    async def adopt(self, settings: Settings) -> None:
+        """
+        Work by other settings from now on; folders and intake stay what they were at the start.
+
+        Raises ConfigurationError, and then nothing has changed.
+        """
+        if self._crew is not None:
+            await self._crew.adopt(settings)
+
+    async def reload(self, change: Callable[[], Awaitable[None]]) -> None:
+        """
+        Let the configuration be changed once the run is ready, then look again at all that waits.
+
+        The service manager is told when it begins and when it is over. Too late for a run that is ending.
+        """
+        await self._ready.wait()
+        if self._stop.is_set():
+            return
+        notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            await change()
+            self.look_again()
+        finally:
+            notify("READY=1", f"STATUS={self._status()}")
 
     def look_again(self) -> None:
         """
@@ -168,7 +200,7 @@ class Daemon:
         """
         Take hold of the folders; return who works there, and the jobs that are in work already.
         """
-        settings = self._settings
+        settings = self._current.settings
         if problems := settings.folders.problems():
             raise ConfigurationError(problems)
         lock = stack.enter_context(WorkLock(settings.folders.work))
@@ -178,7 +210,7 @@ class Daemon:
         await asyncio.to_thread(_finish_returns, settings.folders)
         log.info("daemon.started", **settings.shown, was_clean=lock.was_clean)
         self._crew = crew = Crew(
-            settings=settings,
+            current=self._current,
             clock=self._clock,
             gate=self._gate,
             client=client,
@@ -199,6 +231,7 @@ class Daemon:
                 async with extending(lambda: f"starting: {crew.intake.steps:,} names seen"):
                     await crew.intake.turn()
                 notify("READY=1")
+                self._ready.set()
                 living = tasks.create_task(self._live(crew), name="liveness")
                 intake = tasks.create_task(crew.intake.run(), name="intake")
                 watching = tasks.create_task(crew.watching.run(), name="watching")
@@ -247,7 +280,7 @@ class Daemon:
                 await self._stirred.wait()
 
     async def _live(self, crew: Crew) -> None:
-        work = self._settings.folders.work
+        work = self._current.settings.folders.work
         await Liveness(intake=crew.intake, work=work, clock=self._clock).run()
 
     def _status(self) -> str:

@@ -12,6 +12,7 @@ from retouchd.adapters import fitting, images
 from retouchd.adapters.decoding import ImageFault
 from retouchd.adapters.edits import Upload
 from retouchd.adapters.spool import Spool
+from retouchd.engine.current import Current
 from retouchd.errors import Blocked, Problem
 from retouchd.logs import logger
 from retouchd.rules.checks import check_image, check_mask
@@ -69,10 +70,17 @@ class Fitter:
     Examines pictures and makes them fit, unless that is off. Blocking: it decodes whole pictures.
     """
 
-    def __init__(self, *, spool: Spool, is_on: bool, max_megapixels: float) -> None:
+    def __init__(self, *, spool: Spool, current: Current) -> None:
         self._spool = spool
-        self._is_on = is_on
-        self._max_megapixels = max_megapixels
+        self._current = current
+
+    @property
+    def _is_on(self) -> bool:
+        return self._current.settings.fit
+
+    @property
+    def _max_megapixels(self) -> float:
+        return self._current.max_megapixels()
 
     def examine(self, source: Source, limits: Limits) -> Examined:
         """

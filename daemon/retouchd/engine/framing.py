@@ -7,11 +7,12 @@ configuration never moves a file: the bundle is held where it lies, with the rea
 
 import datetime as dt
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from retouchd.adapters.inbox import Inbox
 from retouchd.engine.backlog import Candidate
+from retouchd.engine.current import Current
 from retouchd.engine.holding import HeldError
 from retouchd.engine.reading import Prompt, Reader
 from retouchd.engine.vetting import Vetting
@@ -27,14 +28,13 @@ from retouchd.rules.inheritance import (
     needed,
 )
 from retouchd.rules.job import Job, Member, Reference, Request, Role, Scalar
-from retouchd.rules.limits import Limits
 from retouchd.rules.names import Kind, Named
 from retouchd.rules.naming import path_below, shown
-from retouchd.rules.pricing import PriceList, estimate, pictures_asked
+from retouchd.rules.pricing import estimate, pictures_asked
 from retouchd.rules.readiness import Ready, references_of
 from retouchd.rules.record import is_own_reason, own_record
 from retouchd.rules.settling import Sight
-from retouchd.rules.spending import Allowance, beyond, unpriced
+from retouchd.rules.spending import beyond, unpriced
 
 _ROLES = {
     Kind.PROMPT: Role.PROMPT,
@@ -44,26 +44,6 @@ _ROLES = {
     Kind.REASON: Role.LEFTOVER,
 }
 _MAX_RECORD_BYTES = 1 << 22
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
-    """
-    The `[edit]` of the configuration: what a request holds where nobody said otherwise.
-    """
-
-    model: str
-    prompt: str | None = None
-    parameters: Mapping[str, Scalar] = field(default_factory=dict)
-
-    def layer(self) -> Layer:
-        """
-        Return it as the last of all layers.
-        """
-        prompt = {} if self.prompt is None else {"prompt": self.prompt}
-        return Layer(
-            origin=CONFIGURATION, values={"model": self.model, **prompt, **self.parameters}
-        )
 
 
 class Framer:
@@ -77,18 +57,12 @@ class Framer:
         inbox: Inbox,
         reader: Reader,
         vetting: Vetting,
-        edit: Edit,
-        limits: Callable[[str], Limits],
-        prices: PriceList,
-        allowance: Allowance,
+        current: Current,
     ) -> None:
         self._inbox = inbox
         self._vetting = vetting
         self._reader = reader
-        self._edit = edit
-        self._limits = limits
-        self._prices = prices
-        self._allowance = allowance
+        self._current = current
 
     def frame(self, candidate: Candidate, now: dt.datetime) -> Job:
         """
@@ -101,7 +75,7 @@ class Framer:
         problems = list(candidate.state.problems)
         prompts = {} if problems else self._prompts(candidate)
         problems += [each.problem for each in prompts.values() if each.problem]
-        wishes = compose([self._edit.layer()])
+        wishes = compose([self._current.settings.edit.layer()])
         if not problems:
             wishes = compose(self._layers(candidate, prompts))
             problems += self._faults(candidate, wishes)
@@ -128,8 +102,8 @@ class Framer:
         """
         Raise HeldError for a job that no day's budget could pay for, or whose price is not known.
         """
-        model, allowance = job.request.model, self._allowance
-        usd = estimate(self._prices(model), job)
+        model, allowance = job.request.model, self._current.settings.allowance
+        usd = estimate(self._current.prices(model), job)
         if usd is None and allowance.usd_per_day:
             raise HeldError(unpriced(model))
         if reason := beyond(allowance, usd, pictures_asked(job.request)):
@@ -160,7 +134,7 @@ class Framer:
             raise HeldError(fault)
         for source in relevant:
             yield self._folder_layer(source)
-        yield self._edit.layer()
+        yield self._current.settings.edit.layer()
 
     def _folder_layer(self, source: Source) -> Layer:
         if source.content is not None:
@@ -181,7 +155,11 @@ class Framer:
         own = {_path(candidate, named.name) for named in candidate.bundle.files}
         model = str(wishes.values["model"])
         for keys, problem in request_faults(
-            model, _prompt(wishes), _parameters(wishes), 1 + len(wishes.images), self._limits(model)
+            model,
+            _prompt(wishes),
+            _parameters(wishes),
+            1 + len(wishes.images),
+            self._current.limits(model),
         ):
             origins = {wishes.origin[key] for key in (*keys, "model") if key in wishes.origin}
             if not origins & own:

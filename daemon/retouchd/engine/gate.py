@@ -114,6 +114,17 @@ class Gate:
             async with self._free:
                 self._free.notify(max(1, self._width.now - self._taken))
 
+    async def adopt(self, *, concurrency: int, rates: Rates) -> None:
+        """
+        Hold to other limits from now on.
+        """
+        self._rates = rates
+        if concurrency != self._width.most:
+            self._width = Width(most=concurrency, now=concurrency)
+        self.tell()
+        async with self._free:
+            self._free.notify_all()
+
     def let_probe(self, job_id: str) -> None:
         """
         Let this one job through while the gate is held, for one request.

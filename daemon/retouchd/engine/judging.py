@@ -6,7 +6,7 @@ import asyncio
 import binascii
 import contextlib
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 
 from retouchd.adapters import answers, images
@@ -46,7 +46,7 @@ class Judge:
         client: EditsClient,
         attempts: Attempts,
         clock: Clock,
-        max_megapixels: float,
+        max_megapixels: Callable[[], float],
     ) -> None:
         self._spool = spool
         self._client = client
@@ -139,7 +139,7 @@ class Judge:
         path = self._spool.output(job_id, number)
         try:
             self._spool.add_output(path, blocks)
-            extension = images.check_output(path, max_megapixels=self._max_megapixels)
+            extension = images.check_output(path, max_megapixels=self._max_megapixels())
         except (ImageFault, binascii.Error):
             self._spool.drop_output(path)
             raise

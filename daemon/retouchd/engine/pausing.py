@@ -7,6 +7,7 @@ import datetime as dt
 
 from retouchd.adapters.pauses import Paused, PauseFile
 from retouchd.engine.clock import Clock
+from retouchd.engine.current import Current
 from retouchd.engine.gate import Gate
 from retouchd.logs import logger
 from retouchd.rules.pacing import Hold
@@ -16,13 +17,13 @@ log = logger()
 
 class Pausing:
     """
-    Keeps `work/pause.json` true. `configuration` tells one configuration from another.
+    Keeps `work/pause.json` true: with the fingerprint of the configuration that was in force.
     """
 
-    def __init__(self, *, gate: Gate, file: PauseFile, configuration: str, clock: Clock) -> None:
+    def __init__(self, *, gate: Gate, file: PauseFile, current: Current, clock: Clock) -> None:
         self._gate = gate
         self._file = file
-        self._configuration = configuration
+        self._current = current
         self._clock = clock
         self._written: Hold | None = None
 
@@ -33,7 +34,7 @@ class Pausing:
         With another configuration than the one that was held, the gate begins open.
         """
         paused = await asyncio.to_thread(self._file.read)
-        if paused is None or paused.configuration != self._configuration:
+        if paused is None or paused.configuration != self._current.settings.fingerprint:
             await asyncio.to_thread(self._file.write, None)
             return
         now = self._clock.monotonic()
@@ -85,5 +86,5 @@ class Pausing:
             since=since,
             probes=hold.probes,
             next_probe=probe,
-            configuration=self._configuration,
+            configuration=self._current.settings.fingerprint,
         )

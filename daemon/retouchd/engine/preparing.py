@@ -2,7 +2,6 @@
 Everything that can be found wrong with a job before money is spent, and what is to be uploaded.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from retouchd.adapters import files
 from retouchd.adapters.decoding import ImageFault
 from retouchd.adapters.edits import Upload
 from retouchd.adapters.spool import Spool
+from retouchd.engine.current import Current
 from retouchd.engine.fitting import Examined, Fitter, Source
 from retouchd.errors import JobCode, Problem
 from retouchd.rules.checks import mask_advice
@@ -34,12 +34,10 @@ class Preparer:
     Looks at claimed files and makes them fit. Blocking: it decodes whole pictures.
     """
 
-    def __init__(
-        self, *, spool: Spool, limits: Callable[[str], Limits], max_megapixels: float, fit: bool
-    ) -> None:
+    def __init__(self, *, spool: Spool, current: Current) -> None:
         self._spool = spool
-        self._limits = limits
-        self._fitter = Fitter(spool=spool, is_on=fit, max_megapixels=max_megapixels)
+        self._current = current
+        self._fitter = Fitter(spool=spool, current=current)
 
     def changed(self, job: Job) -> str | None:
         """
@@ -56,7 +54,7 @@ class Preparer:
 
         Nothing is fitted before everything that can be known without it was found in order.
         """
-        limits = self._limits(job.request.model)
+        limits = self._current.limits(job.request.model)
         problems = list(job.problems)
         image, mask = self._examined(job, limits, problems)
         references = self._references(job, limits, problems)
@@ -93,7 +91,7 @@ class Preparer:
         Return what is wrong with a picture as a reference; `name` is its path below the inbox.
         """
         try:
-            found = self._fitter.problems(path, name, self._limits(model))
+            found = self._fitter.problems(path, name, self._current.limits(model))
         except ImageFault as fault:
             found = [fault.problem]
         return _of_reference(found)

@@ -26,7 +26,9 @@ _BEAT_SECONDS = 1.0
 _FIRST_BEAT_SECONDS = 0.1
 
 
-def report_of(crew: Crew, gate: Gate, clock: Clock, *, started_at: dt.datetime) -> Report:
+def report_of(
+    crew: Crew, gate: Gate, clock: Clock, *, started_at: dt.datetime, remark: str
+) -> Report:
     """
     Return how a run stands, at a cost that does not grow with the inbox.
     """
@@ -42,6 +44,7 @@ def report_of(crew: Crew, gate: Gate, clock: Clock, *, started_at: dt.datetime) 
         watch_remedy=escaped(crew.watching.stance.remedy),
         away=escaped(crew.watching.away),
         pause=_pause(gate, clock),
+        remark=escaped(remark),
         jobs={job_id: escaped(reason) for job_id, reason in jobs.items()},
         blocked=tuple(each for each in jobs if obstacles.get(each) == jobs[each]),
         held=tuple(

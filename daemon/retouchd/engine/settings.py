@@ -8,8 +8,9 @@ from typing import Any
 
 from retouchd.adapters.edits import Endpoint
 from retouchd.adapters.folders import Folders
-from retouchd.engine.framing import Edit
 from retouchd.rules.duplicates import Policy
+from retouchd.rules.inheritance import CONFIGURATION, Layer
+from retouchd.rules.job import Scalar
 from retouchd.rules.limits import Limits
 from retouchd.rules.price_overrides import prices_for
 from retouchd.rules.pricing import PriceList
@@ -18,6 +19,26 @@ from retouchd.rules.retrying import Budget
 from retouchd.rules.settling import Patience
 from retouchd.rules.spending import Allowance
 from retouchd.rules.watching import Choice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """
+    The `[edit]` of the configuration: what a request holds where nobody said otherwise.
+    """
+
+    model: str
+    prompt: str | None = None
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+
+    def layer(self) -> Layer:
+        """
+        Return it as the last of all layers.
+        """
+        prompt = {} if self.prompt is None else {"prompt": self.prompt}
+        return Layer(
+            origin=CONFIGURATION, values={"model": self.model, **prompt, **self.parameters}
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

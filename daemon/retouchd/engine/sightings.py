@@ -133,6 +133,12 @@ class Sightings:
                 self._touch_users(namer, now)
         return is_new
 
+    def touch_all(self, now: float) -> None:
+        """
+        Have every family decided about anew: what holds for all of them has changed.
+        """
+        self._touch_below("", now)
+
     def folders(self) -> list[str]:
         """
         Return the folders anything was seen in.

@@ -5,7 +5,7 @@ The one owner of what each day has cost: taken from the disk at start, kept true
 import contextlib
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from retouchd.adapters.history import History
@@ -36,7 +36,7 @@ class Spending:
     it is noted, and moves from reserved to spent without ever being in both or in neither.
     """
 
-    def __init__(self, *, allowance: Allowance, clock: Clock) -> None:
+    def __init__(self, *, allowance: Callable[[], Allowance], clock: Clock) -> None:
         self._allowance = allowance
         self._clock = clock
         self._days: defaultdict[dt.date, Spend] = defaultdict(Spend)
@@ -91,13 +91,14 @@ class Spending:
         """
         Return why a request of that cost and so many pictures must wait, and until when; None if it may go.
         """
-        reason = lack(self.today(), self._allowance, estimate, pictures)
+        allowance = self._allowance()
+        reason = lack(self.today(), allowance, estimate, pictures)
         if reason is None:
             return None
         return Lack(
             reason=reason,
             until=next_midnight(self._clock.now()),
-            is_hopeless=beyond(self._allowance, estimate, pictures) is not None,
+            is_hopeless=beyond(allowance, estimate, pictures) is not None,
         )
 
 

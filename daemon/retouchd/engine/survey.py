@@ -16,6 +16,7 @@ from retouchd.adapters.inbox import Inbox
 from retouchd.adapters.spool import Spool
 from retouchd.engine.backlog import Backlog, Candidate
 from retouchd.engine.clock import Clock
+from retouchd.engine.current import Current
 from retouchd.engine.deciding import Decider
 from retouchd.engine.duplicates import Duplicates, take_all
 from retouchd.engine.framing import Framer
@@ -44,37 +45,25 @@ def inbox_of(settings: Settings) -> Inbox:
     )
 
 
-def backlog_of(settings: Settings) -> Backlog:
+def backlog_of(current: Current) -> Backlog:
     """
     Return an empty memory of the inbox.
     """
-    return Backlog(patience=settings.patience, has_default_prompt=settings.edit.prompt is not None)
-
-
-def preparer_of(settings: Settings, spool: Spool) -> Preparer:
-    """
-    Return what looks into pictures and makes them fit.
-    """
-    return Preparer(
-        spool=spool,
-        limits=settings.limits,
-        max_megapixels=settings.max_megapixels,
-        fit=settings.fit,
+    return Backlog(
+        patience=current.settings.patience,
+        has_default_prompt=lambda: current.settings.edit.prompt is not None,
     )
 
 
-def framer_of(settings: Settings, inbox: Inbox, preparer: Preparer) -> Framer:
+def framer_of(current: Current, inbox: Inbox, preparer: Preparer) -> Framer:
     """
     Return what makes jobs of bundles.
     """
     return Framer(
         inbox=inbox,
-        reader=Reader(inbox=inbox, text_encoding=settings.text_encoding),
+        reader=Reader(inbox=inbox, text_encoding=current.settings.text_encoding),
         vetting=Vetting(inbox=inbox.root, examine=preparer.reference_problems),
-        edit=settings.edit,
-        limits=settings.limits,
-        prices=settings.prices,
-        allowance=settings.allowance,
+        current=current,
     )
 
 
@@ -101,14 +90,15 @@ class Survey:
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
+        current = Current(settings)
         self._patience = settings.patience
         self._inbox = inbox_of(settings)
         spool = Spool(work=settings.folders.work, inbox=settings.folders.inbox)
-        self._framer = framer_of(settings, self._inbox, preparer_of(settings, spool))
+        self._framer = framer_of(current, self._inbox, Preparer(spool=spool, current=current))
         history = History(settings.folders.work)
         self._duplicates = duplicates_of(settings, history)
         take_all(self._duplicates, spool)
-        self._backlog = backlog_of(settings)
+        self._backlog = backlog_of(current)
         self._decider = Decider(
             inbox=self._inbox,
             reader=Reader(inbox=self._inbox, text_encoding=settings.text_encoding),

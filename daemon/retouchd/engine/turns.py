@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 from retouchd.adapters.standing import Standing
 from retouchd.engine.attempts import Attempts
 from retouchd.engine.clock import Clock
+from retouchd.engine.current import Current
 from retouchd.engine.gate import Gate
 from retouchd.engine.means import Means
 from retouchd.engine.outcome import Wait
 from retouchd.rules.job import Job
 from retouchd.rules.naming import shown
 from retouchd.rules.pacing import Bar
-from retouchd.rules.retrying import Ask, Budget, Move, Weather, doubts_in, next_move
+from retouchd.rules.retrying import Ask, Move, Weather, doubts_in, next_move
 
 
 class Turns:
@@ -23,13 +24,13 @@ class Turns:
     """
 
     def __init__(
-        self, *, gate: Gate, means: Means, attempts: Attempts, clock: Clock, budget: Budget
+        self, *, gate: Gate, means: Means, attempts: Attempts, clock: Clock, current: Current
     ) -> None:
         self._gate = gate
         self._means = means
         self._attempts = attempts
         self._clock = clock
-        self._budget = budget
+        self._current = current
         self._is_stopping = False
 
     def stop(self) -> None:
@@ -43,7 +44,8 @@ class Turns:
         Return what becomes of a job whose attempts, if any, brought no picture.
         """
         name = shown(job.members[0].name)
-        return next_move(name, standing.attempts, self._budget, self._weather(job))
+        budget = self._current.settings.budget
+        return next_move(name, standing.attempts, budget, self._weather(job))
 
     @contextlib.asynccontextmanager
     async def taken(self, standing: Standing, job: Job, images: int) -> AsyncIterator[Wait | None]:

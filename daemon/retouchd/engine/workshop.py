@@ -28,7 +28,7 @@ class Workshop:
         *,
         pipeline: Pipeline,
         gate: Gate,
-        room: int,
+        room: Callable[[], int],
         on_over: Callable[[str], None],
         on_change: Callable[[], None],
     ) -> None:
@@ -54,7 +54,7 @@ class Workshop:
         """
         Return whether another job may be claimed.
         """
-        return len(self._tasks) < self._room
+        return len(self._tasks) < self._room()
 
     def start(self, job_id: str, tasks: asyncio.TaskGroup) -> None:
         """

@@ -69,6 +69,7 @@ class Report:
     watch_remedy: str
     away: str
     pause: Pause | None
+    remark: str = ""
     jobs: dict[str, str]
     blocked: tuple[str, ...]
     held: tuple[HeldFile, ...]
