@@ -308,9 +308,9 @@ class MachineWorld:
 
     def _check_reasons(self) -> None:
         told = {
-            (folder, name)
-            for folder, name, reason in Survey(self.settings("work"), self.world.clock).waiting()
-            if reason
+            each[:2]
+            for each in Survey(self.settings("work"), self.world.clock).idle()
+            if each.reason
         }
         for path in files_in(self.world.folders.inbox):
             below = path.relative_to(self.world.folders.inbox)

@@ -38,7 +38,7 @@ def taken(backlog: Backlog, now: float) -> list[str]:
 
 
 def reasons(backlog: Backlog, now: float) -> dict[str, str]:
-    return {"/".join(filter(None, (f, n))): reason for f, n, reason in backlog.waiting(now)}
+    return {"/".join(filter(None, each[:2])): each.reason for each in backlog.idle(now)}
 
 
 def test_a_family_is_ready_when_it_has_settled(backlog: Backlog) -> None:
@@ -238,7 +238,9 @@ def test_every_waiting_file_has_its_reason(backlog: Backlog) -> None:
     see(backlog, 1, "cat.png", "dog.txt", "readme.md", "bird.png", "bird.txt", "_prompt.txt.md")
     see(backlog, 9, "eel.png", "eel.txt")
     backlog.sightings.see("", "link.png", Left("a symbolic link", is_told=True), 1)
-    backlog.sightings.see("", ".DS_Store", Left("metadata of macOS", is_told=False), 1)
+    backlog.sightings.see(
+        "", ".DS_Store", Left("metadata of macOS", is_told=False, is_shown=False), 1
+    )
 
     found = reasons(backlog, 9)
 

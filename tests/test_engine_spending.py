@@ -18,7 +18,7 @@ from retouchd.adapters.history import History
 from retouchd.adapters.spool import Spool
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon
-from retouchd.engine.spending import Spending, spend_on
+from retouchd.engine.spending import Spending, day_on_disk
 from retouchd.rules.charges import Charge, State
 from retouchd.rules.job import Verdict
 from retouchd.rules.price_overrides import prices_for
@@ -48,7 +48,7 @@ def on_disk(world: World) -> Spend:
     The sums of today as somebody sees them who only looks at the disk.
     """
     spool = Spool(work=world.folders.work, inbox=world.folders.inbox)
-    return spend_on(day_of(world.clock.now()), History(world.folders.work), spool)
+    return day_on_disk(day_of(world.clock.now()), History(world.folders.work), spool)[0]
 
 
 def primed(world: World) -> Spend:

@@ -25,13 +25,15 @@ for and then fit neither outbox nor done, whose own paths and names are longer.
 @dataclass(frozen=True, slots=True)
 class Left:
     """
-    Something that is left alone, and why; `is_told` if a person should hear of it.
+    Something that is left alone, and why; `is_told` if a person should hear of it, `is_shown` if one who
+    asks should see it.
 
     `is_shut` where the disk does not even say what it is: it may belong to what lies beside it.
     """
 
     reason: str
     is_told: bool
+    is_shown: bool = True
     is_shut: bool = False
 
 
@@ -164,7 +166,11 @@ def _shut(error: OSError) -> Left:
 
 
 def _left(ignored: Ignored) -> Left:
-    return Left(ignored.reason, is_told=ignored.kind is Kind.CONFLICT)
+    return Left(
+        ignored.reason,
+        is_told=ignored.kind is Kind.CONFLICT,
+        is_shown=ignored.kind in {Kind.CONFLICT, Kind.TEMPORARY},
+    )
 
 
 def _seen(found: os.stat_result) -> Signature | Left | None:

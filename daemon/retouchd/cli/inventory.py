@@ -17,21 +17,28 @@ from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
 from retouchd.cli.attention import attention
 from retouchd.cli.following import holder_of
-from retouchd.cli.overview import Overview, State, Today, iso
-from retouchd.engine.backlog import READY
+from retouchd.cli.overview import Overview, State, Today
+from retouchd.engine.backlog import READY, Idle
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.reporting import SIGN_OF_LIFE_SECONDS
 from retouchd.engine.settings import Settings
-from retouchd.engine.spending import spend_on
+from retouchd.engine.spending import day_on_disk
 from retouchd.engine.survey import Survey
 from retouchd.errors import Blocked
 from retouchd.rules.naming import escaped
 from retouchd.rules.phase import Phase
 from retouchd.rules.report import Report
-from retouchd.rules.spending import Spend, day_of, midnight
+from retouchd.rules.spending import Spend, day_of
 
 HUNG_SECONDS = 4 * SIGN_OF_LIFE_SECONDS
 
+_PAUSED = {
+    "account": "the account",
+    "configuration": "the configuration",
+    "outage": "the endpoint does not answer",
+    "budget": "the day's budget is used up",
+    "disk": "there is no room on a disk",
+}
 _DOING = {
     Phase.EMPTY: "being claimed",
     Phase.CLAIMING: "being claimed",
@@ -59,8 +66,8 @@ def overview(settings: Settings) -> Overview:
     survey = Survey(settings, SystemClock())
     told = [*report.held, *report.duplicates] if report else []
     held = {(each.folder, each.name): each.reason for each in told}
-    waiting = [_file(each, held) for each in survey.waiting()]
-    waiting += [_file((folder, "", fault), {}) for folder, fault in survey.faults]
+    idle = [*survey.idle(), *(Idle(folder, "", fault) for folder, fault in survey.faults)]
+    waiting = [_file(each, held, report, now - dt.timedelta(seconds=survey.now)) for each in idle]
     today = _today(settings, now)
     free = dict(_free(folders))
     is_hung = written_at is not None and (now - written_at).total_seconds() > HUNG_SECONDS
@@ -73,7 +80,7 @@ def overview(settings: Settings) -> Overview:
         report=report,
         in_flight=tuple(_jobs(folders, report)),
         waiting=tuple(waiting),
-        ready=sum(each["reason"] == READY for each in waiting),
+        ready=sum(each.reason == READY for each in idle),
         today=today,
         in_error=_in_error(folders),
         folders=folders,
@@ -89,11 +96,27 @@ def _state(pid: int | None, report: Report | None, *, is_hung: bool) -> State:
     return State.PAUSED if report and report.pause else State.RUNNING
 
 
-def _file(found: tuple[str, str, str], held: dict[tuple[str, str], str]) -> dict[str, str]:
-    folder, name, reason = map(escaped, found)
+def _file(
+    found: Idle, held: dict[tuple[str, str], str], report: Report | None, start: dt.datetime
+) -> dict[str, Any]:
+    """
+    Return what is said of a file; `start` is when the monotonic clock showed nothing.
+    """
+    folder, name, reason = map(escaped, found[:3])
     if reason == READY:
-        reason = held.get((folder, name), reason)
-    return {"folder": folder, "name": name, "reason": reason}
+        pause = f"paused: {_PAUSED[report.pause.cause]}" if report and report.pause else READY
+        reason = held.get((folder, name), pause)
+    changed_at, until = (
+        None if at is None else start + dt.timedelta(seconds=at)
+        for at in (found.changed_at, found.until)
+    )
+    return {
+        "folder": folder,
+        "name": name,
+        "reason": reason,
+        "changed_at": changed_at,
+        "until": until,
+    }
 
 
 def _jobs(folders: Folders, report: Report | None) -> Iterator[dict[str, Any]]:
@@ -115,7 +138,8 @@ def _job(job_id: str, standing: Standing | None, phase: str, reason: str) -> dic
         "id": job_id,
         "folder": escaped(job.folder) if job else "",
         "name": escaped(job.members[0].name) if job else "",
-        "claimed_at": iso(job.claimed_at) if job else None,
+        "claimed_at": job.claimed_at if job else None,
+        "sent_at": standing.opened.sent_at if standing and standing.opened else None,
         "attempt": standing.number if standing else 0,
         "state": phase,
         "reason": escaped(reason),
@@ -131,11 +155,11 @@ def _today(settings: Settings, now: dt.datetime) -> Today:
     done = failed = still = 0
     spend = Spend()
     with contextlib.suppress(OSError):
-        for line in history.since(midnight(day)):
+        spend, lines = day_on_disk(day, history, spool)
+        for line in lines:
             is_done = line.get("status") == "done"
             done, failed = done + is_done, failed + (not is_done)
             still += not is_done and _is_left(folders.error, line)
-        spend = spend_on(day, history, spool)
     return Today(
         done=done, failed=failed, failed_left=still, spend=spend, allowance=settings.allowance
     )

@@ -151,6 +151,9 @@ def status(
     as_json: Annotated[
         bool, typer.Option("--json", help="For programs; the README says what each field means.")
     ] = False,
+    is_following: Annotated[
+        bool, typer.Option("--follow", help="Again and again, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """
     Say how things stand: the daemon, what is in work, what waits and why, what was done today.
@@ -159,7 +162,7 @@ def status(
     """
     from retouchd.cli.status import status as look
 
-    raise typer.Exit(look(config, as_json=as_json))
+    raise typer.Exit(look(config, as_json=as_json, is_following=is_following))
 
 
 def _complete_retry(context: typer.Context, incomplete: str) -> list[str]:

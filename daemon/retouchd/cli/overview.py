@@ -61,7 +61,7 @@ class Overview:
     written_at: dt.datetime | None
     report: Report | None
     in_flight: tuple[dict[str, Any], ...]
-    waiting: tuple[dict[str, str], ...]
+    waiting: tuple[dict[str, Any], ...]
     ready: int
     today: Today
     in_error: int
@@ -101,9 +101,9 @@ class Overview:
             }
             if pause
             else None,
-            "in_flight": list(self.in_flight),
+            "in_flight": [_written(each) for each in self.in_flight],
             "ready": self.ready,
-            "waiting": list(self.waiting),
+            "waiting": [_written(each) for each in self.waiting],
             "today": _today(self.today),
             "budget": {
                 "usd_per_day": self.today.allowance.usd_per_day or None,
@@ -112,6 +112,12 @@ class Overview:
             "in_error": self.in_error,
             "free_bytes": self.free_bytes,
         }
+
+
+def _written(each: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: iso(value) if isinstance(value, dt.datetime) else value for key, value in each.items()
+    }
 
 
 def _today(today: Today) -> dict[str, Any]:

@@ -4,13 +4,15 @@ How things stand, for an operator who looks twice a week.
 
 import datetime as dt
 from collections.abc import Iterator
+from typing import Any
 
-from rich.console import Console
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from retouchd.cli.overview import Overview, State
 from retouchd.rules.naming import shown
+from retouchd.rules.report import Report
 from retouchd.rules.spending import dollars
 
 _MOST_NAMED = 5
@@ -24,23 +26,20 @@ _STYLES = {
 _READY = "waits for its turn"
 
 
-def show(found: Overview) -> None:
+def table_of(found: Overview) -> RenderableType:
     """
-    Print it: one line for each thing in plain words, what needs a person first.
+    Return one line for each thing in plain words, what needs a person first.
     """
-    console = Console(highlight=False)
-    console.print(_headline(found))
-    for sentence in found.attention:
-        console.print(Text(f"! {shown(sentence)}", style="yellow"))
+    lines = [_headline(found)]
+    lines += [Text(f"! {shown(sentence)}", style="yellow") for sentence in found.attention]
     if found.state is State.STOPPED:
-        console.print(Text("! Start it with `retouchd run`, or as a service.", style="yellow"))
-    console.print()
+        lines.append(Text("! Start it with `retouchd run`, or as a service.", style="yellow"))
     table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold")
+    table.add_column(style="bold", no_wrap=True)
     table.add_column()
     for label, text in _rows(found):
         table.add_row(label, text)
-    console.print(table)
+    return Group(*lines, "", table)
 
 
 def _headline(found: Overview) -> Text:
@@ -72,9 +71,7 @@ def _rows(found: Overview) -> Iterator[tuple[str, Text]]:
         yield "in error", Text(f"{_counted(found.in_error, 'picture')} in {found.folders.error}")
     yield "disk", Text(_room(found))
     if found.report is not None:
-        seen = found.report.scanned_at
-        scanned = f", the whole inbox at {_clock(seen, found.at)}" if seen else ""
-        yield "looks", Text(f"{_MODES.get(found.report.watch_mode, 'starting')}{scanned}")
+        yield "looks", Text(_looks(found.report, found.at))
 
 
 _MODES = {
@@ -84,14 +81,30 @@ _MODES = {
 }
 
 
+def _looks(report: Report, now: dt.datetime) -> str:
+    """
+    Return how changes are noticed, why not as they come, and when all was looked at last.
+    """
+    mode = _MODES.get(report.watch_mode, "starting")
+    why = f" ({shown(report.watch_reason)})" if report.watch_mode != "inotify" else ""
+    if report.scanned_at is None:
+        return f"{mode}{why}"
+    took = f", which took {length(report.scan_seconds)}" if report.scan_seconds >= 1 else ""
+    return f"{mode}{why}; at all of it {_ago(report.scanned_at, now)}{took}"
+
+
 def _in_work(found: Overview) -> Text:
     if not found.in_flight:
         return Text("nothing", style="dim")
     lines = []
-    for job in found.in_flight:
+    for job in found.in_flight[:_MOST_REASONS]:
         path = "/".join(part for part in (job["folder"], job["name"]) if part) or job["id"]
-        number = f", try {job['attempt']}" if job["attempt"] > 1 else ""
-        lines.append(f"{shown(path)}: {shown(job['reason'])}{number}")
+        number = f"; try {job['attempt']}" if job["attempt"] > 1 else ""
+        sent_at = job["sent_at"]
+        doing = f"sent {_ago(sent_at, found.at)}, no answer yet" if sent_at else job["reason"]
+        lines.append(f"{shown(path)}: {shown(doing)}{number}")
+    if rest := len(found.in_flight) - len(lines):
+        lines.append(f"and {rest:,} more")
     return Text("\n".join(lines))
 
 
@@ -101,15 +114,13 @@ def _waiting(found: Overview) -> Text:
     """
     if not found.waiting:
         return Text("empty", style="dim")
-    groups: dict[str, list[dict[str, str]]] = {}
+    groups: dict[str, list[dict[str, Any]]] = {}
     for each in found.waiting:
         groups.setdefault(_kind(each["reason"]), []).append(each)
     ranked = sorted(groups.items(), key=lambda group: -len(group[1]))
     lines = Text()
     for reason, files in ranked[:_MOST_REASONS]:
-        names = [
-            shown("/".join(p for p in (f["folder"], f["name"]) if p)) for f in files[:_MOST_NAMED]
-        ]
+        names = [_named(each, found.at) for each in files[:_MOST_NAMED]]
         more = f", and {len(files) - len(names):,} more" if len(files) > len(names) else ""
         lines.append(f"{_counted(len(files), 'file')}: {shown(reason)}\n")
         lines.append(f"  {', '.join(names)}{more}\n", style="dim")
@@ -117,6 +128,19 @@ def _waiting(found: Overview) -> Text:
         lines.append(f"{_counted(rest, 'file')} for other reasons: see `retouchd status --json`\n")
     lines.rstrip()
     return lines
+
+
+def _named(file: dict[str, Any], now: dt.datetime) -> str:
+    """
+    Return a file's path, and how old or how patient it is.
+    """
+    path = shown("/".join(part for part in (file["folder"], file["name"]) if part))
+    if file["changed_at"]:
+        return f"{path} (changed {_ago(file['changed_at'], now)})"
+    if file["until"]:
+        rest = (file["until"] - now).total_seconds()
+        return f"{path} (to error in {length(max(0.0, rest))})"
+    return path
 
 
 def _kind(reason: str) -> str:
@@ -170,3 +194,17 @@ def _clock(moment: dt.datetime, now: dt.datetime) -> str:
     return (
         f"{local:%H:%M}" if local.date() == now.astimezone().date() else f"{local:%Y-%m-%d %H:%M}"
     )
+
+
+def _ago(moment: dt.datetime, now: dt.datetime) -> str:
+    return f"{length(max(0.0, (now - moment).total_seconds()))} ago"
+
+
+def length(seconds: float) -> str:
+    """
+    Return how long that is, as people say it: `2 s`, `6 min`, `3 h`, `5 days`.
+    """
+    for size, unit in ((86_400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -41,7 +41,7 @@ def rehearse(config: Path | None) -> int:
     if sent:
         console.print(_table(sent, settings.prices))
     _tell_failures(console, jobs)
-    idle = [each for each in survey.waiting() if each[2] != READY]
+    idle = [each[:3] for each in survey.idle() if each.reason != READY]
     for folder, name, reason in [*held, *idle]:
         path = path_below(folder, name)
         console.print(f"waits: {shown(path)}: {shown(reason)}", markup=False, soft_wrap=True)

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from retouchd import logs
 from retouchd.adapters.board import Board
+from retouchd.adapters.memory import few_arenas
 from retouchd.cli.compose import settings_from
 from retouchd.cli.progress import drain
 from retouchd.cli.reloading import Reloader
@@ -37,6 +38,7 @@ def run(path: Path | None) -> None:
     config, settings = settings_from(path)
     _configure_logs(config)
     _leave_no_core()
+    few_arenas()
     asyncio.run(_run(path, config, settings))
 
 
@@ -49,6 +51,7 @@ def once(path: Path | None) -> int:
     level = "error" if is_watched and config.logging.level == "info" else config.logging.level
     logs.configure(style=config.logging.format, level=level)
     _leave_no_core()
+    few_arenas()
     return asyncio.run(_once(settings, is_watched=is_watched))
 
 

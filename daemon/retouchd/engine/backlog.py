@@ -8,6 +8,7 @@ No I/O here: looks are handed to the sightings, bundles are asked for.
 import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from retouchd.engine.sightings import Key, Sightings
 from retouchd.rules.names import SIDECARS, parse
@@ -29,6 +30,21 @@ READY = "ready"
 
 _UNKNOWN = "left alone: by its name neither a picture nor a file that belongs to one"
 _SPARED = "an earlier job; with a prompt of its own it is taken too"
+
+
+class Idle(NamedTuple):
+    """
+    A file that waits or is left alone, and why.
+
+    In seconds of the monotonic clock: of one that still changes when it last did, of one that waits for
+    something until when it does.
+    """
+
+    folder: str
+    name: str
+    reason: str
+    changed_at: float | None = None
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,23 +139,20 @@ class Backlog:
         """
         self._schedule(key, at)
 
-    def waiting(self, now: float) -> Iterator[tuple[str, str, str]]:
+    def idle(self, now: float) -> Iterator[Idle]:
         """
-        Return every file that waits or is left alone, with its folder and the reason.
+        Return every file that waits or is left alone, in the order of folders and names.
         """
         for folder in sorted(self.sightings.folders()):
-            reasons = dict.fromkeys(self.sightings.unpaired(folder), _UNKNOWN)
+            found = {name: Idle(folder, name, _UNKNOWN) for name in self.sightings.unpaired(folder)}
             for family in self.sightings.families(folder):
                 for candidate in self.candidates((folder, family), now):
-                    state = candidate.state
-                    reason = READY if isinstance(state, Ready) else state.reason
-                    reasons |= dict.fromkeys((each.name for each in candidate.bundle.files), reason)
-            reasons |= {
-                name: f"left alone: {left.reason}"
-                for name, left in self.sightings.left(folder).items()
-                if left.is_told
-            }
-            yield from ((folder, name, reason) for name, reason in sorted(reasons.items()))
+                    for each in candidate.bundle.files:
+                        found[each.name] = _idle(candidate, each.name)
+            for name, left in self.sightings.left(folder).items():
+                if left.is_shown:
+                    found[name] = Idle(folder, name, f"left alone: {left.reason}")
+            yield from (found[name] for name in sorted(found))
 
     def _candidate(self, folder: str, bundle: Bundle, now: float) -> Candidate:
         sights = {named.name: self.sightings.sight(folder, named.name) for named in bundle.files}
@@ -214,3 +227,15 @@ class Backlog:
             first = candidate.sights[candidate.bundle.files[0].name].signature
             path = "/".join((key[0], candidate.bundle.files[0].name))
             heapq.heappush(self._ready, (since, first.mtime_ns, path, key))
+
+
+def _idle(candidate: Candidate, name: str) -> Idle:
+    state = candidate.state
+    match state:
+        case Ready():
+            return Idle(candidate.folder, name, READY)
+        case Unsettled():
+            changed_at = max(sight.quiet_since for sight in candidate.sights.values())
+            return Idle(candidate.folder, name, state.reason, changed_at=changed_at)
+        case Waiting():
+            return Idle(candidate.folder, name, state.reason, until=state.at)

@@ -163,11 +163,13 @@ class Intake:
         """
         async with self._turning:
             now = self._clock.monotonic()
-            found = await asyncio.to_thread(list, self._backlog.waiting(now))
+            found = await asyncio.to_thread(list, self._backlog.idle(now))
             held = self._claimer.holding.reasons()
         return [
-            (folder, name, held.get((folder, name), reason) if reason == READY else reason)
-            for folder, name, reason in found
+            (each.folder, each.name, held.get(each[:2], each.reason))
+            if each.reason == READY
+            else each[:3]
+            for each in found
         ]
 
     async def run(self) -> None:

@@ -5,8 +5,8 @@ The one owner of what each day has cost: taken from the disk at start, kept true
 import contextlib
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 from retouchd.adapters.history import History
 from retouchd.adapters.spool import Spool
@@ -49,7 +49,7 @@ class Spending:
         self._days.clear()
         self._noted.clear()
         at_work = _at_work(spool)
-        found = at_work | _over_since(midnight(day_of(self._clock.now())), history)
+        found = at_work | _over(history.since(midnight(day_of(self._clock.now()))))
         for job_id, charges in found.items():
             for number, charge in charges.items():
                 self.note(job_id, number, charge)
@@ -102,19 +102,21 @@ class Spending:
         )
 
 
-def spend_on(day: dt.date, history: History, spool: Spool) -> Spend:
+def day_on_disk(day: dt.date, history: History, spool: Spool) -> tuple[Spend, list[dict[str, Any]]]:
     """
-    Return the sums of a day as the disk has them, for those who look from outside. Blocking.
+    Return the sums of a day and the lines of the jobs that ended since it began, for those who look from
+    outside. Blocking.
     """
     # First the jobs: one that ends meanwhile is then found in the history, and counts once.
     at_work = _at_work(spool)
-    found = at_work | _over_since(midnight(day), history)
+    lines = list(history.since(midnight(day)))
+    found = at_work | _over(lines)
     spend = Spend()
     for charges in found.values():
         for charge in charges.values():
             if day_of(charge.sent_at) == day:
                 spend = spend.plus(charge)
-    return spend
+    return spend, lines
 
 
 def _at_work(spool: Spool) -> dict[str, Charges]:
@@ -132,5 +134,5 @@ def _charges_of(standing: Standing) -> Charges:
     return charges
 
 
-def _over_since(moment: dt.datetime, history: History) -> dict[str, Charges]:
-    return {str(line.get("id")): dict(charges_in(line)) for line in history.since(moment)}
+def _over(lines: Iterable[Mapping[str, Any]]) -> dict[str, Charges]:
+    return {str(line.get("id")): dict(charges_in(line)) for line in lines}

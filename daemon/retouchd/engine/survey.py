@@ -14,7 +14,7 @@ from retouchd.adapters.fingerprints import in_inbox
 from retouchd.adapters.history import History
 from retouchd.adapters.inbox import Inbox
 from retouchd.adapters.spool import Spool
-from retouchd.engine.backlog import Backlog, Candidate
+from retouchd.engine.backlog import Backlog, Candidate, Idle
 from retouchd.engine.clock import Clock
 from retouchd.engine.current import Current
 from retouchd.engine.deciding import Decider
@@ -105,25 +105,25 @@ class Survey:
             backlog=self._backlog,
         )
         self._clock = clock
-        self._now = clock.monotonic()
+        self.now = clock.monotonic()
         self.faults: list[tuple[str, str]] = []
         self._walk()
         self._backlog.sightings.references.spare(used_references(history, spool))
         for _ in range(_PASSES):
-            self._decider.settle(self._now)
+            self._decider.settle(self.now)
 
-    def waiting(self) -> list[tuple[str, str, str]]:
+    def idle(self) -> list[Idle]:
         """
-        Return every file that waits or is left alone: its folder, its name, the reason.
+        Return every file that waits or is left alone; times are of the monotonic clock, see `now`.
         """
-        return list(self._backlog.waiting(self._now))
+        return list(self._backlog.idle(self.now))
 
     def framed(self) -> Iterator[tuple[Candidate, Job | Held]]:
         """
         Return what could be claimed, in the order in which it would be: the job it makes, or why it is held.
         """
         while (key := self._backlog.take()) is not None:
-            for candidate in self._backlog.candidates(key, self._now):
+            for candidate in self._backlog.candidates(key, self.now):
                 if isinstance(candidate.state, Ready):
                     yield candidate, self._frame(candidate)
 
@@ -145,19 +145,19 @@ class Survey:
             path = self._inbox.root / candidate.folder / named.name
             end = candidate.sights[named.name].quiet_since + self._patience.incomplete_seconds
             try:
-                if self._now < end and not images.whole(path):
+                if self.now < end and not images.whole(path):
                     return "its end is missing: it may still be on its way"
             except OSError as error:
                 return f"it cannot be taken: {error.strerror}"
         return ""
 
     def _walk(self) -> None:
-        ahead = self._clock.now().timestamp() - self._now
+        ahead = self._clock.now().timestamp() - self.now
         for listing in self._inbox.walk():
             if listing.fault is not None:
                 self.faults.append((listing.folder, listing.fault))
             for name, signature in listing.files.items():
-                at = min(self._now, signature.ctime_ns / 1e9 - ahead)
+                at = min(self.now, signature.ctime_ns / 1e9 - ahead)
                 self._backlog.sightings.see(listing.folder, name, signature, at)
             for name, left in listing.left.items():
-                self._backlog.sightings.see(listing.folder, name, left, self._now)
+                self._backlog.sightings.see(listing.folder, name, left, self.now)

@@ -70,6 +70,7 @@ class Report:
     away: str
     pause: Pause | None
     remark: str = ""
+    scan_seconds: float = 0.0
     jobs: dict[str, str]
     blocked: tuple[str, ...]
     held: tuple[HeldFile, ...]

@@ -1,0 +1,220 @@
+"""
+`retouchd status` in detail: how old, how patient, and what is new while it is followed.
+"""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from process import RETOUCHD, Station, open_station
+from retouchd.cli.overview_table import length
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Station]:
+    with open_station(tmp_path) as station:
+        yield station
+
+
+def document(station: Station) -> dict[str, Any]:
+    """
+    Return what `status --json` says.
+    """
+    _, running = station.call("status", "--json")
+    body: dict[str, Any] = json.loads(running.out)
+    return body
+
+
+def table(station: Station) -> str:
+    """
+    Return what `status` says to people, without line breaks.
+    """
+    _, running = station.call("status", COLUMNS="200")
+    return " ".join(running.out.split())
+
+
+def test_each_file_says_how_it_stands(station: Station) -> None:
+    """
+    What changes says since when, what waits says until when, and unfinished copies are seen too.
+    """
+    station.configure(intake={"settle_seconds": 60, "orphan_seconds": 900})
+    station.drop("new.png")
+    station.drop("lone.png", None)
+    past = time.time() - 300
+    os.utime(station.folders.inbox / "lone.png", (past, past))
+    (station.folders.inbox / "coat.jpg.part").touch()
+    (station.folders.inbox / ".DS_Store").touch()
+
+    files = {each["name"]: each for each in document(station)["waiting"]}
+
+    assert files.keys() == {"new.png", "new.txt", "lone.png", "coat.jpg.part"}
+    assert files["new.png"]["reason"] == "still changing"
+    assert files["new.png"]["changed_at"].endswith("Z")
+    assert files["coat.jpg.part"]["reason"].startswith("left alone: unfinished download")
+    said = table(station)
+    assert re.search(r"new\.png \(changed \d+ s ago\)", said)
+
+    station.configure(intake={"settle_seconds": 0, "orphan_seconds": 900})
+    files = {each["name"]: each for each in document(station)["waiting"]}
+    assert files["lone.png"]["until"].endswith("Z")
+    assert re.search(r"lone\.png \(to error in 1[45] min\)", table(station))
+
+
+def test_in_a_pause_what_is_ready_says_which(station: Station) -> None:
+    """
+    Nobody has to guess that a picture waits for the account.
+    """
+    station.configure(endpoint={"base_url": station.endpoint("quota").url})
+    running = station.start("run").ready()
+    station.drop("cat.png")
+    running.until(lambda: running.events("job.returned"))
+
+    running.until(lambda: "2 files: paused: the account cat.png, cat.txt" in table(station))
+
+    body = document(station)
+    assert {each["reason"] for each in body["waiting"]} == {"paused: the account"}
+    assert body["ready"] == 2
+    assert running.end(signal.SIGTERM) == 0
+
+
+def test_a_request_says_since_when_it_is_out(station: Station) -> None:
+    """
+    The older it is, the sooner a person looks.
+    """
+    endpoint = station.endpoint("latency=30")
+    station.configure(endpoint={"base_url": endpoint.url})
+    running = station.start("run").ready()
+    station.drop("cat.png")
+    running.until(lambda: endpoint.requests)
+
+    (job,) = document(station)["in_flight"]
+
+    assert job["sent_at"].endswith("Z")
+    assert re.search(r"cat\.png: sent \d+ s ago, no answer yet", table(station))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0, "0 s"), (119, "119 s"), (360, "6 min"), (7200, "2 h"), (200_000, "2 days")],
+)
+def test_a_length_is_told_as_people_do(seconds: float, told: str) -> None:
+    """
+    In the largest unit that holds it twice.
+    """
+    assert length(seconds) == told
+
+
+def test_a_program_that_follows_hears_what_is_new(station: Station) -> None:
+    """
+    Once in the beginning and then on change only; an interrupt ends it with the last state.
+    """
+    daemon = station.start("run").ready()
+    following = station.start("status", "--follow")
+    following.until(lambda: "today" in following.out)
+    time_passes = document(station)["at"]
+    following.until(lambda: document(station)["at"] > time_passes, within=10)
+
+    station.drop("cat.png")
+    daemon.until(lambda: daemon.events("job.done"))
+    following.until(lambda: "1 done, 0 failed" in following.out)
+
+    assert following.end(signal.SIGINT) == 0
+    assert following.out.count("0 done, 0 failed") <= 3, "it is told on change alone"
+    assert daemon.end(signal.SIGTERM) == 0
+
+
+def test_a_terminal_is_redrawn(station: Station) -> None:
+    """
+    In place, as it changes, and left as it was found.
+    """
+    master, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+    command = [RETOUCHD, "status", "--follow", "--config", os.fspath(station.config)]
+    environment = {**station.environment, "TERM": "xterm"}
+    with subprocess.Popen(
+        command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment
+    ) as following:
+        os.close(terminal)
+        said = ""
+
+        def read_until(word: str) -> None:
+            nonlocal said
+            while word not in said:
+                said += os.read(master, 4096).decode("utf-8", "replace")
+
+        read_until("not running")
+        station.drop("dog.png", None)
+        read_until("dog.png")
+        following.send_signal(signal.SIGINT)
+        read_until("\x1b[?1049l")
+        assert following.wait(20) == 3
+    os.close(master)
+
+
+def test_it_writes_nothing_and_asks_nobody(station: Station) -> None:
+    """
+    By its system calls: no file is opened for writing, and no connection is made.
+    """
+    strace = "/usr/bin/strace"
+    if not os.path.exists(strace):
+        pytest.skip("strace is not installed")
+    daemon = station.start("run").ready()
+    station.drop("cat.png")
+    daemon.until(lambda: daemon.events("job.done"))
+    calls = "trace=openat,open,creat,mkdir,rename,renameat,renameat2,unlink,unlinkat,connect,link"
+
+    looking = station.run(
+        strace, "-f", "-e", calls, "-o", "calls", RETOUCHD, "status", "--config", "config.toml"
+    )
+
+    assert looking.end(within=40) == 0
+    lines = (station.root / "calls").read_text("utf-8", "replace").splitlines()
+    assert len(lines) > 100
+    changed = [
+        line for line in lines if re.search(r"O_WRONLY|O_RDWR|O_CREAT|(mk|ren|unl)\w+\(", line)
+    ]
+    ours = [line for line in changed if os.fspath(station.root) in line]
+    assert not ours
+    assert not [line for line in lines if "connect(" in line and "AF_INET" in line]
+    assert daemon.end(signal.SIGTERM) == 0
+
+
+def test_someone_without_leave_is_told_so(station: Station) -> None:
+    """
+    What may not be read is said in a sentence, not by a traceback.
+    """
+    if os.geteuid():
+        pytest.skip("only root can become somebody else")
+    station.drop("cat.png")
+    for folder in (station.folders.work, station.folders.inbox):
+        folder.chmod(0o700)
+    for folder in [station.root, *station.root.parents[:3], station.config]:
+        folder.chmod(0o755)
+
+    asking = station.run(
+        "setpriv",
+        "--reuid=65534",
+        "--clear-groups",
+        RETOUCHD,
+        "status",
+        "--config",
+        os.fspath(station.config),
+        environment={**station.environment, "COLUMNS": "200"},
+    )
+
+    if asking.end() == 126 or "Permission denied" in asking.err.partition("retouchd")[0]:
+        pytest.skip("nobody may not run the interpreter of these tests")
+    assert "Traceback" not in asking.err
+    assert "cannot be read" in asking.out + asking.err
