@@ -7,12 +7,10 @@ import contextlib
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
-from retouchd.adapters import returning
 from retouchd.adapters.edits import EditsClient
-from retouchd.adapters.folders import Folders
 from retouchd.adapters.lock import WorkLock
 from retouchd.adapters.notify import notify
 from retouchd.adapters.spool import Spool
@@ -22,12 +20,11 @@ from retouchd.engine.current import Current
 from retouchd.engine.gate import Gate
 from retouchd.engine.liveness import Liveness, extending
 from retouchd.engine.outcome import End
-from retouchd.engine.pipeline import RISKY
 from retouchd.engine.reporting import report_of
 from retouchd.engine.settings import Settings
-from retouchd.errors import Blocked, ConfigurationError, DiskFailed
+from retouchd.engine.starting import finish_returns, retrace, telling_of_the_disk
+from retouchd.errors import Blocked, ConfigurationError
 from retouchd.logs import logger
-from retouchd.rules.naming import shown
 from retouchd.rules.report import Report
 from retouchd.rules.watching import Stance
 
@@ -188,7 +185,7 @@ class Daemon:
         Raises ConfigurationError, WorkFolderHeld and DiskFailed before anything is claimed or sent.
         """
         async with contextlib.AsyncExitStack() as stack:
-            with _telling_of_the_disk():
+            with telling_of_the_disk():
                 async with extending(lambda: "starting"):
                     crew, job_ids = await self._begin(stack)
             ending = await self._work(crew, job_ids, until_drained=until_drained)
@@ -207,7 +204,7 @@ class Daemon:
         client = await stack.enter_async_context(EditsClient(settings.endpoint))
         spool = Spool(work=settings.folders.work, inbox=settings.folders.inbox)
         await asyncio.to_thread(spool.prepare)
-        await asyncio.to_thread(_finish_returns, settings.folders)
+        await asyncio.to_thread(finish_returns, settings.folders)
         log.info("daemon.started", **settings.shown, was_clean=lock.was_clean)
         self._crew = crew = Crew(
             current=self._current,
@@ -221,7 +218,7 @@ class Daemon:
         await crew.pausing.restore()
         self._started_at = self._clock.now()
         if not lock.was_clean:
-            await _retrace(crew)
+            await retrace(crew)
         return crew, await asyncio.to_thread(spool.ids)
 
     async def _work(self, crew: Crew, job_ids: list[str], *, until_drained: bool) -> Ending:
@@ -287,47 +284,6 @@ class Daemon:
         held = f"; paused: {self._gate.reason}" if self._gate.hold else ""
         away = f"; {self._away}" if self._away else ""
         return f"{self.jobs} in work, {self.ends[End.DONE]} done{held}{away}"
-
-
-@contextlib.contextmanager
-def _telling_of_the_disk() -> Iterator[None]:
-    """
-    Have a start that the disk prevents end with a sentence: whoever starts services starts it again.
-    """
-    try:
-        yield
-    except OSError as error:
-        name = shown(str(error.filename)) if error.filename else "A folder"
-        raise DiskFailed(
-            f"{name} cannot be used now: {error.strerror or error}. No file was touched. "
-            "See to the disk, then start retouchd again."
-        ) from error
-
-
-async def _retrace(crew: Crew) -> None:
-    """
-    After an unclean end, take alone, one at a time, the step that may have caused it.
-
-    Those noted least often come first: the culprit must not take the innocent with it again and again.
-    """
-    suspects = await asyncio.to_thread(crew.spool.suspects, RISKY)
-    for job_id in suspects:
-        try:
-            await crew.pipeline.retrace(job_id)
-        except Exception:
-            # Noted as one more crash already; the others must not suffer for it.
-            log.exception("job.crashed", job=job_id)
-
-
-def _finish_returns(folders: Folders) -> None:
-    """
-    Finish what a `retry` that was killed left between `error/` and the inbox.
-    """
-    try:
-        for path in returning.finish(folders):
-            log.info("file.returned", path=path)
-    except OSError as error:
-        log.warning("file.unreturned", reason=str(error))
 
 
 def _is_drained(crew: Crew) -> bool:

@@ -1,0 +1,58 @@
+"""
+What a run sees to before it takes anything: what an earlier one left half done, and a disk that is not there.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+from retouchd.adapters import returning
+from retouchd.adapters.folders import Folders
+from retouchd.engine.crew import Crew
+from retouchd.engine.pipeline import RISKY
+from retouchd.errors import DiskFailed
+from retouchd.logs import logger
+from retouchd.rules.naming import shown
+
+log = logger()
+
+
+@contextlib.contextmanager
+def telling_of_the_disk() -> Iterator[None]:
+    """
+    Have a start that the disk prevents end with a sentence: whoever starts services starts it again.
+    """
+    try:
+        yield
+    except OSError as error:
+        name = shown(str(error.filename)) if error.filename else "A folder"
+        raise DiskFailed(
+            f"{name} cannot be used now: {error.strerror or error}. No file was touched. "
+            "See to the disk, then start retouchd again."
+        ) from error
+
+
+async def retrace(crew: Crew) -> None:
+    """
+    After an unclean end, take alone, one at a time, the step that may have caused it.
+
+    Those noted least often come first: the culprit must not take the innocent with it again and again.
+    """
+    suspects = await asyncio.to_thread(crew.spool.suspects, RISKY)
+    for job_id in suspects:
+        try:
+            await crew.pipeline.retrace(job_id)
+        except Exception:
+            # Noted as one more crash already; the others must not suffer for it.
+            log.exception("job.crashed", job=job_id)
+
+
+def finish_returns(folders: Folders) -> None:
+    """
+    Finish what a `retry` that was killed left between `error/` and the inbox.
+    """
+    try:
+        for path in returning.finish(folders):
+            log.info("file.returned", path=path)
+    except OSError as error:
+        log.warning("file.unreturned", reason=str(error))
