@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL.Image import Transpose
 
 from builders import until
 from canary import CANARY
@@ -99,6 +100,17 @@ def test_from_a_bare_machine_to_a_first_edit(machine: Machine, tmp_path: Path) -
         type_all(machine, several[-1:])
         type_all(machine, [line.replace("retouch/", "retouch/shop/") for line in first_edit[:2]])
         wait_for(machine, "/srv/retouch/shop/outbox/beach.png")
+
+        machine.shell("useradd --create-home --shell /bin/bash alice")
+        type_all(machine, blocks("Folders that others use")[0])
+        scene().transpose(Transpose.ROTATE_90).save(machine.share / "hers.jpg")
+        as_alice = ["runuser", "--login", "alice", "--command"]
+        machine.run(
+            *as_alice,
+            "umask 027; cd /srv/retouch/inbox; echo blue > hers.txt; cp /srv/share/hers.jpg .",
+        )
+        wait_for(machine, "/srv/retouch/done/hers.job.json")
+        machine.run(*as_alice, "mv /srv/retouch/outbox/hers.png ~ && cat ~/hers.png > /dev/null")
 
         type_all(machine, look)
         type_all(machine, upgrade)
