@@ -230,6 +230,21 @@ def test_a_damaged_notice_and_history(station: Station) -> None:
     assert body["today"]["done"] == 1
 
 
+def test_what_cannot_be_read_is_named(station: Station) -> None:
+    """
+    A history that is no file is told as a sentence, by whoever needs it.
+    """
+    history = station.folders.work / "history.jsonl"
+    history.mkdir()
+
+    for command in (["status"], ["status", "--json"], ["once", "--dry-run"], ["run"]):
+        code, running = station.call(*command)
+
+        assert code == 75
+        assert "Traceback" not in running.err
+        assert f"{history} cannot be used now: Is a directory." in running.err
+
+
 def test_asking_does_not_keep_a_daemon_from_starting(station: Station) -> None:
     """
     Whoever asks for the holder has the lock for a moment only; a daemon that starts then waits for it.

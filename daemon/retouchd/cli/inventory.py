@@ -13,6 +13,7 @@ from retouchd.adapters.archive import groups_below, record_at
 from retouchd.adapters.board import Board
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
+from retouchd.adapters.obstacles import telling_of_the_disk
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
 from retouchd.cli.attention import attention
@@ -63,7 +64,8 @@ def overview(settings: Settings) -> Overview:
     report, written_at = found or (None, None)
     if pid is None or (report and pid and report.pid != pid):
         report, written_at = None, None  # What a daemon before this one put up.
-    survey = Survey(settings, SystemClock())
+    with telling_of_the_disk():
+        survey = Survey(settings, SystemClock())
     told = [*report.held, *report.duplicates] if report else []
     held = {(each.folder, each.name): each.reason for each in told}
     idle = [*survey.idle(), *(Idle(folder, "", fault) for folder, fault in survey.faults)]

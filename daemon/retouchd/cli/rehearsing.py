@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from retouchd.adapters.obstacles import telling_of_the_disk
 from retouchd.cli.compose import settings_only
 from retouchd.engine.backlog import READY
 from retouchd.engine.clock import SystemClock
@@ -29,13 +30,14 @@ def rehearse(config: Path | None) -> int:
     inbox = settings.folders.inbox
     if not inbox.is_dir():
         raise ConfigurationError([f"folders.inbox: {inbox} is not there. Run `retouchd init`."])
-    survey = Survey(settings, SystemClock())
-    jobs, held = [], []
-    for candidate, found in survey.framed():
-        if isinstance(found, Held):
-            held.append((candidate.folder, candidate.bundle.files[0].name, found.reason))
-        else:
-            jobs.append(found)
+    with telling_of_the_disk():
+        survey = Survey(settings, SystemClock())
+        jobs, held = [], []
+        for candidate, found in survey.framed():
+            if isinstance(found, Held):
+                held.append((candidate.folder, candidate.bundle.files[0].name, found.reason))
+            else:
+                jobs.append(found)
     console = Console(highlight=False)
     sent = [job for job in jobs if not job.problems]
     if sent:

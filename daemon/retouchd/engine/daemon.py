@@ -13,6 +13,7 @@ from enum import StrEnum
 from retouchd.adapters.edits import EditsClient
 from retouchd.adapters.lock import WorkLock
 from retouchd.adapters.notify import notify
+from retouchd.adapters.obstacles import telling_of_the_disk
 from retouchd.adapters.spool import Spool
 from retouchd.engine.clock import Clock
 from retouchd.engine.crew import Crew
@@ -22,7 +23,7 @@ from retouchd.engine.liveness import Liveness, extending
 from retouchd.engine.outcome import End
 from retouchd.engine.reporting import report_of
 from retouchd.engine.settings import Settings
-from retouchd.engine.starting import finish_returns, retrace, telling_of_the_disk
+from retouchd.engine.starting import finish_returns, retrace
 from retouchd.errors import Blocked, ConfigurationError
 from retouchd.logs import logger
 from retouchd.rules.report import Report

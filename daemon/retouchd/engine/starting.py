@@ -3,33 +3,14 @@ What a run sees to before it takes anything: what an earlier one left half done,
 """
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
 
 from retouchd.adapters import returning
 from retouchd.adapters.folders import Folders
 from retouchd.engine.crew import Crew
 from retouchd.engine.pipeline import RISKY
-from retouchd.errors import DiskFailed
 from retouchd.logs import logger
-from retouchd.rules.naming import shown
 
 log = logger()
-
-
-@contextlib.contextmanager
-def telling_of_the_disk() -> Iterator[None]:
-    """
-    Have a start that the disk prevents end with a sentence: whoever starts services starts it again.
-    """
-    try:
-        yield
-    except OSError as error:
-        name = shown(str(error.filename)) if error.filename else "A folder"
-        raise DiskFailed(
-            f"{name} cannot be used now: {error.strerror or error}. No file was touched. "
-            "See to the disk, then start retouchd again."
-        ) from error
 
 
 async def retrace(crew: Crew) -> None:
