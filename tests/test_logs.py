@@ -78,7 +78,10 @@ def test_each_change_of_state_is_one_event(station: Station) -> None:
     assert started["endpoint"]["base_url"] == endpoint.url
     assert started["endpoint"]["api_key"].strip("*") == ""
     for line in middle:
-        assert line["event"].startswith("daemon.") or {"job", "folder", "name"} <= line.keys()
+        assert (
+            line["event"].startswith(("configuration.", "daemon."))
+            or {"job", "folder", "name"} <= line.keys()
+        )
     check_events(running)
 
 
