@@ -52,6 +52,17 @@ async def test_a_reached_budget_pauses_until_midnight(world: World, allowance: A
     assert world.tree("error") == []
 
 
+async def test_the_inbox_is_taken_up_at_midnight_without_a_look_at_it(world: World) -> None:
+    """
+    The end of a pause wakes by itself, however seldom the inbox is looked at as a whole.
+    """
+    world.tell(allowance=Allowance(images_per_day=2), rescan_seconds=30 * DAY)
+
+    async with world.running():
+        await world.until(lambda: world.events("daemon.paused") and not world.jobs())
+        await world.until(lambda: len(world.tree("outbox")) == 4, within=DAY + 120)
+
+
 async def test_requests_at_once_share_what_is_left(world: World) -> None:
     """
     Four places, money for two: what is on its way is reserved before the next one is looked at.

@@ -34,7 +34,7 @@ from test_edits import certificate as certificate  # noqa: PLC0414 - a fixture
 
 Sections: TypeAlias = Mapping[str, Mapping[str, Any]]
 
-SOON = 400.0
+SOON = 40.0
 """Seconds of the world: far less than any of the long times below, far more than is needed."""
 LONG = 100_000
 ELSEWHERE = {

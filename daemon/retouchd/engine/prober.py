@@ -76,6 +76,7 @@ class Prober:
         bar = await self._means.look_again()
         if bar is None:
             self._gate.lift()
+            self._wake_intake()  # Nobody is at work whose end would do it.
         else:
             self._gate.bar(bar)
 
