@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: demo test soak sweep format clean
+.PHONY: demo test soak sweep bench format clean
 
 demo: .venv/installed
 	$(BIN)/retouchd demo
@@ -22,6 +22,7 @@ test: .venv/installed-dev
 MINUTES ?= 10
 EXAMPLES ?= 2000
 EVERY ?= 1
+ROWS ?=
 
 soak: .venv/installed-dev
 	$(BIN)/python tests/soak.py --minutes $(MINUTES)
@@ -30,6 +31,9 @@ sweep: .venv/installed-dev
 	HYPOTHESIS_PROFILE=sweep EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/test_state_machine.py
 	$(BIN)/python tests/crash_outside.py
 	$(BIN)/python tests/sweep.py $(EVERY)
+
+bench: .venv/installed-dev
+	PYTHONPATH=tests $(BIN)/python -m benchmarks $(ROWS)
 
 format: .venv/installed-dev
 	$(BIN)/ruff format daemon tests
@@ -41,7 +45,7 @@ format: .venv/installed-dev
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	$(PIP) --editable ".[dev]"
+	$(PIP) --editable ".[dev,bench]"
 	@touch $@
 
 clean:

@@ -1,0 +1,79 @@
+"""
+The benchmarks: `make bench`, or `make bench ROWS="2mb idle"` for some rows.
+"""
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks import ceiling, crowds, flight, machine, promptness
+from benchmarks.contest import contests
+from benchmarks.figures import HEADER, Figure, Skipped, line
+from benchmarks.scale import FULL, SMOKE, Scale
+from benchmarks.scene import Scene
+
+Row = Callable[[Scene, Scale], Iterator[Figure | Skipped]]
+
+
+def _contest(row: str) -> Row:
+    return lambda scene, scale: contests(scale)[row].run(scene, scale.rounds)
+
+
+ROWS: dict[str, Row] = {
+    "endpoint": ceiling.ceilings,
+    **{row: _contest(row) for row in contests(FULL)},
+    "flight-cpu": flight.cpu_by_flight,
+    "flight-rate": flight.rate_of_ideal,
+    "memory": flight.memory,
+    "stalls": flight.stalls_and_syncs,
+    "first-byte": promptness.settled_to_first_byte,
+    "drop": promptness.dropped_to_request,
+    "backlog": crowds.backlogs,
+    "stopped": crowds.stopped,
+    "idle": crowds.idle,
+    "polling": crowds.polling,
+    "start": promptness.starts,
+}
+
+
+def measure(rows: list[str], scale: Scale, place: Path) -> Iterator[Figure | Skipped]:
+    """
+    Yield the figures of rows, telling on standard error how far it is.
+    """
+    scene = Scene(place)
+    for row in rows:
+        began = time.monotonic()
+        yield from ROWS[row](scene, scale)
+        took = time.monotonic() - began
+        sys.stderr.write(f"{row}: {took:.0f} s, load {machine.load()}\n")
+        sys.stderr.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; else all")
+    parser.add_argument("--smoke", action="store_true", help="tiny: only to see that it works")
+    asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # Ends what was started, too.
+    if unknown := set(asked.rows) - set(ROWS):
+        parser.error(f"no such row: {', '.join(sorted(unknown))}")
+    _say(f"{machine.described()}\n\n{HEADER}")
+    with tempfile.TemporaryDirectory(prefix="retouchd-bench-") as place:
+        for figure in measure(
+            asked.rows or list(ROWS), SMOKE if asked.smoke else FULL, Path(place)
+        ):
+            _say(line(figure))
+    _say(f"\nload at the end {machine.load()}")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""
+How much is done for each figure: all of it, or just enough to see that it still works.
+"""
+
+from dataclasses import dataclass
+
+from benchmarks.stock import KB, MB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """
+    Numbers and sizes of a run.
+    """
+
+    rounds: int
+    jobs: int
+    """Jobs of 2 MB in a round; of smaller pictures there are more."""
+    in_flight: tuple[int, int]
+    latency_seconds: float
+    waves: int
+    samples: int
+    backlogs: tuple[int, int]
+    missed: int
+    """Files written while the daemon is stopped."""
+    idle_seconds: float
+    rescan_seconds: float
+    """How long a daemon with a full inbox is watched: one rescan is among it."""
+    starts: int
+    stalls: int
+    """In how many of the cases stalls are looked for."""
+    at_once: int
+    """Requests in flight while memory is measured."""
+    small: tuple[int, int]
+    middle: tuple[int, int]
+    large: tuple[int, int]
+    heavy: tuple[int, int]
+    """Bytes of a picture in and out."""
+
+
+FULL = Scale(
+    rounds=5,
+    jobs=48,
+    in_flight=(8, 128),
+    latency_seconds=5.0,
+    waves=3,
+    samples=100,
+    backlogs=(1_000, 100_000),
+    missed=30_000,
+    idle_seconds=20.0,
+    rescan_seconds=62.0,
+    starts=7,
+    stalls=5,
+    at_once=64,
+    small=(50 * KB, 100 * KB),
+    middle=(2 * MB, 2 * MB),
+    large=(20 * MB, 2 * MB),
+    heavy=(20 * MB, 4 * MB),
+)
+
+SMOKE = Scale(
+    rounds=1,
+    jobs=4,
+    in_flight=(2, 4),
+    latency_seconds=0.2,
+    waves=2,
+    samples=3,
+    backlogs=(60, 80),
+    missed=20,
+    idle_seconds=0.3,
+    rescan_seconds=0.5,
+    starts=1,
+    stalls=1,
+    at_once=3,
+    small=(2 * KB, 2 * KB),
+    middle=(4 * KB, 4 * KB),
+    large=(8 * KB, 4 * KB),
+    heavy=(8 * KB, 8 * KB),
+)
