@@ -32,7 +32,7 @@ class KeptAnswer:
         self.head = head
         self._body = body
         self._start = body.tell()
-        self.skeleton: Skeleton = skeleton_of(_blocks(body), f"retouchd-{secrets.token_hex(8)}-")
+        self.skeleton: Skeleton = skeleton_of(blocks_of(body), f"retouchd-{secrets.token_hex(8)}-")
 
     def picture(self, text: str) -> Iterator[bytes]:
         """
@@ -90,16 +90,16 @@ def opened(path: Path, *, limit: int, hidden: Secrets) -> Iterator[KeptAnswer]:
         body: BinaryIO = file
         if is_compressed(described):
             body = stack.enter_context(tempfile.TemporaryFile(dir=path.parent))
-            whole = plain(lambda: _blocks(file, start), described, limit)
+            whole = plain(lambda: blocks_of(file, start), described, limit)
             body.writelines(hidden.hidden_in(whole))
             start = 0
         body.seek(start)
         yield KeptAnswer(head, body)
 
 
-async def spilled(chunks: AsyncIterator[bytes], folder: Path) -> Iterator[bytes]:
+async def spilled(chunks: AsyncIterator[bytes], folder: Path) -> BinaryIO:
     """
-    Return what comes in pieces once all of it is there; meanwhile it lies in a file without a name.
+    Return a file without a name that holds what comes in pieces, once all of it is there.
 
     Raises OSError, and whatever ends the pieces.
     """
@@ -109,15 +109,13 @@ async def spilled(chunks: AsyncIterator[bytes], folder: Path) -> Iterator[bytes]
             await asyncio.to_thread(file.write, chunk)
         file.seek(0)
         stack.pop_all()
-    return _emptied(file)
+    return file
 
 
-def _emptied(file: BinaryIO) -> Iterator[bytes]:
-    with file:
-        yield from _blocks(file)
-
-
-def _blocks(file: BinaryIO, start: int | None = None) -> Iterable[bytes]:
+def blocks_of(file: BinaryIO, start: int | None = None) -> Iterable[bytes]:
+    """
+    Return what is left of a file, or what stands there from `start` on, in pieces.
+    """
     if start is not None:
         file.seek(start)
     return iter(lambda: file.read(_BLOCK), b"")

@@ -12,7 +12,7 @@ from retouchd.adapters import files, fingerprints
 from retouchd.adapters.carrying import Way, carry
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.spool import Spool
-from retouchd.adapters.standing import Standing
+from retouchd.adapters.standing import Standing, job_of
 from retouchd.errors import Blocked, Problem
 from retouchd.rules import naming
 from retouchd.rules.duplicates import Fingerprint
@@ -36,7 +36,7 @@ class Delivery:
         """
         Fix the end of a job: done with its outputs, or error with its problems.
         """
-        job = _job(standing)
+        job = job_of(standing)
         target = self._archive_folder(job, is_done=not problems)
         sources = [*(_paid_answer(standing) if problems else ()), *_originals(standing)]
         stem, originals = plan_originals(job, sources, _taken_in(target))
@@ -56,7 +56,7 @@ class Delivery:
         """
         Rename each picture into the outbox; names taken since the plan lead to a new plan.
         """
-        job, plan = _job(standing), _plan(standing)
+        job, plan = job_of(standing), _plan(standing)
         outbox = self._folders.outbox / job.folder
         with _blocked(outbox):
             for item in plan.outputs:
@@ -70,7 +70,7 @@ class Delivery:
         """
         Write the record, which reserves the stem, then the reason, then move the originals.
         """
-        job, plan = _job(standing), _plan(standing)
+        job, plan = job_of(standing), _plan(standing)
         folder = self._archive_folder(job, is_done=plan.is_done)
         with _blocked(folder):
             files.make_folder(folder)
@@ -88,7 +88,7 @@ class Delivery:
         """
         Create the record; return False after planning another stem where somebody was faster.
         """
-        job, plan = _job(standing), _plan(standing)
+        job, plan = job_of(standing), _plan(standing)
         body = document(record(job, standing.attempts, plan))
         name = plan.stem + naming.RECORD
         if self._write(job, folder, name, body):
@@ -110,7 +110,7 @@ class Delivery:
         return True
 
     def _plan_outputs_again(self, standing: Standing, outbox: Path) -> None:
-        job, plan = _job(standing), _plan(standing)
+        job, plan = job_of(standing), _plan(standing)
         pending = [item for item in plan.outputs if self._is_pending(job, item)]
         names = [item.source.partition("/")[2] for item in plan.outputs]
         renamed = plan_outputs(job, names, _taken_in(outbox))
@@ -163,7 +163,7 @@ def _originals(standing: Standing) -> list[str]:
     """
     Return what is in `originals/`, without our own records and reasons that came back with it.
     """
-    leftovers = {m.name for m in _job(standing).members if m.role is Role.LEFTOVER}
+    leftovers = {m.name for m in job_of(standing).members if m.role is Role.LEFTOVER}
     return [f"{ORIGINALS}/{name}" for name in standing.below(ORIGINALS) if name not in leftovers]
 
 
@@ -175,11 +175,6 @@ def _paid_answer(standing: Standing) -> list[str]:
     closed = [each.http_status for each in standing.attempts if each.number == standing.number]
     is_success = all(status is not None and 200 <= status < 300 for status in closed)
     return [name] if name in standing.files and is_success else []
-
-
-def _job(standing: Standing) -> Job:
-    assert standing.job is not None, f"{standing.id} has no job.json"
-    return standing.job
 
 
 def _plan(standing: Standing) -> Plan:

@@ -55,6 +55,14 @@ class Standing:
         return sorted(found, key=lambda name: (len(name.partition(".")[0]), name))
 
 
+def job_of(standing: Standing) -> Job:
+    """
+    Return the job that stands there; every phase but the empty one has one.
+    """
+    assert standing.job is not None, f"{standing.id} has no job.json"
+    return standing.job
+
+
 def read_standing(job_id: str, folder: Path) -> Standing:
     """
     Return where the job of that directory stands; raises Blocked for a damaged document.

@@ -6,11 +6,12 @@ import asyncio
 import datetime as dt
 import random
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from retouchd.adapters.edits import Answer, EditsClient, NoAnswer, NotSent, Unreadable
 from retouchd.adapters.spool import Spool
-from retouchd.adapters.standing import Standing
+from retouchd.adapters.standing import Standing, job_of
 from retouchd.engine.clock import Clock
 from retouchd.engine.gate import Gate
 from retouchd.engine.keeping import keep
@@ -28,6 +29,17 @@ from retouchd.rules.verdict import Failure, Judgement, judge_failure
 from retouchd.rules.wire import fields_of
 
 log = logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """
+    An attempt as it was closed, and what the gate should hear of it; `rest` in seconds.
+    """
+
+    attempt: Attempt
+    judgement: Judgement
+    rest: float
 
 
 class Attempts:
@@ -86,9 +98,13 @@ class Attempts:
             judgement = judge_failure(Failure.NO_ANSWER, str(failure))
         else:
             return
-        await self.close(standing, number, judgement, closed_at=self._clock.now())
+        closed_at = self._clock.now()
+        self.tell(
+            standing,
+            await asyncio.to_thread(self.close, standing, number, judgement, closed_at=closed_at),
+        )
 
-    async def close(
+    def close(
         self,
         standing: Standing,
         number: int,
@@ -98,15 +114,14 @@ class Attempts:
         head: dict[str, Any] | None = None,
         pictures: int = 0,
         usage: Mapping[str, Any] | None = None,
-    ) -> None:
+    ) -> Closed:
         """
-        Close an attempt with its verdict, then report it.
+        Close an attempt with its verdict; what is returned is still to be told. Blocks.
 
         `closed_at` is when the last byte came or the wait ended, `pictures` how many the answer held.
         """
-        opened = await asyncio.to_thread(self._spool.opened, standing.id, number)
-        job = standing.job
-        assert job is not None, "an attempt is made for a job"
+        opened = self._spool.opened(standing.id, number)
+        job = job_of(standing)
         judgement = as_met_by(judgement, job)
         is_refused = judgement.verdict is Verdict.REFUSED
         match judgement.verdict:
@@ -134,9 +149,9 @@ class Attempts:
             cost_usd=cost_usd,
             pictures=pictures,
         )
-        await self._shut(standing, attempt)
+        self._spool.close_attempt(standing.id, attempt)
         rest = rest_after(head["headers"]) if head else 0.0
-        self._tell(standing, attempt, judgement, rest)
+        return Closed(attempt=attempt, judgement=judgement, rest=rest)
 
     async def interrupted(self, standing: Standing) -> None:
         """
@@ -158,12 +173,9 @@ class Attempts:
             cost_usd=opened.estimate_usd,
             pictures=opened.pictures,
         )
-        await self._shut(standing, attempt)
-        _log_failure(standing, attempt)
-
-    async def _shut(self, standing: Standing, attempt: Attempt) -> None:
         await asyncio.to_thread(self._spool.close_attempt, standing.id, attempt)
         self._spending.note(standing.id, attempt.number, closing(attempt))
+        _log_failure(standing, attempt)
 
     def _head(self, answer: Answer) -> dict[str, Any]:
         return {
@@ -183,9 +195,12 @@ class Attempts:
             return None
         return self._clock.now() + dt.timedelta(seconds=wait)
 
-    def _tell(
-        self, standing: Standing, attempt: Attempt, judgement: Judgement, rest: float
-    ) -> None:
+    def tell(self, standing: Standing, closed: Closed) -> None:
+        """
+        Let a closed attempt count, and report it to the gate.
+        """
+        attempt, judgement = closed.attempt, closed.judgement
+        self._spending.note(standing.id, attempt.number, closing(attempt))
         if attempt.verdict is Verdict.DONE:
             self.others_succeeded_at = attempt.closed_at
         else:
@@ -202,7 +217,7 @@ class Attempts:
                 may_hide_account=judgement.may_hide_account,
                 slows_pool=judgement.slows_pool,
                 retry_after=judgement.retry_after or 0.0,
-                rest=rest,
+                rest=closed.rest,
                 reason=judgement.reason,
                 is_probe=attempt.probe,
                 now=self._clock.monotonic(),

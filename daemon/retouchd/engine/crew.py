@@ -32,6 +32,7 @@ from retouchd.engine.settings import Settings
 from retouchd.engine.spending import Spending
 from retouchd.engine.survey import backlog_of, duplicates_of, framer_of, inbox_of
 from retouchd.engine.turns import Turns
+from retouchd.engine.walking import Walker
 from retouchd.engine.watching import Watching
 from retouchd.engine.workshop import Workshop
 
@@ -62,8 +63,8 @@ class Crew:
         self._history = History(settings.folders.work)
         self.spending = Spending(allowance=current.allowance, clock=clock)
         self._inbox = inbox_of(settings)
-        self._preparer = Preparer(spool=spool, current=current)
         self._gatherer = Gatherer(spool=spool, inbox=self._inbox)
+        self._preparer = Preparer(spool=spool, gatherer=self._gatherer, current=current)
         self._means = Means(
             folders=settings.folders, spending=self.spending, prices=current.prices, clock=clock
         )
@@ -149,9 +150,13 @@ class Crew:
         )
         return Pipeline(
             spool=spool,
-            delivery=Delivery(spool=spool, folders=current.settings.folders),
-            history=self._history,
-            gatherer=self._gatherer,
+            walker=Walker(
+                spool=spool,
+                delivery=Delivery(spool=spool, folders=current.settings.folders),
+                history=self._history,
+                clock=clock,
+                on_return=self._ring,
+            ),
             preparer=self._preparer,
             attempts=attempts,
             judge=judge,
@@ -164,7 +169,6 @@ class Crew:
             ),
             spending=self.spending,
             clock=clock,
-            on_return=self._ring,
         )
 
     def _intake(self, settings: Settings, clock: Clock) -> Intake:

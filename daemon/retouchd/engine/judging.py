@@ -6,8 +6,10 @@ import asyncio
 import binascii
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from retouchd.adapters import answers, images
 from retouchd.adapters.answers import KeptAnswer
@@ -15,7 +17,7 @@ from retouchd.adapters.decoding import ImageFault
 from retouchd.adapters.edits import EditsClient, FetchFailed, FetchRefused
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
-from retouchd.engine.attempts import Attempts
+from retouchd.engine.attempts import Attempts, Closed
 from retouchd.engine.clock import Clock
 from retouchd.rules.answer import Reply, read_answer
 from retouchd.rules.errorbody import request_id_of, safe_text
@@ -32,6 +34,20 @@ class FetchLater(Exception):
     """
     A paid picture lies behind a url that cannot be reached now; it is fetched again, never bought again.
     """
+
+
+_Fetched: TypeAlias = Iterable[bytes] | FetchRefused
+"""The bytes behind a url, or why there are none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """
+    Pictures that are still to be fetched, by their numbers in the answer.
+    """
+
+    links: Mapping[int, Link]
+    answered_at: dt.datetime
 
 
 class Judge:
@@ -58,23 +74,41 @@ class Judge:
         """
         Close the kept attempt; on success `outputs/` stands whole before. Raises FetchLater.
         """
-        number = standing.number
-        with contextlib.ExitStack() as stack:
-            answer = await asyncio.to_thread(
-                lambda: stack.enter_context(self._answer(standing.id, number))
-            )
+        ruling = await asyncio.to_thread(self._rule, standing, {})
+        if isinstance(ruling, _Wanted):
+            with contextlib.ExitStack() as files:
+                fetched = {
+                    number: await self._fetched(standing.id, link, ruling.answered_at, files)
+                    for number, link in ruling.links.items()
+                }
+                ruling = await asyncio.to_thread(self._rule, standing, fetched)
+        assert isinstance(ruling, Closed), "all that was wanted was fetched"
+        self._attempts.tell(standing, ruling)
+
+    def _rule(self, standing: Standing, fetched: Mapping[int, _Fetched]) -> Closed | _Wanted:
+        """
+        Judge by the answer and what was fetched for it; return what is still to be fetched, if anything is.
+        """
+        with self._answer(standing.id, standing.number) as answer:
             head = answer.head
             answered_at = dt.datetime.fromisoformat(head["answered_at"])
             if 200 <= head["status"] < 300:
-                reply = await asyncio.to_thread(read_answer, answer.skeleton.body)
-                judgement = await self._judge_success(standing, answer, reply, answered_at)
+                reply = read_answer(answer.skeleton.body)
+                links = {
+                    number: picture
+                    for number, picture in enumerate(reply.pictures, 1)
+                    if isinstance(picture, Link) and number not in fetched
+                }
+                if links and not standing.below(OUTPUTS):
+                    return _Wanted(links=links, answered_at=answered_at)
+                judgement = self._judge_success(standing, answer, reply, fetched)
             else:
                 reply = Reply()
                 body = answer.skeleton.body
                 judgement = judge_answer(head["status"], head["headers"], body, answered_at)
-        await self._attempts.close(
+        return self._attempts.close(
             standing,
-            number,
+            standing.number,
             judgement,
             closed_at=answered_at,
             head=head,
@@ -86,11 +120,15 @@ class Judge:
         path = self._spool.answer(job_id, number)
         return answers.opened(path, limit=MAX_BODY_BYTES, hidden=self._client.secrets)
 
-    async def _judge_success(
-        self, standing: Standing, answer: KeptAnswer, reply: Reply, answered_at: dt.datetime
+    def _judge_success(
+        self,
+        standing: Standing,
+        answer: KeptAnswer,
+        reply: Reply,
+        fetched: Mapping[int, _Fetched],
     ) -> Judgement:
         headers, body = answer.head["headers"], answer.skeleton.body
-        faults = await self._decode(standing, answer, reply, answered_at)
+        faults = self._decode(standing, answer, reply, fetched)
         if len(faults) < len(reply.pictures):
             return Judgement(
                 verdict=Verdict.DONE,
@@ -100,39 +138,44 @@ class Judge:
             )
         fault = "something that cannot be opened" if faults else str(reply.fault)
         text = "; ".join(faults) or reply.text
+        answered_at = dt.datetime.fromisoformat(answer.head["answered_at"])
         return judge_bad_success(fault, text, headers, body, answered_at)
 
-    async def _decode(
-        self, standing: Standing, answer: KeptAnswer, reply: Reply, answered_at: dt.datetime
+    def _decode(
+        self,
+        standing: Standing,
+        answer: KeptAnswer,
+        reply: Reply,
+        fetched: Mapping[int, _Fetched],
     ) -> list[str]:
         """
         Seal every picture that can be decoded; return what is wrong with the others.
         """
         if standing.below(OUTPUTS) or not reply.pictures:
             return []
-        await asyncio.to_thread(self._spool.begin_outputs, standing.id)
+        self._spool.begin_outputs(standing.id)
         faults = []
         for number, picture in enumerate(reply.pictures, 1):
             try:
-                blocks = await self._blocks(standing.id, answer, picture, answered_at)
-                await asyncio.to_thread(self._store, standing.id, number, blocks)
+                self._store(standing.id, number, _blocks(answer, picture, fetched.get(number)))
             except (FetchRefused, ImageFault, binascii.Error) as fault:
                 faults.append(f"picture {number}: {fault}")
         if len(faults) < len(reply.pictures):
-            await asyncio.to_thread(self._spool.seal_outputs, standing.id)
+            self._spool.seal_outputs(standing.id)
         return faults
 
-    async def _blocks(
-        self, job_id: str, answer: KeptAnswer, picture: Inline | Link, answered_at: dt.datetime
-    ) -> Iterable[bytes]:
-        if isinstance(picture, Inline):
-            return answer.picture(picture.data)
+    async def _fetched(
+        self, job_id: str, link: Link, answered_at: dt.datetime, files: contextlib.ExitStack
+    ) -> _Fetched:
         try:
-            async with self._client.fetch(picture.url) as fetched:
-                return await answers.spilled(fetched.chunks(), self._spool.folder(job_id))
+            async with self._client.fetch(link.url) as fetched:
+                file = await answers.spilled(fetched.chunks(), self._spool.folder(job_id))
+            return answers.blocks_of(files.enter_context(file))
+        except FetchRefused as refusal:
+            return refusal
         except FetchFailed as failure:
             if self._clock.now() - answered_at > _URL_LIVES:
-                raise FetchRefused(str(failure)) from failure
+                return FetchRefused(str(failure))
             raise FetchLater(str(failure)) from failure
 
     def _store(self, job_id: str, number: int, blocks: Iterable[bytes]) -> None:
@@ -144,3 +187,14 @@ class Judge:
             self._spool.drop_output(path)
             raise
         self._spool.name_output(path, extension)
+
+
+def _blocks(
+    answer: KeptAnswer, picture: Inline | Link, fetched: _Fetched | None
+) -> Iterable[bytes]:
+    if isinstance(picture, Inline):
+        return answer.picture(picture.data)
+    if isinstance(fetched, FetchRefused):
+        raise fetched
+    assert fetched is not None, "judged only when all was fetched"
+    return fetched

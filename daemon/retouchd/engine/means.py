@@ -44,8 +44,9 @@ class Means:
         pictures = pictures_asked(job.request)
         self._expected += pictures
         try:
-            await asyncio.to_thread(self._check_targets, job.folder)
-            bar = await self._disk(self._expected) or self._budget(job)
+            bar = await asyncio.to_thread(
+                self._room_for, job.folder, self._expected
+            ) or self._budget(job)
             if bar is not None:
                 self._refused = job
             yield bar
@@ -61,11 +62,15 @@ class Means:
             return None
         with contextlib.suppress(Blocked):
             pictures = self._expected + pictures_asked(job.request)
-            return await self._disk(pictures) or self._budget(job)
+            return await asyncio.to_thread(self._disk, pictures) or self._budget(job)
         return None
 
-    async def _disk(self, pictures: int) -> Bar | None:
-        reason = await asyncio.to_thread(room.shortage, self._folders, pictures)
+    def _room_for(self, folder: str, pictures: int) -> Bar | None:
+        self._check_targets(folder)
+        return self._disk(pictures)
+
+    def _disk(self, pictures: int) -> Bar | None:
+        reason = room.shortage(self._folders, pictures)
         return Bar(cause=Cause.DISK, reason=reason, seconds=_LOOK_AGAIN_SECONDS) if reason else None
 
     def _budget(self, job: Job) -> Bar | None:

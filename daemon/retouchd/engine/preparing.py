@@ -9,9 +9,11 @@ from retouchd.adapters import files
 from retouchd.adapters.decoding import ImageFault
 from retouchd.adapters.edits import Upload
 from retouchd.adapters.spool import Spool
+from retouchd.adapters.standing import Standing, job_of
 from retouchd.engine.current import Current
 from retouchd.engine.fitting import Examined, Fitter, Source
-from retouchd.errors import JobCode, Problem
+from retouchd.engine.gathering import Gatherer
+from retouchd.errors import Blocked, JobCode, Problem
 from retouchd.rules.checks import mask_advice
 from retouchd.rules.job import Job, Member, Role
 from retouchd.rules.limits import Limits
@@ -29,24 +31,50 @@ class Prepared:
     mask: Upload | None
 
 
+class NotReadyError(Exception):
+    """
+    Nothing was asked for yet, and the job is not what was seen in the inbox, or cannot be read: it goes back.
+    """
+
+
 class Preparer:
     """
     Looks at claimed files and makes them fit. Blocking: it decodes whole pictures.
     """
 
-    def __init__(self, *, spool: Spool, current: Current) -> None:
+    def __init__(self, *, spool: Spool, gatherer: Gatherer, current: Current) -> None:
         self._spool = spool
+        self._gatherer = gatherer
         self._current = current
         self._fitter = Fitter(spool=spool, current=current)
 
-    def changed(self, job: Job) -> str | None:
+    def ready(self, standing: Standing) -> Prepared | list[Problem]:
         """
-        Return the first member that is not the file once seen in the inbox, None if all are.
+        Compare with what was seen, copy what is still to be copied, then prepare.
+
+        Raises NotReadyError for a job that nothing was asked for yet; for others Blocked, or OSError where
+        a file cannot be read.
         """
+        job, is_fresh = job_of(standing), not standing.attempts
+        if is_fresh:
+            self._compare(job)
+        if not job.problems and (obstacle := self._gatherer.gather(job)):
+            raise NotReadyError(obstacle) if is_fresh else Blocked(obstacle)
+        try:
+            prepared = self.prepare(job)
+        except OSError as error:
+            if not is_fresh:
+                raise
+            raise NotReadyError(f"it cannot be read: {error.strerror or error}") from error
+        if is_fresh:
+            # Again, as somebody may have gone on writing: what was judged is not what lies there now.
+            self._compare(job)
+        return prepared
+
+    def _compare(self, job: Job) -> None:
         for member in job.members:
             if files.snapshot(self._original(job, member)) != member.snapshot:
-                return member.name
-        return None
+                raise NotReadyError(f"{shown(member.name)} was changed while it was claimed")
 
     def prepare(self, job: Job) -> Prepared | list[Problem]:
         """

@@ -20,6 +20,7 @@ from retouchd.engine.current import Current
 from retouchd.engine.deciding import Decider
 from retouchd.engine.duplicates import Duplicates, take_all
 from retouchd.engine.framing import Framer
+from retouchd.engine.gathering import Gatherer
 from retouchd.engine.holding import HeldError
 from retouchd.engine.preparing import Preparer
 from retouchd.engine.reading import Reader
@@ -94,7 +95,9 @@ class Survey:
         self._patience = settings.patience
         self._inbox = inbox_of(settings)
         spool = Spool(work=settings.folders.work, inbox=settings.folders.inbox)
-        self._framer = framer_of(current, self._inbox, Preparer(spool=spool, current=current))
+        gatherer = Gatherer(spool=spool, inbox=self._inbox)
+        preparer = Preparer(spool=spool, gatherer=gatherer, current=current)
+        self._framer = framer_of(current, self._inbox, preparer)
         history = History(settings.folders.work)
         self._duplicates = duplicates_of(settings, history)
         take_all(self._duplicates, spool)

@@ -1,0 +1,149 @@
+"""
+The steps of a job's life that need nothing but the disk, taken in one go: each durable, each repeatable.
+
+All of it blocks. A job at its end takes four such steps in a row; between them nobody else is asked.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from retouchd.adapters.delivery import Delivery
+from retouchd.adapters.history import History
+from retouchd.adapters.spool import Spool
+from retouchd.adapters.standing import Standing, job_of
+from retouchd.engine.attempts import about
+from retouchd.engine.clock import Clock
+from retouchd.engine.outcome import End, Over
+from retouchd.errors import Blocked, Problem
+from retouchd.logs import logger
+from retouchd.rules.job import Job
+from retouchd.rules.naming import RECORD
+from retouchd.rules.phase import Phase
+from retouchd.rules.record import history_line
+
+log = logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stuck:
+    """
+    Something stands in a job's way; `standing` is where it was last seen, None if it could not be read.
+    """
+
+    standing: Standing | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """
+    A job has left the work folder; `standing` is where it was last seen, None if somebody else ended it.
+    """
+
+    standing: Standing | None
+    over: Over
+
+
+Halt: TypeAlias = Standing | Left | Stuck
+"""Where a walk ends: at a step that needs more than the disk, at the job's end, or before an obstacle."""
+
+
+class Walker:
+    """
+    Takes jobs forward as far as the disk alone can. `on_return` is told the folder and the names of files
+    that lie in the inbox again.
+    """
+
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        delivery: Delivery,
+        history: History,
+        clock: Clock,
+        on_return: Callable[[str, list[str]], None],
+    ) -> None:
+        self._spool = spool
+        self._delivery = delivery
+        self._history = history
+        self._clock = clock
+        self._on_return = on_return
+
+    def walk(self, job_id: str) -> Halt:
+        """
+        Take the next steps of a job, from wherever it stands.
+        """
+        standing = None
+        try:
+            while True:
+                standing = self._spool.load(job_id)
+                match standing.phase:
+                    case Phase.CLAIMED | Phase.ASKING | Phase.KEPT | Phase.CLOSED:
+                        return standing
+                    case Phase.EMPTY:
+                        self._spool.discard(job_id)
+                        return Left(standing=standing, over=Over(End.RETURNED))
+                    case Phase.CLAIMING:
+                        self._claim(job_of(standing))
+                    case Phase.EDITED:
+                        self.plan(standing, ())
+                    case Phase.PUBLISHING:
+                        self._delivery.publish(standing)
+                    case Phase.ARCHIVING:
+                        self._delivery.archive(standing)
+                    case Phase.OVER:
+                        return Left(standing=standing, over=self._forget(standing))
+        except (Blocked, OSError) as obstacle:
+            return self.met(job_id, standing, obstacle)
+
+    def met(self, job_id: str, standing: Standing | None, obstacle: Exception) -> Left | Stuck:
+        """
+        Return what an obstacle means: where the job is gone, somebody mended it by hand.
+        """
+        if self._spool.is_gone(job_id):
+            return Left(standing=standing, over=Over(End.RETURNED))
+        return Stuck(standing=standing, reason=str(obstacle))
+
+    def give_back(self, job: Job, reason: str) -> None:
+        """
+        Rename a job's files back into the inbox.
+        """
+        names = self._spool.give_back(job)
+        self._on_return(job.folder, names)
+        log.info("job.returned", **about(job), reason=reason)
+
+    def plan(self, standing: Standing, problems: Sequence[Problem]) -> None:
+        """
+        Fix how a job ends: with its pictures, or with its problems.
+        """
+        self._delivery.plan(standing, problems, self._clock.now())
+
+    def _claim(self, job: Job) -> None:
+        try:
+            is_whole = self._spool.claim(job)
+        except PermissionError:
+            is_whole = False
+        if not is_whole:
+            self.give_back(job, "a file of it is gone, changed, or may not be taken")
+
+    def _forget(self, standing: Standing) -> Over:
+        job, plan = job_of(standing), standing.plan
+        assert plan is not None, "a job that is over has a plan"
+        line = history_line(job, standing.attempts, plan, plan.stem + RECORD)
+        self._history.add(line)
+        self._spool.discard(standing.id)
+        if plan.is_done:
+            log.info(
+                "job.done",
+                **about(job),
+                seconds=round((plan.finished_at - job.claimed_at).total_seconds(), 3),
+                attempts=len(standing.attempts),
+                usage=standing.attempts[-1].usage if standing.attempts else None,
+                cost_usd=line["cost_usd"],
+                outputs=line["outputs"],
+            )
+            return Over(End.DONE)
+        first = plan.problems[0]
+        log.warning("job.failed", **about(job), code=first.code.value, message=first.message)
+        return Over(End.ERROR)
