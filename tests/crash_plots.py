@@ -100,7 +100,7 @@ def skip_a_folders_fsync() -> None:
     """
     Break the disk: the folder that a file was renamed into is not synced.
     """
-    vars_of(files, _fsync_both=lambda source, _: files.fsync_folder(source.parent))
+    vars_of(files, _fsync_all=lambda folders: files.fsync_folder([*folders][-1]))
 
 
 def skip_a_pictures_fsync() -> None:
@@ -165,8 +165,7 @@ def archive_before_recording() -> None:
         assert standing.job is not None
         assert standing.plan is not None
         folder = self._archive_folder(standing.job, is_done=standing.plan.is_done)
-        for item in standing.plan.originals:
-            self._deliver(standing.job, item, folder)
+        self._deliver(standing, standing.plan.originals, folder)
         archive(self, standing)
 
     vars_of(Delivery, archive=wrong)
@@ -200,7 +199,7 @@ def overwrite_in_the_outbox() -> None:
     """
     Break the disk: a taken name is no hindrance.
     """
-    vars_of(files, rename_new=files.rename)
+    vars_of(files, move_new=files.rename)
 
 
 def give_back_copies() -> None:

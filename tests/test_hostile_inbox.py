@@ -588,15 +588,15 @@ class TestD01Links:
         secret.write_bytes(photo(seed=5))
         picture = world.drop("cat.png")
         world.drop("dog.png", image=photo(seed=6))
-        rename_new, aside = files.rename_new, world.root / "aside.png"
+        move_new, aside = files.move_new, world.root / "aside.png"
 
         def swapped(source: Path, target: Path) -> None:
             if source == picture and not aside.exists():
                 source.rename(aside)
                 source.symlink_to(secret)
-            rename_new(source, target)
+            move_new(source, target)
 
-        monkeypatch.setattr(files, "rename_new", swapped)
+        monkeypatch.setattr(files, "move_new", swapped)
         daemon = world.daemon()
         await world.once(daemon)
 

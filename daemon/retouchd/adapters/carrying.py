@@ -30,13 +30,13 @@ def carry(way: Way) -> None:
     """
     Take the next steps from wherever the file stands; raises FileExistsError where its name is taken.
 
-    The folders are there. On one filesystem it is a single rename.
+    The folders are there. On one filesystem it is a single rename, durable when both folders are synced.
     """
     if files.is_taken(way.staged):
         if files.is_same(way.source, way.staged):
             files.remove(way.source)  # A power cut may leave both names of a rename.
     elif files.is_taken(way.source):
-        if renamed(way.source, way.target):
+        if moved(way.source, way.target):
             return
         files.copy(way.source, way.temporary)
         files.rename(way.source, way.staged)
@@ -50,12 +50,14 @@ def carry(way: Way) -> None:
     files.remove(way.staged)
 
 
-def renamed(source: Path, target: Path) -> bool:
+def moved(source: Path, target: Path) -> bool:
     """
     Rename without overwriting; return False where the target lies on another filesystem.
+
+    Durable when both folders are synced.
     """
     try:
-        files.rename_new(source, target)
+        files.move_new(source, target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise

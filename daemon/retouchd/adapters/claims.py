@@ -18,7 +18,8 @@ def claim(job: Job, inbox: Path, originals: Path) -> bool:
     A file that is no longer the one seen is left alone, with all that follow it: it belongs to
     somebody's newer bundle, or to another daemon.
     """
-    return all(_claim_one(member, inbox, originals) for member in job.members)
+    with files.synced(originals, inbox):
+        return all(_claim_one(member, inbox, originals) for member in job.members)
 
 
 def end(job: Job, inbox: Path, originals: Path) -> None:
@@ -56,7 +57,7 @@ def _claim_one(member: Member, inbox: Path, originals: Path) -> bool:
     if files.snapshot(source) != member.snapshot:
         return False
     try:
-        files.rename_new(source, target)
+        files.move_new(source, target)
     except FileNotFoundError:
         return False
     return True

@@ -59,12 +59,10 @@ class Delivery:
         job, plan = job_of(standing), _plan(standing)
         outbox = self._folders.outbox / job.folder
         with _blocked(outbox):
-            for item in plan.outputs:
-                try:
-                    self._deliver(job, item, outbox)
-                except FileExistsError:
-                    self._plan_outputs_again(standing, outbox)
-                    return
+            try:
+                self._deliver(standing, plan.outputs, outbox)
+            except FileExistsError:
+                self._plan_outputs_again(standing, outbox)
 
     def archive(self, standing: Standing) -> None:
         """
@@ -78,8 +76,7 @@ class Delivery:
                 return
             if plan.problems:
                 self._write(job, folder, plan.stem + naming.REASON, reason(job, plan.problems))
-            for item in plan.originals:
-                self._deliver(job, item, folder)
+            self._deliver(standing, plan.originals, folder)
         for member in job.members:
             if member.role is Role.LEFTOVER:
                 files.remove(self._spool.folder(job.id) / ORIGINALS / member.name)
@@ -120,11 +117,22 @@ class Delivery:
         folder = self._spool.folder(job.id)
         return files.is_taken(folder / item.source) or files.is_taken(_staged(folder, item))
 
-    def _deliver(self, job: Job, item: Item, folder: Path) -> None:
+    def _deliver(self, standing: Standing, items: Sequence[Item], folder: Path) -> None:
         """
-        Take the next steps of one file's way from wherever it stands.
+        Take the next steps of each file's way from wherever it stands; all of them are durable on return.
         """
+        job = job_of(standing)
         own = self._spool.folder(job.id)
+        pending = [item for item in items if {item.source, _staged_name(item)} & standing.files]
+        if not pending:
+            return
+        files.make_folder(folder)
+        sources = dict.fromkeys((own / item.source).parent for item in pending)
+        with files.synced(folder, *sources):
+            for item in pending:
+                self._deliver_one(own, job, item, folder)
+
+    def _deliver_one(self, own: Path, job: Job, item: Item, folder: Path) -> None:
         source, staged = own / item.source, _staged(own, item)
         target, temporary = folder / item.target, folder / f".retouchd-{job.id}-{item.key}"
         if (
@@ -137,8 +145,6 @@ class Delivery:
             if files.is_same(source, staged):
                 files.remove(source)  # A power cut may leave both names of a rename.
             files.rename(staged, source)
-        if files.is_taken(source):
-            files.make_folder(folder)
         carry(Way(source=source, staged=staged, temporary=temporary, target=target))
 
     def _fingerprint(self, job: Job) -> Fingerprint | None:
@@ -152,7 +158,11 @@ class Delivery:
 
 
 def _staged(folder: Path, item: Item) -> Path:
-    return folder / f"{item.key}.staged"
+    return folder / _staged_name(item)
+
+
+def _staged_name(item: Item) -> str:
+    return f"{item.key}.staged"
 
 
 def _taken_in(folder: Path) -> IsTaken:

@@ -3,7 +3,8 @@ The disk: every change that must survive a power cut goes through here.
 
 A write is temporary file, write, fsync, rename, fsync of the directory. A rename never overwrites and
 fsyncs both directories, the target's first: btrfs was measured to show a moved file in both places, or
-an empty file under the new name, where one of them was left out.
+an empty file under the new name, where one of them was left out. Several renames between the same folders
+may share these fsyncs: see `synced`.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ import filecmp
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -152,6 +153,13 @@ def rename(source: Path, target: Path) -> None:
     _fsync_both(source, target)
 
 
+def name(path: Path, name: str) -> None:
+    """
+    Give a file of our own another name in its folder; durable when that is synced.
+    """
+    os.rename(path, path.with_name(name))
+
+
 def put_away(source: Path, target: Path) -> None:
     """
     Rename what nobody misses, if it is still there; it may be there again after a power cut.
@@ -164,9 +172,35 @@ def put_away(source: Path, target: Path) -> None:
         _fsync_both(source, target)
 
 
+@contextlib.contextmanager
+def synced(*folders: Path) -> Iterator[None]:
+    """
+    Make the names in these folders durable, in this order, once all that is done within has been done.
+
+    A disk is asked once for all of it, and not for each: on a real one each asking takes its time.
+    """
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(
+            OSError
+        ):  # What went wrong within is what the caller must hear of.
+            _fsync_all(folders)
+        raise
+    _fsync_all(folders)
+
+
 def rename_new(source: Path, target: Path) -> None:
     """
-    Rename without ever overwriting; durable on return.
+    Rename without ever overwriting, as `move_new` does; durable on return.
+    """
+    move_new(source, target)
+    _fsync_both(source, target)
+
+
+def move_new(source: Path, target: Path) -> None:
+    """
+    Rename without ever overwriting; durable when both folders are `synced`, the target's first.
 
     Where the filesystem cannot refuse a taken name in one step, the file is linked under the new name
     and unlinked under the old one; found between the two, it is only unlinked. Raises FileExistsError,
@@ -178,7 +212,6 @@ def rename_new(source: Path, target: Path) -> None:
         if not is_same(source, target):
             raise
         os.unlink(source)
-    _fsync_both(source, target)
 
 
 def copy(source: Path, target: Path) -> None:
@@ -211,6 +244,14 @@ def put_new(target: Path, data: bytes) -> None:
     with DurableFile(target, target) as writer:
         writer.write(data)
         writer.seal()
+
+
+def begin_folder(path: Path) -> None:
+    """
+    Make a folder of our own, if it is not there yet; durable when the one that holds it is synced.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path)
 
 
 def make_folder(path: Path, *, root: Path | None = None) -> None:
@@ -247,7 +288,7 @@ def remove(path: Path) -> None:
 
 def remove_empty(path: Path) -> None:
     """
-    Remove a folder only if it is empty, if it is still there; raises OSError otherwise.
+    Remove a folder only if it is empty, if it is still there; raises OSError otherwise. Durable on return.
     """
     try:
         os.rmdir(path)
@@ -366,9 +407,12 @@ def _rename_noreplace(source: Path, target: Path) -> None:
 
 
 def _fsync_both(source: Path, target: Path) -> None:
-    fsync_folder(target.parent)
-    if source.parent != target.parent:
-        fsync_folder(source.parent)
+    _fsync_all(dict.fromkeys((target.parent, source.parent)))
+
+
+def _fsync_all(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        fsync_folder(folder)
 
 
 def _write_all(fd: int, data: bytes) -> None:

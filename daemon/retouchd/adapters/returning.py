@@ -29,8 +29,9 @@ def put_back(source: Path, target: Path, inbox: Path) -> None:
     Cut short at any moment, it is finished by `finish`. Raises OSError, and leaves the file where it was
     then.
     """
-    if carrying.renamed(source, target):
-        return
+    with files.synced(target.parent, source.parent):
+        if carrying.moved(source, target):
+            return
     stage = source.parent / f"{_prefix(inbox)}{secrets.token_hex(4)}"
     files.make_folder(stage)
     with _held(stage):
@@ -77,7 +78,8 @@ def _finish(stage: Path, folder: Path) -> Iterator[str]:
         way = Way(source=source, staged=staged, temporary=temporary, target=folder / name)
         is_new = files.is_taken(temporary)
         try:
-            carrying.carry(way)
+            with files.synced(folder, source.parent):
+                carrying.carry(way)
         except FileExistsError:
             _take_back(way)
         else:

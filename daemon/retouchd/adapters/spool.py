@@ -103,8 +103,10 @@ class Spool:
         Make the directory of a new job: all that must be known of it is durable before the claim.
         """
         folder = self.folder(job.id)
-        files.make_folder(folder / ORIGINALS)
-        self._rewrite(job)
+        with files.synced(self._jobs):
+            files.begin_folder(folder)
+            files.begin_folder(folder / ORIGINALS)
+            self._rewrite(job)
 
     def claim(self, job: Job) -> bool:
         """
@@ -211,7 +213,7 @@ class Spool:
         folder = self.folder(job_id) / _UNSEALED
         if folder.is_dir():
             files.sweep(folder, spared="")
-        files.make_folder(folder)
+        files.begin_folder(folder)
 
     def output(self, job_id: str, number: int) -> Path:
         """
@@ -230,9 +232,9 @@ class Spool:
 
     def name_output(self, picture: Path, extension: str) -> None:
         """
-        Name a decoded picture by what its bytes are.
+        Name a decoded picture by what its bytes are; durable once all of them are sealed.
         """
-        files.rename(picture, picture.with_name(f"{picture.name}.{extension}"))
+        files.name(picture, f"{picture.name}.{extension}")
 
     def drop_output(self, picture: Path) -> None:
         """
