@@ -13,14 +13,13 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from retouchd.adapters.base64_text import Decoder
 from retouchd.adapters.compression import is_compressed, plain
 from retouchd.adapters.masking import Secrets
 from retouchd.adapters.transport import Head
 from retouchd.rules.skeleton import Skeleton, Stretch, skeleton_of
 
 _BLOCK = 1 << 18
-_URL_ALPHABET = bytes.maketrans(b"-_", b"+/")
-_SPACE = b" \t\r\n"
 
 
 class KeptAnswer:
@@ -38,18 +37,12 @@ class KeptAnswer:
         """
         Return the bytes that a text of the skeleton stands for in base64, in pieces.
 
-        Relays send the alphabet of URLs too, escape it, and leave the padding out. Raises binascii.Error.
+        Raises binascii.Error.
         """
-        rest = b""
+        decoder = Decoder()
         for piece in self._pieces(text):
-            rest += piece.translate(_URL_ALPHABET, _SPACE)
-            ready = len(rest.rstrip(b"=")) & ~3
-            if b"=" in rest[:ready]:
-                raise binascii.Error("Excess data after padding")
-            yield binascii.a2b_base64(rest[:ready], strict_mode=True)
-            rest = rest[ready:]
-        rest = rest.rstrip(b"=")
-        yield binascii.a2b_base64(rest + b"=" * (-len(rest) % 4), strict_mode=True)
+            yield decoder.take(piece)
+        yield decoder.end()
 
     def _pieces(self, text: str) -> Iterator[bytes]:
         for part in self.skeleton.parts(text):

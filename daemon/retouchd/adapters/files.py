@@ -63,7 +63,7 @@ class DurableFile:
         if fd >= 0:
             os.close(fd)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         """
         Append all of `data`; a short write is continued.
         """
@@ -415,10 +415,11 @@ def _fsync_all(folders: Iterable[Path]) -> None:
         fsync_folder(folder)
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(fd, rest) :]
+def _write_all(fd: int, data: bytes | bytearray) -> None:
+    with memoryview(data) as whole:
+        written = 0
+        while written < len(whole):
+            written += os.write(fd, whole[written:])
 
 
 def _blocks(fd: int) -> Iterator[bytes]:

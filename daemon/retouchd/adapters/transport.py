@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mappin
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpcore
 import httpx
 
 from retouchd.adapters.proxies import environment_proxies, proxy_of
@@ -27,6 +28,10 @@ _SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 20),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 5),
 ]
+
+# Each read of an answer goes through six layers, and costs the same for 64 KiB, the library's choice, as for
+# all that the loop has received by then.
+httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = 256 * 1024
 
 _UNSENT = (
     httpx.ConnectError,
@@ -76,7 +81,7 @@ class Answer:
 
     def chunks(self) -> AsyncIterator[bytes]:
         """
-        Return the body as received, once, in pieces of at most some 64 KiB.
+        Return the body as received, once, in pieces of at most some 256 KiB.
 
         Iterating raises NoAnswer when the body breaks off, takes too long or grows too large.
         """

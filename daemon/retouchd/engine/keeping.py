@@ -104,7 +104,7 @@ class _Sink:
     def _write(self) -> DurableFile:
         if self._file is None:
             self._file = self._open()
-        self._file.write(bytes(self.rest))
+        self._file.write(self.rest)
         return self._file
 
     def _take_back(self) -> None:

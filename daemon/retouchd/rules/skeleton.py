@@ -63,6 +63,9 @@ def skeleton_of(blocks: Iterable[bytes], mark: str) -> Skeleton:
     rest, is_clean = b"", True
     for block in blocks:
         rest += block
+        if is_clean and (end := _bulk_at(rest)):
+            cutter.cut(end)
+            rest = rest[end:]
         start = 0
         while len(rest) - start >= BLOCK and not cutter.is_full:
             end = start + BLOCK
@@ -98,11 +101,31 @@ class _Cutter:
         if not is_clean or not _is_bulk(block):
             self._parts += sum(block.count(sign) for sign in (b",", b"[", b"{", b":", b"\n"))
             self.body += block
-        elif self.stretches and self.stretches[-1].end == start:
+        else:
+            self._stretch(start)
+
+    def cut(self, length: int) -> None:
+        """
+        Cut out the next bytes, which are known to be bulk.
+        """
+        start, self._position = self._position, self._position + length
+        self._stretch(start)
+
+    def _stretch(self, start: int) -> None:
+        if self.stretches and self.stretches[-1].end == start:
             self.stretches[-1] = Stretch(start=self.stretches[-1].start, end=self._position)
         else:
             self.body += f"{self._mark}{len(self.stretches):08d}".encode()
             self.stretches.append(Stretch(start=start, end=self._position))
+
+
+def _bulk_at(body: bytes) -> int:
+    """
+    Return how many bytes at the beginning, in whole blocks, are plainly bulk: all of them without an escape,
+    or none.
+    """
+    end = len(body) - len(body) % BLOCK
+    return 0 if b"\\" in body or body[:end].translate(None, _BULK) else end
 
 
 def _is_bulk(block: bytes) -> bool:
