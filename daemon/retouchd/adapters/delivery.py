@@ -24,15 +24,15 @@ from retouchd.rules.record import document, own_record, reason, record
 
 class Delivery:
     """
-    The way out of the spool. Every method may be repeated; each raises Blocked while a folder is full,
-    read-only, away or has a file in the way.
+    The way out of the spool. Every method may be repeated, and returns where the job stands then; each raises
+    Blocked while a folder is full, read-only, away or has a file in the way.
     """
 
     def __init__(self, *, spool: Spool, folders: Folders) -> None:
         self._spool = spool
         self._folders = folders
 
-    def plan(self, standing: Standing, problems: Sequence[Problem], now: datetime) -> None:
+    def plan(self, standing: Standing, problems: Sequence[Problem], now: datetime) -> Standing:
         """
         Fix the end of a job: done with its outputs, or error with its problems.
         """
@@ -51,8 +51,9 @@ class Delivery:
             fingerprint=None if problems else self._fingerprint(job),
         )
         self._spool.fix(job.id, plan)
+        return standing.planned(plan)
 
-    def publish(self, standing: Standing) -> None:
+    def publish(self, standing: Standing) -> Standing:
         """
         Rename each picture into the outbox; names taken since the plan lead to a new plan.
         """
@@ -60,11 +61,12 @@ class Delivery:
         outbox = self._folders.outbox / job.folder
         with _blocked(outbox):
             try:
-                self._deliver(standing, plan.outputs, outbox)
+                return self._deliver(standing, plan.outputs, outbox)
             except FileExistsError:
                 self._plan_outputs_again(standing, outbox)
+        return self._spool.load(job.id)
 
-    def archive(self, standing: Standing) -> None:
+    def archive(self, standing: Standing) -> Standing:
         """
         Write the record, which reserves the stem, then the reason, then move the originals.
         """
@@ -73,13 +75,14 @@ class Delivery:
         with _blocked(folder):
             files.make_folder(folder)
             if not self._reserve(standing, folder):
-                return
+                return self._spool.load(job.id)
             if plan.problems:
                 self._write(job, folder, plan.stem + naming.REASON, reason(job, plan.problems))
-            self._deliver(standing, plan.originals, folder)
-        for member in job.members:
-            if member.role is Role.LEFTOVER:
-                files.remove(self._spool.folder(job.id) / ORIGINALS / member.name)
+            standing = self._deliver(standing, plan.originals, folder)
+        leftovers = [f"{ORIGINALS}/{m.name}" for m in job.members if m.role is Role.LEFTOVER]
+        for name in leftovers:
+            files.remove(self._spool.folder(job.id) / name)
+        return standing.without(leftovers)
 
     def _reserve(self, standing: Standing, folder: Path) -> bool:
         """
@@ -117,20 +120,21 @@ class Delivery:
         folder = self._spool.folder(job.id)
         return files.is_taken(folder / item.source) or files.is_taken(_staged(folder, item))
 
-    def _deliver(self, standing: Standing, items: Sequence[Item], folder: Path) -> None:
+    def _deliver(self, standing: Standing, items: Sequence[Item], folder: Path) -> Standing:
         """
         Take the next steps of each file's way from wherever it stands; all of them are durable on return.
         """
         job = job_of(standing)
         own = self._spool.folder(job.id)
-        pending = [item for item in items if {item.source, _staged_name(item)} & standing.files]
+        pending = [item for item in items if standing.files.intersection(_names(item))]
         if not pending:
-            return
+            return standing
         files.make_folder(folder)
         sources = dict.fromkeys((own / item.source).parent for item in pending)
         with files.synced(folder, *sources):
             for item in pending:
                 self._deliver_one(own, job, item, folder)
+        return standing.without(name for item in pending for name in _names(item))
 
     def _deliver_one(self, own: Path, job: Job, item: Item, folder: Path) -> None:
         source, staged = own / item.source, _staged(own, item)
@@ -158,11 +162,11 @@ class Delivery:
 
 
 def _staged(folder: Path, item: Item) -> Path:
-    return folder / _staged_name(item)
+    return folder / f"{item.key}.staged"
 
 
-def _staged_name(item: Item) -> str:
-    return f"{item.key}.staged"
+def _names(item: Item) -> tuple[str, str]:
+    return item.source, f"{item.key}.staged"
 
 
 def _taken_in(folder: Path) -> IsTaken:

@@ -166,7 +166,7 @@ class Spool:
         """
         Return what was noted when an attempt was opened.
         """
-        return documents.load_opened((self.folder(job_id) / f"attempt-{number}.open").read_bytes())
+        return documents.load_opened(files.read(self.folder(job_id) / f"attempt-{number}.open"))
 
     def keep(self, job_id: str, number: int, head: dict[str, Any]) -> DurableFile:
         """

@@ -3,10 +3,11 @@ Where a job stands: all that its directory says, read at once.
 """
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from retouchd.adapters import files
 from retouchd.errors import Blocked
 from retouchd.rules import documents
 from retouchd.rules.job import Attempt, Job, Opened
@@ -47,6 +48,32 @@ class Standing:
         """
         return max(attempts_in(self.files), default=0)
 
+    def kept(self, number: int, opened: Opened) -> "Standing":
+        """
+        Return where the job stands once the answer to an attempt was kept.
+        """
+        names = {f"attempt-{number}.open", f"attempt-{number}.response"}
+        return replace(self, files=self.files | names, opened=opened)
+
+    def closed(self, attempt: Attempt) -> "Standing":
+        """
+        Return where the job stands once an attempt was closed that brought no answer.
+        """
+        names = {f"attempt-{attempt.number}.open", f"attempt-{attempt.number}.json"}
+        return replace(self, files=self.files | names, attempts=(*self.attempts, attempt))
+
+    def planned(self, plan: Plan) -> "Standing":
+        """
+        Return where the job stands once its end was fixed.
+        """
+        return replace(self, files=self.files | {PLAN}, plan=plan)
+
+    def without(self, names: Iterable[str]) -> "Standing":
+        """
+        Return where the job stands once these files have left its directory.
+        """
+        return replace(self, files=self.files.difference(names))
+
     def below(self, folder: str) -> list[str]:
         """
         Return the names in one of the job's folders, in the order of their numbers or letters.
@@ -76,14 +103,14 @@ def read_standing(job_id: str, folder: Path) -> Standing:
         return Standing(
             id=job_id,
             files=found,
-            job=documents.load_job((folder / JOB).read_bytes()) if JOB in found else None,
+            job=documents.load_job(files.read(folder / JOB)) if JOB in found else None,
             attempts=tuple(
-                documents.load_attempt((folder / f"attempt-{n}.json").read_bytes()) for n in closed
+                documents.load_attempt(files.read(folder / f"attempt-{n}.json")) for n in closed
             ),
-            opened=documents.load_opened((folder / f"attempt-{last}.open").read_bytes())
+            opened=documents.load_opened(files.read(folder / f"attempt-{last}.open"))
             if is_open
             else None,
-            plan=documents.load_plan((folder / PLAN).read_bytes()) if PLAN in found else None,
+            plan=documents.load_plan(files.read(folder / PLAN)) if PLAN in found else None,
             crashes=_lines(folder / CRASHES) if CRASHES in found else (),
         )
     except (ValueError, KeyError, TypeError) as error:
@@ -103,4 +130,4 @@ def _names_below(folder: Path) -> Iterator[str]:
 
 
 def _lines(path: Path) -> tuple[str, ...]:
-    return tuple(path.read_text("utf-8").splitlines())
+    return tuple(files.read(path).decode().splitlines())

@@ -66,9 +66,9 @@ class Attempts:
         self._sent: set[str] = set()
         self.others_succeeded_at: dt.datetime | None = None
 
-    async def send(self, standing: Standing, job: Job, prepared: Prepared) -> None:
+    async def send(self, standing: Standing, job: Job, prepared: Prepared) -> Standing:
         """
-        Make the next attempt: afterwards its answer is kept, or it is closed without one.
+        Make the next attempt; return where the job stands then: its answer is kept, or the attempt closed.
         """
         number = standing.number + 1
         opened = Opened(
@@ -97,12 +97,12 @@ class Attempts:
         except NoAnswer as failure:
             judgement = judge_failure(Failure.NO_ANSWER, str(failure))
         else:
-            return
-        closed_at = self._clock.now()
-        self.tell(
-            standing,
-            await asyncio.to_thread(self.close, standing, number, judgement, closed_at=closed_at),
+            return standing.kept(number, opened)
+        closed = await asyncio.to_thread(
+            self.close, standing, number, judgement, closed_at=self._clock.now()
         )
+        self.tell(standing, closed)
+        return standing.closed(closed.attempt)
 
     def close(
         self,

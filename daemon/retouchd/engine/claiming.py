@@ -158,7 +158,8 @@ class Claimer:
         """
         try:
             self._spool.open(job)
-            self._spool.claim(job)
+            if self._spool.claim(job):
+                return True
         except OSError:
             if self._took_back(job):
                 raise

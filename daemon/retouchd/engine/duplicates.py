@@ -129,7 +129,10 @@ class Duplicates:
         """
         Read what the history has more than at the last look.
         """
-        if self._history.end() < self._read_to:  # A person shortened it.
+        end = self._history.end()
+        if end == self._read_to:
+            return
+        if end < self._read_to:  # A person shortened it.
             self._sizes.clear()
             self._lines.clear()
             self._read_to = 0

@@ -171,9 +171,8 @@ class Pipeline:
         async with self._turns.taken(standing, job, len(prepared.images)) as wait:
             if wait is not None:
                 return wait
-            await self._attempts.send(standing, job, prepared)
+            standing = await self._attempts.send(standing, job, prepared)
             # The turn is kept until the verdict is known: the next one must not be sent in ignorance.
-            standing = await asyncio.to_thread(self._spool.load, job.id)
             if standing.phase is Phase.KEPT:
                 await self._judge_kept(standing)
             elif standing.attempts[-1].code == Failure.UNREADABLE.value:

@@ -76,8 +76,8 @@ class Walker:
         """
         standing = None
         try:
+            standing = self._spool.load(job_id)
             while True:
-                standing = self._spool.load(job_id)
                 match standing.phase:
                     case Phase.CLAIMED | Phase.ASKING | Phase.KEPT | Phase.CLOSED:
                         return standing
@@ -86,12 +86,13 @@ class Walker:
                         return Left(standing=standing, over=Over(End.RETURNED))
                     case Phase.CLAIMING:
                         self._claim(job_of(standing))
+                        standing = self._spool.load(job_id)
                     case Phase.EDITED:
-                        self.plan(standing, ())
+                        standing = self.plan(standing, ())
                     case Phase.PUBLISHING:
-                        self._delivery.publish(standing)
+                        standing = self._delivery.publish(standing)
                     case Phase.ARCHIVING:
-                        self._delivery.archive(standing)
+                        standing = self._delivery.archive(standing)
                     case Phase.OVER:
                         return Left(standing=standing, over=self._forget(standing))
         except (Blocked, OSError) as obstacle:
@@ -113,11 +114,11 @@ class Walker:
         self._on_return(job.folder, names)
         log.info("job.returned", **about(job), reason=reason)
 
-    def plan(self, standing: Standing, problems: Sequence[Problem]) -> None:
+    def plan(self, standing: Standing, problems: Sequence[Problem]) -> Standing:
         """
         Fix how a job ends: with its pictures, or with its problems.
         """
-        self._delivery.plan(standing, problems, self._clock.now())
+        return self._delivery.plan(standing, problems, self._clock.now())
 
     def _claim(self, job: Job) -> None:
         try:
