@@ -43,6 +43,8 @@ def test_every_command_explains_itself(station: Station) -> None:
         assert running.err == ""
     for name in COMMANDS:
         assert f" {name} " in asked[""].out
+    assert all(len(line) <= 80 for line in asked[""].out.splitlines())
+    assert "..." not in asked[""].out.partition("Commands:")[2]
 
 
 @pytest.mark.parametrize("command", [(RETOUCHD,), (sys.executable, "-m", "retouchd")])
@@ -85,6 +87,24 @@ def test_wrong_usage_ends_with_2(station: Station) -> None:
         assert running.end() == 2
         assert words[-1] in running.err or words[-2] in running.err
         assert "Traceback" not in running.err
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("statsu",), "status"),
+        (("once", "--dry-rum"), "--dry-run"),
+        (("submit", "--promt"), "--prompt"),
+    ],
+)
+def test_the_nearest_word_is_named(station: Station, words: tuple[str, ...], meant: str) -> None:
+    """
+    A misspelt command or option comes with the one that was meant.
+    """
+    code, running = station.bare(*words)
+
+    assert code == 2
+    assert f"Did you mean '{meant}'?" in running.err
 
 
 # init.

@@ -220,9 +220,7 @@ def test_shells_complete_commands(station: Station, shell: str) -> None:
     """
     The script for each shell names the program and ends well.
     """
-    running = station.run(
-        RETOUCHD, "--show-completion", shell, environment={"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
-    )  # fmt: skip
+    running = station.run(RETOUCHD, "--show-completion", shell)
 
     assert running.end() == 0, running.err
     assert "_RETOUCHD_COMPLETE" in running.out
@@ -237,11 +235,11 @@ def test_the_shell_completes_names_in_error(station: Station) -> None:
     asked = {
         "COMP_WORDS": f"retouchd retry --config {station.config} s",
         "COMP_CWORD": "4",
-        "_RETOUCHD_COMPLETE": "complete_bash",
+        "_RETOUCHD_COMPLETE": "bash_complete",
     }
     running = station.run(RETOUCHD, environment=asked)
     assert running.end() == 0, running.err
-    assert running.out.split() == ["shoes/红", "shoes/红.png"]
+    assert running.out.split() == ["plain,shoes/红", "plain,shoes/红.png"]
 
     station.config.unlink()
     running = station.run(RETOUCHD, environment=asked)

@@ -11,7 +11,6 @@ import tomllib
 from enum import StrEnum
 from typing import Any, NoReturn
 
-from retouchd.adapters.yaml_text import read_yaml
 from retouchd.rules.sidecar import decode
 from retouchd.rules.tree import NotationFault, check_nesting, check_tree, is_plain, named
 
@@ -138,7 +137,14 @@ def _words(said: str, faults: dict[str, str]) -> str | None:
     return next((words for part, words in faults.items() if said.startswith(part)), None)
 
 
-_READERS = {Notation.TOML: _toml, Notation.JSON: _json, Notation.YAML: read_yaml}
+def _yaml(text: str) -> Any:
+    # Only here: few sidecars are YAML, and the library is large.
+    from retouchd.adapters.yaml_text import read_yaml  # noqa: PLC0415
+
+    return read_yaml(text)
+
+
+_READERS = {Notation.TOML: _toml, Notation.JSON: _json, Notation.YAML: _yaml}
 _EXAMPLES = {
     Notation.TOML: 'prompt = "…"',
     Notation.JSON: '{"prompt": "…"}',

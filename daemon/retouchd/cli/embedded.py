@@ -70,11 +70,17 @@ def serve(
     run(build_app(rules), host="127.0.0.1", port=port, ready=ready)
 
 
-def print_faults() -> None:
+def list_of_faults() -> str:
     """
-    Print what may stand behind `--fault`, in the width of the terminal.
+    Return what may stand behind `--fault`, in the width of the terminal.
     """
     console = Console(highlight=False)
+    with console.capture() as captured:
+        _print_faults(console)
+    return captured.get().rstrip()
+
+
+def _print_faults(console: Console) -> None:
     console.print("[bold]Faults[/] (what stands in round brackets holds without a value)\n")
     for group, entries in CATALOGUE.items():
         rows = {

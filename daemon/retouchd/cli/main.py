@@ -2,94 +2,175 @@
 The commands and what they take. What each does stands in a module of its own, imported when it runs.
 """
 
+from __future__ import annotations
+
+import os
 import sys
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-import typer
-from typer.core import TyperCommand
+import click
 
+from retouchd import __version__
 from retouchd.errors import RetouchdError
 
-app = typer.Typer(
-    name="retouchd",
-    help="A hot folder for AI image edits: drop a photo and its prompt, pick up the edited picture.",
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+if TYPE_CHECKING:  # A tenth of the time that --help takes, which names no path.
+    from pathlib import Path
+
+_INTERRUPTED = 130
+_SHELLS = click.Choice(["bash", "zsh", "fish"])
+
+
+class _AnyPath(click.Path):
+    """
+    A path, there or not.
+    """
+
+    def coerce_path_result(self, value: Any) -> Any:
+        """
+        Return it as the commands take it.
+        """
+        from pathlib import Path
+
+        return Path(value)
+
+
+class _Program(click.Group):
+    """
+    A group whose commands return their exit codes, and are listed as they stand here.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """
+        Return the names in the order in which a newcomer needs them.
+        """
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> None:
+        """
+        Run a command and end with its exit code; Ctrl-C is no fault that has to be told.
+        """
+        try:
+            code = super().invoke(ctx)
+        except KeyboardInterrupt:
+            code = _INTERRUPTED
+        ctx.exit(code or 0)
+
+
+class _WithFaults(click.Command):
+    """
+    A command whose help ends with the list of faults.
+    """
+
+    def get_help(self, ctx: click.Context) -> str:
+        """
+        Return the help, then the list.
+        """
+        from retouchd.cli.embedded import list_of_faults
+
+        return f"{super().get_help(ctx)}\n\n{list_of_faults()}"
+
+
+def _install_completion(context: click.Context, _: click.Parameter, shell: str | None) -> None:
+    if shell is not None:
+        from retouchd.cli.completing import install
+
+        click.echo(install(context.command, shell))
+        context.exit()
+
+
+def _show_completion(context: click.Context, _: click.Parameter, shell: str | None) -> None:
+    if shell is not None:
+        from retouchd.cli.completing import script_of
+
+        click.echo(script_of(context.command, shell), nl=False)
+        context.exit()
+
+
+def _complete_retry(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    from retouchd.cli.completing import names_in_error
+
+    return names_in_error(context.params.get("config"), begun)
+
+
+def _for_a_shell(name: str, text: str, act: Callable[..., None]) -> Callable[..., Any]:
+    return click.option(
+        name,
+        metavar="[SHELL]",
+        type=_SHELLS,
+        is_flag=False,
+        flag_value=(os.environ.get("SHELL") or "bash").rpartition("/")[2],
+        is_eager=True,
+        expose_value=False,
+        callback=act,
+        help=text,
+    )
+
+
+_with_config = click.option(
+    "-c",
+    "--config",
+    metavar="FILE",
+    type=_AnyPath(),
+    help="The configuration; else $RETOUCHD_CONFIG, ./config.toml, "
+    "~/.config/retouchd/config.toml, /etc/retouchd/config.toml.",
 )
 
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "-c",
-        "--config",
-        metavar="FILE",
-        help="The configuration; else $RETOUCHD_CONFIG, ./config.toml, "
-        "~/.config/retouchd/config.toml, /etc/retouchd/config.toml.",
-    ),
-]
 
-
-def _show_version(is_wanted: bool) -> None:  # noqa: FBT001 - typer's own signature
-    if is_wanted:
-        from retouchd import __version__
-
-        typer.echo(f"retouchd {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    _version: Annotated[
-        bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
-    ] = False,
-) -> None:
-    pass
-
-
-@app.command()
-def init(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]")] = Path("retouch"),
-) -> None:
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="retouchd %(version)s", help="Show the version.")
+@_for_a_shell(
+    "--install-completion",
+    "Teach bash, zsh or fish (yours, if not named) to complete what is typed.",
+    _install_completion,
+)
+@_for_a_shell("--show-completion", "Print what would be installed.", _show_completion)
+def app() -> None:
     """
-    Make the folders and a commented config.toml in DIR; nothing is ever overwritten.
+    A hot folder for AI image edits: drop a photo and its prompt, pick up the edited picture.
+    """
+
+
+@app.command(short_help="Make the folders and a commented config.toml.")
+@click.argument("folder", metavar="[DIR]", type=_AnyPath(), default="retouch")
+def init(folder: Path) -> None:
+    """
+    Make the folders and a commented config.toml in DIR (./retouch); nothing is ever overwritten.
     """
     from retouchd.cli.init import make
 
     make(folder)
 
 
-@app.command()
-def check(config: ConfigFile = None) -> None:
+@app.command(short_help="Print every problem of configuration, folders, endpoint and key.")
+@_with_config
+def check(config: Path | None) -> int:
     """
     Look at configuration, folders, endpoint and key, and print every problem at once.
     """
     from retouchd.cli.check import check as look
 
-    raise typer.Exit(look(config))
+    return look(config)
 
 
-@app.command()
-def run(config: ConfigFile = None) -> None:
+@app.command(short_help="Run the daemon until it is stopped.")
+@_with_config
+def run(config: Path | None) -> None:
     """
     Run the daemon until it is stopped.
     """
-    from retouchd.cli.running import run as work
+    from retouchd.cli.loading import lean
+
+    with lean():
+        from retouchd.cli.running import run as work
 
     work(config)
 
 
-@app.command()
-def once(
-    config: ConfigFile = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Only say what would be sent, and touch nothing."),
-    ] = False,
-) -> None:
+@app.command(short_help="Work off what is in the inbox, then stop.")
+@_with_config
+@click.option("--dry-run", is_flag=True, help="Only say what would be sent, and touch nothing.")
+def once(config: Path | None, *, dry_run: bool) -> int:
     """
     Work off what is in the inbox, then stop; what waits for a partner is listed and stays.
 
@@ -98,35 +179,43 @@ def once(
     if dry_run:
         from retouchd.cli.rehearsing import rehearse
 
-        raise typer.Exit(rehearse(config))
-    from retouchd.cli.running import once as work
+        return rehearse(config)
+    from retouchd.cli.once import once as work
 
-    raise typer.Exit(work(config))
+    return work(config)
 
 
-@app.command()
+@app.command(short_help="Drop pictures with a prompt into the inbox.")
+@click.argument(
+    "images",
+    metavar="IMAGE…",
+    type=_AnyPath(),
+    nargs=-1,
+    required=True,
+    help="Pictures; each becomes a job of its own.",
+)
+@click.option("-p", "--prompt", metavar="TEXT", help="What is to be done; - reads it.")
+@click.option("--mask", metavar="PNG", type=_AnyPath(), help="Its transparent parts are edited.")
+@click.option(
+    "--set",
+    "parameters",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="A parameter, such as size=1024x1024. May be repeated.",
+)
+@click.option("--folder", metavar="SUB", default="", help="A folder inside the inbox.")
+@click.option("--wait", is_flag=True, help="Wait for the results and say what they are.")
+@_with_config
 def submit(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…")],
-    prompt: Annotated[
-        str | None,
-        typer.Option("-p", "--prompt", metavar="TEXT", help="What is to be done; - reads it."),
-    ] = None,
-    mask: Annotated[
-        Path | None,
-        typer.Option("--mask", metavar="PNG", help="Its transparent parts are edited."),
-    ] = None,
-    parameters: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A parameter, such as size=1024x1024."),
-    ] = None,
-    folder: Annotated[
-        str, typer.Option("--folder", metavar="SUB", help="A folder inside the inbox.")
-    ] = "",
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for the results and say what they are.")
-    ] = False,
-    config: ConfigFile = None,
-) -> None:
+    images: Sequence[Path],
+    prompt: str | None,
+    mask: Path | None,
+    parameters: Sequence[str],
+    folder: str,
+    config: Path | None,
+    *,
+    wait: bool,
+) -> int:
     """
     Drop pictures with a prompt into the inbox, each whole and the image last; yours stay where they are.
 
@@ -139,22 +228,19 @@ def submit(
         images=images,
         prompt=prompt,
         mask=mask,
-        parameters=parameters or [],
+        parameters=parameters,
         folder=folder.strip("/"),
     )
-    raise typer.Exit(drop(config, wish, is_waiting=wait))
+    return drop(config, wish, is_waiting=wait)
 
 
-@app.command()
-def status(
-    config: ConfigFile = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="For programs; the README says what each field means.")
-    ] = False,
-    is_following: Annotated[
-        bool, typer.Option("--follow", help="Again and again, until Ctrl-C.")
-    ] = False,
-) -> None:
+@app.command(short_help="Say how things stand.")
+@_with_config
+@click.option(
+    "--json", "as_json", is_flag=True, help="For programs; the README says what each field means."
+)
+@click.option("--follow", "is_following", is_flag=True, help="Again and again, until Ctrl-C.")
+def status(config: Path | None, *, as_json: bool, is_following: bool) -> int:
     """
     Say how things stand: the daemon, what is in work, what waits and why, what was done today.
 
@@ -162,92 +248,67 @@ def status(
     """
     from retouchd.cli.status import status as look
 
-    raise typer.Exit(look(config, as_json=as_json, is_following=is_following))
+    return look(config, as_json=as_json, is_following=is_following)
 
 
-def _complete_retry(context: typer.Context, incomplete: str) -> list[str]:
-    from retouchd.cli.completing import names_in_error
-
-    return names_in_error(context.params.get("config"), incomplete)
-
-
-@app.command()
-def retry(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[NAME…]",
-            help="As they stand in error/: cat, cat.png, shoes/red, 'shoes/*'.",
-            autocompletion=_complete_retry,
-        ),
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Everything in error/.")] = False,
-    config: ConfigFile = None,
-) -> None:
+@app.command(short_help="Move originals from error/ back into the inbox.")
+@click.argument(
+    "names",
+    metavar="[NAME…]",
+    nargs=-1,
+    shell_complete=_complete_retry,
+    help="As they stand in error/: cat, cat.png, shoes/red, 'shoes/*'.",
+)
+@click.option("--all", "everything", is_flag=True, help="Everything in error/.")
+@_with_config
+def retry(names: Sequence[str], config: Path | None, *, everything: bool) -> None:
     """
     Move originals from error/ back into the inbox, to be tried again.
     """
     from retouchd.cli.retry import retry as put_back
 
-    put_back(config, names or [], is_all=everything)
+    put_back(config, list(names), is_all=everything)
 
 
-@app.command()
-def demo(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]")] = Path("retouchd-demo"),
-) -> None:
+@app.command(short_help="Show the main job on real photos; no key is needed.")
+@click.argument("folder", metavar="[DIR]", type=_AnyPath(), default="retouchd-demo")
+def demo(folder: Path) -> int:
     """
-    Show the main job on real photos against the embedded endpoint; no key is needed.
+    Show the main job on real photos against the embedded endpoint, below DIR (./retouchd-demo); no key
+    is needed.
     """
     from retouchd.cli.demo import show
 
-    raise typer.Exit(show(folder))
+    return show(folder)
 
 
-class _WithFaults(TyperCommand):
-    """
-    A command whose help ends with the list of faults.
-    """
-
-    # typer brings its types along under another name with each release.
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """
-        Print the help, then the list.
-        """
-        super().format_help(ctx, formatter)
-        from retouchd.cli.embedded import print_faults
-
-        print_faults()
-
-
-@app.command(cls=_WithFaults)
+@app.command(cls=_WithFaults, short_help="Run the embedded endpoint alone, for rehearsals.")
+@click.option(
+    "--port",
+    metavar="PORT",
+    type=click.IntRange(0, 65535),
+    default=8765,
+    show_default=True,
+    help="0 takes a free one.",
+)
+@click.option("--key", metavar="KEY", help="The only key to accept; without it any will do.")
+@click.option(
+    "--fault",
+    "faults",
+    metavar="FAULT",
+    multiple=True,
+    help="What goes wrong, as listed below. May be repeated.",
+)
+@click.option(
+    "--pictures", metavar="DIR", type=_AnyPath(), help="Keep a copy of each picture it makes."
+)
+@click.option(
+    "--relay",
+    is_flag=True,
+    help="Be as lenient as relays are: any model, unknown parameters ignored.",
+)
 def sandbox(
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")
-    ] = 8765,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            "--key", metavar="KEY", help="The only key to accept; without it any will do."
-        ),
-    ] = None,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--fault", metavar="FAULT", help="What goes wrong, as listed below. May be repeated."
-        ),
-    ] = None,
-    pictures: Annotated[
-        Path | None,
-        typer.Option("--pictures", metavar="DIR", help="Keep a copy of each picture it makes."),
-    ] = None,
-    relay: Annotated[
-        bool,
-        typer.Option(
-            "--relay",
-            help="Be as lenient as relays are: any model, unknown parameters ignored.",
-        ),
-    ] = False,
+    port: int, key: str | None, faults: Sequence[str], pictures: Path | None, *, relay: bool
 ) -> None:
     """
     Run the embedded endpoint alone, for rehearsals: real HTTP, real pictures, no AI, no cost.
@@ -257,9 +318,9 @@ def sandbox(
 
     manner = Manner.RELAY if relay else Manner.PROVIDER
     try:
-        serve(port=port, key=key, faults=fault or (), manner=manner, pictures=pictures)
+        serve(port=port, key=key, faults=faults, manner=manner, pictures=pictures)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--fault") from error
+        raise click.BadParameter(str(error), param_hint="--fault") from error
 
 
 def main() -> None:
@@ -267,7 +328,7 @@ def main() -> None:
     Run a command; a fault that a person can mend is told without a traceback.
     """
     try:
-        app()
+        app(prog_name="retouchd")
     except RetouchdError as error:
         for line in str(error).splitlines():
             sys.stderr.write(f"retouchd: {line}\n")

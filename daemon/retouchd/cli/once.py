@@ -1,0 +1,71 @@
+"""
+`retouchd once`: the daemon until the inbox is drained, and what a person sees of it.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from retouchd import logs
+from retouchd.adapters.board import Board
+from retouchd.adapters.memory import few_arenas
+from retouchd.cli.compose import settings_from
+from retouchd.cli.progress import drain
+from retouchd.cli.running import UNAVAILABLE, leave_no_core, listen, served
+from retouchd.engine.clock import SystemClock
+from retouchd.engine.daemon import Daemon, Ending
+from retouchd.engine.outcome import End
+from retouchd.engine.reporting import reporting
+from retouchd.engine.settings import Settings
+from retouchd.errors import ConfigurationError
+from retouchd.rules.naming import path_below, shown
+
+
+def once(path: Path | None) -> int:
+    """
+    Drain the inbox with a progress bar on a terminal; return the exit code.
+    """
+    config, settings = settings_from(path)
+    is_watched = sys.stderr.isatty()
+    level = "error" if is_watched and config.logging.level == "info" else config.logging.level
+    logs.configure(style=config.logging.format, level=level)
+    leave_no_core()
+    few_arenas()
+    return asyncio.run(_once(settings, is_watched=is_watched))
+
+
+async def _once(settings: Settings, *, is_watched: bool) -> int:
+    async with served(settings) as ready:
+        daemon = Daemon(ready, SystemClock())
+        listen(daemon, on_hangup=daemon.look_again)
+        async with reporting(daemon.report, Board(settings.folders.work)):
+            ending = await drain(daemon, settings.folders, is_watched=is_watched)
+    _summary(daemon, ending, settings, await daemon.waiting())
+    if ending is Ending.UNAVAILABLE:
+        return UNAVAILABLE
+    if ending is Ending.AWAY:
+        return ConfigurationError.exit_code
+    return 1 if daemon.ends.get(End.ERROR) else 0
+
+
+def _summary(
+    daemon: Daemon, ending: Ending, settings: Settings, waiting: list[tuple[str, str, str]]
+) -> None:
+    """
+    Say what was done, and of every file that is left why it waits.
+    """
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    done, failed = daemon.ends.get(End.DONE, 0), daemon.ends.get(End.ERROR, 0)
+    console.print(f"{done} done, {failed} in error.")
+    if failed:
+        error = shown(str(settings.folders.error))
+        console.print(f"Each file in {error} has an .error.txt beside it.")
+    if ending in (Ending.UNAVAILABLE, Ending.AWAY):
+        console.print(f"Stopped: {shown(daemon.trouble)}", style="bold")
+    if ending is Ending.UNAVAILABLE:
+        console.print(f"What was not sent is in {shown(str(settings.folders.inbox))}.")
+    for folder, name, reason in waiting:
+        path = path_below(folder, name)
+        console.print(f"waits: {shown(path)}: {reason}")

@@ -1,0 +1,63 @@
+"""
+What a daemon loads: nothing for a terminal that nobody looks at, and nothing any more once it is at work.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from process import Running, Station, open_station
+from retouchd.adapters.warming import warm
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Station]:
+    with open_station(tmp_path) as station:
+        yield station
+
+
+def loaded(running: Running) -> list[str]:
+    """
+    Return the modules it has loaded so far, in that order.
+    """
+    lines = [line for line in running.err.splitlines() if line.startswith("import time:")]
+    return [line.rpartition("|")[2].strip() for line in lines]
+
+
+def test_a_start_loads_what_it_needs(station: Station) -> None:
+    """
+    Nothing that draws, for all that its libraries would use it; a first job finds everything loaded.
+    """
+    endpoint = station.endpoint()
+    station.configure(endpoint={"base_url": endpoint.url}, intake={"settle_seconds": 1})
+    command = ("-X", "importtime", "-m", "retouchd", "run", "--config", os.fspath(station.config))
+    running = station.run(sys.executable, *command)
+    # With -X importtime the log's lines stand among others: read as text.
+    running.until(lambda: '"watch.mode"' in running.err)
+    running.until(lambda: "httpcore" in loaded(running))
+
+    station.drop("cat.png")
+    running.until(lambda: '"job.claimed"' in running.err)
+    before = loaded(running)
+    running.until(lambda: '"job.done"' in running.err)
+
+    assert loaded(running) == before
+    assert "httpx" in before
+    unneeded = {"rich.console", "pygments.lexer", "yaml", "starlette", "uvicorn"}
+    assert unneeded.intersection(before) == set()
+
+
+def test_warming_loads_once() -> None:
+    """
+    However many runs there are in one process, the second warming does nothing.
+    """
+    warm()
+    before = set(sys.modules)
+
+    warm()
+
+    assert set(sys.modules) == before
+    assert warm.cache_info().misses == 1
