@@ -20,7 +20,7 @@ from retouchd.engine.clock import Clock
 from retouchd.engine.crew import Crew
 from retouchd.engine.current import Current
 from retouchd.engine.gate import Gate
-from retouchd.engine.liveness import Liveness, extending
+from retouchd.engine.liveness import Liveness, StatusLine, extending
 from retouchd.engine.outcome import End
 from retouchd.engine.reporting import report_of
 from retouchd.engine.settings import Settings
@@ -257,20 +257,21 @@ class Daemon:
         return ending
 
     async def _until_end(self, crew: Crew, *, until_drained: bool) -> Ending:
-        while not self._stop.is_set():
-            self._stirred.clear()
-            notify(f"STATUS={self._status()}")
-            if until_drained and self._gate.is_shut:
-                return Ending.UNAVAILABLE
-            if until_drained and crew.watching.away:
-                return Ending.AWAY
-            if until_drained and _is_drained(crew):
-                # An inbox that is away is empty too.
-                await crew.watching.check()
-                if _is_drained(crew) and not crew.watching.away:
-                    return Ending.DRAINED
-                continue
-            await self._stirred.wait()
+        with contextlib.closing(StatusLine()) as line:
+            while not self._stop.is_set():
+                self._stirred.clear()
+                line.say(self._status())
+                if until_drained and self._gate.is_shut:
+                    return Ending.UNAVAILABLE
+                if until_drained and crew.watching.away:
+                    return Ending.AWAY
+                if until_drained and _is_drained(crew):
+                    # An inbox that is away is empty too.
+                    await crew.watching.check()
+                    if _is_drained(crew) and not crew.watching.away:
+                        return Ending.DRAINED
+                    continue
+                await self._stirred.wait()
         return Ending.STOPPED
 
     async def _drain(self, crew: Crew) -> None:

@@ -21,6 +21,7 @@ log = logger()
 _EXTEND_USEC = 30_000_000
 _EXTEND_SECONDS = 5.0
 _BEAT_SECONDS = 30.0
+_REST_SECONDS = 1.0
 _ORGANS = {
     "inbox": "the inbox has not answered for a long time: see to its disk or its network share",
     "work": "the disk of the work folder has not answered for a long time: see to it",
@@ -45,6 +46,38 @@ async def _extend(status: Callable[[], str]) -> None:
     while True:
         notify(f"EXTEND_TIMEOUT_USEC={_EXTEND_USEC}", f"STATUS={status()}")
         await asyncio.sleep(_EXTEND_SECONDS)
+
+
+class StatusLine:
+    """
+    The one line that the manager shows of a run: true within a second, and never told more often than that.
+    """
+
+    def __init__(self) -> None:
+        self._text = self._told = ""
+        self._rest: asyncio.TimerHandle | None = None
+
+    def say(self, text: str) -> None:
+        """
+        Let the line be this from now on.
+        """
+        self._text = text
+        if self._rest is None:
+            self._tell()
+
+    def close(self) -> None:
+        """
+        Say no more.
+        """
+        if self._rest is not None:
+            self._rest.cancel()
+
+    def _tell(self) -> None:
+        self._rest = None
+        if self._text != self._told:
+            notify(f"STATUS={self._text}")
+            self._told = self._text
+            self._rest = asyncio.get_running_loop().call_later(_REST_SECONDS, self._tell)
 
 
 class Liveness:
