@@ -34,6 +34,8 @@ class Decoder:
         except binascii.Error:
             text = text.translate(_URL_ALPHABET, _SPACE)
             end = len(text.rstrip(b"=")) & ~3
+            if b"=" in text[:end]:
+                raise binascii.Error("Excess data after padding") from None
             found = self._judged(text[:end])
         self._rest = text[end:]
         return found
@@ -49,10 +51,13 @@ class Decoder:
         if self._is_over and text:
             raise binascii.Error("Excess data after padding")
         found = pybase64.b64decode(text, validate=True)
-        self._is_over = self._is_over or text.endswith(b"=")
+        padding = len(text) - len(text.rstrip(b"="))
+        if len(found) != len(text) // 4 * 3 - padding:  # It takes padding in the midst, too.
+            raise binascii.Error("Discontinuous padding")
+        self._is_over = self._is_over or padding > 0
         return found
 
     def _judged(self, text: bytes) -> bytes:
-        if text and (self._is_over or b"=" in text.rstrip(b"=")):
+        if text and self._is_over:
             raise binascii.Error("Excess data after padding")
         return binascii.a2b_base64(text, strict_mode=True)
