@@ -15,7 +15,7 @@ from builders import NOW, Place
 from retouchd.adapters import files
 from retouchd.adapters.spool import Spool
 from retouchd.engine import keeping
-from retouchd.engine.keeping import keep
+from retouchd.engine.keeping import Keeper
 from retouchd.rules.job import Opened
 
 PATCH = 1 << 20
@@ -70,11 +70,10 @@ async def test_an_answer_outlives_a_disk_that_neither_writes_nor_reads(
     place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
     spool = BlindOnce(work=place.folders.work, inbox=place.folders.inbox)
     monkeypatch.setattr(keeping, "_RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(keeping, "_PATCH", PATCH)
     monkeypatch.setattr(files, "os", FailingOnce())
     body = os.urandom(3 * PATCH + 7)
 
-    await keep(spool, job.id, 1, {"status": 200}, in_chunks(body))
+    await Keeper(spool, memory=PATCH).keep(job.id, 1, {"status": 200}, in_chunks(body))
 
     assert spool.looks == 2
     assert spool.answer(job.id, 1).read_bytes() == b'{"status": 200}\n' + body
@@ -130,13 +129,12 @@ async def test_what_a_failed_fsync_left_is_never_trusted(
     job = place.claimed("cat.png", "cat.txt")
     place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
     monkeypatch.setattr(keeping, "_RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(keeping, "_PATCH", PATCH)
     failing = disk()
     monkeypatch.setattr(files, "os", failing)
     body = os.urandom(size)
 
     async with asyncio.timeout(20):
-        await keep(place.spool, job.id, 1, {"status": 200}, in_chunks(body))
+        await Keeper(place.spool, memory=PATCH).keep(job.id, 1, {"status": 200}, in_chunks(body))
 
     assert failing.has_failed
     assert place.spool.answer(job.id, 1).read_bytes() == b'{"status": 200}\n' + body

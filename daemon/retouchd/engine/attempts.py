@@ -14,7 +14,7 @@ from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing, job_of
 from retouchd.engine.clock import Clock
 from retouchd.engine.gate import Gate
-from retouchd.engine.keeping import keep
+from retouchd.engine.keeping import Keeper
 from retouchd.engine.preparing import Prepared
 from retouchd.engine.spending import Spending
 from retouchd.logs import logger
@@ -63,6 +63,7 @@ class Attempts:
         self._clock = clock
         self._prices = prices
         self._spending = spending
+        self._keeper = Keeper(spool)
         self._sent: set[str] = set()
         self.others_succeeded_at: dt.datetime | None = None
 
@@ -89,7 +90,7 @@ class Attempts:
                 mask=prepared.mask,
                 key=job.id,
             ) as answer:
-                await keep(self._spool, job.id, number, self._head(answer), answer.chunks())
+                await self._keeper.keep(job.id, number, self._head(answer), answer.chunks())
         except Unreadable as failure:
             judgement = judge_failure(Failure.UNREADABLE, str(failure))
         except NotSent as failure:

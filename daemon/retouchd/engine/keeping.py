@@ -15,36 +15,50 @@ from retouchd.logs import logger
 
 log = logger()
 
+_MEMORY = 64 << 20
 _PATCH = 4 << 20
-"""So much of each answer is held in memory: most are whole then, and need one write and one fsync."""
+"""So much of an answer is held at most: nearly all are whole then, and need one write and one fsync."""
 _RETRY_SECONDS = 5.0
 
 
-async def keep(
-    spool: Spool, job_id: str, number: int, head: dict[str, Any], chunks: AsyncIterator[bytes]
-) -> None:
+class Keeper:
     """
-    Write an answer as it comes; it is durable under its name on return.
+    Keeps answers, any number at once; all that are on their way share so many bytes of memory.
+    """
 
-    Where the disk fails (full, most often) the bytes stay in memory until it takes them: they leave it only
-    when they are durable, as what a failed fsync left behind need not be what was written. Of an answer
-    that breaks off nothing stays: an endpoint that never ends could fill the disk attempt by attempt.
-    """
-    sink = _Sink(spool, job_id, number, head)
-    try:
-        async for chunk in chunks:
-            sink.rest += chunk
-            if len(sink.rest) >= _PATCH:
-                await asyncio.to_thread(sink.flush)
-        while not await asyncio.to_thread(sink.commit):
-            log.error("answer.held", job=job_id, bytes=len(sink.rest), reason=str(sink.failure))
-            await asyncio.sleep(_RETRY_SECONDS)
-    except NoAnswer:
-        with contextlib.suppress(OSError):
-            await asyncio.to_thread(spool.drop_half_kept, job_id, number)
-        raise
-    finally:
-        sink.close()
+    def __init__(self, spool: Spool, *, memory: int = _MEMORY) -> None:
+        self._spool = spool
+        self._memory = memory
+        self._at_once = 0
+
+    async def keep(
+        self, job_id: str, number: int, head: dict[str, Any], chunks: AsyncIterator[bytes]
+    ) -> None:
+        """
+        Write an answer as it comes; it is durable under its name on return.
+
+        Where the disk fails (full, most often) the bytes stay in memory until it takes them: they leave it
+        only when they are durable, as what a failed fsync left behind need not be what was written. Of an
+        answer that breaks off nothing stays: an endpoint that never ends could fill the disk attempt by
+        attempt.
+        """
+        sink = _Sink(self._spool, job_id, number, head)
+        self._at_once += 1
+        try:
+            async for chunk in chunks:
+                sink.rest += chunk
+                if len(sink.rest) >= min(_PATCH, self._memory // self._at_once):
+                    await asyncio.to_thread(sink.flush)
+            while not await asyncio.to_thread(sink.commit):
+                log.error("answer.held", job=job_id, bytes=len(sink.rest), reason=sink.failure)
+                await asyncio.sleep(_RETRY_SECONDS)
+        except NoAnswer:
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(self._spool.drop_half_kept, job_id, number)
+            raise
+        finally:
+            self._at_once -= 1
+            sink.close()
 
 
 class _Sink:
@@ -59,18 +73,18 @@ class _Sink:
         self._file: DurableFile | None = None
         self._durable = 0
         self.rest = bytearray()
-        self.failure: OSError | None = None
+        self.failure = ""
 
     def flush(self) -> None:
         """
         Make the rest durable, unless the disk has failed before.
         """
-        if self.failure is not None:
+        if self.failure:
             return
         try:
             self._write().sync()
         except OSError as error:
-            self.failure = error
+            self.failure = str(error)
         else:
             self._durable += len(self.rest)
             self.rest.clear()
@@ -82,11 +96,11 @@ class _Sink:
         After a failure another file is begun: a failed fsync must not be trusted a second time.
         """
         try:
-            if self.failure is not None:
+            if self.failure:
                 self._take_back()
             self._write().commit()
         except OSError as error:
-            self.failure = error
+            self.failure = str(error)
             return False
         return True
 
@@ -116,4 +130,4 @@ class _Sink:
             self._durable = 0
         self.close()
         self._drop()
-        self.failure = None
+        self.failure = ""
