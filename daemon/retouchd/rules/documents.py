@@ -34,8 +34,7 @@ def dump(value: Job | Opened | Attempt | Plan) -> bytes:
     """
     Return the document of a value.
     """
-    body = {"version": VERSION, **dataclasses.asdict(value)}
-    return json.dumps(body, default=_plain, indent=1).encode("ascii")
+    return json.dumps({"version": VERSION, **_fields(value)}, default=_plain).encode("ascii")
 
 
 def load_job(raw: bytes) -> Job:
@@ -132,10 +131,16 @@ def _time(text: str | None) -> dt.datetime | None:
     return dt.datetime.fromisoformat(text) if text else None
 
 
+def _fields(value: Any) -> dict[str, Any]:
+    return {field: getattr(value, field) for field in value.__dataclass_fields__}
+
+
 def _plain(value: object) -> object:
     if isinstance(value, dt.datetime):
         return value.isoformat()
     if isinstance(value, Enum):
         return value.value
+    if dataclasses.is_dataclass(value):
+        return _fields(value)
     msg = f"{value!r} has no place in a document"
     raise TypeError(msg)

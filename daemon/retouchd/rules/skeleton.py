@@ -5,7 +5,6 @@ An answer may have half a gigabyte, nearly all of it pictures. Cut out, they are
 taken apart with the rest; a mark stands in the place of each stretch, and says where it is to be found.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -19,6 +18,8 @@ MOST_PARTS = 100_000
 _BULK = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-\\"
 _ESCAPED_ONE_IN = 16
 """Some relays escape `/` or `+`: one character in 64. Where more is escaped it is somebody's text."""
+_DIGITS = 8
+"""Behind a mark: the number of its stretch."""
 _LONGEST_ESCAPE = len(r"\u002B")
 
 
@@ -46,11 +47,11 @@ class Skeleton:
         """
         Return what a text of the skeleton was before the cuts, in order.
         """
-        verbatim, *rest = re.split(f"{re.escape(self.mark)}([0-9]{{8}})", text)
+        verbatim, *rest = text.split(self.mark)
         yield verbatim.encode(errors="surrogatepass")
-        for number, following in zip(rest[::2], rest[1::2], strict=True):
-            yield self.stretches[int(number)]
-            yield following.encode(errors="surrogatepass")
+        for following in rest:
+            yield self.stretches[int(following[:_DIGITS])]
+            yield following[_DIGITS:].encode(errors="surrogatepass")
 
 
 def skeleton_of(blocks: Iterable[bytes], mark: str) -> Skeleton:
@@ -115,7 +116,7 @@ class _Cutter:
         if self.stretches and self.stretches[-1].end == start:
             self.stretches[-1] = Stretch(start=self.stretches[-1].start, end=self._position)
         else:
-            self.body += f"{self._mark}{len(self.stretches):08d}".encode()
+            self.body += f"{self._mark}{len(self.stretches):0{_DIGITS}d}".encode()
             self.stretches.append(Stretch(start=start, end=self._position))
 
 
