@@ -46,19 +46,7 @@ def look(path: Path, *, name: str, max_megapixels: float) -> Picture:
     if not is_whole(data):
         raise unreadable(name, "is not complete: its end is missing")
     with decoded(io.BytesIO(data), kind, name, max_megapixels) as image:
-        _check_single(image, kind, name)
-        return Picture(
-            format="mpo" if _has_more_behind(image) else kind,
-            width=image.width,
-            height=image.height,
-            mode=image.mode,
-            has_alpha=image.has_transparency_data,
-            has_transparency=image.has_transparency_data and 0 in alpha_of(image).getextrema(),
-            size_bytes=len(data),
-            depth=depth_of(image, data),
-            orientation=orientation_of(image),
-            has_foreign_colours=is_foreign(image),
-        )
+        return _seen(image, kind, data, name)
 
 
 def whole(path: Path) -> bool:
@@ -121,6 +109,38 @@ def orientation_of(image: Image.Image) -> int:
     except FAULTS:
         return 1
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def _seen(image: ImageFile.ImageFile, kind: str, data: bytes, name: str) -> Picture:
+    """
+    Return what a decoded picture is. Raises ImageFault for more than one, and for one that makes no sense.
+    """
+    try:
+        _check_single(image, kind, name)
+        has_alpha = _has_alpha(image, name)
+        return Picture(
+            format="mpo" if _has_more_behind(image) else kind,
+            width=image.width,
+            height=image.height,
+            mode=image.mode,
+            has_alpha=has_alpha,
+            has_transparency=has_alpha and 0 in alpha_of(image).getextrema(),
+            size_bytes=len(data),
+            depth=depth_of(image, data),
+            orientation=orientation_of(image),
+            has_foreign_colours=is_foreign(image),
+        )
+    except FAULTS as error:
+        raise unreadable(name, "is damaged: not all of it can be read") from error
+
+
+def _has_alpha(image: ImageFile.ImageFile, name: str) -> bool:
+    """
+    Say whether a picture has any transparency data. Raises ImageFault where its palette is missing.
+    """
+    if image.mode == "P" and image.palette is None:
+        raise unreadable(name, "is damaged: not all of it can be read")
+    return image.has_transparency_data
 
 
 def _check_single(image: ImageFile.ImageFile, kind: str, name: str) -> None:
