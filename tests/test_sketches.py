@@ -20,7 +20,7 @@ from retouchd.adapters import images
 from retouchd.adapters.colours import alpha_of, is_foreign
 from retouchd.adapters.decoding import FAULTS, ImageFault
 from retouchd.adapters.sketches import sketched
-from retouchd.rules.endmarks import is_whole, sniff
+from retouchd.rules.endmarks import is_whole, is_whole_at_a_glance, sniff
 from retouchd.rules.limits import Picture
 
 MOST_MEGAPIXELS = 1.0
@@ -320,3 +320,33 @@ def test_picture_as_high_as_the_format_allows_is_left_to_the_decoder() -> None:
 
     assert sketched(bytes(data), "jpeg", 100) is None
     assert sketched(taken, "jpeg", 100) is not None
+
+
+@often
+@given(
+    name=st.sampled_from(sorted(jpegs())),
+    arrived=st.floats(0, 1),
+    known=st.floats(0, 1),
+    is_long=st.booleans(),
+    behind=st.sampled_from([b"", b"PK\x03\x04"]),
+)
+def test_a_glance_takes_no_incomplete_picture_for_whole(
+    name: str, arrived: float, known: float, *, is_long: bool, behind: bytes
+) -> None:
+    """
+    However much of a JPEG has arrived, and whatever is still zero, a glance never says more than a search.
+    """
+    data = jpegs()[name] + behind
+    first, last = (int(len(data) * each) for each in sorted((arrived, known)))
+    partly = data[:first] + bytes(last - first) + (data[last:] if is_long else b"")
+
+    assert not is_whole_at_a_glance(partly) or is_whole(partly)
+
+
+@pytest.mark.parametrize("name", sorted(jpegs()))
+def test_a_glance_is_enough_for_jpegs_that_end_with_their_end(name: str) -> None:
+    """
+    Of nearly every JPEG the first and last bytes tell that it is whole.
+    """
+    assert is_whole_at_a_glance(jpegs()[name])
+    assert not is_whole_at_a_glance(jpegs()[name] + b"PK")

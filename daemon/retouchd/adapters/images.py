@@ -3,7 +3,6 @@ Pictures on disk: looked at before they are sent, and checked when they arrive.
 """
 
 import io
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from retouchd.adapters.decoding import (
 from retouchd.adapters.pieces import OnDisk
 from retouchd.adapters.sketches import sketched
 from retouchd.errors import JobCode
-from retouchd.rules.endmarks import MARKED, SNIFF_BYTES, is_whole, sniff
+from retouchd.rules.endmarks import MARKED, SNIFF_BYTES, is_whole, is_whole_at_a_glance, sniff
 from retouchd.rules.kinds import called
 from retouchd.rules.limits import Picture
 
@@ -64,13 +63,11 @@ def whole(path: Path) -> bool:
 
     Raises OSError when it cannot be read or is no regular file.
     """
-    # Read rather than mapped: a writer that truncates a mapped file would kill this process.
-    with opened(path) as descriptor, open(descriptor, "rb", closefd=False) as file:
-        size = os.fstat(descriptor).st_size
-        if sniff(file.read(SNIFF_BYTES)) not in MARKED or size > MOST_BYTES:
+    with opened(path) as descriptor:
+        content = OnDisk(descriptor)
+        if sniff(content[:SNIFF_BYTES]) not in MARKED or len(content) > MOST_BYTES:
             return True
-        file.seek(0)
-        return is_whole(file.read(size))
+        return is_whole_at_a_glance(content) or is_whole(content)
 
 
 def check_output(path: Path, *, max_megapixels: float) -> str:

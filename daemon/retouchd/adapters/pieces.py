@@ -4,7 +4,7 @@ A file on disk as a content to take pieces from.
 
 import os
 
-_AHEAD = 2**12
+_AHEAD = 2**14
 """Bytes read at once at least: small pieces that are asked for often lie close together."""
 
 

@@ -86,6 +86,16 @@ def reaches_end(content: Stored, found: Outline) -> bool:
     return False
 
 
+def ends_with_mark(content: Stored) -> bool:
+    """
+    Say whether a file of any JPEG ends with the end mark, behind headers that are as long as they say.
+
+    So do most. No data of a scan looks like that mark, so that the writer got there.
+    """
+    *_, (mark, _, end) = [(0, 0, 0), *_segments(content)]
+    return mark == _SCAN and end <= len(content) - 2 and bytes(content[-2:]) == b"\xff\xd9"
+
+
 def _segments(content: Stored) -> Iterator[tuple[int, int, int]]:
     """
     Yield the mark of each segment up to the first scan's header, and where its content starts and ends.
