@@ -28,7 +28,7 @@ soak: .venv/installed-dev
 	$(BIN)/python tests/soak.py --minutes $(MINUTES)
 
 sweep: .venv/installed-dev
-	HYPOTHESIS_PROFILE=sweep EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/test_state_machine.py
+	HYPOTHESIS_PROFILE=sweep EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/test_state_machine.py tests/test_sketches.py
 	$(BIN)/python tests/crash_outside.py
 	$(BIN)/python tests/sweep.py $(EVERY)
 

@@ -664,7 +664,7 @@ def test_a_bomb_of_any_kind_is_not_decoded(
     from retouchd.adapters import decoding
 
     path = store(encoded(scene((400, 300)), kind))
-    for decoder in decoding._DECODERS.values():
+    for decoder in decoding.DECODERS.values():
         monkeypatch.setattr(decoder, "load", lambda _: pytest.fail("it was decoded"))
 
     with pytest.raises(ImageFault, match="400×300 pixels") as caught:

@@ -251,6 +251,27 @@ def test_damaged_pixels_are_unreadable(store: Callable[..., Path]) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("colour_type", "extra"),
+    [(3, b""), (2, chunk(b"tEXt", b"transparency\0by name only"))],
+    ids=["no palette", "clear colour in words"],
+)
+def test_pictures_that_decode_to_nonsense_are_unreadable(
+    store: Callable[..., Path], colour_type: int, extra: bytes
+) -> None:
+    """
+    What a decoder lets pass and nobody can make anything of is the file's fault, not ours.
+    """
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, colour_type, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(bytes(2 if colour_type == 3 else 4)))
+    path = store(b"\x89PNG\r\n\x1a\n" + header + extra + pixels + END)
+
+    assert refused(path) == (
+        JobCode.IMAGE_UNREADABLE,
+        "cat.png is damaged: not all of it can be read.",
+    )
+
+
 def test_damaged_header_is_unreadable(store: Callable[..., Path]) -> None:
     """
     A signature with nonsense behind it is a damaged file.

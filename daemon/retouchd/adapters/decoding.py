@@ -39,7 +39,7 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 # Each decoder by itself: Pillow's own choice would try others, and takes a phone's JPEG with a second
 # picture behind it for another format.
-_DECODERS: dict[str, type[ImageFile.ImageFile]] = {
+DECODERS: dict[str, type[ImageFile.ImageFile]] = {
     "png": PngImagePlugin.PngImageFile,
     "jpeg": JpegImagePlugin.JpegImageFile,
     "webp": WebPImagePlugin.WebPImageFile,
@@ -49,7 +49,7 @@ _DECODERS: dict[str, type[ImageFile.ImageFile]] = {
     "heic": pillow_heif.HeifImageFile,
     "tiff": TiffImagePlugin.TiffImageFile,
 }
-READABLE = frozenset(_DECODERS) - {"gif"}
+READABLE = frozenset(DECODERS) - {"gif"}
 """The formats of pictures that can be sent, as they are or fitted."""
 
 MOST_BYTES = 256 * MB
@@ -170,7 +170,7 @@ def decoded(
     Raises ImageFault, and OSError where the disk and not the picture is at fault.
     """
     try:
-        image = _DECODERS[kind](source)
+        image = DECODERS[kind](source)
     except Image.DecompressionBombError as error:
         raise too_large(name, "more pixels than are safe") from error
     except FAULTS as error:

@@ -3,7 +3,7 @@ Pictures on disk: looked at before they are sent, and checked when they arrive.
 """
 
 import io
-import os
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
@@ -13,15 +13,16 @@ from retouchd.adapters.decoding import (
     FAULTS,
     MOST_BYTES,
     ImageFault,
-    content,
     decoded,
     kind_of,
     opened,
     reading,
     unreadable,
 )
+from retouchd.adapters.pieces import OnDisk
+from retouchd.adapters.sketches import sketched
 from retouchd.errors import JobCode
-from retouchd.rules.endmarks import MARKED, SNIFF_BYTES, is_whole, sniff
+from retouchd.rules.endmarks import MARKED, SNIFF_BYTES, is_whole, is_whole_at_a_glance, sniff
 from retouchd.rules.kinds import called
 from retouchd.rules.limits import Picture
 
@@ -34,31 +35,26 @@ _IS_REDUCED = 1
 
 def look(path: Path, *, name: str, max_megapixels: float) -> Picture:
     """
-    Return what a picture is, once every pixel of it has been decoded.
+    Return what a picture is, once it is sure that every pixel of it can be decoded.
 
     `name` is what the file is called in messages; `max_megapixels` (millions of pixels) caps what is
     decoded. Animated pictures are refused: endpoints would edit one frame of them, or none. Raises
     ImageFault for anything that is not one whole picture within this cap, and OSError when the file
     cannot be read.
     """
-    data = content(path, name)
-    kind = kind_of(data, name)
+    with reading(path, name) as file:
+        content = OnDisk(file.fileno())
+        kind = kind_of(content[:SNIFF_BYTES], name)
+        sketch = sketched(content, kind, max_megapixels)
+        if sketch and not _has_alpha(sketch.image, name) and sketch.is_sound():
+            few = _seen(sketch.image, kind, sketch.stand_in, name)
+            size = len(content)
+            return replace(few, width=sketch.width, height=sketch.height, size_bytes=size)
+        data = file.read(len(content))
     if not is_whole(data):
         raise unreadable(name, "is not complete: its end is missing")
     with decoded(io.BytesIO(data), kind, name, max_megapixels) as image:
-        _check_single(image, kind, name)
-        return Picture(
-            format="mpo" if _has_more_behind(image) else kind,
-            width=image.width,
-            height=image.height,
-            mode=image.mode,
-            has_alpha=image.has_transparency_data,
-            has_transparency=image.has_transparency_data and 0 in alpha_of(image).getextrema(),
-            size_bytes=len(data),
-            depth=depth_of(image, data),
-            orientation=orientation_of(image),
-            has_foreign_colours=is_foreign(image),
-        )
+        return _seen(image, kind, data, name)
 
 
 def whole(path: Path) -> bool:
@@ -67,18 +63,16 @@ def whole(path: Path) -> bool:
 
     Raises OSError when it cannot be read or is no regular file.
     """
-    # Read rather than mapped: a writer that truncates a mapped file would kill this process.
-    with opened(path) as descriptor, open(descriptor, "rb", closefd=False) as file:
-        size = os.fstat(descriptor).st_size
-        if sniff(file.read(SNIFF_BYTES)) not in MARKED or size > MOST_BYTES:
+    with opened(path) as descriptor:
+        content = OnDisk(descriptor)
+        if sniff(content[:SNIFF_BYTES]) not in MARKED or len(content) > MOST_BYTES:
             return True
-        file.seek(0)
-        return is_whole(file.read(size))
+        return is_whole_at_a_glance(content) or is_whole(content)
 
 
 def check_output(path: Path, *, max_megapixels: float) -> str:
     """
-    Return the extension for a received picture (png, jpg, webp, gif), once its pixels were decoded.
+    Return the extension for a received picture (png, jpg, webp, gif), once its pixels are sure to decode.
 
     The pixels decide, not the end mark: what was paid for and can be seen is kept, and so is an
     animation. Raises ImageFault when it cannot be decoded or is larger than `max_megapixels`.
@@ -86,15 +80,18 @@ def check_output(path: Path, *, max_megapixels: float) -> str:
     name = "The picture received"
     hint = "Ask the endpoint's operator about its answers if this happens again."
     try:
-        # Not loaded first, as what a person drops is: nobody else writes here, and it may be large.
+        # Decoded as it is read, not loaded first: nobody else writes here, and it may be large.
         with reading(path, name) as file:
-            kind = sniff(file.read(SNIFF_BYTES))
+            content = OnDisk(file.fileno())
+            kind = sniff(content[:SNIFF_BYTES])
             if kind not in _EXTENSIONS:
                 found = called(kind) if kind else "of no known kind"
                 raise unreadable(name, f"is {found}, not PNG, JPEG, WebP or GIF")
-            file.seek(0)
-            with decoded(file, kind, name, max_megapixels):
-                return _EXTENSIONS[kind]
+            sketch = sketched(content, kind, max_megapixels)
+            if not sketch or not sketch.is_sound():
+                with decoded(file, kind, name, max_megapixels):
+                    pass
+            return _EXTENSIONS[kind]
     except ImageFault as fault:
         raise ImageFault(JobCode.BAD_RESPONSE, fault.problem.message, hint) from fault
 
@@ -121,6 +118,38 @@ def orientation_of(image: Image.Image) -> int:
     except FAULTS:
         return 1
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def _seen(image: ImageFile.ImageFile, kind: str, data: bytes, name: str) -> Picture:
+    """
+    Return what a decoded picture is. Raises ImageFault for more than one, and for one that makes no sense.
+    """
+    try:
+        _check_single(image, kind, name)
+        has_alpha = _has_alpha(image, name)
+        return Picture(
+            format="mpo" if _has_more_behind(image) else kind,
+            width=image.width,
+            height=image.height,
+            mode=image.mode,
+            has_alpha=has_alpha,
+            has_transparency=has_alpha and 0 in alpha_of(image).getextrema(),
+            size_bytes=len(data),
+            depth=depth_of(image, data),
+            orientation=orientation_of(image),
+            has_foreign_colours=is_foreign(image),
+        )
+    except FAULTS as error:
+        raise unreadable(name, "is damaged: not all of it can be read") from error
+
+
+def _has_alpha(image: ImageFile.ImageFile, name: str) -> bool:
+    """
+    Say whether a picture has any transparency data. Raises ImageFault where its palette is missing.
+    """
+    if image.mode == "P" and image.palette is None:
+        raise unreadable(name, "is damaged: not all of it can be read")
+    return image.has_transparency_data
 
 
 def _check_single(image: ImageFile.ImageFile, kind: str, name: str) -> None:

@@ -7,9 +7,9 @@ the writer got there.
 """
 
 import re
-from typing import TypeAlias
 
-Bytes: TypeAlias = bytes | bytearray | memoryview
+from retouchd.rules import jpeg, png
+from retouchd.rules.stored import Bytes, Stored
 
 SNIFF_BYTES = 1024
 """How much of a file's beginning `sniff` wants to see."""
@@ -49,10 +49,9 @@ _SIGNATURES: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
 # and a second SOI have no length and are stepped over like data.
 _JPEG_MARK = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)
 _JPEG_END = 0xD9
-_CHUNK_NAME = re.compile(rb"[A-Za-z]{4}")
 _BOXES = frozenset({b"ftyp", b"meta", b"mdat", b"moov", b"free", b"skip", b"uuid", b"mpvd"})
 _FOURCC = re.compile(rb"[ -~]{4}")
-_WINDOW = 8 * 2**20
+_WINDOW = 2**17
 """Bytes searched at once: a search holds the interpreter, and everything else with it."""
 _MOST_STEPS = 1_000_000
 """Far more parts than any picture has: a file made of empty ones must not keep a thread busy."""
@@ -68,7 +67,7 @@ def sniff(head: Bytes) -> str | None:
     return next((name for name, signature in _SIGNATURES if signature.match(head)), None)
 
 
-def is_whole(data: Bytes) -> bool:
+def is_whole(content: Stored) -> bool:
     """
     Say whether a picture reaches its end mark; what follows the mark does not matter.
 
@@ -77,54 +76,54 @@ def is_whole(data: Bytes) -> bool:
     Sources: ITU-T T.81 B.1.1, the PNG specification 5, the WebP container specification, ISO/IEC
     14496-12 4.2 and 23008-12, the BITMAPFILEHEADER of Windows.
     """
-    match sniff(data):
+    match sniff(content[:SNIFF_BYTES]):
         case "jpeg":
-            return _is_whole_jpeg(data)
+            return _is_whole_jpeg(content)
         case "png":
-            return _is_whole_png(data)
+            return any(name == b"IEND" for name, _, _ in png.chunks_of(content))
         case "webp":
-            return _is_whole_webp(data)
+            return _is_whole_webp(content)
         case "heic" | "avif":
-            return _is_whole_heif(data)
+            return _is_whole_heif(content)
         case "bmp":
-            return len(data) >= int.from_bytes(data[2:6], "little")
+            return len(content) >= int.from_bytes(content[2:6], "little")
         case _:
             return True
 
 
-def _is_whole_jpeg(data: Bytes) -> bool:
+def is_whole_at_a_glance(content: Stored) -> bool:
+    """
+    Say whether a picture surely reaches its end mark, by a few of its bytes; others may reach it as well.
+    """
+    return sniff(content[:SNIFF_BYTES]) == "jpeg" and jpeg.ends_with_mark(content)
+
+
+def _is_whole_jpeg(content: Stored) -> bool:
     """
     Step over whole segments, so that a thumbnail's end inside one is not taken for the picture's.
     """
-    position = 2
+    start, block = 2, content[2 : 2 + _WINDOW]
+    position = 0
     for _ in range(_MOST_STEPS):
-        if position >= len(data):
-            return False
-        mark = _JPEG_MARK.search(data, position, position + _WINDOW)
+        if position >= len(block) - 1:
+            start += position
+            block, position = content[start : start + _WINDOW], 0
+            if len(block) < 2:
+                return False
+        mark = _JPEG_MARK.search(block, position)
         if mark is None:
-            position += _WINDOW - 1
+            position = len(block) - 1
             continue
         position = mark.end()
-        if data[position - 1] == _JPEG_END:
+        if block[position - 1] == _JPEG_END:
             return True
-        position += int.from_bytes(data[position : position + 2], "big")
+        at = start + position
+        length = block[position : position + 2]
+        position += int.from_bytes(length if len(length) == 2 else content[at : at + 2], "big")
     return False
 
 
-def _is_whole_png(data: Bytes) -> bool:
-    position = 8
-    for _ in range(_MOST_STEPS):
-        length = int.from_bytes(data[position : position + 4], "big")
-        name = bytes(data[position + 4 : position + 8])
-        position += 12 + length
-        if position > len(data) or not _CHUNK_NAME.fullmatch(name):
-            return False
-        if name == b"IEND":
-            return True
-    return False
-
-
-def _is_whole_webp(data: Bytes) -> bool:
+def _is_whole_webp(data: Stored) -> bool:
     end = 8 + int.from_bytes(data[4:8], "little")
     position = 12
     if not position < end <= len(data):
@@ -133,13 +132,13 @@ def _is_whole_webp(data: Bytes) -> bool:
         if position + 8 > end:
             return True
         length = int.from_bytes(data[position + 4 : position + 8], "little")
-        if position + 8 + length > end or not _FOURCC.fullmatch(data, position, position + 4):
+        if position + 8 + length > end or not _FOURCC.fullmatch(data[position : position + 4]):
             return False
         position += 8 + length + length % 2
     return False
 
 
-def _is_whole_heif(data: Bytes) -> bool:
+def _is_whole_heif(data: Stored) -> bool:
     """
     Step over boxes: what describes the pictures and what holds them must both be there, and all that
     begins like a box of theirs must be as long as it says.
@@ -158,7 +157,7 @@ def _is_whole_heif(data: Bytes) -> bool:
     return has_described and has_held
 
 
-def _box(data: Bytes, position: int) -> tuple[bytes, int]:
+def _box(data: Stored, position: int) -> tuple[bytes, int]:
     """
     Return the name of a box and where it ends; 0 for what cannot be the length of one.
     """
