@@ -227,7 +227,7 @@ class Daemon:
             async with crew.watching:
                 crew.start(job_ids, tasks)
                 async with extending(lambda: f"starting: {crew.intake.steps:,} names seen"):
-                    await crew.intake.turn()
+                    await crew.intake.begin()
                 notify("READY=1")
                 self._ready.set()
                 living = tasks.create_task(self._live(crew), name="liveness")
