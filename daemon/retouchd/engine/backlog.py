@@ -8,7 +8,7 @@ No I/O here: looks are handed to the sightings, bundles are asked for.
 import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from retouchd.engine.places import Family, Key
 from retouchd.engine.sightings import Sightings
@@ -25,6 +25,9 @@ from retouchd.rules.readiness import (
     references_of,
 )
 from retouchd.rules.settling import Patience, Sight
+
+Rank: TypeAlias = tuple[float, int, Family]
+"""A family in its order: when it settled, the mtime of its first file, then its path."""
 
 READY = "ready"
 """The reason of what waits for nothing but room."""
@@ -71,8 +74,8 @@ class Backlog:
         self._has_default = has_default_prompt
         self._due: dict[float, list[Family]] = {}
         self._times: list[float] = []
-        self._pending: list[tuple[float, int, Family]] = []
-        self._ready: list[tuple[float, int, Family]] = []
+        self._pending: list[Rank] = []
+        self._ready: list[Rank] = []
         self._unsettled = 0
         self.sightings = Sightings(patience=patience, touch=self._touch)
 
@@ -94,8 +97,7 @@ class Backlog:
         """
         self._collect(now)
         for _ in range(len(self._pending) if most is None else min(most, len(self._pending))):
-            *_, family = heapq.heappop(self._pending)
-            self._decide(family, now)
+            self._decide(heapq.heappop(self._pending), now)
 
     def ready(self) -> int:
         """
@@ -238,20 +240,19 @@ class Backlog:
         if was_empty:
             heapq.heapify(self._pending)
 
-    def _decide(self, family: Family, now: float) -> None:
+    def _decide(self, rank: Rank, now: float) -> None:
+        *_, family = rank
         self._unsettled -= family.is_unsettled
         family.is_unsettled = False
         for candidate in self.candidates(family.key, now):
-            if isinstance(candidate.state, Ready):
-                self._queue(family, candidate, candidate.state.since)
-            else:
+            if not isinstance(candidate.state, Ready):
                 self.put_off(family.key, candidate.state)
-
-    def _queue(self, family: Family, candidate: Candidate, since: float) -> None:
-        if not family.is_ready:
-            family.is_ready = True
-            first = candidate.sights[candidate.bundle.files[0].name].signature
-            heapq.heappush(self._ready, (since, first.mtime_ns, family))
+            elif not family.is_ready:
+                family.is_ready = True
+                first = candidate.sights[candidate.bundle.files[0].name].signature
+                found = (candidate.state.since, first.mtime_ns, family)
+                # Nearly always equal, and then the same: there may be a hundred thousand of them.
+                heapq.heappush(self._ready, rank if found == rank else found)
 
 
 def _idle(candidate: Candidate, name: str) -> Idle:

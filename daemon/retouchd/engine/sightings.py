@@ -13,7 +13,7 @@ from retouchd.engine.places import Family, Folder, Key
 from retouchd.engine.references import Place, References
 from retouchd.rules.inheritance import Content, Source
 from retouchd.rules.names import FOLDER_FILES, Kind, Named, parse
-from retouchd.rules.packing import Mark, Trace, mtime_of, pack, shows, trace, unpack
+from retouchd.rules.packing import Mark, Trace, is_empty, mtime_of, pack, shows, trace, unpack
 from retouchd.rules.settling import Patience, Sight, Signature, disturb, prove, settled_at
 from retouchd.rules.watching import trust_in
 
@@ -72,7 +72,8 @@ class Sightings:
         before = place.sights.get(name)
         if before is not None and shows(before, found):
             return False
-        self._put(place, folder, name, trace(found, now), now)
+        settles = None if is_empty(found) else now + self._patience.settle_seconds
+        self._put(place, folder, name, trace(found, now), settles, now)
         return True
 
     def disturb(self, folder: str, name: str, now: float) -> None:
@@ -80,16 +81,14 @@ class Sightings:
         Take in an event: whatever it was, the file is not quiet yet.
         """
         if self.knows(folder, name):
-            changed = disturb(self.sight(folder, name), now)
-            self._put(self._folders[folder], folder, name, pack(changed), now)
+            self._replace(folder, name, disturb(self.sight(folder, name), now), now)
 
     def prove(self, folder: str, name: str, now: float) -> None:
         """
         Take in a rename from a known temporary name.
         """
         if self.knows(folder, name):
-            proven = prove(self.sight(folder, name))
-            self._put(self._folders[folder], folder, name, pack(proven), now)
+            self._replace(folder, name, prove(self.sight(folder, name)), now)
 
     def take_in(self, listing: Listing, began: float, now: float) -> None:
         """
@@ -293,11 +292,22 @@ class Sightings:
         at = settled_at(self.sight(*place), self._patience)
         return at is not None and at <= now
 
-    def _put(self, place: Folder, folder: str, name: str, seen: Trace, now: float) -> None:
+    def _replace(self, folder: str, name: str, sight: Sight, now: float) -> None:
+        settles = settled_at(sight, self._patience)
+        self._put(self._folders[folder], folder, name, pack(sight), settles, now)
+
+    def _put(
+        self,
+        place: Folder,
+        folder: str,
+        name: str,
+        seen: Trace,
+        settles: float | None,
+        now: float,
+    ) -> None:
         named = parse(name)
         is_new = name not in place.sights
         place.sights[name] = seen
-        settles = settled_at(unpack(seen), self._patience)
         if named.kind in _FOLLOWED or settles is None:
             place.followed.add(name)
         elif place.followed:
@@ -380,9 +390,10 @@ def _joined(place: Folder, folder: str, named: Named) -> Family:
     """
     Return the family of a file, in which it is from now on.
     """
-    family = place.families.get(named.family)
+    stem = named.family
+    family = place.families.get(stem)
     if family is None:
-        family = place.families[named.family] = Family(folder, named.family)
+        family = place.families[stem] = Family(folder, stem)
     is_first = named.kind is Kind.IMAGE
     family.names = (named.name, *family.names) if is_first else (*family.names, named.name)
     return family

@@ -80,3 +80,10 @@ def inode_of(seen: Mark | Trace) -> int:
 def _part(seen: Mark | Trace, number: int) -> int:
     found: int = _MARK.unpack_from(seen)[number]
     return found
+
+
+def is_empty(seen: Mark) -> bool:
+    """
+    Return whether a file has no bytes.
+    """
+    return not _part(seen, 0)
