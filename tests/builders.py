@@ -19,6 +19,7 @@ from retouchd.adapters.standing import Standing
 from retouchd.errors import JobCode, Problem
 from retouchd.rules.job import Attempt, Job, Member, Request, Role, Snapshot, Verdict
 from retouchd.rules.names import Kind, Named, parse
+from retouchd.rules.packing import Mark, marked
 from retouchd.rules.settling import Signature
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
@@ -44,6 +45,10 @@ def named(*names: str) -> list[Named]:
 
 def signature(size: int = 100, *, mtime_ns: int = 1, inode: int = 7) -> Signature:
     return Signature(size=size, mtime_ns=mtime_ns, ctime_ns=mtime_ns, inode=inode, device=1)
+
+
+def mark(size: int = 100, *, mtime_ns: int = 1, inode: int = 7) -> Mark:
+    return marked(signature(size, mtime_ns=mtime_ns, inode=inode))
 
 
 def member(name: str, snapshot: Snapshot | None = None) -> Member:

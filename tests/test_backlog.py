@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from builders import signature
+from builders import mark
 from retouchd.adapters.inbox import Left
 from retouchd.engine.backlog import Backlog
 from retouchd.rules.readiness import Ready, Unsettled, Waiting
@@ -23,7 +23,7 @@ def backlog() -> Backlog:
 def see(backlog: Backlog, now: float, *paths: str, mtime_ns: int = 1) -> None:
     for path in paths:
         folder, _, name = path.rpartition("/")
-        backlog.sightings.see(folder, name, signature(mtime_ns=mtime_ns), now)
+        backlog.sightings.see(folder, name, mark(mtime_ns=mtime_ns), now)
 
 
 def taken(backlog: Backlog, now: float) -> list[str]:
@@ -85,12 +85,12 @@ def test_a_look_says_whether_there_is_news(backlog: Backlog) -> None:
     """
     left = Left("a symbolic link", is_told=True)
 
-    assert backlog.sightings.see("", "cat.png", signature(), 1)
-    assert not backlog.sightings.see("", "cat.png", signature(), 2)
-    assert backlog.sightings.see("", "cat.png", signature(5), 3)
+    assert backlog.sightings.see("", "cat.png", mark(), 1)
+    assert not backlog.sightings.see("", "cat.png", mark(), 2)
+    assert backlog.sightings.see("", "cat.png", mark(5), 3)
     assert backlog.sightings.see("", "cat.png", left, 4)
     assert not backlog.sightings.see("", "cat.png", left, 5)
-    assert backlog.sightings.see("", "cat.png", signature(), 6)
+    assert backlog.sightings.see("", "cat.png", mark(), 6)
     assert backlog.sightings.see("", "cat.png", None, 7)
 
 
@@ -175,10 +175,10 @@ def test_what_a_listing_no_longer_shows_is_forgotten(backlog: Backlog) -> None:
     see(backlog, 1, "cat.png", "cat.txt", "dog.png")
     backlog.sightings.see("", "link", Left("a symbolic link", is_told=True), 1)
 
-    backlog.sightings.keep_only("", {"cat.png"}, before=5, now=6)
+    backlog.sightings.forget("", ["cat.txt", "dog.png", "link"], before=5, now=6)
 
     assert {"cat.png"} == reasons(backlog, 6).keys()
-    assert backlog.sightings.names(("", "cat")) == ["cat.png"]
+    assert backlog.sightings.names(("", "cat")) == ("cat.png",)
 
 
 def test_what_came_after_a_listing_is_not_forgotten(backlog: Backlog) -> None:
@@ -187,9 +187,9 @@ def test_what_came_after_a_listing_is_not_forgotten(backlog: Backlog) -> None:
     """
     see(backlog, 6, "cat.png")
 
-    backlog.sightings.keep_only("", set(), before=5, now=7)
+    backlog.sightings.forget("", ["cat.png"], before=5, now=7)
 
-    assert backlog.sightings.names(("", "cat")) == ["cat.png"]
+    assert backlog.sightings.names(("", "cat")) == ("cat.png",)
 
 
 def test_what_cannot_be_looked_at_is_known_to_those_it_may_belong_to(backlog: Backlog) -> None:
@@ -204,7 +204,7 @@ def test_what_cannot_be_looked_at_is_known_to_those_it_may_belong_to(backlog: Ba
     backlog.sightings.see("a", "cat.toml", Left("a symbolic link", is_told=True), 1)
     assert backlog.sightings.shut(("a", "cat")) == [("a", "cat.mask.png"), ("", "_edit.toml")]
 
-    backlog.sightings.keep_only("a", {"cat.png", "cat.txt"}, before=2, now=2)
+    backlog.sightings.forget("a", ["cat.mask.png", "dog.mask.png", "cat.toml"], before=2, now=2)
     see(backlog, 3, "_edit.toml")
 
     assert backlog.sightings.shut(("a", "cat")) == []
@@ -223,7 +223,7 @@ def test_any_file_may_come_and_go_beside_an_image(
     see(backlog, 1, "cat.png", "cat.txt", other)
 
     if by_scan:
-        backlog.sightings.keep_only("", {"cat.png", "cat.txt"}, before=2, now=2)
+        backlog.sightings.forget("", [other], before=2, now=2)
     else:
         backlog.sightings.see("", other, None, 2)
 
@@ -276,12 +276,12 @@ def seconds_for_an_event(names: int) -> float:
     """
     backlog = a_backlog()
     for number in range(names):
-        backlog.sightings.see("", f"{number}.{'xmp' if number % 10 else 'png'}", signature(), 0)
+        backlog.sightings.see("", f"{number}.{'xmp' if number % 10 else 'png'}", mark(), 0)
     backlog.settle(50)
     times = []
     for moment in range(100, 130):
         began = time.perf_counter()
-        if not backlog.sightings.see("", "0.png", signature(), moment):
+        if not backlog.sightings.see("", "0.png", mark(), moment):
             backlog.sightings.disturb("", "0.png", moment)
         backlog.settle(moment)
         backlog.candidates(("", "0"), moment)

@@ -9,6 +9,7 @@ import pytest
 from builders import NOT_UTF8
 from retouchd.adapters.inbox import Inbox, Left, Listing
 from retouchd.rules.ignore import ignore_table
+from retouchd.rules.packing import Mark, marked
 from retouchd.rules.settling import Signature
 
 
@@ -32,6 +33,10 @@ def listings(inbox: Inbox, folder: str = "") -> dict[str, Listing]:
     return {listing.folder: listing for listing in inbox.walk(folder)}
 
 
+def found(listing: Listing) -> dict[str, Mark | Left]:
+    return dict(zip(listing.names, listing.found, strict=True))
+
+
 def put(root: Path, *paths: str) -> None:
     for path in paths:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -45,10 +50,10 @@ def test_a_look_shows_the_whole_signature(inbox: Inbox, root: Path) -> None:
     put(root, "shoes/cat.png")
     stat = (root / "shoes/cat.png").stat()
 
-    expected = Signature(7, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev)
+    expected = marked(Signature(7, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev))
 
     assert expected == inbox.look("shoes", "cat.png")
-    assert {"cat.png": expected} == listings(inbox)["shoes"].files
+    assert {"cat.png": expected} == found(listings(inbox)["shoes"])
 
 
 def test_nothing_and_folders_have_no_signature(inbox: Inbox, root: Path) -> None:
@@ -107,12 +112,12 @@ def test_what_is_no_file_is_left_alone(
     """
     make(root / "cat.png")
 
-    found = inbox.look("", "cat.png")
+    seen = inbox.look("", "cat.png")
 
-    assert isinstance(found, Left)
-    assert word in found.reason
-    assert found.is_told
-    assert found == listings(inbox)[""].left["cat.png"]
+    assert isinstance(seen, Left)
+    assert word in seen.reason
+    assert seen.is_told
+    assert seen == found(listings(inbox)[""])["cat.png"]
     with pytest.raises(OSError, match=r"cat\.png"):
         inbox.read("", "cat.png", 10)
 
@@ -141,7 +146,7 @@ def test_hard_links_are_taken(inbox: Inbox, root: Path) -> None:
     put(root, "upload")
     (root / "cat.png").hardlink_to(root / "upload")
 
-    assert isinstance(inbox.look("", "cat.png"), Signature)
+    assert isinstance(inbox.look("", "cat.png"), bytes)
 
 
 def test_looks_and_scans_agree_on_what_is_ignored(inbox: Inbox, root: Path) -> None:
@@ -151,11 +156,10 @@ def test_looks_and_scans_agree_on_what_is_ignored(inbox: Inbox, root: Path) -> N
     conflict = "cat.sync-conflict-20261123-120000-ABC.png"
     put(root, ".cat.png.aB3xYz", "cat.png.part", "Thumbs.db", "_notes.txt", conflict)
 
-    found = listings(inbox)[""]
+    left = found(listings(inbox)[""])
 
-    assert found.files == {}
-    assert found.left == {path.name: inbox.look("", path.name) for path in root.iterdir()}
-    assert [conflict] == [name for name, left in found.left.items() if left.is_told]
+    assert left == {path.name: inbox.look("", path.name) for path in root.iterdir()}
+    assert [conflict] == [n for n, each in left.items() if isinstance(each, Left) and each.is_told]
 
 
 def test_temporary_names_are_known(inbox: Inbox) -> None:
@@ -209,8 +213,8 @@ def test_names_that_are_not_utf8_are_seen(inbox: Inbox, root: Path) -> None:
     """
     put(root, f"{NOT_UTF8}/{NOT_UTF8}.png")
 
-    assert [f"{NOT_UTF8}.png"] == list(listings(inbox)[NOT_UTF8].files)
-    assert isinstance(inbox.look(NOT_UTF8, f"{NOT_UTF8}.png"), Signature)
+    assert [f"{NOT_UTF8}.png"] == listings(inbox)[NOT_UTF8].names
+    assert isinstance(inbox.look(NOT_UTF8, f"{NOT_UTF8}.png"), bytes)
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from builders import signature
 from retouchd.adapters.bell import Ring
 from retouchd.engine.backlog import Backlog
-from retouchd.engine.sightings import Key
+from retouchd.engine.places import Key
 from retouchd.rules.ignore import Kind, ignore_table
+from retouchd.rules.packing import marked
 from retouchd.rules.readiness import Ready
 from retouchd.rules.settling import Patience, Signature
 
@@ -317,7 +318,9 @@ class Replay:
         if _IGNORED.file(name):
             return True
         file = self.disk.get(path)
-        return self.backlog.sightings.see(folder, name, file.signature if file else None, now)
+        return self.backlog.sightings.see(
+            folder, name, marked(file.signature) if file else None, now
+        )
 
     def _scan(self, folder: str, now: float) -> None:
         prefix = f"{folder}/" if folder else ""
@@ -326,7 +329,9 @@ class Replay:
                 self._look(path, now)
         for place in self.backlog.sightings.folders():
             shown = {_parts(path)[1] for path in self.disk if _parts(path)[0] == place}
-            self.backlog.sightings.keep_only(place, shown, now, now)
+            known = self.backlog.sightings.folder(place)
+            assert known is not None
+            self.backlog.sightings.forget(place, {*known.sights} - shown, now, now)
 
     def _claim(self, key: Key, now: float) -> None:
         for name in self.backlog.sightings.names(key):

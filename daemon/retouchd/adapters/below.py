@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 
+from retouchd.rules.packing import Mark, mark
 from retouchd.rules.settling import Signature
+from retouchd.rules.watching import Stamp
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -61,6 +63,23 @@ def signature_of(found: os.stat_result) -> Signature:
     return Signature(
         found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
     )
+
+
+def mark_of(found: os.stat_result) -> Mark:
+    """
+    Return the signature that a stat shows, packed.
+    """
+    return Mark(
+        mark(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
+    )
+
+
+def stamp_of(fd: int) -> Stamp:
+    """
+    Return the stamp of an open folder.
+    """
+    found = os.fstat(fd)
+    return Stamp(found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
 
 
 @contextlib.contextmanager

@@ -5,15 +5,17 @@ The inbox as it lies there: looked at and read, never followed out of, never wri
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from retouchd.adapters import below
-from retouchd.adapters.below import signature_of
 from retouchd.rules.ignore import Ignored, IgnoreTable, Kind
 from retouchd.rules.naming import path_below
-from retouchd.rules.settling import Signature
+from retouchd.rules.packing import Mark, Trace, inode_of, shows
+from retouchd.rules.watching import Depth, Stamp
 
 DEEPEST = 3072
 """
@@ -37,18 +39,70 @@ class Left:
     is_shut: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+class Known(Protocol):
+    """
+    What was seen of a folder before.
+    """
+
+    @property
+    def sights(self) -> Mapping[str, Trace]:
+        """
+        Return its files.
+        """
+        ...
+
+    @property
+    def left(self) -> Mapping[str, Left]:
+        """
+        Return what was left alone.
+        """
+        ...
+
+    @property
+    def followed(self) -> Collection[str]:
+        """
+        Return the files that are looked at each time.
+        """
+        ...
+
+    @property
+    def shut(self) -> Collection[str]:
+        """
+        Return what could not be looked at.
+        """
+        ...
+
+    @property
+    def folders(self) -> Sequence[str]:
+        """
+        Return the names of the folders in it.
+        """
+        ...
+
+    def trusts(self, stamp: Stamp) -> bool:
+        """
+        Return whether a folder that shows this stamp holds what it held when it was last listed.
+        """
+        ...
+
+
+@dataclass(slots=True)
 class Listing:
     """
-    One folder of the inbox: its path below the inbox, its files, what is left alone.
+    One folder of the inbox: its path below the inbox, the names with news and what was found of each, which
+    names are known and there no longer, and the names of the folders in it.
 
-    `fault` says why it could not be read, so that nothing is concluded from what it lacks.
+    `fault` says why it could not be read, so that nothing is concluded from what it lacks. `stamp` is what
+    the folder itself showed, None where it changed meanwhile.
     """
 
     folder: str
     fault: str | None = None
-    files: dict[str, Signature] = field(default_factory=dict)
-    left: dict[str, Left] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    found: list[Mark | Left] = field(default_factory=list)
+    gone: Collection[str] = ()
+    folders: Sequence[str] = ()
+    stamp: Stamp | None = None
 
 
 class Inbox:
@@ -64,9 +118,9 @@ class Inbox:
         self._recursive = recursive
         self.looks = 0
 
-    def look(self, folder: str, name: str) -> Signature | Left | None:
+    def look(self, folder: str, name: str) -> Mark | Left | None:
         """
-        Return a file's signature, why it is left alone, or None where there is nothing or a folder.
+        Return a file's signature, packed, why it is left alone, or None where there is nothing or a folder.
         """
         self.looks += 1
         if ignored := self._ignored.file(name):
@@ -100,7 +154,13 @@ class Inbox:
         ignored = self._ignored.file(name)
         return ignored is not None and ignored.kind is Kind.TEMPORARY
 
-    def walk(self, folder: str = "") -> Iterator[Listing]:
+    def walk(
+        self,
+        folder: str = "",
+        *,
+        depth: Depth = Depth.FILES,
+        known: Callable[[str], Known | None] = lambda _: None,
+    ) -> Iterator[Listing]:
         """
         Return the listing of a folder and of every one below it; one that vanishes meanwhile is left out.
         """
@@ -110,23 +170,17 @@ class Inbox:
             if _is_too_deep(place):
                 yield Listing(place, fault="this folder lies too deep: move it further up")
                 continue
-            listing, further = Listing(place), []
             try:
                 # The folder as it is now: somebody may have put a link in its place since it was named.
-                with below.folder(self.root, place) as fd, os.scandir(fd) as entries:
-                    for entry in entries:
-                        if entry.is_dir(follow_symlinks=False):
-                            if self._enters(entry.name):
-                                further.append(path_below(place, entry.name))
-                        else:
-                            self._list(listing, entry)
+                with below.folder(self.root, place) as fd:
+                    listing = self._listing(place, fd, known(place), depth)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
                 yield Listing(place, fault=f"this folder cannot be read: {error.strerror}")
                 continue
+            stack += [path_below(place, each) for each in sorted(listing.folders, reverse=True)]
             yield listing
-            stack += sorted(further, reverse=True)
 
     def read(self, folder: str, name: str, limit: int) -> bytes:
         """
@@ -139,22 +193,80 @@ class Inbox:
     def _enters(self, *parts: str) -> bool:
         return all(self._recursive and not self._ignored.folder(part) for part in parts if part)
 
-    def _list(self, listing: Listing, entry: os.DirEntry[str]) -> None:
+    def _listing(self, place: str, fd: int, known: Known | None, depth: Depth) -> Listing:
+        stamp = below.stamp_of(fd)
+        listing = Listing(place)
+        if known is not None and depth is Depth.CHANGES and known.trusts(stamp):
+            listing.folders = known.folders
+            for name in {*known.followed, *known.shut}:
+                stat_it = partial(os.stat, name, dir_fd=fd, follow_symlinks=False)
+                self._see(listing, name, stat_it, known.sights.get(name))
+        elif known is not None:
+            followed = known.sights if depth is Depth.FILES else known.followed
+            count = self._list(listing, fd, known.sights, followed)
+            count += sum(name in known.sights or name in known.left for name in listing.names)
+            if count < len(known.sights) + len(known.left):
+                there = set(os.listdir(fd))
+                listing.gone = [n for n in (*known.sights, *known.left) if n not in there]
+        else:
+            self._list(listing, fd, {}, ())
+        listing.stamp = stamp if below.stamp_of(fd) == stamp else None
+        return listing
+
+    def _list(
+        self, listing: Listing, fd: int, sights: Mapping[str, Trace], followed: Collection[str]
+    ) -> int:
+        """
+        List a folder, looking at what is new or followed; return how many files are what they were.
+        """
+        folders, count = [], 0
+        with os.scandir(fd) as entries:
+            for entry in entries:
+                name = entry.name
+                trace = sights.get(name)
+                if trace is not None and name not in followed and _is_same(entry, trace):
+                    self.looks += 1
+                    count += 1
+                elif not entry.is_dir(follow_symlinks=False):
+                    stat_it = partial(entry.stat, follow_symlinks=False)
+                    count += self._see(listing, name, stat_it, trace)
+                elif self._enters(name):
+                    folders.append(name)
+        listing.folders = folders
+        return count
+
+    def _see(
+        self,
+        listing: Listing,
+        name: str,
+        stat_it: Callable[[], os.stat_result],
+        trace: Trace | None,
+    ) -> bool:
+        """
+        Take what is found into a listing; return whether it is what it was.
+        """
         self.looks += 1
-        if ignored := self._ignored.file(entry.name):
-            listing.left[entry.name] = _left(ignored)
-            return
-        seen: Signature | Left | None
+        found: Mark | Left | None
         try:
-            seen = _seen(entry.stat(follow_symlinks=False))
+            ignored = self._ignored.file(name) if trace is None else None
+            found = _left(ignored) if ignored else _seen(stat_it())
         except FileNotFoundError:
-            return
+            return False
         except OSError as error:
-            seen = _shut(error)
-        if isinstance(seen, Left):
-            listing.left[entry.name] = seen
-        elif seen is not None:
-            listing.files[entry.name] = seen
+            found = _shut(error)
+        if trace is not None and isinstance(found, bytes) and shows(trace, found):
+            return True
+        if found is not None:
+            listing.names.append(name)
+            listing.found.append(found)
+        return False
+
+
+def _is_same(entry: os.DirEntry[str], trace: Trace) -> bool:
+    """
+    Return whether a name still leads to the file that was seen there, as far as its folder tells.
+    """
+    return entry.is_file(follow_symlinks=False) and entry.inode() == inode_of(trace)
 
 
 def _is_too_deep(folder: str) -> bool:
@@ -173,9 +285,9 @@ def _left(ignored: Ignored) -> Left:
     )
 
 
-def _seen(found: os.stat_result) -> Signature | Left | None:
+def _seen(found: os.stat_result) -> Mark | Left | None:
     if stat.S_ISREG(found.st_mode):
-        return signature_of(found)
+        return below.mark_of(found)
     if stat.S_ISDIR(found.st_mode):
         return None
     if stat.S_ISLNK(found.st_mode):

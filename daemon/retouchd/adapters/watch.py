@@ -58,8 +58,9 @@ EXHAUSTED = frozenset({errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM, e
 
 # A rename out of the inbox, such as each claim of ours, is held back so long in case its other half is to
 # come, and all that follows waits behind it. The kernel writes both halves at once: half a second is far
-# too long, and what comes too late is only taken for two events.
-InotifyMoveEventGrouper.delay = 0.05
+# too long. What comes too late is only taken for two events, so that a writer's proof is missed and its
+# file waited for.
+InotifyMoveEventGrouper.delay = 0.005
 
 # What it has to say is asked for below; its lines must not stand between ours.
 logging.getLogger("watchdog").addHandler(logging.NullHandler())

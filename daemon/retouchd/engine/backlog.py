@@ -8,9 +8,10 @@ No I/O here: looks are handed to the sightings, bundles are asked for.
 import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from retouchd.engine.sightings import Key, Sightings
+from retouchd.engine.places import Family, Key
+from retouchd.engine.sightings import Sightings
 from retouchd.rules.names import SIDECARS, parse
 from retouchd.rules.naming import path_below
 from retouchd.rules.pairing import Bundle, pair
@@ -24,6 +25,9 @@ from retouchd.rules.readiness import (
     references_of,
 )
 from retouchd.rules.settling import Patience, Sight
+
+Rank: TypeAlias = tuple[float, int, Family]
+"""A family in its order: when it settled, the mtime of its first file, then its path."""
 
 READY = "ready"
 """The reason of what waits for nothing but room."""
@@ -68,32 +72,32 @@ class Backlog:
     def __init__(self, *, patience: Patience, has_default_prompt: Callable[[], bool]) -> None:
         self._patience = patience
         self._has_default = has_default_prompt
-        self._due: list[tuple[float, Key]] = []
-        self._due_at: dict[Key, float] = {}
-        self._ready: list[tuple[float, int, str, Key]] = []
-        self._ready_keys: set[Key] = set()
-        self._unsettled: set[Key] = set()
+        self._due: dict[float, list[Family]] = {}
+        self._times: list[float] = []
+        self._pending: list[Rank] = []
+        self._ready: list[Rank] = []
+        self._unsettled = 0
         self.sightings = Sightings(patience=patience, touch=self._touch)
 
     def next_due(self) -> float | None:
         """
         Return when something is to be read or decided about next, None if nothing is.
         """
-        times = [self.sightings.next_reading(), self._due[0][0] if self._due else None]
+        times = [
+            self.sightings.next_reading(),
+            self._times[0] if self._times else None,
+            self._pending[0][0] if self._pending else None,
+        ]
         return min((at for at in times if at is not None), default=None)
 
-    def settle(self, now: float) -> None:
+    def settle(self, now: float, most: int | None = None) -> None:
         """
-        Decide anew about every family whose time has come, each once.
+        Decide anew about families whose time has come, each once: all, or so many of them, in the order in
+        which they would be claimed.
         """
-        due = []
-        while self._due and self._due[0][0] <= now:
-            at, key = heapq.heappop(self._due)
-            if self._due_at.get(key) == at:
-                del self._due_at[key]
-                due.append(key)
-        for key in due:
-            self._decide(key, now)
+        self._collect(now)
+        for _ in range(len(self._pending) if most is None else min(most, len(self._pending))):
+            self._decide(heapq.heappop(self._pending), now)
 
     def ready(self) -> int:
         """
@@ -113,9 +117,9 @@ class Backlog:
         """
         if not self._ready:
             return None
-        *_, key = heapq.heappop(self._ready)
-        self._ready_keys.discard(key)
-        return key
+        *_, family = heapq.heappop(self._ready)
+        family.is_ready = False
+        return family.key
 
     def candidates(self, key: Key, now: float) -> list[Candidate]:
         """
@@ -130,14 +134,15 @@ class Backlog:
         """
         Have a family decided about again at that moment.
         """
-        self._unsettled.add(key)
-        self._schedule(key, at)
+        if (family := self.sightings.family(key)) is not None:
+            self._touch(family, at)
 
     def try_later(self, key: Key, at: float) -> None:
         """
         Have a family tried again at that moment, if nothing happens to it before; nobody waits for it.
         """
-        self._schedule(key, at)
+        if (family := self.sightings.family(key)) is not None:
+            self._schedule(family, at)
 
     def idle(self, now: float) -> Iterator[Idle]:
         """
@@ -193,16 +198,6 @@ class Backlog:
                 return _SPARED
         return None
 
-    def _touch(self, key: Key, now: float) -> None:
-        self._unsettled.add(key)
-        self._schedule(key, now)
-
-    def _schedule(self, key: Key, at: float) -> None:
-        known = self._due_at.get(key)
-        if known is None or at < known:
-            self._due_at[key] = at
-            heapq.heappush(self._due, (at, key))
-
     def put_off(self, key: Key, state: State) -> None:
         """
         Have a family decided about again when a bundle of it that is not ready may be.
@@ -211,22 +206,53 @@ class Backlog:
             case Unsettled(at=at):
                 self.look_again(key, at)
             case Waiting(at=float() | int() as at):
-                self._schedule(key, at)
+                self.try_later(key, at)
 
-    def _decide(self, key: Key, now: float) -> None:
-        self._unsettled.discard(key)
-        for candidate in self.candidates(key, now):
-            if isinstance(candidate.state, Ready):
-                self._queue(key, candidate, candidate.state.since)
-            else:
-                self.put_off(key, candidate.state)
+    def _touch(self, family: Family, at: float) -> None:
+        self._unsettled += not family.is_unsettled
+        family.is_unsettled = True
+        self._schedule(family, at)
 
-    def _queue(self, key: Key, candidate: Candidate, since: float) -> None:
-        if key not in self._ready_keys:
-            self._ready_keys.add(key)
-            first = candidate.sights[candidate.bundle.files[0].name].signature
-            path = "/".join((key[0], candidate.bundle.files[0].name))
-            heapq.heappush(self._ready, (since, first.mtime_ns, path, key))
+    def _schedule(self, family: Family, at: float) -> None:
+        if family.due is None or at < family.due:
+            family.due = at
+            # All that a scan finds new is due at one moment.
+            if (due := self._due.get(at)) is None:
+                self._due[at] = due = []
+                heapq.heappush(self._times, at)
+            due.append(family)
+
+    def _collect(self, now: float) -> None:
+        """
+        Collect the families whose time has come.
+        """
+        was_empty = not self._pending
+        while self._times and self._times[0] <= now:
+            at = heapq.heappop(self._times)
+            for family in self._due.pop(at):
+                if family.due == at:
+                    family.due = None
+                    entry = (at, self.sightings.mtime_ns(family), family)
+                    if was_empty:
+                        self._pending.append(entry)
+                    else:
+                        heapq.heappush(self._pending, entry)
+        if was_empty:
+            heapq.heapify(self._pending)
+
+    def _decide(self, rank: Rank, now: float) -> None:
+        *_, family = rank
+        self._unsettled -= family.is_unsettled
+        family.is_unsettled = False
+        for candidate in self.candidates(family.key, now):
+            if not isinstance(candidate.state, Ready):
+                self.put_off(family.key, candidate.state)
+            elif not family.is_ready:
+                family.is_ready = True
+                first = candidate.sights[candidate.bundle.files[0].name].signature
+                found = (candidate.state.since, first.mtime_ns, family)
+                # Nearly always equal, and then the same: there may be a hundred thousand of them.
+                heapq.heappush(self._ready, rank if found == rank else found)
 
 
 def _idle(candidate: Candidate, name: str) -> Idle:

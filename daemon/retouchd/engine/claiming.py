@@ -17,7 +17,7 @@ from retouchd.engine.framing import Framer
 from retouchd.engine.gathering import Gatherer
 from retouchd.engine.holding import HeldError, Hold, Holding
 from retouchd.engine.looking import Looker
-from retouchd.engine.sightings import Key
+from retouchd.engine.places import Key
 from retouchd.errors import Blocked
 from retouchd.logs import logger
 from retouchd.rules.job import Job

@@ -228,7 +228,7 @@ class Daemon:
             async with crew.watching:
                 crew.start(job_ids, tasks)
                 async with extending(lambda: f"starting: {crew.intake.steps:,} names seen"):
-                    await crew.intake.turn()
+                    await crew.intake.begin()
                 notify("READY=1")
                 self._ready.set()
                 tasks.create_task(asyncio.to_thread(warm), name="warming")

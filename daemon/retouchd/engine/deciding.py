@@ -5,6 +5,7 @@ One file may name the picture of another family as its reference, so all are rea
 """
 
 from collections.abc import Iterable
+from itertools import islice
 
 from retouchd.adapters import below
 from retouchd.adapters.inbox import Inbox, Left
@@ -25,14 +26,14 @@ class Decider:
         self._backlog = backlog
         self._sightings = backlog.sightings
 
-    def settle(self, now: float) -> list[tuple[str, str, Left]]:
+    def settle(self, now: float, most: int | None = None) -> list[tuple[str, str, Left]]:
         """
-        Read what has settled, then decide about every family whose time has come.
+        Read what has settled, then decide about every family whose time has come, or about so many.
 
         Return the files that cannot be read, and why; they are tried again.
         """
         shut = []
-        for folder, name in self._sightings.unread(now):
+        for folder, name in islice(self._sightings.unread(now), most):
             try:
                 content = self._reader.content(folder, name)
             except FileNotFoundError:
@@ -43,7 +44,8 @@ class Decider:
             if content.obstacle:
                 self._sightings.read_again((folder, name), now + _AGAIN_SECONDS)
                 shut.append((folder, name, Left(content.obstacle, is_told=True)))
-        self._backlog.settle(now)
+        if not self._sightings.is_to_be_read(now):
+            self._backlog.settle(now, most)
         return shut
 
     def look_at_references(self, paths: Iterable[str], now: float) -> None:

@@ -7,7 +7,7 @@ Events are only hints. Everything here works without any, at the pace of the sca
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 from retouchd.adapters.bell import Bell, Ring
@@ -19,14 +19,16 @@ from retouchd.engine.deciding import Decider
 from retouchd.engine.holding import Holding
 from retouchd.engine.looking import Looker
 from retouchd.logs import logger
-from retouchd.rules.job import Reference
+from retouchd.rules.job import Job, Reference
 from retouchd.rules.naming import path_below
-from retouchd.rules.watching import scan_pause
+from retouchd.rules.watching import Depth, scan_pause
 
 log = logger()
 
 _AFTER_CRASH_SECONDS = 5.0
 _CLAIMING_SECONDS = 1.0
+_DECISIONS = 1000
+"""Families that one turn decides about: of a large backlog the first are claimed before the last are known."""
 
 
 class Intake:
@@ -57,8 +59,11 @@ class Intake:
         self._has_room = has_room
         self._start = start
         self._on_change = on_change
-        self._next_scan = 0.0
         self._scan_every = rescan_seconds
+        self._next_scan = 0.0
+        self._next_listing = 0.0
+        self._is_scan_asked = True
+        self.scan_pause = rescan_seconds
         self.scan_took = 0.0
         self.scanned_at: dt.datetime | None = None
         self._is_stopped = False
@@ -99,14 +104,14 @@ class Intake:
 
     def scan_soon(self) -> None:
         """
-        Have the whole inbox looked at in the next turn.
+        Have every file of the inbox looked at in the next turn.
         """
-        self._next_scan = 0.0
+        self._is_scan_asked = True
         self._wake.set()
 
     def reconsider(self) -> None:
         """
-        Have the whole inbox looked at in the next turn, and all that is held there tried again.
+        Have every file of the inbox looked at in the next turn, and all that is held there tried again.
         """
         self._is_reconsidering = True
         self.scan_soon()
@@ -121,14 +126,7 @@ class Intake:
         """
         Have the whole inbox looked at so often, or less often if that takes long.
         """
-        self._scan_every = seconds
-
-    @property
-    def scan_pause(self) -> float:
-        """
-        Return the seconds from the end of a scan to the next one.
-        """
-        return scan_pause(self._scan_every, self._rescan_seconds, self.scan_took)
+        self._scan_every = self.scan_pause = seconds
 
     @property
     def steps(self) -> int:
@@ -155,22 +153,20 @@ class Intake:
         Return whether nothing is ready and nothing will be without somebody's doing.
         """
         is_at_rest = not self.is_turning and not self._wake.is_set()
-        return is_at_rest and self._next_scan > 0 and self._backlog.is_settled()
+        return is_at_rest and not self._is_scan_asked and self._backlog.is_settled()
 
     async def waiting(self) -> list[tuple[str, str, str]]:
         """
         Return every file that waits in the inbox: its folder, its name, the reason.
         """
         async with self._turning:
-            now = self._clock.monotonic()
-            found = await asyncio.to_thread(list, self._backlog.idle(now))
-            held = self._claimer.holding.reasons()
-        return [
-            (each.folder, each.name, held.get(each[:2], each.reason))
-            if each.reason == READY
-            else each[:3]
-            for each in found
-        ]
+            return await asyncio.to_thread(self._waiting)
+
+    async def begin(self) -> None:
+        """
+        Look at every file of the inbox for the first time, and claim nothing yet.
+        """
+        await self._survive(lambda: asyncio.to_thread(self._scan, self._depth()))
 
     async def run(self) -> None:
         """
@@ -189,13 +185,16 @@ class Intake:
 
         Return False after a fault that nobody foresaw.
         """
+        return await self._survive(self._turn)
+
+    async def _survive(self, work: Callable[[], Awaitable[None]]) -> bool:
         async with self._turning:
             try:
-                await self._turn()
+                await work()
             except Exception:
                 # As with jobs: one turn must not end the daemon.
                 log.exception("intake.crashed")
-                self._next_scan = self._clock.monotonic() + _AFTER_CRASH_SECONDS
+                self._is_scan_asked = True
                 return False
         return True
 
@@ -204,46 +203,86 @@ class Intake:
         rings, is_lost = self.bell.take()
         if is_lost:
             log.warning("watch.overflow", action="scanning the whole inbox")
-        if is_lost or self._clock.monotonic() >= self._next_scan:
-            began = self._clock.monotonic()
-            await asyncio.to_thread(self._looker.scan, "")
-            ended = self._clock.monotonic()
-            self.scanned_at, self.scan_took = self._clock.now(), ended - began
-            self._next_scan = ended + self.scan_pause
-            self._claimer.forget()
-        if self._is_reconsidering:
-            self._is_reconsidering = False
-            self._claimer.reconsider()
-        await asyncio.to_thread(self._looker.answer, rings)
-        unread = await asyncio.to_thread(self._decider.settle, self._clock.monotonic())
-        for folder, name, left in unread:
-            self._looker.tell(folder, name, left)
+            self._is_scan_asked = True
+        # All in one go: each way to a thread and back takes as long as a look.
+        jobs = await asyncio.to_thread(self._look_and_claim, self._depth(), rings)
         end = self._clock.monotonic() + _CLAIMING_SECONDS
-        while self._has_room() and await self.claim_next():
+        while jobs is not None:
+            for job in jobs:
+                log.info("job.claimed", **about(job), files=[m.name for m in job.members])
+                self._start(job.id)
             if self._clock.monotonic() > end:
                 self._wake.set()  # To go on after the next looks: a thousand duplicates take long to read.
                 return
+            jobs = await asyncio.to_thread(self._claim_next)
 
-    async def claim_next(self) -> bool:
+    def _depth(self) -> Depth | None:
         """
-        Claim the next ready family; return False when none is left.
+        Return how thoroughly the inbox is to be looked at now, None for not at all.
+
+        Names are listed every `rescan_seconds` whatever the folders themselves show: some filesystems over
+        the network do not tell of changes in them.
         """
-        key = self._backlog.take()
+        now, is_asked = self._clock.monotonic(), self._is_scan_asked
+        self._is_scan_asked = False
+        if is_asked:
+            return Depth.FILES
+        if now < self._next_scan:
+            return None
+        return Depth.NAMES if now >= self._next_listing else Depth.CHANGES
+
+    def _look_and_claim(self, depth: Depth | None, rings: list[Ring]) -> list[Job] | None:
+        self._scan(depth)
+        if self._is_reconsidering:
+            self._is_reconsidering = False
+            self._claimer.reconsider()
+        self._looker.answer(rings)
+        for folder, name, left in self._decider.settle(self._clock.monotonic(), _DECISIONS):
+            self._looker.tell(folder, name, left)
+        return self._claim_next()
+
+    def _scan(self, depth: Depth | None) -> None:
+        if depth is None:
+            return
+        began = self._clock.monotonic()
+        self._looker.scan("", depth)
+        for place in self._claimer.holding.reasons() if depth is not Depth.FILES else ():
+            self._looker.look(*place)
+        self._claimer.forget()
+        ended = self._clock.monotonic()
+        self.scanned_at, self.scan_took = self._clock.now(), ended - began
+        # What was asked for once says nothing of what looking at regular times takes.
+        took = self.scan_took if depth is not Depth.FILES else 0.0
+        self.scan_pause = scan_pause(self._scan_every, self._rescan_seconds, took)
+        self._next_scan = ended + self.scan_pause
+        if depth is not Depth.CHANGES:
+            self._next_listing = ended + self._rescan_seconds
+
+    def _claim_next(self) -> list[Job] | None:
+        """
+        Claim the next ready family; return None where none is left, or there is no room for it.
+        """
+        key = self._backlog.take() if self._has_room() else None
         if key is None:
-            return False
+            return None
         self._claims += 1
         try:
-            jobs = await asyncio.to_thread(self._claimer.claim, key)
+            return self._claimer.claim(key)
         except Exception:
             # It is ready no longer, and nothing new would be seen of it: only this brings it back.
             self._backlog.try_later(key, self._clock.monotonic() + _AFTER_CRASH_SECONDS)
             raise
-        for job in jobs:
-            log.info("job.claimed", **about(job), files=[m.name for m in job.members])
-            self._start(job.id)
-        return True
+
+    def _waiting(self) -> list[tuple[str, str, str]]:
+        held = self._claimer.holding.reasons()
+        return [
+            (each.folder, each.name, held.get(each[:2], each.reason))
+            if each.reason == READY
+            else each[:3]
+            for each in self._backlog.idle(self._clock.monotonic())
+        ]
 
     def _seconds_to_turn(self) -> float:
         due = self._backlog.next_due()
         until = self._next_scan if due is None else min(due, self._next_scan)
-        return max(0.0, until - self._clock.monotonic())
+        return 0.0 if self._is_scan_asked else max(0.0, until - self._clock.monotonic())

@@ -10,6 +10,7 @@ from retouchd.engine.clock import Clock
 from retouchd.engine.deciding import Decider
 from retouchd.engine.sightings import Sightings, is_below
 from retouchd.logs import logger
+from retouchd.rules.watching import Depth
 
 log = logger()
 
@@ -61,12 +62,16 @@ class Looker:
         if isinstance(found, Left):
             self.tell(folder, name, found)
 
-    def scan(self, folder: str) -> None:
+    def scan(self, folder: str, depth: Depth = Depth.FILES) -> None:
         """
-        Look at a whole folder and all below it; all that is found new counts as seen at one moment.
+        Look at a folder and all below it; all that is found new counts as seen at one moment.
+
+        Where not each file is looked at, those are whose own state decides about something before anybody
+        claims them: a claim looks at all of its family once more.
         """
         began = self._clock.monotonic()
-        listings = list(self._inbox.walk(folder))
+        walk = self._inbox.walk(folder, depth=depth, known=self._sightings.folder)
+        listings = list(walk)
         # The last moment: on a slow disk a file may have been written long after the first.
         now = self._clock.monotonic()
         seen, unread = set(), set()
@@ -76,19 +81,26 @@ class Looker:
                 unread.add(listing.folder)
                 self.tell(listing.folder, "", Left(listing.fault, is_told=True))
                 continue
-            for name, signature in listing.files.items():
-                self._sightings.see(listing.folder, name, signature, now)
-            for name, left in listing.left.items():
-                self._sightings.see(listing.folder, name, left, now)
-                self.tell(listing.folder, name, left)
-            names = listing.files.keys() | listing.left.keys()
-            self._sightings.keep_only(listing.folder, set(names), began, now)
-        paths = self._sightings.references.paths()
-        self._decider.look_at_references((p for p in paths if is_below(p, folder)), now)
+            for name, found in zip(listing.names, listing.found, strict=True):
+                if isinstance(found, Left):
+                    self.tell(listing.folder, name, found)
+            self._sightings.take_in(listing, began, now)
         for gone in self._sightings.folders():
             is_known = gone in seen or any(is_below(gone, shut) for shut in unread)
             if is_below(gone, folder) and not is_known:
-                self._sightings.keep_only(gone, set(), began, now)
+                self._sightings.forget_folder(gone, began, now)
+        self._look_at_references(folder, now)
+
+    def _look_at_references(self, folder: str, now: float) -> None:
+        """
+        Look at the pictures below a folder that somebody names, and at those that are spared since jobs have
+        used them: a new one in their place is a job of its own.
+        """
+        paths = self._sightings.references.paths()
+        self._decider.look_at_references((p for p in paths if is_below(p, folder)), now)
+        for place in self._sightings.spared():
+            if is_below(place[0], folder):
+                self.look(*place)
 
     def tell(self, folder: str, name: str, left: Left) -> None:
         """

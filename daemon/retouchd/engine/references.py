@@ -109,6 +109,12 @@ class References:
         """
         self._spared |= {reference.path: reference for reference in references}
 
+    def used(self) -> list[str]:
+        """
+        Return the paths of all that jobs have used.
+        """
+        return list(self._spared)
+
     def is_spared(self, path: str, seen: Signature) -> bool:
         """
         Return whether a job has used just this file as its reference.

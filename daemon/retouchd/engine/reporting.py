@@ -1,5 +1,5 @@
 """
-How a run stands, put up for other programs: on change, at most once a second, and as a sign of life.
+How a run stands, put up for other programs: soon after a change, at most once a second, and as a sign of life.
 """
 
 import asyncio
@@ -23,6 +23,8 @@ log = logger()
 
 SIGN_OF_LIFE_SECONDS = 30.0
 _BEAT_SECONDS = 1.0
+_RESTING_SECONDS = 2.0
+"""Where the last look showed nothing new: with nothing to do, nothing is to wake the machine in vain."""
 _FIRST_BEAT_SECONDS = 0.1
 
 
@@ -90,6 +92,7 @@ async def _keep_true(look: Callable[[], Report | None], board: Board) -> None:
     last, posted_at, is_told = None, 0.0, False
     while True:
         report = look()
+        pause = _RESTING_SECONDS if report == last else _BEAT_SECONDS
         is_due = loop.time() - posted_at >= SIGN_OF_LIFE_SECONDS
         if report is not None and (report != last or is_due):
             try:
@@ -99,7 +102,7 @@ async def _keep_true(look: Callable[[], Report | None], board: Board) -> None:
                 if not is_told:
                     log.warning("status.unwritten", reason=str(error))
                 is_told = True
-        await asyncio.sleep(_BEAT_SECONDS if last else _FIRST_BEAT_SECONDS)
+        await asyncio.sleep(pause if last else _FIRST_BEAT_SECONDS)
 
 
 def _pause(gate: Gate, clock: Clock) -> Pause | None:

@@ -7,19 +7,18 @@ hundred thousand. No I/O here: looks, and what was read, are handed in.
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import TypeAlias
 
-from retouchd.adapters.inbox import Left
+from retouchd.adapters.inbox import Left, Listing
+from retouchd.engine.places import Family, Folder, Key
 from retouchd.engine.references import Place, References
 from retouchd.rules.inheritance import Content, Source
 from retouchd.rules.names import FOLDER_FILES, Kind, Named, parse
-from retouchd.rules.settling import Patience, Sight, Signature, disturb, look, prove, settled_at
-
-Key: TypeAlias = tuple[str, str]
-"""A family in its folder: the folder's path below the inbox, and the family's stem."""
+from retouchd.rules.packing import Mark, Trace, is_empty, mtime_of, pack, shows, trace, unpack
+from retouchd.rules.settling import Patience, Sight, Signature, disturb, prove, settled_at
+from retouchd.rules.watching import trust_in
 
 _EDITS = (Kind.EDIT, Kind.FOLDER_EDIT)
+_FOLLOWED = FOLDER_FILES | {Kind.EDIT}
 
 
 def is_below(folder: str, above: str) -> bool:
@@ -39,86 +38,98 @@ def _upward(folder: str) -> Iterator[str]:
         yield folder
 
 
-@dataclass(slots=True)
-class _Folder:
-    sights: dict[str, Sight] = field(default_factory=dict)
-    families: dict[str, list[str]] = field(default_factory=dict)
-    left: dict[str, Left] = field(default_factory=dict)
-    shut: set[str] = field(default_factory=set)
-    folder_files: list[str] = field(default_factory=list)
-    contents: dict[str, tuple[Signature, Content]] = field(default_factory=dict)
-
-
 class Sightings:
     """
-    The files of the inbox as they were last seen. `touch` is told each family that is to be decided anew.
+    The files of the inbox as they were last seen. `touch` is told each family that is to be decided anew,
+    and the first moment at which that may bring something new.
     """
 
-    def __init__(self, *, patience: Patience, touch: Callable[[Key, float], None]) -> None:
+    def __init__(self, *, patience: Patience, touch: Callable[[Family, float], None]) -> None:
         self._patience = patience
         self._touch = touch
-        self._folders: dict[str, _Folder] = {}
+        self._folders: dict[str, Folder] = {}
         self._unread: list[tuple[float, Place]] = []
+        self._mute: set[int] = set()
         self.references = References()
 
-    def see(self, folder: str, name: str, found: Signature | Left | None, now: float) -> bool:
+    def see(self, folder: str, name: str, found: Mark | Left | None, now: float) -> bool:
         """
         Take in a look at one name; return whether anything is new about it.
         """
-        place = self._folders.setdefault(folder, _Folder())
+        place = self._folders.get(folder)
+        if place is None:
+            place = self._folders[folder] = Folder()
         if isinstance(found, Left):
             is_new = place.left.get(name) != found
             place.left[name] = found
             (place.shut.add if found.is_shut else place.shut.discard)(name)
             return self._drop(place, folder, name, now) or is_new
-        place.left.pop(name, None)
-        place.shut.discard(name)
+        if place.left:
+            place.left.pop(name, None)
+            place.shut.discard(name)
         if found is None:
             return self._drop(place, folder, name, now)
         before = place.sights.get(name)
-        sight = look(before, found, now)
-        if sight is before:
+        if before is not None and shows(before, found):
             return False
-        self._put(place, folder, parse(name), sight, now)
+        settles = None if is_empty(found) else now + self._patience.settle_seconds
+        self._put(place, folder, name, trace(found, now), settles, now)
         return True
 
     def disturb(self, folder: str, name: str, now: float) -> None:
         """
         Take in an event: whatever it was, the file is not quiet yet.
         """
-        place = self._folders.get(folder)
-        if place is not None and (sight := place.sights.get(name)):
-            self._put(place, folder, parse(name), disturb(sight, now), now)
+        if self.knows(folder, name):
+            self._replace(folder, name, disturb(self.sight(folder, name), now), now)
 
     def prove(self, folder: str, name: str, now: float) -> None:
         """
         Take in a rename from a known temporary name.
         """
-        place = self._folders.get(folder)
-        if place is not None and (sight := place.sights.get(name)):
-            self._put(place, folder, parse(name), prove(sight), now)
+        if self.knows(folder, name):
+            self._replace(folder, name, prove(self.sight(folder, name)), now)
 
-    def keep_only(self, folder: str, names: set[str], before: float, now: float) -> None:
+    def take_in(self, listing: Listing, began: float, now: float) -> None:
         """
-        Forget what a listing no longer shows, unless it was first seen after that listing was made.
+        Take in a listing of a folder: what was found, what is gone, whether its stamp can be trusted.
         """
-        place = self._folders.get(folder)
+        place = self._folders.get(listing.folder)
         if place is None:
-            return
-        for name in [
-            n for n, s in place.sights.items() if n not in names and s.quiet_since < before
-        ]:
-            self._drop(place, folder, name, now)
-        for name in [n for n in place.left if n not in names]:
-            del place.left[name]
-            place.shut.discard(name)
+            place = self._folders[listing.folder] = Folder()
+        self._weigh(place, listing, began)
+        place.folders = listing.folders
+        # Taken out one by one: of a large folder all would be held twice.
+        while listing.names:
+            self.see(listing.folder, listing.names.pop(), listing.found.pop(), now)
+        self.forget(listing.folder, listing.gone, began, now)
+
+    def forget(self, folder: str, names: Iterable[str], before: float, now: float) -> None:
+        """
+        Forget files that are gone, unless they were first seen after it was known.
+        """
+        place = self._folders[folder]
+        for name in names:
+            seen = place.sights.get(name)
+            if seen is not None and unpack(seen).quiet_since < before:
+                self._drop(place, folder, name, now)
+            if place.left.pop(name, None):
+                place.shut.discard(name)
+
+    def forget_folder(self, folder: str, before: float, now: float) -> None:
+        """
+        Forget a folder that is gone, with all that was in it.
+        """
+        place = self._folders[folder]
+        self.forget(folder, [*place.sights, *place.left], before, now)
+        if not place.sights:
+            del self._folders[folder]
 
     def note(self, folder: str, name: str, content: Content, now: float) -> None:
         """
         Take in what a structured sidecar or an `_edit.*` says, as it was last seen.
         """
-        place = self._folders[folder]
-        place.contents[name] = (place.sights[name].signature, content)
+        self._folders[folder].contents[name] = (self.sight(folder, name).signature, content)
         named = self.references.name((folder, name), content.images or ())
         self._touch_pictures(named, now)
         self._touch_users((folder, name), now)
@@ -145,6 +156,19 @@ class Sightings:
         """
         return list(self._folders)
 
+    def folder(self, folder: str) -> Folder | None:
+        """
+        Return what is remembered of a folder.
+        """
+        return self._folders.get(folder)
+
+    def spared(self) -> list[Place]:
+        """
+        Return the files that jobs have used as references.
+        """
+        places = (path.rpartition("/")[::2] for path in self.references.used())
+        return [place for place in places if self.knows(*place)]
+
     def families(self, folder: str) -> list[str]:
         """
         Return the families of a folder.
@@ -152,12 +176,19 @@ class Sightings:
         place = self._folders.get(folder)
         return list(place.families) if place else []
 
-    def names(self, key: Key) -> list[str]:
+    def family(self, key: Key) -> Family | None:
         """
-        Return the names of a family.
+        Return a family, None where nothing is left of it.
         """
         place = self._folders.get(key[0])
-        return list(place.families.get(key[1], ())) if place else []
+        return place.families.get(key[1]) if place else None
+
+    def names(self, key: Key) -> tuple[str, ...]:
+        """
+        Return the names of a family, its images first.
+        """
+        family = self.family(key)
+        return family.names if family else ()
 
     def knows(self, folder: str, name: str) -> bool:
         """
@@ -169,15 +200,22 @@ class Sightings:
         """
         Return the sight of a file that was seen.
         """
-        return self._folders[folder].sights[name]
+        return unpack(self._folders[folder].sights[name])
+
+    def mtime_ns(self, family: Family) -> int:
+        """
+        Return when the content of a family's first file was last changed.
+        """
+        place = self._folders.get(family.folder)
+        seen = place.sights.get(family.names[0]) if place and family.names else None
+        return mtime_of(seen) if seen else 0
 
     def content(self, folder: str, name: str) -> Content | None:
         """
         Return what a file says, None if it was not read since it last changed.
         """
-        place = self._folders[folder]
-        signature, content = place.contents.get(name, (None, None))
-        return content if signature == place.sights[name].signature else None
+        signature, content = self._folders[folder].contents.get(name, (None, None))
+        return content if content and signature == self.sight(folder, name).signature else None
 
     def sources(self, folder: str) -> Iterator[Source]:
         """
@@ -199,6 +237,12 @@ class Sightings:
         Return when the next file is to be read, None if none is.
         """
         return self._unread[0][0] if self._unread else None
+
+    def is_to_be_read(self, now: float) -> bool:
+        """
+        Return whether the time of a file has come that is to be read.
+        """
+        return bool(self._unread) and self._unread[0][0] <= now
 
     def unread(self, now: float) -> Iterator[Place]:
         """
@@ -248,24 +292,42 @@ class Sightings:
         at = settled_at(self.sight(*place), self._patience)
         return at is not None and at <= now
 
-    def _put(self, place: _Folder, folder: str, named: Named, sight: Sight, now: float) -> None:
-        is_new = named.name not in place.sights
-        place.sights[named.name] = sight
-        if named.kind in _EDITS and (at := settled_at(sight, self._patience)) is not None:
-            self.read_again((folder, named.name), at)
+    def _replace(self, folder: str, name: str, sight: Sight, now: float) -> None:
+        settles = settled_at(sight, self._patience)
+        self._put(self._folders[folder], folder, name, pack(sight), settles, now)
+
+    def _put(
+        self,
+        place: Folder,
+        folder: str,
+        name: str,
+        seen: Trace,
+        settles: float | None,
+        now: float,
+    ) -> None:
+        named = parse(name)
+        is_new = name not in place.sights
+        place.sights[name] = seen
+        if named.kind in _FOLLOWED or settles is None:
+            place.followed.add(name)
+        elif place.followed:
+            place.followed.discard(name)
+        if named.kind in _EDITS and settles is not None:
+            self.read_again((folder, name), settles)
         if named.kind in FOLDER_FILES:
             if is_new:
-                place.folder_files.append(named.name)
+                place.folder_files.append(name)
             self._touch_below(folder, now)
         elif named.kind is not Kind.OTHER:
-            if is_new:
-                place.families.setdefault(named.family, []).append(named.name)
-            self._touch((folder, named.family), now)
+            family = _joined(place, folder, named) if is_new else place.families[named.family]
+            # Nothing of it is ready before that, and then it may be.
+            self._touch(family, max(now, settles or now))
 
-    def _drop(self, place: _Folder, folder: str, name: str, now: float) -> bool:
+    def _drop(self, place: Folder, folder: str, name: str, now: float) -> bool:
         if place.sights.pop(name, None) is None:
             return False
         named = parse(name)
+        place.followed.discard(name)
         if named.kind in _EDITS:
             place.contents.pop(name, None)
             self._touch_pictures(self.references.forget((folder, name)), now)
@@ -273,12 +335,26 @@ class Sightings:
             place.folder_files.remove(name)
             self._touch_below(folder, now)
         elif named.kind is not Kind.OTHER:
-            names = place.families[named.family]
-            names.remove(name)
-            if not names:
+            family = place.families[named.family]
+            family.names = tuple(each for each in family.names if each != name)
+            if not family.names:
                 del place.families[named.family]
-            self._touch((folder, named.family), now)
+            self._touch(family, now)
         return True
+
+    def _weigh(self, place: Folder, listing: Listing, began: float) -> None:
+        """
+        Take in the stamp of a folder. One in which names came or went while its stamp stayed the same lies on
+        a device that does not tell: no stamp of it is trusted again.
+        """
+        if listing.stamp is not None and place.trusts(listing.stamp):
+            fresh = (n for n in listing.names if n not in place.sights and n not in place.left)
+            if listing.gone or any(fresh):
+                self._mute.add(listing.stamp.device)
+                for each in self._folders.values():
+                    each.trust = None
+        is_mute = listing.stamp is not None and listing.stamp.device in self._mute
+        place.trust = None if is_mute else trust_in(place.trust, listing.stamp, began)
 
     def _touch_pictures(self, paths: Iterable[str], now: float) -> None:
         """
@@ -286,8 +362,7 @@ class Sightings:
         """
         for path in paths:
             folder, _, name = path.rpartition("/")
-            if self.knows(folder, name):
-                self._touch((folder, parse(name).family), now)
+            self._touch_family((folder, parse(name).family), now)
 
     def _touch_users(self, place: Place, now: float) -> None:
         """
@@ -298,10 +373,27 @@ class Sightings:
         if named.kind is Kind.FOLDER_EDIT:
             self._touch_below(folder, now)
         else:
-            self._touch((folder, named.family), now)
+            self._touch_family((folder, named.family), now)
+
+    def _touch_family(self, key: Key, now: float) -> None:
+        if (family := self.family(key)) is not None:
+            self._touch(family, now)
 
     def _touch_below(self, folder: str, now: float) -> None:
         for other, place in self._folders.items():
             if is_below(other, folder):
-                for family in place.families:
-                    self._touch((other, family), now)
+                for family in place.families.values():
+                    self._touch(family, now)
+
+
+def _joined(place: Folder, folder: str, named: Named) -> Family:
+    """
+    Return the family of a file, in which it is from now on.
+    """
+    stem = named.family
+    family = place.families.get(stem)
+    if family is None:
+        family = place.families[stem] = Family(folder, stem)
+    is_first = named.kind is Kind.IMAGE
+    family.names = (named.name, *family.names) if is_first else (*family.names, named.name)
+    return family

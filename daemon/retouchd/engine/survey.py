@@ -12,7 +12,7 @@ from functools import partial
 from retouchd.adapters import images
 from retouchd.adapters.fingerprints import in_inbox
 from retouchd.adapters.history import History
-from retouchd.adapters.inbox import Inbox
+from retouchd.adapters.inbox import Inbox, Left
 from retouchd.adapters.spool import Spool
 from retouchd.engine.backlog import Backlog, Candidate, Idle
 from retouchd.engine.clock import Clock
@@ -29,6 +29,7 @@ from retouchd.engine.settings import Settings
 from retouchd.engine.vetting import Vetting
 from retouchd.rules.ignore import ignore_table
 from retouchd.rules.job import Job
+from retouchd.rules.packing import ctime_of
 from retouchd.rules.readiness import Ready
 
 _PASSES = 2
@@ -159,8 +160,8 @@ class Survey:
         for listing in self._inbox.walk():
             if listing.fault is not None:
                 self.faults.append((listing.folder, listing.fault))
-            for name, signature in listing.files.items():
-                at = min(self.now, signature.ctime_ns / 1e9 - ahead)
-                self._backlog.sightings.see(listing.folder, name, signature, at)
-            for name, left in listing.left.items():
-                self._backlog.sightings.see(listing.folder, name, left, self.now)
+            for name, found in zip(listing.names, listing.found, strict=True):
+                at = self.now
+                if not isinstance(found, Left):
+                    at = min(at, ctime_of(found) / 1e9 - ahead)
+                self._backlog.sightings.see(listing.folder, name, found, at)

@@ -193,15 +193,14 @@ class Rules:
         """
         Return the answer of the first row that fits the whole name.
         """
-        found = self.expression.fullmatch(name)
+        found = self.expression.fullmatch(name) if self.answers else None
         return self.answers[(found.lastindex or 0) - 1] if found else None
 
 
 def _rules(rows: Iterable[tuple[str, Ignored]]) -> Rules:
     rows = tuple(rows)
-    nothing = r"(?!)"
     return Rules(
-        expression=re.compile("|".join(f"({names})" for names, _ in rows) or nothing, _FLAGS),
+        expression=re.compile("|".join(f"({names})" for names, _ in rows), _FLAGS),
         answers=tuple(answer for _, answer in rows),
     )
 

@@ -6,8 +6,8 @@ Extensions, `_prompt`, `_edit` and the `mask` in the middle ignore case; stems a
 """
 
 import unicodedata
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 # fmt: off
 IMAGE_EXTENSIONS = frozenset({
@@ -46,8 +46,7 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """
     A name taken apart: `stem` as written, `family` the stem in NFC, `suffix` all that follows the stem.
 

@@ -52,7 +52,8 @@ def pair(names: Iterable[Named]) -> list[Bundle]:
     images += _foreign(family, images)
     owners: dict[Named, tuple[Named, ...]] = {}
     for kind in (Kind.PROMPT, Kind.EDIT, Kind.MASK):
-        owners |= _owners(images, [named for named in family if named.kind is kind])
+        if sidecars := [named for named in family if named.kind is kind]:
+            owners |= _owners(images, sidecars)
     bundles = [_bundle(group, owners) for group in _joined(images, owners)]
     bundles += _orphans(owners)
     return _with_leftovers(bundles, family)
@@ -106,22 +107,24 @@ def _joined(
 
 
 def _bundle(images: tuple[Named, ...], owners: Mapping[Named, tuple[Named, ...]]) -> Bundle:
-    mine = [sidecar for sidecar, candidates in owners.items() if set(candidates) & set(images)]
+    mine = [s for s, candidates in owners.items() if not set(images).isdisjoint(candidates)]
     shared = [sidecar for sidecar in mine if len(owners[sidecar]) > 1]
-    bundle = _grouped(mine)
-    return replace(bundle, images=images, fault=_ambiguity(images, bundle, shared))
+    bundle = _grouped(images, mine)
+    fault = _ambiguity(bundle, shared)
+    return replace(bundle, fault=fault) if fault else bundle
 
 
-def _grouped(sidecars: Iterable[Named]) -> Bundle:
-    found = list(sidecars)
+def _grouped(images: tuple[Named, ...], sidecars: Sequence[Named]) -> Bundle:
     return Bundle(
-        prompts=tuple(named for named in found if named.kind is Kind.PROMPT),
-        edits=tuple(named for named in found if named.kind is Kind.EDIT),
-        masks=tuple(named for named in found if named.kind is Kind.MASK),
+        images=images,
+        prompts=tuple([named for named in sidecars if named.kind is Kind.PROMPT]),
+        edits=tuple([named for named in sidecars if named.kind is Kind.EDIT]),
+        masks=tuple([named for named in sidecars if named.kind is Kind.MASK]),
     )
 
 
-def _ambiguity(images: Sequence[Named], bundle: Bundle, shared: Sequence[Named]) -> Problem | None:
+def _ambiguity(bundle: Bundle, shared: Sequence[Named]) -> Problem | None:
+    images = bundle.images
     if len(images) > 1:
         first = shared[0]
         example = shown(f"{images[0].name}{_ending(first)}")
@@ -163,7 +166,7 @@ def _listed(names: Sequence[Named], last: str) -> str:
 
 def _orphans(owners: Mapping[Named, tuple[Named, ...]]) -> list[Bundle]:
     lone = [sidecar for sidecar, candidates in owners.items() if not candidates]
-    return [_grouped(lone)] if lone else []
+    return [_grouped((), lone)] if lone else []
 
 
 def _with_leftovers(bundles: list[Bundle], family: Sequence[Named]) -> list[Bundle]:

@@ -4,11 +4,14 @@ How changes in the inbox are noticed: what was asked for, what can be had, and h
 
 import errno
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
+from typing import NamedTuple
 
 from retouchd.rules.mounts import is_deaf
 
 _LOOKING_SHARE = 10
+_FIRM_SECONDS = 3.0
+"""Longer than the coarsest clock of any filesystem: FAT counts in steps of two seconds."""
 
 
 class Choice(StrEnum):
@@ -29,6 +32,41 @@ class Mode(StrEnum):
     INOTIFY = "inotify"
     POLLING = "polling"
     SCAN = "scan"
+
+
+class Depth(Enum):
+    """
+    How thoroughly the inbox is looked at.
+    """
+
+    CHANGES = auto()
+    """The names in each folder that may have changed."""
+    NAMES = auto()
+    """All names; of the files those that are new."""
+    FILES = auto()
+    """Every file."""
+
+
+class Stamp(NamedTuple):
+    """
+    What a stat shows of a folder: another one means that something came, went or was renamed in it.
+    """
+
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    device: int
+
+
+class Trust(NamedTuple):
+    """
+    The stamp that a folder shows since a moment of the monotonic clock; `is_firm` if the next change in it
+    must show as another stamp.
+    """
+
+    stamp: Stamp
+    since: float
+    is_firm: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +128,21 @@ def fall_back(choice: Choice, failure: OSError | RecursionError) -> Stance:
     known = _REMEDIES.get(failure.errno or 0)
     reason, remedy = known or (f"the inbox cannot be watched: {failure.strerror}", "send SIGHUP")
     return Stance(mode=mode, reason=reason, remedy=remedy)
+
+
+def trust_in(before: Trust | None, stamp: Stamp | None, began: float) -> Trust | None:
+    """
+    Return the trust in a folder after it was listed, which began at that moment; no stamp where it changed
+    meanwhile.
+
+    Two changes within one step of the filesystem's clock leave the same stamp. So one that was seen before
+    is firm only if it was first seen several seconds ago.
+    """
+    if stamp is None:
+        return None
+    if before is None or before.stamp != stamp:
+        return Trust(stamp, began)
+    return before._replace(is_firm=before.is_firm or began - before.since >= _FIRM_SECONDS)
 
 
 def scan_pause(every: float, longest: float, took: float) -> float:

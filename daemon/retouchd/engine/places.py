@@ -1,0 +1,67 @@
+"""
+What is remembered of one folder of the inbox, and of one family in it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from retouchd.adapters.inbox import Left
+from retouchd.rules.inheritance import Content
+from retouchd.rules.packing import Trace
+from retouchd.rules.settling import Signature
+from retouchd.rules.watching import Stamp, Trust
+
+Key: TypeAlias = tuple[str, str]
+"""A family in its folder: the folder's path below the inbox, and the family's stem."""
+
+
+@dataclass(slots=True, eq=False)
+class Family:
+    """
+    The files of one stem in one folder, its images first, and what the backlog has to do with them.
+
+    `due` is when it is to be decided about next. Families are ordered by their paths.
+    """
+
+    folder: str
+    stem: str
+    names: tuple[str, ...] = ()
+    due: float | None = None
+    is_unsettled: bool = False
+    is_ready: bool = False
+
+    @property
+    def key(self) -> Key:
+        """
+        Return what it is known by.
+        """
+        return self.folder, self.stem
+
+    def __lt__(self, other: "Family") -> bool:
+        return self.key < other.key
+
+
+@dataclass(slots=True)
+class Folder:
+    """
+    The files of one folder as they were last seen, what is left alone, and the folders in it.
+
+    `followed` are the files whose own state decides about something before anybody claims them.
+    """
+
+    sights: dict[str, Trace] = field(default_factory=dict)
+    families: dict[str, Family] = field(default_factory=dict)
+    left: dict[str, Left] = field(default_factory=dict)
+    shut: set[str] = field(default_factory=set)
+    followed: set[str] = field(default_factory=set)
+    folder_files: list[str] = field(default_factory=list)
+    contents: dict[str, tuple[Signature, Content]] = field(default_factory=dict)
+    folders: Sequence[str] = ()
+    trust: Trust | None = None
+
+    def trusts(self, stamp: Stamp) -> bool:
+        """
+        Return whether a folder that shows this stamp holds what it held when it was last listed.
+        """
+        return self.trust is not None and self.trust.is_firm and self.trust.stamp == stamp
