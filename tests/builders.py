@@ -126,7 +126,8 @@ class Place:
         assert folders.make() == []
         spool = Spool(work=folders.work, inbox=folders.inbox)
         spool.prepare()
-        return cls(folders=folders, spool=spool, delivery=Delivery(spool=spool, folders=folders))
+        delivery = Delivery(spool=spool, folders=folders, known=lambda _: None)
+        return cls(folders=folders, spool=spool, delivery=delivery)
 
     def dropped(self, *names: str, folder: str = "", **changes: Any) -> Job:
         """

@@ -3,7 +3,7 @@ The last walk of a job: pictures into the outbox, then the record and the origin
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -25,12 +25,15 @@ from retouchd.rules.record import document, own_record, reason, record
 class Delivery:
     """
     The way out of the spool. Every method may be repeated, and returns where the job stands then; each raises
-    Blocked while a folder is full, read-only, away or has a file in the way.
+    Blocked while a folder is full, read-only, away or has a file in the way. `known` returns a job's fingerprint where it was read already.
     """
 
-    def __init__(self, *, spool: Spool, folders: Folders) -> None:
+    def __init__(
+        self, *, spool: Spool, folders: Folders, known: Callable[[str], Fingerprint | None]
+    ) -> None:
         self._spool = spool
         self._folders = folders
+        self._known = known
 
     def plan(self, standing: Standing, problems: Sequence[Problem], now: datetime) -> Standing:
         """
@@ -153,7 +156,7 @@ class Delivery:
 
     def _fingerprint(self, job: Job) -> Fingerprint | None:
         try:
-            return fingerprints.in_work(job, self._spool.folder(job.id))
+            return self._known(job.id) or fingerprints.in_work(job, self._spool.folder(job.id))
         except OSError:
             return None  # What is paid for is published, whatever the disk says of the original.
 

@@ -120,7 +120,7 @@ class Claimer:
             for reference in job.references if not job.problems else ():
                 with below.opened(self._inbox.root, reference.path):
                     pass
-            self._duplicates.check(job)
+            found = self._duplicates.check(job)
             if not self._take(key, job):
                 return None
         except HeldError as held:
@@ -133,7 +133,7 @@ class Claimer:
             self._backlog.try_later(key, self._clock.monotonic() + self._retry_seconds)
             return None
         self._sightings.references.spare(job.references)
-        self._duplicates.take(job, partial(in_work, job, self._spool.folder(job.id)))
+        self._duplicates.take(job, partial(in_work, job, self._spool.folder(job.id)), found)
         self.holding.release((candidate.folder, candidate.bundle.files[0].name))
         if not job.problems:
             # Now, since what one job uses as a reference may be the next one to be claimed.

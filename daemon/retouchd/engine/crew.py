@@ -152,7 +152,9 @@ class Crew:
             spool=spool,
             walker=Walker(
                 spool=spool,
-                delivery=Delivery(spool=spool, folders=current.settings.folders),
+                delivery=Delivery(
+                    spool=spool, folders=current.settings.folders, known=self._duplicates.known
+                ),
                 history=self._history,
                 clock=clock,
                 on_return=self._ring,

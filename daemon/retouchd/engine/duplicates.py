@@ -63,13 +63,23 @@ class Duplicates:
         self._ahead: dict[str, _Ahead] = {}
         self._waiting: dict[str, set[Place]] = {}
 
-    def take(self, job: Job, look: Callable[[], Fingerprint]) -> None:
+    def take(
+        self, job: Job, look: Callable[[], Fingerprint], found: Fingerprint | None = None
+    ) -> None:
         """
-        Take in a job that is not over yet; `look` reads what it is known by.
+        Take in a job that is not over yet; `look` reads what it is known by, unless it was `found` already.
         """
         if self._is_on and not job.problems:
             with self._lock:
-                self._ahead[job.id] = _Ahead(job, look)
+                self._ahead[job.id] = _Ahead(job, look, found)
+
+    def known(self, job_id: str) -> Fingerprint | None:
+        """
+        Return what a job in work is known by, None where nobody had to read it yet.
+        """
+        with self._lock:
+            ahead = self._ahead.get(job_id)
+        return ahead.found if ahead else None
 
     def over(self, job_id: str) -> set[Place]:
         """
@@ -79,14 +89,16 @@ class Duplicates:
             self._ahead.pop(job_id, None)
             return self._waiting.pop(job_id, set())
 
-    def check(self, job: Job) -> None:
+    def check(self, job: Job) -> Fingerprint | None:
         """
         Look for what a job that could be claimed would ask for; raises HeldError where it was found.
+
+        Return what the job is known by, None where that did not have to be read.
 
         Raises FileNotFoundError where a file changed meanwhile, OSError where one cannot be read.
         """
         if not self._is_on or job.problems:
-            return
+            return None
         own = None
         while True:
             if self._may_be_done(job):
@@ -95,11 +107,11 @@ class Duplicates:
             with self._lock:
                 ahead = [each for each in self._ahead.values() if may_be_same(each.job, job)]
             if not ahead:
-                return
+                return own
             own = own or fingerprints.in_inbox(job, self._inbox)
             twin = next((each.job for each in ahead if each.is_same(own)), None)
             if twin is None:
-                return
+                return own
             if self._waits_for(twin.id, job):
                 raise HeldError(about_to_be_done(twin), Cause.IN_WORK)
 
