@@ -117,6 +117,24 @@ def test_settled_first_then_older_then_by_path(backlog: Backlog) -> None:
     assert taken(backlog, 10) == ["first", "a/old", "b/old", "new"]
 
 
+def test_the_first_in_order_are_decided_about_first(backlog: Backlog) -> None:
+    """
+    Of a large backlog some are claimed before the others are known.
+    """
+    for number in (3, 1, 4, 2):
+        see(backlog, 1, f"{number}.txt", mtime_ns=9)
+        see(backlog, 1, f"{number}.png", mtime_ns=number)
+
+    backlog.settle(5, most=2)
+    assert backlog.ready() == 2
+    assert [backlog.take(), backlog.take()] == [("", "1"), ("", "2")]
+    assert not backlog.is_settled()
+    assert backlog.next_due() is not None
+
+    assert taken(backlog, 5) == ["3", "4"]
+    assert backlog.is_settled()
+
+
 def test_a_folder_prompt_reaches_those_below(backlog: Backlog) -> None:
     """
     Written after its images, it makes them ready, and those of other folders not.

@@ -16,6 +16,7 @@ import pytest
 
 from engine_world import DAY, HOUR, Refusing, World, moment, open_world, photo
 from retouchd.adapters import below, files, inbox
+from retouchd.engine import daemon as running
 from retouchd.engine import intake
 from retouchd.engine.daemon import Ending
 from retouchd.sandbox.faults import Fault, FaultKind
@@ -859,3 +860,26 @@ async def test_a_job_that_was_mended_by_hand_is_over(world: World) -> None:
         await world.until(lambda: world.events("job.waiting") and world.tree("outbox"))
         shutil.rmtree(damaged)
         await world.until(lambda: not daemon.jobs, within=60)
+
+
+async def test_it_is_ready_before_anything_is_claimed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The service manager hears of it once the inbox was looked at, however much there is to claim.
+    """
+    world.tell(settle_seconds=0)
+    for name in ("cat.png", "dog.png"):
+        world.drop(name)
+    told: list[tuple[str, int]] = []
+
+    def noted(*assignments: str) -> None:
+        jobs = world.folders.work / "jobs"
+        told.extend((each, len(list(jobs.iterdir()))) for each in assignments)
+
+    monkeypatch.setattr(running, "notify", noted)
+
+    await world.once()
+
+    assert ("READY=1", 0) in told
+    assert sorted(path.name for path in world.folders.done.glob("*.png")) == ["cat.png", "dog.png"]

@@ -67,6 +67,7 @@ def backlogs(scene: Scene, scale: Scale) -> Iterator[Figure]:
                 at_most=150,
             )
     few, many = scale.backlogs
+    yield _stall(scene, scale, many)
     for count, found in costs.items():
         what = f"CPU per job with {count:,} waiting"
         yield Figure(row="backlog", what=what, values=tuple(found), unit="ms")
@@ -76,6 +77,31 @@ def backlogs(scene: Scene, scale: Scale) -> Iterator[Figure]:
         values=tuple(b / a for a, b in zip(costs[few], costs[many], strict=True)),
         unit="×",
         at_most=1.1,
+    )
+
+
+def _stall(scene: Scene, scale: Scale, count: int) -> Figure:
+    """
+    Return the longest stall of the event loop from the start until all of a backlog is known.
+    """
+    with (
+        scene.endpoint(scale.small[1], 1) as endpoint,
+        scene.station(
+            endpoint={"base_url": endpoint.url, "concurrency": 1}, intake={"settle_seconds": 0}
+        ) as station,
+    ):
+        _fill(station, count)
+        daemon, done = start_daemon(station, inside=True), station.folders.done
+        until(lambda: _known(station) + count_in(done, ".png") >= count, f"{count} pairs known")
+        seen = daemon.seen_inside()
+    longest = max(seen["callbacks_ms"], default=(0.0, 0.0, "none of note"))
+    return Figure(
+        row="backlog",
+        what=f"longest stall of the loop, backlog of {count:,}",
+        values=(seen["stalls_ms"][0][0],),
+        unit="ms",
+        at_most=100,
+        note=f"longest callback {longest[0]:.0f} ms, {longest[1]:.0f} of CPU: {longest[2]}",
     )
 
 

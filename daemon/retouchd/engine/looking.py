@@ -8,7 +8,8 @@ from retouchd.adapters.bell import Ring
 from retouchd.adapters.inbox import Inbox, Left
 from retouchd.engine.clock import Clock
 from retouchd.engine.deciding import Decider
-from retouchd.engine.sightings import Sightings, is_below
+from retouchd.engine.places import is_below
+from retouchd.engine.sightings import Sightings
 from retouchd.logs import logger
 from retouchd.rules.watching import Depth
 

@@ -2,18 +2,36 @@
 What is remembered of one folder of the inbox, and of one family in it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from retouchd.adapters.inbox import Left
 from retouchd.rules.inheritance import Content
+from retouchd.rules.names import Kind, Named
 from retouchd.rules.packing import Trace
 from retouchd.rules.settling import Signature
 from retouchd.rules.watching import Stamp, Trust
 
 Key: TypeAlias = tuple[str, str]
 """A family in its folder: the folder's path below the inbox, and the family's stem."""
+
+
+def is_below(folder: str, above: str) -> bool:
+    """
+    Return whether a folder is another one or lies below it.
+    """
+    return not above or folder == above or folder.startswith(f"{above}/")
+
+
+def upward(folder: str) -> Iterator[str]:
+    """
+    Return a folder and those above it, up to the inbox itself.
+    """
+    yield folder
+    while folder:
+        folder = folder.rpartition("/")[0]
+        yield folder
 
 
 @dataclass(slots=True, eq=False)
@@ -65,3 +83,15 @@ class Folder:
         Return whether a folder that shows this stamp holds what it held when it was last listed.
         """
         return self.trust is not None and self.trust.is_firm and self.trust.stamp == stamp
+
+    def joined(self, folder: str, named: Named) -> Family:
+        """
+        Return the family of a file that is new, in which it is from now on.
+        """
+        stem = named.family
+        family = self.families.get(stem)
+        if family is None:
+            family = self.families[stem] = Family(folder, stem)
+        is_first = named.kind is Kind.IMAGE
+        family.names = (named.name, *family.names) if is_first else (*family.names, named.name)
+        return family

@@ -9,33 +9,16 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator
 
 from retouchd.adapters.inbox import Left, Listing
-from retouchd.engine.places import Family, Folder, Key
+from retouchd.engine.places import Family, Folder, Key, is_below, upward
 from retouchd.engine.references import Place, References
 from retouchd.rules.inheritance import Content, Source
-from retouchd.rules.names import FOLDER_FILES, Kind, Named, parse
+from retouchd.rules.names import FOLDER_FILES, Kind, parse
 from retouchd.rules.packing import Mark, Trace, is_empty, mtime_of, pack, shows, trace, unpack
 from retouchd.rules.settling import Patience, Sight, Signature, disturb, prove, settled_at
 from retouchd.rules.watching import trust_in
 
 _EDITS = (Kind.EDIT, Kind.FOLDER_EDIT)
 _FOLLOWED = FOLDER_FILES | {Kind.EDIT}
-
-
-def is_below(folder: str, above: str) -> bool:
-    """
-    Return whether a folder is another one or lies below it.
-    """
-    return not above or folder == above or folder.startswith(f"{above}/")
-
-
-def _upward(folder: str) -> Iterator[str]:
-    """
-    Return a folder and those above it, up to the inbox itself.
-    """
-    yield folder
-    while folder:
-        folder = folder.rpartition("/")[0]
-        yield folder
 
 
 class Sightings:
@@ -56,9 +39,7 @@ class Sightings:
         """
         Take in a look at one name; return whether anything is new about it.
         """
-        place = self._folders.get(folder)
-        if place is None:
-            place = self._folders[folder] = Folder()
+        place = self._place(folder)
         if isinstance(found, Left):
             is_new = place.left.get(name) != found
             place.left[name] = found
@@ -73,7 +54,7 @@ class Sightings:
         if before is not None and shows(before, found):
             return False
         settles = None if is_empty(found) else now + self._patience.settle_seconds
-        self._put(place, folder, name, trace(found, now), settles, now)
+        self._put(folder, name, trace(found, now), settles, now)
         return True
 
     def disturb(self, folder: str, name: str, now: float) -> None:
@@ -94,9 +75,7 @@ class Sightings:
         """
         Take in a listing of a folder: what was found, what is gone, whether its stamp can be trusted.
         """
-        place = self._folders.get(listing.folder)
-        if place is None:
-            place = self._folders[listing.folder] = Folder()
+        place = self._place(listing.folder)
         self._weigh(place, listing, began)
         place.folders = listing.folders
         # Taken out one by one: of a large folder all would be held twice.
@@ -221,7 +200,7 @@ class Sightings:
         """
         Return the folder files of a folder and of those above it, the nearest first.
         """
-        for above in _upward(folder):
+        for above in upward(folder):
             place = self._folders.get(above)
             for name in sorted(place.folder_files) if place else ():
                 yield Source(
@@ -272,7 +251,7 @@ class Sightings:
         Return the files that would hold for a family, by their names, but cannot be looked at.
         """
         found = []
-        for folder in _upward(key[0]):
+        for folder in upward(key[0]):
             place = self._folders.get(folder)
             for name in sorted(place.shut) if place else ():
                 named = parse(name)
@@ -292,20 +271,18 @@ class Sightings:
         at = settled_at(self.sight(*place), self._patience)
         return at is not None and at <= now
 
+    def _place(self, folder: str) -> Folder:
+        place = self._folders.get(folder)
+        if place is None:
+            place = self._folders[folder] = Folder()
+        return place
+
     def _replace(self, folder: str, name: str, sight: Sight, now: float) -> None:
         settles = settled_at(sight, self._patience)
-        self._put(self._folders[folder], folder, name, pack(sight), settles, now)
+        self._put(folder, name, pack(sight), settles, now)
 
-    def _put(
-        self,
-        place: Folder,
-        folder: str,
-        name: str,
-        seen: Trace,
-        settles: float | None,
-        now: float,
-    ) -> None:
-        named = parse(name)
+    def _put(self, folder: str, name: str, seen: Trace, settles: float | None, now: float) -> None:
+        place, named = self._folders[folder], parse(name)
         is_new = name not in place.sights
         place.sights[name] = seen
         if named.kind in _FOLLOWED or settles is None:
@@ -319,7 +296,7 @@ class Sightings:
                 place.folder_files.append(name)
             self._touch_below(folder, now)
         elif named.kind is not Kind.OTHER:
-            family = _joined(place, folder, named) if is_new else place.families[named.family]
+            family = place.joined(folder, named) if is_new else place.families[named.family]
             # Nothing of it is ready before that, and then it may be.
             self._touch(family, max(now, settles or now))
 
@@ -384,16 +361,3 @@ class Sightings:
             if is_below(other, folder):
                 for family in place.families.values():
                     self._touch(family, now)
-
-
-def _joined(place: Folder, folder: str, named: Named) -> Family:
-    """
-    Return the family of a file, in which it is from now on.
-    """
-    stem = named.family
-    family = place.families.get(stem)
-    if family is None:
-        family = place.families[stem] = Family(folder, stem)
-    is_first = named.kind is Kind.IMAGE
-    family.names = (named.name, *family.names) if is_first else (*family.names, named.name)
-    return family

@@ -47,7 +47,7 @@ def pair(names: Iterable[Named]) -> list[Bundle]:
     """
     Return the bundles of one family, those with images first; files that belong to nobody are in none.
     """
-    family = sorted(names, key=lambda named: named.name)
+    family = sorted(names)
     images = [named for named in family if named.kind is Kind.IMAGE]
     images += _foreign(family, images)
     owners: dict[Named, tuple[Named, ...]] = {}
