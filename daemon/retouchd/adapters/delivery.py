@@ -25,7 +25,9 @@ from retouchd.rules.record import document, own_record, reason, record
 class Delivery:
     """
     The way out of the spool. Every method may be repeated, and returns where the job stands then; each raises
-    Blocked while a folder is full, read-only, away or has a file in the way. `known` returns a job's fingerprint where it was read already.
+    Blocked while a folder is full, read-only, away or has a file in the way.
+
+    `known` returns what a job is known by where that was read already.
     """
 
     def __init__(
