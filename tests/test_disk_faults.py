@@ -109,9 +109,9 @@ def test_a_picture_that_the_disk_does_not_show_is_not_bought_again(
     looks = [
         number
         for number, operation in enumerate(whole.operations, 1)
-        if re.match(r"read .*outputs\.part", operation)
+        if re.match(r"p?read .*outputs\.part", operation)
     ]
-    assert len(looks) > 1, "it was looked at"
+    assert looks, "it was looked at"
 
     for at in looks:
         fault = Fault(number=errno.EIO, extent=Extent.ONCE, at=at)

@@ -345,7 +345,8 @@ async def test_after_an_unclean_end_suspects_run_alone(
     await world.once()
 
     assert decoder.most_at_once == 1
-    assert {(77, 30)} == set(decoder.tries)
+    # Few rows of each are decoded.
+    assert {77} == {width for width, _ in decoder.tries}
     assert len(decoder.tries) == 3
     assert len(world.tree("outbox")) == 7
     assert [line["was_clean"] for line in world.events("daemon.started")] == [False]

@@ -3,6 +3,7 @@ A cheap look at a picture must tell what decoding all of it tells, whatever beca
 """
 
 import contextlib
+import errno
 import io
 import os
 import tracemalloc
@@ -306,6 +307,33 @@ def test_file_that_shrinks_meanwhile_is_a_picture_or_none(
     with contextlib.suppress(ImageFault):
         assert images.look(path, name="cat", max_megapixels=1).width
     with contextlib.suppress(ImageFault):
+        images.check_output(path, max_megapixels=1)
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png"])
+@pytest.mark.parametrize("at", [1, 2])
+def test_failing_disk_is_not_the_pictures_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, at: int
+) -> None:
+    """
+    Whichever read of a look fails, at the header or behind, nothing is said of the picture.
+    """
+    path = tmp_path / "cat"
+    path.write_bytes(whole_of(name)["long"])
+    read, left = os.pread, [at]
+
+    def pread(descriptor: int, count: int, start: int) -> bytes:
+        left[0] -= 1
+        if not left[0]:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(descriptor, count, start)
+
+    monkeypatch.setattr(os, "pread", pread)
+
+    with pytest.raises(OSError, match="Input/output error"):
+        images.look(path, name="cat", max_megapixels=1)
+    left[0] = at
+    with pytest.raises(OSError, match="Input/output error"):
         images.check_output(path, max_megapixels=1)
 
 
