@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 from retouchd.adapters.bell import Bell, Ring
+from retouchd.adapters.memory import give_back
 from retouchd.engine.attempts import about
 from retouchd.engine.backlog import READY, Backlog
 from retouchd.engine.claiming import Claimer
@@ -249,6 +250,8 @@ class Intake:
         for place in self._claimer.holding.reasons() if depth is not Depth.FILES else ():
             self._looker.look(*place)
         self._claimer.forget()
+        if depth is Depth.FILES:
+            give_back()
         ended = self._clock.monotonic()
         self.scanned_at, self.scan_took = self._clock.now(), ended - began
         # What was asked for once says nothing of what looking at regular times takes.
