@@ -19,7 +19,8 @@ from retouchd.adapters.masking import Secrets
 from retouchd.adapters.transport import Head
 from retouchd.rules.skeleton import Skeleton, Stretch, skeleton_of
 
-_BLOCK = 1 << 18
+_BLOCK = 1 << 20
+"""Bytes read at once: each read lets other threads in, which costs more than it takes."""
 
 
 class KeptAnswer:

@@ -30,8 +30,8 @@ _FEW_ROWS = 8
 _MOST_SEGMENTS = 1_000
 _MOST_HEADER = 4 * 2**20
 """What is copied; metadata of more bytes is rare."""
-_WINDOW = 2**17
-"""Bytes searched at once: a search holds the interpreter, and everything else with it."""
+_WINDOW = 2**20
+"""Bytes searched at once, in some 0.3 ms: a search holds the interpreter, and everything else with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
