@@ -18,6 +18,8 @@ from benchmarks.scene import Daemon, Scene, count_in, start_daemon, until
 from benchmarks.stock import PROMPT, dot
 from process import Station
 
+_REST_SECONDS = 0.5
+
 
 def backlogs(scene: Scene, scale: Scale) -> Iterator[Figure]:
     """
@@ -213,7 +215,7 @@ def _at_rest(daemon: Daemon, seconds: float) -> tuple[float, float]:
     """
     Return the share of a core in percent, and the wake-ups a second, once all is settled.
     """
-    time.sleep(min(4.0, 2 * seconds))  # Nothing is to happen: there is no condition to wait for.
+    _await_rest(daemon)
     worked, woken, began = seconds_run(daemon.pid), wake_ups(daemon.pid), time.monotonic()
     time.sleep(seconds)
     took = time.monotonic() - began
@@ -221,6 +223,19 @@ def _at_rest(daemon: Daemon, seconds: float) -> tuple[float, float]:
         100 * (seconds_run(daemon.pid) - worked) / took,
         (wake_ups(daemon.pid) - woken) / took,
     )
+
+
+def _await_rest(daemon: Daemon) -> None:
+    """
+    Wait until a daemon has all but stopped working: until then it decides about what it has found.
+    """
+
+    def is_at_rest() -> bool:
+        worked = seconds_run(daemon.pid)
+        time.sleep(_REST_SECONDS)
+        return seconds_run(daemon.pid) - worked < _REST_SECONDS / 20
+
+    until(is_at_rest, "the daemon is at rest")
 
 
 def _fill(station: Station, count: int, *, prompt: str | None = PROMPT) -> None:

@@ -126,9 +126,9 @@ def _clear_probes(*folders: Path) -> None:
     """
     for folder in folders:
         with contextlib.suppress(OSError):
-            for probe in folder.glob(f"{PROBE}*"):
-                if not probe.lstat().st_size:
-                    probe.unlink()
+            for name in os.listdir(folder):  # noqa: PTH208 - names alone, of which there may be very many
+                if name.startswith(PROBE) and not (folder / name).lstat().st_size:
+                    (folder / name).unlink()
 
 
 def _unmovable(inbox: Path, work: Path) -> list[str]:

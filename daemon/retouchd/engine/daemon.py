@@ -200,7 +200,7 @@ class Daemon:
         Take hold of the folders; return who works there, and the jobs that are in work already.
         """
         settings = self._current.settings
-        if problems := settings.folders.problems():
+        if problems := await asyncio.to_thread(settings.folders.problems):
             raise ConfigurationError(problems)
         lock = stack.enter_context(WorkLock(settings.folders.work))
         client = await stack.enter_async_context(EditsClient(settings.endpoint))

@@ -6,8 +6,10 @@ holds at endpoints that count by windows and at those that count by buckets. Pic
 in, because that is how providers count them ("Rate limit reached … on input-images per min").
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TypeAlias
 
 MINUTE = 60.0
@@ -49,6 +51,6 @@ def seconds_to_wait(rates: Rates, sent: Sequence[Sent], images: int, now: float)
 
 def within_the_minute(sent: Sequence[Sent], now: float) -> tuple[Sent, ...]:
     """
-    Return those that still count.
+    Return those that still count; `sent` stands in order of time, and may be long: each request asks.
     """
-    return tuple(each for each in sent if each[0] > now - MINUTE)
+    return tuple(sent[bisect_right(sent, now - MINUTE, key=itemgetter(0)) :])
