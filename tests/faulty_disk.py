@@ -312,6 +312,12 @@ class _Entry:
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:
         return self._real.is_dir(follow_symlinks=follow_symlinks)
 
+    def is_file(self, *, follow_symlinks: bool = True) -> bool:
+        return self._real.is_file(follow_symlinks=follow_symlinks)
+
+    def inode(self) -> int:
+        return self._real.inode()
+
     def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
         self._disk._step("lstat", self.path)
         return self._real.stat(follow_symlinks=follow_symlinks)
