@@ -51,7 +51,7 @@ def stat_of(root: Path, path: str) -> os.stat_result:
     Return what lies there, itself; raises OSError, NotADirectoryError for a link on the way.
     """
     if "/" not in path:  # No folder on the way: one call will do, and claims take many.
-        return os.stat(f"{root}/{path}", follow_symlinks=False)
+        return os.stat(f"{root}/{path}", follow_symlinks=False)  # noqa: PTH116 - no Path for it
     with _parent(root, path) as (above, name):
         return os.stat(name, dir_fd=above, follow_symlinks=False)
 
