@@ -193,9 +193,8 @@ def synced(*folders: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with contextlib.suppress(
-            OSError
-        ):  # What went wrong within is what the caller must hear of.
+        # What went wrong within is what the caller must hear of.
+        with contextlib.suppress(OSError):
             _fsync_all(folders)
         raise
     _fsync_all(folders)

@@ -54,34 +54,26 @@ def _of_jpeg(content: Stored, max_megapixels: float) -> Sketch | None:
     found = jpeg.outline(content)
     if found is None or found.width * found.height > max_megapixels * 1e6:
         return None
-    stand_in = jpeg.stand_in(content, found)
-    image = _decoded(stand_in, "jpeg")
-    if image is None:
-        return None
-    return Sketch(
-        stand_in=stand_in,
-        image=image,
-        width=found.width,
-        height=found.height,
-        is_sound=partial(jpeg.reaches_end, content, found),
-    )
+    is_sound = partial(jpeg.reaches_end, content, found)
+    return _sketch(jpeg.stand_in(content, found), "jpeg", found.width, found.height, is_sound)
 
 
 def _of_png(content: Stored, max_megapixels: float) -> Sketch | None:
     found = png.outline(content)
     if found is None or found.width * found.height > max_megapixels * 1e6:
         return None
-    stand_in = png.stand_in(content, found)
-    image = _decoded(stand_in, "png")
-    if image is None or not _MISTAKABLE.isdisjoint(image.info):
+    is_sound = partial(png.has_every_row, content, found)
+    sketch = _sketch(png.stand_in(content, found), "png", found.width, found.height, is_sound)
+    return sketch if sketch and _MISTAKABLE.isdisjoint(sketch.image.info) else None
+
+
+def _sketch(
+    stand_in: bytes, kind: str, width: int, height: int, is_sound: Callable[[], bool]
+) -> Sketch | None:
+    image = _decoded(stand_in, kind)
+    if image is None:
         return None
-    return Sketch(
-        stand_in=stand_in,
-        image=image,
-        width=found.width,
-        height=found.height,
-        is_sound=partial(png.has_every_row, content, found),
-    )
+    return Sketch(stand_in=stand_in, image=image, width=width, height=height, is_sound=is_sound)
 
 
 def _decoded(stand_in: bytes, kind: str) -> ImageFile.ImageFile | None:
