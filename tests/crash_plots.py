@@ -50,23 +50,22 @@ def forget_that_it_asks() -> None:
     """
     Break the spool: no note says that a request is about to be sent.
     """
-    opened = Spool.open_attempt
-    notes: dict[tuple[str, int], Opened] = {}
+    note, prepare = Spool.open_attempt, Spool.prepare
 
-    def silent(_: Spool, job_id: str, number: int, note: Opened) -> None:
-        notes[job_id, number] = note
+    def silent(*_: object) -> None:
+        pass
 
-    def known(self: Spool, job_id: str, number: int) -> Opened:
-        note = notes.get((job_id, number))
-        if note is None:
-            job = self.load(job_id).job
-            assert job is not None
-            opened(self, job_id, number, Opened(sent_at=job.claimed_at))
-            return right(self, job_id, number)
-        return note
+    def late(self: Spool) -> None:
+        """
+        Note it when the answer is there: nothing else of a dead run is to stand in the way.
+        """
+        prepare(self)
+        for job in self.jobs():
+            for answer in self.folder(job.id).glob("attempt-*.response"):
+                number = int(answer.stem.partition("-")[2])
+                note(self, job.id, number, Opened(sent_at=job.claimed_at))
 
-    right = Spool.opened
-    vars_of(Spool, open_attempt=silent, opened=known)
+    vars_of(Spool, open_attempt=silent, prepare=late)
 
 
 def forget_that_it_asked() -> None:

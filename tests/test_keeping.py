@@ -73,8 +73,15 @@ async def test_an_answer_outlives_a_disk_that_neither_writes_nor_reads(
     monkeypatch.setattr(files, "os", FailingOnce())
     body = os.urandom(3 * PATCH + 7)
 
-    await Keeper(spool, memory=PATCH).keep(job.id, 1, {"status": 200}, in_chunks(body))
+    size = await Keeper(spool, memory=PATCH).keep(
+        job.id,
+        1,
+        {"status": 200},
+        in_chunks(body),
+        lambda: spool.answer(job.id, 1).stat().st_size,
+    )
 
+    assert size == len(b'{"status": 200}\n' + body)
     assert spool.looks == 2
     assert spool.answer(job.id, 1).read_bytes() == b'{"status": 200}\n' + body
 
@@ -134,7 +141,31 @@ async def test_what_a_failed_fsync_left_is_never_trusted(
     body = os.urandom(size)
 
     async with asyncio.timeout(20):
-        await Keeper(place.spool, memory=PATCH).keep(job.id, 1, {"status": 200}, in_chunks(body))
+        await Keeper(place.spool, memory=PATCH).keep(
+            job.id, 1, {"status": 200}, in_chunks(body), lambda: None
+        )
 
     assert failing.has_failed
     assert place.spool.answer(job.id, 1).read_bytes() == b'{"status": 200}\n' + body
+
+
+async def test_of_answers_that_come_together_one_is_judged_before_the_next_is_written(
+    tmp_path: Path,
+) -> None:
+    """
+    Otherwise all of them would be judged at the end, and nobody's turn would be free before.
+    """
+    place = Place.under(tmp_path)
+    jobs = [place.claimed(f"{number}.png", f"{number}.txt") for number in range(12)]
+    for job in jobs:
+        place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
+    keeper = Keeper(place.spool)
+
+    def kept() -> int:
+        return sum(place.spool.answer(job.id, 1).exists() for job in jobs)
+
+    found = await asyncio.gather(
+        *(keeper.keep(job.id, 1, {"status": 200}, in_chunks(b"{}"), kept) for job in jobs)
+    )
+
+    assert all(there <= number + keeping._AT_ONCE for number, there in enumerate(found)), found

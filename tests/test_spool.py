@@ -274,7 +274,7 @@ def test_an_answer_is_kept_whole_or_not_at_all(place: Place) -> None:
 
     assert Phase.KEPT is place.standing(job).phase
     assert place.spool.answer(job.id, 1).read_bytes() == b'{"status": 200}\n{"data"\n: []}'
-    assert place.spool.opened(job.id, 1) == opened
+    assert place.standing(job).opened == opened
 
 
 def test_pictures_appear_all_at_once(place: Place) -> None:

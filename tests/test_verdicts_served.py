@@ -23,7 +23,6 @@ from retouchd.engine.preparing import Prepared
 from retouchd.engine.spending import Spending
 from retouchd.rules.job import Attempt, Verdict
 from retouchd.rules.pacing import Cause, Report
-from retouchd.rules.phase import Phase
 from retouchd.rules.price_overrides import prices_for
 from retouchd.rules.spending import Allowance
 from retouchd.sandbox.app import build_app
@@ -94,10 +93,8 @@ class Bench:
         )
         job = self.place.claimed("cat.png", "cat.txt")
         prepared = Prepared(images=(Upload(path=self.photo, content_type="image/png"),), mask=None)
-        await attempts.send(spool.load(job.id), job, prepared)
         standing = spool.load(job.id)
-        assert standing.phase is Phase.KEPT
-        await judge.judge(standing)
+        await judge.conclude(standing, await attempts.send(standing, job, prepared, judge.rule))
         closed = spool.load(job.id)
         spool.give_back(job)
         spool.discard(job.id)

@@ -162,12 +162,6 @@ class Spool:
         """
         files.write(self.folder(job_id) / f"attempt-{number}.open", documents.dump(opened))
 
-    def opened(self, job_id: str, number: int) -> Opened:
-        """
-        Return what was noted when an attempt was opened.
-        """
-        return documents.load_opened(files.read(self.folder(job_id) / f"attempt-{number}.open"))
-
     def keep(self, job_id: str, number: int, head: dict[str, Any]) -> DurableFile:
         """
         Return the file for an answer, its head line written; committed, it is never asked for again.

@@ -48,19 +48,17 @@ class Standing:
         """
         return max(attempts_in(self.files), default=0)
 
-    def kept(self, number: int, opened: Opened) -> "Standing":
+    def asking(self, number: int, opened: Opened) -> "Standing":
         """
-        Return where the job stands once the answer to an attempt was kept.
+        Return where the job stands once an attempt was opened.
         """
-        names = {f"attempt-{number}.open", f"attempt-{number}.response"}
-        return replace(self, files=self.files | names, opened=opened)
+        return replace(self, files=self.files | {f"attempt-{number}.open"}, opened=opened)
 
-    def closed(self, attempt: Attempt) -> "Standing":
+    def kept(self) -> "Standing":
         """
-        Return where the job stands once an attempt was closed that brought no answer.
+        Return where the job stands once the answer to its last attempt was kept.
         """
-        names = {f"attempt-{attempt.number}.open", f"attempt-{attempt.number}.json"}
-        return replace(self, files=self.files | names, attempts=(*self.attempts, attempt))
+        return replace(self, files=self.files | {f"attempt-{self.number}.response"})
 
     def planned(self, plan: Plan) -> "Standing":
         """
@@ -88,6 +86,16 @@ def job_of(standing: Standing) -> Job:
     """
     assert standing.job is not None, f"{standing.id} has no job.json"
     return standing.job
+
+
+def opened_of(standing: Standing) -> Opened:
+    """
+    Return what was noted when the last attempt was opened; raises Blocked where the note is gone.
+    """
+    if standing.opened is None:
+        msg = f"attempt-{standing.number}.open of the job {standing.id} is gone. Put it back."
+        raise Blocked(msg)
+    return standing.opened
 
 
 def read_standing(job_id: str, folder: Path) -> Standing:

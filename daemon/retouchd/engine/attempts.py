@@ -5,13 +5,14 @@ One request from opening to verdict: opened durably, its answer kept before it i
 import asyncio
 import datetime as dt
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from retouchd.adapters.edits import Answer, EditsClient, NoAnswer, NotSent, Unreadable
 from retouchd.adapters.spool import Spool
-from retouchd.adapters.standing import Standing, job_of
+from retouchd.adapters.standing import Standing, job_of, opened_of
 from retouchd.engine.clock import Clock
 from retouchd.engine.gate import Gate
 from retouchd.engine.keeping import Keeper
@@ -29,6 +30,8 @@ from retouchd.rules.verdict import Failure, Judgement, judge_failure
 from retouchd.rules.wire import fields_of
 
 log = logger()
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +70,15 @@ class Attempts:
         self._sent: set[str] = set()
         self.others_succeeded_at: dt.datetime | None = None
 
-    async def send(self, standing: Standing, job: Job, prepared: Prepared) -> Standing:
+    async def send(
+        self,
+        standing: Standing,
+        job: Job,
+        prepared: Prepared,
+        judged: Callable[[Standing], T],
+    ) -> Closed | T:
         """
-        Make the next attempt; return where the job stands then: its answer is kept, or the attempt closed.
+        Make the next attempt; return it closed without an answer, or what its kept answer is `judged` to be.
         """
         number = standing.number + 1
         opened = Opened(
@@ -80,6 +89,7 @@ class Attempts:
         )
         # Reserved before anything else can happen: two requests must not share what is left of a budget.
         self._spending.note(job.id, number, opening(opened))
+        asking = standing.asking(number, opened)
         await asyncio.to_thread(self._spool.open_attempt, job.id, number, opened)
         self._sent.add(job.id)
         log.info("request.sent", **about(job), attempt=number, model=job.request.model)
@@ -90,25 +100,24 @@ class Attempts:
                 mask=prepared.mask,
                 key=job.id,
             ) as answer:
-                await self._keeper.keep(job.id, number, self._head(answer), answer.chunks())
+                return await self._keeper.keep(
+                    job.id,
+                    number,
+                    self._head(answer),
+                    answer.chunks(),
+                    partial(judged, asking.kept()),
+                )
         except Unreadable as failure:
             judgement = judge_failure(Failure.UNREADABLE, str(failure))
         except NotSent as failure:
             judgement = judge_failure(Failure.NOT_SENT, str(failure))
         except NoAnswer as failure:
             judgement = judge_failure(Failure.NO_ANSWER, str(failure))
-        else:
-            return standing.kept(number, opened)
-        closed = await asyncio.to_thread(
-            self.close, standing, number, judgement, closed_at=self._clock.now()
-        )
-        self.tell(standing, closed)
-        return standing.closed(closed.attempt)
+        return await asyncio.to_thread(self.close, asking, judgement, closed_at=self._clock.now())
 
     def close(
         self,
         standing: Standing,
-        number: int,
         judgement: Judgement,
         *,
         closed_at: dt.datetime,
@@ -117,12 +126,11 @@ class Attempts:
         usage: Mapping[str, Any] | None = None,
     ) -> Closed:
         """
-        Close an attempt with its verdict; what is returned is still to be told. Blocks.
+        Close the last attempt with its verdict; what is returned is still to be told. Blocks.
 
         `closed_at` is when the last byte came or the wait ended, `pictures` how many the answer held.
         """
-        opened = self._spool.opened(standing.id, number)
-        job = job_of(standing)
+        opened, job = opened_of(standing), job_of(standing)
         judgement = as_met_by(judgement, job)
         is_refused = judgement.verdict is Verdict.REFUSED
         match judgement.verdict:
@@ -134,7 +142,7 @@ class Attempts:
             case _:
                 cost_usd, pictures = 0.0, 0
         attempt = Attempt(
-            number=number,
+            number=standing.number,
             verdict=judgement.verdict,
             sent_at=opened.sent_at,
             closed_at=closed_at,
@@ -161,7 +169,7 @@ class Attempts:
         judgement = judge_failure(
             Failure.NO_ANSWER, "retouchd ended while this request was on its way."
         )
-        opened = await asyncio.to_thread(self._spool.opened, standing.id, standing.number)
+        opened = opened_of(standing)
         attempt = Attempt(
             number=standing.number,
             verdict=Verdict.IN_DOUBT,

@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeAlias
 
 from retouchd.adapters import answers, images
@@ -41,13 +42,18 @@ _Fetched: TypeAlias = Iterable[bytes] | FetchRefused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
+class Wanted:
     """
-    Pictures that are still to be fetched, by their numbers in the answer.
+    Pictures that are still to be fetched for a kept answer, by their numbers in it.
     """
 
+    standing: Standing
     links: Mapping[int, Link]
     answered_at: dt.datetime
+
+
+Ruling: TypeAlias = Closed | Wanted
+"""What a kept answer came to so far."""
 
 
 class Judge:
@@ -70,24 +76,34 @@ class Judge:
         self._clock = clock
         self._max_megapixels = max_megapixels
 
-    async def judge(self, standing: Standing) -> None:
+    async def judge(self, standing: Standing) -> Closed:
         """
         Close the kept attempt; on success `outputs/` stands whole before. Raises FetchLater.
         """
-        ruling = await asyncio.to_thread(self._rule, standing, {})
-        if isinstance(ruling, _Wanted):
+        return await self.conclude(standing, await asyncio.to_thread(self.rule, standing))
+
+    async def conclude(self, standing: Standing, ruling: Ruling) -> Closed:
+        """
+        Fetch what is still to be fetched and judge again; then let it count. Raises FetchLater.
+        """
+        if isinstance(ruling, Wanted):
             with contextlib.ExitStack() as files:
                 fetched = {
                     number: await self._fetched(standing.id, link, ruling.answered_at, files)
                     for number, link in ruling.links.items()
                 }
-                ruling = await asyncio.to_thread(self._rule, standing, fetched)
+                ruling = await asyncio.to_thread(self.rule, ruling.standing, fetched)
         assert isinstance(ruling, Closed), "all that was wanted was fetched"
         self._attempts.tell(standing, ruling)
+        return ruling
 
-    def _rule(self, standing: Standing, fetched: Mapping[int, _Fetched]) -> Closed | _Wanted:
+    def rule(
+        self, standing: Standing, fetched: Mapping[int, _Fetched] = MappingProxyType({})
+    ) -> Ruling:
         """
         Judge by the answer and what was fetched for it; return what is still to be fetched, if anything is.
+
+        Blocks, and needs nothing but the disk.
         """
         with self._answer(standing.id, standing.number) as answer:
             head = answer.head
@@ -100,7 +116,7 @@ class Judge:
                     if isinstance(picture, Link) and number not in fetched
                 }
                 if links and not standing.below(OUTPUTS):
-                    return _Wanted(links=links, answered_at=answered_at)
+                    return Wanted(standing=standing, links=links, answered_at=answered_at)
                 judgement = self._judge_success(standing, answer, reply, fetched)
             else:
                 reply = Reply()
@@ -108,7 +124,6 @@ class Judge:
                 judgement = judge_answer(head["status"], head["headers"], body, answered_at)
         return self._attempts.close(
             standing,
-            standing.number,
             judgement,
             closed_at=answered_at,
             head=head,

@@ -4,9 +4,9 @@ An answer is paid for: it is kept whole on disk before anybody looks at it, howe
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from retouchd.adapters.edits import NoAnswer
 from retouchd.adapters.files import DurableFile
@@ -15,27 +15,40 @@ from retouchd.logs import logger
 
 log = logger()
 
-_MEMORY = 64 << 20
+T = TypeVar("T")
+
+_MEMORY = 32 << 20
 _PATCH = 4 << 20
 """So much of an answer is held at most: nearly all are whole then, and need one write and one fsync."""
+_AT_ONCE = 2
 _RETRY_SECONDS = 5.0
 
 
 class Keeper:
     """
-    Keeps answers, any number at once; all that are on their way share so many bytes of memory.
+    Keeps answers, any number at once; all that are on their way share so many bytes of memory, or twice that
+    where they are many.
+
+    Of answers that come together only a few are written and judged at a time, in the order in which they
+    were whole: taken forward side by side all of them would be through at the end, and nobody before.
     """
 
     def __init__(self, spool: Spool, *, memory: int = _MEMORY) -> None:
         self._spool = spool
         self._memory = memory
-        self._at_once = 0
+        self._sinks: set[_Sink] = set()
+        self._desk = asyncio.Semaphore(_AT_ONCE)
 
     async def keep(
-        self, job_id: str, number: int, head: dict[str, Any], chunks: AsyncIterator[bytes]
-    ) -> None:
+        self,
+        job_id: str,
+        number: int,
+        head: dict[str, Any],
+        chunks: AsyncIterator[bytes],
+        then: Callable[[], T],
+    ) -> T:
         """
-        Write an answer as it comes; it is durable under its name on return.
+        Write an answer as it comes; once it is durable under its name, do `then` in the same thread.
 
         Where the disk fails (full, most often) the bytes stay in memory until it takes them: they leave it
         only when they are durable, as what a failed fsync left behind need not be what was written. Of an
@@ -43,13 +56,13 @@ class Keeper:
         attempt.
         """
         sink = _Sink(self._spool, job_id, number, head)
-        self._at_once += 1
+        self._sinks.add(sink)
         try:
             async for chunk in chunks:
                 sink.rest += chunk
-                if len(sink.rest) >= min(_PATCH, self._memory // self._at_once):
-                    await asyncio.to_thread(sink.flush)
-            while not await asyncio.to_thread(sink.commit):
+                if self._is_much(sink):
+                    await self._at_desk(sink.flush)
+            while (kept := await self._at_desk(partial(_kept, sink, then))) is None:
                 log.error("answer.held", job=job_id, bytes=len(sink.rest), reason=sink.failure)
                 await asyncio.sleep(_RETRY_SECONDS)
         except NoAnswer:
@@ -57,8 +70,29 @@ class Keeper:
                 await asyncio.to_thread(self._spool.drop_half_kept, job_id, number)
             raise
         finally:
-            self._at_once -= 1
+            self._sinks.remove(sink)
             sink.close()
+        return kept[0]
+
+    def _is_much(self, sink: "_Sink") -> bool:
+        """
+        Tell whether an answer holds as much memory as it may.
+        """
+        held = len(sink.rest)
+        if held < _PATCH and sum(len(each.rest) for each in self._sinks) < self._memory:
+            return False
+        return held >= min(_PATCH, self._memory // len(self._sinks))
+
+    async def _at_desk(self, task: Callable[[], T]) -> T:
+        async with self._desk:
+            return await asyncio.to_thread(task)
+
+
+def _kept(sink: "_Sink", then: Callable[[], T]) -> tuple[T] | None:
+    """
+    Give an answer its name and return what came of it then, None if the disk does not take it.
+    """
+    return (then(),) if sink.commit() else None
 
 
 class _Sink:

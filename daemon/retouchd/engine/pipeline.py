@@ -171,12 +171,13 @@ class Pipeline:
         async with self._turns.taken(standing, job, len(prepared.images)) as wait:
             if wait is not None:
                 return wait
-            standing = await self._attempts.send(standing, job, prepared)
+            ruling = await self._attempts.send(standing, job, prepared, self._judge.rule)
             # The turn is kept until the verdict is known: the next one must not be sent in ignorance.
-            if standing.phase is Phase.KEPT:
-                await self._judge_kept(standing)
-            elif standing.attempts[-1].code == Failure.UNREADABLE.value:
-                del self._prepared[job.id]  # What the file is by now, nobody has judged.
+            closed = await self._judge.conclude(standing, ruling)
+        if closed.attempt.code == Failure.UNREADABLE.value:
+            del self._prepared[job.id]  # What the file is by now, nobody has judged.
+        if standing.crashes:
+            await asyncio.to_thread(self._progressed, standing)
         return None
 
     async def _prepare(self, standing: Standing) -> bool:
