@@ -140,7 +140,12 @@ def endpoint(base_url: str, **changes: Any) -> Endpoint:
 def upload(tmp_path: Path) -> Upload:
     path = tmp_path / "红 cat.png"
     path.write_bytes(PICTURE)
-    return Upload(path=path, content_type="image/png")
+    return upload_of(path)
+
+
+def upload_of(path: Path, mtime_ns: int | None = None) -> Upload:
+    size = path.stat().st_size
+    return Upload(path=path, content_type="image/png", size=size, mtime_ns=mtime_ns)
 
 
 async def asked(
@@ -429,7 +434,7 @@ async def test_an_early_refusal_is_read(tmp_path: Path) -> None:
         await exchange.read_body()
 
     async with serving(refuse) as server, EditsClient(endpoint(server.base_url)) as client:
-        head, _ = await asked(client, Upload(path=large, content_type="image/png"))
+        head, _ = await asked(client, upload_of(large))
 
     assert head.status == 413
 
@@ -462,15 +467,15 @@ async def test_a_file_that_changes_while_sent_is_not_sent(
     second = tmp_path / "second.png"
     second.write_bytes(bytes(2 << 20))
     os.utime(second, ns=(1, 1))
-    growing = Upload(path=second, content_type="image/png", mtime_ns=1)
+    growing = upload_of(second, mtime_ns=1)
 
     async def change_then_read(exchange: Exchange) -> None:
         second.write_bytes(bytes((2 << 20) + change))
         await exchange.read_body()
         await exchange.send(OK)
 
-    first = Upload(path=tmp_path / "first.png", content_type="image/png")
-    first.path.write_bytes(bytes(16 << 20))
+    (tmp_path / "first.png").write_bytes(bytes(16 << 20))
+    first = upload_of(tmp_path / "first.png")
     async with (
         serving(change_then_read, limit=65_536) as server,
         EditsClient(endpoint(server.base_url)) as client,
@@ -483,10 +488,11 @@ async def test_a_file_that_is_gone_is_not_sent(tmp_path: Path) -> None:
     """
     A file of ours that cannot be read is told apart from a failing endpoint.
     """
-    gone = Upload(path=tmp_path / "gone.png", content_type="image/png")
+    gone = Upload(path=tmp_path / "gone.png", content_type="image/png", size=7)
     async with serving(answering(OK)) as server, EditsClient(endpoint(server.base_url)) as client:
         with pytest.raises(Unreadable, match=r"gone\.png cannot be read"):
             await asked(client, gone)
+        assert server.seen == []
 
     assert not server.seen
 
@@ -563,7 +569,7 @@ async def test_a_large_upload_neither_fills_memory_nor_stalls_the_loop(tmp_path:
         beating = group.create_task(heartbeat())
         tracemalloc.start()
         try:
-            await asked(client, Upload(path=large, content_type="image/png"))
+            await asked(client, upload_of(large))
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

@@ -344,7 +344,7 @@ async def test_no_key_goes_to_a_stranger(
             connect_timeout_seconds=10,
             ca_file=certificate if is_trusted else None,
         )
-        upload = Upload(path=tmp_path / "cat.png", content_type="image/png")
+        upload = Upload(path=tmp_path / "cat.png", content_type="image/png", size=len(b"photo"))
         async with EditsClient(address) as client:
             with pytest.raises(NotSent, match="certificate is not trusted"):
                 async with client.ask(fields=[], images=[upload], mask=None, key="1"):

@@ -92,7 +92,8 @@ class Bench:
             max_megapixels=lambda: 1,
         )
         job = self.place.claimed("cat.png", "cat.txt")
-        prepared = Prepared(images=(Upload(path=self.photo, content_type="image/png"),), mask=None)
+        upload = Upload(path=self.photo, content_type="image/png", size=self.photo.stat().st_size)
+        prepared = Prepared(images=(upload,), mask=None)
         standing = spool.load(job.id)
         await judge.conclude(standing, await attempts.send(standing, job, prepared, judge.rule))
         closed = spool.load(job.id)

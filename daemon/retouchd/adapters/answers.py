@@ -77,7 +77,7 @@ def opened(path: Path, *, limit: int, hidden: Secrets) -> Iterator[KeptAnswer]:
     One that came compressed is unpacked into a file without a name beside it, up to `limit` bytes.
     Raises OSError.
     """
-    with path.open("rb") as file, contextlib.ExitStack() as stack:
+    with path.open("rb", buffering=_BLOCK) as file, contextlib.ExitStack() as stack:
         head = json.loads(file.readline())
         start = file.tell()
         described = Head(status=head["status"], headers=head.get("headers", {}))

@@ -10,8 +10,9 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
+from typing import BinaryIO
 
 from retouchd.rules.packing import Mark, mark
 from retouchd.rules.settling import Signature
@@ -83,16 +84,23 @@ def stamp_of(fd: int) -> Stamp:
 
 
 @contextlib.contextmanager
-def opened(root: Path, path: str) -> Iterator[BufferedReader]:
+def opened(root: Path, path: str) -> Iterator[BinaryIO]:
     """
     Open a regular file for reading; raises OSError for anything else, and for a link on the way.
     """
-    with _parent(root, path) as (above, name):
-        fd = os.open(name, _FILE, dir_fd=above)
-    with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", path)
+    fd = _opened(root, path)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    with BufferedReader(FileIO(fd)) as file:
         yield file
+
+
+def _opened(root: Path, path: str) -> int:
+    if "/" not in path:
+        return os.open(f"{root}/{path}", _FILE)
+    with _parent(root, path) as (above, name):
+        return os.open(name, _FILE, dir_fd=above)
 
 
 @contextlib.contextmanager

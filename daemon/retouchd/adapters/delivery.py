@@ -138,23 +138,11 @@ class Delivery:
         sources = dict.fromkeys((own / item.source).parent for item in pending)
         with files.synced(folder, *sources):
             for item in pending:
-                self._deliver_one(own, job, item, folder)
+                way = _way(own, job, item, folder)
+                if f"{item.key}.staged" in standing.files:
+                    _unstage_if_lost(way)
+                carry(way)
         return standing.without(name for item in pending for name in _names(item))
-
-    def _deliver_one(self, own: Path, job: Job, item: Item, folder: Path) -> None:
-        source, staged = own / item.source, _staged(own, item)
-        target, temporary = folder / item.target, folder / f".retouchd-{job.id}-{item.key}"
-        if (
-            files.is_taken(staged)
-            and not files.is_taken(temporary)
-            and not files.is_copy(staged, target)
-        ):
-            # Somebody cleared the copy away before it got its name: this is the last one. Begun anew, as a
-            # half-made copy of a staged file would pass for a whole one.
-            if files.is_same(source, staged):
-                files.remove(source)  # A power cut may leave both names of a rename.
-            files.rename(staged, source)
-        carry(Way(source=source, staged=staged, temporary=temporary, target=target))
 
     def _fingerprint(self, job: Job) -> Fingerprint | None:
         try:
@@ -164,6 +152,28 @@ class Delivery:
 
     def _archive_folder(self, job: Job, *, is_done: bool) -> Path:
         return (self._folders.done if is_done else self._folders.error) / job.folder
+
+
+def _way(own: Path, job: Job, item: Item, folder: Path) -> Way:
+    return Way(
+        source=own / item.source,
+        staged=_staged(own, item),
+        temporary=folder / f".retouchd-{job.id}-{item.key}",
+        target=folder / item.target,
+    )
+
+
+def _unstage_if_lost(way: Way) -> None:
+    """
+    Begin anew where somebody cleared the copy away before it got its name: the staged file is the last one.
+
+    It does not stay staged, as a half-made copy of a staged file would pass for a whole one.
+    """
+    if files.is_taken(way.temporary) or files.is_copy(way.staged, way.target):
+        return
+    if files.is_same(way.source, way.staged):
+        files.remove(way.source)  # A power cut may leave both names of a rename.
+    files.rename(way.staged, way.source)
 
 
 def _staged(folder: Path, item: Item) -> Path:

@@ -30,7 +30,7 @@ from retouchd.adapters.transport import (
     Transport,
     tls_context,
 )
-from retouchd.adapters.uploads import Unreadable, Upload, measure, stream
+from retouchd.adapters.uploads import Unreadable, Upload, begun
 from retouchd.errors import ConfigurationError
 from retouchd.rules.wire import encode, parts_of
 
@@ -124,10 +124,7 @@ class EditsClient:
         the reason) or NoAnswer, also while the answer's chunks are read.
         """
         uploads = [*images, mask] if mask is not None else [*images]
-        sizes = await measure(uploads)
-        measured = [
-            (upload.content_type, size) for upload, size in zip(uploads, sizes, strict=True)
-        ]
+        measured = [(upload.content_type, upload.size) for upload in uploads]
         parts = parts_of(measured[: len(images)], measured[-1] if mask is not None else None)
         boundary = secrets.token_hex(16)
         envelope = encode(fields, parts, boundary)
@@ -143,7 +140,7 @@ class EditsClient:
             headers=headers,
             seconds=self._endpoint.timeout_seconds,
             limit=ANSWER_LIMIT,
-            body=stream(envelope, uploads, sizes),
+            body=await begun(envelope, uploads),
         )
         async with (
             self._transport.exchange(outgoing) as answer,

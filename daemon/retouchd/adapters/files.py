@@ -298,13 +298,12 @@ def remove(path: Path) -> None:
 
 def remove_empty(path: Path) -> None:
     """
-    Remove a folder only if it is empty, if it is still there; raises OSError otherwise. Durable on return.
+    Remove a folder only if it is empty, if it is still there; raises OSError otherwise.
+
+    It may be there again after a power cut, and nobody minds an empty one.
     """
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.rmdir(path)
-    except FileNotFoundError:
-        return
-    fsync_folder(path.parent)
 
 
 def fsync_folder(path: Path) -> None:

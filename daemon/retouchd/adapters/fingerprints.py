@@ -6,8 +6,8 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable
-from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 from retouchd.adapters import below, files
 from retouchd.rules.duplicates import Fingerprint, fingerprint
@@ -70,7 +70,7 @@ def _fingerprint(
     )
 
 
-def _digest(file: BufferedReader) -> str:
+def _digest(file: BinaryIO) -> str:
     digest = hashlib.sha256()
     while block := file.read(_BLOCK):
         digest.update(block)

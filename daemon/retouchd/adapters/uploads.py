@@ -23,70 +23,68 @@ class Unreadable(NotSent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
     """
-    A file to be sent and its `image/*` type; opened anew for each request.
+    A file to be sent, its `image/*` type and its size in bytes; opened anew for each request.
 
-    `mtime_ns` is when it was last written as far as those know who judged it: whoever had it open before
-    it was claimed can still write to it.
+    `size` and `mtime_ns`, when it was last written, are what those saw who judged it: whoever had it open
+    before it was claimed can still write to it.
     """
 
     path: Path
     content_type: str
+    size: int
     mtime_ns: int | None = None
 
 
-async def measure(uploads: Sequence[Upload]) -> list[int]:
+async def begun(envelope: Envelope, uploads: Sequence[Upload]) -> AsyncIterator[bytes]:
     """
-    Return the sizes of the files in bytes. Raises Unreadable.
-    """
-    return await asyncio.to_thread(lambda: [_size(upload.path) for upload in uploads])
+    Return a whole request body in pieces of some 256 KiB, the first of them read already; no read is on the
+    event loop.
 
-
-async def stream(
-    envelope: Envelope, uploads: Sequence[Upload], sizes: Sequence[int]
-) -> AsyncIterator[bytes]:
-    """
-    Yield a whole request body in pieces of some 256 KiB, with no read on the event loop.
-
-    Raises Unreadable before the last piece if a file is not what it was: a body without its end is
+    Raises Unreadable here or before the last piece if a file is not what it was: a body without its end is
     none to any server.
     """
-    pieces = _pieces(envelope, uploads, sizes)
+    pieces = _pieces(envelope, uploads)
+    return _stream(await asyncio.to_thread(next, pieces), pieces)
+
+
+async def _stream(
+    first: tuple[bytes, bool], pieces: Iterator[tuple[bytes, bool]]
+) -> AsyncIterator[bytes]:
+    piece, is_last = first
+    yield piece
     # Never closed by hand: when the request is cancelled a thread may still be inside. The file closes
     # with the last reference.
-    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+    while not is_last:
+        piece, is_last = await asyncio.to_thread(next, pieces)
         yield piece
 
 
-def _pieces(envelope: Envelope, uploads: Sequence[Upload], sizes: Sequence[int]) -> Iterator[bytes]:
+def _pieces(envelope: Envelope, uploads: Sequence[Upload]) -> Iterator[tuple[bytes, bool]]:
+    """
+    Yield the pieces of a body, and whether each is the last.
+    """
     held = b""
-    for head, upload, size in zip(envelope.heads, uploads, sizes, strict=True):
+    for head, upload in zip(envelope.heads, uploads, strict=True):
         held += head
-        for piece in _file(upload, size):
+        for piece in _file(upload):
             held += piece
             if len(held) >= _PIECE:
-                yield held
+                yield held, False
                 held = b""
-    yield held + envelope.tail
+    yield held + envelope.tail, True
 
 
-def _file(upload: Upload, size: int) -> Iterator[bytes]:
+def _file(upload: Upload) -> Iterator[bytes]:
     path = upload.path
     try:
         with path.open("rb", buffering=0) as file:
-            left = size
+            left = upload.size
             while left and (piece := file.read(min(left, _PIECE))):
                 left -= len(piece)
                 yield piece
             is_changed = upload.mtime_ns not in (None, os.fstat(file.fileno()).st_mtime_ns)
             if left or is_changed or file.read(1):
                 raise Unreadable(f"{path.name} changed while it was being sent")
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
     except OSError as error:
         raise _unreadable(path, error) from error
 

@@ -230,7 +230,7 @@ class Attempts:
                 reason=judgement.reason,
                 is_probe=attempt.probe,
                 now=self._clock.monotonic(),
-                is_only_job=self._is_alone(),
+                is_only_job=attempt.verdict is not Verdict.DONE and self._is_alone(),
             )
         )
 

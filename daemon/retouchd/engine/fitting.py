@@ -213,7 +213,10 @@ def _nothing(_: Picture) -> None:
 
 def _as(path: Path, picture: Picture) -> Fitted:
     upload = Upload(
-        path=path, content_type=f"image/{picture.format}", mtime_ns=path.stat().st_mtime_ns
+        path=path,
+        content_type=f"image/{picture.format}",
+        size=picture.size_bytes,
+        mtime_ns=path.stat().st_mtime_ns,
     )
     return Fitted(upload=upload, picture=picture)
 
