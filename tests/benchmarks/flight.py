@@ -52,27 +52,43 @@ def _cpu_ms(
 
 def rate_of_ideal(scene: Scene, scale: Scale) -> Iterator[Figure]:
     """
-    Yield the rate in the steady state, of what the endpoint's latency allows.
+    Yield the rate of what the endpoint's latency allows: in the steady state, and from the first wave on.
+
+    All of the first wave is answered at once, which nothing later is: its requests left at once.
     """
     many = scale.in_flight[1]
     ideal = many / scale.latency_seconds
-    rates = []
+    steady, early = [], []
     for _ in range(min(2, scale.rounds)):
         with (
             scene.endpoint(scale.middle[1], scale.latency_seconds) as endpoint,
             _station(scene, endpoint, many) as station,
         ):
             start_daemon(station)
-            _work_off(scene, station, scale.middle[0], scale.waves * many)
+            _work_off(scene, station, scale.middle[0], (scale.waves + 2) * many)
             came = sorted(first for first, _, _ in endpoint.times())
-            rates.append((len(came) - many) / (came[-1] - came[many - 1]))
+            steady.append(_rate(came, 2 * many) / ideal)
+            early.append(_rate(came[: scale.waves * many], many) / ideal)
+    what = f"at {scale.latency_seconds:g} s latency, {many} in flight, of the ideal"
     yield Figure(
         row="flight-rate",
-        what=f"rate at {scale.latency_seconds:g} s latency, {many} in flight, of the ideal",
-        values=tuple(rate / ideal for rate in rates),
+        what=f"rate {what}",
+        values=tuple(steady),
         at_least=0.9,
         note=f"ideal {ideal:g} jobs/s",
     )
+    yield Figure(
+        row="flight-rate",
+        what=f"the same of the first {scale.waves} waves",
+        values=tuple(early),
+    )
+
+
+def _rate(came: list[float], start: int) -> float:
+    """
+    Return how many requests a second came after the first so many.
+    """
+    return (len(came) - start) / (came[-1] - came[start - 1])
 
 
 def memory(scene: Scene, scale: Scale) -> Iterator[Figure]:
