@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retouchd.adapters import files
+from retouchd.adapters import presence
 from retouchd.adapters.delivery import Delivery
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.spool import Spool
@@ -138,7 +138,7 @@ class Place:
         members = []
         for name in names:
             (here / name).write_bytes(content_of(name))
-            members.append(member(name, files.snapshot(here / name)))
+            members.append(member(name, presence.snapshot(here / name)))
         return a_job(*members, folder=folder, **changes)
 
     def claimed(self, *names: str, folder: str = "", **changes: Any) -> Job:

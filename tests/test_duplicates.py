@@ -10,7 +10,7 @@ import pytest
 
 from builders import Place, a_job, member
 from opening import watch_openings
-from retouchd.adapters import files, fingerprints
+from retouchd.adapters import fingerprints, presence
 from retouchd.adapters.history import History
 from retouchd.engine.duplicates import Duplicates
 from retouchd.engine.holding import HeldError
@@ -118,7 +118,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
 def _with_bytes(place: Place, name: str, content: bytes) -> Job:
     path = place.folders.inbox / name
     path.write_bytes(content)
-    return a_job(member(name, files.snapshot(path)))
+    return a_job(member(name, presence.snapshot(path)))
 
 
 def test_only_pictures_of_a_known_size_are_read(tmp_path: Path) -> None:

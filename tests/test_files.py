@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from retouchd.adapters import files
+from retouchd.adapters import files, presence
 
 
 class RecordedOs:
@@ -287,7 +287,7 @@ def test_a_copy_keeps_bytes_times_and_mode(tmp_path: Path, log: list[tuple[str, 
 
     files.copy(source, target)
 
-    assert files.is_copy(source, target)
+    assert presence.is_copy(source, target)
     assert (target.stat().st_mode & 0o777, target.stat().st_mtime_ns) == (0o640, 7_000_000_001)
     assert ("fsync", target.name) in log
 
@@ -338,12 +338,12 @@ def test_only_regular_files_have_a_snapshot(tmp_path: Path) -> None:
     (tmp_path / "cat.png").write_bytes(b"12345")
     (tmp_path / "link.png").symlink_to("cat.png")
 
-    found = files.snapshot(tmp_path / "cat.png")
+    found = presence.snapshot(tmp_path / "cat.png")
 
     assert found is not None
     assert found.size == 5
     for name in ("link.png", "nothing.png", "cat.png/below", "."):
-        assert files.snapshot(tmp_path / name) is None
+        assert presence.snapshot(tmp_path / name) is None
 
 
 def test_a_sweep_never_removes_what_is_spared(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from builders import Place, a_job, member
 from engine_world import World, open_world, photo
 from process import Station, open_station
-from retouchd.adapters import files
+from retouchd.adapters import files, presence
 from retouchd.engine.daemon import Daemon
 from retouchd.rules.job import Job
 from retouchd.rules.naming import NAME_MAX, REASON, RECORD, shorten
@@ -607,7 +607,8 @@ def test_a_crowd_costs_twenty_looks_for_each_name(
     However many names are taken, a free one is found without a list and without a search.
     """
     calls = Counter[str]()
-    monkeypatch.setattr(files, "os", Counted(os, calls))
+    for module in (files, presence):
+        monkeypatch.setattr(module, "os", Counted(os, calls))
     spent = []
     for count in (0, 30, 1000):
         place = Place.under(tmp_path / str(count))
@@ -661,7 +662,7 @@ async def test_daemons_that_share_done_never_mix_groups(world: World) -> None:
 
 class Caseless:
     """
-    Stands for `os` and the C library inside `adapters.files`: below `top` a name is found in any case.
+    Stands for `os` and the C library inside `adapters.files` and `presence`: below `top` a name is found in any case.
     """
 
     def __init__(self, top: Path) -> None:
@@ -701,7 +702,8 @@ async def test_a_target_without_case_keeps_both(
     On a share that takes `X.png` for `x.png` the second group gets another stem.
     """
     share = Caseless(world.root / "share")
-    monkeypatch.setattr(files, "os", share)
+    for module in (files, presence):
+        monkeypatch.setattr(module, "os", share)
     monkeypatch.setattr(files, "_libc", share)
     places = {name: world.root / "share" / name for name in ("outbox", "done", "error")}
     folders = replace(world.folders, **places)

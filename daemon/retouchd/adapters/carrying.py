@@ -11,7 +11,7 @@ import errno
 from dataclasses import dataclass
 from pathlib import Path
 
-from retouchd.adapters import files
+from retouchd.adapters import files, presence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,17 +32,17 @@ def carry(way: Way) -> None:
 
     The folders are there. On one filesystem it is a single rename, durable when both folders are synced.
     """
-    if files.is_taken(way.staged):
-        if files.is_same(way.source, way.staged):
+    if presence.is_taken(way.staged):
+        if presence.is_same(way.source, way.staged):
             files.remove(way.source)  # A power cut may leave both names of a rename.
-    elif files.is_taken(way.source):
+    elif presence.is_taken(way.source):
         if moved(way.source, way.target):
             return
         files.copy(way.source, way.temporary)
         files.rename(way.source, way.staged)
-    if files.is_taken(way.temporary):
+    if presence.is_taken(way.temporary):
         files.rename_new(way.temporary, way.target)
-    elif files.is_taken(way.staged):
+    elif presence.is_taken(way.staged):
         with contextlib.suppress(
             FileNotFoundError
         ):  # Whoever took the file may have taken its folder.

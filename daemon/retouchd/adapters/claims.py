@@ -5,7 +5,7 @@ The claim, and the claim reversed: renames between a folder of the inbox and a j
 from collections.abc import Callable
 from pathlib import Path
 
-from retouchd.adapters import files
+from retouchd.adapters import files, presence
 from retouchd.rules import naming
 from retouchd.rules.job import Job, Member
 from retouchd.rules.plan import suffixes_in
@@ -27,7 +27,7 @@ def end(job: Job, inbox: Path, originals: Path) -> None:
     Remove the old name of each member that has both: what a claim cut short may leave.
     """
     for member in job.members:
-        if files.is_same(inbox / member.inbox_name, originals / member.name):
+        if presence.is_same(inbox / member.inbox_name, originals / member.name):
             files.remove(inbox / member.inbox_name)
 
 
@@ -38,7 +38,7 @@ def give_back(job: Job, inbox: Path, originals: Path, rewrite: Callable[[Job], N
     Where one of their names is taken by now, all of them get one free stem; the new names are made
     durable by `rewrite` first, so that a half-done return still reads as a half-done claim.
     """
-    here = {member.name for member in job.members if files.is_taken(originals / member.name)}
+    here = {member.name for member in job.members if presence.is_taken(originals / member.name)}
     if any(_is_clash(m, inbox, originals) for m in job.members if m.name in here):
         job = _renamed(job, inbox)
         rewrite(job)
@@ -50,11 +50,11 @@ def give_back(job: Job, inbox: Path, originals: Path, rewrite: Callable[[Job], N
 
 def _claim_one(member: Member, inbox: Path, originals: Path) -> bool:
     source, target = inbox / member.inbox_name, originals / member.name
-    if files.is_taken(target):
-        if files.is_same(source, target):
+    if presence.is_taken(target):
+        if presence.is_same(source, target):
             files.remove(source)
         return True
-    if files.snapshot(source) != member.snapshot:
+    if presence.snapshot(source) != member.snapshot:
         return False
     try:
         files.move_new(source, target)
@@ -65,12 +65,12 @@ def _claim_one(member: Member, inbox: Path, originals: Path) -> bool:
 
 def _is_clash(member: Member, inbox: Path, originals: Path) -> bool:
     target = inbox / member.inbox_name
-    return files.is_taken(target) and not files.is_same(originals / member.name, target)
+    return presence.is_taken(target) and not presence.is_same(originals / member.name, target)
 
 
 def _renamed(job: Job, inbox: Path) -> Job:
     suffixes = suffixes_in(job, [member.name for member in job.members])
     stem = naming.free_stem(
-        job.stem, job.id, list(suffixes.values()), lambda name: files.is_taken(inbox / name)
+        job.stem, job.id, list(suffixes.values()), lambda name: presence.is_taken(inbox / name)
     )
     return job.under(stem, suffixes)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from retouchd.adapters import files, fingerprints
+from retouchd.adapters import files, fingerprints, presence
 from retouchd.adapters.carrying import Way, carry
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.spool import Spool
@@ -123,7 +123,7 @@ class Delivery:
 
     def _is_pending(self, job: Job, item: Item) -> bool:
         folder = self._spool.folder(job.id)
-        return files.is_taken(folder / item.source) or files.is_taken(_staged(folder, item))
+        return presence.is_taken(folder / item.source) or presence.is_taken(_staged(folder, item))
 
     def _deliver(self, standing: Standing, items: Sequence[Item], folder: Path) -> Standing:
         """
@@ -169,9 +169,9 @@ def _unstage_if_lost(way: Way) -> None:
 
     It does not stay staged, as a half-made copy of a staged file would pass for a whole one.
     """
-    if files.is_taken(way.temporary) or files.is_copy(way.staged, way.target):
+    if presence.is_taken(way.temporary) or presence.is_copy(way.staged, way.target):
         return
-    if files.is_same(way.source, way.staged):
+    if presence.is_same(way.source, way.staged):
         files.remove(way.source)  # A power cut may leave both names of a rename.
     files.rename(way.staged, way.source)
 
@@ -185,7 +185,7 @@ def _names(item: Item) -> tuple[str, str]:
 
 
 def _taken_in(folder: Path) -> IsTaken:
-    return lambda name: files.is_taken(folder / name)
+    return lambda name: presence.is_taken(folder / name)
 
 
 def _originals(standing: Standing) -> list[str]:
@@ -217,7 +217,7 @@ def _blocked(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if isinstance(error, FileExistsError | NotADirectoryError):
-            msg = files.in_the_way(Path(error.filename2 or error.filename or folder))
+            msg = presence.in_the_way(Path(error.filename2 or error.filename or folder))
         else:
             name = naming.shown(str(folder))
             msg = f"{name} cannot be written ({error.strerror}). retouchd tries again by itself."

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from retouchd.adapters import files
+from retouchd.adapters import files, presence
 from retouchd.rules import naming
 from retouchd.rules.names import normal, parse
 
@@ -67,7 +67,7 @@ def is_family_in(folder: Path) -> Callable[[str], bool]:
     Return a test of whether anything in a folder has that name, or would be paired with it.
     """
     taken = {parse(name).family for name in names_in(folder)}
-    return lambda name: normal(parse(name).stem) in taken or files.is_taken(folder / name)
+    return lambda name: normal(parse(name).stem) in taken or presence.is_taken(folder / name)
 
 
 def names_in(folder: Path) -> list[str]:
@@ -89,7 +89,7 @@ def clear_leftovers(folder: Path) -> None:
     old = time.time() - _OLD_SECONDS
     for name in names_in(folder):
         if _HIDDEN.fullmatch(name):
-            found = files.snapshot(folder / name)
+            found = presence.snapshot(folder / name)
             if found is not None and found.mtime_ns < old * 1e9:
                 files.remove(folder / name)
 

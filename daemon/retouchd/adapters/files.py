@@ -10,20 +10,16 @@ may share these fsyncs: see `synced`.
 import contextlib
 import ctypes
 import errno
-import filecmp
 import os
 import shutil
-import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Self
 
-from retouchd.rules.job import Snapshot
-from retouchd.rules.naming import shown
+from retouchd.adapters import presence
 
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
-_BLOCK = 1 << 20
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -99,17 +95,6 @@ def temporary_of(path: Path) -> Path:
     Return the name under which a file of our own is written first.
     """
     return path.with_name(f"{path.name}.tmp")
-
-
-def read(path: Path) -> bytes:
-    """
-    Return what a small file of our own holds, in as few calls as can be: each lets other threads in.
-    """
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return b"".join(_blocks(fd))
-    finally:
-        os.close(fd)
 
 
 def write(path: Path, data: bytes) -> None:
@@ -219,7 +204,7 @@ def move_new(source: Path, target: Path) -> None:
     try:
         _rename_noreplace(source, target)
     except FileExistsError:
-        if not is_same(source, target):
+        if not presence.is_same(source, target):
             raise
         os.unlink(source)
 
@@ -229,7 +214,7 @@ def copy(source: Path, target: Path) -> None:
     Copy bytes, times and mode to a name of our own in another folder; the bytes are durable on return.
     """
     with open(source, "rb") as reader, DurableFile(target, target) as writer:
-        for block in _blocks(reader.fileno()):
+        for block in presence.blocks(reader.fileno()):
             writer.write(block)
         with contextlib.suppress(PermissionError):  # Some network mounts keep no times or modes.
             shutil.copystat(source, target, follow_symlinks=False)
@@ -242,7 +227,7 @@ def copy_new(source: Path, target: Path) -> None:
     Copy bytes alone to a name of our own, as a new file of this user's; durable on return but for the name.
     """
     with open(source, "rb") as reader, DurableFile(target, target) as writer:
-        for block in _blocks(reader.fileno()):
+        for block in presence.blocks(reader.fileno()):
             writer.write(block)
         writer.seal()
 
@@ -335,74 +320,6 @@ def sweep(folder: Path, spared: str) -> None:
     os.rmdir(folder)
 
 
-def snapshot(path: Path) -> Snapshot | None:
-    """
-    Return the identity of a regular file without following a link; None if there is none.
-    """
-    try:
-        found = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    if not stat.S_ISREG(found.st_mode):
-        return None
-    return snapshot_of(found)
-
-
-def snapshot_of(found: os.stat_result) -> Snapshot:
-    """
-    Return the identity that a stat shows.
-    """
-    return Snapshot(
-        size=found.st_size,
-        mtime_ns=found.st_mtime_ns,
-        inode=found.st_ino,
-        device=found.st_dev,
-    )
-
-
-def is_same(source: Path, target: Path) -> bool:
-    """
-    Return whether both names are of one file.
-    """
-    one, other = snapshot(source), snapshot(target)
-    return one is not None and one == other
-
-
-def is_copy(source: Path, target: Path) -> bool:
-    """
-    Return whether the target is there and holds the same bytes.
-    """
-    return target.is_file() and filecmp.cmp(source, target, shallow=False)
-
-
-def is_taken(path: Path) -> bool:
-    """
-    Return whether anything, a dangling link included, has that name; raises OSError where that is unknown.
-    """
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
-
-
-def in_the_way(path: Path) -> str:
-    """
-    Return what to do about something that stands where a folder or a file of ours is to be.
-    """
-    return f"{shown(str(path))} is in the way. Move it elsewhere; retouchd then goes on by itself."
-
-
-def folders(path: Path) -> list[str]:
-    """
-    Return the names of the folders in a folder, none if it is not there.
-    """
-    try:
-        return [entry.name for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
-    except FileNotFoundError:
-        return []
-
-
 def _rename_noreplace(source: Path, target: Path) -> None:
     flags = ctypes.c_uint(_RENAME_NOREPLACE)
     old, new = os.fsencode(source), os.fsencode(target)
@@ -429,8 +346,3 @@ def _write_all(fd: int, data: bytes | bytearray) -> None:
         written = 0
         while written < len(whole):
             written += os.write(fd, whole[written:])
-
-
-def _blocks(fd: int) -> Iterator[bytes]:
-    while block := os.read(fd, _BLOCK):
-        yield block

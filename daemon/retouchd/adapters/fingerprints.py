@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from retouchd.adapters import below, files
+from retouchd.adapters import below, presence
 from retouchd.rules.duplicates import Fingerprint, fingerprint
 from retouchd.rules.job import Job, Member, Role, Snapshot
 from retouchd.rules.naming import path_below
@@ -29,7 +29,7 @@ def in_inbox(job: Job, inbox: Path) -> Fingerprint:
     def digest(path: str, snapshot: Snapshot) -> str:
         with below.opened(inbox, path) as file:
             found = _digest(file)
-            if files.snapshot_of(os.fstat(file.fileno())) != snapshot:
+            if presence.snapshot_of(os.fstat(file.fileno())) != snapshot:
                 raise FileNotFoundError(errno.ENOENT, "It was changed meanwhile", path)
         return found
 

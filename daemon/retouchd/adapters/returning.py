@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from retouchd.adapters import carrying, files
+from retouchd.adapters import carrying, files, presence
 from retouchd.adapters.carrying import Way
 from retouchd.adapters.folders import Folders
 from retouchd.rules import naming
@@ -72,11 +72,11 @@ def _finish(stage: Path, folder: Path) -> Iterator[str]:
     for name in os.listdir(stage):  # noqa: PTH208 - names alone
         staged = stage / name
         source = next(
-            (each for each in stage.parent.iterdir() if files.is_same(each, staged)),
+            (each for each in stage.parent.iterdir() if presence.is_same(each, staged)),
             stage.parent / name,
         )
         way = Way(source=source, staged=staged, temporary=temporary, target=folder / name)
-        is_new = files.is_taken(temporary)
+        is_new = presence.is_taken(temporary)
         try:
             with files.synced(folder, source.parent):
                 carrying.carry(way)
@@ -93,8 +93,8 @@ def _take_back(way: Way) -> None:
     """
     Undo what was done, unless the file has its new name already.
     """
-    if files.is_taken(way.staged):
-        if not files.is_taken(way.temporary):
+    if presence.is_taken(way.staged):
+        if not presence.is_taken(way.temporary):
             return
         files.rename_new(way.staged, _free(way.source))
     files.remove(way.temporary)
@@ -107,7 +107,7 @@ def _free(path: Path) -> Path:
         named.stem,
         secrets.token_hex(4),
         [named.suffix],
-        lambda name: files.is_taken(path.with_name(name)),
+        lambda name: presence.is_taken(path.with_name(name)),
     )
     return path.with_name(stem + named.suffix)
 

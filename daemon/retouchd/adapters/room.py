@@ -5,7 +5,7 @@ Whether the disks can take the answer of a request before it is sent: space, fil
 import os
 from pathlib import Path
 
-from retouchd.adapters import files
+from retouchd.adapters import presence
 from retouchd.adapters.folders import Folders
 from retouchd.rules.naming import shown
 
@@ -62,12 +62,12 @@ def unwritable(root: Path, folder: str) -> str:
     Return why nothing can be written into a folder below one of ours; empty if it can or is still to be made.
     """
     place = root / folder
-    while place != root and not files.is_taken(place):
+    while place != root and not presence.is_taken(place):
         place = place.parent
     if place == root:
         return ""
     if not place.is_dir():
-        return files.in_the_way(place)
+        return presence.in_the_way(place)
     state = _state(place)
     return state if isinstance(state, str) else ""
 

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from retouchd.adapters import claims, files
+from retouchd.adapters import claims, files, presence
 from retouchd.adapters.files import DurableFile
 from retouchd.adapters.folders import PROBE
 from retouchd.adapters.standing import CRASHES, Standing, read_standing
@@ -52,7 +52,7 @@ class Spool:
         for pattern in (f"{PROBE}*", "*.tmp"):
             for left in self._work.glob(pattern):
                 files.remove(left)
-        for name in files.folders(self._trash):
+        for name in presence.folders(self._trash):
             with contextlib.suppress(OSError):
                 files.sweep(self._trash / name, ORIGINALS)
         for job in self.jobs():
@@ -63,7 +63,7 @@ class Spool:
         """
         Return the ids of all jobs, oldest first.
         """
-        return sorted(files.folders(self._jobs))
+        return sorted(presence.folders(self._jobs))
 
     def jobs(self) -> Iterator[Job]:
         """
@@ -277,7 +277,7 @@ class Spool:
         Return whether a job is no longer here, False where that cannot be told.
         """
         try:
-            return not files.is_taken(self.folder(job_id))
+            return not presence.is_taken(self.folder(job_id))
         except OSError:
             return False
 

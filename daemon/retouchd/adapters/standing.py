@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from retouchd.adapters import files
+from retouchd.adapters import presence
 from retouchd.errors import Blocked
 from retouchd.rules import documents
 from retouchd.rules.job import Attempt, Job, Opened
@@ -111,14 +111,14 @@ def read_standing(job_id: str, folder: Path) -> Standing:
         return Standing(
             id=job_id,
             files=found,
-            job=documents.load_job(files.read(folder / JOB)) if JOB in found else None,
+            job=documents.load_job(presence.read(folder / JOB)) if JOB in found else None,
             attempts=tuple(
-                documents.load_attempt(files.read(folder / f"attempt-{n}.json")) for n in closed
+                documents.load_attempt(presence.read(folder / f"attempt-{n}.json")) for n in closed
             ),
-            opened=documents.load_opened(files.read(folder / f"attempt-{last}.open"))
+            opened=documents.load_opened(presence.read(folder / f"attempt-{last}.open"))
             if is_open
             else None,
-            plan=documents.load_plan(files.read(folder / PLAN)) if PLAN in found else None,
+            plan=documents.load_plan(presence.read(folder / PLAN)) if PLAN in found else None,
             crashes=_lines(folder / CRASHES) if CRASHES in found else (),
         )
     except (ValueError, KeyError, TypeError) as error:
@@ -138,4 +138,4 @@ def _names_below(folder: Path) -> Iterator[str]:
 
 
 def _lines(path: Path) -> tuple[str, ...]:
-    return tuple(files.read(path).decode().splitlines())
+    return tuple(presence.read(path).decode().splitlines())

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from retouchd.adapters import files
+from retouchd.adapters import presence
 from retouchd.adapters.archive import record_at
 from retouchd.adapters.board import Board
 from retouchd.adapters.history import History
@@ -168,7 +168,7 @@ class Follower:
                 is_named = (escaped(folder), escaped(name)) == (each.folder, each.name)
                 if not is_named or not each.is_done:
                     continue
-                there = files.snapshot(self._folders.inbox / folder / name)
+                there = presence.snapshot(self._folders.inbox / folder / name)
                 if there and (there.inode, there.mtime_ns) == (each.inode, each.mtime_ns):
                     del self._open[folder, name]
                     yield path_below(folder, name), each.reason

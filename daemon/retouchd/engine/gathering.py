@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from retouchd.adapters import below, files
+from retouchd.adapters import below, presence
 from retouchd.adapters.inbox import Inbox
 from retouchd.adapters.spool import Spool
 from retouchd.errors import Blocked
@@ -46,13 +46,13 @@ class Gatherer:
         return None
 
     def _is_here(self, job_id: str, number: int) -> bool:
-        return files.is_taken(self._spool.reference(job_id, number))
+        return presence.is_taken(self._spool.reference(job_id, number))
 
     def _copy(self, job_id: str, number: int, reference: Reference) -> bool:
         with contextlib.ExitStack() as stack:
             with _reading():
                 file = stack.enter_context(below.opened(self._inbox.root, reference.path))
-                if files.snapshot_of(os.fstat(file.fileno())) != reference.snapshot:
+                if presence.snapshot_of(os.fstat(file.fileno())) != reference.snapshot:
                     return False
             self._spool.add_reference(job_id, number, _blocks(file))
         return True

@@ -5,7 +5,7 @@ Everything that can be found wrong with a job before money is spent, and what is
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from retouchd.adapters import files
+from retouchd.adapters import presence
 from retouchd.adapters.decoding import ImageFault
 from retouchd.adapters.edits import Upload
 from retouchd.adapters.spool import Spool
@@ -73,7 +73,7 @@ class Preparer:
 
     def _compare(self, job: Job) -> None:
         for member in job.members:
-            if files.snapshot(self._original(job, member)) != member.snapshot:
+            if presence.snapshot(self._original(job, member)) != member.snapshot:
                 raise NotReadyError(f"{shown(member.name)} was changed while it was claimed")
 
     def prepare(self, job: Job) -> Prepared | list[Problem]:
