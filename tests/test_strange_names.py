@@ -662,7 +662,7 @@ async def test_daemons_that_share_done_never_mix_groups(world: World) -> None:
 
 class Caseless:
     """
-    Stands for `os` and the C library inside `adapters.files` and `presence`: below `top` a name is found in any case.
+    Stands for `os` and the C library inside `files` and `presence`: below `top` a name is found in any case.
     """
 
     def __init__(self, top: Path) -> None:
