@@ -123,7 +123,7 @@ class Delivery:
 
     def _is_pending(self, job: Job, item: Item) -> bool:
         folder = self._spool.folder(job.id)
-        return presence.is_taken(folder / item.source) or presence.is_taken(_staged(folder, item))
+        return presence.is_taken(folder / item.source) or presence.is_taken(folder / _staged(item))
 
     def _deliver(self, standing: Standing, items: Sequence[Item], folder: Path) -> Standing:
         """
@@ -139,7 +139,7 @@ class Delivery:
         with files.synced(folder, *sources):
             for item in pending:
                 way = _way(own, job, item, folder)
-                if f"{item.key}.staged" in standing.files:
+                if way.staged.name in standing.files:
                     _unstage_if_lost(way)
                 carry(way)
         return standing.without(name for item in pending for name in _names(item))
@@ -157,7 +157,7 @@ class Delivery:
 def _way(own: Path, job: Job, item: Item, folder: Path) -> Way:
     return Way(
         source=own / item.source,
-        staged=_staged(own, item),
+        staged=own / _staged(item),
         temporary=folder / f".retouchd-{job.id}-{item.key}",
         target=folder / item.target,
     )
@@ -176,12 +176,12 @@ def _unstage_if_lost(way: Way) -> None:
     files.rename(way.staged, way.source)
 
 
-def _staged(folder: Path, item: Item) -> Path:
-    return folder / f"{item.key}.staged"
+def _staged(item: Item) -> str:
+    return f"{item.key}.staged"
 
 
 def _names(item: Item) -> tuple[str, str]:
-    return item.source, f"{item.key}.staged"
+    return item.source, _staged(item)
 
 
 def _taken_in(folder: Path) -> IsTaken:
