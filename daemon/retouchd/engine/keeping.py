@@ -37,7 +37,7 @@ class Keeper:
         self._spool = spool
         self._memory = memory
         self._sinks: set[_Sink] = set()
-        self._desk = asyncio.Semaphore(_AT_ONCE)
+        self._order = asyncio.Semaphore(_AT_ONCE)
 
     async def keep(
         self,
@@ -61,8 +61,8 @@ class Keeper:
             async for chunk in chunks:
                 sink.rest += chunk
                 if self._is_much(sink):
-                    await self._at_desk(sink.flush)
-            while (kept := await self._at_desk(partial(_kept, sink, then))) is None:
+                    await self._in_order(sink.flush)
+            while (kept := await self._in_order(partial(_kept, sink, then))) is None:
                 log.error("answer.held", job=job_id, bytes=len(sink.rest), reason=sink.failure)
                 await asyncio.sleep(_RETRY_SECONDS)
         except NoAnswer:
@@ -83,8 +83,8 @@ class Keeper:
             return False
         return held >= min(_PATCH, self._memory // len(self._sinks))
 
-    async def _at_desk(self, task: Callable[[], T]) -> T:
-        async with self._desk:
+    async def _in_order(self, task: Callable[[], T]) -> T:
+        async with self._order:
             return await asyncio.to_thread(task)
 
 
