@@ -9,6 +9,7 @@ import pytest
 
 from builders import NOT_UTF8, NOW, Place, an_attempt, content_of, tree
 from retouchd.adapters import files
+from retouchd.adapters.standing import opened_of
 from retouchd.errors import Blocked
 from retouchd.rules.documents import load_job
 from retouchd.rules.job import Job, Opened, Verdict
@@ -275,6 +276,21 @@ def test_an_answer_is_kept_whole_or_not_at_all(place: Place) -> None:
     assert Phase.KEPT is place.standing(job).phase
     assert place.spool.answer(job.id, 1).read_bytes() == b'{"status": 200}\n{"data"\n: []}'
     assert place.standing(job).opened == opened
+
+
+def test_a_note_that_somebody_removed_is_asked_for_by_name(place: Place) -> None:
+    """
+    Without it nobody knows when a kept answer was asked for, and what it may have cost.
+    """
+    job = place.claimed("cat.png", "cat.txt")
+    place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
+    with place.spool.keep(job.id, 1, {"status": 200}) as file:
+        file.commit()
+    (place.spool.folder(job.id) / "attempt-1.open").unlink()
+
+    assert place.standing(job).phase is Phase.KEPT
+    with pytest.raises(Blocked, match=rf"attempt-1\.open is gone from jobs/{job.id}"):
+        opened_of(place.standing(job))
 
 
 def test_pictures_appear_all_at_once(place: Place) -> None:

@@ -93,7 +93,10 @@ def opened_of(standing: Standing) -> Opened:
     Return what was noted when the last attempt was opened; raises Blocked where the note is gone.
     """
     if standing.opened is None:
-        msg = f"attempt-{standing.number}.open of the job {standing.id} is gone. Put it back."
+        msg = (
+            f"attempt-{standing.number}.open is gone from jobs/{standing.id} in the work folder. Put it "
+            "back, or move what is in its originals/ back to the inbox and remove the folder."
+        )
         raise Blocked(msg)
     return standing.opened
 
