@@ -73,7 +73,6 @@ def test_events_of_unknown_names_are_no_matter(backlog: Backlog) -> None:
     A file may be gone before its event is looked at.
     """
     backlog.sightings.disturb("", "cat.png", 1)
-    backlog.sightings.prove("shoes", "cat.png", 1)
 
     assert not backlog.sightings.see("", "cat.png", None, 1)
     assert backlog.is_settled()
@@ -94,16 +93,44 @@ def test_a_look_says_whether_there_is_news(backlog: Backlog) -> None:
     assert backlog.sightings.see("", "cat.png", None, 7)
 
 
-def test_the_writers_proof_makes_a_family_ready_at_once(backlog: Backlog) -> None:
+def test_what_goes_is_a_change_of_its_family(backlog: Backlog) -> None:
     """
-    A prompt that is quiet already and an image renamed into place wait for nothing.
+    A prompt that is gone may be about to be written anew: nobody takes the image with another one meanwhile.
     """
-    see(backlog, 1, "cat.txt")
-    see(backlog, 9, "cat.png")
+    see(backlog, 1, "_prompt.txt", "cat.png", "cat.txt")
+    assert backlog.sightings.see("", "cat.txt", None, 9)
 
-    backlog.sightings.prove("", "cat.png", 9)
+    (candidate,) = backlog.candidates(("", "cat"), 10.9)
+    assert isinstance(candidate.state, Unsettled)
+    assert taken(backlog, 10.9) == []
+    assert taken(backlog, 11) == ["cat"]
 
-    assert taken(backlog, 9) == ["cat"]
+
+def test_a_folder_file_that_goes_is_a_change_of_all_below(backlog: Backlog) -> None:
+    """
+    An editor that saves by removing first has the pictures sent with what it writes, not with what is above.
+    """
+    see(backlog, 1, "_prompt.txt", "shoes/_prompt.txt", "shoes/red/cat.png")
+
+    backlog.sightings.see("shoes", "_prompt.txt", None, 9)
+    assert taken(backlog, 10.9) == []
+    assert not backlog.is_settled()
+    see(backlog, 10.9, "shoes/_prompt.txt")
+
+    assert taken(backlog, 12.8) == []
+    assert taken(backlog, 12.9) == ["shoes/red/cat"]
+
+
+def test_a_folder_file_that_stays_away_is_waited_for_no_longer(backlog: Backlog) -> None:
+    """
+    After settle_seconds what is above it counts; other folders never waited.
+    """
+    see(backlog, 1, "_prompt.txt", "shoes/_prompt.txt", "shoes/cat.png", "hats/dog.png")
+
+    backlog.sightings.see("shoes", "_prompt.txt", None, 9)
+
+    assert taken(backlog, 9) == ["hats/dog"]
+    assert taken(backlog, 11) == ["shoes/cat"]
 
 
 def test_settled_first_then_older_then_by_path(backlog: Backlog) -> None:

@@ -250,18 +250,53 @@ async def test_events_postpone_settling(ringing: World) -> None:
     assert ringing.prompts() == ["make it blue, 14"]
 
 
-async def test_a_rename_from_a_known_temporary_name_settles_at_once(ringing: World) -> None:
+@pytest.mark.parametrize(
+    "name", ["cat.png.crdownload", ".cat.png.Ab3dEf", "Photoshop Temp1234", "cat.png_exiftool_tmp"]
+)
+async def test_the_settle_time_counts_from_a_rename(ringing: World, name: str) -> None:
     """
-    The writer's own proof is enough: nobody waits the minute that other files would need.
+    Whatever the name was before: its writer may look at the file, set its times or write it once more.
     """
-    ringing.tell(settle_seconds=60, prompt="make it blue")
+    ringing.tell(settle_seconds=1, prompt="make it blue")
 
     async with ringing.running():
         await ringing.until(lambda: ringing.events("watch.mode"))
-        temporary = ringing.folders.inbox / "cat.png.crdownload"
+        temporary = ringing.folders.inbox / name
         temporary.write_bytes(photo())
+        await quiet(ringing)
+        renamed_at = ringing.clock.monotonic()
         temporary.rename(ringing.folders.inbox / "cat.png")
-        await ringing.until(lambda: ringing.tree("outbox"), within=10)
+        await ringing.until(lambda: ringing.requests)
+
+    assert ringing.requests[0].arrived_at >= renamed_at + 1
+
+
+@pytest.mark.parametrize("is_in_place", [False, True], ids=["renamed", "in place"])
+async def test_two_rewritings_in_a_row_are_one_picture(either: World, *, is_in_place: bool) -> None:
+    """
+    As ExifTool does when it is called twice: the last bytes are sent, once.
+    """
+    either.tell(settle_seconds=3, prompt="make it blue")
+    picture = either.folders.inbox / "cat.png"
+
+    async with either.running():
+        await either.until(lambda: either.events("watch.mode"))
+        picture.write_bytes(photo(seed=1))
+        for seed in (2, 3):
+            await asyncio.sleep(0.2)
+            temporary = either.folders.inbox / "cat.png_exiftool_tmp"
+            temporary.write_bytes(photo(seed=seed))
+            if is_in_place:
+                picture.write_bytes(temporary.read_bytes())
+                temporary.unlink()
+            else:
+                temporary.rename(picture)
+        await either.until(lambda: either.tree("done") and not either.jobs(), within=120)
+
+    assert [hashlib.sha256(photo(seed=3)).hexdigest()] == [
+        each.files[0].sha256 for each in either.requests
+    ]
+    assert either.tree("done") == ["cat.job.json", "cat.png"]
 
 
 async def test_a_late_prompt_is_waited_for(world: World) -> None:
@@ -731,7 +766,7 @@ class Slow:
 
 async def test_a_write_after_the_writers_own_rename_is_waited_for(ringing: World) -> None:
     """
-    The proof is taken back by what is written later, however quickly one follows the other.
+    Its settle time counts from what is written last, however quickly one follows the other.
     """
     ringing.tell(settle_seconds=0.5, prompt="make it blue")
     picture, temporary = ringing.folders.inbox / "cat.png", ringing.folders.inbox / "cat.png.part"

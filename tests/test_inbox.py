@@ -162,15 +162,6 @@ def test_looks_and_scans_agree_on_what_is_ignored(inbox: Inbox, root: Path) -> N
     assert [conflict] == [n for n, each in left.items() if isinstance(each, Left) and each.is_told]
 
 
-def test_temporary_names_are_known(inbox: Inbox) -> None:
-    """
-    Only a rename away from a writer's own temporary name is a proof.
-    """
-    assert inbox.is_temporary("cat.png.part")
-    for name in ("cat.png", "Thumbs.db", "_cat.png", "cat.sync-conflict-20261123-120000-ABC.png"):
-        assert not inbox.is_temporary(name)
-
-
 def test_ignored_folders_are_not_entered(inbox: Inbox, root: Path) -> None:
     """
     At any depth, by scans and by events alike.

@@ -35,8 +35,8 @@ def bundle_of(*names: str) -> Bundle:
     return bundle
 
 
-def quiet(since: float, size: int = 100, *, proven: bool = False) -> Sight:
-    return Sight(signature(size), since, proven)
+def quiet(since: float, size: int = 100) -> Sight:
+    return Sight(signature(size), since)
 
 
 def state(now: float, around: Surroundings | None = None, **sights: Sight) -> State:
@@ -71,15 +71,6 @@ def test_a_mask_that_still_changes_holds_its_image() -> None:
     found = state(4, png=quiet(1), txt=quiet(1), mask_png=quiet(3))
 
     assert Unsettled(at=5, reason="still changing") == found
-
-
-def test_the_writers_proof_is_for_its_own_file_only() -> None:
-    """
-    An image that was renamed into place still waits for a prompt that is being written.
-    """
-    assert isinstance(state(3.5, png=quiet(3, proven=True), txt=quiet(2)), Unsettled)
-    assert Ready(since=4) == state(4, png=quiet(3, proven=True), txt=quiet(2))
-    assert Ready(since=9) == state(9, png=quiet(9, proven=True), txt=quiet(2))
 
 
 def test_an_empty_file_has_not_arrived() -> None:

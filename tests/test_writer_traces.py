@@ -19,7 +19,8 @@ from builders import signature
 from retouchd.adapters.bell import Ring
 from retouchd.engine.backlog import Backlog
 from retouchd.engine.places import Key
-from retouchd.rules.ignore import Kind, ignore_table
+from retouchd.rules.ignore import ignore_table
+from retouchd.rules.names import partners
 from retouchd.rules.packing import marked
 from retouchd.rules.readiness import Ready
 from retouchd.rules.settling import Patience, Signature
@@ -88,10 +89,21 @@ def silently(step: Step) -> Step:
     return step._replace(rings=())
 
 
-def renamed(at: float, source: str, target: str = "cat.jpg", *, inode: int = 8) -> Step:
-    rings = (Ring(path=source), Ring(path=target, source=source))
-    changes = {source: None, target: a_file(at, 100, is_final=True, inode=inode)}
-    return Step(at, changes, rings)
+def renamed(
+    at: float,
+    source: str,
+    target: str = "cat.jpg",
+    *,
+    size: int = 100,
+    is_final: bool = True,
+    inode: int = 8,
+) -> Step:
+    file = a_file(at, size, has_end=True, is_final=is_final, inode=inode)
+    return Step(at, {source: None, target: file}, (Ring(path=source), Ring(path=target)))
+
+
+def removed(at: float, name: str) -> Step:
+    return Step(at, {name: None}, (Ring(path=name),))
 
 
 def with_old_mtime(step: Step) -> Step:
@@ -130,17 +142,17 @@ TRACES = {
         wrote(0, 0, ".cat.jpg.Ab3dEf"),
         wrote(0.5, 100, ".cat.jpg.Ab3dEf"),
         with_old_mtime(renamed(0.6, ".cat.jpg.Ab3dEf")),
-        taken_at=0.6,
+        taken_at=2.6,
     ),
     "rename inside from a temporary name: Syncthing": trace(
         wrote(0, 100, ".syncthing.cat.jpg.tmp"),
         renamed(0.1, ".syncthing.cat.jpg.tmp"),
-        taken_at=0.1,
+        taken_at=2.1,
     ),
     "rename inside from a temporary name: rclone": trace(
         wrote(0, 100, "cat.jpg.1a2b3c4d.partial"),
         renamed(0.1, "cat.jpg.1a2b3c4d.partial"),
-        taken_at=0.1,
+        taken_at=2.1,
     ),
     "rename inside from an ordinary name": trace(
         wrote(0, 100, "cat.jpg.upload"), renamed(1.5, "cat.jpg.upload"), taken_at=3.5
@@ -182,7 +194,7 @@ TRACES = {
         wrote(0, 50, "cat.jpg.part"),
         wrote(30, 100, "cat.jpg.part"),
         renamed(30, "cat.jpg.part"),
-        taken_at=30,
+        taken_at=32,
     ),
     "closed, then rewritten in place: exiv2, darktable": trace(
         wrote(0, 100, has_end=True),
@@ -231,11 +243,59 @@ TRACES = {
         Step(
             1,
             {"cat.jpg": None, "cat.jpg~": a_file(0, 100)},
-            (Ring(path="cat.jpg"), Ring(path="cat.jpg~", source="cat.jpg")),
+            (Ring(path="cat.jpg"), Ring(path="cat.jpg~")),
         ),
         wrote(1, 0, inode=8),
         wrote(1.1, 120, is_final=True, inode=8),
         taken_at=3.1,
+    ),
+    "ExifTool twice in a row: each time a temporary name, renamed over the picture": trace(
+        wrote(0, 100, has_end=True),
+        wrote(0.2, 110, "cat.jpg_exiftool_tmp"),
+        renamed(0.3, "cat.jpg_exiftool_tmp", size=110, is_final=False, inode=8),
+        wrote(1.9, 120, "cat.jpg_exiftool_tmp"),
+        with_old_mtime(renamed(2.2, "cat.jpg_exiftool_tmp", size=120, inode=9)),
+        taken_at=4.2,
+    ),
+    "Photoshop: a temporary name, renamed, then its metadata written in place": trace(
+        wrote(0, 100, "Photoshop Temp12345678"),
+        renamed(1, "Photoshop Temp12345678", is_final=False),
+        wrote(1.4, 60, inode=8),
+        wrote(1.5, 130, is_final=True, inode=8),
+        taken_at=3.5,
+    ),
+    "Lightroom: renamed into place, and its keywords rewritten a moment later": trace(
+        wrote(0, 100, ".cat.jpg.Ab3dEf"),
+        renamed(0.5, ".cat.jpg.Ab3dEf", is_final=False, inode=8),
+        renamed(2.4, "cat.jpg.tmp", size=120, inode=9),
+        taken_at=4.4,
+    ),
+    "a sync client: renamed into place, then its times and its rights are set": trace(
+        wrote(0, 100, ".syncthing.cat.jpg.tmp"),
+        renamed(0.1, ".syncthing.cat.jpg.tmp", is_final=False),
+        with_old_mtime(wrote(1.2, 100, has_end=True, inode=8)),
+        with_old_mtime(wrote(1.9, 100, is_final=True, inode=8)),
+        taken_at=3.9,
+    ),
+    "Dropbox: moved in from its cache, its attributes set afterwards": trace(
+        wrote(0, 100, has_end=True, inode=9),
+        with_old_mtime(wrote(1.7, 100, is_final=True, inode=9)),
+        taken_at=3.7,
+    ),
+    "rclone: renamed, and looked at until it is content": trace(
+        wrote(0, 100, "cat.jpg.1a2b3c4d.partial"),
+        renamed(0.1, "cat.jpg.1a2b3c4d.partial", is_final=False),
+        removed(0.4, "cat.jpg"),
+        wrote(0.6, 100, "cat.jpg.5e6f7a8b.partial"),
+        renamed(0.9, "cat.jpg.5e6f7a8b.partial", inode=9),
+        taken_at=2.9,
+    ),
+    "a prompt saved by rename": trace(
+        wrote(0, 100, is_final=True),
+        wrote(0.5, 20, "cat.txt", has_end=True),
+        wrote(1, 30, ".goutputstream-AB12CD"),
+        renamed(1.2, ".goutputstream-AB12CD", "cat.txt", size=30),
+        taken_at=3.2,
     ),
     "a prompt written after its image": trace(
         wrote(0, 100, is_final=True), wrote(1.5, 20, "cat.txt", is_final=True), taken_at=3.5
@@ -247,6 +307,25 @@ TRACES = {
         taken_at=4.5,
     ),
 }
+
+
+GONE_FOR_A_MOMENT = {
+    "a prompt removed and written anew": trace(
+        wrote(0, 20, "cat.txt", has_end=True),
+        wrote(0.1, 100, is_final=True),
+        removed(2, "cat.txt"),
+        wrote(2.3, 30, "cat.txt", is_final=True),
+        taken_at=4.3,
+    ),
+    "a mask moved away and back under another name": trace(
+        wrote(0, 20, "cat.mask.png", has_end=True),
+        wrote(0.1, 100, is_final=True),
+        removed(2, "cat.mask.png"),
+        wrote(2.9, 30, "cat.jpg.mask.png", is_final=True),
+        taken_at=4.9,
+    ),
+}
+"""What only those can know who saw it before it went."""
 
 
 @dataclass(kw_only=True)
@@ -309,9 +388,6 @@ class Replay:
     def _answer(self, ring: Ring, now: float) -> None:
         if not self._look(ring.path, now):
             self.backlog.sightings.disturb(*_parts(ring.path), now)
-        source = _IGNORED.file(_parts(ring.source)[1]) if ring.source else None
-        if source is not None and source.kind is Kind.TEMPORARY:
-            self.backlog.sightings.prove(*_parts(ring.path), now)
 
     def _look(self, path: str, now: float) -> bool:
         folder, name = _parts(path)
@@ -334,7 +410,8 @@ class Replay:
             self.backlog.sightings.forget(place, {*known.sights} - shown, now, now)
 
     def _claim(self, key: Key, now: float) -> None:
-        for name in self.backlog.sightings.names(key):
+        names = self.backlog.sightings.names(key)
+        for name in {*names, *(partner for each in names for partner in partners(each))}:
             self._look("/".join(filter(None, (key[0], name))), now)
         for candidate in self.backlog.candidates(key, now):
             if not isinstance(candidate.state, Ready):
@@ -376,7 +453,9 @@ def scans_from(first: float, every: float, steps: Sequence[Step]) -> list[float]
     return [first + every * number for number in range(count)]
 
 
-@pytest.mark.parametrize("known", TRACES.values(), ids=TRACES)
+@pytest.mark.parametrize(
+    "known", [*TRACES.values(), *GONE_FOR_A_MOMENT.values()], ids=[*TRACES, *GONE_FOR_A_MOMENT]
+)
 def test_with_events_a_writer_is_taken_once_and_in_time(known: Trace) -> None:
     """
     No scan is needed: what the kernel tells is enough, and the last look before the claim.
@@ -399,6 +478,16 @@ def test_without_events_a_writer_is_taken_once(known: Trace, first: float) -> No
     done = known.steps[-1].at
     latest = done + SCAN_SECONDS + PATIENCE.settle_seconds + PATIENCE.incomplete_seconds
     assert done <= taken.at <= latest
+
+
+@pytest.mark.parametrize("known", GONE_FOR_A_MOMENT.values(), ids=GONE_FOR_A_MOMENT)
+def test_without_events_what_goes_for_a_moment_is_waited_for(known: Trace) -> None:
+    """
+    If a scan saw it before: what goes is a change like any other.
+    """
+    (taken,) = replay(known.steps, heard=(), scans=scans_from(0.2, 0.5, known.steps))
+
+    assert known.steps[-1].at + 2 <= taken.at <= known.steps[-1].at + 2.5
 
 
 DELAYS = st.lists(st.floats(0, 0.6), max_size=3)

@@ -160,7 +160,7 @@ def test_every_way_of_writing(watched: Watched) -> None:
 
     watched.sends(written, left=["saved_by_an_editor_with_a_backup/照片.jpg~"])
     prompts = Counter(each["prompt"] for each in watched.endpoint.seen)
-    assert prompts == {PROMPT: len(WRITERS) - 1, "改成蓝色": 1}
+    assert prompts == {PROMPT: len(WRITERS) - 2, "改成蓝色": 2}
 
 
 def test_many_folders_made_at_once(watched: Watched) -> None:
@@ -270,9 +270,7 @@ class ExifTool:
     def tag(self, picture: Path, *options: str) -> None:
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(
-            "\n".join([*options, "-Artist=retouchd", str(picture), "-execute", ""])
-        )
+        self._process.stdin.write("\n".join([*options, str(picture), "-execute", ""]))
         self._process.stdin.flush()
         while self._process.stdout.readline().strip() != "{ready}":
             pass
@@ -290,13 +288,52 @@ def test_exiftool(watched: Watched) -> None:
         deliveries = watched.deliveries(kinds)
         for each in deliveries:
             original = each.content
-            exiftool.tag(each.source)
+            exiftool.tag(each.source, "-Artist=retouchd")
             assert original != each.content
             each.target.write_bytes(original)
-            exiftool.tag(each.target, kinds[each.target.parent.name])
+            exiftool.tag(each.target, kinds[each.target.parent.name], "-Artist=retouchd")
 
     written = {each.target: each.content for each in deliveries}
     watched.sends(written, left=["renamed/照片.jpg_original"])
+
+
+def test_exiftool_twice_in_a_row(watched: Watched) -> None:
+    """
+    The picture with both tags goes out, once, and ExifTool finds it each time.
+    """
+    with contextlib.closing(ExifTool(program("exiftool"))) as exiftool:
+        kinds = {"renamed": "-overwrite_original", "in_place": "-overwrite_original_in_place"}
+        deliveries = watched.deliveries(kinds)
+        tags = ("-Artist=retouchd", "-Copyright=海边")
+        for each in deliveries:
+            for tag in tags:
+                exiftool.tag(each.source, "-overwrite_original", tag)
+        for each in deliveries:
+            each.target.write_bytes(each.elsewhere.read_bytes())
+            for tag in tags:
+                exiftool.tag(each.target, kinds[each.target.parent.name], tag)
+
+    watched.sends({each.target: each.content for each in deliveries})
+
+
+def test_rclone(watched: Watched) -> None:
+    """
+    It copies under a temporary name where its version can, renames, looks, and sets the times.
+    """
+    rclone = (program("rclone"), "--config", "/dev/null", "--bwlimit", "100k", "--retries", "1")
+    deliveries = watched.deliveries(["copy", "copyto", "move"])
+    written = {each.target: each.content for each in deliveries}
+
+    def write(to: Delivery) -> None:
+        match to.target.parent.name:
+            case "copyto":
+                command(*rclone, "copyto", "--checksum", to.source, to.target)
+            case verb:
+                command(*rclone, verb, to.source.parent, to.target.parent)
+
+    at_once((write, each) for each in deliveries)
+
+    watched.sends(written)
 
 
 @contextlib.contextmanager

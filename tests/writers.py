@@ -5,6 +5,7 @@ system calls do.
 Pauses are far shorter than the daemon's settle_seconds, as in a copy that goes well.
 """
 
+import contextlib
 import mmap
 import os
 import shutil
@@ -127,6 +128,33 @@ def temporary_of_nobody_known(to: Delivery) -> None:
     _renamed_from(to, to.beside("{name}.uploading"))
 
 
+def renamed_and_looked_at(to: Delivery) -> None:
+    """
+    Rclone: it looks at what it has renamed, and begins again if that is not there.
+    """
+    rclone_temporary(to)
+    for _ in range(_PIECES):
+        pause()
+        assert to.target.read_bytes() == to.content, "taken from under its writer's hands"
+
+
+def renamed_then_times_and_rights(to: Delivery) -> None:
+    syncthing_temporary(to)
+    pause()
+    os.utime(to.target, (LONG_AGO, LONG_AGO))
+    pause()
+    to.target.chmod(0o640)
+
+
+def moved_in_then_attributes(to: Delivery) -> None:
+    to.source.rename(to.target)
+    pause()
+    with contextlib.suppress(OSError):  # Not every filesystem keeps them.
+        os.setxattr(to.target, "user.com.dropbox.attrs", b"7")
+    pause()
+    to.target.chmod(0o600)
+
+
 def delay_updates_folder(to: Delivery) -> None:
     folder = to.beside(".~tmp~")
     folder.mkdir()
@@ -168,6 +196,39 @@ def rewritten_after_it_was_closed(to: Delivery) -> None:
     to.target.write_bytes(to.older)
     pause()
     slowly_into_the_final_name(to)
+
+
+def renamed_then_rewritten(to: Delivery) -> None:
+    """
+    Photoshop: a temporary name, renamed, and its metadata written in place afterwards.
+    """
+    temporary = to.beside("Photoshop Temp12345678")
+    temporary.write_bytes(to.older)
+    temporary.rename(to.target)
+    pause()
+    slowly_into_the_final_name(to)
+
+
+def renamed_over_twice(to: Delivery) -> None:
+    """
+    ExifTool, called twice in a row.
+    """
+    to.target.write_bytes(to.older)
+    for content in (to.older + b"tagged", to.content):
+        pause()
+        temporary = to.beside("{name}_exiftool_tmp")
+        temporary.write_bytes(content)
+        temporary.rename(to.target)
+
+
+def prompt_removed_and_written_anew(to: Delivery) -> None:
+    prompt = to.target.with_suffix(".txt")
+    prompt.write_text("make it red", "utf-8")
+    to.target.write_bytes(to.content)
+    pause()
+    prompt.unlink()
+    pause()
+    prompt.write_text("改成蓝色", "utf-8")
 
 
 def closed_after_each_page(to: Delivery) -> None:
@@ -290,6 +351,9 @@ WRITERS: tuple[Writer, ...] = (
     rsync_temporary,
     syncthing_temporary,
     rclone_temporary,
+    renamed_and_looked_at,
+    renamed_then_times_and_rights,
+    moved_in_then_attributes,
     chrome_temporary,
     temporary_of_nobody_known,
     delay_updates_folder,
@@ -297,6 +361,8 @@ WRITERS: tuple[Writer, ...] = (
     sftp_link_and_unlink,
     nameless_then_linked,
     rewritten_after_it_was_closed,
+    renamed_then_rewritten,
+    renamed_over_twice,
     closed_after_each_page,
     through_a_mapping_after_closing,
     full_size_first,
@@ -307,6 +373,7 @@ WRITERS: tuple[Writer, ...] = (
     saved_over_by_an_editor,
     saved_by_an_editor_with_a_backup,
     prompt_rewritten_before_the_claim,
+    prompt_removed_and_written_anew,
     folder_moved_in,
     folder_renamed_from_a_temporary_one,
     folders_made_at_once,

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ring:
     """
-    One touch of the doorbell: the path below the inbox, and where it was renamed from, if it was.
+    One touch of the doorbell: the path below the inbox.
     """
 
     path: str
-    source: str | None = None
     is_folder: bool = False
 
 

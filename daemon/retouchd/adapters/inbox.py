@@ -147,13 +147,6 @@ class Inbox:
         """
         return self._enters(*folder.split("/")) and not _is_too_deep(folder)
 
-    def is_temporary(self, name: str) -> bool:
-        """
-        Return whether a name is one that some writer gives to unfinished files.
-        """
-        ignored = self._ignored.file(name)
-        return ignored is not None and ignored.kind is Kind.TEMPORARY
-
     def walk(
         self,
         folder: str = "",

@@ -58,8 +58,7 @@ EXHAUSTED = frozenset({errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM, e
 
 # A rename out of the inbox, such as each claim of ours, is held back so long in case its other half is to
 # come, and all that follows waits behind it. The kernel writes both halves at once: half a second is far
-# too long. What comes too late is only taken for two events, so that a writer's proof is missed and its
-# file waited for.
+# too long. What comes too late is only taken for two events, and both names ring either way.
 InotifyMoveEventGrouper.delay = 0.005
 
 # What it has to say is asked for below; its lines must not stand between ours.
@@ -201,14 +200,13 @@ class _Handler(FileSystemEventHandler):
         self._bell = bell
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        source = self._below(event.src_path)
-        self._ring(source, None, is_folder=event.is_directory)
+        self._ring(event.src_path, is_folder=event.is_directory)
         if event.event_type == EVENT_TYPE_MOVED:
-            self._ring(self._below(event.dest_path), source, is_folder=event.is_directory)
+            self._ring(event.dest_path, is_folder=event.is_directory)
 
-    def _ring(self, path: str | None, source: str | None, *, is_folder: bool) -> None:
-        if path:
-            self._bell.ring(Ring(path=path, source=source, is_folder=is_folder))
+    def _ring(self, name: bytes | str, *, is_folder: bool) -> None:
+        if path := self._below(name):
+            self._bell.ring(Ring(path=path, is_folder=is_folder))
 
     def _below(self, path: bytes | str) -> str | None:
         text = os.fsdecode(path)

@@ -182,6 +182,7 @@ class Backlog:
             references=self.sightings.references.sights(paths),
             namer=self._namer(folder, bundle, sights),
             has_default=self._has_default(),
+            gone_at=self.sightings.gone_at((folder, bundle.files[0].family)),
         )
 
     def _namer(self, folder: str, bundle: Bundle, sights: dict[str, Sight]) -> str | None:
@@ -261,7 +262,8 @@ def _idle(candidate: Candidate, name: str) -> Idle:
         case Ready():
             return Idle(candidate.folder, name, READY)
         case Unsettled():
-            changed_at = max(sight.quiet_since for sight in candidate.sights.values())
+            changes = [sight.quiet_since for sight in candidate.sights.values()]
+            changed_at = max(*changes, candidate.surroundings.gone_at or 0.0)
             return Idle(candidate.folder, name, state.reason, changed_at=changed_at)
         case Waiting():
             return Idle(candidate.folder, name, state.reason, until=state.at)

@@ -48,8 +48,6 @@ class Looker:
                 self.scan(ring.path)
             elif self._inbox.takes_folder(folder):
                 self.look(folder, name, is_event=True)
-                if ring.source and self._inbox.is_temporary(ring.source.rpartition("/")[2]):
-                    self._sightings.prove(folder, name, self._clock.monotonic())
 
     def look(self, folder: str, name: str, *, is_event: bool = False) -> None:
         """

@@ -39,13 +39,15 @@ class Family:
     """
     The files of one stem in one folder, its images first, and what the backlog has to do with them.
 
-    `due` is when it is to be decided about next. Families are ordered by their paths.
+    `due` is when it is to be decided about next, `gone_at` when a file of it was last seen to be gone.
+    Families are ordered by their paths.
     """
 
     folder: str
     stem: str
     names: tuple[str, ...] = ()
     due: float | None = None
+    gone_at: float | None = None
     is_unsettled: bool = False
     is_ready: bool = False
 
@@ -65,7 +67,8 @@ class Folder:
     """
     The files of one folder as they were last seen, what is left alone, and the folders in it.
 
-    `followed` are the files whose own state decides about something before anybody claims them.
+    `followed` are the files whose own state decides about something before anybody claims them; `gone_at` is
+    when a folder file was last seen to be gone.
     """
 
     sights: dict[str, Trace] = field(default_factory=dict)
@@ -75,6 +78,7 @@ class Folder:
     followed: set[str] = field(default_factory=set)
     folder_files: list[str] = field(default_factory=list)
     contents: dict[str, tuple[Signature, Content]] = field(default_factory=dict)
+    gone_at: float | None = None
     folders: Sequence[str] = ()
     trust: Trust | None = None
 

@@ -104,6 +104,14 @@ class Seen:
                     content=self.content(above, name),
                 )
 
+    def gone_at(self, key: Key) -> float | None:
+        """
+        Return when a file that held for a family was last seen to be gone: its own, or a folder file.
+        """
+        around = [self.family(key), *map(self._folders.get, upward(key[0]))]
+        times = (each.gone_at for each in around if each is not None)
+        return max((at for at in times if at is not None), default=None)
+
     def left(self, folder: str) -> dict[str, Left]:
         """
         Return what is left alone in a folder, by name.

@@ -15,7 +15,7 @@ from retouchd.engine.seen import Seen
 from retouchd.rules.inheritance import Content
 from retouchd.rules.names import FOLDER_FILES, Kind, parse
 from retouchd.rules.packing import Mark, Trace, is_empty, pack, shows, trace, unpack
-from retouchd.rules.settling import Patience, Sight, Signature, disturb, prove, settled_at
+from retouchd.rules.settling import Patience, Signature, disturb, settled_at
 from retouchd.rules.watching import trust_in
 
 _EDITS = (Kind.EDIT, Kind.FOLDER_EDIT)
@@ -62,14 +62,8 @@ class Sightings(Seen):
         Take in an event: whatever it was, the file is not quiet yet.
         """
         if self.knows(folder, name):
-            self._replace(folder, name, disturb(self.sight(folder, name), now), now)
-
-    def prove(self, folder: str, name: str, now: float) -> None:
-        """
-        Take in a rename from a known temporary name.
-        """
-        if self.knows(folder, name):
-            self._replace(folder, name, prove(self.sight(folder, name)), now)
+            sight = disturb(self.sight(folder, name), now)
+            self._put(folder, name, pack(sight), settled_at(sight, self._patience), now)
 
     def take_in(self, listing: Listing, began: float, now: float) -> None:
         """
@@ -168,10 +162,6 @@ class Sightings(Seen):
             place = self._folders[folder] = Folder()
         return place
 
-    def _replace(self, folder: str, name: str, sight: Sight, now: float) -> None:
-        settles = settled_at(sight, self._patience)
-        self._put(folder, name, pack(sight), settles, now)
-
     def _put(self, folder: str, name: str, seen: Trace, settles: float | None, now: float) -> None:
         place, named = self._folders[folder], parse(name)
         is_new = name not in place.sights
@@ -201,10 +191,12 @@ class Sightings(Seen):
             self._touch_pictures(self.references.forget((folder, name)), now)
         if named.kind in FOLDER_FILES:
             place.folder_files.remove(name)
+            place.gone_at = now
             self._touch_below(folder, now)
         elif named.kind is not Kind.OTHER:
             family = place.families[named.family]
             family.names = tuple(each for each in family.names if each != name)
+            family.gone_at = now
             if not family.names:
                 del place.families[named.family]
             self._touch(family, now)

@@ -19,7 +19,7 @@ class Kind(StrEnum):
     """
 
     TEMPORARY = "temporary"
-    """A writer's own unfinished file: a rename away from this name proves that it is finished."""
+    """A writer's own unfinished file, which gets its name when it is finished."""
     JUNK = "junk"
     """By-products of programs: locks, backups, thumbnails, lists."""
     CONFLICT = "conflict"

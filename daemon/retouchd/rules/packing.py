@@ -15,7 +15,7 @@ Trace = NewType("Trace", bytes)
 
 _MARK = struct.Struct("=QqqQI")
 """Linux numbers devices with 32 bits."""
-_REST = struct.Struct("=d?")
+_REST = struct.Struct("=d")
 
 mark = _MARK.pack
 """Packs size, mtime, ctime, inode and device: the parts of a signature in their order."""
@@ -32,14 +32,14 @@ def pack(sight: Sight) -> Trace:
     """
     Return the trace of a sight.
     """
-    return trace(marked(sight.signature), sight.quiet_since, proven=sight.proven)
+    return trace(marked(sight.signature), sight.quiet_since)
 
 
-def trace(seen: Mark, quiet_since: float, *, proven: bool = False) -> Trace:
+def trace(seen: Mark, quiet_since: float) -> Trace:
     """
     Return the trace of what was seen with that mark.
     """
-    return Trace(seen + _REST.pack(quiet_since, proven))
+    return Trace(seen + _REST.pack(quiet_since))
 
 
 def unpack(kept: Trace) -> Sight:

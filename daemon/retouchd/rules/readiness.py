@@ -56,6 +56,7 @@ class Surroundings:
     `own` is what its structured sidecar says, None before that was read. `sources` are the folder files,
     the nearest first. `references` holds the sight of each picture that any of them names, or half a
     sentence on why it cannot be used. `namer` is the file that names this image as a reference of another.
+    `gone_at` is when a file that held for it was last seen to be gone: it may be about to be written anew.
     """
 
     own: Content | None = None
@@ -63,6 +64,7 @@ class Surroundings:
     references: Mapping[str, Sight | str] = field(default_factory=dict)
     namer: str | None = None
     has_default: bool = False
+    gone_at: float | None = None
 
 
 def readiness(
@@ -77,11 +79,13 @@ def readiness(
     """
     if surroundings.namer is not None:
         return Waiting(at=None, reason=f"a reference of {shown(surroundings.namer)}")
-    quiet = max(sights[named.name].quiet_since for named in bundle.files) + patience.settle_seconds
+    changes = [sights[named.name].quiet_since for named in bundle.files]
+    if surroundings.gone_at is not None:
+        changes.append(surroundings.gone_at)
+    settled = max(changes) + patience.settle_seconds
     if empty := [named for named in bundle.files if sights[named.name].signature.size == 0]:
         reason = f"{shown(empty[0].name)} is empty: it has not arrived yet"
-        return _patiently(quiet, reason, lambda: map(missing.empty, empty), patience, now)
-    settled = max(settled_at(sights[n.name], patience) or quiet for n in bundle.files)
+        return _patiently(settled, reason, lambda: map(missing.empty, empty), patience, now)
     if now < settled:
         return Unsettled(at=settled, reason="still changing")
     if bundle.fault is not None:

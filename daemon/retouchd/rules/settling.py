@@ -1,9 +1,9 @@
 """
 When a file is whole: no event and no change of its signature for a while of the monotonic clock.
 
-Events are only hints that restart the wait; a file's age by its own mtime is never a proof, since
-copying programs set it to the past. The one proof a writer can give is a rename from one of its own
-temporary names (rsync, browsers, Syncthing): that settles the file at once.
+Events are only hints that restart the wait. A file's age by its own mtime is no proof, since copying
+programs set it to the past; nor is a rename from a temporary name: rclone looks at the file afterwards,
+ExifTool and Photoshop write it once more, sync clients set its times.
 """
 
 from dataclasses import dataclass
@@ -48,14 +48,11 @@ class Patience:
 
 class Sight(NamedTuple):
     """
-    One file as it was last seen: its signature, since when it is quiet, whether its writer proved it whole.
-
-    `quiet_since` is in seconds of the monotonic clock.
+    One file as it was last seen: its signature, and since when it is quiet, in seconds of the monotonic clock.
     """
 
     signature: Signature
     quiet_since: float
-    proven: bool = False
 
 
 def look(previous: Sight | None, signature: Signature, now: float) -> Sight:
@@ -74,13 +71,6 @@ def disturb(sight: Sight, now: float) -> Sight:
     return Sight(sight.signature, now)
 
 
-def prove(sight: Sight) -> Sight:
-    """
-    Return the sight after a rename from a known temporary name: the writer says that it is whole.
-    """
-    return sight._replace(proven=True)
-
-
 def settled_at(sight: Sight, patience: Patience) -> float | None:
     """
     Return the moment of the monotonic clock at which the file settles, None for an empty file.
@@ -89,4 +79,4 @@ def settled_at(sight: Sight, patience: Patience) -> float | None:
     """
     if sight.signature.size == 0:
         return None
-    return sight.quiet_since if sight.proven else sight.quiet_since + patience.settle_seconds
+    return sight.quiet_since + patience.settle_seconds
