@@ -915,7 +915,11 @@ RETRYABLE = {
     "a null code": _retryable(500, openai(None), IN_DOUBT),
     **{
         str(status): _retryable(status, b"", IN_DOUBT, code=f"http_{status}")
-        for status in (500, 502, 504, 520, 521, 522, 523, 524, 525, 529, 530, 599)
+        for status in (500, 502, 504, 520, 522, 524, 525, 529, 599)
+    },
+    **{
+        f"{status}, said by Cloudflare": _retryable(status, b"", TRANSIENT, code=f"http_{status}")
+        for status in (521, 523, 530)
     },
 }
 
@@ -951,6 +955,256 @@ PAGES = {
     "a provider's network page as 451": _page(451, page("Blocked"), ACCOUNT, told=FIREWALL),
     "a page about a policy is no policy": _page(500, page("Our content policy"), IN_DOUBT),
     "a page about money is no bill": _page(502, page("Insufficient balance"), IN_DOUBT),
+}
+
+_unreached = _rows("upstreams that were not reached")
+_POST = 'Post "https://api.upstream.example/v1/images/edits": '
+UNREACHED = {
+    **{
+        f"{words} as {status}": _unreached(
+            status, relay("do_request_failed", words), TRANSIENT, request_id=ID
+        )
+        for status in (500, 502, 504)
+        for words in (
+            f"{_POST}dial tcp 203.0.113.7:443: connect: connection refused",
+            f"{_POST}dial tcp: lookup api.upstream.example on 10.0.0.2:53: no such host",
+            f"{_POST}dial tcp 203.0.113.7:443: i/o timeout (Client.Timeout exceeded while awaiting headers)",
+            f"{_POST}dial tcp 203.0.113.7:443: connect: connection reset by peer",
+            f"{_POST}proxyconnect tcp: dial tcp 10.0.0.1:3128: connect: no route to host",
+            f"{_POST}net/http: TLS handshake timeout",
+            f"{_POST}tls: failed to verify certificate: x509: certificate signed by unknown authority",
+            "connect ECONNREFUSED 203.0.113.7:443",
+            "request failed, reason: getaddrinfo ENOTFOUND api.upstream.example",
+            "fetch failed: connect ETIMEDOUT 203.0.113.7:443",
+            "UND_ERR_CONNECT_TIMEOUT",
+            "httpx.ConnectError: All connection attempts failed",
+            "[Errno -2] Name or service not known",
+            "Max retries exceeded (Caused by NewConnectionError('Failed to establish a new connection'))",
+            "cURL error 7: Failed to connect to api.upstream.example port 443 after 3 ms: refused",
+            "cURL error 6: Could not resolve host: api.upstream.example",
+            "client error (Connect): tcp connect error: Connection refused (os error 111)",
+            "java.net.UnknownHostException: api.upstream.example",
+            "No connection could be made because the target machine actively refused it.",
+        )
+    },
+    **{
+        f"LiteLLM {words}": _unreached(500, litellm(500, words, "InternalServerError"), TRANSIENT)
+        for words in (
+            "Cannot connect to host api.upstream.example:443 ssl:default [Connect call failed]",
+            "Cannot connect to host u.example:443 ssl:<ssl.SSLContext object at 0x7f> [Name not known]",
+        )
+    },
+    **{
+        f"envoy, {reason}": _unreached(
+            503,
+            "upstream connect error or disconnect/reset before headers. reset reason: "
+            f"{reason}".encode(),
+            TRANSIENT,
+        )
+        for reason in (
+            "connection failure",
+            "connection failure, transport failure reason: delayed connect error: 111",
+            "remote connection failure, transport failure reason: TLS_error",
+            "connection timeout",
+            "overflow",
+        )
+    },
+    "envoy has nobody": _unreached(503, b"no healthy upstream", TRANSIENT),
+    "Kong has nobody": _unreached(
+        502, plain(message="failure to get a peer from the ring-balancer"), TRANSIENT
+    ),
+    "Kong does not find it": _unreached(502, plain(message="name resolution failed"), TRANSIENT),
+    **{
+        f"squid's {error} as {status}": _unreached(
+            status,
+            page("ERROR: The requested URL could not be retrieved"),
+            TRANSIENT,
+            headers={"x-squid-error": f"{error} 0"},
+        )
+        for status in (502, 503, 504)
+        for error in ("ERR_DNS_FAIL", "ERR_CONNECT_FAIL")
+    },
+    "squid's page alone": _unreached(
+        502, page("ERROR") + b"<body id=ERR_DNS_FAIL><h1>ERROR</h1>", TRANSIENT
+    ),
+    "new-api's upstream is behind Cloudflare": _unreached(
+        500,
+        relay("bad_response_status_code", "bad response status code 521"),
+        TRANSIENT,
+        request_id=ID,
+    ),
+    "sent as a success": _unreached(
+        200, plain(error=f"{_POST}dial tcp 203.0.113.7:443: connect: connection refused"), TRANSIENT
+    ),
+}
+
+_reached = _rows("upstreams that may have been reached")
+REACHED = {
+    **{
+        f"{words} as {status}": _reached(
+            status, relay("do_request_failed", words), IN_DOUBT, request_id=ID
+        )
+        for status in (500, 502, 503, 521)
+        for words in (
+            f"{_POST}read tcp 10.0.0.2:5000->203.0.113.7:443: read: connection reset by peer",
+            f"{_POST}write tcp 10.0.0.2:5000->203.0.113.7:443: write: broken pipe",
+            f"{_POST}EOF",
+            f"{_POST}unexpected EOF",
+            f"{_POST}http2: server sent GOAWAY and closed the connection",
+            f"{_POST}context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
+            f"{_POST}net/http: timeout awaiting response headers",
+            "connection reset by peer",
+            "read ECONNRESET",
+            "socket hang up",
+            "('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))",
+            "httpx.RemoteProtocolError: Server disconnected without sending a response.",
+            "Read timed out. (read timeout=600)",
+            "cURL error 28: Operation timed out after 60000 milliseconds with 0 bytes received",
+            "1: read tcp 10.0.0.2:5->203.0.113.7:443: i/o timeout; 2: dial tcp 203.0.113.7:443: refused",
+        )
+    },
+    **{
+        words: _reached(500, plain(message=words), IN_DOUBT)
+        for words in (
+            "upload image failed: dial tcp 203.0.113.9:443: connect: connection refused",
+            "saving the result: connect ECONNREFUSED 203.0.113.9:443",
+            "cannot store the picture in R2: getaddrinfo ENOTFOUND r2.example",
+            "dial tcp 127.0.0.1:6379: connect: connection refused",
+            "download image failed: dial tcp: lookup cdn.example: no such host",
+            "Connection error.",
+        )
+    },
+    **{
+        f"envoy, {words}": _reached(
+            503,
+            f"upstream connect error or disconnect/reset before headers.{words}".encode(),
+            IN_DOUBT,
+        )
+        for words in (
+            "",
+            " reset reason: connection termination",
+            " reset reason: remote reset",
+            " reset reason: protocol error",
+            " retried and the latest reset reason: connection failure",
+        )
+    },
+    **{
+        f"squid's {error}": _reached(
+            503, page("ERROR"), IN_DOUBT, headers={"x-squid-error": f"{error} 104"}
+        )
+        for error in ("ERR_READ_ERROR", "ERR_ZERO_SIZE_OBJECT", "ERR_READ_TIMEOUT")
+    },
+    **{
+        title: _reached(503, page(title), IN_DOUBT)
+        for title in ("503 Backend fetch failed", "503 first byte timeout")
+    },
+}
+
+_unusable = _rows("answers that a relay could not use")
+_PYDANTIC = (
+    "1 validation error for ImageResponse\ndata\n  Field required [type=missing, input_value={}, "
+    "input_type=dict]\n    For further information visit https://errors.pydantic.dev/2.9/v/missing"
+)
+_ZOD = (
+    'Type validation failed: Value: {}. Error message: [{"code": "invalid_type", "path": ["data"]}]'
+)
+UNUSABLE = {
+    **{
+        f"{words} as {status}": _unusable(status, litellm(status, words, "APIError"), IN_DOUBT)
+        for status in (500, 502, 503, 504)
+        for words in (
+            _PYDANTIC,
+            "ImageResponse.__init__() missing 1 required positional argument: 'data'",
+            "validation error for OpenAIImagesResponse: content policy",
+            f"{_ZOD} of the upstream's response",
+        )
+    },
+    **{
+        f"{words}": _unusable(500, plain(error={"message": words}), IN_DOUBT)
+        for words in (
+            _PYDANTIC.replace("ImageResponse", "Picture"),
+            "Field required",
+            "KeyError: 'data'",
+            "KeyError: 'b64_json'",
+            "Expecting value: line 1 column 1 (char 0)",
+            "Unexpected token '<', \"<!DOCTYPE \"... is not valid JSON: unknown parameter",
+            "invalid character '<' looking for beginning of value",
+            "json: cannot unmarshal string into Go struct field ImageResponse.data of type []dto.ImageData",
+            "upstream returned invalid JSON: Invalid image file or mode for image 1",
+            "upstream returned no image: string too long",
+            "b64_json missing in the result of the safety_check: unsupported mimetype",
+            "Failed to parse the upstream response: unknown parameter",
+            "ResponseValidationError: {'loc': ('response', 'data'), 'msg': 'Field required'}",
+            "AttributeError: 'NoneType' object has no attribute 'data': invalid image file",
+            _ZOD,
+            "TypeError: Cannot read properties of undefined (reading 'data'): longest edge must be",
+            'validation failed: {"code": "invalid_value", "received": "undefined", "path": ["data"]}',
+        )
+    },
+    **{
+        f"new-api's {code}": _unusable(
+            500, relay(code, "unsupported mimetype"), IN_DOUBT, request_id=ID
+        )
+        for code in (
+            "bad_response",
+            "bad_response_body",
+            "read_response_body_failed",
+            "empty_response",
+        )
+    },
+    **{
+        f"503 {words}": _unusable(503, plain(message=words), IN_DOUBT)
+        for words in (
+            "An invalid response was received from the upstream server",
+            "upstream returned no image",
+            "could not decode the response body",
+        )
+    },
+    "a client's error that is none": _unusable(
+        400, plain(message="Failed to parse upstream response: Field required"), IN_DOUBT
+    ),
+    "the response's own validation as 422": _unusable(
+        422,
+        plain(detail=[{"loc": ["response", "data"], "msg": "Field required", "type": "missing"}]),
+        IN_DOUBT,
+    ),
+    "sent as a success": _unusable(
+        200,
+        plain(error={"message": _PYDANTIC}),
+        IN_DOUBT,
+        job_code=BAD_RESPONSE,
+        counts=False,
+        common="sent as a success",
+    ),
+    "a code says that it was the request": _unusable(
+        500,
+        relay(
+            "invalid_request", "json: cannot unmarshal string into Go struct field ImageRequest.n"
+        ),
+        REFUSED,
+        request_id=ID,
+        common="invalid_request",
+    ),
+    "a policy's code": _unusable(
+        500,
+        openai("content_policy_violation", "upstream returned an empty response"),
+        REFUSED,
+        job_code=POLICY,
+    ),
+    "a provider's sentence as 500": _unusable(
+        500,
+        openai(None, "Invalid image file or mode for image 1"),
+        REFUSED,
+        job_code=UNREADABLE,
+    ),
+    "a format of the response is a parameter": _unusable(
+        400,
+        openai(
+            None, "Invalid value: 'b64_json'. Supported values are: 'url'.", None, "response_format"
+        ),
+        REFUSED,
+        common="refuses response_format",
+    ),
 }
 
 _limits = _rows("5 rate limits")
@@ -1126,6 +1380,9 @@ ANSWERS: dict[str, Answer] = {
     **REQUESTS,
     **RETRYABLE,
     **PAGES,
+    **{f"unreached: {name}": answer for name, answer in UNREACHED.items()},
+    **{f"reached: {name}": answer for name, answer in REACHED.items()},
+    **{f"unusable: {name}": answer for name, answer in UNUSABLE.items()},
     **LIMITS,
     **DIALECTS,
     **OTHERS,

@@ -41,11 +41,13 @@ class ErrorBody:
     """
     What an error says: all its codes, then all its types, each from the outside in and in lower case.
 
-    A code that is only a number (LiteLLM repeats the status) is no code. `message` is as received, at most
-    64 KiB of it; show it only through `safe_text`. `is_page` marks a web page: nothing of the endpoint's own.
+    A code that is only a number (LiteLLM repeats the status) is no code; `quoted` are those that stand only
+    within the message, where a relay repeats its upstream's. `message` is as received, at most 64 KiB of it;
+    show it only through `safe_text`. `is_page` marks a web page: nothing of the endpoint's own.
     """
 
     codes: tuple[str, ...] = ()
+    quoted: frozenset[str] = frozenset()
     types: tuple[str, ...] = ()
     message: str = ""
     parameter: str | None = None
@@ -77,11 +79,13 @@ def _from_document(document: Any) -> ErrorBody:
     nested = _NESTED.findall(message)
     inner = error.get("innererror")
     inner_code = inner.get("code") if isinstance(inner, dict) else None
-    codes = (error.get("code"), inner_code, *(value for key, value in nested if key == "code"))
+    own = _named((error.get("code"), inner_code))
+    quoted = _named(tuple(value for key, value in nested if key == "code"))
     types = (error.get("type"), *(value for key, value in nested if key == "type"))
     params = (error.get("param"), *(value for key, value in nested if key == "param"))
     return ErrorBody(
-        codes=_named(codes),
+        codes=tuple(dict.fromkeys((*own, *quoted))),
+        quoted=frozenset(quoted).difference(own),
         types=_named(types),
         message=message,
         parameter=next(iter(_named((*params, _place_of(error)))), None),

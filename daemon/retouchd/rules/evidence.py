@@ -9,11 +9,13 @@ and phrases, the order is account, policy, request, transient.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from retouchd.rules.errorbody import ErrorBody
-from retouchd.rules.topics import Topic
+from retouchd.rules.job import Verdict
+from retouchd.rules.topics import Topic, meaning_of
+from retouchd.rules.upstream import is_about_an_answer, is_of_a_validator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,9 @@ def _row(topic: Topic, codes: str = "", types: str = "", phrases: Iterable[str] 
         phrase=re.compile(pattern, re.IGNORECASE) if pattern else None,
     )
 
+
+_ENTRY_POINT = r"\ba?image_edits?\(\) missing \d+ required positional arguments?"
+"""LiteLLM's, called with the request's own fields before anybody is asked."""
 
 _ROWS = (
     _row(
@@ -105,7 +110,7 @@ _ROWS = (
         Topic.POLICY,
         codes="""
             moderation_blocked content_policy_violation content_filter contentfilter
-            responsibleaipolicyviolation sensitive_words_detected
+            responsibleaipolicyviolation sensitive_words_detected prompt_blocked
         """,
         types="content_policy_violation content_filter",
         phrases=(
@@ -148,7 +153,15 @@ _ROWS = (
         phrases=(r"unknown parameter", r"minimum pixel budget", r"longest edge must be"),
     ),
     _row(Topic.REQUEST, codes="invalid_request"),
-    _row(Topic.DIALECT, phrases=(r"field required", r"missing \d+ required positional arguments?")),
+    _row(
+        # new-api's for an upstream's answer that it could not use.
+        Topic.UNKNOWN,
+        codes="bad_response bad_response_body read_response_body_failed empty_response",
+    ),
+    _row(
+        Topic.DIALECT,
+        phrases=(r"field required", r"missing \d+ required positional arguments?"),
+    ),
     _row(Topic.COOLDOWN, phrases=(r"no deployments available",)),
     _row(Topic.SATURATED, phrases=("负载已饱和",)),
     _row(
@@ -158,12 +171,14 @@ _ROWS = (
         phrases=(r"rate limit reached", "请求数限制"),
     ),
     _row(
+        Topic.BUSY,
+        codes="server_is_overloaded overloaded",
+        types="overloaded_error",
+    ),
+    _row(
         # Each of these is said before the relay calls anybody.
         Topic.UNAVAILABLE,
-        codes="""
-            server_is_overloaded overloaded get_channel_failed count_token_failed query_data_error
-        """,
-        types="overloaded_error",
+        codes="get_channel_failed count_token_failed query_data_error",
         phrases=(r"可用渠道不存在", r"does not accept multipart"),
     ),
 )
@@ -171,23 +186,52 @@ _ROWS = (
 _KINDS_OF_LIMIT = {Topic.SATURATED, Topic.COOLDOWN}
 """What a code of a rate limit may stand for, told by the words beside it."""
 
+_OF_THE_CLIENT = range(400, 500)
+
+_OF_VALIDATORS = {Topic.PARAMETER, Topic.REQUEST}
+"""Codes that validators of anything have as well: `invalid_type`, `invalid_value`."""
+
 _FAMILY = re.compile(r"(?:entitlement|token)_(?!.*(?:limit|rate))")
 """new-api and its brands grow codes about a key's rights; a token *limit* is another matter."""
 
 
-def topic_of(error: ErrorBody) -> Topic | None:
+def topic_of(error: ErrorBody, status: int) -> Topic | None:
     """
     Return what the words of an error are about, or None if they do not say.
+
+    Where they may speak of the upstream's answer as well as of the request, nobody can tell whether the
+    request was carried out: Topic.UNKNOWN.
     """
-    coded = next((row.topic for row in _ROWS if not row.codes.isdisjoint(error.codes)), None)
+    coded = _topic_of_codes(error.codes)
     if coded is Topic.THROTTLED:
-        kinds = (row for row in _ROWS if row.topic in _KINDS_OF_LIMIT)
-        return next((row.topic for row in kinds if _speaks_of(row, error)), coded)
-    if coded is not None:
-        return coded
-    if any(_FAMILY.match(code) for code in error.codes):
+        kinds = [
+            row.topic for row in _ROWS if row.topic in _KINDS_OF_LIMIT and _speaks_of(row, error)
+        ]
+        return kinds[0] if kinds else coded
+    if coded is None and any(_FAMILY.match(code) for code in error.codes):
         return Topic.ACCESS
-    return next((row.topic for row in _ROWS if _speaks_of(row, error)), None)
+    topic: Topic | None = coded or next((r.topic for r in _ROWS if _speaks_of(r, error)), None)
+    if topic is None or meaning_of(topic).verdict is not Verdict.REFUSED:
+        return topic
+    return topic if _is_about_the_request(topic, error, status) else Topic.UNKNOWN
+
+
+def _is_about_the_request(topic: Topic, error: ErrorBody, status: int) -> bool:
+    coded = _topic_of_codes(error.codes) is not None
+    is_own = _topic_of_codes(set(error.codes) - error.quoted) is not None
+    if is_own and topic not in _OF_VALIDATORS:
+        return True
+    if is_about_an_answer(error.message):
+        return coded and status in _OF_THE_CLIENT
+    if is_own or status in _OF_THE_CLIENT:
+        return True
+    if topic is Topic.DIALECT:
+        return re.search(_ENTRY_POINT, error.message) is not None
+    return not is_of_a_validator(error.message)
+
+
+def _topic_of_codes(codes: Collection[str]) -> Topic | None:
+    return next((row.topic for row in _ROWS if not row.codes.isdisjoint(codes)), None)
 
 
 def _speaks_of(row: _Row, error: ErrorBody) -> bool:

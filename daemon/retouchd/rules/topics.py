@@ -40,6 +40,8 @@ class Topic(Enum):
     SATURATED = auto()
     COOLDOWN = auto()
     """A relay has parked whatever it could have asked, and does not say why."""
+    BUSY = auto()
+    """Turned away unread: the endpoint is down, or takes no more at once."""
     UNAVAILABLE = auto()
     UNKNOWN = auto()
     """Nobody can tell whether the request was carried out."""
@@ -52,7 +54,8 @@ class Meaning:
 
     `complaint` says in a few words what is wrong, for the operator. `common_fault` is what is wrong with the
     configuration if three different files in a row meet it. `wait` is in seconds, where the endpoint names
-    none. `slows_pool` concerns every request, not one job's alone; what `may_hide_account` may be a fault
+    none. `slows_pool` concerns every request, not one job's alone, and `may_slow_pool` does where the endpoint
+    serves others meanwhile; what `may_hide_account` may be a fault
     of the account that the endpoint does not tell.
     """
 
@@ -63,6 +66,7 @@ class Meaning:
     common_fault: str | None = None
     wait: float | None = None
     slows_pool: bool = False
+    may_slow_pool: bool = False
     may_hide_account: bool = False
 
 
@@ -141,6 +145,7 @@ _MEANINGS = {
         complaint="The relay has nobody to pass the request on to",
         hint="See in the relay's log whether a provider refuses a key of its own, or is out of money.",
     ),
+    Topic.BUSY: Meaning(verdict=Verdict.TRANSIENT, may_slow_pool=True),
     Topic.UNAVAILABLE: Meaning(verdict=Verdict.TRANSIENT),
     Topic.UNKNOWN: Meaning(
         verdict=Verdict.IN_DOUBT,

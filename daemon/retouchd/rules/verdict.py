@@ -18,6 +18,7 @@ from retouchd.rules.job import Verdict
 from retouchd.rules.naming import sentence
 from retouchd.rules.retry_after import retry_after
 from retouchd.rules.topics import Topic, meaning_of
+from retouchd.rules.upstream import Reach, is_about_an_answer, reach_of
 
 
 class Failure(StrEnum):
@@ -42,7 +43,8 @@ class Judgement:
     control characters or keys. `job_code` names the fault should the job end with this verdict; None where
     no file is at fault. `complaint` says in a few words what is wrong where an operator must act.
     `retry_after` is in seconds. `endpoint_failure` counts toward the breaker; `slows_pool` delays every
-    request, not this job's alone; `may_hide_account` is a failure behind which an account's fault may hide.
+    request, not this job's alone, and `may_slow_pool` does where others are served meanwhile;
+    `may_hide_account` is a failure behind which an account's fault may hide.
     `parameter` is the field refused, if named. `common_fault` says what was wrong if a configuration, not a
     file, is the likely cause.
     """
@@ -56,6 +58,7 @@ class Judgement:
     retry_after: float | None = None
     endpoint_failure: bool = False
     slows_pool: bool = False
+    may_slow_pool: bool = False
     may_hide_account: bool = False
     parameter: str | None = None
     common_fault: str | None = None
@@ -75,7 +78,8 @@ _BAD_SUCCESS_HINT = (
     "The answer was paid for but holds no picture: check endpoint.base_url and edit.model."
 )
 
-# 408 and 409 may come while the generation goes on; 425 is sent before anything was done (RFC 8470).
+# 408 and 409 may come while the generation goes on; 425 is sent before anything was done (RFC 8470); 521, 523
+# and 530 are Cloudflare's: the server behind it refuses connections, cannot be reached, has no address.
 _STATUSES = {
     401: Topic.KEY,
     402: Topic.MONEY,
@@ -94,10 +98,18 @@ _STATUSES = {
     451: Topic.POLICY,
     499: Topic.UNKNOWN,
     501: Topic.ADDRESS,
-    503: Topic.UNAVAILABLE,
+    503: Topic.BUSY,
     505: Topic.ADDRESS,
     511: Topic.FIREWALL,
+    521: Topic.UNAVAILABLE,
+    523: Topic.UNAVAILABLE,
+    530: Topic.UNAVAILABLE,
 }
+
+_OUTWEIGHED = {Topic.UNKNOWN, Topic.BUSY, Topic.UNAVAILABLE}
+"""Of these a relay or a proxy may know more: how far the request got."""
+
+_BY_REACH = {Reach.NOBODY: Topic.UNAVAILABLE, Reach.SOMEBODY: Topic.UNKNOWN}
 
 _ABOUT_A_FILE = {
     Topic.TOO_LARGE,
@@ -139,7 +151,7 @@ def judge_answer(
     followed, because the key would go along.
     """
     error = read_error(body)
-    topic = _topic(status, headers, error)
+    topic = _topic(status, headers, error, body)
     code = _code(error) or f"http_{status}"
     message = " ".join(error.message.split()) or f"no reason given (HTTP {status})"
     if 300 <= status < 400:
@@ -166,8 +178,10 @@ def judge_bad_success(
     decides as it would under any status. Everything else may have been charged.
     """
     error = read_error(body)
-    topic = topic_of(error) if _code(error) or error.message else None
-    if topic is not None:
+    topic = topic_of(error, 200) if _code(error) or error.message else None
+    if topic is None and not error.is_page and reach_of(headers, error, body) is Reach.NOBODY:
+        topic = Topic.UNAVAILABLE
+    if topic not in {None, Topic.UNKNOWN}:
         return judge_answer(200, headers, body, now)
     said = error.message if error.is_page else (f"{fault}: {text}" if text else fault)
     return Judgement(
@@ -202,6 +216,7 @@ def _judgement(
         retry_after=meaning.wait if retry_after is None else retry_after,
         endpoint_failure=meaning.verdict in {Verdict.TRANSIENT, Verdict.IN_DOUBT},
         slows_pool=meaning.slows_pool,
+        may_slow_pool=meaning.may_slow_pool,
         may_hide_account=meaning.may_hide_account,
         parameter=None if parameter is None else safe_text(parameter),
         common_fault=meaning.common_fault or _common_fault(topic, parameter, code),
@@ -209,8 +224,13 @@ def _judgement(
     )
 
 
-def _topic(status: int, headers: Mapping[str, str], error: ErrorBody) -> Topic:
-    topic = topic_of(error) or _topic_of_status(status, headers, error)
+def _topic(status: int, headers: Mapping[str, str], error: ErrorBody, body: bytes) -> Topic:
+    topic = topic_of(error, status) or _topic_of_status(status, headers, error)
+    if topic in _OUTWEIGHED:
+        reach = reach_of(headers, error, body)
+        if reach is None and is_about_an_answer(error.message):
+            return Topic.UNKNOWN
+        return topic if reach is None else _BY_REACH[reach]
     if topic is Topic.THROTTLED:
         return _topic_of_limit(error.message)
     if error.parameter == "mask" and topic in _ABOUT_A_FILE:
@@ -231,7 +251,8 @@ def _topic_of_status(status: int, headers: Mapping[str, str], error: ErrorBody) 
         return _STATUSES[status]
     if 300 <= status < 400:
         return Topic.ADDRESS
-    return Topic.REQUEST if 400 <= status < 500 else Topic.UNKNOWN
+    is_refused = 400 <= status < 500 and not is_about_an_answer(error.message)
+    return Topic.REQUEST if is_refused else Topic.UNKNOWN
 
 
 def _is_challenge(status: int, headers: Mapping[str, str], error: ErrorBody) -> bool:
