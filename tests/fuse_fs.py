@@ -160,7 +160,7 @@ def _program() -> Path | None:
     folder = Path(tempfile.mkdtemp(prefix="fuse_fs-"))
     # The flags that pkg-config gives, which is one program less to need.
     flags = ["-O1", "-D_FILE_OFFSET_BITS=64", "-I/usr/include/fuse3"]
-    call = [compiler, *flags, _SOURCE, "-o", folder / "fuse_fs", "-lfuse3", "-lpthread"]
+    call = [compiler, *flags, str(_SOURCE), "-o", str(folder / "fuse_fs"), "-lfuse3", "-lpthread"]
     done = subprocess.run(call, check=False, capture_output=True)
     if done.returncode:
         shutil.rmtree(folder)

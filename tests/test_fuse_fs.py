@@ -45,7 +45,7 @@ def _rename_noreplace(source: Path, target: Path) -> int:
     return 0 if libc.renameat2(*names) == 0 else ctypes.get_errno()
 
 
-def test_it_passes_through(odd: Odd):
+def test_it_passes_through(odd: Odd) -> None:
     (odd.point / "folder").mkdir()
     (odd.point / "folder/file").write_bytes(b"bytes" * 100_000)
     (odd.point / "folder/file").rename(odd.point / "other")
@@ -58,7 +58,7 @@ def test_it_passes_through(odd: Odd):
 
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP])
-def test_links_and_renames_that_refuse_are_refused(odd: Odd, code: int):
+def test_links_and_renames_that_refuse_are_refused(odd: Odd, code: int) -> None:
     (odd.point / "file").touch()
     odd.fail("link", code)
     odd.fail("noreplace", errno.EINVAL)
@@ -68,7 +68,7 @@ def test_links_and_renames_that_refuse_are_refused(odd: Odd, code: int):
     (odd.point / "file").rename(odd.point / "other")
 
 
-def test_numbers_change_by_path_or_by_time(odd: Odd):
+def test_numbers_change_by_path_or_by_time(odd: Odd) -> None:
     file = odd.point / "file"
     file.touch()
     odd.write("inodes", "path")
@@ -81,7 +81,7 @@ def test_numbers_change_by_path_or_by_time(odd: Odd):
         pass
 
 
-def test_what_hangs_waits_and_others_go_on(odd: Odd):
+def test_what_hangs_waits_and_others_go_on(odd: Odd) -> None:
     for name in ("one", "other"):
         (odd.point / name).mkdir()
         (odd.point / name / "file").touch()
@@ -96,7 +96,7 @@ def test_what_hangs_waits_and_others_go_on(odd: Odd):
     assert not (odd.backing / "one/file").exists()
 
 
-def test_many_may_hang_at_once(odd: Odd):
+def test_many_may_hang_at_once(odd: Odd) -> None:
     (odd.point / "file").touch()
     with odd.hanging("open"):
         waiting = [threading.Thread(target=(odd.point / "file").read_bytes) for _ in range(50)]
@@ -107,7 +107,7 @@ def test_many_may_hang_at_once(odd: Odd):
         thread.join()
 
 
-def test_an_exfat_knows_neither_case_nor_such_names(odd: Odd):
+def test_an_exfat_knows_neither_case_nor_such_names(odd: Odd) -> None:
     fuse_fs.exfat(odd)
     (odd.point / "Folder").mkdir()
     (odd.point / "folder/Cat.png").write_text("cat")
@@ -122,7 +122,7 @@ def test_an_exfat_knows_neither_case_nor_such_names(odd: Odd):
         (odd.point / "folder/cat.png").chmod(0o600)
 
 
-def test_whoever_hangs_at_the_end_is_let_go(tmp_path: Path):
+def test_whoever_hangs_at_the_end_is_let_go(tmp_path: Path) -> None:
     heard: list[OSError] = []
 
     def unlink(path: Path) -> None:
@@ -142,9 +142,9 @@ def test_whoever_hangs_at_the_end_is_let_go(tmp_path: Path):
     assert not _is_mounted(odd.point)
 
 
-def test_it_goes_with_a_process_that_is_killed(tmp_path: Path, odd: Odd):
+def test_it_goes_with_a_process_that_is_killed(tmp_path: Path, odd: Odd) -> None:
     (tmp_path / "place").mkdir()
-    call = [sys.executable, "-c", _PROGRAM, tmp_path / "place"]
+    call = [sys.executable, "-c", _PROGRAM, str(tmp_path / "place")]
     tests = Path(__file__).parent
     with subprocess.Popen(call, cwd=tests, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
