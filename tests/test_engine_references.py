@@ -69,10 +69,72 @@ async def test_an_edit_file_counts_where_its_folder_has_no_images_yet(world: Wor
     What it names elsewhere is no job.
     """
     put(world, "_prompt.txt", "make it grey")
-    put(world, "shoes/_edit.toml", 'images = ["../common/backdrop.png"]\n')
-    put(world, "common/backdrop.png", photo(seed=9))
+    put(world, "shoes/_edit.toml", 'images = ["common/backdrop.png"]\n')
+    put(world, "shoes/common/backdrop.png", photo(seed=9))
     await world.once()
     assert world.prompts() == []
+
+
+@pytest.mark.parametrize("namer", ["shoes/cat.toml", "shoes/_edit.toml", "hats/cat.yaml"])
+async def test_nobody_stops_the_pictures_of_another_folder(world: World, namer: str) -> None:
+    """
+    Naming them is a fault of the file that does so: they go their way, and it says where references may lie.
+    """
+    text = 'images = ["../other/a.png", "../other/b.png"]\n'
+    put(world, namer, text if namer.endswith("toml") else 'images: ["../other/a.png"]\n')
+    put(world, "_prompt.txt", "make it grey")
+    for number, name in enumerate("ab"):
+        put(world, f"other/{name}.png", photo(seed=number))
+    world.drop(f"{namer.partition('/')[0]}/cat.png", None, image=photo(seed=9))
+    daemon = world.daemon()
+
+    await world.once(daemon)
+
+    assert world.tree("outbox") == ["other/a.png", "other/b.png"]
+    if namer.endswith("_edit.toml"):
+        told = (await world.reasons(daemon))["shoes/cat.png"]
+        assert world.tree("error") == []
+    else:
+        folder = namer.partition("/")[0]
+        error = world.record(f"error/{folder}/cat.job.json")["error"]
+        told = error["message"]
+        assert error["code"] == "reference_invalid"
+    assert "../other/a.png lies in another folder" in told
+    assert "_refs/" in told
+
+
+async def test_references_may_lie_in_a_folder_aside_on_the_way_up(world: World) -> None:
+    """
+    Of its own folder, of one above, of the inbox itself.
+    """
+    for number, folder in enumerate(["shoes/red/_refs", "shoes/_refs", "_refs"]):
+        put(world, f"{folder}/a.png", photo(seed=number))
+    images = '["_refs/a.png", "../_refs/a.png", "../../_refs/a.png"]'
+    put(world, "shoes/red/cat.toml", f'prompt = "sepia"\nimages = {images}\n')
+    world.drop("shoes/red/cat.png", None, image=photo(seed=9))
+
+    await world.once()
+
+    assert world.tree("outbox") == ["shoes/red/cat.png"]
+    assert len(world.requests[0].files) == 4
+
+
+async def test_what_a_sidecar_names_is_a_job_once_it_names_it_no_longer(world: World) -> None:
+    """
+    A sidecar that is mended lets go of what it named by mistake.
+    """
+    world.tell(settle_seconds=2, orphan_seconds=0)
+    put(world, "_prompt.txt", "make it grey")
+    sidecar = put(world, "cat.toml", 'images = ["dog.png", "bird.png"]\n')
+    put(world, "dog.png", photo(seed=1))
+    put(world, "bird.png", photo(seed=2))
+    async with world.running() as daemon:
+        await asyncio.sleep(30)
+        assert "a reference of cat.toml" in (await world.reasons(daemon))["dog.png"]
+        sidecar.write_text('images = ["bird.png"]\n')
+        await world.until(lambda: world.tree("outbox") == ["dog.png"], within=120)
+        await asyncio.sleep(30)
+        assert "a reference of cat.toml" in (await world.reasons(daemon))["bird.png"]
 
 
 @pytest.mark.parametrize("fault", ["n = 99", "sise = 3"], ids=["value", "key"])
@@ -285,7 +347,7 @@ async def test_a_sidecar_that_vanishes_before_it_is_read_is_forgotten(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    Its image goes on without it at once, and nothing runs in circles until the next scan.
+    Its image goes on without it once that has settled, and nothing runs in circles until the next scan.
     """
     world.tell(rescan_seconds=3600)
     put(world, "_prompt.txt", "make it grey")

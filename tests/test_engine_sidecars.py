@@ -225,8 +225,8 @@ async def test_references_are_copied_and_sent_after_the_image(world: World) -> N
     cat, dog, own, shared = (photo(seed=number) for number in range(4))
     put(world, "shoes/_refs/背景.png", shared)
     put(world, "shoes/_edit.toml", 'prompt = "make it blue"\nimages = ["_refs/背景.png"]\n')
-    put(world, "own.png", own)
-    put(world, "shoes/cat.toml", 'images = ["../own.png", "_refs/背景.png"]\nprompt = "sepia"\n')
+    put(world, "shoes/own.png", own)
+    put(world, "shoes/cat.toml", 'images = ["own.png", "_refs/背景.png"]\nprompt = "sepia"\n')
     world.drop("shoes/cat.png", None, image=cat)
     world.drop("shoes/dog.png", None, image=dog)
 
@@ -235,9 +235,9 @@ async def test_references_are_copied_and_sent_after_the_image(world: World) -> N
     by_prompt = dict(zip(world.prompts(), pictures(world), strict=True))
     assert by_prompt["sepia"] == [digest(cat), digest(own), digest(shared)]
     assert by_prompt["make it blue"] == [digest(dog), digest(shared)]
-    assert world.tree("inbox") == ["own.png", "shoes/_edit.toml", "shoes/_refs/背景.png"]
+    assert world.tree("inbox") == ["shoes/_edit.toml", "shoes/_refs/背景.png", "shoes/own.png"]
     request = world.record("done/shoes/cat.job.json")["request"]
-    assert request["images"] == ["cat.png", "own.png", "shoes/_refs/背景.png"]
+    assert request["images"] == ["cat.png", "shoes/own.png", "shoes/_refs/背景.png"]
     assert request["from"]["images"] == "shoes/cat.toml"
 
 

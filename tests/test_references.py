@@ -4,6 +4,7 @@ References: where they lie, how they are reached, and how long they are no jobs 
 
 import ctypes
 import errno
+import itertools
 import os
 from pathlib import Path
 
@@ -20,7 +21,13 @@ from retouchd.rules.references import resolve
 PLACES = [
     ("", "_refs/a.png", "_refs/a.png"),
     ("shoes", "_refs/a.png", "shoes/_refs/a.png"),
-    ("shoes/red", "../../背景.png", "背景.png"),
+    ("shoes/red", "../../_refs/背景.png", "_refs/背景.png"),
+    ("shoes/red", "../_refs/deep/a.png", "shoes/_refs/deep/a.png"),
+    ("shoes/red", "../../_refs/../_more/a.png", "_more/a.png"),
+    ("shoes/red", "../red/a.png", "shoes/red/a.png"),
+    ("shoes", "red/deep/a.png", "shoes/red/deep/a.png"),
+    ("shoes", "_refs/a/b.png", "shoes/_refs/a/b.png"),
+    ("shoes", "../_/a.png", "_/a.png"),
     ("shoes", "./a.png", "shoes/a.png"),
     ("shoes", "x/../a.png", "shoes/a.png"),
 ]
@@ -34,7 +41,22 @@ REFUSED = [
     ("shoes", "../../a.png", "leads out of the inbox"),
     ("shoes", "..", "is a folder"),
     ("", "refs/", "is a folder"),
+    ("shoes/red", "..", "is a folder"),
+    ("shoes/red", ".", "is a folder"),
     ("", "refs\\a.png", "backslash"),
+    ("shoes", "../a.png", "lies in another folder"),
+    ("shoes", "../hats/a.png", "lies in another folder"),
+    ("shoes", "../hats/_refs/a.png", "lies in another folder"),
+    ("shoes", "../shoestring/a.png", "lies in another folder"),
+    ("shoes", "../_a.png", "lies in another folder"),
+    ("shoes", "../.refs/a.png", "lies in another folder"),
+    ("shoes", "../refs_/a.png", "lies in another folder"),
+    ("shoes", "../Shoes/a.png", "lies in another folder"),
+    ("shoes", "../_refs/../hats/a.png", "lies in another folder"),
+    ("shoes/red", "../blue/a.png", "lies in another folder"),
+    ("shoes/red", "../a.png", "lies in another folder"),
+    ("shoes/red", "../../hats/_refs/a.png", "lies in another folder"),
+    ("é", "../e\u0301/a.png", "lies in another folder"),
 ]
 
 
@@ -57,17 +79,30 @@ def test_a_reference_never_leads_out_of_the_inbox(folder: str, text: str, words:
         resolve(folder, text)
 
 
-@given(st.text("./a~\\ \0猫"), st.sampled_from(["", "a", "a/猫"]))
+def test_a_folder_that_is_taken_in_spite_of_its_name_is_another_one() -> None:
+    """
+    Where the person's patterns let pictures in an `_folder` be jobs, nobody else stops them by naming them.
+    """
+    with pytest.raises(ValueError, match="another folder"):
+        resolve("shoes", "../_hats/a.png", is_aside=lambda name: name != "_hats")
+
+
+@given(st.text("./ab_~\\ \0猫"), st.sampled_from(["", "a", "a/猫", "_b/a"]))
 def test_no_text_resolves_to_a_place_outside(text: str, folder: str) -> None:
     """
-    Whatever somebody writes is refused, or stays below.
+    Whatever somebody writes is refused, or stays below its own folder or in an `_folder` on the way up.
     """
     try:
         path = resolve(folder, text)
     except ValueError:
         return
     assert not path.startswith(("/", "../"))
-    assert ".." not in path.split("/")
+    parts, own = path.split("/"), folder.split("/") if folder else []
+    assert ".." not in parts
+    pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(parts[:-1], own, strict=False))
+    shared = len(list(pairs))
+    assert shared == len(own) or parts[shared].startswith("_")
+    assert shared < len(parts)
 
 
 def test_a_file_is_found_below(tmp_path: Path) -> None:

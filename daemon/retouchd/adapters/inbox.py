@@ -141,6 +141,12 @@ class Inbox:
         found = self._ignored.file(name)
         return found.reason if found else None
 
+    def is_aside(self, name: str) -> bool:
+        """
+        Return whether folders of that name are the person's own, for references and notes.
+        """
+        return name.startswith("_") and self._ignored.folder(name) is not None
+
     def takes_folder(self, folder: str) -> bool:
         """
         Return whether files of that folder are taken at all.

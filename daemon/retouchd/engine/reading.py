@@ -73,13 +73,34 @@ class Reader:
         found = read_edit(tree)
         if not isinstance(found, Sidecar):
             # What it names is spared all the same: a mistake in the next line must not make jobs of it.
-            images, _ = _references(folder, named, _named_in(tree))
+            images, _ = self._references(folder, named, _named_in(tree))
             return Content(faults=tuple(found), images=images, digest=_digest(raw))
         names = found.images if "images" in found.model_fields_set else None
-        images, faults = _references(folder, named, names)
+        images, faults = self._references(folder, named, names)
         if faults:
             return Content(reference_faults=tuple(faults), images=images, digest=_digest(raw))
         return Content(values=_values(found), images=images, digest=_digest(raw))
+
+    def _references(
+        self, folder: str, named: Named, names: tuple[str, ...] | None
+    ) -> tuple[tuple[str, ...] | None, list[str]]:
+        """
+        Return the paths of the references below the inbox, None if none are named, and what is wrong with any.
+        """
+        if names is None:
+            return None, []
+        paths, faults = [], []
+        for text in names:
+            try:
+                path = resolve(folder, text, is_aside=self._inbox.is_aside)
+            except ValueError as error:
+                faults.append(f"the reference {shown(text)} {error}.")
+                continue
+            if _is_own(folder, named, path):
+                faults.append(f"the reference {shown(text)} is the picture itself; leave it out.")
+                continue
+            paths.append(path)
+        return tuple(paths), faults
 
 
 def _values(found: Sidecar) -> dict[str, str | int | float | bool]:
@@ -93,28 +114,6 @@ def _named_in(tree: Mapping[str, Any]) -> tuple[str, ...] | None:
     """
     found = tree.get("images")
     return tuple(n for n in found if isinstance(n, str)) if isinstance(found, list) else None
-
-
-def _references(
-    folder: str, named: Named, names: tuple[str, ...] | None
-) -> tuple[tuple[str, ...] | None, list[str]]:
-    """
-    Return the paths of the references below the inbox, None if none are named, and what is wrong with any.
-    """
-    if names is None:
-        return None, []
-    paths, faults = [], []
-    for text in names:
-        try:
-            path = resolve(folder, text)
-        except ValueError as error:
-            faults.append(f"the reference {shown(text)} {error}.")
-            continue
-        if _is_own(folder, named, path):
-            faults.append(f"the reference {shown(text)} is the picture itself; leave it out.")
-            continue
-        paths.append(path)
-    return tuple(paths), faults
 
 
 def _is_own(folder: str, named: Named, path: str) -> bool:
