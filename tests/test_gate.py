@@ -4,6 +4,8 @@ The gate's memory: who may send while it is held.
 
 from typing import Any
 
+import pytest
+
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.gate import Gate
 from retouchd.rules.job import Verdict
@@ -44,6 +46,43 @@ async def test_a_late_report_of_another_job_leaves_the_probe_its_permission() ->
 
     assert gate.admits("probe")
     assert gate.is_probing
+
+
+def served_gate(*, out: int, answered: int) -> Gate:
+    gate = Gate(concurrency=4, clock=SystemClock())
+    for number in range(out):
+        gate.note_sent(f"out{number}", 1)
+    if answered:
+        gate.note_sent("served", 1)
+        gate.report(failure("served", verdict=Verdict.DONE, is_endpoint_failure=False))
+    gate.note_sent("turned away", 1)
+    return gate
+
+
+@pytest.mark.parametrize(("out", "answered", "width"), [(0, 0, 4), (3, 0, 2), (1, 0, 1), (0, 1, 2)])
+async def test_a_503_narrows_the_pool_if_others_are_served(
+    out: int, answered: int, width: int
+) -> None:
+    """
+    Others are out, or one was served a moment ago: everybody slows down as after a 429. Alone it is an outage.
+    """
+    gate = served_gate(out=out, answered=answered)
+
+    gate.report(failure("turned away", may_slow_pool=True, now=101.0))
+
+    assert gate.width == width
+
+
+async def test_a_request_that_ended_otherwise_is_not_out() -> None:
+    """
+    What never got as far as a verdict says nothing of those that are served.
+    """
+    gate = served_gate(out=1, answered=0)
+    gate.note_over("out0")
+
+    gate.report(failure("turned away", may_slow_pool=True))
+
+    assert gate.width == 4
 
 
 async def test_a_probe_is_for_one_request() -> None:

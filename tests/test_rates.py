@@ -113,6 +113,44 @@ def test_a_crowd_turned_away_together_is_one_piece_of_news() -> None:
     assert width.now == 4
 
 
+def test_what_was_tried_in_vain_is_tried_ever_more_seldom() -> None:
+    """
+    At an endpoint with one place a second one is tried after 1, 2, 4 … successes, at last after 64.
+    """
+    width, between = narrowed(Width(most=8, now=2), sent_at=0, now=1), []
+    for now in range(2, 12):
+        successes = 0
+        while width.now == 1:
+            width, successes = widened(width), successes + 1
+        between.append(successes)
+        width = narrowed(width, sent_at=now, now=now)
+
+    assert between == [1, 2, 4, 8, 16, 32, 64, 64, 64, 64]
+
+
+def test_a_width_that_holds_is_left_as_soon_as_ever() -> None:
+    """
+    One trial that failed is forgotten once a wider one has lasted.
+    """
+    width = Width(most=8, now=1, is_trial=True)
+    width = narrowed(width, sent_at=0, now=1)
+    for _ in range(2 + 4 + 3 + 4):
+        width = widened(width)
+
+    assert (width.now, width.failed_trials) == (5, 0)
+
+
+def test_no_more_are_sent_than_are_being_served() -> None:
+    """
+    Eight sent at once, of which all but two are turned away one by one.
+    """
+    width = Width(most=8, now=8)
+    for now in range(10, 16):
+        width = narrowed(width, sent_at=5, now=now, served=17 - now)
+
+    assert width.now == 2
+
+
 @given(st.lists(st.booleans(), max_size=200))
 def test_the_width_stays_between_one_and_most(news: list[bool]) -> None:
     """

@@ -147,6 +147,22 @@ def test_attempts_are_exhausted_if_others_go_through() -> None:
     assert Ask() == move(made[:4], others_succeeded_at=MEANWHILE)
 
 
+@pytest.mark.parametrize(("failures", "is_over"), [(5, 0), (19, 0), (20, 1)])
+def test_a_crowd_turned_away_is_no_fault_of_the_one_that_comes_last(
+    failures: int, is_over: int
+) -> None:
+    """
+    While others are turned away as well, four times as many failures are a job's own.
+    """
+    made = attempts(*[BUSY] * failures)
+
+    found = move(made, others_succeeded_at=MEANWHILE, others_turned_away_at=MEANWHILE)
+    before = move(made, others_succeeded_at=MEANWHILE, others_turned_away_at=NOW - HOUR)
+
+    assert isinstance(found, Fail) == bool(is_over)
+    assert code(before) is JobCode.ATTEMPTS_EXHAUSTED
+
+
 @pytest.mark.parametrize("others", [None, NOW, LATER])
 def test_an_outage_never_exhausts_a_job(others: dt.datetime | None) -> None:
     """

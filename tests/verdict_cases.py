@@ -1024,6 +1024,9 @@ UNREACHED = {
         for status in (502, 503, 504)
         for error in ("ERR_DNS_FAIL", "ERR_CONNECT_FAIL")
     },
+    "squid's name without an address": _unreached(
+        502, page("ERROR"), TRANSIENT, headers={"x-squid-error": "ERR_READ_ERROR 0"}
+    ),
     "squid's page alone": _unreached(
         502, page("ERROR") + b"<body id=ERR_DNS_FAIL><h1>ERROR</h1>", TRANSIENT
     ),

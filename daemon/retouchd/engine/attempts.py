@@ -68,7 +68,14 @@ class Attempts:
         self._spending = spending
         self._keeper = Keeper(spool)
         self._sent: set[str] = set()
+        self._turned_away: dict[str, dt.datetime] = {}
         self.others_succeeded_at: dt.datetime | None = None
+
+    def turned_away_beside(self, job_id: str) -> dt.datetime | None:
+        """
+        Return when a job other than this was last told that too much is asked at once.
+        """
+        return max((at for each, at in self._turned_away.items() if each != job_id), default=None)
 
     async def send(
         self,
@@ -214,6 +221,11 @@ class Attempts:
             self.others_succeeded_at = attempt.closed_at
         else:
             _log_failure(standing, attempt)
+        if judgement.slows_pool or judgement.may_slow_pool:
+            self._turned_away.pop(standing.id, None)
+            self._turned_away[standing.id] = attempt.closed_at
+            if len(self._turned_away) > 2:  # Whoever asks is one of them at most.
+                del self._turned_away[next(iter(self._turned_away))]
         if standing.id not in self._sent:
             return  # Kept by an earlier process: it says nothing about now.
         self._sent.remove(standing.id)
@@ -223,6 +235,7 @@ class Attempts:
                 common_fault=judgement.common_fault,
                 verdict=attempt.verdict,
                 is_endpoint_failure=judgement.endpoint_failure,
+                may_slow_pool=judgement.may_slow_pool,
                 may_hide_account=judgement.may_hide_account,
                 slows_pool=judgement.slows_pool,
                 retry_after=judgement.retry_after or 0.0,

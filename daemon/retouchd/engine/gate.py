@@ -19,6 +19,9 @@ from retouchd.rules.width import Width, narrowed, widened
 
 log = logger()
 
+_THRIVES_SECONDS = 60.0
+"""An endpoint that brought a picture so short a time ago is not taken for one that is down."""
+
 
 class Gate:
     """
@@ -33,6 +36,7 @@ class Gate:
         self._free = asyncio.Condition()
         self._taken = 0
         self._out: dict[str, float] = {}
+        self._succeeded_at = float("-inf")
         self._sent: tuple[Sent, ...] = ()
         self._changed = asyncio.Event()
         self._pace = Pace()
@@ -90,6 +94,12 @@ class Gate:
         now = self._clock.monotonic()
         self._sent = (*within_the_minute(self._sent, now), (now, images))
         self._out[job_id] = now
+
+    def note_over(self, job_id: str) -> None:
+        """
+        Take in that a job's request is out no more, reported or not.
+        """
+        self._out.pop(job_id, None)
 
     def seconds_to_probe(self) -> float | None:
         """
@@ -165,7 +175,12 @@ class Gate:
         Take in what an attempt came to; a changed hold is logged and told to everyone who waits.
         """
         self.end_probe(report.job_id)
-        self._adapt(report, self._out.pop(report.job_id, report.now))
+        sent_at = self._out.pop(report.job_id, report.now)
+        if report.verdict is Verdict.DONE:
+            self._succeeded_at = report.now
+        elif report.may_slow_pool and self._is_serving(report.now):
+            report = replace(report, slows_pool=True)
+        self._adapt(report, sent_at)
         self._move(pacing.after(self._pace, report))
 
     def bar(self, bar: Bar) -> None:
@@ -201,10 +216,17 @@ class Gate:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), within)
 
+    def _is_serving(self, now: float) -> bool:
+        """
+        Tell whether the endpoint seems to serve others while it turns one away.
+        """
+        return bool(self._out) or now - self._succeeded_at <= _THRIVES_SECONDS
+
     def _adapt(self, report: Report, sent_at: float) -> None:
         before = self._width
         if report.slows_pool:
-            self._width = narrowed(before, sent_at=sent_at, now=report.now)
+            served = len(self._out) if report.may_slow_pool else None
+            self._width = narrowed(before, sent_at=sent_at, now=report.now, served=served)
         elif report.verdict is Verdict.DONE:
             self._width = widened(before)
         if self._width.now < before.now:

@@ -60,7 +60,10 @@ class Turns:
             wait = self._held_up(standing, job, bar, images)
             if wait is None:
                 self._gate.note_sent(job.id, images)
-            yield wait
+            try:
+                yield wait
+            finally:
+                self._gate.note_over(job.id)
 
     def _held_up(self, standing: Standing, job: Job, bar: Bar | None, images: int) -> Wait | None:
         if self._is_stopping:
@@ -86,5 +89,6 @@ class Turns:
             now=now,
             hold=None if is_probe else self._gate.hold,
             others_succeeded_at=self._attempts.others_succeeded_at,
+            others_turned_away_at=self._attempts.turned_away_beside(job.id),
             due_since=now if is_probe else self._gate.due_since,
         )

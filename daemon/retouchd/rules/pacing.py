@@ -95,6 +95,7 @@ class Report:
     What one closed attempt tells the gate; `now` is of the monotonic clock.
 
     `common_fault` says what was wrong if it is of the kind that a configuration causes, not a file;
+    `slows_pool` that everybody must wait, `may_slow_pool` that they must if others are served meanwhile;
     `rest` is for how long everybody must wait because this answer took the last of a minute's ration.
     """
 
@@ -102,6 +103,7 @@ class Report:
     common_fault: str | None = None
     verdict: Verdict
     is_endpoint_failure: bool
+    may_slow_pool: bool = False
     may_hide_account: bool = False
     slows_pool: bool
     retry_after: float
@@ -144,6 +146,9 @@ def _slowed(pace: Pace, report: Report) -> Pace:
         pace = replace(pace, throttled=0)
     if report.slows_pool and report.verdict is Verdict.TRANSIENT:
         wait = report.retry_after or min(2.0 ** min(pace.throttled, 9), LONGEST_SLOWING_SECONDS)
+        if report.may_slow_pool:
+            # It may concern this one request after all, and others go through.
+            wait = min(wait, LONGEST_SLOWING_SECONDS)
         pace = replace(pace, throttled=pace.throttled + 1)
     return replace(pace, not_before=max(pace.not_before, report.now + wait)) if wait else pace
 

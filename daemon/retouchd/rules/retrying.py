@@ -17,6 +17,8 @@ from retouchd.rules.pacing import Cause
 from retouchd.rules.retry_after import LONGEST_RETRY_AFTER_SECONDS
 
 LONGEST_BACKOFF_SECONDS = 300.0
+TRIES_IN_A_CROWD = 4
+"""So many times `max_attempts` a job may be turned away while others are turned away as well."""
 IN_DOUBT_SECONDS = 5.0
 LONGEST_WAIT = dt.timedelta(seconds=LONGEST_RETRY_AFTER_SECONDS)
 
@@ -54,13 +56,15 @@ class Weather:
     """
     What a job must know of the world to decide: the time, and how the gate stands.
 
-    `others_succeeded_at` is the last success of any other job; `due_since` the moment at which every
+    `others_succeeded_at` is the last success of any other job, `others_turned_away_at` when one was last told
+    that too much is asked; `due_since` the moment at which every
     waiting job was made due (a person asked, or an outage ended).
     """
 
     now: dt.datetime
     hold: Cause | None = None
     others_succeeded_at: dt.datetime | None = None
+    others_turned_away_at: dt.datetime | None = None
     due_since: dt.datetime | None = None
 
 
@@ -119,7 +123,7 @@ def next_move(name: str, attempts: Sequence[Attempt], budget: Budget, weather: W
     if doubts > budget.max_in_doubt:
         return _doubt_spent(name, attempts, weather)
     counted = [a for a in attempts if a.verdict is Verdict.TRANSIENT and not a.probe]
-    if len(counted) >= budget.max_attempts and _is_own_fault(counted, weather):
+    if len(counted) >= budget.max_attempts and _is_own_fault(counted, budget, weather):
         return Fail(problem=_exhausted(name, counted))
     return _due(last, weather)
 
@@ -166,12 +170,17 @@ def _doubt_spent(name: str, attempts: Sequence[Attempt], weather: Weather) -> Mo
     )
 
 
-def _is_own_fault(failures: Sequence[Attempt], weather: Weather) -> bool:
+def _is_own_fault(failures: Sequence[Attempt], budget: Budget, weather: Weather) -> bool:
     """
-    Return whether another job succeeded while this one failed; else it is the endpoint's fault.
+    Return whether another job succeeded while this one failed, and none was turned away, or this one ever
+    so often; else it is the endpoint's fault.
     """
-    seen = weather.others_succeeded_at
-    return seen is not None and failures[0].sent_at <= seen <= failures[-1].closed_at
+    since, seen = failures[0].sent_at, weather.others_succeeded_at
+    if seen is None or not since <= seen <= failures[-1].closed_at:
+        return False
+    turned_away = weather.others_turned_away_at
+    is_crowd = turned_away is not None and turned_away >= since
+    return not is_crowd or len(failures) >= TRIES_IN_A_CROWD * budget.max_attempts
 
 
 def _exhausted(name: str, failures: Sequence[Attempt]) -> Problem:

@@ -113,7 +113,8 @@ _ENVOY_UNSENT = {
     "remote refused stream reset",
 }
 _SQUID = re.compile(rb"<body id=[\"']?(ERR_[A-Z_]{3,40})")
-_SQUID_UNSENT = {"ERR_DNS_FAIL", "ERR_CONNECT_FAIL", "ERR_SECURE_CONNECT_FAIL"}
+_SQUID_UNSENT = {"ERR_DNS_FAIL", "ERR_CONNECT_FAIL", "ERR_SECURE_CONNECT_FAIL", "ERR_READ_ERROR 0"}
+"""The last, without an error number, is what squid 5 says of a name without any address: measured."""
 
 _ABOUT_AN_ANSWER = _any(
     r"validation errors? for \w*(?:response|result|output|object|usage|completion)",
@@ -181,8 +182,9 @@ def is_of_a_validator(message: str) -> bool:
 
 
 def _squids(headers: Mapping[str, str], body: bytes) -> str | None:
-    named = headers.get("x-squid-error", "").split()
+    named, _, number = headers.get("x-squid-error", "").strip().partition(" ")
     if named:
-        return named[0]
+        full = f"{named} {number}"
+        return full if full in _SQUID_UNSENT else named
     found = _SQUID.search(body[:_READ])
     return found[1].decode() if found else None
