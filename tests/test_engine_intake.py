@@ -576,9 +576,9 @@ async def test_a_long_name_belongs_to_its_image_alone(world: World) -> None:
 # Order and scale.
 
 
-async def test_a_backlog_is_worked_off_by_age_then_by_path(world: World) -> None:
+async def test_a_backlog_is_worked_off_in_turns_by_age_then_by_path(world: World) -> None:
     """
-    What lay there at start is taken oldest first, and by path where ages are the same.
+    What lay there at start: folders take turns, each with its oldest first; by path where ages are the same.
     """
     world.tell(concurrency=1)
     ages = {"d.png": 1, "b/z.png": 2, "b/a.png": 2, "a.png": 3, "c.png": 0}
@@ -588,7 +588,7 @@ async def test_a_backlog_is_worked_off_by_age_then_by_path(world: World) -> None
 
     await world.once()
 
-    expected = ["c.png", "d.png", "b/a.png", "b/z.png", "a.png"]
+    expected = ["c.png", "b/a.png", "d.png", "b/z.png", "a.png"]
     claimed = [Path(line["folder"], line["name"]) for line in world.events("job.claimed")]
     assert [Path(name) for name in expected] == claimed
 

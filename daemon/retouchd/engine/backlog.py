@@ -6,12 +6,14 @@ No I/O here: looks are handed to the sightings, bundles are asked for.
 """
 
 import heapq
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from retouchd.engine.places import Family, Key
 from retouchd.engine.sightings import Sightings
+from retouchd.rules.fair_queue import FairQueue
 from retouchd.rules.names import SIDECARS, parse
 from retouchd.rules.naming import path_below
 from retouchd.rules.pairing import Bundle, pair
@@ -31,6 +33,9 @@ Rank: TypeAlias = tuple[float, int, Family]
 
 READY = "ready"
 """The reason of what waits for nothing but room."""
+
+_PENDING = float("-inf")
+"""When a family is due that waits for its decision: nothing can make it due earlier."""
 
 _UNKNOWN = "left alone: by its name neither a picture nor a file that belongs to one"
 _SPARED = "an earlier job; with a prompt of its own it is taken too"
@@ -74,8 +79,8 @@ class Backlog:
         self._has_default = has_default_prompt
         self._due: dict[float, list[Family]] = {}
         self._times: list[float] = []
-        self._pending: list[Rank] = []
-        self._ready: list[Rank] = []
+        self._pending: FairQueue[Rank] = FairQueue()
+        self._ready: FairQueue[Rank] = FairQueue()
         self._unsettled = 0
         self.sightings = Sightings(patience=patience, touch=self._touch)
 
@@ -86,18 +91,35 @@ class Backlog:
         times = [
             self.sightings.next_reading(),
             self._times[0] if self._times else None,
-            self._pending[0][0] if self._pending else None,
+            0.0 if self._pending else None,
         ]
         return min((at for at in times if at is not None), default=None)
 
-    def settle(self, now: float, most: int | None = None) -> None:
+    def settle(
+        self, now: float, most: int | None = None, *, read: Callable[[str], bool] = lambda _: False
+    ) -> None:
         """
-        Decide anew about families whose time has come, each once: all, or so many of them, in the order in
+        Decide anew about families whose time has come, each once: all, or in so many steps, in the order in
         which they would be claimed.
+
+        Before each decision `read` may read one file that holds for the family's folder, and returns whether
+        it did; that is a step as well, and the family waits for its next turn.
         """
         self._collect(now)
-        for _ in range(len(self._pending) if most is None else min(most, len(self._pending))):
-            self._decide(heapq.heappop(self._pending), now)
+        for _ in range(sys.maxsize if most is None else most):
+            if (popped := self._pending.pop()) is None:
+                return
+            folder, rank = popped
+            if read(folder):
+                self._pending.push(folder, rank)
+            else:
+                self._decide(rank, now)
+
+    def is_decided(self) -> bool:
+        """
+        Return whether no family is left of those that were to be decided about.
+        """
+        return not self._pending
 
     def ready(self) -> int:
         """
@@ -113,11 +135,12 @@ class Backlog:
 
     def take(self) -> Key | None:
         """
-        Return the next ready family in order: settled first, then older by mtime, then by path.
+        Return the next ready family. Folders take turns; in each, and among those whose turn it is, the order
+        is: settled first, then older by mtime, then by path.
         """
-        if not self._ready:
+        if (popped := self._ready.pop()) is None:
             return None
-        *_, family = heapq.heappop(self._ready)
+        *_, family = popped[1]
         family.is_ready = False
         return family.key
 
@@ -227,22 +250,17 @@ class Backlog:
         """
         Collect the families whose time has come.
         """
-        was_empty = not self._pending
         while self._times and self._times[0] <= now:
             at = heapq.heappop(self._times)
             for family in self._due.pop(at):
                 if family.due == at:
-                    family.due = None
-                    entry = (at, self.sightings.mtime_ns(family), family)
-                    if was_empty:
-                        self._pending.append(entry)
-                    else:
-                        heapq.heappush(self._pending, entry)
-        if was_empty:
-            heapq.heapify(self._pending)
+                    family.due = _PENDING
+                    rank = (at, self.sightings.mtime_ns(family), family)
+                    self._pending.push(family.folder, rank)
 
     def _decide(self, rank: Rank, now: float) -> None:
         *_, family = rank
+        family.due = None
         self._unsettled -= family.is_unsettled
         family.is_unsettled = False
         for candidate in self.candidates(family.key, now):
@@ -253,7 +271,7 @@ class Backlog:
                 first = candidate.sights[candidate.bundle.files[0].name].signature
                 found = (candidate.state.since, first.mtime_ns, family)
                 # Nearly always equal, and then the same: there may be a hundred thousand of them.
-                heapq.heappush(self._ready, rank if found == rank else found)
+                self._ready.push(family.folder, rank if found == rank else found)
 
 
 def _idle(candidate: Candidate, name: str) -> Idle:

@@ -1,11 +1,12 @@
 """
 Deciding about families whose time has come: what their files say is read first.
 
-One file may name the picture of another family as its reference, so all are read before any is decided.
+A file may name pictures of its folder and of those below as its references, so all of a folder and of those
+above it are read before anything in it is decided about; folders take turns at that, too.
 """
 
+import sys
 from collections.abc import Iterable
-from itertools import islice
 
 from retouchd.adapters import below
 from retouchd.adapters.inbox import Inbox, Left
@@ -32,21 +33,36 @@ class Decider:
 
         Return the files that cannot be read, and why; they are tried again.
         """
-        shut = []
-        for folder, name in islice(self._sightings.unread(now), most):
-            try:
-                content = self._reader.content(folder, name)
-            except FileNotFoundError:
-                self._sightings.see(folder, name, None, now)
-                continue
-            self._sightings.note(folder, name, content, now)
-            self.look_at_references(content.images or (), now)
-            if content.obstacle:
-                self._sightings.read_again((folder, name), now + _AGAIN_SECONDS)
-                shut.append((folder, name, Left(content.obstacle, is_told=True)))
-        if not self._sightings.is_to_be_read(now):
-            self._backlog.settle(now, most)
+        shut: list[tuple[str, str, Left]] = []
+
+        def read(folder: str | None) -> bool:
+            place = self._sightings.unread(now, folder)
+            if place is not None and (left := self._read(*place, now)):
+                shut.append((*place, left))
+            return place is not None
+
+        self._backlog.settle(now, most, read=read)
+        for _ in range(sys.maxsize if most is None else most):
+            # What is left then holds for nothing that is to be decided about.
+            if not self._backlog.is_decided() or not read(None):
+                break
         return shut
+
+    def _read(self, folder: str, name: str, now: float) -> Left | None:
+        """
+        Read a file and take in what it says; return why it cannot be read, None if it can.
+        """
+        try:
+            content = self._reader.content(folder, name)
+        except FileNotFoundError:
+            self._sightings.see(folder, name, None, now)
+            return None
+        self._sightings.note(folder, name, content, now)
+        self.look_at_references(content.images or (), now)
+        if not content.obstacle:
+            return None
+        self._sightings.read_again((folder, name), now + _AGAIN_SECONDS)
+        return Left(content.obstacle, is_told=True)
 
     def look_at_references(self, paths: Iterable[str], now: float) -> None:
         """

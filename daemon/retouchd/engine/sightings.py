@@ -5,13 +5,13 @@ A look at one name touches its family alone, so an event costs the same in a fol
 hundred thousand. No I/O here: looks, and what was read, are handed in.
 """
 
-import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from retouchd.adapters.inbox import Left, Listing
-from retouchd.engine.places import Family, Folder, Key, is_below
+from retouchd.engine.places import Family, Folder, Key, is_below, upward
 from retouchd.engine.references import Place
 from retouchd.engine.seen import Seen
+from retouchd.engine.unread import Unread
 from retouchd.rules.inheritance import Content
 from retouchd.rules.names import FOLDER_FILES, Kind, parse
 from retouchd.rules.packing import Mark, Trace, is_empty, pack, shows, trace, unpack
@@ -32,7 +32,7 @@ class Sightings(Seen):
         super().__init__()
         self._patience = patience
         self._touch = touch
-        self._unread: list[tuple[float, Place]] = []
+        self._unread = Unread()
         self._mute: set[int] = set()
 
     def see(self, folder: str, name: str, found: Mark | Left | None, now: float) -> bool:
@@ -127,30 +127,26 @@ class Sightings(Seen):
         """
         Return when the next file is to be read, None if none is.
         """
-        return self._unread[0][0] if self._unread else None
+        return self._unread.next_due()
 
-    def is_to_be_read(self, now: float) -> bool:
+    def unread(self, now: float, folder: str | None = None) -> Place | None:
         """
-        Return whether the time of a file has come that is to be read.
+        Return a settled file with parameters that was not read since it changed, each once: of a folder or
+        one above it, or any.
         """
-        return bool(self._unread) and self._unread[0][0] <= now
-
-    def unread(self, now: float) -> Iterator[Place]:
-        """
-        Return the settled files with parameters that were not read since they changed, each once.
-        """
-        while self._unread and self._unread[0][0] <= now:
-            _, place = heapq.heappop(self._unread)
+        folders = None if folder is None else list(upward(folder))
+        while (place := self._unread.take(now, folders)) is not None:
             if self.knows(*place) and self._is_settled(place, now):
                 content = self.content(*place)
                 if content is None or content.obstacle:
-                    yield place
+                    return place
+        return None
 
     def read_again(self, place: Place, at: float) -> None:
         """
         Have a file read again at that moment.
         """
-        heapq.heappush(self._unread, (at, place))
+        self._unread.add(place, at)
 
     def _is_settled(self, place: Place, now: float) -> bool:
         at = settled_at(self.sight(*place), self._patience)
