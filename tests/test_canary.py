@@ -54,6 +54,7 @@ class Watched:
                 self.environment["CREDENTIALS_DIRECTORY"] = os.fspath(secret)
             case "well-known":
                 self.environment["OPENAI_API_KEY"] = key
+                self.environment["OPENAI_BASE_URL"] = self.villain.url
         station.configure(
             endpoint=endpoint, intake={"settle_seconds": 0}, logging={"level": "debug"}
         )

@@ -165,6 +165,8 @@ def test_the_key_comes_from_the_nearest_source(
     keys = [key_of(loaded(file))]
     monkeypatch.setenv("OPENAI_API_KEY", "sk-openai")
     keys.append(key_of(loaded(file)))
+    file.write_text('[endpoint]\nheaders = {Api-Key = "sk-header"}\n')
+    keys.append(key_of(loaded(file)))
     file.write_text('[endpoint]\napi_key = "sk-file"\n')
     keys.append(key_of(loaded(file)))
     credentials(tmp_path, monkeypatch, "sk-credential\n")
@@ -172,7 +174,7 @@ def test_the_key_comes_from_the_nearest_source(
     monkeypatch.setenv("RETOUCHD_ENDPOINT__API_KEY", "sk-own")
     keys.append(key_of(loaded(file)))
 
-    assert keys == [None, "sk-openai", "sk-file", "sk-credential", "sk-own"]
+    assert keys == [None, "sk-openai", None, "sk-file", "sk-credential", "sk-own"]
 
 
 def test_the_address_comes_from_the_nearest_source(

@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -27,8 +27,9 @@ from retouchd.rules.edit import EditFields, Text
 from retouchd.rules.ignore import ignore_table
 from retouchd.rules.nearest import nearest
 from retouchd.rules.watching import Choice
+from retouchd.rules.wire import names_a_key
+from retouchd.sources import PREFIX, credentials, wellknown, wellknown_key
 
-PREFIX = "RETOUCHD_"
 SANDBOX = "sandbox"
 _OTHER_VARIABLES = {"RETOUCHD_CONFIG"}
 _JSON_KEYS = {
@@ -36,6 +37,7 @@ _JSON_KEYS = {
     "edit": {"extra": '{"seed": 7}'},
     "intake": {"ignore": '["*.bak"]'},
 }
+_ALIKE = 0.75
 PLACES = (
     Path("config.toml"),
     Path("~/.config/retouchd/config.toml"),
@@ -190,9 +192,29 @@ class Config(BaseSettings):
         """
         Let the environment win over systemd's credentials, those over the file.
         """
-        credentials = InitSettingsSource(settings_cls, init_kwargs=_credentials())
-        wellknown = InitSettingsSource(settings_cls, init_kwargs=_wellknown())
-        return env_settings, credentials, init_settings, wellknown
+        systemds = InitSettingsSource(settings_cls, init_kwargs=credentials())
+        others = InitSettingsSource(settings_cls, init_kwargs=wellknown())
+        return env_settings, systemds, init_settings, others
+
+
+class Fault(str):
+    """
+    A fault of the configuration in words.
+
+    `hides_endpoint` says that with it nobody can tell where the endpoint is, and so whom the key is for.
+    """
+
+    __slots__ = ("hides_endpoint",)
+
+    hides_endpoint: bool
+
+    def __new__(cls, text: str, *, hides_endpoint: bool) -> Self:
+        """
+        Return the words with what they mean for the endpoint.
+        """
+        fault = super().__new__(cls, text)
+        fault.hides_endpoint = hides_endpoint
+        return fault
 
 
 def find(path: Path | None) -> Path | None:
@@ -212,23 +234,56 @@ def load(path: Path | None) -> tuple[Config | None, list[str]]:
     Return the configuration of a file (None: of the environment alone), and every fault of it.
 
     Where there are faults, the rest is the configuration as far as it can be read without them, so that
-    other faults can be looked for in it. Raises ConfigurationError for a file that cannot be read.
+    other faults can be looked for in it. A fault that is one of `Fault` may hide where the endpoint is: then
+    nobody may be asked. Raises ConfigurationError for a file that cannot be read.
     """
     values = _read(path) if path is not None else {}
     faults = list(environment_faults(os.environ))
     if faults:
         return None, faults
     try:
-        return Config(**values), []
+        return _with_wellknown_key(Config(**values))
     except ValidationError as error:
         found = error.errors()
-    faults = [_told(fault, values, path) for fault in found]
+    faults = [
+        Fault(_told(fault, values, path), hides_endpoint=_hides_endpoint(fault)) for fault in found
+    ]
     for fault in found:
         _cut_out(values, fault["loc"])
     try:
-        return Config(**values), faults
+        config, more = _with_wellknown_key(Config(**values))
     except ValidationError:
         return None, faults
+    return config, [*faults, *more]
+
+
+def _hides_endpoint(fault: ErrorDetails) -> bool:
+    """
+    Tell whether a fault is in [endpoint], or may be a key of it in the wrong place or under a wrong name.
+    """
+    *above, wrong = map(str, fault["loc"])
+    if "endpoint" in (wrong, *above[:1]):
+        return True
+    is_unknown = fault["type"] == "extra_forbidden"
+    return is_unknown and (
+        not above or nearest(wrong, _known_keys(["endpoint"]), _ALIKE) is not None
+    )
+
+
+def _with_wellknown_key(config: Config) -> tuple[Config, list[str]]:
+    """
+    Return the configuration with other programs' key where it has none, or why that may not be sent.
+    """
+    endpoint = config.endpoint
+    is_complete = endpoint.api_key is not None or names_a_key(endpoint.headers)
+    if is_complete or endpoint.base_url == SANDBOX:
+        return config, []
+    try:
+        key = wellknown_key(endpoint.base_url, EndpointSection().base_url)
+    except ValueError as error:
+        return config, [Fault(str(error), hides_endpoint=True)]
+    section = endpoint.model_copy(update={"api_key": SecretStr(key) if key else None})
+    return config.model_copy(update={"endpoint": section}), []
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -249,9 +304,10 @@ def _told(fault: ErrorDetails, values: Mapping[str, Any], path: Path | None) -> 
     """
     keys = [str(part) for part in fault["loc"]]
     is_in_file = path is not None and _holds(values, fault["loc"])
-    where = (
-        f"{path}: " if is_in_file else f"environment variable {PREFIX}{'__'.join(keys).upper()}: "
-    )
+    variable = f"{PREFIX}{'__'.join(keys).upper()}"
+    if keys == ["endpoint", "base_url"] and variable not in os.environ:
+        variable = "OPENAI_BASE_URL"
+    where = f"{path}: " if is_in_file else f"environment variable {variable}: "
     key = ".".join(keys)
     if fault["type"] == "extra_forbidden":
         return where + _unknown(keys)
@@ -319,22 +375,3 @@ def _is_json(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _credentials() -> dict[str, Any]:
-    """
-    Return what systemd hands over in files that only the service can read: `api_key`.
-    """
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    if not folder or not (path := Path(folder) / "api_key").is_file():
-        return {}
-    return {"endpoint": {"api_key": path.read_text("utf-8").strip()}}
-
-
-def _wellknown() -> dict[str, Any]:
-    """
-    Return what the variables say that other programs for the same endpoint read.
-    """
-    names = {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"}
-    found = {key: os.environ[name] for key, name in names.items() if os.environ.get(name)}
-    return {"endpoint": found} if found else {}

@@ -32,7 +32,7 @@ from retouchd.adapters.transport import (
 )
 from retouchd.adapters.uploads import Unreadable, Upload, begun
 from retouchd.errors import ConfigurationError
-from retouchd.rules.wire import encode, parts_of
+from retouchd.rules.wire import encode, names_a_key, parts_of
 
 __all__ = [
     "Answer",
@@ -233,7 +233,8 @@ def _headers_of(endpoint: Endpoint) -> dict[str, str]:
         "user-agent": f"retouchd/{__version__}",
     }
     if endpoint.api_key is not None:
-        headers["authorization"] = f"Bearer {endpoint.api_key}"
+        if not names_a_key(endpoint.headers):
+            headers["authorization"] = f"Bearer {endpoint.api_key}"
         if not _HEADER_VALUE.fullmatch(endpoint.api_key):
             problems.append(
                 "endpoint.api_key is empty or holds a character no key has; copy it anew"

@@ -20,12 +20,18 @@ from retouchd.cli.attention import SPARE_BYTES
 from retouchd.cli.compose import read, settings_of
 from retouchd.cli.findings import Finding, Mark
 from retouchd.cli.running import served
-from retouchd.config import find
+from retouchd.config import Fault, find
 from retouchd.engine.settings import Settings
 from retouchd.engine.watching import try_out
 from retouchd.errors import ConfigurationError
 from retouchd.rules.naming import shown
 from retouchd.rules.watching import Mode
+
+_NOBODY_ASKED = Finding(
+    "endpoint",
+    Mark.WARNING,
+    "nobody was asked: with these faults it is not certain where the endpoint is, and whose key goes there",
+)
 
 
 def check(path: Path | None) -> int:
@@ -48,9 +54,11 @@ async def _look(path: Path | None) -> list[Finding]:
         config, start, problems = read(path)
         settings, more = settings_of(config, start) if config else (None, [])
         findings = [*_configuration(find(path), [*problems, *more])]
-        if settings is None:
-            return findings
-        findings += [*_folders(settings.folders), *_disks(settings.folders), *_watches(settings)]
+        if settings is not None:
+            folders = settings.folders
+            findings += [*_folders(folders), *_disks(folders), *_watches(settings)]
+        if settings is None or any(isinstance(p, Fault) and p.hides_endpoint for p in problems):
+            return [*findings, _NOBODY_ASKED]
         async with served(settings) as ready:
             return [*findings, *await ask_endpoint(ready)]
     except ConfigurationError as error:

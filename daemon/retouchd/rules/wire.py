@@ -5,7 +5,7 @@ Written as the official Python client writes it (openai 3.54 on the wire): text 
 a Content-Type, then the pictures, the mask last. A relay that can read that client can read this.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from retouchd.rules.job import Request, Scalar
@@ -27,10 +27,30 @@ _ORDER = (
 )
 """The order of the official signature; what it does not name follows in the order given."""
 
+_OF_KEYS = {
+    "authorization",
+    "api-key",
+    "apikey",
+    "x-api-key",
+    "x-auth-token",
+    "x-goog-api-key",
+    "x-key",
+    "xi-api-key",
+    "ocp-apim-subscription-key",
+}
+"""Headers in which endpoints take a key instead of `Authorization`; further ones go beside it."""
+
 _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
 # WHATWG HTML, "multipart/form-data encoding algorithm": these three would end the quoted name early.
 _QUOTED = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
+
+
+def names_a_key(headers: Iterable[str]) -> bool:
+    """
+    Return whether one of these header names, in any case, is one in which an endpoint takes its key.
+    """
+    return any(name.strip().lower() in _OF_KEYS for name in headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
