@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from retouchd.rules.stored import Stored
 
 _PLAIN_FRAMES = frozenset({0xC0, 0xC1})
-_SCAN = 0xDA
-_END = 0xD9
+SCAN = 0xDA
+END = 0xD9
 _BESIDE = frozenset({0xC4, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE})
 """Huffman and quantization tables, the restart interval, application data, comments (T.81, table B.1)."""
 _SEGMENTS = frozenset({*range(0xC0, 0xD0), *range(0xDA, 0xE0), *range(0xE0, 0xF0), 0xFE}) - {0xC8}
@@ -28,6 +28,8 @@ _MOST_SIDE = 65_500
 """libjpeg's own limit (JPEG_MAX_DIMENSION)."""
 _FEW_ROWS = 8
 _MOST_SEGMENTS = 1_000
+_MOST_FILLING = 64
+"""Bytes read of a segment; further FF may stand before its mark (T.81, B.1.1.2), far fewer than that."""
 _MOST_HEADER = 4 * 2**20
 """What is copied; metadata of more bytes is rare."""
 _WINDOW = 2**20
@@ -46,17 +48,29 @@ class Outline:
     scan: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """
+    A segment by its mark: where it begins, filling included, and where its content starts and ends.
+    """
+
+    mark: int
+    first: int
+    start: int
+    end: int
+
+
 def outline(content: Stored) -> Outline | None:
     """
     Return the outline of a plain JPEG, None for any other and for what is not written strictly.
     """
     frame = None
-    for mark, start, end in _segments(content):
-        if mark in _PLAIN_FRAMES and frame is None:
-            frame = start, end
-        elif mark == _SCAN and frame is not None and end <= _MOST_HEADER:
-            return _outline(content, frame, (start, end))
-        elif mark not in _BESIDE:
+    for each in segments(content):
+        if each.mark in _PLAIN_FRAMES and frame is None:
+            frame = each.start, each.end
+        elif each.mark == SCAN and frame is not None and each.end <= _MOST_HEADER:
+            return _outline(content, frame, (each.start, each.end))
+        elif each.mark not in _BESIDE:
             return None
     return None
 
@@ -77,13 +91,8 @@ def reaches_end(content: Stored, found: Outline) -> bool:
     """
     Say whether a scan holds nothing that does not belong there before the end mark (T.81, B.1.1.5).
     """
-    position = found.scan
-    while len(block := content[position : position + _WINDOW]) > 1:
-        mark = _FOREIGN_MARK.search(block)
-        if mark is not None:
-            return block[mark.end() - 1] == _END
-        position += len(block) - 1
-    return False
+    at = _mark_behind(content, found.scan)
+    return at is not None and bytes(content[at + 1 : at + 2]) == bytes([END])
 
 
 def ends_with_mark(content: Stored) -> bool:
@@ -92,25 +101,50 @@ def ends_with_mark(content: Stored) -> bool:
 
     So do most. No data of a scan looks like that mark, so that the writer got there.
     """
-    *_, (mark, _, end) = [(0, 0, 0), *_segments(content)]
-    return mark == _SCAN and end <= len(content) - 2 and bytes(content[-2:]) == b"\xff\xd9"
+    for each in segments(content):
+        if each.mark == SCAN:
+            return each.end <= len(content) - 2 and bytes(content[-2:]) == b"\xff\xd9"
+    return False
 
 
-def _segments(content: Stored) -> Iterator[tuple[int, int, int]]:
+def segments(content: Stored) -> Iterator[Segment]:
     """
-    Yield the mark of each segment up to the first scan's header, and where its content starts and ends.
+    Yield every segment behind the start mark, the end mark as the last one.
+
+    What lies between the end of a scan's header and the next segment is the data of that scan; nothing
+    lies between others. Ends earlier where anything else is met, and for files without an end mark.
     """
-    position = 2
+    position, is_before_data = 2, False
     for _ in range(_MOST_SEGMENTS):
-        head = content[position : position + 4]
-        if len(head) < 4 or head[0] != 0xFF or head[1] not in _SEGMENTS:
+        at = _mark_behind(content, position) if is_before_data else position
+        if at is None:
             return
-        start, position = position + 4, position + 2 + int.from_bytes(head[2:4], "big")
+        head = bytes(content[at : at + _MOST_FILLING])
+        filling = len(head) - len(head.lstrip(b"\xff"))
+        mark, start = head[filling : filling + 1], at + filling + 3
+        if filling and mark == bytes([END]):
+            yield Segment(mark=END, first=at, start=start - 2, end=start - 2)
+            return
+        length = head[filling + 1 : filling + 3]
+        if not filling or len(length) < 2 or mark[0] not in _SEGMENTS:
+            return
+        position = start - 2 + int.from_bytes(length, "big")
         if not start <= position <= len(content):
             return
-        yield head[1], start, position
-        if head[1] == _SCAN:
-            return
+        yield Segment(mark=mark[0], first=at, start=start, end=position)
+        is_before_data = mark[0] == SCAN
+
+
+def _mark_behind(content: Stored, position: int) -> int | None:
+    """
+    Return where the first mark stands that ends the data of a scan, None if there is none.
+    """
+    while len(block := content[position : position + _WINDOW]) > 1:
+        mark = _FOREIGN_MARK.search(block)
+        if mark is not None:
+            return position + mark.start()
+        position += len(block) - 1
+    return None
 
 
 def _outline(content: Stored, frame: tuple[int, int], scan: tuple[int, int]) -> Outline | None:

@@ -28,6 +28,11 @@ _MOST_CHUNKS = 1_000_000
 _MOST_LISTED = 2**16
 _MOST_BESIDE = 4 * 2**20
 """What is copied of chunks without pixels; metadata of more bytes is rare."""
+_PACKED = frozenset({b"iCCP", b"iTXt", b"tEXt", b"zTXt"})
+_MOST_UNPACKED = 2**20
+_MOST_TEXTS = 32 * 2**20
+_MOST_PROFILE = 16 * 2**20
+"""Of a text or profile, of all of them, and of a profile that is read although it is larger."""
 _MOST_ROW = 2**20
 _PIECE = 2**18
 _MOST_INFLATED = 2**20
@@ -89,6 +94,55 @@ def chunks_of(content: Stored) -> Iterator[tuple[bytes, int, int]]:
             return
 
 
+def excess(content: Stored) -> Iterator[tuple[bytes, int, int]]:
+    """
+    Yield the texts and profiles, as `chunks_of` does, that unpack to more than decoders take (1 MiB each).
+    """
+    room = _MOST_TEXTS
+    for name, start, end in chunks_of(content):
+        if name not in _PACKED:
+            continue
+        size = _unpacked_size(name, bytes(content[start : min(end, start + _MOST_BESIDE)]))
+        if size > _MOST_UNPACKED or end - start > _MOST_BESIDE or size > room:
+            yield name, start, end
+        else:
+            room -= size
+
+
+def profile_in(content: Stored, chunks: list[tuple[bytes, int, int]]) -> bytes | None:
+    """
+    Return the colour profile that one of these chunks holds; None for none, and for one beyond all measure.
+    """
+    for name, start, end in chunks:
+        if name == b"iCCP" and end - start <= _MOST_PROFILE:
+            _, _, packed = bytes(content[start:end]).partition(b"\0")
+            inflater = zlib.decompressobj()
+            try:
+                found = inflater.decompress(packed[1:], _MOST_PROFILE)
+            except zlib.error:
+                return None
+            return found if inflater.eof else None
+    return None
+
+
+def _unpacked_size(name: bytes, text: bytes) -> int:
+    """
+    Return how long a text or profile is, or that it is too long.
+    """
+    _, _, value = text.partition(b"\0")
+    if name == b"iTXt" and value[:1] not in (b"", b"\0"):
+        packed = value[2:].partition(b"\0")[2].partition(b"\0")[2]
+    elif name in (b"iCCP", b"zTXt"):
+        packed = value[1:]
+    else:
+        return len(text)
+    inflater = zlib.decompressobj()
+    try:
+        return len(inflater.decompress(packed, _MOST_UNPACKED)) + len(inflater.unconsumed_tail)
+    except zlib.error:
+        return 0
+
+
 def stand_in(content: Stored, found: Outline) -> bytes:
     """
     Return a small PNG of one black row, with all chunks of another that hold no pixels.
@@ -99,7 +153,7 @@ def stand_in(content: Stored, found: Outline) -> bytes:
     header = bytes(content[16:20]) + (1).to_bytes(4, "big") + bytes(content[24:29])
     row = zlib.compress(bytes(1 + found.row_bytes), 1)
     before, behind = content[_HEAD : found.first], content[found.behind : found.end]
-    chunks = (_chunk(b"IHDR", header), before, _chunk(b"IDAT", row), behind)
+    chunks = (chunk(b"IHDR", header), before, chunk(b"IDAT", row), behind)
     return bytes(content[:8]) + b"".join(chunks)
 
 
@@ -168,7 +222,7 @@ def _outline(
     width, height = int.from_bytes(fields[:4], "big"), int.from_bytes(fields[4:8], "big")
     depth, colour_type, *methods = fields[8:]
     is_known = depth in _DEPTHS.get(colour_type, ())
-    if header != _chunk(b"IHDR", fields) or not is_known or any(methods) or not width or not height:
+    if header != chunk(b"IHDR", fields) or not is_known or any(methods) or not width or not height:
         return None
     row_bytes = -(-width * _CHANNELS[colour_type] * depth // 8)
     if row_bytes > _MOST_ROW:
@@ -176,6 +230,9 @@ def _outline(
     return Outline(width=width, height=height, row_bytes=row_bytes, pixels=pixels, **ends)
 
 
-def _chunk(name: bytes, content: bytes) -> bytes:
+def chunk(name: bytes, content: bytes) -> bytes:
+    """
+    Return a chunk as it is written, its check at the end (5.3).
+    """
     check = zlib.crc32(content, zlib.crc32(name))
     return len(content).to_bytes(4, "big") + name + content + check.to_bytes(4, "big")

@@ -1,0 +1,25 @@
+"""
+Pictures without their metadata, of each format that can be told by its parts.
+"""
+
+from retouchd.rules import jpeg_metadata, png_metadata, webp_metadata
+from retouchd.rules.metadata import Shown, Stripped
+from retouchd.rules.stored import Stored
+
+_FORMATS = {
+    "jpeg": jpeg_metadata.stripped,
+    "mpo": jpeg_metadata.stripped,
+    "png": png_metadata.stripped,
+    "webp": webp_metadata.stripped,
+}
+
+
+def stripped(content: Stored, kind: str, shown: Shown) -> Stripped | None:
+    """
+    Return what is sent of a picture, as the format that its first bytes say.
+
+    None where that cannot be told: for other formats, and for files whose parts do not follow one another
+    up to their end mark, though decoders may take them.
+    """
+    rule = _FORMATS.get(kind)
+    return rule(content, shown) if rule else None
