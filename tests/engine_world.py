@@ -10,6 +10,7 @@ import errno
 import io
 import json
 import os
+import re
 import time
 import zlib
 from collections import Counter
@@ -199,6 +200,8 @@ class World:
     rejecting: bytes | None = None
     """A request whose body holds these bytes is answered 503, before the endpoint sees it."""
     rejected: int = 0
+    bodies: list[bytes] | None = None
+    """The bodies of requests as they came, kept from when this is a list."""
     _served: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
     def tell(self, **changes: Any) -> None:
@@ -384,6 +387,17 @@ class World:
         body: dict[str, Any] = json.loads((self.root / name).read_bytes())
         return body
 
+    def received(self, request: int = -1) -> dict[str, bytes]:
+        """
+        The files of a request whose body was kept, each by the name it had there.
+        """
+        assert self.bodies is not None, "nothing is kept unless a test asks for it"
+        body = self.bodies[request]
+        boundary = b"\r\n" + body.partition(b"\r\n")[0]
+        parts = [part.partition(b"\r\n\r\n") for part in (b"\r\n" + body).split(boundary)[1:-1]]
+        names = ((re.search(rb'filename="([^"]+)"', head), data) for head, _, data in parts)
+        return {match[1].decode(): data for match, data in names if match}
+
     def verdicts(self, name: str) -> list[str]:
         """
         What the attempts of a recorded job came to.
@@ -400,7 +414,7 @@ class World:
         return [line for line in self.lines if line["event"] == event]
 
     async def _front(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.rejecting is None or scope["method"] != "POST":
+        if (self.rejecting is None and self.bodies is None) or scope["method"] != "POST":
             await self.app(scope, receive, send)
             return
         body, is_more = b"", True
@@ -408,7 +422,9 @@ class World:
             message = await receive()
             body += message.get("body", b"")
             is_more = message.get("more_body", False)
-        if self.rejecting in body:
+        if self.bodies is not None:
+            self.bodies.append(body)
+        if self.rejecting is not None and self.rejecting in body:
             self.rejected += 1
             answer = JSONResponse({"error": {"message": "overloaded"}}, status_code=503)
             await answer(scope, receive, send)

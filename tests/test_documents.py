@@ -46,6 +46,7 @@ ATTEMPTS = st.builds(
     probe=st.booleans(),
     problem=st.none() | st.just(PROBLEM),
     usage=st.none() | st.just({"total_tokens": 5, "input_tokens_details": {"image_tokens": 1}}),
+    removed=st.just(()) | st.just(("exif", "trailer")),
 )
 OPENED = st.builds(
     Opened,
@@ -53,6 +54,7 @@ OPENED = st.builds(
     probe=st.booleans(),
     pictures=st.integers(1, 10),
     estimate_usd=st.none() | st.floats(0, 10**6),
+    removed=st.just(()) | st.just(("exif", "trailer")),
 )
 ITEMS = st.builds(Item, key=st.text(), source=NAMES, target=NAMES)
 PLANS = st.builds(
@@ -89,13 +91,13 @@ def test_the_note_of_an_open_attempt_is_read_as_it_was_written(opened: Opened) -
     assert opened == load_opened(dump(opened))
 
 
-def test_what_was_written_before_there_were_prices_is_read() -> None:
+def test_what_was_written_by_earlier_versions_is_read() -> None:
     """
-    An attempt of an earlier version has no known cost.
+    An attempt of an earlier version has no known cost, and nothing was cut out for it.
     """
     note = json.dumps({"sent_at": NOW.isoformat(), "probe": True}).encode()
     closed = json.loads(dump(an_attempt(1, Verdict.IN_DOUBT)))
-    del closed["cost_usd"], closed["pictures"]
+    del closed["cost_usd"], closed["pictures"], closed["removed"]
 
     assert load_opened(note) == Opened(sent_at=NOW, probe=True)
     assert load_attempt(json.dumps(closed).encode()) == an_attempt(1, Verdict.IN_DOUBT)

@@ -320,6 +320,7 @@ async def test_the_record_is_complete(world: World) -> None:
         "quality": "low",
         "images": ["red.png"],
         "mask": None,
+        "removed": [],
         "from": {
             "prompt": "shoes/red.txt",
             "model": "config",

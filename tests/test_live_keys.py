@@ -7,6 +7,7 @@ A new key fails here until it has a row, and a row fails until the new value rea
 
 import asyncio
 import contextlib
+import hashlib
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -22,6 +23,7 @@ from starlette.routing import Route
 
 from canary import CANARY
 from engine_world import World, open_world, photo
+from pictures import encoded, scene
 from process import open_station
 from retouchd.cli.compose import settings_of
 from retouchd.cli.reloading import AT_START
@@ -46,6 +48,8 @@ ELSEWHERE = {
     "logging.level",
 }
 """Keys with a test of their own."""
+
+COMMENTED = encoded(scene(), "JPEG", comment=b"by Li Lei")
 
 _PROMPT = "make it blue"
 
@@ -269,6 +273,15 @@ ROWS: dict[str, Row | Callable[[World], Row]] = {
         after={"images": {"fit": False}},
         then=lambda world: world.drop("cat.png", image=photo(kind="BMP")),
         happens=failed_as("image_unsupported"),
+    ),
+    "images.metadata": Row(
+        after={"images": {"metadata": "keep"}},
+        then=lambda world: world.drop("cat.jpg", image=COMMENTED),
+        happens=lambda world: any(
+            file.sha256 == hashlib.sha256(COMMENTED).hexdigest()
+            for seen in world.requests
+            for file in seen.files
+        ),
     ),
     "images.max_megapixels": Row(
         after={"images": {"max_megapixels": 0.0001}},

@@ -22,7 +22,13 @@ from retouchd.rules.record import (
 USAGE = {"total_tokens": 5}
 ATTEMPTS = [
     an_attempt(
-        1, Verdict.IN_DOUBT, code="no_answer", message="no answer", cost_usd=0.25, pictures=1
+        1,
+        Verdict.IN_DOUBT,
+        code="no_answer",
+        message="no answer",
+        cost_usd=0.25,
+        pictures=1,
+        removed=("xmp", "comment"),
     ),
     an_attempt(
         2,
@@ -33,6 +39,7 @@ ATTEMPTS = [
         message="",
         cost_usd=0.211,
         pictures=1,
+        removed=("exif", "xmp"),
     ),
 ]
 OUTPUTS = (Item(key="output-1", source="outputs/1.png", target="cat_2.png"),)
@@ -70,6 +77,7 @@ def test_the_record_of_a_done_job_holds_all_that_was_promised() -> None:
             "size": "1024x1024",
             "images": ["cat.png"],
             "mask": "cat.mask.png",
+            "removed": ["xmp"],
             "from": {"prompt": "cat.txt", "model": "config"},
         },
         "attempts": [

@@ -20,6 +20,7 @@ from mutants import broken, chunks, jpegs, of_chunks, pngs, rearranged_jpegs, re
 from retouchd.adapters import images
 from retouchd.adapters.colours import alpha_of, is_foreign
 from retouchd.adapters.decoding import FAULTS, ImageFault
+from retouchd.adapters.metadata import kinds_in, says_adobe_rgb
 from retouchd.adapters.sketches import sketched
 from retouchd.rules.endmarks import is_whole, is_whole_at_a_glance, sniff
 from retouchd.rules.limits import Picture
@@ -102,6 +103,8 @@ def _told(image: ImageFile.ImageFile, data: bytes) -> Picture:
         depth=data[24] if image.format == "PNG" else 8,
         orientation=turn if isinstance(turn, int) and 1 <= turn <= 8 else 1,
         has_foreign_colours=is_foreign(image),
+        has_exif_colours=says_adobe_rgb(image),
+        metadata=kinds_in(image),
     )
 
 

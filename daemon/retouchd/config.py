@@ -25,6 +25,7 @@ from retouchd.errors import ConfigurationError
 from retouchd.rules.duplicates import Policy
 from retouchd.rules.edit import EditFields, Text
 from retouchd.rules.ignore import ignore_table
+from retouchd.rules.metadata import Metadata
 from retouchd.rules.nearest import nearest
 from retouchd.rules.watching import Choice
 from retouchd.rules.wire import names_a_key
@@ -141,6 +142,7 @@ class ImagesSection(Section):
 
     fit: bool = True
     max_megapixels: float = Field(100, gt=0)
+    metadata: Metadata = Metadata.STRIP
 
 
 class BudgetSection(Section):

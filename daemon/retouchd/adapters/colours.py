@@ -1,5 +1,5 @@
 """
-What the pixels of a decoded picture mean: their transparency, their colours by its ICC profile and in sRGB.
+What the pixels of a decoded picture mean: their transparency, their colours by its profile and in sRGB.
 """
 
 import io
@@ -7,11 +7,16 @@ from functools import lru_cache
 
 from PIL import Image, ImageChops, ImageCms
 
+from retouchd.adapters.metadata import says_adobe_rgb
+from retouchd.rules import icc
+
 _SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 """Colour spaces of profiles (ICC.1, 7.2.6), and the modes in which pixels are handed to them."""
 _GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _TOLERANCE = 3
 """How far of 255 a profile may be from sRGB and still be one; the shortened ones differ by 2."""
+
+_ADOBE_RGB = icc.adobe_rgb()
 
 _FAULTS = (ImageCms.PyCMSError, OSError, TypeError, ValueError)
 
@@ -20,8 +25,8 @@ def is_foreign(image: Image.Image) -> bool:
     """
     Say whether a profile gives a picture other colours than it would have in sRGB.
 
-    A profile that is damaged, or made for other channels than the picture has, is none, as it is to
-    those who show pictures.
+    Where there is none, EXIF may say that one is meant. A profile that is damaged, or made for other
+    channels than the picture has, is none, as it is to those who show pictures.
     """
     return _profile_for(image) is not None
 
@@ -30,12 +35,26 @@ def in_srgb(colours: Image.Image, image: Image.Image) -> Image.Image:
     """
     Return in RGB what `colours`, the pixels of `image` without their alpha, look like by its profile.
     """
-    icc = _profile_for(image)
-    if icc is None:
+    found = _profile_for(image)
+    if found is None:
         return colours.convert("RGB")
-    source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    source = ImageCms.ImageCmsProfile(io.BytesIO(found))
     mode = _SPACES[source.profile.xcolor_space]
     return _converted(colours.convert(mode), source)
+
+
+def kept_profile(image: Image.Image) -> bytes | None:
+    """
+    Return the profile of a picture if it holds for its pixels in RGB as they are: they need no conversion.
+    """
+    found = image.info.get("icc_profile")
+    if not isinstance(found, bytes) or image.mode in _GREY_MODES or _profile_for(image) is not None:
+        return None
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(found))
+    except _FAULTS:
+        return None
+    return found if profile.profile.xcolor_space == "RGB " and image.mode != "CMYK" else None
 
 
 def alpha_of(image: Image.Image) -> Image.Image:
@@ -58,26 +77,26 @@ def _all_but(grey: Image.Image, key: int) -> Image.Image:
 
 
 def _profile_for(image: Image.Image) -> bytes | None:
-    icc = image.info.get("icc_profile")
-    if not isinstance(icc, bytes) or not icc:
+    found = _ADOBE_RGB if says_adobe_rgb(image) else image.info.get("icc_profile")
+    if not isinstance(found, bytes) or not found:
         return None
-    mode = _foreign_mode(icc)
+    mode = _foreign_mode(found)
     has_such_pixels = {
         "RGB": image.mode != "CMYK",
         "L": image.mode in _GREY_MODES,
         "CMYK": image.mode == "CMYK",
         None: False,
     }
-    return icc if has_such_pixels[mode] else None
+    return found if has_such_pixels[mode] else None
 
 
 @lru_cache(maxsize=32)
-def _foreign_mode(icc: bytes) -> str | None:
+def _foreign_mode(data: bytes) -> str | None:
     """
     Return the mode of the pixels a profile is for; None if it is damaged, unknown or as good as sRGB.
     """
     try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
         mode = _SPACES.get(profile.profile.xcolor_space)
         if mode is None:
             return None

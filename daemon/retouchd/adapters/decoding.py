@@ -6,6 +6,7 @@ decode, and may run in several threads at once: no setting of a decoder is touch
 """
 
 import errno
+import io
 import os
 import stat
 import struct
@@ -29,7 +30,9 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from retouchd.adapters.pieces import OnDisk
 from retouchd.errors import JobCode, Problem
+from retouchd.rules import png
 from retouchd.rules.endmarks import sniff
 from retouchd.rules.kinds import called, kind_by
 from retouchd.rules.limits import MB
@@ -169,6 +172,9 @@ def decoded(
     Where a file holds several pictures, it is the first one, or the one it calls its primary one.
     Raises ImageFault, and OSError where the disk and not the picture is at fault.
     """
+    icc = None
+    if kind == "png":
+        source, icc = _without_excess(source)
     try:
         image = DECODERS[kind](source)
     except Image.DecompressionBombError as error:
@@ -189,7 +195,24 @@ def decoded(
         except FAULTS as error:
             _raise_if_of_disk(error)
             raise unreadable(name, "is damaged: not all of it can be read") from error
+        if icc is not None:
+            image.info["icc_profile"] = icc
         yield image
+
+
+def _without_excess(source: BinaryIO) -> tuple[BinaryIO, bytes | None]:
+    """
+    Return a PNG without those texts and profiles for whose size Pillow refuses the whole of it, and such a
+    profile.
+    """
+    stored = source.getbuffer() if isinstance(source, io.BytesIO) else OnDisk(source.fileno())
+    excess = list(png.excess(stored))
+    if not excess:
+        return source, None
+    ends = [0, *(end + 4 for _, _, end in excess)]
+    starts = [*(start - 8 for _, start, _ in excess), len(stored)]
+    rest = b"".join(stored[end:start] for end, start in zip(ends, starts, strict=True))
+    return io.BytesIO(rest), png.profile_in(stored, excess)
 
 
 def _raise_if_of_disk(error: BaseException) -> None:

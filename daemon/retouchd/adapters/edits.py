@@ -124,7 +124,7 @@ class EditsClient:
         the reason) or NoAnswer, also while the answer's chunks are read.
         """
         uploads = [*images, mask] if mask is not None else [*images]
-        measured = [(upload.content_type, upload.size) for upload in uploads]
+        measured = [(upload.content_type, upload.sent_size) for upload in uploads]
         parts = parts_of(measured[: len(images)], measured[-1] if mask is not None else None)
         boundary = secrets.token_hex(16)
         envelope = encode(fields, parts, boundary)

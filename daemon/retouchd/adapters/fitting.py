@@ -6,17 +6,20 @@ pixel, and up to four copies of it are held at once: callers say how many may be
 """
 
 import io
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from PIL import ExifTags, Image
+from PIL import Image
 
-from retouchd.adapters.colours import alpha_of, in_srgb
-from retouchd.adapters.decoding import FAULTS, ImageFault, content, decoded, kind_of
-from retouchd.adapters.images import depth_of
+from retouchd.adapters.colours import alpha_of, in_srgb, is_foreign, kept_profile
+from retouchd.adapters.decoding import DECODERS, FAULTS, ImageFault, content, decoded, kind_of
+from retouchd.adapters.images import depth_of, orientation_of
+from retouchd.adapters.metadata import exif_of, xmp_of
 from retouchd.errors import JobCode
+from retouchd.rules import exif
 from retouchd.rules.fitting import Fit
+from retouchd.rules.metadata_blocks import Blocks, with_blocks
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -29,30 +32,7 @@ _TURNS = {
 }
 """What brings the pixels of each EXIF orientation upright (CIPA DC-008, 4.6.5.1)."""
 
-_TAGS = frozenset(
-    {
-        ExifTags.Base.ImageDescription,
-        ExifTags.Base.Make,
-        ExifTags.Base.Model,
-        ExifTags.Base.Software,
-        ExifTags.Base.DateTime,
-        ExifTags.Base.Artist,
-        ExifTags.Base.Copyright,
-    }
-)
-_UNTRUE_TAGS = frozenset(
-    {
-        ExifTags.Base.ColorSpace,
-        ExifTags.Base.ExifImageWidth,
-        ExifTags.Base.ExifImageHeight,
-        ExifTags.Base.ExifInteroperabilityOffset,
-        ExifTags.Base.MakerNote,
-    }
-)
-"""What would no longer be true, or no longer readable, in a file of other pixels."""
-_PARTS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
-_MOST_EXIF_BYTES = 60_000
-"""A JPEG has room for 64 KiB."""
+_XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:=[\"']|>))[0-9]")
 
 _PNG_LEVEL = 4
 """Twice as fast as the usual 6 for 5 % more bytes, by photographs of 12 megapixels."""
@@ -61,14 +41,19 @@ _MARGIN = 0.95
 """Bytes do not shrink quite as pixels do."""
 
 
-def fitted_image(path: Path, *, name: str, fit: Fit, max_megapixels: float) -> bytes:
+def fitted_image(
+    path: Path, *, name: str, fit: Fit, max_megapixels: float, keeps_metadata: bool = False
+) -> bytes:
     """
     Return a picture as the fit asks for it. Raises ImageFault, also where it stays too large.
+
+    Of its metadata EXIF, XMP and a profile that still holds are kept, or nothing.
     """
-    pixels, exif = _opened(path, name, fit, max_megapixels)
+    pixels, found = _opened(path, name, fit, max_megapixels)
+    blocks = found if keeps_metadata else Blocks()
     for turn in fit.turns:
         pixels = pixels.transpose(_TURNS[turn])
-    return _small_enough(pixels, fit, name, lambda image: _encoded(image, fit.format, exif))
+    return _small_enough(pixels, fit, name, lambda image: _encoded(image, fit.format, blocks))
 
 
 def fitted_mask(path: Path, *, name: str, fit: Fit, max_megapixels: float) -> bytes:
@@ -89,15 +74,15 @@ def fitted_mask(path: Path, *, name: str, fit: Fit, max_megapixels: float) -> by
         alpha.paste(0, mask=marks.point([0, *[255] * 255]))
     mask = Image.new("RGBA", fit.size)
     mask.putalpha(alpha)
-    data = _encoded(mask, fit.format, b"")
+    data = _encoded(mask, fit.format, Blocks())
     if fit.max_bytes and len(data) >= fit.max_bytes:
         raise _stays_too_large(name)
     return data
 
 
-def _opened(path: Path, name: str, fit: Fit, max_megapixels: float) -> tuple[Image.Image, bytes]:
+def _opened(path: Path, name: str, fit: Fit, max_megapixels: float) -> tuple[Image.Image, Blocks]:
     """
-    Return the pixels of a picture in sRGB and the mode asked for, and the metadata worth keeping.
+    Return the pixels of a picture in sRGB and the mode asked for, and its metadata.
     """
     data = content(path, name)
     with decoded(io.BytesIO(data), kind_of(data, name), name, max_megapixels) as image:
@@ -114,7 +99,7 @@ def _opened(path: Path, name: str, fit: Fit, max_megapixels: float) -> tuple[Ima
             pixels.putalpha(alpha)
         # What Pillow would write besides: profiles and orientations that hold no longer.
         pixels.info = {}
-        return pixels, _metadata(image)
+        return pixels, _blocks(image, fit)
 
 
 def _narrow(image: Image.Image, depth: int) -> Image.Image:
@@ -182,35 +167,39 @@ def _scaled(pixels: Image.Image, size: tuple[int, int]) -> Image.Image:
     return pixels if pixels.size == size else pixels.resize(size, Image.Resampling.LANCZOS)
 
 
-def _encoded(image: Image.Image, kind: str, exif: bytes) -> bytes:
+def _encoded(image: Image.Image, kind: str, blocks: Blocks) -> bytes:
+    """
+    Return a file. EXIF is none of the encoder's business: Pillow writes "?" for every letter beyond ASCII.
+    """
     buffer = io.BytesIO()
     if kind == "jpeg":
-        image.save(buffer, "JPEG", quality=95, subsampling=0, exif=exif)
+        image.save(buffer, "JPEG", quality=95, subsampling=0, icc_profile=blocks.icc)
     else:
-        image.save(buffer, "PNG", exif=exif or None, compress_level=_PNG_LEVEL)
-    return buffer.getvalue()
+        image.save(buffer, "PNG", compress_level=_PNG_LEVEL, icc_profile=blocks.icc)
+    return with_blocks(buffer.getvalue(), kind, blocks)
 
 
-def _metadata(image: Image.Image) -> bytes:
+def _blocks(image: Image.Image, fit: Fit) -> Blocks:
     """
-    Return the EXIF data that stays true: who made the picture when, where and how. b"" for none.
+    Return the metadata of a picture for its fitted file: as it was, but for what is no longer true.
     """
-    kept = Image.Exif()
+    xmp = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp_of(image))
+    structure = exif.corrected(exif_of(image), is_srgb=is_foreign(image))
+    blocks = Blocks(exif=structure, xmp=xmp, icc=kept_profile(image))
+    return blocks if _are_true(blocks, fit.format) else Blocks(icc=blocks.icc)
+
+
+def _are_true(blocks: Blocks, kind: str) -> bool:
+    """
+    Say whether with this metadata a picture is seen as it is: upright, in its own colours.
+    """
+    probe = _encoded(Image.new("RGB", (1, 1)), kind, blocks)
     try:
-        found = image.getexif()
-        kept.update({tag: value for tag, value in found.items() if tag in _TAGS})
-        parts = {part: _true(found.get_ifd(part)) for part in _PARTS}
-        for part, values in parts.items():
-            if values:
-                kept.get_ifd(part).update(values)
-        written = kept.tobytes() if kept or any(parts.values()) else b""
+        with DECODERS[kind](io.BytesIO(probe)) as image:
+            image.load()
+            return orientation_of(image) == 1 and not is_foreign(image)
     except FAULTS:
-        return b""
-    return written if len(written) <= _MOST_EXIF_BYTES else b""
-
-
-def _true(values: Mapping[int, Any]) -> dict[int, Any]:
-    return {tag: value for tag, value in values.items() if tag not in _UNTRUE_TAGS}
+        return False
 
 
 def _stays_too_large(name: str) -> ImageFault:

@@ -19,12 +19,15 @@ from retouchd.adapters.decoding import (
     reading,
     unreadable,
 )
+from retouchd.adapters.metadata import kinds_in, says_adobe_rgb
 from retouchd.adapters.pieces import OnDisk
 from retouchd.adapters.sketches import sketched
 from retouchd.errors import JobCode
 from retouchd.rules.endmarks import MARKED, SNIFF_BYTES, is_whole, is_whole_at_a_glance, sniff
 from retouchd.rules.kinds import called
 from retouchd.rules.limits import Picture
+from retouchd.rules.metadata import Shown, Stripped
+from retouchd.rules.stripping import stripped
 
 _EXTENSIONS = {"png": "png", "jpeg": "jpg", "webp": "webp", "gif": "gif"}
 _PNG_DEPTH = 24
@@ -55,6 +58,17 @@ def look(path: Path, *, name: str, max_megapixels: float) -> Picture:
         raise unreadable(name, "is not complete: its end is missing")
     with decoded(io.BytesIO(data), kind, name, max_megapixels) as image:
         return _seen(image, kind, data, name)
+
+
+def without_metadata(path: Path, *, name: str, picture: Picture) -> Stripped | None:
+    """
+    Return what is sent of a picture that was looked at, None where its metadata cannot be cut out.
+
+    Raises as `look` does.
+    """
+    shown = Shown(orientation=picture.orientation, is_adobe_rgb=picture.has_exif_colours)
+    with reading(path, name) as file:
+        return stripped(OnDisk(file.fileno()), picture.format, shown)
 
 
 def whole(path: Path) -> bool:
@@ -138,6 +152,8 @@ def _seen(image: ImageFile.ImageFile, kind: str, data: bytes, name: str) -> Pict
             depth=depth_of(image, data),
             orientation=orientation_of(image),
             has_foreign_colours=is_foreign(image),
+            has_exif_colours=says_adobe_rgb(image),
+            metadata=kinds_in(image),
         )
     except FAULTS as error:
         raise unreadable(name, "is damaged: not all of it can be read") from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retouchd.adapters.transport import NotSent
+from retouchd.rules.metadata import Piece, Removed, Stripped
 from retouchd.rules.wire import Envelope
 
 _PIECE = 1 << 20
@@ -24,16 +25,26 @@ class Unreadable(NotSent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
     """
-    A file to be sent, its `image/*` type and its size in bytes; opened anew for each request.
+    A file to be sent, its `image/*` type and its size in bytes; opened anew for each request. `removed` is
+    what was dropped and is not sent.
 
     `size` and `mtime_ns`, when it was last written, are what those saw who judged it: whoever had it open
-    before it was claimed can still write to it.
+    before it was claimed can still write to it. `stripped` says what is sent of it, None for all.
     """
 
     path: Path
     content_type: str
     size: int
     mtime_ns: int | None = None
+    stripped: Stripped | None = None
+    removed: tuple[Removed, ...] = ()
+
+    @property
+    def sent_size(self) -> int:
+        """
+        Return how many bytes are sent.
+        """
+        return self.size if self.stripped is None else self.stripped.size
 
 
 async def begun(envelope: Envelope, uploads: Sequence[Upload]) -> AsyncIterator[bytes]:
@@ -79,15 +90,26 @@ def _file(upload: Upload) -> Iterator[bytes]:
     path = upload.path
     try:
         with path.open("rb", buffering=0) as file:
-            left = upload.size
-            while left and (piece := file.read(min(left, _PIECE))):
-                left -= len(piece)
-                yield piece
-            is_changed = upload.mtime_ns not in (None, os.fstat(file.fileno()).st_mtime_ns)
-            if left or is_changed or file.read(1):
-                raise Unreadable(f"{path.name} changed while it was being sent")
+            whole: tuple[Piece, ...] = ((0, upload.size),)
+            for piece in whole if upload.stripped is None else upload.stripped.pieces:
+                if isinstance(piece, bytes):
+                    yield piece
+                    continue
+                left = piece[1] - file.seek(piece[0])
+                while left and (data := file.read(min(left, _PIECE))):
+                    left -= len(data)
+                    yield data
+                if left:
+                    raise _changed(path)
+            found = os.fstat(file.fileno())
+            if found.st_size != upload.size or upload.mtime_ns not in (None, found.st_mtime_ns):
+                raise _changed(path)
     except OSError as error:
         raise _unreadable(path, error) from error
+
+
+def _changed(path: Path) -> Unreadable:
+    return Unreadable(f"{path.name} changed while it was being sent")
 
 
 def _unreadable(path: Path, error: OSError) -> Unreadable:

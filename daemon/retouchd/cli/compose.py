@@ -128,6 +128,7 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
         duplicates=config.intake.duplicates,
         max_megapixels=config.images.max_megapixels,
         fit=config.images.fit,
+        metadata=config.images.metadata,
         fingerprint=_fingerprint(config),
         shown=_shown(config, folders),
     )

@@ -93,6 +93,7 @@ class Attempts:
             probe=self._gate.is_probe(job.id),
             pictures=pictures_asked(job.request),
             estimate_usd=estimate(self._prices(job.request.model), job),
+            removed=prepared.removed,
         )
         # Reserved before anything else can happen: two requests must not share what is left of a budget.
         self._spending.note(job.id, number, opening(opened))
@@ -164,6 +165,7 @@ class Attempts:
             problem=problem_of(judgement, job) if is_refused else None,
             cost_usd=cost_usd,
             pictures=pictures,
+            removed=opened.removed,
         )
         self._spool.close_attempt(standing.id, attempt)
         rest = rest_after(head["headers"]) if head else 0.0
@@ -188,6 +190,7 @@ class Attempts:
             retry_at=self._retry_at(standing, judgement),
             cost_usd=opened.estimate_usd,
             pictures=opened.pictures,
+            removed=opened.removed,
         )
         await asyncio.to_thread(self._spool.close_attempt, standing.id, attempt)
         self._spending.note(standing.id, attempt.number, closing(attempt))

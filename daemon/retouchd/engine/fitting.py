@@ -3,7 +3,7 @@ A job's pictures examined, and made fit to be sent: what had to be changed is ke
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -19,9 +19,13 @@ from retouchd.rules.checks import check_image, check_mask
 from retouchd.rules.fitting import EXTENSIONS, Fit, expected, image_fit, mask_fit, with_way_out
 from retouchd.rules.job import Job
 from retouchd.rules.limits import Limits, Picture
+from retouchd.rules.metadata import Metadata, Removed, Stripped
 from retouchd.rules.naming import shown
 
 log = logger()
+
+_KEPT = frozenset({Removed.EXIF, Removed.XMP})
+"""What a fitted file still holds, if metadata is kept."""
 
 _Rule: TypeAlias = Callable[[Picture], Fit | None]
 
@@ -45,20 +49,41 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """
+    A file that could be read, and the picture it would be sent as: of its `size` bytes what `stripped` says,
+    or all.
+    """
+
+    path: Path
+    picture: Picture
+    stripped: Stripped | None
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
     """
     A picture that could be read, and the limits that hold for it.
     """
 
     source: Source
-    picture: Picture
+    seen: Seen
     limits: Limits
+
+    @property
+    def picture(self) -> Picture:
+        """
+        Return what it would be sent as if it were not fitted.
+        """
+        return self.seen.picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
     """
-    What is sent for a picture: a file of ours, or the original byte for byte.
+    What is sent for a picture: a file of ours, or the original's pixels byte for byte.
     """
 
     upload: Upload
@@ -79,6 +104,10 @@ class Fitter:
         return self._current.settings.fit
 
     @property
+    def _metadata(self) -> Metadata:
+        return self._current.settings.metadata
+
+    @property
     def _max_megapixels(self) -> float:
         return self._current.max_megapixels()
 
@@ -86,14 +115,14 @@ class Fitter:
         """
         Return what a picture is. Raises ImageFault, and OSError where it cannot be read.
         """
-        picture = self._look(source.path, source.name)
-        return Examined(source=source, picture=picture, limits=limits)
+        seen = self._look(source.path, source.name)
+        return Examined(source=source, seen=seen, limits=limits)
 
     def problems(self, path: Path, name: str, limits: Limits) -> list[Problem]:
         """
         Return what would be wrong with a picture that is in no job yet. Raises as `examine` does.
         """
-        picture = self._look(path, name)
+        picture = self._look(path, name).picture
         found = self._problems(name, picture, limits)
         fit = image_fit(picture, limits) if self._is_on and not found else None
         if fit is not None:
@@ -126,7 +155,10 @@ class Fitter:
 
         Raises ImageFault where it cannot be made small enough, Blocked where it cannot be kept.
         """
-        return self._fitted(image, self._image_rule(image), fitting.fitted_image)
+        if self._metadata is Metadata.STRIP:
+            return self._fitted(image, self._image_rule(image), fitting.fitted_image)
+        make = partial(fitting.fitted_image, keeps_metadata=True)
+        return self._fitted(image, self._image_rule(image), make, kept=_KEPT)
 
     def fitted_mask(self, mask: Examined, image: Examined, sent: Fitted) -> Fitted:
         """
@@ -143,14 +175,21 @@ class Fitter:
             return _nothing
         return partial(mask_fit, image=image.picture, size=size, limits=mask.limits)
 
-    def _fitted(self, examined: Examined, rule: _Rule, make: _Make) -> Fitted:
+    def _fitted(
+        self, examined: Examined, rule: _Rule, make: _Make, kept: frozenset[Removed] = frozenset()
+    ) -> Fitted:
+        """
+        Return what is sent for a picture; `kept` are the kinds of metadata that are in a fitted file.
+        """
         source, fit = examined.source, rule(examined.picture)
         if fit is None:
-            return _as(source.path, examined.picture)
-        name = f"{source.label}.{EXTENSIONS[fit.format]}"
+            stripped = examined.seen.stripped
+            return _as(examined.seen, stripped.removed if stripped else ())
+        # By another name: with other settings it would be another file.
+        name = f"{source.label}{'-with-metadata' * bool(kept)}.{EXTENSIONS[fit.format]}"
         path = self._spool.upload(source.job.id, name)
         found = self._kept(path, source)
-        if found is None or rule(found) is not None:
+        if found is None or rule(found.picture) is not None:
             data = make(
                 source.path,
                 name=shown(source.name),
@@ -159,8 +198,19 @@ class Fitter:
             )
             self._keep(source, name, data)
             found = self._look(path, source.name)
-            _tell(source, fit, examined.picture, found)
-        return _as(path, found)
+            _tell(source, fit, examined.picture, found.picture)
+        held = self._held(examined)
+        return _as(found, tuple(kind for kind in held if kind not in kept))
+
+    def _held(self, examined: Examined) -> tuple[Removed, ...]:
+        """
+        Return which kinds of metadata a picture holds.
+        """
+        source, seen = examined.source, examined.seen
+        found = seen.stripped or images.without_metadata(
+            source.path, name=shown(source.name), picture=seen.picture
+        )
+        return found.removed if found else seen.picture.metadata
 
     def _keep(self, source: Source, name: str, data: bytes) -> None:
         try:
@@ -172,7 +222,7 @@ class Fitter:
             )
             raise Blocked(msg) from error
 
-    def _kept(self, path: Path, source: Source) -> Picture | None:
+    def _kept(self, path: Path, source: Source) -> Seen | None:
         """
         Return what was fitted before a restart, if it was; whether it still fits is seen by itself.
         """
@@ -181,8 +231,17 @@ class Fitter:
         except (FileNotFoundError, ImageFault):
             return None
 
-    def _look(self, path: Path, name: str) -> Picture:
-        return images.look(path, name=shown(name), max_megapixels=self._max_megapixels)
+    def _look(self, path: Path, name: str) -> Seen:
+        """
+        Return what a file would be sent as, by the setting for metadata.
+        """
+        mtime_ns = path.stat(follow_symlinks=False).st_mtime_ns
+        picture = images.look(path, name=shown(name), max_megapixels=self._max_megapixels)
+        size, stripped = picture.size_bytes, None
+        if self._metadata is Metadata.STRIP:
+            stripped = images.without_metadata(path, name=shown(name), picture=picture)
+            picture = _stripped(picture, stripped)
+        return Seen(path=path, picture=picture, stripped=stripped, size=size, mtime_ns=mtime_ns)
 
     def _problems(self, name: str, picture: Picture, limits: Limits) -> list[Problem]:
         fitted = _as_fitted(picture, limits)
@@ -211,14 +270,24 @@ def _nothing(_: Picture) -> None:
     return None
 
 
-def _as(path: Path, picture: Picture) -> Fitted:
+def _stripped(picture: Picture, stripped: Stripped | None) -> Picture:
+    if stripped is None:
+        return replace(picture, has_fixed_metadata=True)
+    # What stood behind a JPEG's first picture is gone.
+    kind = "jpeg" if picture.format == "mpo" else picture.format
+    return replace(picture, format=kind, size_bytes=stripped.size)
+
+
+def _as(seen: Seen, removed: tuple[Removed, ...]) -> Fitted:
     upload = Upload(
-        path=path,
-        content_type=f"image/{picture.format}",
-        size=picture.size_bytes,
-        mtime_ns=path.stat().st_mtime_ns,
+        path=seen.path,
+        content_type=f"image/{seen.picture.format}",
+        size=seen.size,
+        mtime_ns=seen.mtime_ns,
+        stripped=seen.stripped,
+        removed=removed,
     )
-    return Fitted(upload=upload, picture=picture)
+    return Fitted(upload=upload, picture=seen.picture)
 
 
 def _tell(source: Source, fit: Fit, before: Picture, after: Picture) -> None:

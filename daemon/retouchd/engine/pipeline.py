@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import datetime as dt
 from collections.abc import Mapping
+from functools import partial
 
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing, job_of
@@ -165,10 +166,11 @@ class Pipeline:
 
     async def _ask(self, standing: Standing) -> Wait | None:
         job = job_of(standing)
-        if job.id not in self._prepared and not await self._prepare(standing):
+        if not self._is_prepared(job.id) and not await self._prepare(standing):
             return None
         prepared = self._prepared[job.id]
-        async with self._turns.taken(standing, job, len(prepared.images)) as wait:
+        is_prepared = partial(self._is_prepared, job.id)
+        async with self._turns.taken(standing, job, len(prepared.images), is_prepared) as wait:
             if wait is not None:
                 return wait
             ruling = await self._attempts.send(standing, job, prepared, self._judge.rule)
@@ -179,6 +181,10 @@ class Pipeline:
         if standing.crashes:
             await asyncio.to_thread(self._progressed, standing)
         return None
+
+    def _is_prepared(self, job_id: str) -> bool:
+        known = self._prepared.get(job_id)
+        return known is not None and self._preparer.still_holds(known)
 
     async def _prepare(self, standing: Standing) -> bool:
         """

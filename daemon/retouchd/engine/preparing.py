@@ -17,6 +17,7 @@ from retouchd.errors import Blocked, JobCode, Problem
 from retouchd.rules.checks import mask_advice
 from retouchd.rules.job import Job, Member, Role
 from retouchd.rules.limits import Limits
+from retouchd.rules.metadata import Metadata, in_order
 from retouchd.rules.naming import shown
 from retouchd.rules.phase import ORIGINALS
 
@@ -24,11 +25,20 @@ from retouchd.rules.phase import ORIGINALS
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """
-    A job that may be sent: its files, each with the type that its bytes have.
+    A job that may be sent: its files, each with the type that its bytes have, by the setting for metadata.
     """
 
     images: tuple[Upload, ...]
     mask: Upload | None
+    metadata: Metadata = Metadata.STRIP
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """
+        Return which kinds of metadata the files held that are not sent, each once.
+        """
+        files = self.images if self.mask is None else (*self.images, self.mask)
+        return in_order(kind for each in files for kind in each.removed)
 
 
 class NotReadyError(Exception):
@@ -71,6 +81,12 @@ class Preparer:
             self._compare(job)
         return prepared
 
+    def still_holds(self, prepared: Prepared) -> bool:
+        """
+        Say whether what was prepared may still be sent as it is: metadata may have to stay here by now.
+        """
+        return prepared.metadata is self._current.settings.metadata
+
     def _compare(self, job: Job) -> None:
         for member in job.members:
             if presence.snapshot(self._original(job, member)) != member.snapshot:
@@ -82,6 +98,7 @@ class Preparer:
 
         Nothing is fitted before everything that can be known without it was found in order.
         """
+        metadata = self._current.settings.metadata
         limits = self._current.limits(job.request.model)
         problems = list(job.problems)
         image, mask = self._examined(job, limits, problems)
@@ -89,7 +106,8 @@ class Preparer:
         if problems:
             return problems
         assert image is not None, "a job without an image has a problem"
-        return self._fitted(image, references, mask)
+        found = self._fitted(image, references, mask)
+        return replace(found, metadata=metadata) if isinstance(found, Prepared) else found
 
     def _examined(
         self, job: Job, limits: Limits, problems: list[Problem]

@@ -12,6 +12,7 @@ from retouchd.rules.duplicates import Policy
 from retouchd.rules.inheritance import CONFIGURATION, Layer
 from retouchd.rules.job import Scalar
 from retouchd.rules.limits import Limits
+from retouchd.rules.metadata import Metadata
 from retouchd.rules.price_overrides import prices_for
 from retouchd.rules.pricing import PriceList
 from retouchd.rules.rates import Rates
@@ -68,5 +69,6 @@ class Settings:
     duplicates: Policy = Policy.HOLD
     max_megapixels: float = 100
     fit: bool = True
+    metadata: Metadata = Metadata.STRIP
     fingerprint: str = ""
     shown: Mapping[str, Any] = field(default_factory=dict)

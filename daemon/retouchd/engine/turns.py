@@ -3,7 +3,7 @@ Whose turn it is: what becomes of a job that has no picture yet, and whether it 
 """
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from retouchd.adapters.standing import Standing
 from retouchd.engine.attempts import Attempts
@@ -48,9 +48,13 @@ class Turns:
         return next_move(name, standing.attempts, budget, self._weather(job))
 
     @contextlib.asynccontextmanager
-    async def taken(self, standing: Standing, job: Job, images: int) -> AsyncIterator[Wait | None]:
+    async def taken(
+        self, standing: Standing, job: Job, images: int, is_prepared: Callable[[], bool]
+    ) -> AsyncIterator[Wait | None]:
         """
         Take a turn for a request with so many pictures; yield None if it may be sent, else why not.
+
+        Settings may have changed while it waited, so that what was prepared is so no longer.
 
         Who sends does so without awaiting anything first, and keeps the turn until the verdict is known.
         Raises Blocked where only this job cannot be sent.
@@ -58,6 +62,8 @@ class Turns:
         async with self._gate.slot(), self._means.reserved(job) as bar:
             # Only now: a look at the disks takes its time, and much may have changed meanwhile.
             wait = self._held_up(standing, job, bar, images)
+            if wait is None and not is_prepared():
+                wait = Wait(seconds=0.0, reason="it is prepared by other settings")
             if wait is None:
                 self._gate.note_sent(job.id, images)
             try:

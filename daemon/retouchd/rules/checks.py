@@ -94,6 +94,8 @@ def check_image(name: str, picture: Picture, limits: Limits) -> list[Problem]:
             f"Save {name} as {_format(limits.sent_formats[0])}.",
         )
         problems.append(_problem(JobCode.IMAGE_UNSUPPORTED, fault))
+    elif picture.has_fixed_metadata:
+        problems.append(_problem(JobCode.IMAGE_UNSUPPORTED, _metadata_fault(name)))
     if not picture.is_plain:
         fault = (
             f"{name} {_pixels_of(picture)}; only 8-bit RGB is sure to be taken.",
@@ -131,6 +133,8 @@ def check_mask(
     problems = []
     if fault := _mask_fault(mask_name, mask):
         problems.append(_problem(JobCode.MASK_INVALID, fault))
+    elif mask.has_fixed_metadata:
+        problems.append(_problem(JobCode.MASK_INVALID, _metadata_fault(mask_name)))
     if limits.max_mask_bytes and mask.size_bytes >= limits.max_mask_bytes:
         fault = _too_many_bytes(mask_name, mask, limits.max_mask_bytes)
         problems.append(_problem(JobCode.MASK_INVALID, fault))
@@ -141,6 +145,13 @@ def check_mask(
         )
         problems.append(_problem(JobCode.MASK_SIZE_MISMATCH, fault))
     return problems
+
+
+def _metadata_fault(name: str) -> Fault:
+    return (
+        f"{name} is not written strictly, so that its metadata (place, names, numbers) cannot be cut out.",
+        f'Save {name} anew as PNG or JPEG, or set images.metadata = "keep" in the configuration.',
+    )
 
 
 def _prompt_problems(model: str, prompt: str | None, limits: Limits) -> Iterator[Problem]:

@@ -59,7 +59,13 @@ def load_opened(raw: bytes) -> Opened:
     Return the note of an `attempt-n.open`; raises ValueError, KeyError or TypeError otherwise.
     """
     body = _body(raw, unsaid=VERSION)  # The first ones said no version.
-    return Opened(**body | {"sent_at": dt.datetime.fromisoformat(body["sent_at"])})
+    return Opened(
+        **body
+        | {
+            "sent_at": dt.datetime.fromisoformat(body["sent_at"]),
+            "removed": tuple(body.get("removed", ())),
+        }
+    )
 
 
 def load_attempt(raw: bytes) -> Attempt:
@@ -75,6 +81,7 @@ def load_attempt(raw: bytes) -> Attempt:
             "closed_at": dt.datetime.fromisoformat(body["closed_at"]),
             "retry_at": _time(body["retry_at"]),
             "problem": _problem(body["problem"]) if body["problem"] else None,
+            "removed": tuple(body.get("removed", ())),
         }
     )
 

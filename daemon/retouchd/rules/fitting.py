@@ -29,6 +29,8 @@ class Change(StrEnum):
     ORIENTATION = "orientation"
     PIXELS = "pixels"
     BYTES = "bytes"
+    METADATA = "metadata"
+    """It cannot be cut out, but stays behind when the picture is encoded anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,8 @@ def expected(picture: Picture, fit: Fit | None) -> Picture:
         depth=8,
         orientation=1,
         has_foreign_colours=False,
+        has_exif_colours=False,
+        has_fixed_metadata=False,
     )
 
 
@@ -129,6 +133,8 @@ def _image_changes(picture: Picture, limits: Limits) -> Iterator[Change]:
         yield Change.PIXELS
     if limits.max_image_bytes and picture.size_bytes >= limits.max_image_bytes:
         yield Change.BYTES
+    if picture.has_fixed_metadata and picture.format in limits.sent_formats:
+        yield Change.METADATA
 
 
 def _mask_changes(
@@ -148,6 +154,8 @@ def _mask_changes(
         yield Change.PIXELS
     if limits.max_mask_bytes and mask.size_bytes >= limits.max_mask_bytes:
         yield Change.BYTES
+    if mask.has_fixed_metadata and mask.format == "png":
+        yield Change.METADATA
 
 
 def _target(picture: Picture, limits: Limits) -> str | None:

@@ -163,12 +163,14 @@ class Opened:
     An attempt about to be sent: when, whether as a probe, how many pictures it asks for, and what it may cost.
 
     `estimate_usd` is None where no price is known; until the answer is judged the money counts as spent.
+    `removed` are the kinds of metadata that stay here.
     """
 
     sent_at: dt.datetime
     probe: bool = False
     pictures: int = 1
     estimate_usd: float | None = None
+    removed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +184,7 @@ class Attempt:
 
     `cost_usd` is what the answer cost, or while that is in doubt what it may have cost, None if not known;
     `pictures` are those that came, or while in doubt those asked for. What is provably unpaid has neither.
+    `removed` are the kinds of metadata that were not sent.
     """
 
     number: int
@@ -200,3 +203,4 @@ class Attempt:
     pictures: int = 0
     problem: Problem | None = None
     """For a refusal: the fault in words for the person who dropped the file."""
+    removed: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
+from retouchd.rules.metadata import Removed
 from retouchd.rules.nearest import nearest
 from retouchd.rules.overrides import READERS
 from retouchd.rules.patterns import fitting
@@ -32,7 +33,11 @@ class Picture:
     `format` is the lower-case name of what the bytes are, whatever the file is called (`mpo`: a JPEG
     with further pictures behind it); `mode` is Pillow's name for the pixels and `depth` the bits of a
     channel as stored, which Pillow may have narrowed. `has_transparency` says that some pixel has alpha
-    0, `has_foreign_colours` that an ICC profile other than sRGB holds. `orientation` is EXIF's, 1 to 8.
+    0, `has_foreign_colours` that an ICC profile other than sRGB holds, or without one EXIF says Adobe RGB,
+    which is `has_exif_colours`. `orientation` is EXIF's, 1 to 8.
+
+    `metadata` names what a decoder told of besides; `has_fixed_metadata` says that it has to stay here and
+    cannot be cut out. `size_bytes` are those that would be sent.
     """
 
     format: str
@@ -45,6 +50,9 @@ class Picture:
     depth: int = 8
     orientation: int = 1
     has_foreign_colours: bool = False
+    has_exif_colours: bool = False
+    metadata: tuple[Removed, ...] = ()
+    has_fixed_metadata: bool = False
 
     @property
     def upright(self) -> tuple[int, int]:

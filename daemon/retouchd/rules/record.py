@@ -38,7 +38,7 @@ def record(job: Job, attempts: Sequence[Attempt], plan: Plan) -> dict[str, Any]:
         "folder": escaped(job.folder),
         "claimed_at": _iso(job.claimed_at),
         "finished_at": _iso(plan.finished_at),
-        "request": _request(job),
+        "request": _request(job, attempts),
         "attempts": [_attempt(attempt) for attempt in attempts],
         "outputs": [_joined(job.folder, item.target) for item in plan.outputs],
         "usage": _usage(attempts),
@@ -139,7 +139,7 @@ def _utf8(value: Any) -> Any:
             return value
 
 
-def _request(job: Job) -> dict[str, Any]:
+def _request(job: Job, attempts: Sequence[Attempt]) -> dict[str, Any]:
     request: Request = job.request
     mask = job.member(Role.MASK)
     return {
@@ -151,8 +151,17 @@ def _request(job: Job) -> dict[str, Any]:
             *(escaped(reference.path) for reference in job.references),
         ],
         "mask": escaped(mask.name) if mask else None,
+        "removed": _removed(attempts),
         "from": {key: escaped(origin) for key, origin in request.origin.items()},
     }
+
+
+def _removed(attempts: Sequence[Attempt]) -> list[str]:
+    """
+    Return the kinds of metadata that were in none of the requests, in the order of the last one.
+    """
+    last = attempts[-1].removed if attempts else ()
+    return [kind for kind in last if all(kind in attempt.removed for attempt in attempts)]
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
