@@ -11,6 +11,7 @@ from typing import Self
 import pytest
 
 from retouchd.adapters import below
+from retouchd.adapters.bell import Ring
 from retouchd.adapters.inbox import Inbox
 from retouchd.engine.backlog import Backlog
 from retouchd.engine.deciding import Decider
@@ -59,7 +60,7 @@ class Eyes:
     def look(self, depth: Depth, times: int = 1) -> None:
         for _ in range(times):
             self.clock.at += 1
-            self.looker.scan("", depth)
+            self.looker.scan([""], depth)
 
     def put(self, path: str, content: bytes = b"content") -> None:
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -231,3 +232,36 @@ class _Entries(list[os.DirEntry[str]]):
 
     def __exit__(self, *_: object) -> None:
         pass
+
+
+@pytest.mark.parametrize("is_deep", [True, False], ids=["deep", "beside one another"])
+def test_many_new_folders_are_each_listed_once(
+    eyes: Eyes, monkeypatch: pytest.MonkeyPatch, *, is_deep: bool
+) -> None:
+    """
+    A tree that comes in rings for each folder in it; what is listed with the one above it is not listed again.
+    """
+    folders = ["/".join(map(str, range(n + 1))) if is_deep else str(n) for n in range(30)]
+    for folder in folders:
+        eyes.put(f"{folder}/cat.png")
+    listed = eyes.listings(monkeypatch)
+
+    eyes.looker.answer([Ring(path=folder, is_folder=True) for folder in folders])
+
+    assert len(listed) == 30
+    assert eyes.known() == {f"{folder}/cat.png" for folder in folders}
+
+
+def test_a_folder_that_left_is_forgotten_and_its_neighbours_are_not(eyes: Eyes) -> None:
+    """
+    Names that only begin alike are others.
+    """
+    for folder in ("a", "a/b", "ab", "c/a"):
+        eyes.put(f"{folder}/cat.png")
+    eyes.look(Depth.FILES)
+    (eyes.root / "a").rename(eyes.root.parent / "away")
+    eyes.clock.at += 1
+
+    eyes.looker.answer([Ring(path="a", is_folder=True)])
+
+    assert eyes.known() == {"ab/cat.png", "c/a/cat.png"}

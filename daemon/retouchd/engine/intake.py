@@ -246,7 +246,7 @@ class Intake:
         if depth is None:
             return
         began = self._clock.monotonic()
-        self._looker.scan("", depth)
+        self._looker.scan([""], depth)
         for place in self._claimer.holding.reasons() if depth is not Depth.FILES else ():
             self._looker.look(*place)
         self._claimer.forget()

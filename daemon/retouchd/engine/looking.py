@@ -4,11 +4,13 @@ Looks at the inbox: at the names that rang, or at everything below a folder.
 All methods block. What is found goes into the sightings; what is left alone is told once.
 """
 
+from collections.abc import Collection, Iterable
+
 from retouchd.adapters.bell import Ring
 from retouchd.adapters.inbox import Inbox, Left
 from retouchd.engine.clock import Clock
 from retouchd.engine.deciding import Decider
-from retouchd.engine.places import is_below
+from retouchd.engine.places import is_below_any
 from retouchd.engine.sightings import Sightings
 from retouchd.logs import logger
 from retouchd.rules.watching import Depth
@@ -39,14 +41,13 @@ class Looker:
 
     def answer(self, rings: list[Ring]) -> None:
         """
-        Look at each name that rang.
+        Look at each name that rang. A look finds what is there now, so of folders the topmost will do.
         """
+        self.scan(_topmost(ring.path for ring in rings if ring.is_folder))
         for ring in rings:
             folder, _, name = ring.path.rpartition("/")
             self._decider.hear(ring.path, self._clock.monotonic())
-            if ring.is_folder:
-                self.scan(ring.path)
-            elif self._inbox.takes_folder(folder):
+            if not ring.is_folder and self._inbox.takes_folder(folder):
                 self.look(folder, name, is_event=True)
 
     def look(self, folder: str, name: str, *, is_event: bool = False) -> None:
@@ -61,16 +62,21 @@ class Looker:
         if isinstance(found, Left):
             self.tell(folder, name, found)
 
-    def scan(self, folder: str, depth: Depth = Depth.FILES) -> None:
+    def scan(self, folders: Collection[str], depth: Depth = Depth.FILES) -> None:
         """
-        Look at a folder and all below it; all that is found new counts as seen at one moment.
+        Look at folders, none below another, and at all below them; all that is found new counts as seen at
+        one moment.
 
         Where not each file is looked at, those are whose own state decides about something before anybody
         claims them: a claim looks at all of its family once more.
         """
+        if not folders:
+            return
         began = self._clock.monotonic()
-        walk = self._inbox.walk(folder, depth=depth, known=self._sightings.folder)
-        listings = list(walk)
+        known = self._sightings.folder
+        listings = [
+            each for top in folders for each in self._inbox.walk(top, depth=depth, known=known)
+        ]
         # The last moment: on a slow disk a file may have been written long after the first.
         now = self._clock.monotonic()
         seen, unread = set(), set()
@@ -84,21 +90,21 @@ class Looker:
                 if isinstance(found, Left):
                     self.tell(listing.folder, name, found)
             self._sightings.take_in(listing, began, now)
+        tops = frozenset(folders)
         for gone in self._sightings.folders():
-            is_known = gone in seen or any(is_below(gone, shut) for shut in unread)
-            if is_below(gone, folder) and not is_known:
+            if gone not in seen and is_below_any(gone, tops) and not is_below_any(gone, unread):
                 self._sightings.forget_folder(gone, began, now)
-        self._look_at_references(folder, now)
+        self._look_at_references(tops, now)
 
-    def _look_at_references(self, folder: str, now: float) -> None:
+    def _look_at_references(self, tops: Collection[str], now: float) -> None:
         """
-        Look at the pictures below a folder that somebody names, and at those that are spared since jobs have
+        Look at the pictures below folders that somebody names, and at those that are spared since jobs have
         used them: a new one in their place is a job of its own.
         """
         paths = self._sightings.references.paths()
-        self._decider.look_at_references((p for p in paths if is_below(p, folder)), now)
+        self._decider.look_at_references((p for p in paths if is_below_any(p, tops)), now)
         for place in self._sightings.spared():
-            if is_below(place[0], folder):
+            if is_below_any(place[0], tops):
                 self.look(*place)
 
     def tell(self, folder: str, name: str, left: Left) -> None:
@@ -109,3 +115,11 @@ class Looker:
         if left.is_told and told not in self._told:
             self._told.add(told)
             log.warning("file.left", folder=folder, name=name, reason=left.reason)
+
+
+def _topmost(folders: Iterable[str]) -> list[str]:
+    """
+    Return the folders that lie below no other one of them.
+    """
+    rung = frozenset(folders)
+    return [each for each in sorted(rung) if not is_below_any(each.rpartition("/")[0], rung)]

@@ -2,7 +2,7 @@
 What is remembered of one folder of the inbox, and of one family in it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -32,6 +32,13 @@ def upward(folder: str) -> Iterator[str]:
     while folder:
         folder = folder.rpartition("/")[0]
         yield folder
+
+
+def is_below_any(folder: str, above: Collection[str]) -> bool:
+    """
+    Return whether a folder is one of others or lies below one of them.
+    """
+    return bool(above) and any(each in above for each in upward(folder))
 
 
 @dataclass(slots=True, eq=False)
