@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from engine_world import DAY, World, open_world, photo
+from engine_world import DAY, HOUR, World, open_world, photo
 from retouchd.engine.daemon import Ending
 from retouchd.rules.spending import Allowance, next_midnight
 from retouchd.sandbox.faults import Fault, FaultKind
 
 SMALL = {"size": "1024x1024", "quality": "low"}
+DEAREST = 0.01875
+"""What a request for one small picture reserves, a little more."""
+USUAL = 0.0123
+"""What it comes to, a little more: the picture that goes in is cheaper."""
 
 
 @pytest.fixture
@@ -26,7 +30,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 @pytest.mark.parametrize(
     "allowance",
-    [Allowance(images_per_day=2), Allowance(usd_per_day=0.045)],
+    [Allowance(images_per_day=2), Allowance(usd_per_day=0.042)],
     ids=["images", "usd"],
 )
 async def test_a_reached_budget_pauses_until_midnight(world: World, allowance: Allowance) -> None:
@@ -90,3 +94,57 @@ async def test_looking_again_does_not_lift_a_budget_that_is_spent(world: World) 
 
     assert len(world.requests) == 2
     assert len(world.events("daemon.paused")) == 1
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 4, 8])
+async def test_reservations_alone_pause_nothing(world: World, concurrency: int) -> None:
+    """
+    Each request reserves several times what it comes to, and one reservation fits beside five pictures: all six
+    are made, however many at once, and nobody waits for midnight.
+    """
+    world.tell(allowance=Allowance(usd_per_day=DEAREST + 5 * USUAL), concurrency=concurrency)
+    world.faults(Fault(kind=FaultKind.LATENCY, seconds=30))
+    began = world.clock.now()
+
+    assert await world.once() is Ending.DRAINED
+
+    assert len(world.tree("outbox")) == 6
+    assert world.events("daemon.paused") == []
+    assert (world.clock.now() - began).total_seconds() < HOUR
+
+
+async def test_the_pause_comes_when_nothing_is_reserved(world: World) -> None:
+    """
+    Money for three pictures beside what a fourth may cost: four are made, and then it is midnight's turn.
+    """
+    world.tell(allowance=Allowance(usd_per_day=DEAREST + 3.5 * USUAL), concurrency=6)
+    world.faults(Fault(kind=FaultKind.LATENCY, seconds=30))
+
+    async with world.running() as daemon:
+        await world.until(lambda: world.events("daemon.paused"))
+        assert len(world.tree("outbox")) == 4
+        assert "reserved" not in daemon.trouble
+        assert "spent" in daemon.trouble
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Fault(kind=FaultKind.OVERLOADED, times=3),
+        Fault(kind=FaultKind.POLICY, times=3),
+        Fault(kind=FaultKind.RATE, times=3),
+    ],
+    ids=["unavailable", "refused", "limited"],
+)
+async def test_what_is_turned_away_frees_its_share_at_once(world: World, wrong: Fault) -> None:
+    """
+    The budget holds one reservation at a time; three requests that cost nothing leave it whole.
+    """
+    world.tell(allowance=Allowance(usd_per_day=DEAREST + 5 * USUAL), concurrency=4)
+    world.faults(wrong, Fault(kind=FaultKind.LATENCY, seconds=30))
+
+    await world.once()
+
+    refused = 3 if wrong.kind is FaultKind.POLICY else 0
+    assert len(world.tree("outbox")) == 6 - refused
+    assert world.events("daemon.paused") == []

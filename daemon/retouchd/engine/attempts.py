@@ -98,7 +98,11 @@ class Attempts:
         # Reserved before anything else can happen: two requests must not share what is left of a budget.
         self._spending.note(job.id, number, opening(opened))
         asking = standing.asking(number, opened)
-        await asyncio.to_thread(self._spool.open_attempt, job.id, number, opened)
+        try:
+            await asyncio.to_thread(self._spool.open_attempt, job.id, number, opened)
+        except OSError:
+            self._spending.note(job.id, number, None)
+            raise
         self._sent.add(job.id)
         log.info("request.sent", **about(job), attempt=number, model=job.request.model)
         try:

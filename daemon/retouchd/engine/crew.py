@@ -61,7 +61,7 @@ class Crew:
         self._is_closing = False
         self.spool = spool
         self._history = History(settings.folders.work)
-        self.spending = Spending(allowance=current.allowance, clock=clock)
+        self.spending = Spending(allowance=current.allowance, clock=clock, on_release=gate.tell)
         self._inbox = inbox_of(settings)
         self._gatherer = Gatherer(spool=spool, inbox=self._inbox)
         self._preparer = Preparer(spool=spool, gatherer=self._gatherer, current=current)

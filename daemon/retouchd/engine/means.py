@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from retouchd.adapters import room
 from retouchd.adapters.folders import Folders
 from retouchd.engine.clock import Clock
+from retouchd.engine.outcome import Wait
 from retouchd.engine.spending import Spending
 from retouchd.errors import Blocked
 from retouchd.rules.job import Job
@@ -34,9 +35,10 @@ class Means:
         self._refused: Job | None = None
 
     @contextlib.asynccontextmanager
-    async def reserved(self, job: Job) -> AsyncIterator[Bar | None]:
+    async def reserved(self, job: Job) -> AsyncIterator[Bar | Wait | None]:
         """
-        Set aside what a job's request needs; yield what forbids it, None if nothing does.
+        Set aside what a job's request needs; yield what forbids it, None if nothing does: a bar forbids all
+        others, too, a wait is over when a request on its way has told what it costs.
 
         Nothing is awaited between the look at the budget and the yield: who sends at once shares what is
         left of it with nobody. Raises Blocked where only this job cannot be sent.
@@ -47,7 +49,7 @@ class Means:
             bar = await asyncio.to_thread(
                 self._room_for, job.folder, self._expected
             ) or self._budget(job)
-            if bar is not None:
+            if isinstance(bar, Bar):
                 self._refused = job
             yield bar
         finally:
@@ -62,7 +64,8 @@ class Means:
             return None
         with contextlib.suppress(Blocked):
             pictures = self._expected + pictures_asked(job.request)
-            return await asyncio.to_thread(self._disk, pictures) or self._budget(job)
+            found = await asyncio.to_thread(self._disk, pictures) or self._budget(job)
+            return found if isinstance(found, Bar) else None
         return None
 
     def _room_for(self, folder: str, pictures: int) -> Bar | None:
@@ -73,13 +76,15 @@ class Means:
         reason = room.shortage(self._folders, pictures)
         return Bar(cause=Cause.DISK, reason=reason, seconds=_LOOK_AGAIN_SECONDS) if reason else None
 
-    def _budget(self, job: Job) -> Bar | None:
+    def _budget(self, job: Job) -> Bar | Wait | None:
         cost = estimate(self._prices(job.request.model), job)
         lack = self._spending.lack(cost, pictures_asked(job.request))
         if lack is None:
             return None
         if lack.is_hopeless:
             raise Blocked(lack.reason)  # Others may well be sent.
+        if lack.is_passing:
+            return Wait(seconds=_LOOK_AGAIN_SECONDS, reason=lack.reason)
         seconds = max(0.0, (lack.until - self._clock.now()).total_seconds())
         return Bar(cause=Cause.BUDGET, reason=lack.reason, seconds=seconds)
 

@@ -34,10 +34,19 @@ class Spending:
     """
     The sums of each day. A charge is noted under its job and attempt, so that it counts once however often
     it is noted, and moves from reserved to spent without ever being in both or in neither.
+
+    `on_release` is called whenever a reservation has become something else, or nothing.
     """
 
-    def __init__(self, *, allowance: Callable[[], Allowance], clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        allowance: Callable[[], Allowance],
+        clock: Clock,
+        on_release: Callable[[], None] = lambda: None,
+    ) -> None:
         self._allowance = allowance
+        self._on_release = on_release
         self._clock = clock
         self._days: defaultdict[dt.date, Spend] = defaultdict(Spend)
         self._noted: dict[str, Charges] = {}
@@ -61,13 +70,16 @@ class Spending:
         Let an attempt count as this from now on, or as nothing.
         """
         charges = self._noted.setdefault(job_id, {})
-        if (known := charges.pop(number, None)) is not None:
+        known = charges.pop(number, None)
+        if known is not None:
             day = day_of(known.sent_at)
             self._days[day] = self._days[day].minus(known)
         if charge is not None:
             charges[number] = charge
             day = day_of(charge.sent_at)
             self._days[day] = self._days[day].plus(charge)
+        if known is not None and known.state is State.OPEN:
+            self._on_release()
 
     def forget(self, job_id: str, attempts: Iterable[Attempt] = ()) -> None:
         """
@@ -95,10 +107,20 @@ class Spending:
         reason = lack(self.today(), allowance, estimate, pictures)
         if reason is None:
             return None
+        is_hopeless = beyond(allowance, estimate, pictures) is not None
         return Lack(
             reason=reason,
             until=next_midnight(self._clock.now()),
-            is_hopeless=beyond(allowance, estimate, pictures) is not None,
+            is_hopeless=is_hopeless,
+            is_passing=not is_hopeless and self._has_reservations(),
+        )
+
+    def _has_reservations(self) -> bool:
+        today = day_of(self._clock.now())
+        return any(
+            charge.state is State.OPEN and day_of(charge.sent_at) == today
+            for charges in self._noted.values()
+            for charge in charges.values()
         )
 
 

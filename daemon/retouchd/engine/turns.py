@@ -71,7 +71,9 @@ class Turns:
             finally:
                 self._gate.note_over(job.id)
 
-    def _held_up(self, standing: Standing, job: Job, bar: Bar | None, images: int) -> Wait | None:
+    def _held_up(
+        self, standing: Standing, job: Job, bar: Bar | Wait | None, images: int
+    ) -> Wait | None:
         if self._is_stopping:
             return Wait(seconds=None, reason="retouchd is stopping")
         if not isinstance(self.next_move(standing, job), Ask):
@@ -80,13 +82,18 @@ class Turns:
             doubts = doubts_in(standing.attempts)
             return Wait(seconds=None, reason=self._gate.reason, doubts=doubts)
         if bar is not None:
-            self._gate.bar(bar)
-            # What becomes of it under a hold is decided anew, at once.
-            return Wait(seconds=0.0, reason=bar.reason)
+            return self._barred(bar)
         seconds, reason = self._gate.wait_for_turn(images)
         if seconds and not self._gate.is_probe(job.id):
             return Wait(seconds=seconds, reason=reason)
         return None
+
+    def _barred(self, bar: Bar | Wait) -> Wait:
+        if isinstance(bar, Wait):
+            return bar
+        self._gate.bar(bar)
+        # What becomes of it under a hold is decided anew, at once.
+        return Wait(seconds=0.0, reason=bar.reason)
 
     def _weather(self, job: Job) -> Weather:
         is_probe = self._gate.is_probe(job.id)

@@ -85,12 +85,16 @@ class Left:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lack:
     """
-    Why a request must wait, and until when. `is_hopeless` says that no new day will help.
+    Why a request must wait, and until when at the latest.
+
+    `is_hopeless` says that no new day will help, `is_passing` that part of the budget is only reserved, and
+    may be free again as soon as one of the answers that are waited for is there.
     """
 
     reason: str
     until: dt.datetime
     is_hopeless: bool = False
+    is_passing: bool = False
 
 
 def left(spend: Spend, allowance: Allowance) -> Left:
