@@ -148,7 +148,7 @@ import sys
 from retouchd.adapters import transport
 def broken(*_, **__):
     raise RuntimeError("nobody foresaw this")
-transport.httpx.AsyncHTTPTransport = broken
+transport.Http11Transport = broken
 from retouchd.cli.main import app
 app()
 """

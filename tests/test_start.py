@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from process import Running, Station, open_station
-from retouchd.adapters.warming import warm
 
 
 @pytest.fixture
@@ -37,7 +36,6 @@ def test_a_start_loads_what_it_needs(station: Station) -> None:
     running = station.run(sys.executable, *command)
     # With -X importtime the log's lines stand among others: read as text.
     running.until(lambda: '"watch.mode"' in running.err)
-    running.until(lambda: "httpcore" in loaded(running))
 
     station.drop("cat.png")
     running.until(lambda: '"job.claimed"' in running.err)
@@ -46,18 +44,13 @@ def test_a_start_loads_what_it_needs(station: Station) -> None:
 
     assert loaded(running) == before
     assert "httpx" in before
-    unneeded = {"rich.console", "pygments.lexer", "yaml", "starlette", "uvicorn"}
+    unneeded = {
+        "httpcore",
+        "anyio",
+        "rich.console",
+        "pygments.lexer",
+        "yaml",
+        "starlette",
+        "uvicorn",
+    }
     assert unneeded.intersection(before) == set()
-
-
-def test_warming_loads_once() -> None:
-    """
-    However many runs there are in one process, the second warming does nothing.
-    """
-    warm()
-    before = set(sys.modules)
-
-    warm()
-
-    assert set(sys.modules) == before
-    assert warm.cache_info().misses == 1

@@ -6,40 +6,29 @@ exactly like a request that was lost after it was sent, and edits take seconds t
 spares us the client library's pool, whose work grows with the square of its connections.
 """
 
-import asyncio
 import contextlib
 import os
-import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpcore
 import httpx
 
+from retouchd.adapters.deadline import Deadline
+from retouchd.adapters.http11 import Http11Transport
 from retouchd.adapters.proxies import environment_proxies, proxy_of
+from retouchd.adapters.route import Route
 from retouchd.errors import ConfigurationError
-
-# A relay answers nothing for minutes; without a sign of life a NAT on the way forgets the connection.
-_SOCKET_OPTIONS = [
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 20),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 5),
-]
-
-# Each read of an answer goes through six layers, and costs the same for 64 KiB, the library's choice, as for
-# all that the loop has received by then.
-httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = 256 * 1024
 
 _UNSENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
-    httpx.PoolTimeout,
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
+# A body without its end is none to any server.
+_CUT = (httpx.WriteError, httpx.WriteTimeout)
 
 
 class NotSent(Exception):
@@ -116,7 +105,7 @@ class Transport:
 
     def __init__(self, *, context: ssl.SSLContext, connect_seconds: float) -> None:
         self._context = context
-        self._timeout = httpx.Timeout(None, connect=connect_seconds).as_dict()
+        self._connect_seconds = connect_seconds
         self._proxies = environment_proxies()
 
     def proxy_for(self, url: str) -> str | None:
@@ -133,76 +122,53 @@ class Transport:
         Raises NotSent or NoAnswer, also while the body is read. Redirects are answers like any other.
         The deadline binds only our waiting for the network: what the caller does is never cut off.
         """
-        deadline = asyncio.get_running_loop().time() + outgoing.seconds
-        transport = httpx.AsyncHTTPTransport(
-            verify=self._context,
+        deadline = Deadline(outgoing.seconds)
+        route = Route(
+            context=self._context,
             proxy=self.proxy_for(outgoing.url),
-            socket_options=_SOCKET_OPTIONS,
-            trust_env=False,
+            connect_seconds=self._connect_seconds,
         )
-        async with contextlib.aclosing(transport):
-            response = await self._send(transport, outgoing, deadline)
-            head = Head(status=response.status_code, headers=dict(response.headers))
-            async with (
-                contextlib.aclosing(response),
-                contextlib.aclosing(_body(response, outgoing, deadline)) as body,
-            ):
-                yield Answer(head=head, body=body)
+        response = await _send(Http11Transport(route, deadline), outgoing, deadline)
+        head = Head(status=response.status_code, headers=dict(response.headers))
+        async with (
+            contextlib.aclosing(response),
+            contextlib.aclosing(_body(response, outgoing)) as body,
+        ):
+            yield Answer(head=head, body=body)
 
-    async def _send(
-        self, transport: httpx.AsyncHTTPTransport, outgoing: Outgoing, deadline: float
-    ) -> httpx.Response:
-        body = _Watched(outgoing.body)
-        extensions: dict[str, object] = {"timeout": self._timeout}
-        if outgoing.server_name is not None:
-            extensions["sni_hostname"] = outgoing.server_name
-        request = httpx.Request(
-            outgoing.method,
-            outgoing.url,
-            headers={**outgoing.headers, "connection": "close"},
-            content=None if outgoing.body is None else body,
-            extensions=extensions,
-        )
-        peer = request.url.netloc.decode()
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await transport.handle_async_request(request)
-        except TimeoutError as error:
-            if body.begun or outgoing.body is None:
-                raise NoAnswer(f"{peer} gave no answer within {outgoing.seconds:g} s") from error
+
+async def _send(
+    transport: Http11Transport, outgoing: Outgoing, deadline: Deadline
+) -> httpx.Response:
+    request = httpx.Request(
+        outgoing.method,
+        outgoing.url,
+        headers={**outgoing.headers, "connection": "close"},
+        content=outgoing.body,
+        extensions={"sni_hostname": outgoing.server_name},
+    )
+    peer = request.url.netloc.decode()
+    try:
+        return await transport.handle_async_request(request)
+    except _UNSENT as error:
+        if deadline.is_over:
             raise NotSent(f"no connection to {peer} within {outgoing.seconds:g} s") from error
-        except _UNSENT as error:
-            raise NotSent(f"cannot connect to {peer}: {_reason(error)}") from error
-        except (httpx.HTTPError, OSError) as error:
-            raise NoAnswer(f"{peer} gave no answer: {_reason(error)}") from error
+        raise NotSent(f"cannot connect to {peer}: {_reason(error)}") from error
+    except _CUT as error:
+        raise NotSent(f"{peer} did not take the whole request: {_reason(error)}") from error
+    except httpx.TimeoutException as error:
+        raise NoAnswer(f"{peer} gave no answer within {outgoing.seconds:g} s") from error
+    except (httpx.HTTPError, OSError) as error:
+        raise NoAnswer(f"{peer} gave no answer: {_reason(error)}") from error
 
 
-class _Watched:
-    """
-    A body that remembers whether any of it was asked for: before that, only a head can have left.
-    """
-
-    def __init__(self, body: AsyncIterable[bytes] | None) -> None:
-        self._body = body
-        self.begun = False
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        self.begun = True
-        if self._body is not None:
-            async for piece in self._body:
-                yield piece
-
-
-async def _body(
-    response: httpx.Response, outgoing: Outgoing, deadline: float
-) -> AsyncGenerator[bytes, None]:
+async def _body(response: httpx.Response, outgoing: Outgoing) -> AsyncGenerator[bytes, None]:
     pieces = response.aiter_raw()
     received = 0
     while True:
         try:
-            async with asyncio.timeout_at(deadline):
-                piece = await anext(pieces, None)
-        except TimeoutError as error:
+            piece = await anext(pieces, None)
+        except httpx.TimeoutException as error:
             raise NoAnswer(f"the answer was not complete within {outgoing.seconds:g} s") from error
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             raise NoAnswer(f"the answer broke off: {_reason(error)}") from error

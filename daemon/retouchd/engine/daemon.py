@@ -15,7 +15,6 @@ from retouchd.adapters.lock import WorkLock
 from retouchd.adapters.notify import notify
 from retouchd.adapters.obstacles import telling_of_the_disk
 from retouchd.adapters.spool import Spool
-from retouchd.adapters.warming import warm
 from retouchd.engine.clock import Clock
 from retouchd.engine.crew import Crew
 from retouchd.engine.current import Current
@@ -231,7 +230,6 @@ class Daemon:
                     await crew.intake.begin()
                 notify("READY=1")
                 self._ready.set()
-                tasks.create_task(asyncio.to_thread(warm), name="warming")
                 living = tasks.create_task(self._live(crew), name="liveness")
                 intake = tasks.create_task(crew.intake.run(), name="intake")
                 watching = tasks.create_task(crew.watching.run(), name="watching")

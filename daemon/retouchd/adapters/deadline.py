@@ -1,0 +1,112 @@
+"""
+A deadline for waiting on the network that does not run while this process stands still.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Iterator
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
+
+_TICK = 1.0
+"""Seconds waited at once: so long a standstill may be taken for waiting."""
+_STANDSTILL = 0.5
+"""A timer that comes so many seconds late tells of a process that stood still."""
+_GRACE = 5.0
+"""Seconds left after a standstill at least: what lies in the socket is only the beginning of an answer."""
+
+
+class Expired(Exception):
+    """
+    Time is up. Not a TimeoutError: that is the kernel's word for a connection that died.
+    """
+
+
+class Deadline:
+    """
+    So many seconds from now; a part of another deadline ends with that one at the latest.
+
+    A process that was stopped, frozen or held up has not waited: the time is given back.
+    """
+
+    def __init__(self, seconds: float, *, whole: Self | None = None) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._seconds = seconds
+        self._whole = whole
+        self._at = self._clock() + seconds
+
+    @property
+    def is_over(self) -> bool:
+        """
+        Whether time is up. Look at what is awaited once more before believing it.
+        """
+        return self._clock() >= self.end
+
+    @property
+    def end(self) -> float:
+        """
+        When time is up, by the event loop's clock.
+        """
+        return self._at if self._whole is None else min(self._at, self._whole.end)
+
+    async def wait(self, ready: asyncio.Future[None]) -> None:
+        """
+        Wait until `ready` is done or for a while, and not much beyond the deadline.
+        """
+        due = min(self.end, self._clock() + _TICK)
+        timer = asyncio.get_running_loop().call_at(due, wake, ready)
+        try:
+            await ready
+        finally:
+            timer.cancel()
+            if (late := self._clock() - due) > _STANDSTILL:
+                self.extend(late, left=_GRACE)
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """
+        Return what comes of some work. Raises Expired when time is up, after cancelling it.
+        """
+        task = asyncio.create_task(work)
+        try:
+            while not task.done():
+                if self.is_over:
+                    raise Expired
+                await self.wait(_end_of(task))
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """
+        Let time pass that is not spent waiting for the network.
+        """
+        before = self._clock()
+        try:
+            yield
+        finally:
+            self.extend(self._clock() - before)
+
+    def extend(self, seconds: float, *, left: float = 0.0) -> None:
+        """
+        Move the end by so many seconds, so far that so many of them are `left`, but not more than at first.
+        """
+        self._at = max(self._at + seconds, self._clock() + min(left, self._seconds))
+        if self._whole is not None:
+            self._whole.extend(seconds, left=left)
+
+
+def _end_of(task: asyncio.Task[Any]) -> asyncio.Future[None]:
+    ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    task.add_done_callback(lambda _: wake(ready))
+    return ready
+
+
+def wake(ready: asyncio.Future[None]) -> None:
+    """
+    Let whoever waits for a future go on; a no-op where it is done.
+    """
+    if not ready.done():
+        ready.set_result(None)
