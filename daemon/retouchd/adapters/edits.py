@@ -204,8 +204,12 @@ async def _transport_to(endpoint: Endpoint) -> Transport:
 
 
 async def _veiled(answer: Answer, veil: Veil) -> AsyncGenerator[bytes, None]:
-    async for chunk in answer.chunks():
-        yield veil.over(chunk)
+    try:
+        async for chunk in answer.chunks():
+            yield veil.over(chunk)
+    except NoAnswer:
+        yield veil.rest
+        raise
     yield veil.rest
 
 
