@@ -174,6 +174,7 @@ class EarlyServer:
     manner: Manner
     context: ssl.SSLContext | None = None
     before_head: bool = False
+    accepted: int = 0
     requests: int = 0
     _listening: socket.socket = field(
         default_factory=lambda: socket.create_server(("127.0.0.1", 0))
@@ -204,6 +205,7 @@ class EarlyServer:
         with contextlib.suppress(OSError):
             while True:
                 sock, _ = self._listening.accept()
+                self.accepted += 1
                 self._start(self._serve, sock)
 
     def _serve(self, sock: socket.socket) -> None:

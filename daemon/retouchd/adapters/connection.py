@@ -18,7 +18,7 @@ import termios
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from retouchd.adapters.deadline import Deadline, Expired, wake
+from retouchd.adapters.deadline import Deadline, wake
 
 _READ = 256 << 10
 """Bytes read at once at most."""
@@ -226,8 +226,7 @@ async def received(connection: Connection, deadline: Deadline) -> bytes:
     Raises OSError, Expired.
     """
     while (data := connection.take()) is None:
-        if deadline.is_over:
-            raise Expired
+        deadline.check()
         await connection.readable(deadline)
     return data
 

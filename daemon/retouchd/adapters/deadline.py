@@ -14,7 +14,7 @@ _TICK = 1.0
 _STANDSTILL = 0.5
 """A timer that comes so many seconds late tells of a process that stood still."""
 _GRACE = 5.0
-"""Seconds left after a standstill at least: what lies in the socket is only the beginning of an answer."""
+"""Seconds left after a first standstill at least: what lies in the socket may be an answer's beginning."""
 
 
 class Expired(Exception):
@@ -32,16 +32,10 @@ class Deadline:
 
     def __init__(self, seconds: float, *, whole: Self | None = None) -> None:
         self._clock = asyncio.get_running_loop().time
-        self._seconds = seconds
         self._whole = whole
-        self._at = self._clock() + seconds
-
-    @property
-    def is_over(self) -> bool:
-        """
-        Whether time is up. Look at what is awaited once more before believing it.
-        """
-        return self._clock() >= self.end
+        self._looked = self._clock()
+        self._at = self._looked + seconds
+        self._grace = _GRACE
 
     @property
     def end(self) -> float:
@@ -49,6 +43,21 @@ class Deadline:
         When time is up, by the event loop's clock.
         """
         return self._at if self._whole is None else min(self._at, self._whole.end)
+
+    @property
+    def is_over(self) -> bool:
+        """
+        Whether time is up.
+        """
+        return self._clock() >= self.end
+
+    def check(self) -> None:
+        """
+        Raise Expired if time is up. Look at what is awaited before.
+        """
+        self._look(expected_at=self._looked)
+        if self.is_over:
+            raise Expired
 
     async def wait(self, ready: asyncio.Future[None]) -> None:
         """
@@ -60,8 +69,7 @@ class Deadline:
             await ready
         finally:
             timer.cancel()
-            if (late := self._clock() - due) > _STANDSTILL:
-                self.extend(late, left=_GRACE)
+            self._look(expected_at=due)
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
         """
@@ -70,8 +78,7 @@ class Deadline:
         task = asyncio.create_task(work)
         try:
             while not task.done():
-                if self.is_over:
-                    raise Expired
+                self.check()
                 await self.wait(_end_of(task))
             return task.result()
         finally:
@@ -88,14 +95,35 @@ class Deadline:
             yield
         finally:
             self.extend(self._clock() - before)
+            self._look(expected_at=self._clock())
 
-    def extend(self, seconds: float, *, left: float = 0.0) -> None:
+    def _look(self, *, expected_at: float) -> None:
         """
-        Move the end by so many seconds, so far that so many of them are `left`, but not more than at first.
+        Note that this process is alive; give back the time if it comes late.
         """
-        self._at = max(self._at + seconds, self._clock() + min(left, self._seconds))
+        now = self._clock()
+        if now - expected_at > _STANDSTILL:
+            self.extend(now - expected_at, is_standstill=True)
+        self.looked_at(now)
+
+    def looked_at(self, now: float) -> None:
+        """
+        Note when this process was alive.
+        """
+        self._looked = now
         if self._whole is not None:
-            self._whole.extend(seconds, left=left)
+            self._whole.looked_at(now)
+
+    def extend(self, seconds: float, *, is_standstill: bool = False) -> None:
+        """
+        Move the end by so many seconds; after a standstill, to some seconds from now at least.
+        """
+        self._at += seconds
+        if is_standstill:
+            self._at = max(self._at, self._clock() + self._grace)
+            self._grace = 0.0
+        if self._whole is not None:
+            self._whole.extend(seconds, is_standstill=is_standstill)
 
 
 def _end_of(task: asyncio.Task[Any]) -> asyncio.Future[None]:

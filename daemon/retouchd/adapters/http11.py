@@ -22,6 +22,8 @@ from retouchd.rules.response_head import HeadReader, ResponseHead
 
 _PORTION = 256 << 10
 """Bytes encrypted, and counted as sent, at once."""
+_HEAD = 64 << 20
+"""Bytes of heads and interim responses that are read at most: they may come faster than time passes."""
 _REFUSED = 5.0
 """Seconds to wait for the body of a refusal that came before the upload's end: its status says it all."""
 _SURPLUS, _MORE = 0.2, 2.0
@@ -133,9 +135,10 @@ class _Exchange(httpx.AsyncByteStream):
                 self._broken = error
 
     async def _heard(self) -> ResponseHead:
-        reader = HeadReader()
+        reader, size = HeadReader(), 0
         try:
-            while data := await self._received(self._deadline):
+            while size < _HEAD and (data := await self._received(self._deadline)):
+                size += len(data)
                 if head := reader.take(data):
                     return head
         except Expired as error:
@@ -155,8 +158,7 @@ class _Exchange(httpx.AsyncByteStream):
         while (data := self._connection.take()) is None:
             if self._sending is not None and self._sending.done() and not self._is_refusal:
                 self._sending.result()
-            if deadline.is_over:
-                raise Expired
+            deadline.check()
             await self._connection.readable(deadline)
         # Without a pause a fast server would have the loop for itself.
         await asyncio.sleep(0)
