@@ -200,7 +200,11 @@ class EditsClient:
 
 async def _transport_to(endpoint: Endpoint) -> Transport:
     context = await asyncio.to_thread(tls_context, endpoint.ca_file)
-    return Transport(context=context, connect_seconds=endpoint.connect_timeout_seconds)
+    return Transport(
+        base_url=endpoint.base_url,
+        context=context,
+        connect_seconds=endpoint.connect_timeout_seconds,
+    )
 
 
 async def _veiled(answer: Answer, veil: Veil) -> AsyncGenerator[bytes, None]:

@@ -1,52 +1,131 @@
 """
-The proxies the environment names: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, and NO_PROXY.
+The proxies the environment names: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, and whom NO_PROXY exempts.
+
+There is no standard. Lower case wins over upper case; NO_PROXY is read as curl, Go and Python do, all of them
+together, since whoever wrote it did so for some other program.
 """
 
+import fnmatch
 import ipaddress
+import re
 import urllib.request
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
 
-from retouchd.errors import ConfigurationError
+_SCHEMES = ("http", "https", "all")
+_PORTS = {"http": 80, "https": 443}
+_BRACKETS = re.compile(r"^\[([^]]*)\](/\d+)?$")
+_WITH_PORT = re.compile(r"(\[[^]]*\]|[^:]*):(\d+)")
 
-_SCHEMES = {"http", "https", "all"}
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def environment_proxies() -> dict[str, str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxies:
     """
-    Return a proxy's URL for each of `http`, `https` and `all` that has one.
-
-    Raises ConfigurationError for a proxy that does not speak HTTP.
+    Proxies by `http`, `https` and `all`, and the entries of NO_PROXY.
     """
-    named = {
+
+    urls: Mapping[str, str]
+    exempt: tuple[str, ...]
+
+    def proxy_of(self, url: str) -> str | None:
+        """
+        Return the proxy a request for that URL goes through; none for this machine itself.
+        """
+        parts = urlsplit(url)
+        if _is_loopback(parts.hostname or "") or self._is_exempt(parts):
+            return None
+        return self.urls.get(self._variable(parts))
+
+    def fault_of(self, url: str) -> str | None:
+        """
+        Return a sentence that says why requests for that URL cannot go through its proxy, without the
+        proxy's password.
+        """
+        proxy = self.proxy_of(url)
+        if proxy is None:
+            return None
+        name = f"{self._variable(urlsplit(url)).upper()}_PROXY in the environment"
+        scheme = proxy.partition(":")[0].lower()
+        if scheme not in _PORTS:
+            return f"{name} names a {scheme} proxy; only http and https proxies can be used"
+        return None if _is_address(proxy) else f"{name} is no address: write http://host:port"
+
+    def _variable(self, parts: SplitResult) -> str:
+        return parts.scheme if parts.scheme in self.urls else "all"
+
+    def _is_exempt(self, parts: SplitResult) -> bool:
+        host = (parts.hostname or "").rstrip(".")
+        port = parts.port or _PORTS.get(parts.scheme)
+        return any(_matches(entry, host, port) for entry in self.exempt)
+
+
+def environment_proxies() -> Proxies:
+    """
+    Return what the environment says about proxies.
+    """
+    named = urllib.request.getproxies_environment()
+    urls = {
         scheme: value if "://" in value else f"http://{value}"
-        for scheme, value in urllib.request.getproxies().items()
-        if scheme in _SCHEMES and value
+        for scheme in _SCHEMES
+        if (value := named.get(scheme, "").strip())
     }
-    problems = [
-        f"{scheme.upper()}_PROXY in the environment names a {url.partition(':')[0]} proxy;"
-        " only http and https proxies can be used"
-        for scheme, url in named.items()
-        if not url.startswith(("http://", "https://"))
-    ]
-    if problems:
-        raise ConfigurationError(problems)
-    return named
+    exempt = tuple(entry for entry in re.split(r"[\s,;|]+", named.get("no", "").lower()) if entry)
+    return Proxies(urls=urls, exempt=exempt)
 
 
-def proxy_of(url: str, proxies: Mapping[str, str]) -> str | None:
+def _matches(entry: str, host: str, port: int | None) -> bool:
     """
-    Return the proxy a request for that URL goes through; none for this machine itself.
+    Tell whether an entry means a host: a domain and all below it, an address, a network, `*`, or one of
+    these with a port. Names are not resolved, as with every other program.
     """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if _is_loopback(host) or urllib.request.proxy_bypass(host):
+    address = _address(host)
+    if (network := _network(entry)) is not None:
+        return address is not None and address in network
+    if with_port := _WITH_PORT.fullmatch(entry):
+        return int(with_port[2]) == port and _matches(with_port[1] or "*", host, port)
+    if "*" in entry:
+        return fnmatch.fnmatchcase(host, entry.removeprefix(".")) or (
+            entry.startswith("*.") and host == entry[2:]
+        )
+    name = entry.strip(".")
+    return bool(name) and (host == name or (address is None and host.endswith(f".{name}")))
+
+
+def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """
+    Return the network an entry names, or its one address.
+    """
+    try:
+        network = ipaddress.ip_network(_BRACKETS.sub(r"\1\2", entry), strict=False)
+    except ValueError:
         return None
-    return proxies.get(parts.scheme) or proxies.get("all")
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is not None and network.prefixlen >= 96:
+        return ipaddress.ip_network((mapped, network.prefixlen - 96), strict=False)
+    return network
+
+
+def _address(host: str) -> Address | None:
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _is_address(proxy: str) -> bool:
+    try:
+        parts = urlsplit(proxy)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    address = _address(host)
+    if address is not None:
+        return address.is_loopback
+    return host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost")

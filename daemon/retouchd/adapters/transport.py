@@ -17,7 +17,7 @@ import httpx
 
 from retouchd.adapters.deadline import Deadline
 from retouchd.adapters.http11 import Http11Transport
-from retouchd.adapters.proxies import environment_proxies, proxy_of
+from retouchd.adapters.proxies import environment_proxies
 from retouchd.adapters.route import Route
 from retouchd.errors import ConfigurationError
 
@@ -100,19 +100,22 @@ class Transport:
     """
     Sends requests, each over its own connection, through the proxy that the environment names.
 
-    Loopback is never reached through a proxy. Raises ConfigurationError for a proxy we cannot speak to.
+    Loopback is never reached through a proxy. Raises ConfigurationError for a proxy we cannot speak to, if
+    requests for `base_url` would go through it.
     """
 
-    def __init__(self, *, context: ssl.SSLContext, connect_seconds: float) -> None:
+    def __init__(self, *, base_url: str, context: ssl.SSLContext, connect_seconds: float) -> None:
         self._context = context
         self._connect_seconds = connect_seconds
         self._proxies = environment_proxies()
+        if fault := self._proxies.fault_of(base_url):
+            raise ConfigurationError([fault])
 
     def proxy_for(self, url: str) -> str | None:
         """
         Return the URL of the proxy a request goes through, if any.
         """
-        return proxy_of(url, self._proxies)
+        return self._proxies.proxy_of(url)
 
     @contextlib.asynccontextmanager
     async def exchange(self, outgoing: Outgoing) -> AsyncIterator[Answer]:
@@ -123,6 +126,8 @@ class Transport:
         The deadline binds only our waiting for the network: what the caller does is never cut off.
         """
         deadline = Deadline(outgoing.seconds)
+        if fault := self._proxies.fault_of(outgoing.url):
+            raise NotSent(fault)
         route = Route(
             context=self._context,
             proxy=self.proxy_for(outgoing.url),
