@@ -1,0 +1,197 @@
+"""
+What the version before left is taken over: every job ends, nothing is bought twice, and the same archive
+dropped again buys nothing.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from process import Endpoint, Station, open_station
+
+FOLDERS = ("inbox", "outbox", "done", "error", "work")
+HERE = Path(__file__).with_name("left_behind")
+
+ASKED_AGAIN = {"answered.png"}
+"""Whose request was out when the daemon died: the only one that may be asked for twice."""
+ASKED_FIRST = {"asking.png", "claimed.png", "claiming.png", "unclaimed.png", "fresh.png"}
+"""Which nobody had asked for yet."""
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    if request.param != "today":
+        return HERE / f"{request.param}.tar.gz"
+    made = tmp_path_factory.mktemp("left") / "today.tar.gz"
+    subprocess.run([sys.executable, HERE / "make.py", made], check=True)
+    return made
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Station]:
+    with open_station(tmp_path) as opened:
+        yield opened
+
+
+def unpacked(station: Station, archive: Path) -> Endpoint:
+    """
+    Put what was left into a station, as it would be found in place; return its endpoint.
+    """
+    with tarfile.open(archive) as tar:
+        tar.extractall(station.root, filter="tar")
+    for document in station.root.glob("work/jobs/*/job.json"):
+        job = json.loads(document.read_bytes())
+        for member in job["members"]:
+            name = member["name"]
+            own = document.parent / "originals" / name
+            place = own if own.exists() else station.folders.inbox / job["folder"] / name
+            if place.exists():
+                found = place.stat()
+                member["snapshot"] |= {"inode": found.st_ino, "device": found.st_dev}
+        document.write_text(json.dumps(job))
+    endpoint = station.endpoint()
+    station.configure(endpoint={"base_url": endpoint.url})
+    return endpoint
+
+
+def drain(station: Station) -> str:
+    """
+    Drain the inbox; return what the command said.
+    """
+    code, running = station.call("once")
+    assert code in {0, 1}, running.err
+    return running.out
+
+
+def drop_again(station: Station) -> list[str]:
+    """
+    Drop the same archive again; return the pictures in it.
+    """
+    dropped = station.root / "dropped"
+    shutil.copytree(dropped, station.folders.inbox, dirs_exist_ok=True)
+    found = [
+        path for path in dropped.rglob("*") if path.suffix.lower() in {".png", ".jpg", ".webp"}
+    ]
+    return [
+        path.name
+        for path in found
+        if "_refs" not in path.parts and not path.name.endswith(".mask.png")
+    ]
+
+
+def names_by_job(station: Station) -> dict[str, str]:
+    records = [
+        *station.folders.done.rglob("*.job.json"),
+        *station.folders.error.rglob("*.job.json"),
+    ]
+    read = [json.loads(path.read_bytes()) for path in records]
+    return {each["id"]: each["image"] for each in read}
+
+
+def keep(station: Station) -> None:
+    """
+    Leave the history as it is.
+    """
+
+
+def lose_history(station: Station) -> None:
+    (station.folders.work / "history.jsonl").unlink()
+
+
+def lose_newest_half(station: Station) -> None:
+    history = station.folders.work / "history.jsonl"
+    lines = history.read_bytes().splitlines(keepends=True)
+    history.write_bytes(b"".join(lines[: len(lines) // 2]))
+
+
+def lose_work(station: Station) -> None:
+    shutil.rmtree(station.folders.work)
+    station.folders.work.mkdir()
+
+
+def tidy_done(station: Station) -> None:
+    """
+    Move everything out of `done/`, as people do: then the history still knows.
+    """
+    station.folders.done.rename(station.root / "tidied")
+    station.folders.done.mkdir()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("archive", ["0.1.0", "today"], indirect=True)
+def test_every_job_is_taken_over(station: Station, archive: Path) -> None:
+    """
+    Each ends as if nothing had happened; only a request that was out is asked for once more.
+    """
+    endpoint = unpacked(station, archive)
+    before = (station.root / "requests").read_text().split()
+
+    said = drain(station)
+
+    assert not list(station.folders.work.glob("jobs/*"))
+    images = names_by_job(station)
+    assert {images[each] for each in endpoint.requests} == ASKED_AGAIN | ASKED_FIRST
+    twice = [each for each, times in Counter([*before, *endpoint.requests]).items() if times > 1]
+    assert {images[each] for each in twice} == ASKED_AGAIN
+    assert "known.png: the same picture with the same request" in said
+    assert "alone.png: waits for its prompt" in said
+    assert station.tree("error") == [
+        f"refused.{each}" for each in ("error.txt", "job.json", "png", "txt")
+    ]
+    for record in station.folders.done.rglob("*.job.json"):
+        for output in json.loads(record.read_bytes())["outputs"]:
+            assert (station.folders.outbox / os.fsdecode(_raw(output))).is_file()
+
+
+@pytest.mark.parametrize("archive", ["0.1.0"], indirect=True)
+@pytest.mark.parametrize("loss", [keep, lose_history, lose_newest_half, lose_work, tidy_done])
+def test_the_same_archive_dropped_again_buys_nothing(
+    station: Station, archive: Path, loss: Callable[[Station], None]
+) -> None:
+    """
+    Whatever became of the history, or of `done/`, as long as one of them is there.
+    """
+    endpoint = unpacked(station, archive)
+    drain(station)
+    asked = endpoint.requests
+    loss(station)
+    pictures = drop_again(station)
+
+    said = drain(station)
+
+    assert endpoint.requests == asked
+    for name in pictures:
+        shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        assert f"{shown}: the same picture with the same request" in said
+
+
+@pytest.mark.parametrize("archive", ["0.1.0"], indirect=True)
+def test_a_history_lost_before_it_is_taken_over(station: Station, archive: Path) -> None:
+    """
+    The records of the version before say enough, though they know no fingerprints.
+    """
+    endpoint = unpacked(station, archive)
+    lose_history(station)
+    pictures = drop_again(station)
+
+    said = drain(station)
+
+    images = names_by_job(station)
+    assert {images[each] for each in endpoint.requests} == ASKED_AGAIN | ASKED_FIRST
+    assert said.count("the same picture with the same request") >= len(pictures)
+
+
+def _raw(escaped: str) -> bytes:
+    return (
+        escaped.encode("latin-1").decode("unicode_escape").encode("latin-1")
+        if ("\\x" in escaped)
+        else escaped.encode()
+    )
