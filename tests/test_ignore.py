@@ -145,6 +145,12 @@ PRIVATE = [
     ("dot", ".photo.jpg"),
     ("dot", "."),
 ]
+RECEIVED = [
+    ("endpoint", "cat.received.png"),
+    ("endpoint", "cat-1.received.webp"),
+    ("endpoint", "Cat-warm.Received.JPG"),
+    ("endpoint", "cat.received.gif"),
+]
 CASES = [
     (kind, writer, name)
     for kind, cases in (
@@ -152,6 +158,7 @@ CASES = [
         (Kind.JUNK, JUNK),
         (Kind.CONFLICT, CONFLICT),
         (Kind.PRIVATE, PRIVATE),
+        (Kind.RECEIVED, RECEIVED),
     )
     for writer, name in cases
 ]
@@ -235,6 +242,9 @@ ORDINARY = [
     "Icon",
     "download.png",
     "partial.webp",
+    "received.png",
+    "a received.png",
+    "cat.received.txt",
     "conflict.jpg",
     "conflicted copy.jpg",
     "family_conflict-resolution.jpg",

@@ -31,6 +31,12 @@ KINDS = [
     ("cat.PSD", Kind.FOREIGN_PICTURE, "cat", "psd"),
     ("cat.gif", Kind.FOREIGN_PICTURE, "cat", "gif"),
     ("cat.xmp", Kind.OTHER, "cat", None),
+    ("cat.received.png", Kind.OTHER, "cat.received", None),
+    ("cat-1.Received.WEBP", Kind.OTHER, "cat-1.Received", None),
+    ("cat.received.gif", Kind.OTHER, "cat.received", None),
+    ("received.png", Kind.IMAGE, "received", "png"),
+    ("cat_received.png", Kind.IMAGE, "cat_received", "png"),
+    ("cat.received.txt", Kind.PROMPT, "cat.received", None),
     ("README", Kind.OTHER, "README", None),
     (".png", Kind.OTHER, ".png", None),
 ]

@@ -190,6 +190,25 @@ def test_orphans_and_files_without_a_record(station: Station) -> None:
     assert (station.tree("inbox"), station.tree("error")) == (["lost.prompt"], ["notes.doc"])
 
 
+def test_what_an_endpoint_gave_stays(station: Station) -> None:
+    """
+    It is no picture of its own, with its job or alone.
+    """
+    fail(station, "cat.png")
+    for name in ("cat.received.png", "cat-1.received.webp", "other.received.png"):
+        (station.folders.error / name).write_bytes(b"as received")
+
+    code, running = station.call("retry", "--all")
+
+    assert code == 0, running.err
+    assert station.tree("inbox") == ["cat.error.txt", "cat.job.json", "cat.png", "cat.txt"]
+    assert station.tree("error") == [
+        "cat-1.received.webp",
+        "cat.received.png",
+        "other.received.png",
+    ]
+
+
 def test_from_another_filesystem(station: Station) -> None:
     """
     Copied whole and then removed, with bytes and times as they were.

@@ -280,7 +280,7 @@ def _left(ignored: Ignored) -> Left:
     return Left(
         ignored.reason,
         is_told=ignored.kind is Kind.CONFLICT,
-        is_shown=ignored.kind in {Kind.CONFLICT, Kind.TEMPORARY},
+        is_shown=ignored.kind in {Kind.CONFLICT, Kind.TEMPORARY, Kind.RECEIVED},
     )
 
 

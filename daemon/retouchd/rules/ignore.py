@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from retouchd.rules.names import FOREIGN_PICTURES, IMAGE_EXTENSIONS
+
 
 class Kind(StrEnum):
     """
@@ -24,6 +26,8 @@ class Kind(StrEnum):
     """By-products of programs: locks, backups, thumbnails, lists."""
     CONFLICT = "conflict"
     """A conflict copy of a sync program: not taken but reported, it may be the only copy."""
+    RECEIVED = "received"
+    """What an endpoint gave, kept where a result was written anew: never a picture of its own."""
     PRIVATE = "private"
     """Other names with a leading `_` or `.`: the person's own."""
 
@@ -52,10 +56,11 @@ class Row:
 
 _TAKEN = r"(?:avif|bmp|heic|heif|jpe?g|json|png|prompt|tiff?|toml|txt|webp|ya?ml)"
 """Extensions of the files that retouchd takes; only these can be an ordinary picture or prompt."""
+_PICTURE = rf"(?:{'|'.join(sorted(IMAGE_EXTENSIONS | FOREIGN_PICTURES))})"
 _RANDOM6 = r"(?-i:(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{6})"
 """What mkstemp adds. One capital or digit is asked for, lest words be taken for it."""
 
-_T, _J, _C, _P = Kind.TEMPORARY, Kind.JUNK, Kind.CONFLICT, Kind.PRIVATE
+_T, _J, _C, _P, _R = Kind.TEMPORARY, Kind.JUNK, Kind.CONFLICT, Kind.PRIVATE, Kind.RECEIVED
 
 TABLE: tuple[Row, ...] = (
     # Transfers and synchronisation.
@@ -162,6 +167,11 @@ TABLE: tuple[Row, ...] = (
         r".*\.(?:tmp|temp|partial|incomplete)|(?-i:tmp[a-z0-9_]{8})",
         r".+\.(?:tmp|temp|partial|incomplete)",
     ),
+    Row(
+        _R,
+        "what an endpoint gave before it was finished, never a picture of its own: rename it to have it edited",
+        rf".+\.received\.{_PICTURE}",
+    ),
     Row(_J, "lock", r".*\.(?:lock|lck)"),
     Row(_J, "backup of an editor", r".+\.(?:bak|orig)|.*~"),
     Row(_T, "unfinished copy of rsync", r"\..+\.[0-9a-z]{6}", r"\.~tmp~|\.rsync-partial"),
@@ -213,7 +223,7 @@ _FILES = _rules((row.files, _answer(row)) for row in TABLE if row.files)
 _FOLDERS = _rules((row.folders, _answer(row)) for row in TABLE if row.folders)
 
 _ORDINARY = re.compile(
-    rf"(?!flycheck_|SYNO)[^._~#\0-\x1f](?!.*conflict).*(?<!\.)\.{_TAKEN}", _FLAGS
+    rf"(?!flycheck_|SYNO)[^._~#\0-\x1f](?!.*(?:conflict|\.received\.)).*(?<!\.)\.{_TAKEN}", _FLAGS
 )
 """Names that no row fits: the quick answer for nearly every file of a large folder."""
 

@@ -97,15 +97,10 @@ def parse(name: str) -> Named:
     stem, extension = _split(name)
     if extension in PROMPT_EXTENSIONS:
         return _parse_text(name, stem)
-    if extension in IMAGE_EXTENSIONS:
-        front, middle = _split(stem)
-        if middle == "mask" and front:
-            return _belonging(name, Kind.MASK, front)
-        return Named(name, Kind.IMAGE, stem, extension)
     if extension in EDIT_EXTENSIONS:
         return _parse_edit(name, stem)
-    if extension in FOREIGN_PICTURES:
-        return Named(name, Kind.FOREIGN_PICTURE, stem, extension)
+    if extension in IMAGE_EXTENSIONS or extension in FOREIGN_PICTURES:
+        return _parse_picture(name, stem, extension)
     return Named(name, Kind.OTHER, stem)
 
 
@@ -132,6 +127,17 @@ def _parse_text(name: str, stem: str) -> Named:
     if name.endswith(".error.txt") and stem != ".error":
         return Named(name, Kind.REASON, stem.removesuffix(".error"))
     return _belonging(name, Kind.PROMPT, stem)
+
+
+def _parse_picture(name: str, stem: str, extension: str) -> Named:
+    front, middle = _split(stem)
+    if middle == "received":
+        return Named(name, Kind.OTHER, stem)  # What an endpoint gave, kept beside the original.
+    if extension in FOREIGN_PICTURES:
+        return Named(name, Kind.FOREIGN_PICTURE, stem, extension)
+    if middle == "mask" and front:
+        return _belonging(name, Kind.MASK, front)
+    return Named(name, Kind.IMAGE, stem, extension)
 
 
 def _parse_edit(name: str, stem: str) -> Named:
