@@ -13,7 +13,8 @@ from opening import watch_openings
 from retouchd.adapters import fingerprints, presence
 from retouchd.adapters.history import History
 from retouchd.engine.duplicates import Duplicates
-from retouchd.engine.holding import HeldError
+from retouchd.engine.holding import HeldError, NotYetError
+from retouchd.engine.recovering import Recovery
 from retouchd.rules.duplicates import Fingerprint, Policy, already_done, fingerprint, may_be_same
 from retouchd.rules.job import Job, Reference, Snapshot
 
@@ -121,13 +122,24 @@ def _with_bytes(place: Place, name: str, content: bytes) -> Job:
     return a_job(member(name, presence.snapshot(path)))
 
 
+def _recovery(place: Place) -> Recovery:
+    history = History(place.folders.work)
+    recovery = Recovery(folders=place.folders, history=history, spool=place.spool)
+    recovery.learn()
+    return recovery
+
+
+def _duplicates(place: Place, recovery: Recovery) -> Duplicates:
+    return Duplicates(policy=Policy.HOLD, recovery=recovery, inbox=place.folders.inbox)
+
+
 def test_only_pictures_of_a_known_size_are_read(tmp_path: Path) -> None:
     """
     Of many candidates just those are opened whose size a finished job or one in work has.
     """
     place, history = Place.under(tmp_path), History(tmp_path / "work")
     history.add({"id": "a", "fingerprint": {"size": 7, "sha256": _HASH}})
-    duplicates = Duplicates(policy=Policy.HOLD, history=history, inbox=place.folders.inbox)
+    duplicates = _duplicates(place, _recovery(place))
     ahead = _with_bytes(place, "ahead.png", b"x" * 9)
     duplicates.take(ahead, lambda: fingerprints.in_inbox(ahead, place.folders.inbox))
     jobs = [_with_bytes(place, f"{n}.png", b"c" * n) for n in range(1, 12)]
@@ -148,13 +160,17 @@ def test_a_line_that_is_gone_holds_nothing(tmp_path: Path) -> None:
     found = fingerprints.in_inbox(job, place.folders.inbox)
     history.add({"id": "0" * 99})
     history.add({"id": "a", "fingerprint": {"size": 3, "sha256": found.sha256}})
-    duplicates = Duplicates(policy=Policy.HOLD, history=history, inbox=place.folders.inbox)
+    recovery = _recovery(place)
+    duplicates = _duplicates(place, recovery)
     with pytest.raises(HeldError):
         duplicates.check(job)
 
     (tmp_path / "work/history.jsonl").write_bytes(b"")
     history.add({"id": "b"})
 
+    with pytest.raises(NotYetError):
+        duplicates.check(job)
+    recovery.learn()
     duplicates.check(job)
 
 
@@ -166,7 +182,7 @@ def test_a_job_that_ends_while_it_is_looked_at_is_decided_by_its_end(tmp_path: P
     inbox = place.folders.inbox
     job, twin = (_with_bytes(place, name, b"cat") for name in ("cat.png", "twin.png"))
     found = fingerprints.in_inbox(job, inbox)
-    duplicates = Duplicates(policy=Policy.HOLD, history=history, inbox=inbox)
+    duplicates = _duplicates(place, _recovery(place))
     line = {"id": job.id, "outputs": ["cat.png"], "record": "cat.job.json"}
 
     def end_meanwhile() -> Fingerprint:
@@ -185,15 +201,21 @@ def test_a_hundred_thousand_finished_jobs_fit_into_memory(tmp_path: Path) -> Non
     """
     Less than 30 MB are kept, at the start and while reading.
     """
-    place, history = Place.under(tmp_path), History(tmp_path / "work")
-    line = '{"id": "%d", "name": "cat", "fingerprint": {"size": %d, "sha256": "%064x"}}\n'
+    place = Place.under(tmp_path)
+    line = (
+        '{"id": "%d", "status": "done", "name": "cat", "folder": "shoes", "record": "cat_%d.job.json", '
+        '"finished_at": "2026-11-29T12:00:00.000Z", "fingerprint": {"size": %d, "sha256": "%064x"}, '
+        '"results": [{"path": "shoes/cat_%d.png", "bytes": %d, "sha256": "%064x"}], '
+        '"original": {"size": %d, "sha256": "%064x"}}\n'
+    )
     with (tmp_path / "work/history.jsonl").open("w") as file:
-        file.writelines(line % (n, 1_000_000 + n, n << 128) for n in range(100_000))
-    duplicates = Duplicates(policy=Policy.HOLD, history=history, inbox=place.folders.inbox)
+        for n in range(100_000):
+            size, key = 1_000_000 + n, hash(str(n)) & (1 << 64) - 1
+            file.write(line % (n, n, size, key << 192, n, size, key << 191, size, key << 190))
     job = _with_bytes(place, "cat.png", b"cat")
 
     tracemalloc.start()
-    duplicates.check(job)
+    _duplicates(place, _recovery(place)).check(job)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 

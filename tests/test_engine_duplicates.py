@@ -201,14 +201,15 @@ async def test_a_twin_in_work_is_known_after_a_restart(world: World) -> None:
     assert len(world.requests) == 1
 
 
-async def test_history_of_an_earlier_version_is_skipped(world: World) -> None:
+async def test_what_neither_history_nor_record_tell_of_is_run(world: World) -> None:
     """
-    Lines without a fingerprint hold nothing up.
+    Lines and records of the first versions have no fingerprint: without the original nothing is known.
     """
     world.drop("cat.png", image=photo())
     await world.once()
-    history = world.folders.work / "history.jsonl"
-    history.write_bytes(history.read_bytes().replace(b'"fingerprint"', b'"other"'))
+    for path in (world.folders.work / "history.jsonl", world.folders.done / "cat.job.json"):
+        path.write_bytes(path.read_bytes().replace(b'"fingerprint"', b'"other"'))
+    (world.folders.done / "cat.png").unlink()
     world.drop("cat.png", image=photo())
 
     assert await held(world) == {}
@@ -218,7 +219,8 @@ async def test_history_of_an_earlier_version_is_skipped(world: World) -> None:
 
 async def test_it_is_tried_again_when_its_prompt_changes_or_on_a_word(world: World) -> None:
     """
-    A changed prompt lets it run; so does a new look after the earlier job was struck from the history.
+    A changed prompt lets it run; so does a new look after the earlier job was struck from the history and
+    its record was taken away.
     """
     world.drop("cat.png", image=photo())
     await world.once()
@@ -229,6 +231,7 @@ async def test_it_is_tried_again_when_its_prompt_changes_or_on_a_word(world: Wor
         assert set(await world.reasons(daemon)) == {"a.png", "a.txt", "b.png", "b.txt"}
         put(world, "a.txt", "make it grey")
         await world.until(lambda: "a.png" in world.tree("outbox"))
+        (world.folders.done / "cat.job.json").unlink()
         (world.folders.work / "history.jsonl").write_bytes(b"")
         daemon.look_again()
         await world.until(lambda: "b.png" in world.tree("outbox"))

@@ -27,6 +27,19 @@ _OPENAT2 = 437
 """Of the system call, the same number on every machine since Linux 5.6."""
 _UNABLE = (errno.ENOSYS, errno.EPERM, errno.ENAMETOOLONG)
 """An old kernel, a service manager's filter that does not know it, a path longer than one call takes."""
+UNREADABLE = frozenset(
+    {
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ELOOP,
+        errno.EINVAL,
+        errno.ENXIO,
+        errno.ENAMETOOLONG,
+    }
+)
+"""Of opening a file that is gone, may not be read, or is none, which waiting does not change."""
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 

@@ -15,7 +15,7 @@ from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing, job_of
 from retouchd.errors import Blocked, Problem
 from retouchd.rules import naming
-from retouchd.rules.duplicates import Fingerprint
+from retouchd.rules.duplicates import Digest, Fingerprint
 from retouchd.rules.job import Job, Role
 from retouchd.rules.phase import ORIGINALS, OUTPUTS
 from retouchd.rules.plan import IsTaken, Item, Plan, plan_originals, plan_outputs, rename_pending
@@ -27,15 +27,22 @@ class Delivery:
     The way out of the spool. Every method may be repeated, and returns where the job stands then; each raises
     Blocked while a folder is full, read-only, away or has a file in the way.
 
-    `known` returns what a job is known by where that was read already.
+    `known` returns what a job is known by where that was read already; `on_results` is told, before any of
+    them is published, which pictures a job will publish.
     """
 
     def __init__(
-        self, *, spool: Spool, folders: Folders, known: Callable[[str], Fingerprint | None]
+        self,
+        *,
+        spool: Spool,
+        folders: Folders,
+        known: Callable[[str], Fingerprint | None],
+        on_results: Callable[[Job, Plan], None] = lambda *_: None,
     ) -> None:
         self._spool = spool
         self._folders = folders
         self._known = known
+        self._on_results = on_results
 
     def plan(self, standing: Standing, problems: Sequence[Problem], now: datetime) -> Standing:
         """
@@ -50,7 +57,7 @@ class Delivery:
         plan = Plan(
             finished_at=now,
             stem=stem,
-            outputs=outputs,
+            outputs=self._with_contents(job, outputs),
             originals=originals,
             problems=tuple(problems),
             fingerprint=None if problems else self._fingerprint(job),
@@ -64,6 +71,7 @@ class Delivery:
         """
         job, plan = job_of(standing), _plan(standing)
         outbox = self._folders.outbox / job.folder
+        self._on_results(job, plan)
         with _blocked(outbox):
             try:
                 return self._deliver(standing, plan.outputs, outbox)
@@ -94,7 +102,7 @@ class Delivery:
         Create the record; return False after planning another stem where somebody was faster.
         """
         job, plan = job_of(standing), _plan(standing)
-        body = document(record(job, standing.attempts, plan))
+        body = document(record(job, standing.attempts, plan, str(self._folders.outbox)))
         name = plan.stem + naming.RECORD
         if self._write(job, folder, name, body):
             return True
@@ -144,6 +152,13 @@ class Delivery:
                 carry(way)
         return standing.without(name for item in pending for name in _names(item))
 
+    def _with_contents(self, job: Job, outputs: Sequence[Item]) -> tuple[Item, ...]:
+        """
+        Return outputs with what each is known by: once published it may go anywhere.
+        """
+        folder = self._spool.folder(job.id)
+        return tuple(replace(item, content=_content(folder, item.source)) for item in outputs)
+
     def _fingerprint(self, job: Job) -> Fingerprint | None:
         try:
             return self._known(job.id) or fingerprints.in_work(job, self._spool.folder(job.id))
@@ -161,6 +176,13 @@ def _way(own: Path, job: Job, item: Item, folder: Path) -> Way:
         temporary=folder / f".retouchd-{job.id}-{item.key}",
         target=folder / item.target,
     )
+
+
+def _content(folder: Path, name: str) -> Digest | None:
+    try:
+        return fingerprints.digest_of(folder, name)
+    except OSError:
+        return None  # As above: the history then says where it was published, and it is read there.
 
 
 def _unstage_if_lost(way: Way) -> None:

@@ -1,19 +1,21 @@
 """
-What a job is known by, read from its files: where they lie in the inbox, or in the job's directory.
+What edits and pictures are known by, read from their files: in the inbox, in a job's directory, or below
+any other folder.
 """
 
 import errno
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from retouchd.adapters import below, presence
-from retouchd.rules.duplicates import Fingerprint, fingerprint
+from retouchd.rules.duplicates import Digest, Fingerprint, fingerprint
 from retouchd.rules.job import Job, Member, Role, Snapshot
 from retouchd.rules.naming import path_below
 from retouchd.rules.phase import ORIGINALS, REFERENCES
+from retouchd.rules.recovery import beside, references_of, request_of
 
 _BLOCK = 1 << 20
 """Bytes read at once: each read lets other threads in, which costs more than it takes."""
@@ -54,6 +56,54 @@ def in_work(job: Job, folder: Path) -> Fingerprint:
         lambda member: digest(f"{ORIGINALS}/{member.name}"),
         lambda number: digest(f"{REFERENCES}/{number + 1}"),
     )
+
+
+def of_record(body: Mapping[str, Any], path: str, *, done: Path, inbox: Path) -> Fingerprint | None:
+    """
+    Return the fingerprint of a job by its record below `done/`, where that does not tell it: read from the
+    files beside it, and from its references where they lie in the inbox now.
+
+    None where the record does not say enough, or a file is gone. Raises OSError where the disk fails.
+    """
+    request, references = request_of(body), references_of(body)
+    names = [body.get("image"), body["request"].get("mask")]
+    image, mask = (beside(path, body.get("name"), name) for name in names)
+    if request is None or references is None or image is None or (names[1] and mask is None):
+        return None
+    original = found_digest(done, image)
+    masked = found_digest(done, mask) if mask else None
+    others = [found_digest(inbox, each) for each in references]
+    if original is None or (mask and masked is None) or None in others:
+        return None
+    return fingerprint(
+        original.size,
+        request,
+        original.sha256,
+        masked.sha256 if masked else None,
+        [each.sha256 for each in others if each],
+    )
+
+
+def found_digest(root: Path, path: str) -> Digest | None:
+    """
+    Return what a file below a folder is known by, None where there is none that may be read.
+
+    Raises OSError where the disk fails.
+    """
+    try:
+        return digest_of(root, path)
+    except OSError as error:
+        if error.errno in below.UNREADABLE:
+            return None
+        raise
+
+
+def digest_of(root: Path, path: str) -> Digest:
+    """
+    Return what a file below a folder is known by; raises OSError where it cannot be read, also for a link.
+    """
+    with below.opened(root, path) as file:
+        return Digest(size=os.fstat(file.fileno()).st_size, sha256=_digest(file))
 
 
 def _fingerprint(

@@ -1,5 +1,6 @@
 """
-The history: one line of JSON for each job that is over, in `work/history.jsonl`.
+The journals of finished jobs in the work folder, a line of JSON each: `history.jsonl` has all that ended, and
+`recovered.jsonl` what only records in `done/` told of jobs that the history does not have.
 
 A crash may leave a line twice or torn, so readers take each id once and skip what is no JSON.
 """
@@ -8,13 +9,11 @@ import contextlib
 import datetime as dt
 import json
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from retouchd.adapters import files
-from retouchd.rules.duplicates import Fingerprint
 from retouchd.rules.job import Reference, Snapshot
 
 _BLOCK = 1 << 16
@@ -23,27 +22,31 @@ _EARLIER_IN_A_ROW = 200
 A job that was held up at its end, or a clock that was wrong for a while, leaves lines out of order: only so
 many earlier ones in a row are proof that no later one comes before them.
 """
-
-# Looking for the two values is ten times as quick as reading the whole line. In a text the quotes would be
-# escaped, so nobody's name or prompt looks like it.
-_FINGERPRINT = re.compile(
-    rb'"fingerprint":\s*\{\s*"size":\s*(\d+),\s*"sha256":\s*"([0-9a-f]{64})"\s*\}'
-)
+RECOVERED = "recovered.jsonl"
 
 
 class History:
     """
-    The journal of finished jobs in a work folder.
+    A journal in a work folder.
     """
 
-    def __init__(self, work: Path) -> None:
-        self._path = work / "history.jsonl"
+    def __init__(self, work: Path, name: str = "history.jsonl") -> None:
+        self._path = work / name
 
     def add(self, line: Mapping[str, Any]) -> None:
         """
         Append the line of one job; durable on return.
         """
         files.append(self._path, json.dumps(line, ensure_ascii=False).encode())
+
+    def add_all(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """
+        Append many lines at once; durable on return.
+        """
+        # All of it in ASCII: what others wrote may hold half a character.
+        texts = [json.dumps(line).encode() for line in lines]
+        if texts:
+            files.append(self._path, b"\n".join(texts))
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """
@@ -71,18 +74,16 @@ class History:
                 if b'"references"' in text and (line := _parsed(text)):
                     yield from _references(line)
 
-    def fingerprints(self, start: int) -> Iterator[tuple[int, int, Fingerprint | None]]:
+    def texts(self, start: int) -> Iterator[tuple[int, int, bytes]]:
         """
-        Return of each whole line from there on where it begins and ends, and the fingerprint in it.
-
-        Nothing else of it is read: the fingerprint is to be found again by `line`.
+        Return each whole line from there on as it is written, and where it begins and ends.
         """
         with contextlib.suppress(FileNotFoundError), self._path.open("rb") as raw:
             raw.seek(start)
             for text in raw:
                 if text.endswith(b"\n"):
                     end = start + len(text)
-                    yield start, end, _fingerprint(text)
+                    yield start, end, text
                     start = end
 
     def line(self, start: int) -> dict[str, Any] | None:
@@ -93,6 +94,15 @@ class History:
             raw.seek(start)
             return _parsed(raw.readline())
         return None
+
+    def inode(self) -> int:
+        """
+        Return the number of the file, 0 while there is none: another one is another journal.
+        """
+        try:
+            return self._path.stat().st_ino
+        except FileNotFoundError:
+            return 0
 
     def end(self) -> int:
         """
@@ -153,11 +163,6 @@ def _references(line: Mapping[str, Any]) -> Iterator[Reference]:
     with contextlib.suppress(TypeError, KeyError):
         for each in line["references"]:
             yield Reference(path=each["path"], snapshot=Snapshot(**each["snapshot"]))
-
-
-def _fingerprint(text: bytes) -> Fingerprint | None:
-    found = _FINGERPRINT.search(text)
-    return Fingerprint(size=int(found[1]), sha256=found[2].decode()) if found else None
 
 
 def _backwards(raw: BinaryIO) -> Iterator[bytes]:

@@ -47,6 +47,8 @@ def _troubles(report: Report) -> Iterator[str]:
         yield report.away
     if report.remark:
         yield report.remark
+    if report.unread:
+        yield report.unread
     if report.watch_remedy:
         yield f"{report.watch_reason}: {report.watch_remedy}."
     if report.pause:

@@ -106,8 +106,9 @@ def _file(
     """
     folder, name, reason = map(escaped, found[:3])
     if reason == READY:
-        pause = f"paused: {_PAUSED[report.pause.cause]}" if report and report.pause else READY
-        reason = held.get((folder, name), pause)
+        looking_up = report.looking_up if report else ""
+        pause = f"paused: {_PAUSED[report.pause.cause]}" if report and report.pause else looking_up
+        reason = held.get((folder, name), pause or READY)
     changed_at, until = (
         None if at is None else start + dt.timedelta(seconds=at)
         for at in (found.changed_at, found.until)

@@ -15,7 +15,7 @@ from retouchd.engine.deciding import Decider
 from retouchd.engine.duplicates import Duplicates
 from retouchd.engine.framing import Framer
 from retouchd.engine.gathering import Gatherer
-from retouchd.engine.holding import HeldError, Hold, Holding
+from retouchd.engine.holding import HeldError, Hold, Holding, NotYetError
 from retouchd.engine.looking import Looker
 from retouchd.engine.places import Key
 from retouchd.errors import Blocked
@@ -28,6 +28,8 @@ from retouchd.rules.readiness import Ready
 from retouchd.rules.settling import Patience
 
 log = logger()
+
+_SOON_SECONDS = 1.0
 
 
 class Claimer:
@@ -126,8 +128,10 @@ class Claimer:
         except HeldError as held:
             self._hold(candidate, held)
             return None
-        except FileNotFoundError:
-            return None  # Somebody took it away meanwhile.
+        except (NotYetError, FileNotFoundError) as early:
+            if isinstance(early, NotYetError):  # Else somebody took it away meanwhile.
+                self._backlog.try_later(key, self._clock.monotonic() + _SOON_SECONDS)
+            return None
         except OSError as error:
             self._hold(candidate, HeldError(f"it cannot be taken: {error.strerror or error}"))
             self._backlog.try_later(key, self._clock.monotonic() + self._retry_seconds)

@@ -15,7 +15,7 @@ from retouchd.engine.claiming import Claimer
 from retouchd.engine.clock import Clock
 from retouchd.engine.current import Current
 from retouchd.engine.deciding import Decider
-from retouchd.engine.duplicates import take_all
+from retouchd.engine.duplicates import Duplicates, take_all
 from retouchd.engine.gate import Gate
 from retouchd.engine.gathering import Gatherer
 from retouchd.engine.intake import Intake
@@ -27,14 +27,16 @@ from retouchd.engine.pipeline import Pipeline
 from retouchd.engine.preparing import Preparer
 from retouchd.engine.prober import Prober
 from retouchd.engine.reading import Reader
+from retouchd.engine.recovering import Recovery
 from retouchd.engine.references import used_references
 from retouchd.engine.settings import Settings
 from retouchd.engine.spending import Spending
-from retouchd.engine.survey import backlog_of, duplicates_of, framer_of, inbox_of
+from retouchd.engine.survey import backlog_of, framer_of, inbox_of
 from retouchd.engine.turns import Turns
 from retouchd.engine.walking import Walker
 from retouchd.engine.watching import Watching
 from retouchd.engine.workshop import Workshop
+from retouchd.rules.duplicates import Policy
 
 
 class Crew:
@@ -74,7 +76,12 @@ class Crew:
             current=current,
             clock=clock,
         )
-        self._duplicates = duplicates_of(settings, self._history)
+        self.recovery = Recovery(
+            folders=settings.folders, history=self._history, spool=spool, on_change=self._stir
+        )
+        self._duplicates = Duplicates(
+            policy=settings.duplicates, recovery=self.recovery, inbox=settings.folders.inbox
+        )
         self.pipeline = self._pipeline(current, clock, client)
         self.workshop = Workshop(
             pipeline=self.pipeline,
@@ -96,6 +103,13 @@ class Crew:
             has_ready=lambda: self.intake.ready() > 0,
             wake_intake=self.intake.wake,
         )
+
+    @property
+    def looking_up(self) -> str:
+        """
+        Return why nothing may be claimed as it is not known yet what was done before, empty once it is.
+        """
+        return self.recovery.reason if self._current.settings.duplicates is Policy.HOLD else ""
 
     def remember(self) -> None:
         """
@@ -119,6 +133,8 @@ class Crew:
         Go on with the jobs that are in work already, and be able to take new ones.
         """
         self._tasks = tasks
+        if self.looking_up:
+            tasks.create_task(self.recovery.run(), name="recovery")
         for job_id in job_ids:
             self.workshop.start(job_id, tasks)
 
@@ -129,6 +145,7 @@ class Crew:
         self._is_closing = True
         self.intake.stop()
         self.watching.stop()
+        self.recovery.stop()
         self.workshop.stop()
 
     def _pipeline(self, current: Current, clock: Clock, client: EditsClient) -> Pipeline:
@@ -153,7 +170,10 @@ class Crew:
             walker=Walker(
                 spool=spool,
                 delivery=Delivery(
-                    spool=spool, folders=current.settings.folders, known=self._duplicates.known
+                    spool=spool,
+                    folders=current.settings.folders,
+                    known=self._duplicates.known,
+                    on_results=self._duplicates.publish,
                 ),
                 history=self._history,
                 clock=clock,
@@ -218,7 +238,7 @@ class Crew:
         """
         Tell whether another job may be claimed: a probe's even where there is no room.
         """
-        if self._is_closing or self.watching.away:
+        if self._is_closing or self.watching.away or self.looking_up:
             return False
         if self._gate.hold is not None:
             return self.prober.wants_new

@@ -89,7 +89,7 @@ class Daemon:
         """
         Return why nothing is sent, empty while all is well.
         """
-        return self._gate.reason or self._away
+        return self._gate.reason or self._away or (self._crew.looking_up if self._crew else "")
 
     @property
     def watch(self) -> Stance | None:
@@ -261,6 +261,8 @@ class Daemon:
                 line.say(self._status())
                 if until_drained and self._gate.is_shut:
                     return Ending.UNAVAILABLE
+                if until_drained and crew.recovery.obstacle and crew.intake.ready():
+                    return Ending.UNAVAILABLE
                 if until_drained and crew.watching.away:
                     return Ending.AWAY
                 if until_drained and _is_drained(crew):
@@ -284,6 +286,7 @@ class Daemon:
 
     def _status(self) -> str:
         held = f"; paused: {self._gate.reason}" if self._gate.hold else ""
+        held += f"; {self._crew.looking_up}" if self._crew and self._crew.looking_up else ""
         away = f"; {self._away}" if self._away else ""
         return f"{self.jobs} in work, {self.ends[End.DONE]} done{held}{away}"
 

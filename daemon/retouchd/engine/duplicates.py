@@ -1,32 +1,38 @@
 """
-What was asked for already: a picture that comes again with the same request is not bought again.
+What was asked for already: a picture that comes again with the same request is not bought again, and a result
+that comes back is not edited by itself.
 
-Pictures are read only where sizes say that they may be the same; what jobs are known by comes from the
-history, so it outlives restarts.
+Pictures are read only where sizes say that they may be the same; what finished jobs are known by comes from the
+history and from `done/`, so it outlives restarts.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from retouchd.adapters import fingerprints
-from retouchd.adapters.history import History
 from retouchd.adapters.spool import Spool
-from retouchd.engine.holding import Cause, HeldError
+from retouchd.engine.finished import Finished, ReplacedError
+from retouchd.engine.holding import Cause, HeldError, NotYetError
+from retouchd.engine.recovering import Recovery
 from retouchd.engine.references import Place
+from retouchd.errors import Blocked
 from retouchd.rules.duplicates import (
+    Digest,
     Fingerprint,
     Policy,
     about_to_be_done,
     already_done,
     may_be_same,
+    own_result,
+    own_result_in_work,
 )
 from retouchd.rules.job import Job, Role
-
-_KEY_BYTES = 16
-"""Of a SHA-256, in memory; a match is compared in full with the line of the history."""
+from retouchd.rules.naming import path_below
+from retouchd.rules.plan import Plan
 
 
 @dataclass(slots=True)
@@ -34,6 +40,8 @@ class _Ahead:
     job: Job
     look: Callable[[], Fingerprint]
     found: Fingerprint | None = None
+    results: dict[Digest, str] = field(default_factory=dict)
+    """What it publishes, each with its path below the outbox."""
 
     def is_same(self, own: Fingerprint) -> bool:
         """
@@ -48,16 +56,14 @@ class _Ahead:
 
 class Duplicates:
     """
-    Knows what finished jobs and those in work have asked for. `check` blocks: it reads pictures.
+    Knows what finished jobs and those in work have asked for, and their results. `check` blocks: it reads
+    pictures.
     """
 
-    def __init__(self, *, policy: Policy, history: History, inbox: Path) -> None:
+    def __init__(self, *, policy: Policy, recovery: Recovery, inbox: Path) -> None:
         self._is_on = policy is Policy.HOLD
-        self._history = history
+        self._recovery = recovery
         self._inbox = inbox
-        self._sizes: set[int] = set()
-        self._lines: dict[bytes, int] = {}
-        self._read_to = 0
         # Jobs end while a claim is looked into in a thread.
         self._lock = threading.Lock()
         self._ahead: dict[str, _Ahead] = {}
@@ -72,6 +78,18 @@ class Duplicates:
         if self._is_on and not job.problems:
             with self._lock:
                 self._ahead[job.id] = _Ahead(job, look, found)
+
+    def publish(self, job: Job, plan: Plan) -> None:
+        """
+        Take in what a job is about to publish: from then on it may come back at any time.
+        """
+        with self._lock:
+            if ahead := self._ahead.get(job.id):
+                ahead.results = {
+                    item.content: path_below(job.folder, item.target)
+                    for item in plan.outputs
+                    if item.content
+                }
 
     def known(self, job_id: str) -> Fingerprint | None:
         """
@@ -91,19 +109,24 @@ class Duplicates:
 
     def check(self, job: Job) -> Fingerprint | None:
         """
-        Look for what a job that could be claimed would ask for; raises HeldError where it was found.
+        Look for what a job that could be claimed would ask for, and for its image among all results; raises
+        HeldError where it was found.
 
         Return what the job is known by, None where that did not have to be read.
 
-        Raises FileNotFoundError where a file changed meanwhile, OSError where one cannot be read.
+        Raises NotYetError while it is not known what was done before, FileNotFoundError where a file changed
+        meanwhile, OSError where one cannot be read.
         """
         if not self._is_on or job.problems:
             return None
         own = None
         while True:
-            if self._may_be_done(job):
+            finished = self._finished()
+            if self._may_be_known(finished, job):
                 own = own or fingerprints.in_inbox(job, self._inbox)
-                self._raise_if_done(own)
+                _raise_if_done(finished, own)
+                if job.said_by("prompt") is None:
+                    self._raise_if_result(finished, own)
             with self._lock:
                 ahead = [each for each in self._ahead.values() if may_be_same(each.job, job)]
             if not ahead:
@@ -115,16 +138,40 @@ class Duplicates:
             if self._waits_for(twin.id, job):
                 raise HeldError(about_to_be_done(twin), Cause.IN_WORK)
 
-    def _may_be_done(self, job: Job) -> bool:
-        self._catch_up()
-        image = job.member(Role.IMAGE)
-        return image is not None and image.snapshot.size in self._sizes
+    def _finished(self) -> Finished:
+        """
+        Return all finished jobs, those that ended just now among them.
+        """
+        finished = self._recovery.finished
+        try:
+            if finished is not None:
+                finished.catch_up()
+                return finished
+        except ReplacedError:
+            self._recovery.again()
+        raise NotYetError
 
-    def _raise_if_done(self, own: Fingerprint) -> None:
-        start = self._lines.get(_key(own))
-        line = None if start is None else self._history.line(start)
-        if line is not None and line.get("fingerprint") == asdict(own):
-            raise HeldError(already_done(line), Cause.DONE)
+    def _may_be_known(self, finished: Finished, job: Job) -> bool:
+        image = job.member(Role.IMAGE)
+        if image is None:
+            return False
+        size = image.snapshot.size
+        with self._lock:
+            in_work = {each.size for ahead in self._ahead.values() for each in ahead.results}
+        return size in in_work or finished.may_be_done(size) or finished.may_be_result(size)
+
+    def _raise_if_result(self, finished: Finished, own: Fingerprint) -> None:
+        image = own.original
+        assert image is not None, "what was read in the inbox tells of its image"
+        with self._lock:
+            in_work = next(
+                (path for each in self._ahead.values() if (path := each.results.get(image))), None
+            )
+        found = finished.result(image)
+        if (in_work is None and found is None) or finished.is_original(image):
+            return
+        reason = own_result(*found) if found else own_result_in_work(str(in_work))
+        raise HeldError(reason, Cause.DONE)
 
     def _waits_for(self, job_id: str, job: Job) -> bool:
         """
@@ -137,23 +184,6 @@ class Duplicates:
             self._waiting.setdefault(job_id, set()).add(place)
             return True
 
-    def _catch_up(self) -> None:
-        """
-        Read what the history has more than at the last look.
-        """
-        end = self._history.end()
-        if end == self._read_to:
-            return
-        if end < self._read_to:  # A person shortened it.
-            self._sizes.clear()
-            self._lines.clear()
-            self._read_to = 0
-        for start, end, found in self._history.fingerprints(self._read_to):
-            self._read_to = end
-            if found is not None:
-                self._sizes.add(found.size)
-                self._lines[_key(found)] = start
-
 
 def take_all(duplicates: Duplicates, spool: Spool) -> None:
     """
@@ -161,7 +191,11 @@ def take_all(duplicates: Duplicates, spool: Spool) -> None:
     """
     for job in spool.jobs():
         duplicates.take(job, partial(fingerprints.in_work, job, spool.folder(job.id)))
+        with contextlib.suppress(Blocked, OSError):
+            if plan := spool.load(job.id).plan:
+                duplicates.publish(job, plan)
 
 
-def _key(found: Fingerprint) -> bytes:
-    return bytes.fromhex(found.sha256)[:_KEY_BYTES]
+def _raise_if_done(finished: Finished, own: Fingerprint) -> None:
+    if (line := finished.done(own)) is not None:
+        raise HeldError(already_done(line), Cause.DONE)

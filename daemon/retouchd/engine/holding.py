@@ -31,6 +31,12 @@ class HeldError(Exception):
         self.cause = cause
 
 
+class NotYetError(Exception):
+    """
+    It is not known yet what was done before: the bundle is tried again soon.
+    """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """

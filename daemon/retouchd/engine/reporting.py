@@ -47,6 +47,8 @@ def report_of(
         away=escaped(crew.watching.away),
         pause=_pause(gate, clock),
         remark=escaped(remark),
+        looking_up=escaped(crew.looking_up),
+        unread=escaped(crew.recovery.obstacle),
         scan_seconds=round(crew.intake.scan_took, 1),
         jobs={job_id: escaped(reason) for job_id, reason in jobs.items()},
         blocked=tuple(each for each in jobs if obstacles.get(each) == jobs[each]),

@@ -8,10 +8,12 @@ or renamed it.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from retouchd.adapters import images
 from retouchd.adapters.fingerprints import in_inbox
-from retouchd.adapters.history import History
+from retouchd.adapters.history import RECOVERED, History
 from retouchd.adapters.inbox import Inbox, Left
 from retouchd.adapters.spool import Spool
 from retouchd.engine.backlog import Backlog, Candidate, Idle
@@ -21,12 +23,14 @@ from retouchd.engine.deciding import Decider
 from retouchd.engine.duplicates import Duplicates, take_all
 from retouchd.engine.framing import Framer
 from retouchd.engine.gathering import Gatherer
-from retouchd.engine.holding import HeldError
+from retouchd.engine.holding import HeldError, NotYetError
 from retouchd.engine.preparing import Preparer
 from retouchd.engine.reading import Reader
+from retouchd.engine.recovering import Recovery
 from retouchd.engine.references import used_references
 from retouchd.engine.settings import Settings
 from retouchd.engine.vetting import Vetting
+from retouchd.rules.duplicates import Policy
 from retouchd.rules.ignore import ignore_table
 from retouchd.rules.job import Job
 from retouchd.rules.packing import ctime_of
@@ -69,14 +73,6 @@ def framer_of(current: Current, inbox: Inbox, preparer: Preparer) -> Framer:
     )
 
 
-def duplicates_of(settings: Settings, history: History) -> Duplicates:
-    """
-    Return what knows what was asked for already.
-    """
-    inbox = settings.folders.inbox
-    return Duplicates(policy=settings.duplicates, history=history, inbox=inbox)
-
-
 @dataclass(frozen=True, slots=True)
 class Held:
     """
@@ -100,8 +96,7 @@ class Survey:
         preparer = Preparer(spool=spool, gatherer=gatherer, current=current)
         self._framer = framer_of(current, self._inbox, preparer)
         history = History(settings.folders.work)
-        self._duplicates = duplicates_of(settings, history)
-        take_all(self._duplicates, spool)
+        self._settings, self._history, self._spool = settings, history, spool
         self._backlog = backlog_of(current)
         self._decider = Decider(
             inbox=self._inbox,
@@ -126,22 +121,43 @@ class Survey:
         """
         Return what could be claimed, in the order in which it would be: the job it makes, or why it is held.
         """
-        while (key := self._backlog.take()) is not None:
-            for candidate in self._backlog.candidates(key, self.now):
-                if isinstance(candidate.state, Ready):
-                    yield candidate, self._frame(candidate)
+        # Nothing is written where the daemon works, so what is recovered goes elsewhere.
+        with TemporaryDirectory(prefix="retouchd-") as scratch:
+            duplicates = self._duplicates(Path(scratch))
+            while (key := self._backlog.take()) is not None:
+                for candidate in self._backlog.candidates(key, self.now):
+                    if isinstance(candidate.state, Ready):
+                        yield candidate, self._frame(candidate, duplicates)
 
-    def _frame(self, candidate: Candidate) -> Job | Held:
+    def _duplicates(self, scratch: Path) -> Duplicates:
+        settings = self._settings
+        recovery = Recovery(
+            folders=settings.folders,
+            history=self._history,
+            spool=self._spool,
+            scratch=History(scratch, RECOVERED),
+        )
+        duplicates = Duplicates(
+            policy=settings.duplicates, recovery=recovery, inbox=settings.folders.inbox
+        )
+        if settings.duplicates is Policy.HOLD:
+            recovery.learn()
+            take_all(duplicates, self._spool)
+        return duplicates
+
+    def _frame(self, candidate: Candidate, duplicates: Duplicates) -> Job | Held:
         if reason := self._unwhole(candidate):
             return Held(reason)
         try:
             job = self._framer.frame(candidate, self._clock.now())
-            self._duplicates.check(job)
+            duplicates.check(job)
         except HeldError as held:
             return Held(str(held))
+        except NotYetError:
+            return Held("the history was replaced just now: look again")
         except OSError as error:
             return Held(f"it cannot be taken: {error.strerror}")
-        self._duplicates.take(job, partial(in_inbox, job, self._inbox.root))
+        duplicates.take(job, partial(in_inbox, job, self._inbox.root))
         return job
 
     def _unwhole(self, candidate: Candidate) -> str:

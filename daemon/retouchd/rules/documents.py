@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any
 
 from retouchd.errors import JobCode, Problem
-from retouchd.rules.duplicates import Fingerprint
+from retouchd.rules.duplicates import Digest, Fingerprint
 from retouchd.rules.job import (
     Attempt,
     Job,
@@ -95,8 +95,8 @@ def load_plan(raw: bytes) -> Plan:
         **body
         | {
             "finished_at": dt.datetime.fromisoformat(body["finished_at"]),
-            "outputs": tuple(Item(**item) for item in body["outputs"]),
-            "originals": tuple(Item(**item) for item in body["originals"]),
+            "outputs": tuple(map(_item, body["outputs"])),
+            "originals": tuple(map(_item, body["originals"])),
             "problems": _problems(body["problems"]),
             "fingerprint": _fingerprint(body.get("fingerprint")),
         }
@@ -128,6 +128,11 @@ def _problem(body: Mapping[str, Any]) -> Problem:
 
 def _problems(bodies: list[Mapping[str, Any]]) -> tuple[Problem, ...]:
     return tuple(_problem(body) for body in bodies)
+
+
+def _item(body: Mapping[str, Any]) -> Item:
+    content = body.get("content")
+    return Item(**{**body, "content": Digest(**content) if content else None})
 
 
 def _fingerprint(body: Mapping[str, Any] | None) -> Fingerprint | None:

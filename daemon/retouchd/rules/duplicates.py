@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +15,10 @@ from retouchd.rules.naming import path_below, shown
 
 _AGAIN = (
     'To buy it again, change its prompt or set intake.duplicates to "run"; else take this one away.'
+)
+_ANYWAY = (
+    "Results are not edited by themselves, as a synced outbox would run for ever. To have it edited, "
+    'give it a prompt of its own or set intake.duplicates to "run"; else take it away.'
 )
 
 
@@ -28,24 +32,48 @@ class Policy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fingerprint:
+class Digest:
     """
-    What a job is known by: its image's size in bytes, and a SHA-256 of all that is sent.
+    What a file's content is known by: its size in bytes, and the SHA-256 of these as hexadecimal digits.
     """
 
     size: int
     sha256: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """
+    What an edit is known by: its image's size in bytes, and a SHA-256 of all that was asked for.
+
+    `image` is the SHA-256 of the image alone, "" where only the history is left to tell.
+    """
+
+    size: int
+    sha256: str
+    image: str = field(default="", compare=False)
+
+    @property
+    def original(self) -> Digest | None:
+        """
+        Return what the image is known by, None where that is not known.
+        """
+        return Digest(size=self.size, sha256=self.image) if self.image else None
+
+
 def fingerprint(
     size: int, request: Request, image: str, mask: str | None, references: Sequence[str]
 ) -> Fingerprint:
     """
-    Return what a job is known by; each picture is given by the SHA-256 of its bytes.
+    Return what an edit is known by; each picture is given by the SHA-256 of its bytes as it was dropped.
+
+    The form is fixed: journals and records of years hold it, so whatever is added to a request later must
+    leave it as it is where that is not set. Only what was set counts, and as it was set.
     """
     parts = [image, mask, list(references), request.model, request.prompt, request.parameters]
     body = json.dumps(parts, sort_keys=True, default=dict)
-    return Fingerprint(size=size, sha256=hashlib.sha256(body.encode()).hexdigest())
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    return Fingerprint(size=size, sha256=digest, image=image)
 
 
 def may_be_same(one: Job, other: Job) -> bool:
@@ -66,6 +94,22 @@ def already_done(line: Mapping[str, Any]) -> str:
         f"the same picture with the same request was edited{_when(line)} already: "
         f"{outputs or 'no pictures'}, recorded in done/{shown(record)}. {_AGAIN}"
     )
+
+
+def own_result(path: str, line: Mapping[str, Any]) -> str:
+    """
+    Return why a file waits that is a result; `path` is where below the outbox it was published, `line` that
+    of its job in the history.
+    """
+    record = path_below(str(line.get("folder") or ""), str(line.get("record")))
+    return f"it is a result: outbox/{shown(path)} of the job recorded in done/{shown(record)}. {_ANYWAY}"
+
+
+def own_result_in_work(path: str) -> str:
+    """
+    Return why a file waits that is a result of a job which is not over yet.
+    """
+    return f"it is a result, just published as outbox/{shown(path)}. {_ANYWAY}"
 
 
 def about_to_be_done(job: Job) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from retouchd.errors import Problem
 from retouchd.rules import naming
-from retouchd.rules.duplicates import Fingerprint
+from retouchd.rules.duplicates import Digest, Fingerprint
 from retouchd.rules.job import Job
 from retouchd.rules.names import parse
 from retouchd.rules.phase import ORIGINALS, OUTPUTS
@@ -19,12 +19,14 @@ class Item:
     """
     One file on its way: `source` below the job's directory, `target` the name it gets.
 
-    `key` names it while it is carried to another filesystem (`<key>.staged`).
+    `key` names it while it is carried to another filesystem (`<key>.staged`). `content` is what a picture
+    for the outbox is known by, None where that could not be read.
     """
 
     key: str
     source: str
     target: str
+    content: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,5 +119,6 @@ def rename_pending(plan: Plan, pending: Sequence[Item], renamed: Sequence[Item])
     Return the plan with the new targets of those outputs that are still to be delivered.
     """
     keys = {item.key for item in pending}
-    new = {item.key: item for item in renamed}
-    return replace(plan, outputs=tuple(new[i.key] if i.key in keys else i for i in plan.outputs))
+    targets = {item.key: item.target for item in renamed if item.key in keys}
+    outputs = tuple(replace(i, target=targets.get(i.key, i.target)) for i in plan.outputs)
+    return replace(plan, outputs=outputs)

@@ -20,11 +20,14 @@ BACK = "then move the files back into the inbox."
 JOB_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 
 
-def record(job: Job, attempts: Sequence[Attempt], plan: Plan) -> dict[str, Any]:
+def record(
+    job: Job, attempts: Sequence[Attempt], plan: Plan, outbox: str | None = None
+) -> dict[str, Any]:
     """
     Return the record of a job: what was asked, what each attempt came to, what was made.
 
-    Names that are not UTF-8 are escaped and also given in hexadecimal (`name_hex`).
+    Names that are not UTF-8 are escaped and also given in hexadecimal (`name_hex`). `outbox` is the folder
+    that `results` lie below: daemons that share `done/` know their own by it.
     """
     image = job.member(Role.IMAGE)
     charges = charges_of(attempts)
@@ -48,6 +51,9 @@ def record(job: Job, attempts: Sequence[Attempt], plan: Plan) -> dict[str, Any]:
     }
     if digits := hexed(job.members[0].name):
         body["name_hex"] = digits
+    body |= _known_by(job, plan)
+    if outbox is not None and "results" in body:
+        body["outbox"] = escaped(outbox)
     return body
 
 
@@ -117,11 +123,36 @@ def history_line(
         "code": body["error"]["code"] if body["error"] else None,
         "record": escaped(record_name),
     }
-    if plan.fingerprint:
-        line["fingerprint"] = dataclasses.asdict(plan.fingerprint)
+    line |= _known_by(job, plan)
+    if plan.fingerprint and (original := plan.fingerprint.original):
+        line["original"] = dataclasses.asdict(original)
     if job.references:
         line["references"] = [dataclasses.asdict(each) for each in job.references]
     return {key: _utf8(value) for key, value in line.items()}
+
+
+def _known_by(job: Job, plan: Plan) -> dict[str, Any]:
+    """
+    Return what a job that is done and its results are known by, as far as that could be read.
+    """
+    found: dict[str, Any] = {}
+    if plan.fingerprint:
+        found["fingerprint"] = {
+            "size": plan.fingerprint.size,
+            "sha256": plan.fingerprint.sha256,
+        }
+    contents = [(item.target, item.content) for item in plan.outputs]
+    if plan.is_done and all(content for _, content in contents):
+        found["results"] = [
+            {
+                "path": _joined(job.folder, target),
+                "bytes": content.size,
+                "sha256": content.sha256,
+            }
+            for target, content in contents
+            if content
+        ]
+    return found
 
 
 def _utf8(value: Any) -> Any:

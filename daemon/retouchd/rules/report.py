@@ -56,8 +56,9 @@ class Report:
 
     `jobs` has for each job that waits why it does; `blocked` those of them that a folder holds up.
     `watch_remedy` says what to do where changes are noticed in a worse way than was asked for, `away` why
-    the inbox cannot be used now; both are empty where all is well. `done`, `failed` and `returned` count
-    since the start; `ready` families could be claimed at once.
+    the inbox cannot be used now; both are empty where all is well. `looking_up` says why nothing is claimed
+    while it is not known what was edited before, `unread` why that cannot be found out. `done`, `failed` and
+    `returned` count since the start; `ready` families could be claimed at once.
     """
 
     version: Literal[1] = 1
@@ -70,6 +71,8 @@ class Report:
     away: str
     pause: Pause | None
     remark: str = ""
+    looking_up: str = ""
+    unread: str = ""
     scan_seconds: float = 0.0
     jobs: dict[str, str]
     blocked: tuple[str, ...]
