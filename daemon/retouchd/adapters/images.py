@@ -3,8 +3,10 @@ Pictures on disk: looked at before they are sent, and checked when they arrive.
 """
 
 import io
+import math
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 
@@ -29,7 +31,16 @@ from retouchd.rules.limits import Picture
 from retouchd.rules.metadata import Shown, Stripped
 from retouchd.rules.stripping import stripped
 
-_EXTENSIONS = {"png": "png", "jpeg": "jpg", "webp": "webp", "gif": "gif"}
+_EXTENSIONS = {
+    **{kind: kind for kind in ("png", "webp", "gif", "avif", "heic", "bmp")},
+    "jpeg": "jpg",
+    "tiff": "tif",
+}
+"""By what a received picture is; every kind that can be decoded."""
+_SAFE_MEGAPIXELS = 100
+"""What is decoded of a received picture at most, whatever `images.max_megapixels` says of those sent."""
+_SPARSEST = 16_384
+"""Pixels to a byte; one colour all over takes a byte for some 8,000 of them in a PNG."""
 _PNG_DEPTH = 24
 """Where a PNG states the bits of a channel (PNG specification, 11.2.2)."""
 _IS_REDUCED = 1
@@ -84,30 +95,55 @@ def whole(path: Path) -> bool:
         return is_whole_at_a_glance(content) or is_whole(content)
 
 
-def check_output(path: Path, *, max_megapixels: float) -> str:
+def check_output(path: Path) -> str:
     """
-    Return the extension for a received picture (png, jpg, webp, gif), once its pixels are sure to decode.
+    Return the extension for a received picture (png, jpg, webp, gif, avif, …), once its pixels are sure to
+    decode.
 
     The pixels decide, not the end mark: what was paid for and can be seen is kept, and so is an
-    animation. Raises ImageFault when it cannot be decoded or is larger than `max_megapixels`.
+    animation. There is no limit of size: of a plain JPEG or a still PNG the structure is proof enough, and
+    whatever else has more pixels than can safely be decoded counts if it reaches its end mark. Raises
+    ImageFault for anything else.
     """
     name = "The picture received"
     hint = "Ask the endpoint's operator about its answers if this happens again."
     try:
         # Decoded as it is read, not loaded first: nobody else writes here, and it may be large.
-        with reading(path, name) as file:
-            content = OnDisk(file.fileno())
+        with opened(path) as descriptor, open(descriptor, "rb", closefd=False) as file:
+            content = OnDisk(descriptor)
             kind = sniff(content[:SNIFF_BYTES])
             if kind not in _EXTENSIONS:
                 found = called(kind) if kind else "of no known kind"
-                raise unreadable(name, f"is {found}, not PNG, JPEG, WebP or GIF")
-            sketch = sketched(content, kind, max_megapixels)
-            if not sketch or not sketch.is_sound():
-                with decoded(file, kind, name, max_megapixels):
-                    pass
+                raise unreadable(name, f"is {found}, not PNG, JPEG, WebP, GIF or AVIF")
+            _prove(content, file, kind, name)
             return _EXTENSIONS[kind]
     except ImageFault as fault:
         raise ImageFault(JobCode.BAD_RESPONSE, fault.problem.message, hint) from fault
+
+
+def _prove(content: OnDisk, file: BinaryIO, kind: str, name: str) -> None:
+    """
+    Raise ImageFault unless the pixels of a picture are sure to decode, as far as memory allows to tell.
+    """
+    sketch = sketched(content, kind, math.inf)
+    if sketch and sketch.is_sound():
+        return
+    try:
+        with decoded(file, kind, name, _SAFE_MEGAPIXELS):
+            pass
+    except ImageFault as fault:
+        is_only_large = fault.problem.code is JobCode.IMAGE_TOO_LARGE and sketch is None
+        if not is_only_large or not _is_likely_whole(content, kind):
+            raise
+
+
+def _is_likely_whole(content: OnDisk, kind: str) -> bool:
+    """
+    Tell whether a picture too large to be decoded reaches its end mark, and has bytes enough for its least
+    number of pixels: headers alone are no picture.
+    """
+    is_dense = len(content) * _SPARSEST > _SAFE_MEGAPIXELS * 1_000_000
+    return kind in MARKED and is_dense and is_whole(content)
 
 
 def depth_of(image: Image.Image, data: bytes) -> int:

@@ -163,7 +163,6 @@ class Crew:
             client=client,
             attempts=attempts,
             clock=clock,
-            max_megapixels=current.max_megapixels,
         )
         return Pipeline(
             spool=spool,

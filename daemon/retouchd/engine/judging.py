@@ -6,7 +6,7 @@ import asyncio
 import binascii
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -68,13 +68,11 @@ class Judge:
         client: EditsClient,
         attempts: Attempts,
         clock: Clock,
-        max_megapixels: Callable[[], float],
     ) -> None:
         self._spool = spool
         self._client = client
         self._attempts = attempts
         self._clock = clock
-        self._max_megapixels = max_megapixels
 
     async def judge(self, standing: Standing) -> Closed:
         """
@@ -197,7 +195,7 @@ class Judge:
         path = self._spool.output(job_id, number)
         try:
             self._spool.add_output(path, blocks)
-            extension = images.check_output(path, max_megapixels=self._max_megapixels())
+            extension = images.check_output(path)
         except (ImageFault, binascii.Error):
             self._spool.drop_output(path)
             raise
