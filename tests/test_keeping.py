@@ -3,7 +3,9 @@ A paid answer on a disk that resists.
 """
 
 import asyncio
+import contextlib
 import errno
+import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 from builders import NOW, Place
 from retouchd.adapters import files
+from retouchd.adapters.edits import NoAnswer
 from retouchd.adapters.spool import Spool
 from retouchd.engine import keeping
 from retouchd.engine.keeping import Keeper
@@ -81,9 +84,10 @@ async def test_an_answer_outlives_a_disk_that_neither_writes_nor_reads(
         lambda: spool.answer(job.id, 1).stat().st_size,
     )
 
-    assert size == len(b'{"status": 200}\n' + body)
+    head, _, kept = spool.answer(job.id, 1).read_bytes().partition(b"\n")
+    assert size == len(head) + 1 + len(kept)
     assert spool.looks == 2
-    assert spool.answer(job.id, 1).read_bytes() == b'{"status": 200}\n' + body
+    assert (json.loads(head), kept) == ({"status": 200}, body)
 
 
 class Forgetful:
@@ -146,7 +150,54 @@ async def test_what_a_failed_fsync_left_is_never_trusted(
         )
 
     assert failing.has_failed
-    assert place.spool.answer(job.id, 1).read_bytes() == b'{"status": 200}\n' + body
+    head, _, kept = place.spool.answer(job.id, 1).read_bytes().partition(b"\n")
+    assert (json.loads(head), kept) == ({"status": 200}, body)
+
+
+@pytest.mark.parametrize("size", [7, PATCH + 7, 3 * PATCH])
+async def test_an_answer_that_breaks_off_is_kept_and_says_so(tmp_path: Path, size: int) -> None:
+    """
+    Every byte that came is there, however much of it was written before; the head line has the reason.
+    """
+    place = Place.under(tmp_path)
+    job = place.claimed("cat.png", "cat.txt")
+    place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
+    body = os.urandom(size)
+
+    async def broken() -> AsyncIterator[bytes]:
+        async for chunk in in_chunks(body):
+            yield chunk
+        raise NoAnswer("the answer broke off: „Verbindung zurückgesetzt“ " + "é" * 100)
+
+    await Keeper(place.spool, memory=PATCH).keep(job.id, 1, {"status": 200}, broken(), lambda: None)
+
+    head, _, kept = place.spool.answer(job.id, 1).read_bytes().partition(b"\n")
+    assert kept == body
+    assert json.loads(head)["status"] == 200
+    assert json.loads(head)["broken"].startswith("the answer broke off: „Verbindung")
+
+
+@pytest.mark.parametrize(("status", "is_kept"), [(200, False), (429, True)])
+async def test_a_head_alone_is_kept_where_it_says_something(
+    tmp_path: Path,
+    status: int,
+    is_kept: bool,  # noqa: FBT001 - one column of the table
+) -> None:
+    """
+    A refusal is one without its words as well; a success without a body is nothing.
+    """
+    place = Place.under(tmp_path)
+    job = place.claimed("cat.png", "cat.txt")
+    place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
+
+    async def broken() -> AsyncIterator[bytes]:
+        raise NoAnswer("the answer broke off")
+        yield b""
+
+    expectation = contextlib.nullcontext() if is_kept else pytest.raises(NoAnswer)
+    with expectation:
+        await Keeper(place.spool).keep(job.id, 1, {"status": status}, broken(), lambda: None)
+    assert place.spool.answer(job.id, 1).exists() == is_kept
 
 
 async def test_of_answers_that_come_together_one_is_judged_before_the_next_is_written(

@@ -594,7 +594,7 @@ BAD_SUCCESS = {
         common="something else",
     ),
     "not JSON": _odd(200, b"OK", IN_DOUBT, says="OK", common="cannot be read"),
-    "cut JSON": _odd(200, b'{"data":[{"b64_json":"iVBORw', IN_DOUBT, common="cannot be read"),
+    "cut JSON": _odd(200, b'{"data":[{"b64_json":"iVBORw', IN_DOUBT, common="cannot be opened"),
     "not base64": _odd(
         200, plain(data=[{"b64_json": "*** no ***"}]), IN_DOUBT, common="cannot be opened"
     ),
@@ -617,7 +617,7 @@ BAD_SUCCESS = {
         200,
         b'{"data":[],"usage":{"total_tokens":' + b"9" * 5000 + b"}}",
         IN_DOUBT,
-        common="cannot be read",
+        common="something else",
     ),
     "usage beyond depth": _odd(
         200,

@@ -71,7 +71,7 @@ class Pipeline:
         picture = pybase64.b64decode(answer["data"][0]["b64_json"], validate=True)
         temporary = self._work / f"{name}.png"
         _write_bytes(temporary, picture)
-        images.check_output(temporary, max_megapixels=100)
+        images.check_output(temporary)
         temporary.rename(self._outbox / f"{name}.png")
         _sync(self._outbox, self._work)
         record = {"status": "done", "name": name, "usage": answer["usage"]}

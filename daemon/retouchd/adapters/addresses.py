@@ -23,6 +23,12 @@ class FetchRefused(Exception):
     """
 
 
+class FetchPrivate(FetchRefused):
+    """
+    A result's URL leads into a private network, which only a person can allow; a plain sentence says so.
+    """
+
+
 class FetchFailed(Exception):
     """
     A result's URL could not be fetched now; a plain sentence says why.
@@ -96,7 +102,7 @@ async def public_addresses(target: Target, *, numeric: bool = False) -> list[str
     """
     Return the addresses of a host, all of them public; `numeric` asks no name server.
 
-    Raises FetchRefused if any address is private, FetchFailed if the name cannot be resolved.
+    Raises FetchPrivate if any address is private, FetchFailed if the name cannot be resolved.
     """
     loop = asyncio.get_running_loop()
     try:
@@ -111,7 +117,7 @@ async def public_addresses(target: Target, *, numeric: bool = False) -> list[str
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for address in addresses:
         if not is_public(address):
-            raise FetchRefused(
+            raise FetchPrivate(
                 f"the answer's URL leads to the private address {address} ({target.host}); "
                 "endpoint.allow_private_urls would allow it"
             )

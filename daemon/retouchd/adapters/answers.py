@@ -7,32 +7,49 @@ import binascii
 import contextlib
 import errno
 import json
+import re
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from retouchd.adapters.addresses import FetchFailed
 from retouchd.adapters.base64_text import Decoder
 from retouchd.adapters.compression import is_compressed, plain
 from retouchd.adapters.masking import Secrets
-from retouchd.adapters.transport import Head
+from retouchd.adapters.transport import Answer, Head
 from retouchd.rules.skeleton import Skeleton, Stretch, skeleton_of
 
 _BLOCK = 1 << 20
 """Bytes read at once: each read lets other threads in, which costs more than it takes."""
 
 
+_START = 16
+"""Bytes by which a compression is known."""
+_ESCAPED_TWICE = re.compile(rb"\\(?:[nrt]|(?=/))")
+
+
 class KeptAnswer:
     """
     An answer on disk: `head` is its head line, `skeleton` its body without the bulk.
+
+    `broken` says why an answer is not whole, "" where it is.
     """
 
     def __init__(self, head: dict[str, Any], body: BinaryIO) -> None:
         self.head = head
+        self.broken: str = head.get("broken", "")
         self._body = body
         self._start = body.tell()
         self.skeleton: Skeleton = skeleton_of(blocks_of(body), f"retouchd-{secrets.token_hex(8)}-")
+
+    def whole(self, start: int) -> Iterable[bytes]:
+        """
+        Return the body from a byte on, in pieces.
+        """
+        return blocks_of(self._body, self._start + start)
 
     def picture(self, text: str) -> Iterator[bytes]:
         """
@@ -82,7 +99,7 @@ def opened(path: Path, *, limit: int, hidden: Secrets) -> Iterator[KeptAnswer]:
         start = file.tell()
         described = Head(status=head["status"], headers=head.get("headers", {}))
         body: BinaryIO = file
-        if is_compressed(described):
+        if is_compressed(described, file.read(_START)):
             body = stack.enter_context(tempfile.TemporaryFile(dir=path.parent))
             whole = plain(lambda: blocks_of(file, start), described, limit)
             body.writelines(hidden.hidden_in(whole))
@@ -91,19 +108,43 @@ def opened(path: Path, *, limit: int, hidden: Secrets) -> Iterator[KeptAnswer]:
         yield KeptAnswer(head, body)
 
 
-async def spilled(chunks: AsyncIterator[bytes], folder: Path) -> BinaryIO:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spilled:
     """
-    Return a file without a name that holds what comes in pieces, once all of it is there.
+    A file without a name that holds what came behind a url, and why it may not be all; None where it is.
+    """
 
-    Raises OSError, and whatever ends the pieces.
+    file: BinaryIO
+    broken: FetchFailed | None
+
+
+async def spilled(answer: Answer, folder: Path, *, limit: int) -> Spilled:
     """
+    Return an answer's body without its compression, once all of it is there that comes.
+
+    Raises OSError and FetchRefused, and FetchFailed where nothing came.
+    """
+    broken = None
     with contextlib.ExitStack() as stack:
-        file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
-        async for chunk in chunks:
-            await asyncio.to_thread(file.write, chunk)
+        file: BinaryIO = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+        try:
+            async for chunk in answer.chunks():
+                await asyncio.to_thread(file.write, chunk)
+        except FetchFailed as failure:
+            if not file.tell():
+                raise
+            broken = failure
+        file.seek(0)
+        if is_compressed(answer.head, file.read(_START)):
+            packed = file
+            file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+            pieces = plain(lambda: blocks_of(packed, 0), answer.head, limit)
+            await asyncio.to_thread(file.writelines, pieces)
+            packed.close()
+        file.flush()
         file.seek(0)
         stack.pop_all()
-    return file
+    return Spilled(file=file, broken=broken)
 
 
 def blocks_of(file: BinaryIO, start: int | None = None) -> Iterable[bytes]:
@@ -134,6 +175,7 @@ def _said(text: bytes) -> bytes:
         return text
     try:
         said: str = json.loads(b'"%s"' % text)
-        return said.encode("ascii")
+        # A document within a document's text is escaped once more.
+        return _ESCAPED_TWICE.sub(b"", said.encode("ascii"))
     except ValueError as error:
         raise binascii.Error("Only base64 data is allowed") from error

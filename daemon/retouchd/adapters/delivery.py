@@ -16,8 +16,8 @@ from retouchd.adapters.standing import Standing, job_of
 from retouchd.errors import Blocked, Problem
 from retouchd.rules import naming
 from retouchd.rules.duplicates import Digest, Fingerprint
-from retouchd.rules.job import Job, Role
-from retouchd.rules.phase import ORIGINALS, OUTPUTS
+from retouchd.rules.job import Attempt, Job, Role, Verdict
+from retouchd.rules.phase import ORIGINALS, OUTPUTS, attempts_in
 from retouchd.rules.plan import IsTaken, Item, Plan, plan_originals, plan_outputs, rename_pending
 from retouchd.rules.record import document, own_record, reason, record
 
@@ -50,7 +50,7 @@ class Delivery:
         """
         job = job_of(standing)
         target = self._archive_folder(job, is_done=not problems)
-        sources = [*(_paid_answer(standing) if problems else ()), *_originals(standing)]
+        sources = [*_fruitless(standing), *_originals(standing)]
         stem, originals = plan_originals(job, sources, _taken_in(target))
         outbox = self._folders.outbox / job.folder
         outputs = () if problems else plan_outputs(job, standing.below(OUTPUTS), _taken_in(outbox))
@@ -218,14 +218,25 @@ def _originals(standing: Standing) -> list[str]:
     return [f"{ORIGINALS}/{name}" for name in standing.below(ORIGINALS) if name not in leftovers]
 
 
-def _paid_answer(standing: Standing) -> list[str]:
+def _fruitless(standing: Standing) -> list[str]:
     """
-    Return the last answer if it may be worth money: a success that nobody could read.
+    Return the answers that may be worth money and brought no picture, the first one first.
     """
-    name = f"attempt-{standing.number}.response"
-    closed = [each.http_status for each in standing.attempts if each.number == standing.number]
-    is_success = all(status is not None and 200 <= status < 300 for status in closed)
-    return [name] if name in standing.files and is_success else []
+    closed = {each.number: each for each in standing.attempts}
+    return [
+        name
+        for number in sorted(attempts_in(standing.files))
+        if (name := f"attempt-{number}.response") in standing.files
+        and _may_be_worth_money(closed.get(number))
+    ]
+
+
+def _may_be_worth_money(attempt: Attempt | None) -> bool:
+    if attempt is None:
+        return True  # Nobody could read it so far.
+    status = attempt.http_status
+    is_success = status is not None and 200 <= status < 300
+    return is_success and attempt.verdict is not Verdict.DONE
 
 
 def _plan(standing: Standing) -> Plan:

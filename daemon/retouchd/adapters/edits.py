@@ -17,7 +17,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from retouchd import __version__
-from retouchd.adapters.addresses import FetchFailed, FetchRefused, target_of
+from retouchd.adapters.addresses import FetchFailed, FetchPrivate, FetchRefused, target_of
 from retouchd.adapters.compression import decoded
 from retouchd.adapters.fetch import Fetcher
 from retouchd.adapters.masking import Secrets, Veil
@@ -39,6 +39,7 @@ __all__ = [
     "EditsClient",
     "Endpoint",
     "FetchFailed",
+    "FetchPrivate",
     "FetchRefused",
     "Head",
     "NoAnswer",
@@ -50,7 +51,6 @@ __all__ = [
 
 ANSWER_LIMIT = 512 << 20
 _MODELS_LIMIT = 8 << 20
-_FETCH_SECONDS = 120.0
 _MODELS_SECONDS = 20.0
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -168,14 +168,15 @@ class EditsClient:
         """
         Fetch a picture by the URL an answer gave, absolute or relative to the endpoint's.
 
-        The key goes to the endpoint's own origin only; redirects are not followed; at most 64 MiB of
-        `image/*` or unnamed bytes. Raises FetchRefused or FetchFailed, also while the chunks are read.
+        The key goes to the endpoint's own origin only, and not along with a redirect; at most 512 MiB.
+        Raises FetchRefused (FetchPrivate, if only the configuration is in the way) or FetchFailed, also
+        while the chunks are read.
         """
         fetcher = Fetcher(
             transport=self._transport,
             base_url=self._endpoint.base_url,
             headers=self._headers,
-            seconds=min(self._endpoint.timeout_seconds, _FETCH_SECONDS),
+            seconds=self._endpoint.timeout_seconds,
             allow_private=self._endpoint.allow_private_urls,
         )
         return fetcher.fetch(url)

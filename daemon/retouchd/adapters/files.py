@@ -65,6 +65,15 @@ class DurableFile:
         """
         _write_all(self._fd, data)
 
+    def amend(self, data: bytes) -> None:
+        """
+        Write over what the file begins with; durable with the next `sync`.
+        """
+        with memoryview(data) as whole:
+            written = 0
+            while written < len(whole):
+                written += os.pwrite(self._fd, whole[written:], written)
+
     def sync(self) -> None:
         """
         Make durable what was written so far.
@@ -139,6 +148,18 @@ def append(path: Path, line: bytes) -> None:
         os.close(fd)
     if size == 0:
         fsync_folder(path.parent)
+
+
+def cut(path: Path, size: int) -> None:
+    """
+    Leave no more than so many bytes of a file of our own that nobody misses the rest of.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        if os.fstat(fd).st_size > size:
+            os.ftruncate(fd, size)
+    finally:
+        os.close(fd)
 
 
 def rename(source: Path, target: Path) -> None:

@@ -22,11 +22,10 @@ from retouchd.adapters.standing import CRASHES, Standing, read_standing
 from retouchd.errors import Blocked
 from retouchd.rules import documents
 from retouchd.rules.job import Attempt, Job, Opened
-from retouchd.rules.phase import JOB, ORIGINALS, OUTPUTS, PLAN, REFERENCES, Phase
+from retouchd.rules.phase import JOB, ORIGINALS, OUTPUTS, PLAN, REFERENCES, UPLOAD, Phase
 from retouchd.rules.plan import Plan
 
 _UNSEALED = "outputs.part"
-_UPLOAD = "upload"
 
 
 class Spool:
@@ -146,7 +145,7 @@ class Spool:
         """
         Return where a fitted picture stands, or will.
         """
-        return self.folder(job_id) / _UPLOAD / name
+        return self.folder(job_id) / UPLOAD / name
 
     def keep_upload(self, job_id: str, name: str, data: bytes) -> None:
         """
@@ -162,12 +161,16 @@ class Spool:
         """
         files.write(self.folder(job_id) / f"attempt-{number}.open", documents.dump(opened))
 
-    def keep(self, job_id: str, number: int, head: dict[str, Any]) -> DurableFile:
+    def keep(
+        self, job_id: str, number: int, head: dict[str, Any], *, spare: int = 0
+    ) -> DurableFile:
         """
         Return the file for an answer, its head line written; committed, it is never asked for again.
+
+        Within `spare` bytes more the head line may be written anew (`amend`, as `head_line` returns it).
         """
         file = DurableFile(self.answer(job_id, number))
-        file.write(json.dumps(head).encode() + b"\n")
+        file.write(head_line(head, spare=spare))
         return file
 
     def half_kept(self, job_id: str, number: int) -> bytes:
@@ -192,6 +195,12 @@ class Spool:
         Drop what there is of an answer that broke off: it may be large, and nobody reads it.
         """
         files.remove(files.temporary_of(self.answer(job_id, number)))
+
+    def cut_answer(self, job_id: str, number: int, size: int) -> None:
+        """
+        Leave no more than so many bytes of an answer in which nothing was found.
+        """
+        files.cut(self.answer(job_id, number), size)
 
     def close_attempt(self, job_id: str, attempt: Attempt) -> None:
         """
@@ -283,3 +292,10 @@ class Spool:
 
     def _rewrite(self, job: Job) -> None:
         files.write(self.folder(job.id) / JOB, documents.dump(job))
+
+
+def head_line(head: dict[str, Any], *, spare: int = 0) -> bytes:
+    """
+    Return the first line of a kept answer, with so many bytes to spare.
+    """
+    return json.dumps(head).encode() + b" " * spare + b"\n"

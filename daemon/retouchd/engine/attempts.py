@@ -166,7 +166,7 @@ class Attempts:
             retry_at=self._retry_at(standing, judgement),
             probe=opened.probe,
             usage=usage,
-            problem=problem_of(judgement, job) if is_refused else None,
+            problem=problem_of(judgement, job) if is_refused or judgement.is_final else None,
             cost_usd=cost_usd,
             pictures=pictures,
             removed=opened.removed,
@@ -251,6 +251,29 @@ class Attempts:
                 is_probe=attempt.probe,
                 now=self._clock.monotonic(),
                 is_only_job=attempt.verdict is not Verdict.DONE and self._is_alone(),
+            )
+        )
+
+    def tell_withheld(self, standing: Standing) -> None:
+        """
+        Report to the gate, once, that a paid picture lies where the configuration does not let us go.
+        """
+        if standing.id not in self._sent:
+            return
+        self._sent.remove(standing.id)
+        self._gate.report(
+            Report(
+                job_id=standing.id,
+                common_fault="the picture lies at a private address, which endpoint.allow_private_urls "
+                "does not allow",
+                verdict=Verdict.IN_DOUBT,
+                is_endpoint_failure=False,
+                slows_pool=False,
+                retry_after=0.0,
+                reason="",
+                is_probe=opened_of(standing).probe,
+                now=self._clock.monotonic(),
+                is_only_job=False,
             )
         )
 

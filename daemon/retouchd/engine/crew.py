@@ -15,6 +15,7 @@ from retouchd.engine.claiming import Claimer
 from retouchd.engine.clock import Clock
 from retouchd.engine.current import Current
 from retouchd.engine.deciding import Decider
+from retouchd.engine.downloads import Downloads
 from retouchd.engine.duplicates import Duplicates, take_all
 from retouchd.engine.gate import Gate
 from retouchd.engine.gathering import Gatherer
@@ -162,7 +163,7 @@ class Crew:
             spool=spool,
             client=client,
             attempts=attempts,
-            clock=clock,
+            downloads=Downloads(spool=spool, client=client, clock=clock),
         )
         return Pipeline(
             spool=spool,

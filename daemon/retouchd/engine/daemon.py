@@ -61,6 +61,7 @@ class Daemon:
         )
         self._crew: Crew | None = None
         self._started_at: dt.datetime | None = None
+        self._stranded = ""
         self.remark = ""
 
     @property
@@ -89,7 +90,8 @@ class Daemon:
         """
         Return why nothing is sent, empty while all is well.
         """
-        return self._gate.reason or self._away or (self._crew.looking_up if self._crew else "")
+        looking_up = self._crew.looking_up if self._crew else ""
+        return self._gate.reason or self._away or self._stranded or looking_up
 
     @property
     def watch(self) -> Stance | None:
@@ -259,7 +261,8 @@ class Daemon:
             while not self._stop.is_set():
                 self._stirred.clear()
                 line.say(self._status())
-                if until_drained and self._gate.is_shut:
+                self._stranded = _stranded(crew)
+                if until_drained and (self._gate.is_shut or self._stranded):
                     return Ending.UNAVAILABLE
                 if until_drained and crew.recovery.obstacle and crew.intake.ready():
                     return Ending.UNAVAILABLE
@@ -293,6 +296,14 @@ class Daemon:
 
 def _is_drained(crew: Crew) -> bool:
     return not crew.workshop.jobs and crew.intake.is_idle()
+
+
+def _stranded(crew: Crew) -> str:
+    """
+    Return why nothing of what is in work can go on, empty where some can or more can be claimed beside it.
+    """
+    is_full = crew.intake.is_idle() or not crew.workshop.has_room
+    return crew.workshop.stranded if is_full else ""
 
 
 def _counted(ends: Counter[End]) -> dict[str, int]:

@@ -3,57 +3,77 @@ What a kept answer came to: pictures decoded and sealed, or a verdict without an
 """
 
 import asyncio
-import binascii
 import contextlib
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
-from retouchd.adapters import answers, images
+from retouchd.adapters import answers
 from retouchd.adapters.answers import KeptAnswer
-from retouchd.adapters.decoding import ImageFault
-from retouchd.adapters.edits import EditsClient, FetchFailed, FetchRefused
+from retouchd.adapters.edits import EditsClient, FetchPrivate
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
 from retouchd.engine.attempts import Attempts, Closed
-from retouchd.engine.clock import Clock
-from retouchd.rules.answer import Reply, read_answer
+from retouchd.engine.downloads import Downloads, FetchLater
+from retouchd.engine.results import Fetched, Results
+from retouchd.rules.answer import Fault, Found, Inline, Link, Reply, Whole, read_answer
 from retouchd.rules.errorbody import request_id_of, safe_text
 from retouchd.rules.job import Verdict
 from retouchd.rules.phase import OUTPUTS
-from retouchd.rules.pictures import Inline, Link
-from retouchd.rules.verdict import Judgement, judge_answer, judge_bad_success
+from retouchd.rules.verdict import (
+    Failure,
+    Judgement,
+    judge_answer,
+    judge_bad_success,
+    judge_failure,
+)
 
 MAX_BODY_BYTES = 1 << 29
-_URL_LIVES = dt.timedelta(minutes=60)
-
-
-class FetchLater(Exception):
-    """
-    A paid picture lies behind a url that cannot be reached now; it is fetched again, never bought again.
-    """
-
-
-_Fetched: TypeAlias = Iterable[bytes] | FetchRefused
-"""The bytes behind a url, or why there are none."""
+_FRUITLESS_BYTES = 64 << 20
+"""What is kept of an answer that broke off and holds no picture; one without end comes more than once."""
+_LASTING = frozenset({Fault.HTML, Fault.ASYNCHRONOUS, Fault.FOREIGN})
+"""What the next answer would be as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """
-    Pictures that are still to be fetched for a kept answer, by their numbers in it.
+    What is still to be fetched before a kept answer can be judged; `is_awaited` where it may take its time.
     """
 
     standing: Standing
-    links: Mapping[int, Link]
+    links: tuple[Link, ...]
+    is_awaited: bool
     answered_at: dt.datetime
 
 
-Ruling: TypeAlias = Closed | Wanted
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withheld:
+    """
+    A picture lies where the configuration does not let us go.
+    """
+
+    standing: Standing
+    reason: str
+
+
+Ruling: TypeAlias = Closed | Wanted | Withheld
 """What a kept answer came to so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Harvest:
+    """
+    The pictures of an answer: how many were sealed, what is wrong with the others, what is still missing.
+    """
+
+    pictures: int = 0
+    faults: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
+    is_awaited: bool = True
 
 
 class Judge:
@@ -62,41 +82,44 @@ class Judge:
     """
 
     def __init__(
-        self,
-        *,
-        spool: Spool,
-        client: EditsClient,
-        attempts: Attempts,
-        clock: Clock,
+        self, *, spool: Spool, client: EditsClient, attempts: Attempts, downloads: Downloads
     ) -> None:
         self._spool = spool
         self._client = client
         self._attempts = attempts
-        self._clock = clock
+        self._downloads = downloads
+        self._results = Results(spool)
 
     async def judge(self, standing: Standing) -> Closed:
         """
         Close the kept attempt; on success `outputs/` stands whole before. Raises FetchLater.
         """
+        self._downloads.check_due(standing.id)
         return await self.conclude(standing, await asyncio.to_thread(self.rule, standing))
 
     async def conclude(self, standing: Standing, ruling: Ruling) -> Closed:
         """
         Fetch what is still to be fetched and judge again; then let it count. Raises FetchLater.
         """
-        if isinstance(ruling, Wanted):
-            with contextlib.ExitStack() as files:
-                fetched = {
-                    number: await self._fetched(standing.id, link, ruling.answered_at, files)
-                    for number, link in ruling.links.items()
-                }
+        fetched: dict[Link, Fetched] = {}
+        with contextlib.ExitStack() as files:
+            while isinstance(ruling, Wanted):
+                fetched |= await self._downloads.fetch(
+                    standing.id,
+                    ruling.links,
+                    ruling.answered_at,
+                    files,
+                    is_awaited=ruling.is_awaited,
+                )
                 ruling = await asyncio.to_thread(self.rule, ruling.standing, fetched)
-        assert isinstance(ruling, Closed), "all that was wanted was fetched"
+        if isinstance(ruling, Withheld):
+            self._attempts.tell_withheld(ruling.standing)
+            raise FetchLater(ruling.reason, None)
         self._attempts.tell(standing, ruling)
         return ruling
 
     def rule(
-        self, standing: Standing, fetched: Mapping[int, _Fetched] = MappingProxyType({})
+        self, standing: Standing, fetched: Mapping[Link, Fetched] = MappingProxyType({})
     ) -> Ruling:
         """
         Judge by the answer and what was fetched for it; return what is still to be fetched, if anything is.
@@ -106,26 +129,27 @@ class Judge:
         with self._answer(standing.id, standing.number) as answer:
             head = answer.head
             answered_at = dt.datetime.fromisoformat(head["answered_at"])
-            if 200 <= head["status"] < 300:
-                reply = read_answer(answer.skeleton.body)
-                links = {
-                    number: picture
-                    for number, picture in enumerate(reply.pictures, 1)
-                    if isinstance(picture, Link) and number not in fetched
-                }
-                if links and not standing.below(OUTPUTS):
-                    return Wanted(standing=standing, links=links, answered_at=answered_at)
-                judgement = self._judge_success(standing, answer, reply, fetched)
-            else:
-                reply = Reply()
-                body = answer.skeleton.body
-                judgement = judge_answer(head["status"], head["headers"], body, answered_at)
+            reply = _reply_in(answer)
+            harvest = self._harvest(standing, answer, reply, fetched)
+            if harvest.links:
+                return Wanted(
+                    standing=standing,
+                    links=harvest.links,
+                    is_awaited=harvest.is_awaited,
+                    answered_at=answered_at,
+                )
+            private = [each for each in fetched.values() if isinstance(each, FetchPrivate)]
+            if private and not harvest.pictures:
+                return Withheld(standing=standing, reason=str(private[0]))
+            judgement = _judgement(answer, reply, harvest, answered_at)
+        if answer.broken and not harvest.pictures:
+            self._spool.cut_answer(standing.id, standing.number, _FRUITLESS_BYTES)
         return self._attempts.close(
             standing,
             judgement,
             closed_at=answered_at,
             head=head,
-            pictures=len(reply.pictures),
+            pictures=max(harvest.pictures, len(reply.pictures)),
             usage=reply.usage,
         )
 
@@ -133,81 +157,77 @@ class Judge:
         path = self._spool.answer(job_id, number)
         return answers.opened(path, limit=MAX_BODY_BYTES, hidden=self._client.secrets)
 
-    def _judge_success(
+    def _harvest(
         self,
         standing: Standing,
         answer: KeptAnswer,
         reply: Reply,
-        fetched: Mapping[int, _Fetched],
-    ) -> Judgement:
-        headers, body = answer.head["headers"], answer.skeleton.body
-        faults = self._decode(standing, answer, reply, fetched)
-        if len(faults) < len(reply.pictures):
-            return Judgement(
-                verdict=Verdict.DONE,
-                code="",
-                message=safe_text("; ".join(faults)),
-                request_id=request_id_of(headers),
+        fetched: Mapping[Link, Fetched],
+    ) -> _Harvest:
+        """
+        Seal what can be decoded: of the pictures meant as such, and where there is none of the others.
+        """
+        if standing.below(OUTPUTS):
+            return _Harvest(pictures=len(standing.below(OUTPUTS)))
+        faults: list[str] = []
+        for tier in (reply.sure, reply.guesses):
+            is_awaited = tier == reply.sure
+            links = _links_in(tier)
+            if missing := tuple(link for link in links if link not in fetched):
+                return _Harvest(links=missing, is_awaited=is_awaited)
+            if not tier:
+                continue
+            count, found = self._results.seal(
+                standing.id,
+                answer,
+                tier,
+                fetched,
+                is_proof_needed=not (is_awaited and _is_success(answer)),
             )
-        fault = "something that cannot be opened" if faults else str(reply.fault)
-        text = "; ".join(faults) or reply.text
-        answered_at = dt.datetime.fromisoformat(answer.head["answered_at"])
-        return judge_bad_success(fault, text, headers, body, answered_at)
-
-    def _decode(
-        self,
-        standing: Standing,
-        answer: KeptAnswer,
-        reply: Reply,
-        fetched: Mapping[int, _Fetched],
-    ) -> list[str]:
-        """
-        Seal every picture that can be decoded; return what is wrong with the others.
-        """
-        if standing.below(OUTPUTS) or not reply.pictures:
-            return []
-        self._spool.begin_outputs(standing.id)
-        faults = []
-        for number, picture in enumerate(reply.pictures, 1):
-            try:
-                self._store(standing.id, number, _blocks(answer, picture, fetched.get(number)))
-            except (FetchRefused, ImageFault, binascii.Error) as fault:
-                faults.append(f"picture {number}: {fault}")
-        if len(faults) < len(reply.pictures):
-            self._spool.seal_outputs(standing.id)
-        return faults
-
-    async def _fetched(
-        self, job_id: str, link: Link, answered_at: dt.datetime, files: contextlib.ExitStack
-    ) -> _Fetched:
-        try:
-            async with self._client.fetch(link.url) as fetched:
-                file = await answers.spilled(fetched.chunks(), self._spool.folder(job_id))
-            return answers.blocks_of(files.enter_context(file))
-        except FetchRefused as refusal:
-            return refusal
-        except FetchFailed as failure:
-            if self._clock.now() - answered_at > _URL_LIVES:
-                return FetchRefused(str(failure))
-            raise FetchLater(str(failure)) from failure
-
-    def _store(self, job_id: str, number: int, blocks: Iterable[bytes]) -> None:
-        path = self._spool.output(job_id, number)
-        try:
-            self._spool.add_output(path, blocks)
-            extension = images.check_output(path)
-        except (ImageFault, binascii.Error):
-            self._spool.drop_output(path)
-            raise
-        self._spool.name_output(path, extension)
+            if count:
+                return _Harvest(pictures=count, faults=tuple(found))
+            faults += found if is_awaited else []
+        return _Harvest(faults=tuple(faults))
 
 
-def _blocks(
-    answer: KeptAnswer, picture: Inline | Link, fetched: _Fetched | None
-) -> Iterable[bytes]:
-    if isinstance(picture, Inline):
-        return answer.picture(picture.data)
-    if isinstance(fetched, FetchRefused):
-        raise fetched
-    assert fetched is not None, "judged only when all was fetched"
-    return fetched
+def _reply_in(answer: KeptAnswer) -> Reply:
+    """
+    Return what an answer holds; where it is no success, nothing but the pictures it holds itself.
+    """
+    if _is_success(answer):
+        return read_answer(answer.skeleton.body)
+    if answer.head["status"] < 400:
+        return Reply()
+    found = read_answer(answer.skeleton.body).sure
+    return Reply(found=tuple(each for each in found if isinstance(each.picture, Inline | Whole)))
+
+
+def _is_success(answer: KeptAnswer) -> bool:
+    return 200 <= int(answer.head["status"]) < 300
+
+
+def _links_in(tier: tuple[Found, ...]) -> tuple[Link, ...]:
+    return tuple(each.picture for each in tier if isinstance(each.picture, Link))
+
+
+def _judgement(
+    answer: KeptAnswer, reply: Reply, harvest: _Harvest, answered_at: dt.datetime
+) -> Judgement:
+    headers, body = answer.head["headers"], answer.skeleton.body
+    if harvest.pictures:
+        return Judgement(
+            verdict=Verdict.DONE,
+            code="",
+            message=safe_text("; ".join(harvest.faults)),
+            request_id=request_id_of(headers),
+        )
+    if not _is_success(answer):
+        return judge_answer(answer.head["status"], headers, body, answered_at)
+    if answer.broken:
+        judgement = judge_failure(Failure.NO_ANSWER, answer.broken)
+        return replace(judgement, request_id=request_id_of(headers))
+    fault = "something that cannot be opened" if harvest.faults else str(reply.fault)
+    text = "; ".join(harvest.faults) or reply.text
+    judgement = judge_bad_success(fault, text, headers, body, answered_at)
+    is_lasting = bool(_links_in(reply.sure)) or reply.fault in _LASTING
+    return replace(judgement, is_final=is_lasting and judgement.verdict is Verdict.IN_DOUBT)

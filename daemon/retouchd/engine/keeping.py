@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from retouchd.adapters.edits import NoAnswer
 from retouchd.adapters.files import DurableFile
-from retouchd.adapters.spool import Spool
+from retouchd.adapters.spool import Spool, head_line
 from retouchd.logs import logger
 
 log = logger()
@@ -22,6 +22,9 @@ _PATCH = 4 << 20
 """So much of an answer is held at most: nearly all are whole then, and need one write and one fsync."""
 _AT_ONCE = 2
 _RETRY_SECONDS = 5.0
+_LONGEST_REASON = 80
+_SPARE = 6 * _LONGEST_REASON + len(', "broken": ""')
+"""Bytes that a head line may grow by: a character takes six at most in JSON."""
 
 
 class Keeper:
@@ -51,24 +54,26 @@ class Keeper:
         Write an answer as it comes; once it is durable under its name, do `then` in the same thread.
 
         Where the disk fails (full, most often) the bytes stay in memory until it takes them: they leave it
-        only when they are durable, as what a failed fsync left behind need not be what was written. Of an
-        answer that breaks off nothing stays: an endpoint that never ends could fill the disk attempt by
-        attempt.
+        only when they are durable, as what a failed fsync left behind need not be what was written.
+
+        An answer that breaks off is kept as far as it came, and its head line says why (`broken`): it may
+        hold all that was paid for. Raises NoAnswer where it can hold nothing.
         """
         sink = _Sink(self._spool, job_id, number, head)
         self._sinks.add(sink)
         try:
-            async for chunk in chunks:
-                sink.rest += chunk
-                if self._is_much(sink):
-                    await self._in_order(sink.flush)
+            try:
+                async for chunk in chunks:
+                    sink.rest += chunk
+                    if self._is_much(sink):
+                        await self._in_order(sink.flush)
+            except NoAnswer as failure:
+                if sink.is_empty and 200 <= head["status"] < 300:
+                    raise
+                sink.end_broken(str(failure))
             while (kept := await self._in_order(partial(_kept, sink, then))) is None:
                 log.error("answer.held", job=job_id, bytes=len(sink.rest), reason=sink.failure)
                 await asyncio.sleep(_RETRY_SECONDS)
-        except NoAnswer:
-            with contextlib.suppress(OSError):
-                await asyncio.to_thread(self._spool.drop_half_kept, job_id, number)
-            raise
         finally:
             self._sinks.remove(sink)
             sink.close()
@@ -101,13 +106,29 @@ class _Sink:
     """
 
     def __init__(self, spool: Spool, job_id: str, number: int, head: dict[str, Any]) -> None:
-        self._open = partial(spool.keep, job_id, number, head)
+        self._head = head
+        self._open = partial(spool.keep, job_id, number)
         self._read_back = partial(spool.half_kept, job_id, number)
         self._drop = partial(spool.drop_half_kept, job_id, number)
         self._file: DurableFile | None = None
         self._durable = 0
+        self._is_amended = False
         self.rest = bytearray()
         self.failure = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """
+        Return whether nothing of the body has come.
+        """
+        return not self.rest and not self._durable
+
+    def end_broken(self, reason: str) -> None:
+        """
+        Take in that nothing more comes, although the answer is not whole.
+        """
+        self._head = {**self._head, "broken": reason[:_LONGEST_REASON]}
+        self._is_amended = True
 
     def flush(self) -> None:
         """
@@ -116,7 +137,7 @@ class _Sink:
         if self.failure:
             return
         try:
-            self._write().sync()
+            self._write(_SPARE).sync()
         except OSError as error:
             self.failure = str(error)
         else:
@@ -149,9 +170,11 @@ class _Sink:
             ):  # What is durable is, and the rest is still in memory.
                 file.close()
 
-    def _write(self) -> DurableFile:
+    def _write(self, spare: int = 0) -> DurableFile:
         if self._file is None:
-            self._file = self._open()
+            self._file = self._open(self._head, spare=spare)
+        elif self._is_amended:
+            self._file.amend(head_line(self._head).rstrip(b"\n"))
         self._file.write(self.rest)
         return self._file
 

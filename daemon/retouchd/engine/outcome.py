@@ -32,11 +32,13 @@ class Wait:
     The job cannot go on before so many seconds have passed (None: no time helps), or the gate changes.
 
     `doubts` is the number of requests that may have been paid for, None if it may not be asked again.
+    `is_stranded` where nothing but a change of the configuration helps.
     """
 
     seconds: float | None
     reason: str
     doubts: int | None = None
+    is_stranded: bool = False
 
 
 Outcome: TypeAlias = Over | Wait

@@ -9,13 +9,15 @@ import asyncio
 import contextlib
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing, job_of
 from retouchd.engine.attempts import Attempts, about
 from retouchd.engine.clock import Clock
-from retouchd.engine.judging import FetchLater, Judge
+from retouchd.engine.downloads import FetchLater
+from retouchd.engine.judging import Judge
 from retouchd.engine.outcome import Outcome, Over, Wait
 from retouchd.engine.preparing import NotReadyError, Prepared, Preparer
 from retouchd.engine.spending import Spending
@@ -35,7 +37,6 @@ CRASHES_TO_FAIL = 3
 RISKY = (Phase.CLAIMED, Phase.KEPT)
 """The phases whose step decodes what somebody else made, and so may bring the process down."""
 
-_BLOCKED_SECONDS = 5.0
 _PREPARED_AT_ONCE = 2
 """A decoded picture of 100 megapixels takes 400 MB, and fitting holds it several times over."""
 
@@ -146,7 +147,10 @@ class Pipeline:
                 case _:
                     return await self._decide(standing)
         except (Blocked, FetchLater, OSError) as obstacle:
-            return await asyncio.to_thread(self._walker.met, standing.id, standing, obstacle)
+            halt = await asyncio.to_thread(self._walker.met, standing.id, standing, obstacle)
+            if isinstance(halt, Stuck) and isinstance(obstacle, FetchLater):
+                return replace(halt, seconds=obstacle.seconds)
+            return halt
         return None
 
     async def _decide(self, standing: Standing) -> Wait | None:
@@ -242,7 +246,8 @@ class Pipeline:
             standing = stuck.standing
             known = about(standing.job) if standing and standing.job else {"job": job_id}
             log.warning("job.waiting", **known, reason=stuck.reason)
-        return Wait(seconds=_BLOCKED_SECONDS, reason=stuck.reason)
+        is_stranded = stuck.seconds is None
+        return Wait(seconds=stuck.seconds, reason=stuck.reason, is_stranded=is_stranded)
 
 
 def _has_crashed(standing: Standing) -> bool:

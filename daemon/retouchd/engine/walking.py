@@ -24,15 +24,19 @@ from retouchd.rules.record import history_line
 
 log = logger()
 
+BLOCKED_SECONDS = 5.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stuck:
     """
     Something stands in a job's way; `standing` is where it was last seen, None if it could not be read.
+    `seconds` is when to try again, None where no time helps.
     """
 
     standing: Standing | None
     reason: str
+    seconds: float | None = BLOCKED_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,15 @@ class Workshop:
         """
         return len(self._tasks) < self._room()
 
+    @property
+    def stranded(self) -> str:
+        """
+        Return why no job can go on unless a person changes the configuration, empty where one can.
+        """
+        waits = list(self.waiting.values())
+        is_stuck = len(waits) == len(self._tasks) and all(wait.is_stranded for wait in waits)
+        return waits[0].reason if waits and is_stuck else ""
+
     def start(self, job_id: str, tasks: asyncio.TaskGroup) -> None:
         """
         Take a job in and drive it to its end.

@@ -7,22 +7,36 @@ arrive with it too.
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from pydantic_core import from_json
 
-from retouchd.rules.pictures import Inline, Link, pictures_in
+from retouchd.rules.endmarks import sniff
+from retouchd.rules.lenient_json import documents_in
+from retouchd.rules.pictures import (
+    Found,
+    Inline,
+    Link,
+    Whole,
+    is_task,
+    pictures_in,
+    pictures_of_text,
+)
 
-__all__ = ["Fault", "Inline", "Link", "Reply", "read_answer"]
+__all__ = ["Fault", "Found", "Inline", "Link", "Reply", "Whole", "read_answer"]
 
 _TEXT_LIMIT = 500
 _USAGE_DEPTH = 8
 
-_TASK_KEYS = ("task_id", "taskId", "task_ids", "taskID")
-_TASK_STATES = {"queued", "pending", "processing", "submitted", "in_progress", "running"}
+_MOST_DIGITS = 300
+_MOST_GUESSES = 20
+_OWN = frozenset({"choices", "created"})
+_SAYING = frozenset({"error", "errors", "message", "msg", "detail", "code"})
+"""Keys under which something is said that the next answer need not say."""
+_PICTURES = frozenset({"png", "jpeg", "webp", "gif", "avif", "heic", "bmp", "tiff"})
 
 
 class Fault(StrEnum):
@@ -35,6 +49,7 @@ class Fault(StrEnum):
     NOT_JSON = "something that cannot be read"
     ERROR = "an error that was sent as a success"
     ASYNCHRONOUS = "the number of a task that has only begun, as an asynchronous relay does"
+    FOREIGN = "a document of another kind of interface"
     NO_PICTURE = "something else"
 
 
@@ -44,52 +59,128 @@ class Reply:
     What an answer holds: its pictures in order, or the fault and the words that came instead.
 
     `text` is at most 500 characters of what was said in place of a picture, as received. `usage` is the
-    endpoint's own count, of the images API or of a chat. `fault` is None exactly when there are pictures.
+    endpoint's own count, of the images API or of a chat. `fault` is None exactly when there are `pictures`;
+    `guesses` are texts that may be pictures, though they stand where none are expected.
     """
 
-    pictures: tuple[Inline | Link, ...] = ()
+    found: tuple[Found, ...] = ()
     text: str | None = None
     usage: Mapping[str, Any] | None = None
     fault: Fault | None = None
 
+    @property
+    def pictures(self) -> tuple[Inline | Link | Whole, ...]:
+        """
+        Return what is meant as a picture.
+        """
+        return tuple(each.picture for each in self.sure)
+
+    @property
+    def sure(self) -> tuple[Found, ...]:
+        """
+        Return the pictures that stand where pictures do.
+        """
+        return tuple(each for each in self.found if each.is_sure)
+
+    @property
+    def guesses(self) -> tuple[Found, ...]:
+        """
+        Return what may be a picture.
+        """
+        return tuple(each for each in self.found if not each.is_sure)[:_MOST_GUESSES]
+
 
 def read_answer(body: bytes) -> Reply:
     """
-    Return what the body of a 2xx answer holds. Raises nothing, whatever the bytes are.
+    Return what the body of an answer holds. Raises nothing, whatever the bytes are.
     """
-    documents = _documents(body)
-    if documents is None:
-        return _unreadable(body)
-    pictures = tuple(picture for document in documents for picture in pictures_in(document))
+    inner = body.lstrip()
+    if sniff(inner) in _PICTURES:
+        return Reply(found=(Found(picture=Whole(len(body) - len(inner))),))
+    documents, is_json = _documents(inner.removeprefix(b"\xef\xbb\xbf"))
+    found = _found(documents)
     usage = next((u for document in reversed(documents) if (u := _usage(document))), None)
-    if pictures:
-        return Reply(pictures=pictures, usage=usage)
-    return Reply(text=_words(documents[-1]), usage=usage, fault=_fault(documents[-1]))
+    if not documents and not _is_page(body):
+        found = tuple(pictures_of_text(_decoded(body)))
+    if any(each.is_sure for each in found):
+        return Reply(found=found, usage=usage)
+    if not is_json:
+        return replace(_unreadable(body), found=found)
+    document = documents[-1]
+    return Reply(found=found, text=_words(document), usage=usage, fault=_fault(document))
 
 
-def _documents(body: bytes) -> list[Any] | None:
+def _found(documents: list[Any]) -> tuple[Found, ...]:
     """
-    Return the JSON documents of a body: one, or one for each event of a stream; None if it has none.
+    Return the pictures of all documents. What two of them name is one picture, and one link is.
     """
-    body = body.strip().removeprefix(b"\xef\xbb\xbf")
-    if body.startswith((b"event:", b"data:", b"id:", b":")):
-        return _events(body)
+    found: dict[Link | int, Found] = {}
+    number = 0
+    for document in [*documents, *_said_in_pieces(documents)]:
+        first = number
+        for inner in pictures_in(document):
+            each = replace(inner, group=first + inner.group)
+            number = max(number, each.group + 1)
+            known = each.picture if isinstance(each.picture, Link) else len(found)
+            if known not in found or not found[known].is_sure:
+                found[known] = each
+    return tuple(found.values())
+
+
+def _said_in_pieces(documents: list[Any]) -> list[Any]:
+    """
+    Return the one message of a chat that came in pieces, if there is one.
+    """
+    pieces = [
+        text
+        for document in documents
+        for choice in _list_in(document, "choices")
+        if isinstance(choice, dict)
+        and isinstance(delta := choice.get("delta"), dict)
+        and isinstance(text := delta.get("content"), str)
+    ]
+    return [{"content": "".join(pieces)}] if pieces else []
+
+
+def _list_in(document: Any, key: str) -> list[Any]:
+    found = document.get(key) if isinstance(document, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def _documents(body: bytes) -> tuple[list[Any], bool]:
+    """
+    Return the JSON documents of a body (one, or one for each event of a stream, or what can be had of them),
+    and whether it is nothing but JSON.
+    """
+    if body.startswith((b"event:", b"data:", b"id:", b":", b"retry:")):
+        found = [each for event in _events(body) for each in _parsed(event)[0]]
+        return found, bool(found)
+    return _parsed(body)
+
+
+def _parsed(text: bytes) -> tuple[list[Any], bool]:
     try:
-        return [_parse(body)]
+        return [_parse(text)], True
     except (ValueError, RecursionError):
-        return None
+        return ([], False) if _is_page(text) else (list(documents_in(_decoded(text))), False)
 
 
-def _events(body: bytes) -> list[Any] | None:
-    documents = []
-    for line in body.splitlines():
-        if not line.startswith(b"data:"):
-            continue
-        try:
-            documents.append(_parse(line.removeprefix(b"data:").strip()))
-        except (ValueError, RecursionError):  # `[DONE]`, a comment, an event of several lines
-            continue
-    return documents or None
+def _events(body: bytes) -> Iterator[bytes]:
+    """
+    Yield the data of each event of a stream (HTML, 9.2.6): lines of one event belong together.
+    """
+    data: list[bytes] = []
+    for line in [*body.splitlines(), b""]:
+        if line.startswith(b"data:"):
+            data.append(line.removeprefix(b"data:").strip())
+        elif not line and data:
+            # Some servers leave out the blank line between two events.
+            yield from [b"\n".join(data)] if _is_one(data) else data
+            data = []
+
+
+def _is_one(lines: list[bytes]) -> bool:
+    return not all(line.startswith((b"{", b"[")) and line.endswith((b"}", b"]")) for line in lines)
 
 
 def _parse(text: bytes) -> Any:
@@ -97,7 +188,15 @@ def _parse(text: bytes) -> Any:
         return from_json(text, cache_strings=False)
     except ValueError:
         # Half an emoji in a revised prompt is no reason to lose a picture; the slow parser accepts it.
-        return json.loads(text)
+        return json.loads(text, parse_int=_number)
+
+
+def _number(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else math.inf
+
+
+def _decoded(body: bytes) -> str:
+    return body.decode(errors="replace")
 
 
 def _usage(document: Any) -> Mapping[str, Any] | None:
@@ -140,23 +239,32 @@ def _fault(document: Any) -> Fault:
     match document:
         case {"error": dict() | str() as error} if error:
             return Fault.ERROR
-        case {"data": dict() as inner} | {"data": [dict() as inner, *_]} if _is_task(inner):
+        case {"data": dict() as inner} | {"data": [dict() as inner, *_]} if is_task(inner):
             return Fault.ASYNCHRONOUS
-        case dict() if _is_task(document):
+        case dict() if is_task(document):
             return Fault.ASYNCHRONOUS
+        case dict() if _is_foreign(document):
+            return Fault.FOREIGN
     return Fault.NO_PICTURE
 
 
-def _is_task(document: Mapping[str, Any]) -> bool:
-    if any(key in document for key in _TASK_KEYS):
-        return True
-    state = document.get("status")
-    return isinstance(state, str) and state.lower() in _TASK_STATES
+def _is_foreign(document: Mapping[str, Any]) -> bool:
+    """
+    Tell whether an object is of no interface that makes pictures, and says nothing that may pass.
+    """
+    is_preview = "partial" in str(document.get("type"))
+    is_empty = any(document.get(key, "") in ([], None) for key in ("data", "images"))
+    is_known = not _OWN.isdisjoint(document) or is_preview or is_empty
+    return bool(document) and not is_known and _SAYING.isdisjoint(document)
+
+
+def _is_page(body: bytes) -> bool:
+    start = body[:_TEXT_LIMIT].decode(errors="replace").lstrip("\ufeff \t\r\n")
+    return start.lower().startswith(("<!doctype", "<html", "<head", "<!--", "<?xml"))
 
 
 def _unreadable(body: bytes) -> Reply:
     start = body[: 4 * _TEXT_LIMIT].decode(errors="replace").strip()[:_TEXT_LIMIT]
     if not start:
         return Reply(fault=Fault.EMPTY)
-    is_page = start[:200].lower().startswith(("<!doctype", "<html", "<head", "<!--", "<?xml"))
-    return Reply(text=start, fault=Fault.HTML if is_page else Fault.NOT_JSON)
+    return Reply(text=start, fault=Fault.HTML if _is_page(body) else Fault.NOT_JSON)

@@ -35,14 +35,28 @@ def as_met_by(judgement: Judgement, job: Job) -> Judgement:
 
 def problem_of(judgement: Judgement, job: Job) -> Problem:
     """
-    Return a refusal in words for the person who dropped the job's files.
+    Return what ended a job in words for the person who dropped its files: a refusal, or a useless success.
     """
+    if judgement.verdict is Verdict.IN_DOUBT:
+        return without_picture(f"{shown(job.members[0].name)} was sent", judgement.message)
     code = judgement.job_code or JobCode.REFUSED
     member = (job.member(Role.MASK) if code is JobCode.MASK_INVALID else None) or job.members[0]
     return Problem(
         code=code,
         message=f"The endpoint refused {shown(member.name)}: {sentence(judgement.message)}",
         hint=_hint(judgement, job),
+    )
+
+
+def without_picture(sent: str, message: str) -> Problem:
+    """
+    Return what a person is told of a success that brought no picture; `sent` says how often it was sent.
+    """
+    return Problem(
+        code=JobCode.BAD_RESPONSE,
+        message=f"{sent}, and the endpoint sent no picture but {sentence(message)}",
+        hint="It may have been charged, and the answer is kept beside this file: check edit.model "
+        "and endpoint.base_url in the configuration, or ask the provider.",
     )
 
 

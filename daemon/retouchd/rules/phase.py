@@ -28,6 +28,7 @@ PLAN = "plan.json"
 ORIGINALS = "originals"
 OUTPUTS = "outputs"
 REFERENCES = "references"
+UPLOAD = "upload"
 
 _ATTEMPT = re.compile(r"attempt-(\d+)\.(open|response|json)")
 

@@ -93,17 +93,18 @@ def suffixes_in(job: Job, sources: Sequence[str]) -> dict[str, str]:
     """
     Return for each file of a job what follows the group's stem in its name, each different.
 
-    Two names may differ only in their form (NFC and NFD): the second one gets a number.
+    Two names may differ only in their form (NFC and NFD): the second one gets a number. Of several answers
+    the second one does, too: `cat.response`, `cat.2.response`.
     """
     found: dict[str, str] = {}
     for source in sources:
         folder, _, name = source.rpartition("/")
         is_member = folder in ("", ORIGINALS) and name in {each.name for each in job.members}
         suffix = _suffix(job, name) if is_member else f".{name.rpartition('.')[2]}"
-        number = 1
+        number, last = 1, suffix
         while suffix in found.values():
             number += 1
-            suffix = f"-{number}{suffix.removeprefix(f'-{number - 1}')}"
+            suffix = f".{number}{last}" if last == naming.RESPONSE else f"-{number}{last}"
         found[source] = suffix
     return found
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from retouchd.errors import JobCode, Problem
+from retouchd.rules.blame import without_picture
 from retouchd.rules.job import Attempt, Verdict
 from retouchd.rules.naming import sentence
 from retouchd.rules.pacing import Cause
 from retouchd.rules.retry_after import LONGEST_RETRY_AFTER_SECONDS
+from retouchd.rules.verdict import Failure
 
 LONGEST_BACKOFF_SECONDS = 300.0
 TRIES_IN_A_CROWD = 4
@@ -150,15 +152,10 @@ def _doubt_spent(name: str, attempts: Sequence[Attempt], weather: Weather) -> Mo
     if weather.hold in _UNDECIDED:
         return Later(until=None, reason="may have been paid for; decided when the endpoint answers")
     last = attempts[-1]
-    if last.http_status is not None and 200 <= last.http_status < 300:
+    is_success = last.http_status is not None and 200 <= last.http_status < 300
+    if is_success and last.code != Failure.NO_ANSWER.value:
         return Fail(
-            problem=Problem(
-                code=JobCode.BAD_RESPONSE,
-                message=f"{name} was sent {_times(len(attempts))}, and the endpoint sent no picture but "
-                f"{sentence(last.message)}",
-                hint="It may have been charged, and the answer is kept beside this file: check edit.model "
-                "and endpoint.base_url in the configuration, or ask the provider.",
-            )
+            problem=without_picture(f"{name} was sent {_times(len(attempts))}", last.message)
         )
     return Fail(
         problem=Problem(

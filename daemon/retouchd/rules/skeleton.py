@@ -2,7 +2,8 @@
 An answer without its bulk: what remains of a body once its long stretches of base64 are cut out.
 
 An answer may have half a gigabyte, nearly all of it pictures. Cut out, they are neither held in memory nor
-taken apart with the rest; a mark stands in the place of each stretch, and says where it is to be found.
+taken apart with the rest; a mark stands in the place of each stretch, and says where it is to be found. Long
+stretches of white space say nothing, and leave one space.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,9 +16,14 @@ MOST_BYTES = 2 << 20
 MOST_PARTS = 100_000
 """What a skeleton may have at most; three bytes of JSON can become seventy of memory."""
 
+MARK = r"retouchd-[0-9a-f]{16}-[0-9]{8}"
+"""What a mark looks like in a skeleton."""
+
 _BULK = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-\\"
 _ESCAPED_ONE_IN = 16
 """Some relays escape `/` or `+`: one character in 64. Where more is escaped it is somebody's text."""
+_KEPT = 3
+"""Parts of a skeleton beside the one that is being made; each has a quarter of the whole."""
 _DIGITS = 8
 """Behind a mark: the number of its stretch."""
 _LONGEST_ESCAPE = len(r"\u002B")
@@ -58,7 +64,8 @@ def skeleton_of(blocks: Iterable[bytes], mark: str) -> Skeleton:
     """
     Return the skeleton of a body; `mark` is a word of letters and digits that nobody can foresee.
 
-    Where even the skeleton is too large, it ends: no honest answer is so intricate.
+    Where even the skeleton is too large, its beginning and its end are left: the result of a stream stands at
+    the end of it.
     """
     cutter = _Cutter(mark)
     rest, is_clean = b"", True
@@ -68,42 +75,59 @@ def skeleton_of(blocks: Iterable[bytes], mark: str) -> Skeleton:
             cutter.cut(end)
             rest = rest[end:]
         start = 0
-        while len(rest) - start >= BLOCK and not cutter.is_full:
+        while len(rest) - start >= BLOCK:
             end = start + BLOCK
             cut = _clean_cut(rest, end)
             cutter.add(rest[start : cut or end], is_clean=is_clean and cut is not None)
             start, is_clean = cut or end, cut is not None
         rest = rest[start:]
-        if cutter.is_full:
-            break
-    else:
-        cutter.add(rest, is_clean=False)
-    return Skeleton(body=bytes(cutter.body), mark=mark, stretches=tuple(cutter.stretches))
+    cutter.add(rest, is_clean=False)
+    return Skeleton(body=cutter.body, mark=mark, stretches=tuple(cutter.stretches))
 
 
 class _Cutter:
     """
-    Takes a body block by block.
+    Takes a body block by block. What is kept: the first part, and of all others the last.
     """
 
     def __init__(self, mark: str) -> None:
-        self.body = bytearray()
         self.stretches: list[Stretch] = []
+        self._kept: list[bytes] = []
+        self._part = bytearray()
+        self._signs = 0
         self._mark = mark
-        self._parts = 0
         self._position = 0
 
     @property
-    def is_full(self) -> bool:
-        return len(self.body) >= MOST_BYTES or self._parts >= MOST_PARTS
+    def body(self) -> bytes:
+        """
+        Return the skeleton so far.
+        """
+        return b"".join([*self._kept, self._part])
 
     def add(self, block: bytes, *, is_clean: bool) -> None:
+        """
+        Take in the next bytes; `is_clean` where they begin and end between two characters.
+        """
         start, self._position = self._position, self._position + len(block)
-        if not is_clean or not _is_bulk(block):
-            self._parts += sum(block.count(sign) for sign in (b",", b"[", b"{", b":", b"\n"))
-            self.body += block
+        if block.isspace() and len(block) > 1:
+            self._part += b" "
+        elif not is_clean or not _is_bulk(block):
+            self._signs += sum(block.count(sign) for sign in (b",", b"[", b"{", b":", b"\n"))
+            self._part += block
         else:
             self._stretch(start)
+        if len(self._part) >= MOST_BYTES // 4 or self._signs >= MOST_PARTS // 4:
+            self._begin_part()
+
+    def _begin_part(self) -> None:
+        if len(self._kept) == _KEPT:
+            del self._kept[1]
+            # Whatever is left out here breaks off: it must not go on as something else.
+            self._kept[0] = self._kept[0].rstrip(b"\n") + b"\n"
+        self._kept.append(bytes(self._part))
+        self._part.clear()
+        self._signs = 0
 
     def cut(self, length: int) -> None:
         """
@@ -116,7 +140,7 @@ class _Cutter:
         if self.stretches and self.stretches[-1].end == start:
             self.stretches[-1] = Stretch(start=self.stretches[-1].start, end=self._position)
         else:
-            self.body += f"{self._mark}{len(self.stretches):0{_DIGITS}d}".encode()
+            self._part += f"{self._mark}{len(self.stretches):0{_DIGITS}d}".encode()
             self.stretches.append(Stretch(start=start, end=self._position))
 
 

@@ -46,7 +46,7 @@ class Judgement:
     request, not this job's alone, and `may_slow_pool` does where others are served meanwhile;
     `may_hide_account` is a failure behind which an account's fault may hide.
     `parameter` is the field refused, if named. `common_fault` says what was wrong if a configuration, not a
-    file, is the likely cause.
+    file, is the likely cause. `is_final` where repeating cannot change an answer that may have been charged.
     """
 
     verdict: Verdict
@@ -63,6 +63,7 @@ class Judgement:
     parameter: str | None = None
     common_fault: str | None = None
     request_id: str | None = None
+    is_final: bool = False
 
     @property
     def reason(self) -> str:

@@ -1,0 +1,110 @@
+"""
+Results that lie behind urls: fetched for as long as they may be there, at growing intervals.
+"""
+
+import contextlib
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from retouchd.adapters import answers
+from retouchd.adapters.edits import ANSWER_LIMIT, EditsClient, FetchFailed, FetchRefused
+from retouchd.adapters.pieces import OnDisk
+from retouchd.adapters.spool import Spool
+from retouchd.engine.clock import Clock
+from retouchd.engine.results import Fetched
+from retouchd.rules.answer import Link
+from retouchd.rules.endmarks import SNIFF_BYTES, is_whole, sniff
+from retouchd.rules.kinds import called
+from retouchd.rules.url_life import expires_at, seconds_to_retry
+
+
+class FetchLater(Exception):
+    """
+    A paid picture lies behind a url that gives none yet; it is fetched again, never bought again.
+
+    `seconds` is when, None where only a person can change it.
+    """
+
+    def __init__(self, reason: str, seconds: float | None) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pause:
+    """
+    Until when a job's urls are left alone, of the monotonic clock, and why.
+    """
+
+    until: float
+    reason: str
+
+
+class Downloads:
+    """
+    Fetches what answers name. When a url is asked again follows from the answer's age alone, so that a
+    restart changes nothing.
+    """
+
+    def __init__(self, *, spool: Spool, client: EditsClient, clock: Clock) -> None:
+        self._spool = spool
+        self._client = client
+        self._clock = clock
+        self._pauses: dict[str, _Pause] = {}
+
+    def check_due(self, job_id: str) -> None:
+        """
+        Raise FetchLater while it is too early to fetch a job's pictures again.
+        """
+        pause = self._pauses.get(job_id)
+        if pause is not None and (left := pause.until - self._clock.monotonic()) > 0:
+            raise FetchLater(pause.reason, left)
+
+    async def fetch(
+        self,
+        job_id: str,
+        links: Iterable[Link],
+        answered_at: dt.datetime,
+        files: contextlib.ExitStack,
+        *,
+        is_awaited: bool,
+    ) -> dict[Link, Fetched]:
+        """
+        Return what lies behind each url; its files live as long as `files`.
+
+        Raises FetchLater while one of them may still come; without `is_awaited` nobody waits for it.
+        """
+        self._pauses.pop(job_id, None)
+        fetched: dict[Link, Fetched] = {}
+        for link in links:
+            try:
+                fetched[link] = await self._fetched(job_id, link, files)
+            except FetchRefused as refusal:
+                fetched[link] = refusal
+            except FetchFailed as failure:
+                now = self._clock.now()
+                if not is_awaited or now >= expires_at(link.url, answered_at):
+                    fetched[link] = FetchRefused(str(failure))
+                    continue
+                wait = seconds_to_retry((now - answered_at).total_seconds())
+                until = self._clock.monotonic() + wait
+                self._pauses[job_id] = _Pause(until=until, reason=str(failure))
+                raise FetchLater(str(failure), wait) from failure
+        return fetched
+
+    async def _fetched(self, job_id: str, link: Link, files: contextlib.ExitStack) -> Fetched:
+        folder = self._spool.folder(job_id)
+        async with self._client.fetch(link.url) as answer:
+            spilled = await answers.spilled(answer, folder, limit=ANSWER_LIMIT)
+        file = files.enter_context(spilled.file)
+        start = file.read(SNIFF_BYTES)
+        kind = sniff(start)
+        if kind is None or kind in {"html", "svg"}:
+            found = called(kind) if kind else "something else"
+            raise FetchFailed(
+                f"the picture's URL holds no picture but {found if start else 'nothing'}"
+            )
+        if spilled.broken is not None and not is_whole(OnDisk(file.fileno())):
+            raise spilled.broken
+        return file
