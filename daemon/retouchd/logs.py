@@ -13,6 +13,7 @@ from typing import Any, TextIO, cast
 
 import structlog
 
+from retouchd.rules.json_text import writable
 from retouchd.rules.naming import shown
 
 _PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
@@ -78,22 +79,32 @@ def _harmless(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappin
     Escape every text: file names and answers come from anywhere.
     """
     for key, value in event.items():
-        if key != "exception":
-            event[key] = _escaped(value, is_prompt=key == "prompt")
+        try:
+            event[key] = _escaped(value, is_prompt=key == "prompt", is_trace=key == "exception")
+        except Exception as error:  # noqa: BLE001 - what cannot be told must not take the rest of the line along
+            event[key] = f"({type(value).__name__} that cannot be told: {type(error).__name__})"
     return event
 
 
-def _escaped(value: Any, *, is_prompt: bool = False) -> Any:
+def _escaped(value: Any, *, is_prompt: bool = False, is_trace: bool = False) -> Any:
+    """
+    Return what can be written of a value; a trace keeps its lines.
+    """
     match value:
         case str():
-            text = shown(value)
+            text = "\n".join(map(shown, value.split("\n"))) if is_trace else shown(value)
             return text[: _LONGEST - 1] + "…" if is_prompt and len(text) > _LONGEST else text
         case Mapping():
-            return {key: _escaped(each, is_prompt=key == "prompt") for key, each in value.items()}
+            return {
+                shown(str(key)): _escaped(each, is_prompt=key == "prompt")
+                for key, each in value.items()
+            }
         case list() | tuple():
             return [_escaped(each) for each in value]
+        case bool() | int() | float() | None:
+            return writable(value)
         case _:
-            return value
+            return shown(repr(value)) if not isinstance(value, os.PathLike) else shown(str(value))
 
 
 def _ordered(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from retouchd.adapters import files
 from retouchd.rules.job import Reference, Snapshot
+from retouchd.rules.json_text import json_text
 
 _BLOCK = 1 << 16
 _EARLIER_IN_A_ROW = 200
@@ -37,7 +38,7 @@ class History:
         """
         Append the line of one job; durable on return.
         """
-        files.append(self._path, json.dumps(line, ensure_ascii=False).encode())
+        files.append(self._path, json_text(line).encode())
 
     def add_all(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """

@@ -7,6 +7,8 @@ The protocol is systemd's, see sd_notify(3); a library for six lines would be mo
 import os
 import socket
 
+from retouchd.rules.naming import shown
+
 
 def notify(*lines: str) -> None:
     """
@@ -21,7 +23,7 @@ def notify(*lines: str) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager:
             manager.setblocking(False)  # A word is lost rather than waited for.
             manager.connect(address)
-            manager.sendall("\n".join(lines).encode())
+            manager.sendall("\n".join(map(shown, lines)).encode())
     except OSError:
         return
 

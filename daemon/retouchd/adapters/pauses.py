@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from retouchd.adapters import files
+from retouchd.rules.json_text import json_text
 from retouchd.rules.pacing import Cause
 
 
@@ -42,7 +43,10 @@ class PauseFile:
         Write the pause down, or that there is none; durable on return.
         """
         if paused is not None:
-            files.write(self._path, _ADAPTER.dump_json(paused, indent=2) + b"\n")
+            files.write(
+                self._path,
+                (json_text(_ADAPTER.dump_python(paused, mode="json"), indent=2) + "\n").encode(),
+            )
         else:
             files.remove(self._path)
 

@@ -13,6 +13,7 @@ import click
 
 from retouchd import __version__
 from retouchd.errors import RetouchdError
+from retouchd.rules.naming import shown
 
 if TYPE_CHECKING:  # A tenth of the time that --help takes, which names no path.
     from pathlib import Path
@@ -330,6 +331,6 @@ def main() -> None:
     try:
         app(prog_name="retouchd")
     except RetouchdError as error:
-        for line in str(error).splitlines():
-            sys.stderr.write(f"retouchd: {line}\n")
+        for line in str(error).split("\n"):
+            sys.stderr.write(f"retouchd: {shown(line)}\n")
         sys.exit(error.exit_code)

@@ -19,6 +19,7 @@ from retouchd.cli.inventory import overview
 from retouchd.cli.overview import Overview
 from retouchd.cli.overview_table import table_of
 from retouchd.engine.settings import Settings
+from retouchd.rules.json_text import json_text
 
 _PAUSE_SECONDS = 1.0
 _SHARE = 10
@@ -81,7 +82,7 @@ def _news(found: Overview) -> str:
 
 def _show(found: Overview, *, as_json: bool) -> None:
     if as_json:
-        text = json.dumps(found.document(), ensure_ascii=False, indent=2) + "\n"
+        text = json_text(found.document(), indent=2) + "\n"
         sys.stdout.buffer.write(text.encode())
         sys.stdout.flush()
     else:

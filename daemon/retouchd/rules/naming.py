@@ -3,6 +3,7 @@ The names retouchd gives: free stems without a search, short enough for every fi
 """
 
 import os
+import re
 import unicodedata
 from collections.abc import Callable, Iterator
 
@@ -11,6 +12,9 @@ NAME_MAX = 255
 
 CLASHES = 20
 """Numbered stems tried before the stem takes the job's id, so that a full folder costs no search."""
+
+_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Half of a surrogate pair that stands for no byte of a name (PEP 383 has U+DC80 to U+DCFF for these)."""
 
 RECORD = ".job.json"
 REASON = ".error.txt"
@@ -60,21 +64,33 @@ def shorten(stem: str, room: int) -> str:
 
 
 def escaped(name: str) -> str:
-    """
+    r"""
     Return a name as text that any program can read: bytes that are not UTF-8 become their hexadecimal
-    escapes.
+    escapes, half a surrogate pair becomes `\udXXX`.
     """
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    halves = _HALF.sub(lambda found: _escape(found[0]), name)
+    return halves.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def unpaired(text: str) -> str:
+    r"""
+    Return a text with each half of a surrogate pair written out as `\udXXX`: nothing else takes one.
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def is_plain(sign: str) -> bool:
+    """
+    Return whether a character is seen as what it is, and does nothing else where it is shown.
+    """
+    return sign.isprintable() or unicodedata.category(sign) == "Zs"
 
 
 def shown(name: str) -> str:
     """
     Return a name as it may be shown to a person: control signs are escaped too, so it stays one line.
     """
-    return "".join(
-        sign if sign.isprintable() or unicodedata.category(sign) == "Zs" else _escape(sign)
-        for sign in escaped(name)
-    )
+    return "".join(sign if is_plain(sign) else _escape(sign) for sign in escaped(name))
 
 
 def sentence(words: str) -> str:
@@ -88,11 +104,13 @@ def hexed(name: str) -> str | None:
     """
     Return the bytes of a name that is not UTF-8 as hexadecimal digits, None for every other name.
     """
-    raw = os.fsencode(name)
     try:
+        raw = os.fsencode(name)
         raw.decode()
     except UnicodeDecodeError:
         return raw.hex()
+    except UnicodeEncodeError:
+        return None  # It is no name of a file, but somebody's text.
     return None
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from retouchd.errors import Problem
 from retouchd.rules.charges import State, charges_of, total, written
 from retouchd.rules.job import Attempt, Job, Request, Role, Verdict
-from retouchd.rules.naming import escaped, hexed, path_below
+from retouchd.rules.json_text import json_text, writable
+from retouchd.rules.naming import escaped, hexed, path_below, shown
 from retouchd.rules.plan import Plan
 
 VERSION = 1
@@ -59,19 +60,20 @@ def record(
 
 def document(body: Mapping[str, Any]) -> bytes:
     """
-    Return the record as it is written: indented UTF-8 JSON.
+    Return the record as it is written: indented UTF-8 JSON, in which nothing stands that is not plain to see.
     """
-    return (json.dumps(_utf8(body), ensure_ascii=False, indent=2) + "\n").encode()
+    return (json_text(body, indent=2) + "\n").encode()
 
 
 def reason(job: Job, problems: Sequence[Problem]) -> bytes:
     """
     Return the text of `*.error.txt`: for each problem a sentence that says what is wrong and one what to do.
     """
-    paragraphs = [f"{problem.message}\n{advice(problem)}\n" for problem in problems]
-    return ("\n".join(paragraphs) + f"\n(retouchd, job {job.id})\n").encode(
-        errors="backslashreplace"
-    )
+    paragraphs = [
+        "".join(f"{shown(line)}\n" for line in f"{problem.message}\n{advice(problem)}".split("\n"))
+        for problem in problems
+    ]
+    return ("\n".join(paragraphs) + f"\n(retouchd, job {job.id})\n").encode()
 
 
 def advice(problem: Problem) -> str:
@@ -128,7 +130,7 @@ def history_line(
         line["original"] = dataclasses.asdict(original)
     if job.references:
         line["references"] = [dataclasses.asdict(each) for each in job.references]
-    return {key: _utf8(value) for key, value in line.items()}
+    return {key: writable(value) for key, value in line.items()}
 
 
 def _known_by(job: Job, plan: Plan) -> dict[str, Any]:
@@ -153,21 +155,6 @@ def _known_by(job: Job, plan: Plan) -> dict[str, Any]:
             if content
         ]
     return found
-
-
-def _utf8(value: Any) -> Any:
-    """
-    Return a document whose every text can be written: endpoints may say anything.
-    """
-    match value:
-        case str():
-            return value.encode(errors="backslashreplace").decode()
-        case Mapping():
-            return {_utf8(key): _utf8(each) for key, each in value.items()}
-        case list() | tuple():
-            return [_utf8(each) for each in value]
-        case _:
-            return value
 
 
 def _request(job: Job, attempts: Sequence[Attempt]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from retouchd.rules.json_text import json_text
+
 MOST_HELD = 1000
 """Held files that are listed, and duplicates, of these the newest; the rest is only counted."""
 
@@ -92,7 +94,7 @@ def dump_report(report: Report) -> bytes:
     """
     Return the report as it is written.
     """
-    return _ADAPTER.dump_json(report, indent=2) + b"\n"
+    return (json_text(_ADAPTER.dump_python(report, mode="json"), indent=2) + "\n").encode()
 
 
 def load_report(raw: bytes) -> Report | None:
