@@ -79,7 +79,7 @@ def test_each_change_of_state_is_one_event(station: Station) -> None:
     assert started["endpoint"]["api_key"].strip("*") == ""
     for line in middle:
         assert (
-            line["event"].startswith(("configuration.", "daemon."))
+            line["event"].startswith(("configuration.", "daemon.", "pool.", "pool."))
             or {"job", "folder", "name"} <= line.keys()
         )
     check_events(running)
