@@ -13,6 +13,7 @@ from typing import Any
 
 from retouchd.adapters import presence
 from retouchd.adapters.delivery import Delivery
+from retouchd.adapters.disk_threads import all_steps
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
@@ -163,7 +164,7 @@ class Place:
 
     def planned(self, *names: str, outputs: int = 1, folder: str = "") -> Job:
         job = self.edited(*names, outputs=outputs, folder=folder)
-        self.delivery.plan(self.standing(job), (), NOW)
+        all_steps(self.delivery.plan(self.standing(job), (), NOW))
         return job
 
     def failed(self, *names: str, folder: str = "") -> Job:
@@ -171,7 +172,7 @@ class Place:
         Bring a job to where it is planned to end in `error/`.
         """
         job = self.claimed(*names or ("cat.png", "cat.txt"), folder=folder)
-        self.delivery.plan(self.standing(job), [PROBLEM], NOW)
+        all_steps(self.delivery.plan(self.standing(job), [PROBLEM], NOW))
         return job
 
     def standing(self, job: Job) -> Standing:

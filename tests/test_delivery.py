@@ -11,6 +11,7 @@ import pytest
 from builders import NOW, PROBLEM, Place, an_attempt, content_of, tree
 from crashing import DIED, FailingDisk
 from retouchd.adapters import files
+from retouchd.adapters.disk_threads import all_steps
 from retouchd.errors import Blocked
 from retouchd.rules.job import Job, Verdict
 from retouchd.rules.phase import Phase
@@ -64,9 +65,9 @@ def deliver(place: Place, job: Job) -> None:
         standing = place.standing(job)
         match standing.phase:
             case Phase.PUBLISHING:
-                place.delivery.publish(standing)
+                all_steps(place.delivery.publish(standing))
             case Phase.ARCHIVING:
-                place.delivery.archive(standing)
+                all_steps(place.delivery.archive(standing))
             case phase:
                 assert Phase.OVER is phase
                 return
@@ -185,7 +186,7 @@ def test_archiving_may_be_repeated_after_each_file(either: Place) -> None:
     Its own record and reason tell the job that it was here before.
     """
     job = either.failed()
-    either.delivery.archive(either.standing(job))
+    all_steps(either.delivery.archive(either.standing(job)))
     back = either.spool.folder(job.id) / "originals/cat.txt"
     back.write_bytes((either.folders.error / "cat.txt").read_bytes())
     (either.folders.error / "cat.txt").unlink()
@@ -223,7 +224,7 @@ def test_a_paid_answer_that_nobody_can_read_is_handed_over(
         answer.write(b"<html>")
         answer.commit()
     either.spool.close_attempt(job.id, an_attempt(1, Verdict.IN_DOUBT, http_status=status))
-    either.delivery.plan(either.standing(job), [PROBLEM], NOW)
+    all_steps(either.delivery.plan(either.standing(job), [PROBLEM], NOW))
 
     deliver(either, job)
 
@@ -256,13 +257,13 @@ def test_a_folder_that_takes_nothing_makes_the_job_wait(
     job = place.planned()
     step = place.delivery.publish
     if folder == "done":
-        step(place.standing(job))
+        all_steps(step(place.standing(job)))
         step = place.delivery.archive
 
     with monkeypatch.context() as broken:
         broken.setattr(files, "_libc", LibcThatRefuses(code))
         with pytest.raises(Blocked) as caught:
-            step(place.standing(job))
+            all_steps(step(place.standing(job)))
 
     assert str(getattr(place.folders, folder)) in str(caught.value)
     assert os.strerror(code) in str(caught.value)
@@ -293,11 +294,11 @@ def test_an_original_in_the_way_is_named(place: Place) -> None:
     A file put under a reserved stem is never overwritten.
     """
     job = place.planned()
-    place.delivery.publish(place.standing(job))
+    all_steps(place.delivery.publish(place.standing(job)))
     (place.folders.done / "cat.png").write_bytes(b"mine")
 
     with pytest.raises(Blocked, match=r"cat\.png is in the way"):
-        place.delivery.archive(place.standing(job))
+        all_steps(place.delivery.archive(place.standing(job)))
 
     (place.folders.done / "cat.png").unlink()
     deliver(place, job)
@@ -369,7 +370,7 @@ def test_a_crash_on_the_way_to_another_filesystem_is_finished(
     if which == "output":
         folder = far.folders.outbox
     else:
-        far.delivery.publish(far.standing(job))
+        all_steps(far.delivery.publish(far.standing(job)))
         folder = far.folders.done
     plan = far.standing(job).plan
     assert plan is not None

@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine_world import World, open_world
+from retouchd.adapters.thread_pools import Folder
 from retouchd.engine.daemon import Daemon, Ending
 from retouchd.rules.liveness import PATIENCE_SECONDS, Motion, observed, stuck
 
@@ -60,10 +62,11 @@ def test_what_is_stuck_for_the_longest_is_named() -> None:
 
 class SlowFolder:
     """
-    A folder on a share that has stopped answering: whoever lists it waits.
+    A folder on a share that has stopped answering: whoever lists it waits, busy or not.
     """
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, is_busy: bool = False) -> None:
+        self._is_busy = is_busy
         self.answers = threading.Event()
         self.answers.set()
         self.is_asked = threading.Event()
@@ -72,6 +75,9 @@ class SlowFolder:
 
     def _list(self, *arguments: Any) -> Any:
         self.is_asked.set()
+        end = time.monotonic() + 60
+        while self._is_busy and not self.answers.is_set() and time.monotonic() < end:
+            sum(range(1000))
         self.answers.wait(60)
         return self._scandir(*arguments)
 
@@ -145,13 +151,38 @@ async def fed_again(world: World, manager: Manager) -> None:
     assert len(world.events("daemon.unstuck")) == 1
 
 
-async def test_an_inbox_that_hangs_lets_the_watchdog_starve(
+async def test_an_inbox_that_hangs_is_a_pause_and_no_reason_to_end_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manager: Manager
 ) -> None:
     """
-    It is given five minutes; then it is told of, and the watchdog hears nothing.
+    No start would mend it, and an end would put requests in doubt: it is told of, and the watchdog is fed.
     """
     folder = SlowFolder(monkeypatch)
+    async with idle_run(tmp_path / "world", manager) as (world, daemon):
+        folder.is_asked.clear()
+        folder.answers.clear()
+        daemon.look_again()
+        await world.until(folder.is_asked.is_set)
+        await world.until(lambda: world.events("folder.unresponsive"))
+
+        for _ in range(10):
+            assert await fed_after(100, world, manager)
+
+        assert not world.events("daemon.stuck")
+        (line,) = world.events("folder.unresponsive")
+        assert f"{world.folders.inbox} does not answer" in line["reason"]
+        assert str(world.folders.inbox) in daemon.trouble
+        folder.answers.set()
+        await world.until(lambda: world.events("daemon.resumed"))
+
+
+async def test_a_look_that_computes_for_ever_lets_the_watchdog_starve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manager: Manager
+) -> None:
+    """
+    That is no disk's fault, so it is given five minutes; then it is told of, and the watchdog hears nothing.
+    """
+    folder = SlowFolder(monkeypatch, is_busy=True)
     async with idle_run(tmp_path / "world", manager) as (world, daemon):
         folder.is_asked.clear()
         folder.answers.clear()
@@ -162,22 +193,23 @@ async def test_an_inbox_that_hangs_lets_the_watchdog_starve(
         assert await fed_after(200, world, manager)
         assert not world.events("daemon.stuck")
         assert not await fed_after(100, world, manager)
-        assert not await fed_after(100, world, manager)
 
         (line,) = world.events("daemon.stuck")
-        assert "the inbox has not answered" in line["reason"]
+        assert "a look at the inbox" in line["reason"]
         folder.answers.set()
         await fed_again(world, manager)
 
 
 async def test_threads_that_hang_let_the_watchdog_starve(tmp_path: Path, manager: Manager) -> None:
     """
-    Where no thread is left that could look at a disk, no job gets on.
+    Where no thread is left that could look at the work folder, no job gets on.
     """
-    async with idle_run(tmp_path / "world", manager) as (world, _):
+    async with idle_run(tmp_path / "world", manager) as (world, daemon):
         free = threading.Event()
-        hanging = [asyncio.to_thread(free.wait, 60) for _ in range(8)]
-        waiting = asyncio.gather(*hanging)
+        threads = daemon._disks.threads
+        hanging = [threads.run(Folder.WORK, free.wait, 60) for _ in range(40)]
+        waiting = asyncio.ensure_future(asyncio.gather(*hanging))
+        await asyncio.sleep(0.1)
 
         assert await fed_after(40, world, manager)
         assert await fed_after(200, world, manager)

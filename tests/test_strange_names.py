@@ -26,6 +26,7 @@ from builders import Place, a_job, member
 from engine_world import World, open_world, photo
 from process import Station, open_station
 from retouchd.adapters import files, presence
+from retouchd.adapters.disk_threads import all_steps
 from retouchd.engine.daemon import Daemon
 from retouchd.rules.job import Job
 from retouchd.rules.naming import NAME_MAX, REASON, RECORD, shorten
@@ -628,8 +629,8 @@ def test_a_crowd_costs_twenty_looks_for_each_name(
 
 
 def deliver(place: Place, job: Job) -> None:
-    place.delivery.publish(place.standing(job))
-    place.delivery.archive(place.standing(job))
+    all_steps(place.delivery.publish(place.standing(job)))
+    all_steps(place.delivery.archive(place.standing(job)))
     assert place.standing(job).phase is Phase.OVER
 
 

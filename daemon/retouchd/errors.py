@@ -7,6 +7,7 @@ RetouchdError              ends a command, with the exit code of its class
 ├── WrongUsage             2: what the command was given cannot be; lists every problem
 └── NotRunning             3: no daemon holds the work folder
 Blocked                    a folder cannot be written now; the job waits with the reason
+└── FolderUnresponsive     a folder does not answer at all
 
 A job's own faults are not exceptions but `Problem` values: all of them are gathered, and each
 says what to do.
@@ -114,3 +115,13 @@ class Blocked(Exception):
     """
     A folder cannot take a file now (full, read-only, away); the sentence says which and why.
     """
+
+
+class FolderUnresponsive(Blocked):
+    """
+    A folder does not answer: calls on it block. `folder` is its name in the configuration, where one is meant.
+    """
+
+    def __init__(self, sentence: str, folder: str = "") -> None:
+        super().__init__(sentence)
+        self.folder = folder

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from retouchd.adapters import files, fingerprints, presence
 from retouchd.adapters.carrying import Way, carry
+from retouchd.adapters.disk_threads import Steps
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing, job_of
+from retouchd.adapters.thread_pools import Folder
 from retouchd.errors import Blocked, Problem
 from retouchd.rules import naming
 from retouchd.rules.duplicates import Digest, Fingerprint
@@ -24,8 +26,9 @@ from retouchd.rules.record import document, own_record, reason, record
 
 class Delivery:
     """
-    The way out of the spool. Every method may be repeated, and returns where the job stands then; each raises
-    Blocked while a folder is full, read-only, away or has a file in the way.
+    The way out of the spool, in steps that ask for the pools of outbox, done and error. Every method may be
+    repeated, and returns where the job stands then; each raises Blocked while a folder is full, read-only, away
+    or has a file in the way.
 
     `known` returns what a job is known by where that was read already; `on_results` is told, before any of
     them is published, which pictures a job will publish.
@@ -44,16 +47,22 @@ class Delivery:
         self._known = known
         self._on_results = on_results
 
-    def plan(self, standing: Standing, problems: Sequence[Problem], now: datetime) -> Standing:
+    def plan(
+        self, standing: Standing, problems: Sequence[Problem], now: datetime
+    ) -> Steps[Standing]:
         """
         Fix the end of a job: done with its outputs, or error with its problems.
         """
         job = job_of(standing)
+        yield Folder.ERROR if problems else Folder.DONE
         target = self._archive_folder(job, is_done=not problems)
         sources = [*_fruitless(standing), *_originals(standing)]
         stem, originals = plan_originals(job, sources, _taken_in(target))
-        outbox = self._folders.outbox / job.folder
-        outputs = () if problems else plan_outputs(job, standing.below(OUTPUTS), _taken_in(outbox))
+        outputs: tuple[Item, ...] = ()
+        if not problems:
+            yield Folder.OUTBOX
+            outbox = self._folders.outbox / job.folder
+            outputs = plan_outputs(job, standing.below(OUTPUTS), _taken_in(outbox))
         plan = Plan(
             finished_at=now,
             stem=stem,
@@ -65,10 +74,11 @@ class Delivery:
         self._spool.fix(job.id, plan)
         return standing.planned(plan)
 
-    def publish(self, standing: Standing) -> Standing:
+    def publish(self, standing: Standing) -> Steps[Standing]:
         """
         Rename each picture into the outbox; names taken since the plan lead to a new plan.
         """
+        yield Folder.OUTBOX
         job, plan = job_of(standing), _plan(standing)
         outbox = self._folders.outbox / job.folder
         self._on_results(job, plan)
@@ -79,11 +89,12 @@ class Delivery:
                 self._plan_outputs_again(standing, outbox)
         return self._spool.load(job.id)
 
-    def archive(self, standing: Standing) -> Standing:
+    def archive(self, standing: Standing) -> Steps[Standing]:
         """
         Write the record, which reserves the stem, then the reason, then move the originals.
         """
         job, plan = job_of(standing), _plan(standing)
+        yield Folder.DONE if plan.is_done else Folder.ERROR
         folder = self._archive_folder(job, is_done=plan.is_done)
         with _blocked(folder):
             files.make_folder(folder)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from retouchd.adapters import presence
+from retouchd.adapters.thread_pools import step
 
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
@@ -79,6 +80,7 @@ class DurableFile:
         Make durable what was written so far.
         """
         os.fsync(self._fd)
+        step()
 
     def seal(self) -> None:
         """
@@ -360,6 +362,7 @@ def _fsync_both(source: Path, target: Path) -> None:
 def _fsync_all(folders: Iterable[Path]) -> None:
     for folder in folders:
         fsync_folder(folder)
+        step()
 
 
 def _write_all(fd: int, data: bytes | bytearray) -> None:
@@ -367,3 +370,4 @@ def _write_all(fd: int, data: bytes | bytearray) -> None:
         written = 0
         while written < len(whole):
             written += os.write(fd, whole[written:])
+            step()

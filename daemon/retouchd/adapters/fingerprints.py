@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from retouchd.adapters import below, presence
+from retouchd.adapters.thread_pools import step
 from retouchd.rules.duplicates import Digest, Fingerprint, fingerprint
 from retouchd.rules.job import Job, Member, Role, Snapshot
 from retouchd.rules.naming import path_below
@@ -124,4 +125,5 @@ def _digest(file: BinaryIO) -> str:
     digest = hashlib.sha256()
     while block := file.read(_BLOCK):
         digest.update(block)
+        step()
     return digest.hexdigest()

@@ -5,12 +5,14 @@ The five folders: their places, and the proof at start that they can be what the
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from itertools import combinations
 from pathlib import Path
 
 from retouchd.adapters import files
+from retouchd.adapters.thread_pools import Folder, at
 
 PROBE = ".retouchd-probe-"
 """How the names of files begin that are written and removed again at once."""
@@ -36,6 +38,12 @@ class Folders:
         for each in fields(self):
             yield f"folders.{each.name}", getattr(self, each.name)
 
+    def by_name(self) -> dict[Folder, Path]:
+        """
+        Return each folder's place.
+        """
+        return {name: getattr(self, name) for name in Folder}
+
     def make(self) -> list[str]:
         """
         Make the folders that are missing; return a sentence for each one that cannot be made.
@@ -58,15 +66,20 @@ class Folders:
         found = [problem for key, path in self.items() if (problem := _unusable(key, path))]
         if found:
             return found
+        lineages = {}
+        for key, path in self.items():
+            with _marked(key):
+                lineages[key] = _lineage(path)
         found = [
             problem
             for (key, path), (other_key, other) in combinations(self.items(), 2)
-            if (problem := _overlap(key, path, other_key, other))
+            if (problem := _overlap(key, path, other_key, other, lineages))
         ]
         if found:
             return found
-        _clear_probes(self.inbox, self.work)
-        return _unmovable(self.inbox, self.work)
+        with at(Folder.INBOX):
+            _clear_probes(self.inbox, self.work)
+            return _unmovable(self.inbox, self.work)
 
     def unwritable(self) -> list[str]:
         """
@@ -83,29 +96,44 @@ class Folders:
 
 
 def _unusable(key: str, path: Path) -> str | None:
-    if not path.is_dir():
-        return f"{key}: {path} is not there. Make it, or run `retouchd init`."
-    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        return f"{key}: {path} may not be read and written by this user. Change its owner or mode."
+    with _marked(key):
+        if not path.is_dir():
+            return f"{key}: {path} is not there. Make it, or run `retouchd init`."
+        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            return (
+                f"{key}: {path} may not be read and written by this user. Change its owner or mode."
+            )
+        os.statvfs(path)  # What is known of a folder by heart says nothing of a share that is dead.
     return None
+
+
+def _marked(key: str) -> AbstractContextManager[None]:
+    return at(Folder(key.partition(".")[2]))
 
 
 def _unwritable(key: str, path: Path) -> str | None:
     probe = path / f"{PROBE}{secrets.token_hex(4)}"
-    try:
-        probe.write_bytes(b"x")
-    except OSError as error:
-        return f"{key}: nothing can be written into {path}: {error.strerror}."
-    finally:
-        probe.unlink(missing_ok=True)
+    with _marked(key):
+        try:
+            probe.write_bytes(b"x")
+        except OSError as error:
+            return f"{key}: nothing can be written into {path}: {error.strerror}."
+        finally:
+            probe.unlink(missing_ok=True)
     return None
 
 
-def _overlap(key: str, path: Path, other_key: str, other: Path) -> str | None:
+def _overlap(
+    key: str,
+    path: Path,
+    other_key: str,
+    other: Path,
+    lineages: Mapping[str, list[tuple[int, int]]],
+) -> str | None:
     """
     Compare by device and inode, so that links and bind mounts are seen through.
     """
-    own, others = _lineage(path), _lineage(other)
+    own, others = lineages[key], lineages[other_key]
     if own[0] == others[0]:
         return f"{key} and {other_key} are the same folder, {path}. Give each a place of its own."
     if own[0] in others:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from retouchd.adapters import below
+from retouchd.adapters.thread_pools import step
 from retouchd.rules.ignore import Ignored, IgnoreTable, Kind
 from retouchd.rules.naming import path_below
 from retouchd.rules.packing import Mark, Trace, inode_of, shows
@@ -123,6 +124,7 @@ class Inbox:
         Return a file's signature, packed, why it is left alone, or None where there is nothing or a folder.
         """
         self.looks += 1
+        step()
         if ignored := self._ignored.file(name):
             return _left(ignored)
         try:
@@ -186,6 +188,7 @@ class Inbox:
         Return at most `limit + 1` bytes of a regular file; raises OSError, also for a link or a pipe.
         """
         self.looks += 1
+        step()
         with below.opened(self.root, path_below(folder, name)) as file:
             return file.read(limit + 1)
 
@@ -225,6 +228,7 @@ class Inbox:
                 trace = sights.get(name)
                 if trace is not None and name not in followed and _is_same(entry, trace):
                     self.looks += 1
+                    step()
                     count += 1
                 elif not entry.is_dir(follow_symlinks=False):
                     stat_it = partial(entry.stat, follow_symlinks=False)
@@ -245,6 +249,7 @@ class Inbox:
         Take what is found into a listing; return whether it is what it was.
         """
         self.looks += 1
+        step()
         found: Mark | Left | None
         try:
             ignored = self._ignored.file(name) if trace is None else None

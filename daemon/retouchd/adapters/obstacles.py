@@ -5,7 +5,7 @@ A disk that stands in the way of a whole command, told as a sentence.
 import contextlib
 from collections.abc import Iterator
 
-from retouchd.errors import DiskFailed
+from retouchd.errors import DiskFailed, FolderUnresponsive
 from retouchd.rules.naming import shown
 
 
@@ -18,6 +18,8 @@ def telling_of_the_disk() -> Iterator[None]:
     """
     try:
         yield
+    except FolderUnresponsive as error:
+        raise DiskFailed(f"{error} No file was touched. Then start retouchd again.") from error
     except OSError as error:
         name = shown(str(error.filename)) if error.filename else "A folder"
         raise DiskFailed(

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from retouchd.adapters.thread_pools import step
 from retouchd.rules.job import Snapshot
 from retouchd.rules.naming import shown
 
@@ -98,4 +99,5 @@ def blocks(fd: int) -> Iterator[bytes]:
     Return what is left of an open file, in pieces: each reading lets other threads in, so few are made.
     """
     while block := os.read(fd, _BLOCK):
+        step()
         yield block

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from retouchd.adapters import below
+from retouchd.adapters.thread_pools import step
 from retouchd.rules.naming import RECORD, path_below
 
 MOST_BYTES = 1 << 22
@@ -63,6 +64,7 @@ def records_below(root: Path, on_closed: Callable[[str], None]) -> Iterator[Sigh
             if not place:
                 raise
             continue  # Taken away, or swapped for a link, since its name was seen.
+        step()
         stack += [path_below(place, name) for name in sorted(folders, reverse=True)]
         yield from found
 
@@ -75,6 +77,7 @@ def record_in(root: Path, path: str) -> dict[str, Any] | None:
     try:
         with _telling(root / path), below.opened(root, path) as file:
             raw = file.read(MOST_BYTES + 1)
+            step()
     except OSError as error:
         if error.errno in below.UNREADABLE:
             return None

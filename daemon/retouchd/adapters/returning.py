@@ -16,6 +16,7 @@ from pathlib import Path
 from retouchd.adapters import carrying, files, presence
 from retouchd.adapters.carrying import Way
 from retouchd.adapters.folders import Folders
+from retouchd.adapters.thread_pools import step
 from retouchd.rules import naming
 from retouchd.rules.names import parse
 
@@ -56,6 +57,7 @@ def finish(folders: Folders) -> list[str]:
         return found  # It is away: from an empty mount point nothing must be concluded.
     prefix = _prefix(folders.inbox)
     for place, names, _ in os.walk(folders.error):
+        step()
         below = Path(place).relative_to(folders.error).as_posix()
         below = "" if below == "." else below
         for name in [each for each in names if each.startswith(prefix)]:

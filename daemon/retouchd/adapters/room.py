@@ -7,6 +7,7 @@ from pathlib import Path
 
 from retouchd.adapters import presence
 from retouchd.adapters.folders import Folders
+from retouchd.adapters.thread_pools import Folder, at
 from retouchd.rules.naming import shown
 
 PICTURE_BYTES = 16 << 20
@@ -27,17 +28,18 @@ def shortage(folders: Folders, pictures: int) -> str:
     """
     size = pictures * PICTURE_BYTES
     wanted = {
-        folders.work: int(size * (1 + _ANSWER)),
-        folders.outbox: size,
-        folders.done: 0,
-        folders.error: 0,
+        Folder.WORK: (folders.work, int(size * (1 + _ANSWER))),
+        Folder.OUTBOX: (folders.outbox, size),
+        Folder.DONE: (folders.done, 0),
+        Folder.ERROR: (folders.error, 0),
     }
     on_disk: dict[int, int] = {}
-    for place, needed in wanted.items():
-        state = _state(place)
-        if isinstance(state, str):
-            return state
-        device = place.stat().st_dev
+    for folder, (place, needed) in wanted.items():
+        with at(folder):
+            state = _state(place)
+            if isinstance(state, str):
+                return state
+            device = place.stat().st_dev
         # On the disk of the work folder a decoded picture is only renamed, and counted already.
         on_disk[device] = on_disk.get(device, 0) or needed
         if reason := _too_little(place, state, on_disk[device]):
@@ -57,7 +59,23 @@ def _too_little(place: Path, state: os.statvfs_result, needed: int) -> str:
     return ""
 
 
-def unwritable(root: Path, folder: str) -> str:
+def obstacle(folders: Folders, folder: str) -> str:
+    """
+    Return why a result could not be written into this folder of outbox, done or error, empty if it can.
+    """
+    targets = {
+        Folder.OUTBOX: folders.outbox,
+        Folder.DONE: folders.done,
+        Folder.ERROR: folders.error,
+    }
+    for target, root in targets.items():
+        with at(target):
+            if reason := _unwritable(root, folder):
+                return reason
+    return ""
+
+
+def _unwritable(root: Path, folder: str) -> str:
     """
     Return why nothing can be written into a folder below one of ours; empty if it can or is still to be made.
     """

@@ -10,15 +10,18 @@ block and belong in a thread. OSErrors go to the caller, who knows what they mea
 """
 
 import contextlib
+import errno
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from retouchd.adapters import claims, files, presence
 from retouchd.adapters.files import DurableFile
 from retouchd.adapters.folders import PROBE
+from retouchd.adapters.lock import WorkLock
 from retouchd.adapters.standing import CRASHES, Standing, read_standing
+from retouchd.adapters.thread_pools import Folder, at
 from retouchd.errors import Blocked
 from retouchd.rules import documents
 from retouchd.rules.job import Attempt, Job, Opened
@@ -31,13 +34,43 @@ _UNSEALED = "outputs.part"
 class Spool:
     """
     The jobs in a work folder.
+
+    With its `lock`, a folder that was moved away meanwhile is worked in where it is by now: nothing new is
+    begun in it, and `on_misplaced` is called by whichever thread finds it so.
     """
 
-    def __init__(self, *, work: Path, inbox: Path) -> None:
-        self._jobs = work / "jobs"
-        self._trash = work / "trash"
-        self._work = work
+    def __init__(
+        self,
+        *,
+        work: Path,
+        inbox: Path,
+        lock: WorkLock | None = None,
+        on_misplaced: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._place = self._work = work
         self._inbox = inbox
+        self._lock = lock
+        self._on_misplaced = on_misplaced
+
+    @property
+    def _jobs(self) -> Path:
+        return self._work / "jobs"
+
+    @property
+    def _trash(self) -> Path:
+        return self._work / "trash"
+
+    def _follow(self) -> None:
+        """
+        Work where the folder that is held is by now: somebody may have moved it under us.
+        """
+        if self._lock is None:
+            return
+        if self._lock.is_in_place:
+            self._work = self._place
+        else:
+            self._work = self._lock.path
+            self._on_misplaced()
 
     def prepare(self) -> None:
         """
@@ -55,7 +88,7 @@ class Spool:
             with contextlib.suppress(OSError):
                 files.sweep(self._trash / name, ORIGINALS)
         for job in self.jobs():
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError), at(Folder.INBOX):
                 claims.end(job, self._inbox / job.folder, self.folder(job.id) / ORIGINALS)
 
     def ids(self) -> list[str]:
@@ -95,13 +128,16 @@ class Spool:
         """
         Return what the job's directory says now; raises Blocked for a damaged document.
         """
+        self._follow()
         return read_standing(job_id, self.folder(job_id))
 
     def open(self, job: Job) -> None:
         """
         Make the directory of a new job: all that must be known of it is durable before the claim.
         """
+        self.require_place()
         folder = self.folder(job.id)
+        files.make_folder(self._jobs, root=self._work)
         with files.synced(self._jobs):
             files.begin_folder(folder)
             files.begin_folder(folder / ORIGINALS)
@@ -159,6 +195,7 @@ class Spool:
         """
         Note that a request is about to be sent: from here on it may have been paid for.
         """
+        self.require_place()
         files.write(self.folder(job_id) / f"attempt-{number}.open", documents.dump(opened))
 
     def keep(
@@ -169,6 +206,7 @@ class Spool:
 
         Within `spare` bytes more the head line may be written anew (`amend`, as `head_line` returns it).
         """
+        self._follow()
         file = DurableFile(self.answer(job_id, number))
         file.write(head_line(head, spare=spare))
         return file
@@ -277,6 +315,7 @@ class Spool:
         """
         folder = self.folder(job_id)
         files.remove_empty(folder / ORIGINALS)
+        files.make_folder(self._trash, root=self._work)
         files.put_away(folder, self._trash / job_id)
         with contextlib.suppress(OSError):  # The next start clears away what is left in the trash.
             files.sweep(self._trash / job_id, ORIGINALS)
@@ -286,9 +325,19 @@ class Spool:
         Return whether a job is no longer here, False where that cannot be told.
         """
         try:
+            if self._lock is not None:
+                return not self._lock.has(f"jobs/{job_id}")
             return not presence.is_taken(self.folder(job_id))
         except OSError:
             return False
+
+    def require_place(self) -> None:
+        """
+        Raise OSError where another folder has the name of the one that is held: nothing is begun in it.
+        """
+        self._follow()
+        if self._work != self._place:
+            raise OSError(errno.ESTALE, "It is not the work folder any more", str(self._place))
 
     def _rewrite(self, job: Job) -> None:
         files.write(self.folder(job.id) / JOB, documents.dump(job))

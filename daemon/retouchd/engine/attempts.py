@@ -2,7 +2,6 @@
 One request from opening to verdict: opened durably, its answer kept before it is read, then closed.
 """
 
-import asyncio
 import datetime as dt
 import random
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from retouchd.adapters.disk_threads import in_work
 from retouchd.adapters.edits import Answer, EditsClient, NoAnswer, NotSent, Unreadable
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing, job_of, opened_of
@@ -99,7 +99,7 @@ class Attempts:
         self._spending.note(job.id, number, opening(opened))
         asking = standing.asking(number, opened)
         try:
-            await asyncio.to_thread(self._spool.open_attempt, job.id, number, opened)
+            await in_work(self._spool.open_attempt, job.id, number, opened)
         except OSError:
             self._spending.note(job.id, number, None)
             raise
@@ -125,7 +125,7 @@ class Attempts:
             judgement = judge_failure(Failure.NOT_SENT, str(failure))
         except NoAnswer as failure:
             judgement = judge_failure(Failure.NO_ANSWER, str(failure))
-        return await asyncio.to_thread(self.close, asking, judgement, closed_at=self._clock.now())
+        return await in_work(self.close, asking, judgement, closed_at=self._clock.now())
 
     def close(
         self,
@@ -196,7 +196,7 @@ class Attempts:
             pictures=opened.pictures,
             removed=opened.removed,
         )
-        await asyncio.to_thread(self._spool.close_attempt, standing.id, attempt)
+        await in_work(self._spool.close_attempt, standing.id, attempt)
         self._spending.note(standing.id, attempt.number, closing(attempt))
         _log_failure(standing, attempt)
 

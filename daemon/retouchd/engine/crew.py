@@ -15,6 +15,7 @@ from retouchd.engine.claiming import Claimer
 from retouchd.engine.clock import Clock
 from retouchd.engine.current import Current
 from retouchd.engine.deciding import Decider
+from retouchd.engine.disk_monitor import DiskMonitor
 from retouchd.engine.downloads import Downloads
 from retouchd.engine.duplicates import Duplicates, take_all
 from retouchd.engine.gate import Gate
@@ -53,6 +54,7 @@ class Crew:
         gate: Gate,
         client: EditsClient,
         spool: Spool,
+        disks: DiskMonitor,
         on_change: Callable[[], None],
     ) -> None:
         settings = current.settings
@@ -63,13 +65,18 @@ class Crew:
         self._tasks: asyncio.TaskGroup | None = None
         self._is_closing = False
         self.spool = spool
+        self._disks = disks
         self._history = History(settings.folders.work)
         self.spending = Spending(allowance=current.allowance, clock=clock, on_release=gate.tell)
         self._inbox = inbox_of(settings)
         self._gatherer = Gatherer(spool=spool, inbox=self._inbox)
         self._preparer = Preparer(spool=spool, gatherer=self._gatherer, current=current)
         self._means = Means(
-            folders=settings.folders, spending=self.spending, prices=current.prices, clock=clock
+            folders=settings.folders,
+            disks=disks,
+            spending=self.spending,
+            prices=current.prices,
+            clock=clock,
         )
         self.pausing = Pausing(
             gate=gate,
@@ -238,7 +245,8 @@ class Crew:
         """
         Tell whether another job may be claimed: a probe's even where there is no room.
         """
-        if self._is_closing or self.watching.away or self.looking_up:
+        is_held_up = self.watching.away or self.looking_up or self._disks.reasons
+        if self._is_closing or is_held_up:
             return False
         if self._gate.hold is not None:
             return self.prober.wants_new

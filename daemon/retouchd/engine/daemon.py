@@ -10,14 +10,17 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
+from retouchd.adapters.disk_threads import look
 from retouchd.adapters.edits import EditsClient
 from retouchd.adapters.lock import WorkLock
 from retouchd.adapters.notify import notify
 from retouchd.adapters.obstacles import telling_of_the_disk
 from retouchd.adapters.spool import Spool
+from retouchd.adapters.thread_pools import Folder
 from retouchd.engine.clock import Clock
 from retouchd.engine.crew import Crew
 from retouchd.engine.current import Current
+from retouchd.engine.disk_monitor import DiskMonitor
 from retouchd.engine.gate import Gate
 from retouchd.engine.liveness import Liveness, StatusLine, extending
 from retouchd.engine.outcome import End
@@ -58,6 +61,12 @@ class Daemon:
         self._ready = asyncio.Event()
         self._gate = Gate(
             concurrency=settings.endpoint.concurrency, clock=clock, rates=settings.rates
+        )
+        self._disks = DiskMonitor(
+            folders=settings.folders,
+            gate=self._gate,
+            jobs=self._job_ids,
+            on_change=self._moved,
         )
         self._crew: Crew | None = None
         self._started_at: dt.datetime | None = None
@@ -127,6 +136,7 @@ class Daemon:
         return report_of(
             self._crew,
             self._gate,
+            self._disks,
             self._clock,
             started_at=self._started_at,
             remark=self.remark,
@@ -188,6 +198,7 @@ class Daemon:
         Raises ConfigurationError, WorkFolderHeld and DiskFailed before anything is claimed or sent.
         """
         async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(self._disks.threads.entered())
             with telling_of_the_disk():
                 async with extending(lambda: "starting"):
                     crew, job_ids = await self._begin(stack)
@@ -201,13 +212,21 @@ class Daemon:
         Take hold of the folders; return who works there, and the jobs that are in work already.
         """
         settings = self._current.settings
-        if problems := await asyncio.to_thread(settings.folders.problems):
+        if problems := await look(settings.folders.problems):
             raise ConfigurationError(problems)
         lock = stack.enter_context(WorkLock(settings.folders.work))
+        self._disks.hold(lock)
+        # Nobody else may hold the folder while a thread of ours is still at work in it.
+        stack.push_async_callback(self._disks.threads.settle)
         client = await stack.enter_async_context(EditsClient(settings.endpoint))
-        spool = Spool(work=settings.folders.work, inbox=settings.folders.inbox)
-        await asyncio.to_thread(spool.prepare)
-        await asyncio.to_thread(finish_returns, settings.folders)
+        spool = Spool(
+            work=settings.folders.work,
+            inbox=settings.folders.inbox,
+            lock=lock,
+            on_misplaced=self._disks.notice,
+        )
+        await look(spool.prepare)
+        await look(finish_returns, settings.folders)
         log.info("daemon.started", **settings.shown, was_clean=lock.was_clean)
         self._crew = crew = Crew(
             current=self._current,
@@ -215,24 +234,26 @@ class Daemon:
             gate=self._gate,
             client=client,
             spool=spool,
+            disks=self._disks,
             on_change=self._stirred.set,
         )
-        await asyncio.to_thread(crew.remember)
+        await look(crew.remember)
         await crew.pausing.restore()
         self._started_at = self._clock.now()
         if not lock.was_clean:
             await retrace(crew)
-        return crew, await asyncio.to_thread(spool.ids)
+        return crew, await look(spool.ids)
 
     async def _work(self, crew: Crew, job_ids: list[str], *, until_drained: bool) -> Ending:
         async with asyncio.TaskGroup() as tasks:
             async with crew.watching:
                 crew.start(job_ids, tasks)
+                living = tasks.create_task(self._live(crew), name="liveness")
                 async with extending(lambda: f"starting: {crew.intake.steps:,} names seen"):
-                    await crew.intake.begin()
+                    await self._end_of(tasks.create_task(crew.watching.begin()))
+                    await self._end_of(tasks.create_task(crew.intake.begin()))
                 notify("READY=1")
                 self._ready.set()
-                living = tasks.create_task(self._live(crew), name="liveness")
                 intake = tasks.create_task(crew.intake.run(), name="intake")
                 watching = tasks.create_task(crew.watching.run(), name="watching")
                 prober = tasks.create_task(crew.prober.run(), name="prober")
@@ -241,14 +262,14 @@ class Daemon:
                 notify("STOPPING=1")
                 log.info("daemon.stopping", jobs=crew.workshop.jobs)
                 crew.close()
-                await intake
-                await watching
+                await self._end_of(intake)
+                await self._end_of(watching)
                 prober.cancel()
             await self._drain(crew)
-            pausing.cancel()
-            living.cancel()
+            for task in (pausing, living):
+                task.cancel()
         await crew.pausing.write()
-        if ending is Ending.UNAVAILABLE:
+        if ending is Ending.UNAVAILABLE and not self._disks.reasons:
             for job_id in crew.spool.ids():
                 try:
                     await crew.pipeline.release(job_id)
@@ -277,21 +298,46 @@ class Daemon:
                 await self._stirred.wait()
         return Ending.STOPPED
 
+    async def _end_of(self, task: asyncio.Task[None]) -> None:
+        """
+        Wait for a task that works on the inbox; once a stop was asked for, not for an inbox that hangs.
+        """
+        task.add_done_callback(lambda _: self._stirred.set())
+        while not task.done():
+            self._stirred.clear()
+            if self._stop.is_set() and self._disks.is_hung(Folder.INBOX):
+                task.cancel()
+            await self._stirred.wait()
+
     async def _drain(self, crew: Crew) -> None:
+        """
+        Wait for the jobs in work, but for those that a hung folder holds up: the next start finishes them.
+        """
         async with extending(lambda: f"stopping: {self._status()}"):
-            while crew.workshop.jobs:
+            while any(not self._disks.threads.holds_up(job_id) for job_id in crew.workshop.ids):
                 self._stirred.clear()
                 await self._stirred.wait()
+        for job_id in crew.workshop.ids:
+            log.warning("job.left", job=job_id, reason=self._disks.threads.holds_up(job_id))
+        crew.workshop.abandon()
 
     async def _live(self, crew: Crew) -> None:
-        work = self._current.settings.folders.work
-        await Liveness(intake=crew.intake, work=work, clock=self._clock).run()
+        await Liveness(intake=crew.intake, disks=self._disks, clock=self._clock).run()
+
+    def _moved(self) -> None:
+        self._stirred.set()
+        if self._crew is not None:
+            self._crew.prober.stir()
+
+    def _job_ids(self) -> list[str]:
+        return self._crew.workshop.ids if self._crew else []
 
     def _status(self) -> str:
         held = f"; paused: {self._gate.reason}" if self._gate.hold else ""
         held += f"; {self._crew.looking_up}" if self._crew and self._crew.looking_up else ""
         away = f"; {self._away}" if self._away else ""
-        return f"{self.jobs} in work, {self.ends[End.DONE]} done{held}{away}"
+        hung = "".join(f"; {each}" for each in self._disks.reasons.values() if each not in held)
+        return f"{self.jobs} in work, {self.ends[End.DONE]} done{held}{away}{hung}"
 
 
 def _is_drained(crew: Crew) -> bool:

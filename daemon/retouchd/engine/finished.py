@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from retouchd.adapters import fingerprints, records
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import RECOVERED, History
+from retouchd.adapters.thread_pools import Folder, at
 from retouchd.rules.duplicates import Digest, Fingerprint
 from retouchd.rules.finished import Facts, bare_in, facts_in, result_path
 from retouchd.rules.hash_index import HashIndex, hash_key
@@ -139,7 +140,8 @@ class Finished:
             for position in self._unread("original", self._image_sizes.find(content.size)):
                 line = self.line(position) or {}
                 if "original" not in line and (path := _original(line)):
-                    found = fingerprints.found_digest(self._folders.done, path)
+                    with at(Folder.DONE):
+                        found = fingerprints.found_digest(self._folders.done, path)
                     self._read_originals |= {found.sha256} if found else set()
             return content.sha256 in self._read_originals
 
@@ -186,12 +188,13 @@ class Finished:
         """
         for position in self._unread("fingerprint", self._unhashed.find(size)):
             path = _record(self.line(position) or {})
-            body = records.record_in(self._folders.done, path)
-            if body is None or not is_told(body):
-                continue  # It was taken away since, or is another one's by now.
-            found = fingerprints.of_record(
-                body, path, done=self._folders.done, inbox=self._folders.inbox
-            )
+            with at(Folder.DONE):
+                body = records.record_in(self._folders.done, path)
+                if body is None or not is_told(body):
+                    continue  # It was taken away since, or is another one's by now.
+                found = fingerprints.of_record(
+                    body, path, done=self._folders.done, inbox=self._folders.inbox
+                )
             if found is not None:
                 self._read_fingerprints[found.sha256] = position
                 self._read_originals.add(found.image)
@@ -200,11 +203,10 @@ class Finished:
         for position in self._unread("results", self._result_sizes.find(size)):
             bare = (self.line(position) or {}).get("bare")
             for number, path in bare["results"] if bare else ():
-                found = (
-                    fingerprints.found_digest(self._folders.outbox, raw_name(path))
-                    if number == size
-                    else None
-                )
+                if number != size:
+                    continue
+                with at(Folder.OUTBOX):
+                    found = fingerprints.found_digest(self._folders.outbox, raw_name(path))
                 if found is not None:
                     self._read_results[found.sha256] = position, path
 

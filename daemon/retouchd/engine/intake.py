@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 from retouchd.adapters.bell import Bell, Ring
+from retouchd.adapters.disk_threads import run
 from retouchd.adapters.memory import give_back
+from retouchd.adapters.thread_pools import Folder
 from retouchd.engine.attempts import about
 from retouchd.engine.backlog import READY, Backlog
 from retouchd.engine.claiming import Claimer
@@ -161,13 +163,13 @@ class Intake:
         Return every file that waits in the inbox: its folder, its name, the reason.
         """
         async with self._turning:
-            return await asyncio.to_thread(self._waiting)
+            return await run(Folder.INBOX, self._waiting)
 
     async def begin(self) -> None:
         """
         Look at every file of the inbox for the first time, and claim nothing yet.
         """
-        await self._survive(lambda: asyncio.to_thread(self._scan, self._depth()))
+        await self._survive(lambda: run(Folder.INBOX, self._scan, self._depth()))
 
     async def run(self) -> None:
         """
@@ -206,7 +208,7 @@ class Intake:
             log.warning("watch.overflow", action="scanning the whole inbox")
             self._is_scan_asked = True
         # All in one go: each way to a thread and back takes as long as a look.
-        jobs = await asyncio.to_thread(self._look_and_claim, self._depth(), rings)
+        jobs = await run(Folder.INBOX, self._look_and_claim, self._depth(), rings)
         end = self._clock.monotonic() + _CLAIMING_SECONDS
         while jobs is not None:
             for job in jobs:
@@ -215,7 +217,7 @@ class Intake:
             if self._clock.monotonic() > end:
                 self._wake.set()  # To go on after the next looks: a thousand duplicates take long to read.
                 return
-            jobs = await asyncio.to_thread(self._claim_next)
+            jobs = await run(Folder.INBOX, self._claim_next)
 
     def _depth(self) -> Depth | None:
         """

@@ -2,7 +2,6 @@
 What a kept answer came to: pictures decoded and sealed, or a verdict without any.
 """
 
-import asyncio
 import contextlib
 import datetime as dt
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import TypeAlias
 
 from retouchd.adapters import answers
 from retouchd.adapters.answers import KeptAnswer
+from retouchd.adapters.disk_threads import in_work
 from retouchd.adapters.edits import EditsClient, FetchPrivate
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
@@ -95,7 +95,7 @@ class Judge:
         Close the kept attempt; on success `outputs/` stands whole before. Raises FetchLater.
         """
         self._downloads.check_due(standing.id)
-        return await self.conclude(standing, await asyncio.to_thread(self.rule, standing))
+        return await self.conclude(standing, await in_work(self.rule, standing))
 
     async def conclude(self, standing: Standing, ruling: Ruling) -> Closed:
         """
@@ -111,7 +111,7 @@ class Judge:
                     files,
                     is_awaited=ruling.is_awaited,
                 )
-                ruling = await asyncio.to_thread(self.rule, ruling.standing, fetched)
+                ruling = await in_work(self.rule, ruling.standing, fetched)
         if isinstance(ruling, Withheld):
             self._attempts.tell_withheld(ruling.standing)
             raise FetchLater(ruling.reason, None)

@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any, TypeVar
 
+from retouchd.adapters.disk_threads import in_work
 from retouchd.adapters.edits import NoAnswer
 from retouchd.adapters.files import DurableFile
 from retouchd.adapters.spool import Spool, head_line
+from retouchd.errors import Blocked
 from retouchd.logs import logger
 
 log = logger()
@@ -22,6 +24,7 @@ _PATCH = 4 << 20
 """So much of an answer is held at most: nearly all are whole then, and need one write and one fsync."""
 _AT_ONCE = 2
 _RETRY_SECONDS = 5.0
+_REMOVED = "its folder in work was removed while its request was out"
 _LONGEST_REASON = 80
 _SPARE = 6 * _LONGEST_REASON + len(', "broken": ""')
 """Bytes that a head line may grow by: a character takes six at most in JSON."""
@@ -72,6 +75,9 @@ class Keeper:
                     raise
                 sink.end_broken(str(failure))
             while (kept := await self._in_order(partial(_kept, sink, then))) is None:
+                if await in_work(self._spool.is_gone, job_id):
+                    log.error("answer.lost", job=job_id, bytes=len(sink.rest), reason=_REMOVED)
+                    raise Blocked(_REMOVED)
                 log.error("answer.held", job=job_id, bytes=len(sink.rest), reason=sink.failure)
                 await asyncio.sleep(_RETRY_SECONDS)
         finally:
@@ -90,7 +96,7 @@ class Keeper:
 
     async def _in_order(self, task: Callable[[], T]) -> T:
         async with self._order:
-            return await asyncio.to_thread(task)
+            return await in_work(task)
 
 
 def _kept(sink: "_Sink", then: Callable[[], T]) -> tuple[T] | None:

@@ -2,16 +2,18 @@
 The signs of life of a run, for the service manager: more time to start and stop, and its watchdog.
 
 The watchdog hears of a run only while this loop turns, the inbox gets looked at, and the disk below the
-work folder answers. See sd_notify(3) and sd_watchdog_enabled(3).
+work folder answers. A far folder that hangs is no reason to end a run, since no start would mend it: it is a
+pause, and told. See sd_notify(3) and sd_watchdog_enabled(3).
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 from retouchd.adapters.notify import notify, watchdog_seconds
+from retouchd.adapters.thread_pools import Folder
 from retouchd.engine.clock import Clock
+from retouchd.engine.disk_monitor import DiskMonitor
 from retouchd.engine.intake import Intake
 from retouchd.logs import logger
 from retouchd.rules.liveness import Motion, observed, stuck
@@ -23,7 +25,7 @@ _EXTEND_SECONDS = 5.0
 _BEAT_SECONDS = 30.0
 _REST_SECONDS = 1.0
 _ORGANS = {
-    "inbox": "the inbox has not answered for a long time: see to its disk or its network share",
+    "inbox": "a look at the inbox has not come any further for a long time",
     "work": "the disk of the work folder has not answered for a long time: see to it",
 }
 
@@ -85,9 +87,9 @@ class Liveness:
     Watches whether a run gets on, and feeds the watchdog as long as it does.
     """
 
-    def __init__(self, *, intake: Intake, work: Path, clock: Clock) -> None:
+    def __init__(self, *, intake: Intake, disks: DiskMonitor, clock: Clock) -> None:
         self._intake = intake
-        self._work = work
+        self._disks = disks
         self._clock = clock
         self._motions: dict[str, Motion] = {}
         self._answers = 0
@@ -112,7 +114,8 @@ class Liveness:
         if self._asking is None:
             self._asking = asyncio.ensure_future(self._ask_the_disk())
         self._see("work", self._answers, now, is_at_work=True)
-        self._see("inbox", self._intake.steps, now, is_at_work=self._intake.is_turning)
+        is_looking = self._intake.is_turning and not self._disks.is_hung(Folder.INBOX)
+        self._see("inbox", self._intake.steps, now, is_at_work=is_looking)
         self._tell(stuck(self._motions, now))
         if self._stuck is None:
             notify("WATCHDOG=1")
@@ -123,7 +126,7 @@ class Liveness:
 
     async def _ask_the_disk(self) -> None:
         # Jobs need a free thread as well: where none is left, nothing gets on either.
-        await asyncio.to_thread(self._work.is_dir)
+        await self._disks.look()
         self._answers += 1
         self._asking = None
 

@@ -2,19 +2,22 @@
 The means for a request, seen to before it is opened: room on the disks for its answer, and today's budget.
 """
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import ParamSpec
 
-from retouchd.adapters import room
+from retouchd.adapters import disk_threads, room
 from retouchd.adapters.folders import Folders
 from retouchd.engine.clock import Clock
+from retouchd.engine.disk_monitor import DiskMonitor
 from retouchd.engine.outcome import Wait
 from retouchd.engine.spending import Spending
-from retouchd.errors import Blocked
+from retouchd.errors import Blocked, FolderUnresponsive
 from retouchd.rules.job import Job
 from retouchd.rules.pacing import Bar, Cause
 from retouchd.rules.pricing import PriceList, estimate, pictures_asked
+
+P = ParamSpec("P")
 
 _LOOK_AGAIN_SECONDS = 10.0
 
@@ -25,9 +28,16 @@ class Means:
     """
 
     def __init__(
-        self, *, folders: Folders, spending: Spending, prices: PriceList, clock: Clock
+        self,
+        *,
+        folders: Folders,
+        disks: DiskMonitor,
+        spending: Spending,
+        prices: PriceList,
+        clock: Clock,
     ) -> None:
         self._folders = folders
+        self._disks = disks
         self._spending = spending
         self._prices = prices
         self._clock = clock
@@ -46,9 +56,7 @@ class Means:
         pictures = pictures_asked(job.request)
         self._expected += pictures
         try:
-            bar = await asyncio.to_thread(
-                self._room_for, job.folder, self._expected
-            ) or self._budget(job)
+            bar = await self._room(self._room_for, job.folder, self._expected) or self._budget(job)
             if isinstance(bar, Bar):
                 self._refused = job
             yield bar
@@ -59,22 +67,31 @@ class Means:
         """
         Return what still forbids the request that was refused last, None if nothing does.
         """
+        await self._disks.look()
         job = self._refused
-        if job is None:
-            return None
+        pictures = self._expected + (pictures_asked(job.request) if job else 0)
         with contextlib.suppress(Blocked):
-            pictures = self._expected + pictures_asked(job.request)
-            found = await asyncio.to_thread(self._disk, pictures) or self._budget(job)
+            found = await self._room(self._disk, pictures) or (self._budget(job) if job else None)
             return found if isinstance(found, Bar) else None
         return None
 
-    def _room_for(self, folder: str, pictures: int) -> Bar | None:
-        self._check_targets(folder)
+    async def _room(self, look: Callable[P, str], *args: P.args, **kwargs: P.kwargs) -> Bar | None:
+        """
+        Return what a look at the folders says against a request.
+        """
+        try:
+            reason = await disk_threads.look(look, *args, **kwargs)
+        except FolderUnresponsive as unresponsive:
+            reason = str(unresponsive)
+        return Bar(cause=Cause.DISK, reason=reason, seconds=_LOOK_AGAIN_SECONDS) if reason else None
+
+    def _room_for(self, folder: str, pictures: int) -> str:
+        if reason := room.obstacle(self._folders, folder):
+            raise Blocked(reason)
         return self._disk(pictures)
 
-    def _disk(self, pictures: int) -> Bar | None:
-        reason = room.shortage(self._folders, pictures)
-        return Bar(cause=Cause.DISK, reason=reason, seconds=_LOOK_AGAIN_SECONDS) if reason else None
+    def _disk(self, pictures: int) -> str:
+        return self._disks.misplaced() or room.shortage(self._folders, pictures)
 
     def _budget(self, job: Job) -> Bar | Wait | None:
         cost = estimate(self._prices(job.request.model), job)
@@ -87,8 +104,3 @@ class Means:
             return Wait(seconds=_LOOK_AGAIN_SECONDS, reason=lack.reason)
         seconds = max(0.0, (lack.until - self._clock.now()).total_seconds())
         return Bar(cause=Cause.BUDGET, reason=lack.reason, seconds=seconds)
-
-    def _check_targets(self, folder: str) -> None:
-        for root in (self._folders.outbox, self._folders.done, self._folders.error):
-            if reason := room.unwritable(root, folder):
-                raise Blocked(reason)

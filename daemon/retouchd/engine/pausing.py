@@ -2,9 +2,9 @@
 The hold of the gate, written down whenever it changes: a new process begins where the last one stood.
 """
 
-import asyncio
 import datetime as dt
 
+from retouchd.adapters.disk_threads import in_work
 from retouchd.adapters.pauses import Paused, PauseFile
 from retouchd.engine.clock import Clock
 from retouchd.engine.current import Current
@@ -33,9 +33,9 @@ class Pausing:
 
         With another configuration than the one that was held, the gate begins open.
         """
-        paused = await asyncio.to_thread(self._file.read)
+        paused = await in_work(self._file.read)
         if paused is None or paused.configuration != self._current.settings.fingerprint:
-            await asyncio.to_thread(self._file.write, None)
+            await in_work(self._file.write, None)
             return
         now = self._clock.monotonic()
         age = max(0.0, (self._clock.now() - paused.since).total_seconds())
@@ -69,7 +69,7 @@ class Pausing:
             return
         self._written = hold
         try:
-            await asyncio.to_thread(self._file.write, self._paused(hold))
+            await in_work(self._file.write, self._paused(hold))
         except OSError as error:
             log.warning("pause.unwritten", reason=str(error))
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
+from retouchd.adapters.disk_threads import follow, in_work
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing, job_of
 from retouchd.engine.attempts import Attempts, about
@@ -88,7 +89,7 @@ class Pipeline:
         Take the next steps of a job until it is over or must wait.
         """
         while True:
-            halt = await asyncio.to_thread(self._walker.walk, job_id)
+            halt = await follow(partial(self._walker.walk, job_id), key=job_id)
             match await self._step(halt) if isinstance(halt, Standing) else halt:
                 case Left() as left:
                     return self._over(job_id, left)
@@ -106,7 +107,7 @@ class Pipeline:
         standing = None
         try:
             await self.note_crash(job_id)
-            standing = await asyncio.to_thread(self._spool.load, job_id)
+            standing = await in_work(self._spool.load, job_id)
             if standing.phase is Phase.KEPT:
                 await self._judge_kept(standing)
             elif standing.phase is Phase.CLAIMED:
@@ -114,25 +115,25 @@ class Pipeline:
         except (Blocked, FetchLater, OSError) as obstacle:
             self._obstructed(job_id, Stuck(standing=standing, reason=str(obstacle)))
             with contextlib.suppress(OSError):  # An obstacle that could be told is no crash.
-                await asyncio.to_thread(self._spool.clear_crashes, job_id)
+                await in_work(self._spool.clear_crashes, job_id)
 
     async def release(self, job_id: str) -> None:
         """
         Give a job back to the inbox if it has not been paid for and is not on its way out.
         """
-        standing = await asyncio.to_thread(self._spool.load, job_id)
+        standing = await in_work(self._spool.load, job_id)
         is_free = standing.phase in (Phase.CLAIMING, Phase.CLAIMED, Phase.CLOSED)
         if is_free and not doubts_in(standing.attempts):
             await self._give_back(standing, "the endpoint is unavailable")
-            await asyncio.to_thread(self._spool.discard, job_id)
+            await in_work(self._spool.discard, job_id)
 
     async def note_crash(self, job_id: str) -> None:
         """
         Note that the job's present step failed in a way nobody foresaw, if it is one that may.
         """
-        standing = await asyncio.to_thread(self._spool.load, job_id)
+        standing = await in_work(self._spool.load, job_id)
         if standing.phase in RISKY:
-            await asyncio.to_thread(self._spool.add_crash, job_id, standing.phase.value)
+            await in_work(self._spool.add_crash, job_id, standing.phase.value)
 
     async def _step(self, standing: Standing) -> Wait | Left | Stuck | None:
         """
@@ -147,7 +148,7 @@ class Pipeline:
                 case _:
                     return await self._decide(standing)
         except (Blocked, FetchLater, OSError) as obstacle:
-            halt = await asyncio.to_thread(self._walker.met, standing.id, standing, obstacle)
+            halt = await in_work(self._walker.met, standing.id, standing, obstacle)
             if isinstance(halt, Stuck) and isinstance(obstacle, FetchLater):
                 return replace(halt, seconds=obstacle.seconds)
             return halt
@@ -165,7 +166,7 @@ class Pipeline:
             case Return(reason=reason):
                 await self._give_back(standing, reason)
             case Fail(problem=problem):
-                await asyncio.to_thread(self._walker.plan, standing, [problem])
+                await self._plan(standing, [problem])
         return None
 
     async def _ask(self, standing: Standing) -> Wait | None:
@@ -183,7 +184,7 @@ class Pipeline:
         if closed.attempt.code == Failure.UNREADABLE.value:
             del self._prepared[job.id]  # What the file is by now, nobody has judged.
         if standing.crashes:
-            await asyncio.to_thread(self._progressed, standing)
+            await in_work(self._progressed, standing)
         return None
 
     def _is_prepared(self, job_id: str) -> bool:
@@ -195,40 +196,47 @@ class Pipeline:
         Compare with what was seen, then validate: tell whether the job is prepared, else it is planned or
         given back.
         """
-        async with self._decoding:
-            prepared = await asyncio.to_thread(self._looked_over, standing)
-        if prepared is None:
-            return False
-        self._prepared[standing.id] = prepared
-        return True
-
-    def _looked_over(self, standing: Standing) -> Prepared | None:
         if _has_crashed(standing):
-            self._give_up(standing)
-            return None
+            await self._give_up(standing)
+            return False
         try:
-            found = self._preparer.ready(standing)
+            if job_of(standing).references:
+                await follow(partial(self._preparer.gather, standing), key=standing.id)
+            async with self._decoding:
+                found = await in_work(self._looked_over, standing)
         except NotReadyError as reason:
-            self._walker.give_back(job_of(standing), str(reason))
-            return None
-        if not isinstance(found, Prepared):
-            self._walker.plan(standing, found)
-        self._progressed(standing)
-        return found if isinstance(found, Prepared) else None
+            await self._give_back(standing, str(reason))
+            return False
+        if isinstance(found, Prepared):
+            self._prepared[standing.id] = found
+            return True
+        await self._plan(standing, found)
+        if standing.crashes:
+            await in_work(self._progressed, standing)
+        return False
+
+    def _looked_over(self, standing: Standing) -> Prepared | list[Problem]:
+        found = self._preparer.ready(standing)
+        if isinstance(found, Prepared):
+            self._progressed(standing)
+        return found
 
     async def _give_back(self, standing: Standing, reason: str) -> None:
-        await asyncio.to_thread(self._walker.give_back, job_of(standing), reason)
+        await follow(partial(self._walker.give_back, job_of(standing), reason), key=standing.id)
+
+    async def _plan(self, standing: Standing, problems: list[Problem]) -> None:
+        await follow(partial(self._walker.plan, standing, problems), key=standing.id)
 
     async def _judge_kept(self, standing: Standing) -> None:
         if _has_crashed(standing):
-            await asyncio.to_thread(self._give_up, standing)
+            await self._give_up(standing)
             return
         await self._judge.judge(standing)
         if standing.crashes:
-            await asyncio.to_thread(self._progressed, standing)
+            await in_work(self._progressed, standing)
 
-    def _give_up(self, standing: Standing) -> None:
-        self._walker.plan(standing, [_crashed(job_of(standing))])
+    async def _give_up(self, standing: Standing) -> None:
+        await self._plan(standing, [_crashed(job_of(standing))])
 
     def _progressed(self, standing: Standing) -> None:
         if standing.crashes:

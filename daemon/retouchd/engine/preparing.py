@@ -7,9 +7,11 @@ from pathlib import Path
 
 from retouchd.adapters import presence
 from retouchd.adapters.decoding import ImageFault
+from retouchd.adapters.disk_threads import Steps
 from retouchd.adapters.edits import Upload
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing, job_of
+from retouchd.adapters.thread_pools import Folder
 from retouchd.engine.current import Current
 from retouchd.engine.fitting import Examined, Fitter, Source
 from retouchd.engine.gathering import Gatherer
@@ -58,9 +60,18 @@ class Preparer:
         self._current = current
         self._fitter = Fitter(spool=spool, current=current)
 
+    def gather(self, standing: Standing) -> Steps[None]:
+        """
+        Copy the references that are still to be copied out of the inbox. Raises as `ready` does.
+        """
+        yield Folder.INBOX
+        job = job_of(standing)
+        if not job.problems and (obstacle := self._gatherer.gather(job)):
+            raise Blocked(obstacle) if standing.attempts else NotReadyError(obstacle)
+
     def ready(self, standing: Standing) -> Prepared | list[Problem]:
         """
-        Compare with what was seen, copy what is still to be copied, then prepare.
+        Compare with what was seen, then prepare; all that is needed is in the work folder by now.
 
         Raises NotReadyError for a job that nothing was asked for yet; for others Blocked, or OSError where
         a file cannot be read.
@@ -68,8 +79,6 @@ class Preparer:
         job, is_fresh = job_of(standing), not standing.attempts
         if is_fresh:
             self._compare(job)
-        if not job.problems and (obstacle := self._gatherer.gather(job)):
-            raise NotReadyError(obstacle) if is_fresh else Blocked(obstacle)
         try:
             prepared = self.prepare(job)
         except OSError as error:

@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from retouchd.adapters.disk_threads import attempt
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
 from retouchd.adapters.records import Sighted, record_in, records_below, size_of
 from retouchd.adapters.spool import Spool
+from retouchd.adapters.thread_pools import Folder
 from retouchd.engine.finished import Finished, ReplacedError
+from retouchd.errors import FolderUnresponsive
 from retouchd.logs import logger
 from retouchd.rules.finished import Facts, finished_at, record_of, seen_in
 from retouchd.rules.hash_index import HashIndex, text_key
@@ -91,8 +94,10 @@ class Recovery:
             self._needed.clear()
             within = None
             try:
-                await asyncio.to_thread(self.learn)
+                await attempt(Folder.DONE, self.learn)
                 self.obstacle = ""
+            except FolderUnresponsive:
+                within = _AGAIN_SECONDS  # It is told already.
             except ReplacedError:
                 within = 0.0
             except OSError as error:

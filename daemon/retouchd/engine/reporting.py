@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator, Callable
 from itertools import islice
 
 from retouchd.adapters.board import Board
+from retouchd.adapters.disk_threads import in_work
 from retouchd.engine.clock import Clock
 from retouchd.engine.crew import Crew
+from retouchd.engine.disk_monitor import DiskMonitor
 from retouchd.engine.gate import Gate
 from retouchd.engine.holding import Cause
 from retouchd.engine.outcome import End
@@ -29,13 +31,20 @@ _FIRST_BEAT_SECONDS = 0.1
 
 
 def report_of(
-    crew: Crew, gate: Gate, clock: Clock, *, started_at: dt.datetime, remark: str
+    crew: Crew,
+    gate: Gate,
+    disks: DiskMonitor,
+    clock: Clock,
+    *,
+    started_at: dt.datetime,
+    remark: str,
 ) -> Report:
     """
     Return how a run stands, at a cost that does not grow with the inbox.
     """
     holding, waiting = crew.intake.holding, crew.workshop.waiting
     jobs = {job_id: wait.reason for job_id, wait in waiting.items()}
+    jobs |= {each: held for each in crew.workshop.ids if (held := disks.threads.holds_up(each))}
     obstacles, ends = crew.pipeline.obstacles, crew.workshop.ends
     return Report(
         pid=os.getpid(),
@@ -49,6 +58,7 @@ def report_of(
         remark=escaped(remark),
         looking_up=escaped(crew.looking_up),
         unread=escaped(crew.recovery.obstacle),
+        unusable={folder.value: escaped(reason) for folder, reason in disks.reasons.items()},
         scan_seconds=round(crew.intake.scan_took, 1),
         jobs={job_id: escaped(reason) for job_id, reason in jobs.items()},
         blocked=tuple(each for each in jobs if obstacles.get(each) == jobs[each]),
@@ -98,7 +108,7 @@ async def _keep_true(look: Callable[[], Report | None], board: Board) -> None:
         is_due = loop.time() - posted_at >= SIGN_OF_LIFE_SECONDS
         if report is not None and (report != last or is_due):
             try:
-                await asyncio.to_thread(board.post, report)
+                await in_work(board.post, report)
                 last, posted_at, is_told = report, loop.time(), False
             except OSError as error:
                 if not is_told:

@@ -2,10 +2,10 @@
 What a run sees to before it takes anything: what an earlier one left half done, and a disk that is not there.
 """
 
-import asyncio
-
 from retouchd.adapters import returning
+from retouchd.adapters.disk_threads import in_work
 from retouchd.adapters.folders import Folders
+from retouchd.adapters.thread_pools import Folder, at
 from retouchd.engine.crew import Crew
 from retouchd.engine.pipeline import RISKY
 from retouchd.logs import logger
@@ -19,7 +19,7 @@ async def retrace(crew: Crew) -> None:
 
     Those noted least often come first: the culprit must not take the innocent with it again and again.
     """
-    suspects = await asyncio.to_thread(crew.spool.suspects, RISKY)
+    suspects = await in_work(crew.spool.suspects, RISKY)
     for job_id in suspects:
         try:
             await crew.pipeline.retrace(job_id)
@@ -33,7 +33,9 @@ def finish_returns(folders: Folders) -> None:
     Finish what a `retry` that was killed left between `error/` and the inbox.
     """
     try:
-        for path in returning.finish(folders):
+        with at(Folder.ERROR):
+            returned = list(returning.finish(folders))
+        for path in returned:
             log.info("file.returned", path=path)
     except OSError as error:
         log.warning("file.unreturned", reason=str(error))

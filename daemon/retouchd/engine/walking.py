@@ -1,7 +1,8 @@
 """
 The steps of a job's life that need nothing but the disk, taken in one go: each durable, each repeatable.
 
-All of it blocks. A job at its end takes four such steps in a row; between them nobody else is asked.
+All of it blocks. A job at its end takes four such steps in a row; each asks for the threads of the folder that
+it touches, so that one which hangs holds up nothing but the steps that need it.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,9 +10,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from retouchd.adapters.delivery import Delivery
+from retouchd.adapters.disk_threads import Steps
 from retouchd.adapters.history import History
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing, job_of
+from retouchd.adapters.thread_pools import Folder
 from retouchd.engine.attempts import about
 from retouchd.engine.clock import Clock
 from retouchd.engine.outcome import End, Over
@@ -74,7 +77,7 @@ class Walker:
         self._clock = clock
         self._on_return = on_return
 
-    def walk(self, job_id: str) -> Halt:
+    def walk(self, job_id: str) -> Steps[Halt]:
         """
         Take the next steps of a job, from wherever it stands.
         """
@@ -89,14 +92,15 @@ class Walker:
                         self._spool.discard(job_id)
                         return Left(standing=standing, over=Over(End.RETURNED))
                     case Phase.CLAIMING:
-                        self._claim(job_of(standing))
+                        yield from self._claim(job_of(standing))
+                        yield Folder.WORK
                         standing = self._spool.load(job_id)
                     case Phase.EDITED:
-                        standing = self.plan(standing, ())
+                        standing = yield from self.plan(standing, ())
                     case Phase.PUBLISHING:
-                        standing = self._delivery.publish(standing)
+                        standing = yield from self._delivery.publish(standing)
                     case Phase.ARCHIVING:
-                        standing = self._delivery.archive(standing)
+                        standing = yield from self._delivery.archive(standing)
                     case Phase.OVER:
                         return Left(standing=standing, over=self._forget(standing))
         except (Blocked, OSError) as obstacle:
@@ -110,31 +114,34 @@ class Walker:
             return Left(standing=standing, over=Over(End.RETURNED))
         return Stuck(standing=standing, reason=str(obstacle))
 
-    def give_back(self, job: Job, reason: str) -> None:
+    def give_back(self, job: Job, reason: str) -> Steps[None]:
         """
         Rename a job's files back into the inbox.
         """
+        yield Folder.INBOX
         names = self._spool.give_back(job)
         self._on_return(job.folder, names)
         log.info("job.returned", **about(job), reason=reason)
 
-    def plan(self, standing: Standing, problems: Sequence[Problem]) -> Standing:
+    def plan(self, standing: Standing, problems: Sequence[Problem]) -> Steps[Standing]:
         """
         Fix how a job ends: with its pictures, or with its problems.
         """
         return self._delivery.plan(standing, problems, self._clock.now())
 
-    def _claim(self, job: Job) -> None:
+    def _claim(self, job: Job) -> Steps[None]:
+        yield Folder.INBOX
         try:
             is_whole = self._spool.claim(job)
         except PermissionError:
             is_whole = False
         if not is_whole:
-            self.give_back(job, "a file of it is gone, changed, or may not be taken")
+            yield from self.give_back(job, "a file of it is gone, changed, or may not be taken")
 
     def _forget(self, standing: Standing) -> Over:
         job, plan = job_of(standing), standing.plan
         assert plan is not None, "a job that is over has a plan"
+        self._spool.require_place()  # The history lies in it.
         line = history_line(job, standing.attempts, plan, plan.stem + RECORD)
         self._history.add(line)
         self._spool.discard(standing.id)

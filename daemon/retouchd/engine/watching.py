@@ -14,11 +14,14 @@ from types import TracebackType
 from typing import Self, TypeAlias
 
 from retouchd.adapters.bell import Bell
+from retouchd.adapters.disk_threads import attempt, run
 from retouchd.adapters.filesystems import filesystem_of
+from retouchd.adapters.thread_pools import Folder
 from retouchd.adapters.watch import Watcher
 from retouchd.engine.clock import Clock
 from retouchd.engine.intake import Intake
 from retouchd.engine.settings import Settings
+from retouchd.errors import FolderUnresponsive
 from retouchd.logs import logger
 from retouchd.rules.watching import Mode, Stance, choose, fall_back
 
@@ -73,7 +76,7 @@ def try_out(settings: Settings) -> Stance:
 
 class Watching:
     """
-    The watcher of a run; enter it to be told of changes, and have `run` see to it.
+    The watcher of a run: `begin` to be told of changes until the context ends, and have `run` see to it.
 
     `away` says why the inbox cannot be used now, empty while it can; `on_change` is called when that changes.
     """
@@ -99,18 +102,24 @@ class Watching:
         self.stance = Stance(mode=Mode.SCAN, reason="not started")
 
     async def __aenter__(self) -> Self:
+        return self
+
+    async def begin(self) -> None:
+        """
+        Be told of changes from now on.
+        """
         async with self._checking:
             try:
                 await self._arm()
             except OSError as error:
                 await self._lose(str(error))
-        return self
 
     async def __aexit__(
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
-        async with self._checking:
-            await asyncio.to_thread(self._watcher.stop)
+        with contextlib.suppress(FolderUnresponsive):
+            async with self._checking:
+                await attempt(Folder.INBOX, self._watcher.stop)
 
     def stop(self) -> None:
         """
@@ -152,7 +161,7 @@ class Watching:
         self._wake.clear()
         if self._lost:
             await self._take_up()
-        elif reason := await asyncio.to_thread(self._mismatch):
+        elif reason := await run(Folder.INBOX, self._mismatch):
             await self._lose(reason)
         elif refusal := self._watcher.refusal:
             await self._fall_back(refusal)
@@ -165,9 +174,9 @@ class Watching:
         """
         Watch anew, in the mode that can be had now, and scan for what came before that.
         """
-        await asyncio.to_thread(self._watcher.stop)
-        self._root = await asyncio.to_thread(_identity, self._inbox)
-        stance = await asyncio.to_thread(take_stance, self._settings, self._watcher)
+        await run(Folder.INBOX, self._watcher.stop)
+        self._root = await run(Folder.INBOX, _identity, self._inbox)
+        stance = await run(Folder.INBOX, take_stance, self._settings, self._watcher)
         self._armed_at = self._clock.monotonic()
         self._assume(stance)
         self._intake.scan_soon()
@@ -201,8 +210,8 @@ class Watching:
         """
         Stop watching what is not the inbox, or not watched; forget what is not there any more.
         """
-        await asyncio.to_thread(self._watcher.stop)
-        self.away = await asyncio.to_thread(self._unusable)
+        await run(Folder.INBOX, self._watcher.stop)
+        self.away = await run(Folder.INBOX, self._unusable)
         self._lost = self.away or reason
         log.warning("watch.lost", reason=self._lost, action="scanning the inbox, trying again")
         self._intake.scan_soon()
@@ -210,7 +219,7 @@ class Watching:
 
     async def _take_up(self) -> None:
         self._backoff = min(2 * self._backoff, _LONGEST_BACKOFF_SECONDS)
-        self.away = await asyncio.to_thread(self._unusable)
+        self.away = await run(Folder.INBOX, self._unusable)
         if self.away and self.away != self._lost:
             log.warning("watch.lost", reason=self.away)
         self._lost = self.away or self._lost
@@ -229,7 +238,7 @@ class Watching:
         Look more often, since a folder of the inbox could not be watched.
         """
         stance = fall_back(self._settings.observer, refusal)
-        await asyncio.to_thread(self._watcher.stop)
+        await run(Folder.INBOX, self._watcher.stop)
         self._assume(stance)
         self._intake.scan_soon()
 

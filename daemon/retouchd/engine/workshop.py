@@ -50,6 +50,13 @@ class Workshop:
         return len(self._tasks)
 
     @property
+    def ids(self) -> list[str]:
+        """
+        Return the ids of the jobs in work.
+        """
+        return list(self._tasks)
+
+    @property
     def has_room(self) -> bool:
         """
         Return whether another job may be claimed.

@@ -5,6 +5,7 @@ Only what lies nowhere else: the jobs, the history and the inbox are looked at w
 """
 
 import datetime as dt
+from dataclasses import field
 from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -59,7 +60,8 @@ class Report:
     `jobs` has for each job that waits why it does; `blocked` those of them that a folder holds up.
     `watch_remedy` says what to do where changes are noticed in a worse way than was asked for, `away` why
     the inbox cannot be used now; both are empty where all is well. `looking_up` says why nothing is claimed
-    while it is not known what was edited before, `unread` why that cannot be found out. `done`, `failed` and
+    while it is not known what was edited before, `unread` why that cannot be found out. `unusable` has a
+    sentence for each of the five folders that does not answer, or is not in its place. `done`, `failed` and
     `returned` count since the start; `ready` families could be claimed at once.
     """
 
@@ -76,6 +78,7 @@ class Report:
     looking_up: str = ""
     unread: str = ""
     scan_seconds: float = 0.0
+    unusable: dict[str, str] = field(default_factory=dict)
     jobs: dict[str, str]
     blocked: tuple[str, ...]
     held: tuple[HeldFile, ...]

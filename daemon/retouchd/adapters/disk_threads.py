@@ -1,0 +1,352 @@
+"""
+Thread pools for blocking disk calls, one for each of the five folders, so that a hung one holds up only itself.
+
+A system call on a dead network mount may block for minutes, and nothing gets its thread back before. What
+is called in the pool of `work` touches no other folder, so an answer can be kept whatever hangs elsewhere.
+All threads are daemon threads: the process ends without those that hang.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import Executor, Future
+from contextvars import ContextVar, copy_context
+from functools import partial
+from pathlib import Path
+from typing import Any, ParamSpec, TypeAlias, TypeVar
+
+from retouchd.adapters.thread_pools import CHECK_SECONDS, Call, Folder, Patience, Pool
+from retouchd.errors import FolderUnresponsive
+from retouchd.rules.naming import shown
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 10.0
+"""How long a call may block before its folder is unresponsive; a sleeping disk needs a few to spin up."""
+_SYNC_CHECK_SECONDS = 0.05
+
+
+Steps: TypeAlias = Generator[Folder, None, T]
+"""A function in steps: each folder that it yields is the one whose pool runs what comes next."""
+
+_SIZES = {
+    Folder.WORK: min(32, (os.cpu_count() or 1) + 4),
+    Folder.INBOX: 4,
+    Folder.OUTBOX: 4,
+    Folder.DONE: 4,
+    Folder.ERROR: 4,
+}
+_LOOKS = 2
+
+
+class DiskThreads:
+    """
+    The pools of one run, and which folders do not answer: `unresponsive` has a sentence for each.
+
+    Enter it and the functions of this module use it. `on_change` is called on the loop whenever a folder stops
+    answering or answers again.
+    """
+
+    def __init__(
+        self,
+        folders: Mapping[Folder, Path] | None = None,
+        *,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._folders = folders or {}
+        self._on_change = on_change
+        self._pools = {
+            folder: Pool(folder, size, f"disk-{folder}") for folder, size in _SIZES.items()
+        }
+        self._looks = Pool(Folder.WORK, _LOOKS, "disk-look")
+        self._chains = _Chains(self)
+        self._patience = Patience(PATIENCE_SECONDS, CHECK_SECONDS)
+        self._waiting = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._looking: set[asyncio.Future[Any]] = set()
+        self._whereabouts: dict[str, Folder] = {}
+        self.unresponsive: dict[Folder, str] = {}
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """
+        Be the threads of the present task, and of the tasks it makes.
+        """
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+
+    def holds_up(self, key: str) -> str:
+        """
+        Return the sentence of the unresponsive folder that holds up the steps of this key, empty if none does.
+        """
+        folder = self._whereabouts.get(key)
+        return (self.unresponsive.get(folder) or self._of_work) if folder else ""
+
+    @property
+    def _of_work(self) -> str:
+        return self.unresponsive.get(Folder.WORK, "")
+
+    @property
+    def reason(self) -> str:
+        """
+        Return a sentence for what does not answer, empty while all folders do.
+        """
+        return next(iter(self.unresponsive.values()), "")
+
+    async def settle(self) -> None:
+        """
+        Wait for the calls that are still running, but for those that hang.
+        """
+        while any(call.folder not in self.unresponsive for call in self._calls()):
+            self._arm()
+            await asyncio.sleep(_SYNC_CHECK_SECONDS)
+
+    async def run(
+        self, folder: Folder, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """
+        Call a function in a folder's pool, however long that takes: it may touch this folder and `work`.
+        """
+        call = partial(copy_context().run, function, *args, **kwargs)
+        with self._checked():
+            return await asyncio.get_running_loop().run_in_executor(self._pools[folder], call)
+
+    async def follow(self, begin: Callable[[], Steps[T]], *, key: str = "") -> T:
+        """
+        Take the steps of a function, the first ones in the pool of `work`; `key` is whose steps they are.
+        """
+        call = partial(_Chain, begin, key)
+        with self._checked():
+            return await asyncio.get_running_loop().run_in_executor(self._chains, call)  # type: ignore[arg-type]
+
+    async def look(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """
+        Call a function that only looks, at any folders, each marked by `at`.
+
+        Raises FolderUnresponsive as soon as any folder does not answer.
+        """
+        return await self._unless_hung(self._looks, partial(function, *args, **kwargs))
+
+    async def attempt(
+        self, folder: Folder, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """
+        Call a function in a folder's pool as `run` does, for one who can go on without its end.
+
+        Raises FolderUnresponsive as soon as any folder does not answer; the call goes on by itself.
+        """
+        return await self._unless_hung(self._pools[folder], partial(function, *args, **kwargs))
+
+    async def _unless_hung(self, pool: Pool, function: Callable[[], T]) -> T:
+        if self.unresponsive:
+            raise self._refusal()
+        loop = asyncio.get_running_loop()
+        call = partial(copy_context().run, function)
+        found = loop.run_in_executor(pool, call)
+        answer: asyncio.Future[T] = loop.create_future()
+        found.add_done_callback(partial(_hand_on, answer))
+        self._looking.add(answer)
+        try:
+            with self._checked():
+                return await answer
+        finally:
+            self._looking.discard(answer)
+
+    def go(self, chain: "_Chain", folder: Folder) -> None:
+        """
+        Have the next steps taken in a folder's pool. Called from any thread.
+        """
+        if chain.key:
+            self._whereabouts[chain.key] = folder
+        self._pools[folder].submit(self._take, chain, folder)
+
+    def _take(self, chain: "_Chain", folder: Folder) -> None:
+        try:
+            while (following := next(chain.steps)) is folder:
+                pass
+        except StopIteration as stop:
+            self._whereabouts.pop(chain.key, None)
+            chain.future.set_result(stop.value)
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
+            self._whereabouts.pop(chain.key, None)
+            chain.future.set_exception(error)
+        else:
+            self.go(chain, following)
+
+    def _calls(self) -> set[Call]:
+        return self._looks.calls.union(*(pool.calls for pool in self._pools.values()))
+
+    @contextlib.contextmanager
+    def _checked(self) -> Iterator[None]:
+        """
+        Have the calls checked now and then meanwhile; with nothing to do, nothing wakes the machine.
+        """
+        self._waiting += 1
+        self._arm()
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            if not self._waiting and not self.unresponsive and self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    def _arm(self) -> None:
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(CHECK_SECONDS, self._check)
+
+    def _check(self) -> None:
+        self._timer = None
+        calls = self._calls()
+        if calls or self.unresponsive:
+            self._arm()
+        hung = self._patience.hung(calls)
+        if hung != set(self.unresponsive):
+            self.unresponsive = {folder: self._sentence(folder) for folder in sorted(hung)}
+            for answer in self._looking if hung else ():
+                if not answer.done():
+                    answer.set_exception(self._refusal())
+            self._on_change()
+
+    def _refusal(self) -> FolderUnresponsive:
+        return FolderUnresponsive(self.reason)
+
+    def _sentence(self, folder: Folder) -> str:
+        sentence = unresponsive(folder, self._folders.get(folder, Path(folder)))
+        return f"{sentence} retouchd goes on by itself when it answers."
+
+
+class _Chain:
+    """
+    Steps on their way through the pools, and the future of what they return.
+    """
+
+    def __init__(self, begin: Callable[[], Steps[Any]], key: str) -> None:
+        self.steps = begin()
+        self.key = key
+        self.future: Future[Any] = Future()
+        self.future.set_running_or_notify_cancel()
+
+
+class _Chains(Executor):
+    """
+    Takes whole chains as an executor takes calls: from pool to pool without a way back to the loop.
+    """
+
+    def __init__(self, threads: DiskThreads) -> None:
+        self._threads = threads
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """
+        Begin a chain; its future is done when the last step is.
+        """
+        chain: Any = fn(*args, **kwargs)
+        self._threads.go(chain, Folder.WORK)
+        future: Future[T] = chain.future
+        return future
+
+
+_current: ContextVar[DiskThreads | None] = ContextVar("disk_threads", default=None)
+_spare: list[DiskThreads] = []
+
+
+def current() -> DiskThreads:
+    """
+    Return the threads of the present run; outside of one, those that all others share.
+    """
+    threads = _current.get()
+    if threads is None:
+        if not _spare:
+            _spare.append(DiskThreads())
+        threads = _spare[0]
+    return threads
+
+
+async def run(folder: Folder, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """
+    Call a function in a folder's pool: see `DiskThreads.run`.
+    """
+    return await current().run(folder, function, *args, **kwargs)
+
+
+async def in_work(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """
+    Call a function that touches the work folder alone.
+    """
+    return await current().run(Folder.WORK, function, *args, **kwargs)
+
+
+async def follow(begin: Callable[[], Steps[T]], *, key: str = "") -> T:
+    """
+    Take the steps of a function, each in the pool that it asks for: see `DiskThreads.follow`.
+    """
+    return await current().follow(begin, key=key)
+
+
+async def attempt(
+    folder: Folder, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """
+    Call a function that may be given up: see `DiskThreads.attempt`.
+    """
+    return await current().attempt(folder, function, *args, **kwargs)
+
+
+async def look(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """
+    Call a function that only looks: see `DiskThreads.look`.
+    """
+    return await current().look(function, *args, **kwargs)
+
+
+def all_steps(steps: Steps[T]) -> T:
+    """
+    Take all steps in the present thread, for those who have no loop.
+    """
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+
+def answered(function: Callable[[], T], folders: Mapping[Folder, Path], seconds: float) -> T:
+    """
+    Call a function in a thread of its own and wait for it, for those without a loop; it marks folders by `at`.
+
+    Raises FolderUnresponsive, which names the folder, where it is blocked for so many seconds.
+    """
+    pool = Pool(Folder.WORK, 1, "disk-look")
+    patience = Patience(seconds, _SYNC_CHECK_SECONDS)
+    future = pool.submit(copy_context().run, function)
+    while True:
+        with contextlib.suppress(TimeoutError):
+            return future.result(_SYNC_CHECK_SECONDS)
+        if future.done():
+            return future.result()
+        for folder in sorted(patience.hung(pool.calls)):
+            raise FolderUnresponsive(unresponsive(folder, folders[folder]), folder)
+
+
+def unresponsive(folder: Folder, path: Path) -> str:
+    """
+    Return the sentence about a folder that does not answer.
+    """
+    return f"folders.{folder}: {shown(str(path))} does not answer; see to its disk or its network share."
+
+
+def _hand_on(answer: asyncio.Future[T], found: asyncio.Future[T]) -> None:
+    if found.cancelled():
+        answer.cancel()
+    elif (error := found.exception()) is not None:
+        if not answer.done():
+            answer.set_exception(error)
+    elif not answer.done():
+        answer.set_result(found.result())
