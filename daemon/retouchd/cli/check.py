@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from retouchd.adapters.disk_threads import PATIENCE_SECONDS, answered, unresponsive
 from retouchd.adapters.filesystems import filesystem_of
 from retouchd.adapters.folders import Folders
+from retouchd.adapters.probing import Prober
 from retouchd.cli.asking import ask_endpoint
 from retouchd.cli.attention import SPARE_BYTES
 from retouchd.cli.compose import read, settings_of
@@ -23,7 +25,7 @@ from retouchd.cli.running import served
 from retouchd.config import Fault, find
 from retouchd.engine.settings import Settings
 from retouchd.engine.watching import try_out
-from retouchd.errors import ConfigurationError
+from retouchd.errors import ConfigurationError, DiskFailed, FolderUnresponsive
 from retouchd.rules.naming import shown
 from retouchd.rules.watching import Mode
 
@@ -55,8 +57,7 @@ async def _look(path: Path | None) -> list[Finding]:
         settings, more = settings_of(config, start) if config else (None, [])
         findings = [*_configuration(find(path), [*problems, *more])]
         if settings is not None:
-            folders = settings.folders
-            findings += [*_folders(folders), *_disks(folders), *_watches(settings)]
+            findings += _places(settings)
         if settings is None or any(isinstance(p, Fault) and p.hides_endpoint for p in problems):
             return [*findings, _NOBODY_ASKED]
         async with served(settings) as ready:
@@ -71,6 +72,27 @@ def _configuration(file: Path | None, problems: list[str]) -> Iterator[Finding]:
     if not problems:
         where = str(file.absolute()) if file else "the environment alone"
         yield Finding("configuration", Mark.OK, f"{where}: every key is known and valid")
+
+
+def _places(settings: Settings) -> list[Finding]:
+    """
+    Look at everything that lies on a disk, unless a folder does not answer.
+    """
+    folders, places = settings.folders, settings.folders.by_name()
+    if hung := sorted(Prober().unresponsive(places, PATIENCE_SECONDS)):
+        return [_unresponsive(unresponsive(each, places[each])) for each in hung]
+    try:
+        return answered(
+            lambda: [*_folders(folders), *_disks(folders), *_watches(settings)],
+            places,
+            PATIENCE_SECONDS,
+        )
+    except FolderUnresponsive as error:
+        return [_unresponsive(str(error))]
+
+
+def _unresponsive(sentence: str) -> Finding:
+    return Finding("folders", Mark.FAULT, sentence, DiskFailed.exit_code)
 
 
 def _folders(folders: Folders) -> Iterator[Finding]:

@@ -9,8 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from retouchd.adapters.disk_threads import PATIENCE_SECONDS, answered
 from retouchd.adapters.edits import Endpoint
 from retouchd.adapters.folders import Folders
+from retouchd.adapters.obstacles import telling_of_the_disk
 from retouchd.config import Config, find, load
 from retouchd.engine.settings import Edit, Settings
 from retouchd.errors import ConfigurationError
@@ -31,7 +33,8 @@ def settings_from(path: Path | None) -> tuple[Config, Settings]:
     """
     Return the configuration and the engine's settings.
 
-    Raises ConfigurationError with every fault at once: of keys, between keys, of the folders.
+    Raises ConfigurationError with every fault at once: of keys, between keys, of the folders; DiskFailed where
+    a folder does not answer.
     """
     config, start, problems = read(path)
     settings = None
@@ -39,10 +42,18 @@ def settings_from(path: Path | None) -> tuple[Config, Settings]:
         settings, more = settings_of(config, start)
         problems += more
     if settings is not None:
-        problems += settings.folders.problems()
+        problems += _folder_problems(settings.folders)
     if problems or config is None or settings is None:
         raise ConfigurationError(problems)
     return config, settings
+
+
+def _folder_problems(folders: Folders) -> list[str]:
+    """
+    Return what is wrong with the folders. Raises DiskFailed where one of them does not answer.
+    """
+    with telling_of_the_disk():
+        return answered(folders.problems, folders.by_name(), PATIENCE_SECONDS)
 
 
 def settings_only(path: Path | None) -> tuple[Config, Settings]:

@@ -6,16 +6,21 @@ import contextlib
 import datetime as dt
 import shutil
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from retouchd.adapters.archive import groups_below, record_at
 from retouchd.adapters.board import Board
+from retouchd.adapters.disk_threads import answered
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
 from retouchd.adapters.obstacles import telling_of_the_disk
+from retouchd.adapters.probing import Prober
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
+from retouchd.adapters.thread_pools import Folder, at
 from retouchd.cli.attention import attention
 from retouchd.cli.following import holder_of
 from retouchd.cli.overview import Overview, State, Today
@@ -25,13 +30,17 @@ from retouchd.engine.reporting import SIGN_OF_LIFE_SECONDS
 from retouchd.engine.settings import Settings
 from retouchd.engine.spending import day_on_disk
 from retouchd.engine.survey import Survey
-from retouchd.errors import Blocked
+from retouchd.errors import Blocked, FolderUnresponsive
 from retouchd.rules.naming import escaped
 from retouchd.rules.phase import Phase
 from retouchd.rules.report import Report
 from retouchd.rules.spending import Spend, day_of
 
 HUNG_SECONDS = 4 * SIGN_OF_LIFE_SECONDS
+ANSWER_SECONDS = 2.0
+"""How long a folder may take to answer a question, before it is named instead."""
+
+_SURVEYED = frozenset({Folder.INBOX, Folder.WORK})
 
 _PAUSED = {
     "account": "the account",
@@ -54,40 +63,86 @@ _DOING = {
 }
 
 
-def overview(settings: Settings) -> Overview:
+class Inventory:
     """
-    Gather how things stand. Nothing is written, nobody is asked over a network.
+    Gathers how things stand. Nothing is written, nobody is asked over a network, and a folder that does not
+    answer is only named.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._prober = Prober()
+
+    def overview(self) -> Overview:
+        """
+        Return how things stand now.
+        """
+        places = self._settings.folders.by_name()
+        hung = self._prober.unresponsive(places, ANSWER_SECONDS)
+        while True:
+            try:
+                return answered(partial(_gathered, self._settings, hung), places, ANSWER_SECONDS)
+            except FolderUnresponsive as unresponsive:
+                hung |= {Folder(unresponsive.folder)}
+
+
+def _gathered(settings: Settings, hung: AbstractSet[Folder]) -> Overview:
+    """
+    Look at all folders but those that hang.
     """
     folders, now = settings.folders, dt.datetime.now(dt.UTC)
+    pid, report, written_at = None, None, None
+    if Folder.WORK not in hung:
+        pid, report, written_at = _daemon(settings)
+    idle, waiting = _idle(settings, report, now) if not hung & _SURVEYED else ([], [])
+    today = _today(settings, now, hung)
+    free = dict(_free(folders, hung))
+    is_hung = written_at is not None and (now - written_at).total_seconds() > HUNG_SECONDS
+    silent_since = written_at if is_hung else None
+    return Overview(
+        at=now,
+        state=State.HUNG if Folder.WORK in hung else _state(pid, report, is_hung=is_hung),
+        attention=tuple(
+            attention(report, folders, today, hung=hung, free=free, silent_since=silent_since)
+        ),
+        pid=pid,
+        written_at=written_at,
+        report=report,
+        in_flight=() if Folder.WORK in hung else tuple(_jobs(folders, report)),
+        waiting=tuple(waiting),
+        ready=sum(each.reason == READY for each in idle),
+        today=today,
+        in_error=None if Folder.ERROR in hung else _in_error(folders),
+        folders=folders,
+        free_bytes=free,
+    )
+
+
+def _daemon(settings: Settings) -> tuple[int | None, Report | None, dt.datetime | None]:
+    """
+    Return the process that holds the work folder, what it said last, and when.
+    """
     pid = holder_of(settings)
-    found = Board(folders.work).read()
+    found = Board(settings.folders.work).read()
     report, written_at = found or (None, None)
     if pid is None or (report and pid and report.pid != pid):
-        report, written_at = None, None  # What a daemon before this one put up.
-    with telling_of_the_disk():
+        return pid, None, None  # What a daemon before this one put up.
+    return pid, report, written_at
+
+
+def _idle(
+    settings: Settings, report: Report | None, now: dt.datetime
+) -> tuple[list[Idle], list[dict[str, Any]]]:
+    """
+    Return what waits in the inbox or is left alone there, and what is said of each.
+    """
+    with telling_of_the_disk(), at(Folder.INBOX):
         survey = Survey(settings, SystemClock())
     told = [*report.held, *report.duplicates] if report else []
     held = {(each.folder, each.name): each.reason for each in told}
     idle = [*survey.idle(), *(Idle(folder, "", fault) for folder, fault in survey.faults)]
-    waiting = [_file(each, held, report, now - dt.timedelta(seconds=survey.now)) for each in idle]
-    today = _today(settings, now)
-    free = dict(_free(folders))
-    is_hung = written_at is not None and (now - written_at).total_seconds() > HUNG_SECONDS
-    return Overview(
-        at=now,
-        state=_state(pid, report, is_hung=is_hung),
-        attention=tuple(attention(report, folders, today, free, written_at if is_hung else None)),
-        pid=pid,
-        written_at=written_at,
-        report=report,
-        in_flight=tuple(_jobs(folders, report)),
-        waiting=tuple(waiting),
-        ready=sum(each.reason == READY for each in idle),
-        today=today,
-        in_error=_in_error(folders),
-        folders=folders,
-        free_bytes=free,
-    )
+    start = now - dt.timedelta(seconds=survey.now)
+    return idle, [_file(each, held, report, start) for each in idle]
 
 
 def _state(pid: int | None, report: Report | None, *, is_hung: bool) -> State:
@@ -149,7 +204,7 @@ def _job(job_id: str, standing: Standing | None, phase: str, reason: str) -> dic
     }
 
 
-def _today(settings: Settings, now: dt.datetime) -> Today:
+def _today(settings: Settings, now: dt.datetime, hung: AbstractSet[Folder]) -> Today:
     """
     Count from the end of the history back to local midnight.
     """
@@ -158,29 +213,33 @@ def _today(settings: Settings, now: dt.datetime) -> Today:
     done = failed = still = 0
     spend = Spend()
     with contextlib.suppress(OSError):
-        spend, lines = day_on_disk(day, history, spool)
+        spend, lines = day_on_disk(day, history, spool) if Folder.WORK not in hung else (spend, ())
         for line in lines:
             is_done = line.get("status") == "done"
             done, failed = done + is_done, failed + (not is_done)
-            still += not is_done and _is_left(folders.error, line)
+            if not is_done and Folder.ERROR not in hung:
+                still += _is_left(folders.error, line)
     return Today(
         done=done, failed=failed, failed_left=still, spend=spend, allowance=settings.allowance
     )
 
 
 def _is_left(error: Path, line: dict[str, Any]) -> bool:
-    record = record_at(error / str(line.get("folder")) / str(line.get("record")))
+    with at(Folder.ERROR):
+        record = record_at(error / str(line.get("folder")) / str(line.get("record")))
     return record is not None and record["id"] == line.get("id")
 
 
 def _in_error(folders: Folders) -> int:
     try:
-        return sum(1 for _ in groups_below(folders.error))
+        with at(Folder.ERROR):
+            return sum(1 for _ in groups_below(folders.error))
     except OSError:
         return 0
 
 
-def _free(folders: Folders) -> Iterator[tuple[str, int]]:
-    for key, place in folders.items():
-        with contextlib.suppress(OSError):
-            yield key.partition(".")[2], shutil.disk_usage(place).free
+def _free(folders: Folders, hung: AbstractSet[Folder]) -> Iterator[tuple[str, int]]:
+    for folder, place in folders.by_name().items():
+        if folder not in hung:
+            with contextlib.suppress(OSError), at(folder):
+                yield folder.value, shutil.disk_usage(place).free

@@ -64,7 +64,7 @@ class Overview:
     waiting: tuple[dict[str, Any], ...]
     ready: int
     today: Today
-    in_error: int
+    in_error: int | None
     folders: Folders
     free_bytes: dict[str, int]
 

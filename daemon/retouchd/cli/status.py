@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.live import Live
 
 from retouchd.cli.compose import settings_only
-from retouchd.cli.inventory import overview
+from retouchd.cli.inventory import Inventory
 from retouchd.cli.overview import Overview
 from retouchd.cli.overview_table import table_of
 from retouchd.engine.settings import Settings
@@ -35,7 +35,7 @@ def status(config: Path | None, *, as_json: bool, is_following: bool) -> int:
     _, settings = settings_only(config)
     if is_following:
         return _follow(settings, as_json=as_json)
-    found = overview(settings)
+    found = Inventory(settings).overview()
     _show(found, as_json=as_json)
     return found.exit_code
 
@@ -64,9 +64,10 @@ def _follow(settings: Settings, *, as_json: bool) -> int:
 
 
 def _looks(settings: Settings) -> Iterator[Overview]:
+    inventory = Inventory(settings)
     while True:
         began = time.monotonic()
-        yield overview(settings)
+        yield inventory.overview()
         time.sleep(max(_PAUSE_SECONDS, _SHARE * (time.monotonic() - began)))
 
 

@@ -1,0 +1,179 @@
+"""
+A folder that hangs as a dead network share does: calls on it block for minutes, and no error comes of it.
+"""
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hanging_disk import HangingDisk
+from process import RETOUCHD, Endpoint, Running, Station, open_station
+
+JOBS = 16
+FIRST = 3
+ALL = JOBS + 1
+FAR = ("outbox", "done", "error", "inbox")
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Station]:
+    with open_station(tmp_path) as station:
+        yield station
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[HangingDisk]:
+    disk = HangingDisk(tmp_path)
+    yield disk
+    disk.let_go()
+
+
+def command_of(station: Station, disk: HangingDisk, command: str, *arguments: str) -> Running:
+    """
+    Start `retouchd` on the disk that hangs.
+    """
+    config = ("--config", str(station.config))
+    return station.run(RETOUCHD, command, *config, *arguments, environment=disk.environment)
+
+
+class Scene:
+    """
+    A daemon with a request out for each job, the first few done; a folder that hangs by now, and one job more.
+    """
+
+    def __init__(self, station: Station, disk: HangingDisk, folder: str) -> None:
+        self.station = station
+        self.disk = disk
+        self.place = getattr(station.folders, folder)
+        self.endpoint: Endpoint = station.endpoint(f"latency=4:after={FIRST}")
+        station.configure(endpoint={"base_url": self.endpoint.url, "concurrency": JOBS})
+        for number in range(JOBS):
+            station.drop(f"{number:02}.png")
+        self.daemon: Running = self.start()
+        self.daemon.until(
+            lambda: (
+                len(self.endpoint.requests) == JOBS and len(self.daemon.events("job.done")) == FIRST
+            )
+        )
+        disk.hang(self.place)
+        station.drop("late.png")
+
+    def start(self) -> Running:
+        return command_of(self.station, self.disk, "run")
+
+    def kept(self) -> int:
+        """
+        Return how many jobs have their answer, in work or where it was published.
+        """
+        jobs = self.station.folders.work / "jobs"
+        kept = {path.parent.name for path in jobs.glob("*/attempt-1.response")}
+        return len(kept) + len(self.daemon.events("job.done"))
+
+    def status(self) -> dict[str, Any]:
+        running = command_of(self.station, self.disk, "status", "--json")
+        code = running.end()
+        assert running.err == ""
+        assert code in {1, 3}
+        body: dict[str, Any] = json.loads(running.out)
+        return body
+
+    def all_done(self, running: Running) -> None:
+        """
+        Wait until every job is done, and see that none was paid for twice.
+        """
+        running.until(lambda: len(self.station.tree("done")) == 3 * ALL)
+        running.until(lambda: not list((self.station.folders.work / "jobs").iterdir()))
+        assert len(self.station.tree("outbox")) == ALL
+        assert len(self.endpoint.requests) == ALL
+        assert self.station.tree("error") == self.station.tree("inbox") == []
+
+
+@pytest.mark.parametrize("folder", FAR)
+def test_answers_are_kept_while_a_far_folder_hangs(
+    station: Station, disk: HangingDisk, folder: str
+) -> None:
+    """
+    Each is durable in work, so that after a kill nothing is paid for again; log and status name the folder.
+    """
+    scene = Scene(station, disk, folder)
+
+    scene.daemon.until(lambda: scene.kept() == JOBS)
+    scene.daemon.until(lambda: scene.daemon.events("folder.unresponsive"))
+    (line,) = scene.daemon.events("folder.unresponsive")
+    assert line["folder"] == folder
+    body = scene.status()
+    assert any(f"folders.{folder}: " in each for each in body["attention"]), body["attention"]
+    scene.daemon.until(lambda: "disk" in str(scene.status()["paused"]))
+    scene.daemon.kill()
+    disk.let_go()
+
+    scene.all_done(scene.start())
+
+
+@pytest.mark.parametrize("folder", FAR)
+def test_a_stop_does_not_wait_for_a_folder_that_hangs(
+    station: Station, disk: HangingDisk, folder: str
+) -> None:
+    """
+    What is left is said and safe.
+    """
+    scene = Scene(station, disk, folder)
+    scene.daemon.until(lambda: scene.kept() == JOBS)
+
+    assert scene.daemon.end(signal.SIGTERM, within=60) == 0
+    disk.let_go()
+
+    scene.all_done(scene.start())
+
+
+@pytest.mark.parametrize("folder", FAR)
+def test_it_goes_on_by_itself_when_the_folder_answers(
+    station: Station, disk: HangingDisk, folder: str
+) -> None:
+    """
+    Nothing new is bought meanwhile, and then all of it without anybody's doing.
+    """
+    scene = Scene(station, disk, folder)
+    scene.daemon.until(lambda: scene.daemon.events("folder.unresponsive"))
+    scene.daemon.until(lambda: scene.daemon.events("daemon.paused"))
+    assert len(scene.endpoint.requests) == JOBS
+
+    disk.let_go()
+
+    scene.daemon.until(lambda: scene.daemon.events("folder.answers"))
+    scene.daemon.until(lambda: scene.daemon.events("daemon.resumed"))
+    scene.all_done(scene.daemon)
+    assert scene.daemon.end(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "folder"),
+    [
+        ("run", "outbox"),
+        ("run", "work"),
+        ("once", "inbox"),
+        ("check", "done"),
+        ("status", "error"),
+        ("status", "inbox"),
+        ("status", "work"),
+    ],
+)
+def test_a_command_names_the_folder_that_hangs_and_ends(
+    station: Station, disk: HangingDisk, folder: str, command: str
+) -> None:
+    """
+    In a moment, and with a code that has a service manager try again later.
+    """
+    station.drop("cat.png")
+    disk.hang(getattr(station.folders, folder))
+
+    running = command_of(station, disk, command)
+
+    assert running.end(within=60) == {"status": 1 if folder == "work" else 3}.get(command, 75)
+    assert f"folders.{folder}: " in running.out + running.err
+    assert "Traceback" not in running.err
+    assert len(station.tree("inbox")) == 2
