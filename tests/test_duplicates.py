@@ -16,7 +16,7 @@ from retouchd.engine.duplicates import Duplicates
 from retouchd.engine.holding import HeldError, NotYetError
 from retouchd.engine.recovering import Recovery
 from retouchd.rules.duplicates import Fingerprint, Policy, already_done, fingerprint, may_be_same
-from retouchd.rules.job import Job, Reference, Snapshot
+from retouchd.rules.job import Job, Reference, Request, Snapshot
 
 _HASH = "0" * 64
 REQUEST = a_job().request
@@ -220,3 +220,33 @@ def test_a_hundred_thousand_finished_jobs_fit_into_memory(tmp_path: Path) -> Non
     tracemalloc.stop()
 
     assert peak < 30_000_000
+
+
+GOLDEN = {
+    "nothing set": (
+        Request(model="gpt-image-2", prompt="make it blue"),
+        None,
+        (),
+        "029023363944d1fa1124a75e298868515f2acbb37bc82081325b2fb1cf7acf08",
+    ),
+    "all set": (
+        Request(
+            model="gpt-image-2",
+            prompt="改成蓝色\nand grey",
+            parameters={"size": "match", "n": 2, "quality": "high", "lane": 3, "strict": True},
+        ),
+        "b" * 64,
+        ("c" * 64, "d" * 64),
+        "da675e2c312b0605fd5ddbca88a5128e59e8dcf86c6ba033f8c4c4a55eb68926",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", GOLDEN)
+def test_a_fingerprint_never_changes(case: str) -> None:
+    """
+    Journals and records of years hold them: a later version must find the same, whatever it can do more.
+    """
+    request, mask, references, expected = GOLDEN[case]
+
+    assert fingerprint(5, request, "a" * 64, mask, references).sha256 == expected

@@ -253,3 +253,19 @@ async def test_nothing_is_read_again_by_scans(world: World) -> None:
         await world.time.still()
 
     assert "copy.png" not in opened
+
+
+async def test_a_history_removed_right_after_a_job(world: World) -> None:
+    """
+    Whatever was read of it until then: the record of that job is looked up.
+    """
+    world.drop("cat.png", image=photo())
+    async with world.running() as daemon:
+        await world.until(world.history)
+        (world.folders.work / "history.jsonl").unlink()
+        world.drop("copy.png", image=photo())
+        daemon.look_again()
+        await world.until(lambda: world.events("file.held"))
+        assert "outbox/cat.png" in (await world.reasons(daemon))["copy.png"]
+
+    assert len(world.requests) == 1

@@ -189,6 +189,27 @@ def test_a_history_lost_before_it_is_taken_over(station: Station, archive: Path)
     assert said.count("the same picture with the same request") >= len(pictures)
 
 
+@pytest.mark.parametrize("archive", ["0.1.0"], indirect=True)
+@pytest.mark.parametrize("loss", [keep, lose_history])
+def test_results_of_the_version_before_are_known(
+    station: Station, archive: Path, loss: Callable[[Station], None]
+) -> None:
+    """
+    An outbox synced into the inbox buys nothing, though only the outbox itself can tell what its results are.
+    """
+    endpoint = unpacked(station, archive)
+    loss(station)
+    drain(station)
+    asked, results = endpoint.requests, station.tree("outbox")
+    shutil.copytree(station.folders.outbox, station.folders.inbox / "synced")
+    (station.folders.inbox / "synced/_prompt.txt").write_text("make it blue")
+
+    said = drain(station)
+
+    assert endpoint.requests == asked
+    assert said.count("it is a result: outbox/") == len(results)
+
+
 def _raw(escaped: str) -> bytes:
     return (
         escaped.encode("latin-1").decode("unicode_escape").encode("latin-1")

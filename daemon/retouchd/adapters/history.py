@@ -18,6 +18,7 @@ from retouchd.rules.job import Reference, Snapshot
 from retouchd.rules.json_text import json_text
 
 _BLOCK = 1 << 16
+_HEAD = 256
 _EARLIER_IN_A_ROW = 200
 """
 A job that was held up at its end, or a clock that was wrong for a while, leaves lines out of order: only so
@@ -28,17 +29,20 @@ RECOVERED = "recovered.jsonl"
 
 class History:
     """
-    A journal in a work folder.
+    A journal in a work folder. `written` is its state after the last line added here, nothing before: found to
+    be another or shorter, it was replaced by somebody.
     """
 
     def __init__(self, work: Path, name: str = "history.jsonl") -> None:
         self._path = work / name
+        self.written = (b"", 0)
 
     def add(self, line: Mapping[str, Any]) -> None:
         """
         Append the line of one job; durable on return.
         """
         files.append(self._path, json_text(line).encode())
+        self.written = self.state()
 
     def add_all(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """
@@ -96,14 +100,18 @@ class History:
             return _parsed(raw.readline())
         return None
 
-    def inode(self) -> int:
+    def state(self) -> tuple[bytes, int]:
         """
-        Return the number of the file, 0 while there is none: another one is another journal.
+        Return how the file begins, up to the end of its first line, and its size in bytes; nothing while there
+        is none. What begins otherwise is another journal: inodes may change by themselves.
         """
         try:
-            return self._path.stat().st_ino
+            with self._path.open("rb") as raw:
+                head, newline, _ = raw.read(_HEAD).partition(b"\n")
+                size = os.fstat(raw.fileno()).st_size
         except FileNotFoundError:
-            return 0
+            return b"", 0
+        return head if newline or len(head) == _HEAD else b"", size
 
     def end(self) -> int:
         """

@@ -37,14 +37,14 @@ class ReplacedError(Exception):
 @dataclass(slots=True, kw_only=True)
 class Journal:
     """
-    A journal, and how far it was read: its inode, 0 for none yet, and the end of what was read, in bytes.
+    A journal, and how far it was read: how it begins, and the end of what was read, in bytes.
 
     `number` tells it from others in the positions that are remembered; that of the history is 0.
     """
 
     history: History
     number: int
-    inode: int = 0
+    head: bytes = b""
     end: int = 0
 
 
@@ -153,10 +153,12 @@ class Finished:
         return self.journals[number].history.line(start)
 
     def _read_on(self, journal: Journal, on_text: OnText) -> None:
-        inode, end = journal.history.inode(), journal.history.end()
-        if journal.inode and (inode != journal.inode or end < journal.end):
-            raise ReplacedError
-        journal.inode = inode
+        before = journal.history.written  # First: a job may end meanwhile.
+        head, end = journal.history.state()
+        for known, known_end in ((journal.head, journal.end), before):
+            if end < known_end or (known and head != known):
+                raise ReplacedError
+        journal.head = head
         if end == journal.end:
             return
         for start, line_end, text in journal.history.texts(journal.end):

@@ -113,6 +113,7 @@ class Recovery:
 
         Raises OSError where one cannot be read, ReplacedError where a journal was replaced meanwhile.
         """
+        self._history.written = (b"", 0)
         finished, known = Finished(self._folders, self._history, *self._further), _Known()
         finished.catch_up(known.note)
         count = self._note(finished, known, self._unread_results(finished, known))

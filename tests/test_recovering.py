@@ -1,0 +1,270 @@
+"""
+Records in `done/` that the history lacks: read once, whatever else lies there, and before anything is bought.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders import Place
+from process import Station, open_station
+from retouchd.adapters.history import RECOVERED, History
+from retouchd.engine.recovering import Recovery
+from retouchd.rules.duplicates import Digest, Fingerprint
+from retouchd.rules.hash_index import HashIndex
+
+SHA = "5" * 64
+OWN = Fingerprint(size=9, sha256="7" * 64)
+
+
+def record(place: Place, **changes: Any) -> dict[str, Any]:
+    body = {
+        "version": 1,
+        "id": "20261129-120000-0000000a",
+        "status": "done",
+        "name": "cat",
+        "image": "cat.png",
+        "folder": "",
+        "finished_at": "2026-11-29T12:00:00.000Z",
+        "request": {"model": "m", "prompt": "p", "images": ["cat.png"], "mask": None},
+        "attempts": [],
+        "outputs": ["cat.png"],
+        "fingerprint": {"size": OWN.size, "sha256": OWN.sha256},
+        "results": [{"path": "cat.png", "bytes": 4, "sha256": SHA}],
+        "outbox": str(place.folders.outbox),
+    }
+    return body | changes
+
+
+def learnt(place: Place) -> Recovery:
+    history = History(place.folders.work)
+    recovery = Recovery(folders=place.folders, history=history, spool=place.spool)
+    recovery.learn()
+    return recovery
+
+
+def knows(place: Place) -> tuple[bool, bool]:
+    """
+    Tell whether the job is known, and whether its result is.
+    """
+    finished = learnt(place).finished
+    assert finished is not None
+    is_known = finished.result(Digest(size=4, sha256=SHA)) is not None
+    return finished.done(OWN) is not None, is_known
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place.under(tmp_path)
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Station]:
+    with open_station(tmp_path) as opened:
+        yield opened
+
+
+def put(place: Place, content: bytes | dict[str, Any], name: str = "cat.job.json") -> Path:
+    path = place.folders.done / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    return path
+
+
+def test_a_record_is_read_once(place: Place) -> None:
+    """
+    What it says is noted in the work folder: afterwards it may be tidied away.
+    """
+    path = put(place, record(place), "shoes/red/cat.job.json")
+    assert knows(place) == (True, True)
+    noted = (place.folders.work / RECOVERED).read_bytes()
+    assert knows(place) == (True, True)
+    assert (place.folders.work / RECOVERED).read_bytes() == noted
+
+    path.unlink()
+
+    assert knows(place) == (True, True)
+
+
+def test_a_record_that_another_job_took_the_name_of_is_read(place: Place) -> None:
+    """
+    An old work folder that was put back knows an older job under that name.
+    """
+    line = {
+        "id": "20261101-120000-0000000b",
+        "status": "done",
+        "folder": "",
+        "record": "cat.job.json",
+    }
+    old = {"size": 1, "sha256": "1" * 64}
+    History(place.folders.work).add(
+        {**line, "finished_at": "2026-11-01T12:00:00.000Z", "fingerprint": old, "results": []}
+    )
+    put(place, record(place))
+
+    assert knows(place) == (True, True)
+
+
+def test_what_the_history_tells_is_not_read(place: Place) -> None:
+    """
+    Nothing is noted a second time, also of a job that is still in the work folder.
+    """
+    put(place, record(place))
+    (place.folders.work / "jobs" / record(place)["id"]).mkdir()
+    learnt(place)
+    assert not (place.folders.work / RECOVERED).exists()
+    (place.folders.work / "jobs" / record(place)["id"]).rmdir()
+    kept = ("id", "status", "finished_at", "fingerprint", "results")
+    line = {key: record(place)[key] for key in kept}
+    History(place.folders.work).add({**line, "folder": "", "record": "cat.job.json"})
+
+    assert knows(place) == (True, True)
+
+    assert not (place.folders.work / RECOVERED).exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"version": 2},
+        {"version": None},
+        {"status": "error"},
+        {"id": "../../etc"},
+        {"id": 7},
+        {"request": "p"},
+        {"outputs": ["../../etc/passwd"]},
+        {"outputs": "cat.png"},
+        {"outputs": [["cat.png"]]},
+        {"fingerprint": {"size": "9", "sha256": "7" * 64}, "image": "../../../etc/passwd"},
+        {"fingerprint": {"size": -9, "sha256": "7" * 64}, "image": "cat/../../x"},
+        {"fingerprint": {"size": 1 << 70, "sha256": "7" * 64}, "image": None},
+        {"fingerprint": ["9"], "name": "", "image": "\0"},
+        {"fingerprint": None, "image": "cat\ud83d.png"},
+    ],
+)
+def test_what_is_no_record_of_ours_tells_nothing(place: Place, changes: dict[str, Any]) -> None:
+    """
+    Of another version, of a job that failed, or put together by somebody.
+    """
+    put(place, record(place, **changes))
+
+    assert not knows(place)[0]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"version": ' + b"9" * 5000 + b"}",
+        b" " * (5 << 20),
+        b'{"id": null, "seen": [1, 2]}',
+    ],
+    ids=lambda raw: repr(raw[:12]),
+)
+def test_what_is_no_record_at_all_is_gone_by(place: Place, raw: bytes) -> None:
+    """
+    Torn, nested without end, larger than any record; the next one is read all the same.
+    """
+    put(place, raw, "a.job.json")
+    put(place, record(place))
+
+    assert knows(place) == (True, True)
+
+
+def test_links_pipes_and_folders_are_not_followed(place: Place, tmp_path: Path) -> None:
+    """
+    Nothing outside of `done/` is read, and nothing waits for a writer.
+    """
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "cat.job.json").write_text(json.dumps(record(place)))
+    done = place.folders.done
+    (done / "link.job.json").symlink_to(outside / "cat.job.json")
+    (done / "folder").symlink_to(outside)
+    (done / "a.job.json").mkdir()
+    os.mkfifo(done / "pipe.job.json")
+
+    assert knows(place) == (False, False)
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        [{"path": "cat.png", "bytes": 4, "sha256": "x"}],
+        [{"path": "../cat.png", "bytes": 4, "sha256": SHA}],
+        [{"path": "cat.png", "bytes": "4", "sha256": SHA}],
+        [{"bytes": 4, "sha256": SHA}],
+        {"path": "cat.png", "bytes": 4, "sha256": SHA},
+        ["cat.png"],
+    ],
+)
+def test_results_that_make_no_sense_are_none(place: Place, results: Any) -> None:
+    """
+    The job itself is known all the same.
+    """
+    put(place, record(place, results=results))
+
+    assert knows(place) == (True, False)
+
+
+def test_results_of_another_daemon_are_none_of_ours(place: Place) -> None:
+    """
+    What was asked for is known of all that share `done/`.
+    """
+    put(place, record(place, outbox="/elsewhere/outbox"))
+
+    assert knows(place) == (True, False)
+
+
+def _removed(done: Path) -> Callable[[], object]:
+    aside = done.with_name("aside")
+    done.rename(aside)
+    return lambda: aside.rename(done)
+
+
+def test_nothing_is_bought_while_done_cannot_be_read(station: Station) -> None:
+    """
+    `status` says so and what to do; once it can be read, all goes on by itself.
+    """
+    endpoint = station.endpoint()
+    station.configure(endpoint={"base_url": endpoint.url})
+    running = station.start("run").ready()
+    station.drop("cat.png")
+    running.until(lambda: running.events("job.done"))
+    put_back = _removed(station.folders.done)
+    (station.folders.work / "history.jsonl").unlink()
+    station.drop("cat.png")
+    station.drop("new.png")
+
+    running.until(lambda: running.events("history.unread"))
+
+    def status() -> str:
+        return station.call("status")[1].out
+
+    running.until(lambda: "so it cannot be told what was edited before" in status())
+    assert len(endpoint.requests) == 1
+    put_back()
+    running.until(lambda: station.tree("outbox") == ["cat.png", "new.png"])
+    running.until(lambda: running.events("file.held"))
+    assert len(endpoint.requests) == 2
+
+
+def test_positions_are_found_by_their_keys() -> None:
+    """
+    In whatever order they came, with equal keys and many of them.
+    """
+    index = HashIndex()
+    for number in range(3000):
+        index.add(number * 7919 % 1500, number)
+
+    for key in range(1500):
+        assert sorted(index.find(key)) == sorted(n for n in range(3000) if n * 7919 % 1500 == key)
+    assert 1500 not in index
