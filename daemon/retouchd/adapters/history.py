@@ -48,8 +48,7 @@ class History:
         """
         Append many lines at once; durable on return.
         """
-        # All of it in ASCII: what others wrote may hold half a character.
-        texts = [json.dumps(line).encode() for line in lines]
+        texts = [json_text(line).encode() for line in lines]
         if texts:
             files.append(self._path, b"\n".join(texts))
 
