@@ -2,10 +2,18 @@
 The canary: the key that every test of failures runs with, and the search for where it was let out.
 """
 
+import base64
+import html
 import os
+import re
 import stat
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import unquote
+
+_DECODED = 1 << 20
+"""Bytes; longer files are pictures."""
+_ESCAPES = re.compile(rb"\\[ux/]|%[0-9a-fA-F]{2}|&[#a-zA-Z]")
 
 CANARY = "sk-CANARY-0123456789abcdef"
 
@@ -16,18 +24,56 @@ def assert_unsaid(root: Path, *texts: str, key: str = CANARY, but: Iterable[Path
 
     `but` names the files that hold it by design. Links, pipes and devices are passed over.
     """
-    wanted, spared = key.encode(), {os.fspath(path) for path in but}
+    spared = {os.fspath(path) for path in but}
     for place, folders, names in os.walk(root):
         for name in (*folders, *names):
             path = os.path.join(place, name)
             assert key not in name, f"{path} is called by the key"
-            if name in names and path not in spared and _holds(path, wanted):
+            if name in names and path not in spared and _holds(path, key):
                 raise AssertionError(f"{path} holds the key")
     for text in texts:
         assert key not in text, f"the key was said: {_around(text, key)}"
+        assert not says(text.encode("utf-8", "surrogatepass"), key), "the key was said, escaped"
 
 
-def _holds(path: str, wanted: bytes) -> bool:
+def spelt_out(raw: bytes) -> list[bytes]:
+    """
+    Return what bytes say to those who undo the escapes of JSON, URLs and HTML, twice over, in either order.
+    """
+    texts = {raw.decode("latin-1")}
+    for _ in range(2):
+        texts |= {undo(text) for text in texts for undo in (_unescaped, unquote, html.unescape)}
+        texts |= {html.unescape(unquote(_unescaped(text))) for text in texts}
+    return [text.encode("utf-8", "surrogatepass") for text in texts]
+
+
+def _unescaped(text: str) -> str:
+    text = re.sub(r"\\+(?:u00|x)([0-9a-fA-F]{2})", lambda found: chr(int(found[1], 16)), text)
+    return re.sub(r"\\+([/\"'])", r"\1", text)
+
+
+def coded(key: str) -> list[bytes]:
+    """
+    Return the key, and what base64 of anything around it must hold.
+    """
+    found = [key.encode(), key.encode().hex().encode()]
+    for before in (b"", b"x", b"xx"):
+        whole = base64.b64encode(before + key.encode() + b"xxx").decode()
+        core = whole[4:-8]
+        found += [core.encode(), core.replace("+", "-").replace("/", "_").encode()]
+    return found
+
+
+def says(raw: bytes, key: str) -> bool:
+    """
+    Return whether bytes tell the key to anybody who reads them as what they may be.
+    """
+    wanted = coded(key)
+    return any(each in text for text in spelt_out(raw) for each in wanted)
+
+
+def _holds(path: str, key: str) -> bool:
+    wanted = coded(key)
     found = os.lstat(path)
     # A gigabyte of nothing, as hostile sidecars are, need not be read.
     is_hole = found.st_size > 1 << 26 and found.st_blocks == 0
@@ -36,9 +82,12 @@ def _holds(path: str, wanted: bytes) -> bool:
     rest = b""
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
-            if wanted in rest + block:
+            whole = rest + block
+            if any(each in whole for each in wanted):
                 return True
-            rest = block[-len(wanted) :]
+            if found.st_size < _DECODED and _ESCAPES.search(whole) and says(whole, key):
+                return True
+            rest = block[-len(key) * 2 :]
     return False
 
 

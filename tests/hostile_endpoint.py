@@ -434,6 +434,38 @@ ACTS["quotes_401"] = _quoting("401 No", '{"error":{"message":"Incorrect API key 
 ACTS["quotes_302"] = _quoting("302 Found", "", "Location: http://127.0.0.1:1/?key=KEY")
 
 
+SPELT: dict[str, Callable[[str], str]] = {
+    "json": lambda key: "".join(f"\\u{ord(sign):04X}" for sign in key),
+    "slashes": lambda key: key.replace("/", "\\/"),
+    "twice": lambda key: "".join(f"\\\\u{ord(sign):04x}" for sign in key),
+    "url": lambda key: "".join(f"%{ord(sign):02x}" for sign in key),
+    "html": lambda key: "".join(f"&#{ord(sign)};" for sign in key),
+    "base64": lambda key: base64.b64encode(f"Bearer {key}".encode()).decode(),
+    "urlsafe": lambda key: base64.urlsafe_b64encode(f"x {key}".encode()).decode().rstrip("="),
+}
+
+
+def _spelling(name: str, status: str, form: str) -> Send:
+    async def send(visit: Visit) -> None:
+        said = SPELT[name](_key_in(visit.head))
+        header = f"X-Request-Id: {said}"
+        coded = base64.b64encode(picture()).decode()
+        body = form.replace("KEY", said).replace("PICTURE", coded).encode()
+        await visit.send(answer(body, header, status=status))
+
+    return send
+
+
+for _name in SPELT:
+    ACTS[f"spells_{_name}_400"] = _spelling(
+        _name, "400 Bad", '{"error":{"message":"no good: KEY","code":"KEY","param":"KEY"}}'
+    )
+    ACTS[f"spells_{_name}_200"] = _spelling(
+        _name, "200 OK", '{"data":[{"b64_json":"PICTURE"}],"usage":{"by":"KEY","KEY":[1,"KEY"]}}'
+    )
+    ACTS[f"spells_{_name}_kept"] = _spelling(_name, "200 OK", '{"note":"your key KEY"}')
+
+
 # The server.
 
 

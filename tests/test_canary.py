@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from canary import CANARY, assert_unsaid
+from hostile_endpoint import SPELT
 from process import Running, Station, open_station
 from test_hostile_endpoint import Villain, villain
 
@@ -101,6 +102,31 @@ def test_a_key_that_is_quoted_back_is_said_nowhere(tmp_path: Path, source: str, 
         assert children == ""
         json.loads(status.out)
         watched.assert_unsaid(command, status.out, check.out, daemon.err)
+
+
+@pytest.mark.parametrize("key", [CANARY, PLAIN])
+def test_a_key_that_is_spelt_otherwise_is_said_nowhere(tmp_path: Path, key: str) -> None:
+    """
+    Escaped as JSON, URLs and HTML are, or in base64: in messages, codes, usage, ids and kept answers.
+    """
+    with open_station(tmp_path) as station:
+        watched = Watched(tmp_path, station, "file", key)
+        acts = [f"spells_{name}_{kind}" for name in SPELT for kind in ("400", "200", "kept")]
+        for act in acts:
+            station.drop(f"{act}.png", act)
+            station.drop(f"good-{act}.png", "good")
+        daemon = watched.start("run").ready()
+        daemon.until(
+            lambda: len(daemon.events("job.done", "job.failed")) == 2 * len(acts), within=60
+        )
+        status = watched.call("status", "--json")[1]
+        assert daemon.end(signal.SIGTERM) == 0
+
+        done = [name for name in station.tree("done") if name.startswith("spells")]
+        kept = [name for name in station.tree("error") if name.endswith(".response")]
+        assert len([name for name in done if name.endswith(".png")]) == len(SPELT)
+        assert len(kept) == len(SPELT)
+        watched.assert_unsaid(status.out, daemon.err)
 
 
 @pytest.mark.parametrize("act", ["quotes_401", "quotes_302"])

@@ -2,9 +2,18 @@
 Our secrets in what comes back: masked in every place, however the body is cut.
 """
 
-import pytest
+import base64
+import html.entities
+import json
+import os
+from typing import Any
+from urllib.parse import quote
 
-from canary import CANARY
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from canary import CANARY, says
 from retouchd.adapters.masking import Secrets
 
 OTHER = "relay/key+of=another:kind"
@@ -42,3 +51,100 @@ def test_short_words_are_no_secrets(texts: list[str]) -> None:
 
     assert secrets.hidden("photos on é \udcff") == "photos on é \udcff"
     assert b"".join(secrets.hidden_in([b"photos", b" on"])) == b"photos on"
+
+
+KEYS = st.sampled_from([CANARY, OTHER, "Zm9v/+Yg==&<'_-.~", "aaaaaaaa", "sk-proj-" + "Ab_9-" * 30])
+_NAMES = {sign: name for name, sign in html.entities.html5.items() if name.endswith(";")}
+
+
+def ways(sign: str) -> list[str]:
+    """
+    Return how one character may be written, each once more than is sensible.
+    """
+    digits = f"{ord(sign):02x}"
+    found = [sign, f"\\u00{digits}", f"\\u00{digits.upper()}", f"\\\\u00{digits}", f"\\x{digits}"]
+    found += [
+        f"%{digits}",
+        f"%{digits.upper()}",
+        f"%25{digits}",
+        f"&#{ord(sign)};",
+        f"&#x{digits};",
+    ]
+    found += [f"&#X{digits.upper()};", f"&#0{ord(sign)};", f"&amp;#{ord(sign)};"]
+    found += [f"\\{sign}"] * (sign in '"/\\') + [f"&{_NAMES.get(sign)}"] * (sign in _NAMES)
+    return found
+
+
+@st.composite
+def quoted(draw: Any) -> tuple[str, bytes]:
+    """
+    Return a key and a text that quotes it, in the spelling of whoever came by.
+    """
+    key = draw(KEYS)
+    words = draw(st.sampled_from([key, f"Bearer {key}", f"x:{key}", f"xy{key}z"]))
+    said = words
+    if draw(st.booleans()):
+        encode = draw(st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]))
+        said = encode(words.encode()).decode()
+    match draw(st.sampled_from(["mixed", "url", "json", "plain", "hex"])):
+        case "mixed":
+            said = "".join(draw(st.sampled_from(ways(sign))) for sign in said)
+        case "url":
+            said = quote(said, safe="")
+        case "json":
+            said = json.dumps(said)[1:-1].replace("/", r"\/")
+        case "hex":
+            said = words.encode().hex()
+    around = st.sampled_from(["", " ", '"', "; ", "a", "\\n", "<b>", "%20", "&amp;"])
+    return key, f"{draw(around)}{said}{draw(around)}".encode()
+
+
+@settings(deadline=None)
+@given(quoted(), st.integers(1, 400))
+def test_no_spelling_of_a_key_is_left(said: tuple[str, bytes], size: int) -> None:
+    """
+    As it is or in base64 of whatever holds it, with any escapes, cut into pieces of any size.
+    """
+    key, raw = said
+
+    masked = b"".join(
+        Secrets([key]).hidden_in(raw[at : at + size] for at in range(0, len(raw), size))
+    )
+
+    assert not says(masked, key)
+    assert len(masked) == len(raw)
+
+
+@settings(deadline=None)
+@given(st.text(), KEYS)
+def test_a_document_can_still_be_read(text: str, key: str) -> None:
+    """
+    What stands around a key in JSON, with or without slashes escaped, is what it was.
+    """
+    document = json.dumps({"message": f"{text}\n{key}\t{text}", "n": 1}).replace("/", r"\/")
+
+    masked = json.loads(Secrets([key]).hidden(document))
+
+    assert not says(masked["message"].encode("utf-8", "surrogatepass"), key)
+    assert masked["n"] == 1
+
+
+@pytest.mark.parametrize("slash", ["/", r"\/"])
+def test_pictures_are_never_changed(slash: str) -> None:
+    """
+    Two megabytes of base64, as some relays write it too.
+    """
+    coded = base64.b64encode(os.urandom(1_500_000)).decode().replace("/", slash)
+    body = f'{{"data": [{{"b64_json": "{coded}"}}], "note": "\\u0061 100% &amp;"}}'.encode()
+
+    pieces = (body[at : at + 65536] for at in range(0, len(body), 65536))
+
+    assert b"".join(Secrets([CANARY, OTHER]).hidden_in(pieces)) == body
+
+
+@pytest.mark.parametrize("own", ["sk-...cdef", "sk-CAN**********cdef", "CANARY", "0123456"])
+def test_what_the_endpoint_has_masked_itself_is_left(own: str) -> None:
+    """
+    A few characters give nothing away, and help whoever looks for the key that is meant.
+    """
+    assert Secrets([CANARY]).hidden(f"Incorrect key {own}") == f"Incorrect key {own}"

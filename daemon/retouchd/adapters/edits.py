@@ -9,12 +9,13 @@ import asyncio
 import contextlib
 import re
 import secrets
+from base64 import b64decode
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from retouchd import __version__
 from retouchd.adapters.addresses import FetchFailed, FetchPrivate, FetchRefused, target_of
@@ -55,6 +56,7 @@ _MODELS_SECONDS = 20.0
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+_OF_A_KEY = re.compile(r"key|token|secret|sig|pass|auth", re.IGNORECASE)
 _FRAMING = {"content-length", "content-type", "transfer-encoding", "connection", "host"}
 
 
@@ -182,7 +184,8 @@ class EditsClient:
         return fetcher.fetch(url)
 
     def _hidden(self, head: Head) -> Head:
-        headers = {name: self.secrets.hidden(value) for name, value in head.headers.items()}
+        hidden = self.secrets.hidden
+        headers = {hidden(name): hidden(value) for name, value in head.headers.items()}
         return Head(status=head.status, headers=headers)
 
     @property
@@ -223,8 +226,17 @@ def _secrets_of(endpoint: Endpoint) -> Iterator[str]:
     Return what an answer may quote and nobody may read; some relays take it within the address.
     """
     yield endpoint.api_key or ""
-    yield from endpoint.headers.values()
-    yield urlsplit(endpoint.base_url).password or ""
+    for value in endpoint.headers.values():
+        yield value
+        kind, _, credentials = value.partition(" ")
+        yield credentials
+        if kind.lower() == "basic":
+            with contextlib.suppress(ValueError):
+                yield from b64decode(credentials).decode().split(":", 1)
+    address = urlsplit(endpoint.base_url)
+    yield address.password or ""
+    yield unquote(address.password or "")
+    yield from (value for name, value in parse_qsl(address.query) if _OF_A_KEY.search(name))
 
 
 def _headers_of(endpoint: Endpoint) -> dict[str, str]:
