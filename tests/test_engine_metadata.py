@@ -4,6 +4,7 @@ Metadata on its way through the whole daemon: what the endpoint receives says no
 
 import ast
 import json
+import os
 import shutil
 import struct
 import subprocess
@@ -19,11 +20,15 @@ from PIL import Image, ImageChops
 import pictures
 from engine_world import World, open_world, photo, put
 from pictures import chunk, encoded, masking, opened, profile, scene, stored_as
+from retouchd.adapters.images import look, without_metadata
+from retouchd.adapters.uploads import Unreadable, Upload, begun
 from retouchd.rules.limits import limits_for
 from retouchd.rules.metadata import Metadata
 from retouchd.rules.metadata_blocks import Blocks, with_blocks
+from retouchd.rules.wire import encode, parts_of
 from retouchd.sandbox.faults import Fault, FaultKind
 
+PHOTO = Path(__file__).parents[1] / "daemon" / "retouchd" / "cli" / "photos" / "rocket.jpg"
 NEEDS_EXIFTOOL = pytest.mark.skipif(
     shutil.which("exiftool") is None, reason="exiftool is not installed"
 )
@@ -249,6 +254,76 @@ async def test_a_fitted_picture_says_nothing_either(world: World, kind: str) -> 
     assert opened(image).size == scene().size
     assert_says_nothing(image)
     assert world.record(f"done/cat-{kind}.job.json")["request"]["removed"] == ALL[kind]
+
+
+def written_by_exiftool(path: Path) -> None:
+    names = (
+        "Artist",
+        "SerialNumber",
+        "IPTC:By-line",
+        "XMP:Creator",
+        "Comment",
+        "GPSLatitude",
+        "CameraID",
+    )
+    values = [f"-{name}={'31.2' if 'GPS' in name else 'Li Lei'}" for name in names]
+    subprocess.run(
+        ["exiftool", "-q", "-m", *values, f"-ThumbnailImage<={PHOTO}", str(path)],
+        check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+
+
+@NEEDS_EXIFTOOL
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
+async def test_what_exiftool_writes_into_a_photo_stays_here(world: World, kind: str) -> None:
+    """
+    A program that knows every place for metadata puts it into all of them, and finds none of it again.
+    """
+    path = world.root / f"cat.{kind}"
+    if kind == "jpg":
+        path.write_bytes(PHOTO.read_bytes())
+    else:
+        opened(PHOTO.read_bytes()).resize((90, 60)).save(path)
+    written_by_exiftool(path)
+    data = path.read_bytes()
+    assert data.count(b"Li Lei") >= 3
+    world.drop(path.name, image=data)
+
+    await world.once()
+
+    (image,) = world.received().values()
+    assert b"Li Lei" not in image
+    assert_says_nothing(image)
+    assert opened(image).tobytes() == opened(data).tobytes()
+    assert {"exif", "xmp"} <= set(world.record("done/cat.job.json")["request"]["removed"])
+
+
+async def test_a_file_that_changes_while_its_ranges_are_sent_is_not_sent(tmp_path: Path) -> None:
+    """
+    Longer, shorter or only written to: what was judged is not what lies there now.
+    """
+    path = tmp_path / "cat.jpg"
+    data = laden("jpeg", scene())
+    path.write_bytes(data)
+    found = without_metadata(path, name="cat", picture=look(path, name="cat", max_megapixels=1))
+    assert found is not None
+    mtime_ns = path.stat().st_mtime_ns
+    upload = Upload(
+        path=path, content_type="image/jpeg", size=len(data), mtime_ns=mtime_ns, stripped=found
+    )
+    envelope = encode([], parts_of([(upload.content_type, upload.sent_size)], None), "boundary")
+    whole = b"".join([piece async for piece in await begun(envelope, [upload])])
+    assert len(whole) == envelope.length
+
+    for changed in (data + b"x", data[:-1], data[:100]):
+        path.write_bytes(changed)
+        os.utime(path, ns=(mtime_ns, mtime_ns))
+        with pytest.raises(Unreadable, match="changed while it was being sent"):
+            _ = [piece async for piece in await begun(envelope, [upload])]
+    path.write_bytes(data)
+    os.utime(path, ns=(mtime_ns, mtime_ns + 1))
+    with pytest.raises(Unreadable, match="changed while it was being sent"):
+        _ = [piece async for piece in await begun(envelope, [upload])]
 
 
 async def test_keep_sends_all(world: World) -> None:

@@ -193,3 +193,18 @@ def test_what_is_done_already_is_listed_and_does_not_fail(station: Station) -> N
     assert [line.split()[1] for line in waits] == ["cat.png:", "cat.txt:", "twin.png:", "twin.txt:"]
     assert all("outbox/cat.png" in line for line in waits[:2])
     assert all("outbox/other.png" in line for line in waits[2:])
+
+
+@pytest.mark.parametrize("metadata", ["strip", "keep", "kept"])
+def test_a_dry_run_says_where_metadata_would_be_sent_along(station: Station, metadata: str) -> None:
+    """
+    What leaves the machine besides pixels is said before it does, and a misspelt word is a fault.
+    """
+    station.configure(images={"metadata": metadata})
+    station.drop("cat.png")
+
+    code, dry = station.call("once", "--dry-run")
+
+    assert ("place, names, serial numbers" in dry.out) == (metadata == "keep")
+    assert code == (78 if metadata == "kept" else 0)
+    assert ("images.metadata" in dry.err) == (metadata == "kept")

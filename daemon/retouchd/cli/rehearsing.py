@@ -15,11 +15,13 @@ from retouchd.engine.clock import SystemClock
 from retouchd.engine.survey import Held, Survey
 from retouchd.errors import ConfigurationError
 from retouchd.rules.job import Job, Role
+from retouchd.rules.metadata import Metadata
 from retouchd.rules.naming import path_below, shown
 from retouchd.rules.pricing import PriceList, estimate
 from retouchd.rules.spending import dollars
 
 _WORDS = 60
+_KEPT = 'Metadata (place, names, serial numbers) would be sent along: images.metadata is "keep".'
 
 
 def rehearse(config: Path | None) -> int:
@@ -47,6 +49,8 @@ def rehearse(config: Path | None) -> int:
     for folder, name, reason in [*held, *idle]:
         path = path_below(folder, name)
         console.print(f"waits: {shown(path)}: {shown(reason)}", markup=False, soft_wrap=True)
+    if sent and settings.metadata is Metadata.KEEP:
+        console.print(_KEPT, soft_wrap=True)
     console.print(_summary(sent, len(jobs) - len(sent), settings.prices))
     return 1 if len(sent) < len(jobs) else 0
 
