@@ -193,3 +193,18 @@ def test_a_reload_that_would_send_the_key_elsewhere_is_refused(
 
     assert wrong.heard == []
     assert len(right.requests) == 1
+
+
+def test_a_key_within_the_address_is_not_shown(station: Station, wrong: Listener) -> None:
+    """
+    Some take it as a part of the query: `check` names the address without it, and the log does too.
+    """
+    station.configure(endpoint={"base_url": f"{wrong.url}?api-version=2024-02-01&api-key={CANARY}"})
+
+    _, checked = station.call("check")
+    running = station.start("run").ready()
+    running.end(signal.SIGTERM)
+
+    assert "api-version=2024-02-01" in checked.out.replace("\n", "")
+    assert CANARY not in checked.out + running.err
+    assert CANARY.encode() in wrong.heard[0]

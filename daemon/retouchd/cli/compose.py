@@ -26,6 +26,9 @@ from retouchd.rules.settling import Patience
 from retouchd.rules.spending import Allowance, unpriced
 
 _PASSWORD = re.compile(r"//[^/@]*@")
+_KEY_IN_QUERY = re.compile(
+    r"([?&][^=&#]*(?:key|token|secret|sig|pass|auth)[^=&#]*=)[^&#]*", re.IGNORECASE
+)
 _NAMES = ("inbox", "outbox", "done", "error", "work")
 
 
@@ -89,7 +92,7 @@ def without_password(address: str) -> str:
     """
     Return an address as it may be shown.
     """
-    return _PASSWORD.sub("//**********@", address)
+    return _KEY_IN_QUERY.sub(r"\1**********", _PASSWORD.sub("//**********@", address))
 
 
 def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]]:
