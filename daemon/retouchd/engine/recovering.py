@@ -17,7 +17,7 @@ from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
 from retouchd.adapters.records import Sighted, record_in, records_below, size_of
 from retouchd.adapters.spool import Spool
-from retouchd.adapters.thread_pools import Folder
+from retouchd.adapters.thread_pools import Folder, at
 from retouchd.engine.finished import Finished, ReplacedError
 from retouchd.errors import FolderUnresponsive
 from retouchd.logs import logger
@@ -189,7 +189,8 @@ class Recovery:
         """
         Return those results that still lie in the outbox, each with its size before it.
         """
-        found = [(size_of(self._folders.outbox, raw_name(each)), each) for each in outputs]
+        with at(Folder.OUTBOX):
+            found = [(size_of(self._folders.outbox, raw_name(each)), each) for each in outputs]
         return [(size, each) for size, each in found if size is not None]
 
     def _meet(self, error: OSError) -> None:
