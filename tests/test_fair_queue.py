@@ -5,6 +5,7 @@ Folders take turns: a crowd in one of them holds nobody else up.
 import itertools
 import time
 from collections import Counter
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -125,6 +126,23 @@ def test_new_folders_all_the_time_starve_nobody() -> None:
 
     places = [place for place, folder in enumerate(found) if folder == "a"]
     assert len(places) >= 6  # Rounds grow as more come than go: 1, 2, 4, …
+
+
+def test_who_is_passed_over_keeps_its_turn() -> None:
+    """
+    Names are those of folders at the top; the files at the top have none.
+    """
+    queue = queue_of(a__b=2, top=2, c=2)
+
+    assert queue.count(["a", "", "d"]) == 2
+    assert folders_of_but_not(queue, "a", "") == ["c", "c"]
+    assert queue.count(["a", ""]) == 0
+    assert queue.pop({"a", ""}) is None
+    assert folders_of(queue) == ["a/b", "", "a/b", ""]
+
+
+def folders_of_but_not(queue: FairQueue[Item], *names: str) -> list[str]:
+    return [each[0] for each in iter(partial(queue.pop, names), None)]
 
 
 def test_what_was_emptied_leaves_nothing_behind() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from engine_world import World, open_world, photo, put
+from engine_world import HOUR, World, open_world, photo, put
 from retouchd.engine import intake
 from retouchd.sandbox.faults import Fault, FaultKind
 
@@ -159,3 +159,34 @@ async def test_retries_of_one_folder_leave_room_for_another(world: World) -> Non
         await world.until(lambda: "make it grey" in world.prompts(), within=600)
 
     assert world.prompts().index("make it grey") <= 8
+
+
+@pytest.mark.parametrize(
+    ("blocked", "crowd"), [("error", broken), ("outbox", good_ones), ("done", good_ones)]
+)
+async def test_a_folder_that_cannot_be_written_holds_no_other_up(
+    world: World, blocked: str, crowd: Callable[[World, int], None]
+) -> None:
+    """
+    Its jobs wait in work/, all of them that may be there; those of others are claimed, sent and delivered, also
+    after a restart.
+    """
+    for number in range(9):
+        crowd(world, number)
+    obstacle = getattr(world.folders, blocked) / "a"
+    obstacle.write_text("in the way")
+    async with world.running():
+        await asyncio.sleep(600)
+        assert len(world.jobs()) == 2
+        for number in range(3):
+            world.drop(f"b/{number}.png", "make it grey", image=photo(seed=100 + number))
+        expected = {f"b/{number}.png" for number in range(3)}
+        await world.until(lambda: expected <= set(world.tree("outbox")), within=HOUR)
+        assert len(world.jobs()) == 2
+    async with world.running():
+        world.drop("c/last.png", "make it grey", image=photo(seed=200))
+        await world.until(lambda: "c/last.png" in world.tree("outbox"), within=HOUR)
+        obstacle.unlink()
+        await world.until(lambda: not world.tree("inbox") and not world.jobs(), within=HOUR)
+
+    assert world.prompts().count("make it grey") == 4

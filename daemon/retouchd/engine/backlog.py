@@ -7,7 +7,7 @@ No I/O here: looks are handed to the sightings, bundles are asked for.
 
 import heapq
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -121,11 +121,11 @@ class Backlog:
         """
         return not self._pending
 
-    def ready(self) -> int:
+    def ready(self, but_not: Collection[str] = ()) -> int:
         """
-        Return how many families are ready.
+        Return how many families are ready, without those of some sub-folders of the inbox.
         """
-        return len(self._ready)
+        return self._ready.count(but_not)
 
     def is_settled(self) -> bool:
         """
@@ -133,12 +133,14 @@ class Backlog:
         """
         return not self._ready and not self._unsettled
 
-    def take(self) -> Key | None:
+    def take(self, but_not: Collection[str] = ()) -> Key | None:
         """
-        Return the next ready family. Folders take turns; in each, and among those whose turn it is, the order
-        is: settled first, then older by mtime, then by path.
+        Return the next ready family, of no sub-folder of the inbox named in `but_not`.
+
+        Folders take turns; in each, and among those whose turn it is, the order is: settled first, then older
+        by mtime, then by path.
         """
-        if (popped := self._ready.pop()) is None:
+        if (popped := self._ready.pop(but_not)) is None:
             return None
         *_, family = popped[1]
         family.is_ready = False

@@ -3,7 +3,7 @@ Everyone who works in one run, put together: who is told what by whom.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from retouchd.adapters.delivery import Delivery
 from retouchd.adapters.edits import EditsClient
@@ -39,6 +39,7 @@ from retouchd.engine.walking import Walker
 from retouchd.engine.watching import Watching
 from retouchd.engine.workshop import Workshop
 from retouchd.rules.duplicates import Policy
+from retouchd.rules.job import Job
 
 
 class Crew:
@@ -64,6 +65,7 @@ class Crew:
         self._on_change = on_change
         self._tasks: asyncio.TaskGroup | None = None
         self._is_closing = False
+        self._folders: dict[str, str] = {}
         self.spool = spool
         self._disks = disks
         self._history = History(settings.folders.work)
@@ -126,6 +128,7 @@ class Crew:
         """
         self.spending.prime(self._history, self.spool)
         take_all(self._duplicates, self.spool)
+        self._folders = {job.id: job.folder for job in self.spool.jobs()}
         self.intake.spare(used_references(self._history, self.spool))
 
     async def adopt(self, settings: Settings) -> None:
@@ -144,7 +147,7 @@ class Crew:
         if self.looking_up:
             tasks.create_task(self.recovery.run(), name="recovery")
         for job_id in job_ids:
-            self.workshop.start(job_id, tasks)
+            self.workshop.start(job_id, self._folders.get(job_id, ""), tasks)
 
     def close(self) -> None:
         """
@@ -224,15 +227,15 @@ class Crew:
             ),
             rescan_seconds=settings.rescan_seconds,
             clock=clock,
-            has_room=self._may_claim,
+            room=self._room,
             start=self._start,
             on_change=self._stir,
         )
 
-    def _start(self, job_id: str) -> None:
+    def _start(self, job: Job) -> None:
         assert self._tasks is not None, "nothing is claimed before the crew is started"
-        self.prober.take(job_id)
-        self.workshop.start(job_id, self._tasks)
+        self.prober.take(job.id)
+        self.workshop.start(job.id, job.folder, self._tasks)
 
     def _over(self, job_id: str) -> None:
         for folder, name in self._duplicates.over(job_id):
@@ -241,19 +244,21 @@ class Crew:
     def _ring(self, folder: str, names: list[str]) -> None:
         self.intake.ring(folder, names)
 
-    def _may_claim(self) -> bool:
+    def _room(self) -> Collection[str] | None:
         """
-        Tell whether another job may be claimed: a probe's even where there is no room.
+        Return of which sub-folders no other job may be claimed, None where none may at all: a probe may even
+        where there is no room.
         """
         is_held_up = self.watching.away or self.looking_up or self._disks.reasons
         if self._is_closing or is_held_up:
-            return False
+            return None
         if self._gate.hold is not None:
-            return self.prober.wants_new
-        return self.workshop.has_room
+            return () if self.prober.wants_new else None
+        return self.workshop.room
 
     def _stir(self) -> None:
         self._on_change()
         self.prober.stir()
-        if self._may_claim() and self.intake.ready():
+        but_not = self._room()
+        if but_not is not None and self.intake.ready(but_not):
             self.intake.wake()

@@ -348,8 +348,9 @@ def _stranded(crew: Crew) -> str:
     """
     Return why nothing of what is in work can go on, empty where some can or more can be claimed beside it.
     """
-    is_full = crew.intake.is_idle() or not crew.workshop.has_room
-    return crew.workshop.stranded if is_full else ""
+    but_not = crew.workshop.room
+    is_full = but_not is None or (but_not and not crew.intake.ready(but_not))
+    return crew.workshop.stranded if is_full or crew.intake.is_idle() else ""
 
 
 def _counted(ends: Counter[End]) -> dict[str, int]:

@@ -7,7 +7,7 @@ Events are only hints. Everything here works without any, at the pace of the sca
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from functools import partial
 
 from retouchd.adapters.bell import Bell, Ring
@@ -36,8 +36,8 @@ _DECISIONS = 1000
 
 class Intake:
     """
-    Takes turns: looks, decides, claims. `has_room` says whether another may be claimed, `start` takes
-    the job's id; `on_change` is called after each turn.
+    Takes turns: looks, decides, claims. `room` says of which sub-folders nothing may be claimed now, None
+    where nothing may at all; `start` takes the job; `on_change` is called after each turn.
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class Intake:
         claimer: Claimer,
         rescan_seconds: float,
         clock: Clock,
-        has_room: Callable[[], bool],
-        start: Callable[[str], None],
+        room: Callable[[], Collection[str] | None],
+        start: Callable[[Job], None],
         on_change: Callable[[], None],
     ) -> None:
         self._backlog = backlog
@@ -59,7 +59,7 @@ class Intake:
         self._claimer = claimer
         self._rescan_seconds = rescan_seconds
         self._clock = clock
-        self._has_room = has_room
+        self._room = room
         self._start = start
         self._on_change = on_change
         self._scan_every = rescan_seconds
@@ -145,11 +145,11 @@ class Intake:
         """
         return self._turning.locked()
 
-    def ready(self) -> int:
+    def ready(self, but_not: Collection[str] = ()) -> int:
         """
-        Return how many families wait to be claimed.
+        Return how many families wait to be claimed, without those of some sub-folders.
         """
-        return self._backlog.ready()
+        return self._backlog.ready(but_not)
 
     def is_idle(self) -> bool:
         """
@@ -213,7 +213,7 @@ class Intake:
         while jobs is not None:
             for job in jobs:
                 log.info("job.claimed", **about(job), files=[m.name for m in job.members])
-                self._start(job.id)
+                self._start(job)
             if self._clock.monotonic() > end:
                 self._wake.set()  # To go on after the next looks: a thousand duplicates take long to read.
                 return
@@ -267,7 +267,8 @@ class Intake:
         """
         Claim the next ready family; return None where none is left, or there is no room for it.
         """
-        key = self._backlog.take() if self._has_room() else None
+        but_not = self._room()
+        key = None if but_not is None else self._backlog.take(but_not)
         if key is None:
             return None
         self._claims += 1

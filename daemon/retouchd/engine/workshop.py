@@ -5,7 +5,7 @@ The jobs in work: a task for each, taken forward until it is over; one that wait
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from retouchd.engine.gate import Gate
 from retouchd.engine.outcome import End, Over, Wait
@@ -38,6 +38,7 @@ class Workshop:
         self._on_over = on_over
         self._on_change = on_change
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tops: dict[str, str] = {}
         self._is_stopping = False
         self.waiting: dict[str, Wait] = {}
         self.ends: Counter[End] = Counter()
@@ -57,11 +58,16 @@ class Workshop:
         return list(self._tasks)
 
     @property
-    def has_room(self) -> bool:
+    def room(self) -> Collection[str] | None:
         """
-        Return whether another job may be claimed.
+        Return of which sub-folders of the inbox no other job may be claimed, None where none may at all.
+
+        Where all jobs wait, such as for a folder that cannot be written, one of each sub-folder that has none
+        in work may be claimed beyond the limit: nobody waits for what only others have to wait for.
         """
-        return len(self._tasks) < self._room()
+        if len(self._tasks) < self._room():
+            return ()
+        return frozenset(self._tops.values()) if len(self.waiting) == len(self._tasks) else None
 
     @property
     def stranded(self) -> str:
@@ -72,10 +78,11 @@ class Workshop:
         is_stuck = len(waits) == len(self._tasks) and all(wait.is_stranded for wait in waits)
         return waits[0].reason if waits and is_stuck else ""
 
-    def start(self, job_id: str, tasks: asyncio.TaskGroup) -> None:
+    def start(self, job_id: str, folder: str, tasks: asyncio.TaskGroup) -> None:
         """
-        Take a job in and drive it to its end.
+        Take in a job from a folder of the inbox and drive it to its end.
         """
+        self._tops[job_id] = folder.partition("/")[0]
         self._tasks[job_id] = tasks.create_task(self._drive(job_id), name=f"job {job_id}")
 
     def stop(self) -> None:
@@ -123,7 +130,7 @@ class Workshop:
                 await self._wait(job_id, outcome)
         finally:
             self.waiting.pop(job_id, None)
-            del self._tasks[job_id]
+            del self._tasks[job_id], self._tops[job_id]
             self._on_change()
 
     async def _wait(self, job_id: str, wait: Wait) -> None:

@@ -9,6 +9,7 @@ crowd nor those that come and go keep anybody waiting for more than two turns of
 
 import heapq
 import itertools
+from collections.abc import Collection
 from typing import Any, Generic, TypeAlias, TypeVar
 
 T = TypeVar("T", bound=tuple[Any, ...])
@@ -34,6 +35,13 @@ class FairQueue(Generic[T]):
     def __len__(self) -> int:
         return self._top.count
 
+    def count(self, but_not: Collection[str] = ()) -> int:
+        """
+        Return how many items there are but those of some folders at the top.
+        """
+        places = map(self._top.places.get, but_not)
+        return self._top.count - sum(place.count for place in places if place is not None)
+
     def push(self, folder: str, item: T) -> None:
         """
         Add an item of a folder.
@@ -52,12 +60,18 @@ class FairQueue(Generic[T]):
                 parent.line_up(place, place.entry[0], item)
             place = parent
 
-    def pop(self) -> tuple[str, T] | None:
+    def pop(self, but_not: Collection[str] = ()) -> tuple[str, T] | None:
         """
         Take out the item whose turn it is; return it with its folder, None if there is none.
+
+        Folders at the top whose names are in `but_not` keep their turns; `""` are the files at the top itself.
         """
-        if not self._top.count:
-            return None
+        passed = self._top.passed_over(but_not)
+        found = self._pop() if self._top.line else None
+        self._top.take_back(passed)
+        return found
+
+    def _pop(self) -> tuple[str, T]:
         place: _Place[T] = self._top
         while isinstance(place, _Branch):
             place = place.first()
@@ -140,6 +154,27 @@ class _Branch(_Place[T]):
         while self.line[0][3].entry is not self.line[0]:
             heapq.heappop(self.line)
         return self.line[0][3]
+
+    def passed_over(self, names: Collection[str]) -> "list[_Entry[T]]":
+        """
+        Take those of these names out of the front of the line, and whoever is in it no longer.
+        """
+        passed = []
+        while self.line:
+            entry = self.line[0]
+            if entry[3].entry is entry:
+                if entry[3].name not in names:
+                    break
+                passed.append(entry)
+            heapq.heappop(self.line)
+        return passed
+
+    def take_back(self, passed: "list[_Entry[T]]") -> None:
+        """
+        Give back their places in line to those that were passed over.
+        """
+        for entry in passed:
+            heapq.heappush(self.line, entry)
 
     def line_up(self, place: _Place[T], round_: int, item: T) -> None:
         """
