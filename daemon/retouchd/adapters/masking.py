@@ -6,7 +6,7 @@ or as JSON, a URL, HTML or base64 spell it.
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from retouchd.rules.spellings import LONGEST_ESCAPE, escaped_pattern, literals
+from retouchd.rules.spellings import LONGEST_ESCAPE, escaped_spans, literals, unescaped
 
 _SHORTEST = 8
 """Characters; what is shorter is a group's name or a flag, and would be found in innocent words."""
@@ -23,13 +23,13 @@ class Secrets:
 
     def __init__(self, texts: Iterable[str]) -> None:
         found = {text.strip() for text in texts if len(text.strip()) >= _SHORTEST}
-        longest_first = sorted(found, key=len, reverse=True)
         # A shorter one must not take its part out of a longer one before that is looked for.
         self._literals = sorted(
-            {literal for text in longest_first for literal in literals(text)}, key=len, reverse=True
+            {literal for text in found for literal in literals(text)}, key=len, reverse=True
         )
-        self._escaped = escaped_pattern(longest_first) if longest_first else None
-        longest = max((len(text.encode()) for text in longest_first), default=0)
+        # A key with a `%41` in it says something else to whoever undoes escapes.
+        self._said = {*self._literals, *map(unescaped, self._literals)}
+        longest = max((len(text.encode()) for text in found), default=0)
         self._held = LONGEST_ESCAPE * (longest * 4 // 3 + 4) if longest else 0
 
     def hidden(self, text: str) -> str:
@@ -56,9 +56,9 @@ class Secrets:
     def _mask(self, raw: bytes) -> bytes:
         for literal in self._literals:
             if literal in raw:
-                raw = _masked(re.compile(re.escape(literal)), raw)
-        if self._escaped is not None and _has_escapes(raw):
-            raw = _masked(self._escaped, raw)
+                raw = re.sub(re.escape(literal), _asterisks, raw)
+        if self._said and _has_escapes(raw):
+            raw = _masked(raw, escaped_spans(raw, self._said))
         return raw
 
 
@@ -98,17 +98,23 @@ def _has_escapes(raw: bytes) -> bool:
     return b"%" in raw or b"&" in raw or raw.count(b"\\") != raw.count(rb"\/")
 
 
-def _masked(pattern: re.Pattern[bytes], raw: bytes) -> bytes:
-    return pattern.sub(_asterisks, raw)
+def _masked(raw: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
+    masked = bytearray(raw)
+    for start, end in spans:
+        masked[start:end] = _mask_of(raw, start, end)
+    return bytes(masked)
 
 
 def _asterisks(found: re.Match[bytes]) -> bytes:
+    return _mask_of(found.string, *found.span())
+
+
+def _mask_of(raw: bytes, start: int, end: int) -> bytes:
     """
     Return the mask; a first byte that ends an escape stays: without it the document could not be read.
     """
-    length, start = found.end() - found.start(), found.start()
-    before = found.string[max(0, start - 16) : start]
+    before = raw[max(0, start - 16) : start]
     is_escape = (len(before) - len(before.rstrip(b"\\"))) % 2 == 1
     if is_escape:
-        return found[0][:1] + b"*" * (length - 1)
-    return b"*" * length
+        return raw[start : start + 1] + b"*" * (end - start - 1)
+    return b"*" * (end - start)

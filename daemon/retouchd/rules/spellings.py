@@ -6,6 +6,8 @@ Any mixture of `a`, `\u0061`, `\x61`, `%61`, `&#97;`, `&#x61;`, `&NAME;` in any 
 """
 
 import base64
+import bisect
+import functools
 import html.entities
 import re
 from collections.abc import Iterable, Iterator
@@ -16,12 +18,23 @@ LONGEST_ESCAPE = 32
 _SHORTEST_CORE = 8
 """Characters of base64; fewer would be found in pictures by chance."""
 
-_LONGEST_CODED = 300
-
-_NAMED: dict[str, list[str]] = {}
-for _name, _sign in html.entities.html5.items():
-    if len(_sign) == 1 and len(_name) <= 16:
-        _NAMED.setdefault(_sign, []).append(_name)
+_NAMED = {
+    name.encode(): sign.encode()
+    for name, sign in html.entities.html5.items()
+    if len(sign) == 1 and sign.isascii() and sign.isprintable() and len(name) <= 16
+}
+_ESCAPE = re.compile(
+    rb"""
+    \\{1,8}(?: u (?P<json>[0-9a-f]{4}) | u\{0{0,4}(?P<braces>[0-9a-f]{1,4})\}
+             | x (?P<byte>[0-9a-f]{2}) | (?P<sign>["'\\/]))
+    | %% (?:25){0,3} (?P<url>[0-9a-f]{2})
+    | & (?:amp;){0,2}
+        (?: \#0{0,6}(?P<decimal>[0-9]{1,4});? | \#x0{0,6}(?P<hex>[0-9a-f]{1,4});?
+          | (?P<name>(?-i:%s)))
+    """
+    % b"|".join(map(re.escape, sorted(_NAMED, key=len, reverse=True))),
+    re.VERBOSE | re.IGNORECASE,
+)
 
 
 def literals(text: str) -> Iterator[bytes]:
@@ -51,46 +64,60 @@ def base64_cores(raw: bytes) -> Iterator[bytes]:
             yield core
 
 
-def escaped_pattern(texts: Iterable[str]) -> re.Pattern[bytes]:
+def unescaped(raw: bytes) -> bytes:
     """
-    Return what finds each of these texts, and the base64 of each, in any mixture of escapes.
-
-    Of a very long one the base64 is left out: a pattern of so many parts takes seconds to be made.
+    Return what a text says once all escapes in it are undone.
     """
-    patterns = []
-    for text in texts:
-        patterns.append(b"".join(map(_spelt, text)))
-        cores = base64_cores(text.encode()) if len(text) <= _LONGEST_CODED else ()
-        patterns += [b"".join(map(_spelt_base64, core.decode())) for core in cores]
-    return re.compile(b"|".join(patterns))
+    return _ESCAPE.sub(lambda escape: _meant(escape[0]), raw)
 
 
-def _spelt_base64(sign: str) -> bytes:
-    other = {"+": "-", "/": "_"}.get(sign)
-    return _spelt(sign) if other is None else rb"(?:%s|%s)" % (_spelt(sign), _spelt(other))
-
-
-def _spelt(sign: str) -> bytes:
+def escaped_spans(raw: bytes, wanted: Iterable[bytes]) -> Iterator[tuple[int, int]]:
     """
-    Return a pattern for one character.
+    Yield where a text stands that says one of these unescaped ones: beginning and end of each, in no order.
+
+    Takes time in proportion to the bytes, whatever the texts are.
     """
-    number = ord(sign)
-    ways = [re.escape(sign.encode())]
-    if number < 128:
-        digits = _digits(f"{number:02x}")
-        ways += [
-            rb"\\{1,8}(?:u00%s|x%s|u\{0{0,4}%s\})" % (digits, digits, digits),
-            rb"%%(?:25){0,3}%s" % digits,
-        ]
-    if sign in "\"'\\/":
-        ways.append(rb"\\{1,8}" + re.escape(sign.encode()))
-    named = b"".join(b"|" + re.escape(name.encode()) for name in _NAMED.get(sign, ()))
-    ways.append(
-        rb"&(?:amp;){0,2}(?:#0{0,6}%d;?|#[xX]0{0,6}%s;?%s)"
-        % (number, _digits(f"{number:x}"), named)
-    )
-    return b"(?:" + b"|".join(ways) + b")"
+    said = unescaped(raw)
+    found = [span for text in wanted if text in said for span in _spans(text, said)]
+    if not found:
+        return
+    # Behind each escape: how far it is in what is said, and how far in what is written.
+    after = [(0, 0)]
+    for escape in _ESCAPE.finditer(raw):
+        at = after[-1][0] + escape.start() - after[-1][1]
+        after.append((at + len(_meant(escape[0])), escape.end()))
+
+    def written(at: int) -> int:
+        said_at, written_at = after[bisect.bisect(after, (at, len(raw))) - 1]
+        return written_at + at - said_at
+
+    for start, end in found:
+        yield written(start), written(end)
 
 
-def _digits(text: str) -> bytes:
-    return "".join(f"[{d}{d.upper()}]" if d.isalpha() else d for d in text).encode()
+def _spans(text: bytes, said: bytes) -> Iterator[tuple[int, int]]:
+    start = said.find(text)
+    while start >= 0:
+        yield start, start + len(text)
+        start = said.find(text, start + 1)
+
+
+@functools.lru_cache(1024)
+def _meant(text: bytes) -> bytes:
+    """
+    Return what an escape stands for.
+    """
+    escape = _ESCAPE.fullmatch(text)
+    assert escape is not None
+    kind = escape.lastgroup or ""
+    value = escape[kind]
+    match kind:
+        case "sign":
+            return value
+        case "name":
+            return _NAMED[value]
+        case "url" | "byte":
+            return bytes.fromhex(value.decode())
+        case _:
+            number = int(value, 10 if kind == "decimal" else 16)
+            return chr(number).encode("utf-8", "surrogatepass")
