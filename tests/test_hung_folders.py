@@ -2,6 +2,7 @@
 A folder that hangs as a dead network share does: calls on it block for minutes, and no error comes of it.
 """
 
+import contextlib
 import json
 import signal
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from fuse_fs import mounted
 from hanging_disk import HangingDisk
 from process import RETOUCHD, Endpoint, Running, Station, open_station
 
@@ -177,3 +179,41 @@ def test_a_command_names_the_folder_that_hangs_and_ends(
     assert f"folders.{folder}: " in running.out + running.err
     assert "Traceback" not in running.err
     assert len(station.tree("inbox")) == 2
+
+
+_OPERATIONS = ("getattr", "statfs", "opendir", "create", "open", "rename", "noreplace", "mkdir")
+
+
+def test_a_mount_whose_calls_cannot_even_be_killed(station: Station, tmp_path: Path) -> None:
+    """
+    Answers are kept, `status` ends although what asked for it does not, and after a kill nothing is paid again.
+    """
+    with mounted(tmp_path) as odd:
+        (odd.point / "outbox").mkdir()
+        endpoint = station.endpoint(f"latency=4:after={FIRST}")
+        station.configure(
+            folders={"root": ".", "outbox": str(odd.point / "outbox")},
+            endpoint={"base_url": endpoint.url, "concurrency": JOBS},
+        )
+        for number in range(JOBS):
+            station.drop(f"{number:02}.png")
+        daemon = station.start("run")
+        daemon.until(
+            lambda: len(endpoint.requests) == JOBS and len(daemon.events("job.done")) == FIRST
+        )
+        with contextlib.ExitStack() as hanging:
+            for operation in _OPERATIONS:
+                hanging.enter_context(odd.hanging(operation, "/outbox"))
+            jobs = station.folders.work / "jobs"
+            daemon.until(lambda: len(list(jobs.glob("*/attempt-1.response"))) == JOBS - FIRST)
+            daemon.until(lambda: daemon.events("folder.unresponsive"))
+            code, status = station.call("status", "--json")
+            assert code == 1
+            assert "folders.outbox: " in status.out
+            daemon.tell(signal.SIGKILL)
+        daemon.kill()
+
+        again = station.start("run")
+        again.until(lambda: len(station.tree("done")) == 3 * JOBS)
+        assert again.end(signal.SIGTERM) == 0
+        assert len(endpoint.requests) == JOBS
