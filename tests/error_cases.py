@@ -104,6 +104,20 @@ CASES: dict[str, Case] = {
     ),
     "sidecar_invalid-binary": Case(files=cat(prompt=b"\xff\x00\xfe\x81\x8d")),
     "sidecar_invalid-latin": Case(files=cat(prompt="mach es schöner".encode("latin-1"))),
+    "sidecar_invalid-russian": Case(files=cat(prompt="Убрать тени".encode("cp1251"))),
+    "sidecar_invalid-wide": Case(files=cat(prompt="Make it blue".encode("utf-16-le"))),
+    "sidecar_invalid-question-marks": Case(files=cat(prompt="????? ??")),
+    "sidecar_invalid-cut": Case(files=cat(prompt="改成蓝".encode()[:-1])),
+    "sidecar_invalid-rich-text": Case(files=cat(prompt=r"{\rtf1\ansi Make it blue}")),
+    "sidecar_invalid-web-page": Case(files=cat(prompt="<!doctype html>\n<p>Make it blue")),
+    "sidecar_invalid-word": Case(files=cat(prompt=b"PK\x03\x04\x14\0\x06\0word/document.xml")),
+    "sidecar_invalid-toml-rich-text": Case(
+        files=with_sidecar("猫.toml", r"{\rtf1\ansi prompt = blue}")
+    ),
+    "sidecar_invalid-yaml-comment": Case(
+        files=with_sidecar("猫.yaml", "prompt: Make the sky #ff66aa and calm\n")
+    ),
+    "prompt_empty-invisible": Case(files=cat(prompt="\u200b\ufeff\u2060\n")),
     "sidecar_invalid-long": Case(files=cat(prompt="a" * 300_000)),
     "sidecar_invalid-toml-binary": Case(files=with_sidecar("猫.toml", b"\xff\x00\xfe\x81\x8d")),
     "sidecar_invalid-toml-empty": Case(files=with_sidecar("猫.toml", b"", **{"猫.txt": "改"})),

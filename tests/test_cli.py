@@ -136,6 +136,31 @@ def test_init_goes_to_retouch_by_default(station: Station) -> None:
     assert (station.root / "retouch" / "config.toml").is_file()
 
 
+@pytest.mark.parametrize(
+    ("locale", "encoding"),
+    [
+        ("zh_CN.UTF-8", "gb18030"),
+        ("zh_TW.UTF-8", "cp950"),
+        ("ja_JP.UTF-8", "cp932"),
+        ("ko_KR.UTF-8", "cp949"),
+        ("ru_RU.UTF-8", "cp1251"),
+        ("de_DE.UTF-8", None),
+    ],
+)
+def test_init_names_the_encoding_of_the_language(
+    station: Station, locale: str, encoding: str | None
+) -> None:
+    """
+    Where editors save what is no Unicode in the language's own encoding, prompts are read so.
+    """
+    code, _ = station.bare("init", "hot", LC_ALL=locale)
+
+    config, settings = settings_from(station.root / "hot" / "config.toml")
+    assert code == 0
+    assert config.intake.text_encoding == encoding
+    assert settings.text_encoding == encoding
+
+
 def test_init_never_overwrites(station: Station) -> None:
     """
     A changed config.toml and a waiting photo stay as they are; only what is missing is made.

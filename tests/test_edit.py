@@ -175,3 +175,31 @@ def test_no_tree_raises(tree: dict[str, Any]) -> None:
         case _:
             assert found
             assert all(each.endswith((".", "?")) and "\n" not in each for each in found)
+
+
+@pytest.mark.parametrize("prompt", ["\u200b", "\ufeff\u2060 \u00ad", "\u202a\u202c\n", "\ufffc"])
+def test_a_prompt_that_nobody_sees_is_empty(prompt: str) -> None:
+    """
+    Invisible characters ask for nothing.
+    """
+    assert read_edit({"prompt": prompt}) == ["prompt is empty; write something, or leave it out."]
+
+
+def test_invisible_characters_around_a_prompt_are_no_part_of_it() -> None:
+    """
+    Inside they may join letters, and stay.
+    """
+    found = read_edit({"prompt": "\u200b a\u200db\u200b\r\nc \u2060"})
+
+    assert isinstance(found, Sidecar)
+    assert found.prompt == "a\u200db\u200b\nc"
+
+
+@pytest.mark.parametrize("prompt", ["???? ??", "make it \ufffd"])
+def test_letters_that_were_lost_are_told(prompt: str) -> None:
+    """
+    A prompt of question marks was a text in another alphabet once.
+    """
+    (found,) = read_edit({"prompt": prompt})
+
+    assert "lost" in found

@@ -72,11 +72,10 @@ async def test_the_request_says_what_was_dropped_and_nothing_else(world: World) 
     [
         "改成黑白，加边框".encode(),
         "\ufeff改成黑白，加边框".encode(),
-        "改成黑白，加边框".encode("gb18030"),
         "改成黑白，加边框".encode("utf-16"),
         "\r\n  改成黑白，加边框 \r\n".encode(),
     ],
-    ids=["utf-8", "utf-8-mark", "gb18030", "utf-16", "white-space"],
+    ids=["utf-8", "utf-8-mark", "utf-16", "white-space"],
 )
 async def test_a_chinese_prompt_arrives_as_it_was_meant(world: World, written: bytes) -> None:
     """
@@ -89,6 +88,36 @@ async def test_a_chinese_prompt_arrives_as_it_was_meant(world: World, written: b
     assert world.prompts() == ["改成黑白，加边框"]
     assert world.tree("outbox") == ["猫.png"]
     assert world.record("done/猫.job.json")["request"]["prompt"] == "改成黑白，加边框"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "prompt"),
+    [
+        ("gb18030", "改成黑白，加边框"),
+        ("cp932", "背景を青にしてください"),
+        ("cp949", "하늘을 분홍색으로"),
+        ("cp1251", "Убрать тени"),
+    ],
+)
+async def test_a_prompt_of_a_code_page_is_read_only_where_its_name_is_told(
+    world: World, encoding: str, prompt: str
+) -> None:
+    """
+    Without `intake.text_encoding` it goes to error with its readings and nothing is asked; once set it is.
+    """
+    world.drop("cat.png", prompt.encode(encoding))
+
+    await world.once()
+
+    assert world.requests == []
+    assert f"'{prompt}' in {encoding}" in world.record("error/cat.job.json")["error"]["message"]
+
+    world.tell(text_encoding=encoding)
+    for path in world.folders.error.iterdir():
+        path.rename(world.folders.inbox / path.name)
+    await world.once()
+
+    assert world.prompts() == [prompt]
 
 
 async def test_a_mask_goes_along_and_is_archived(world: World) -> None:

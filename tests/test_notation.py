@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from retouchd.adapters import yaml_text
 from retouchd.adapters.notation import MAX_TREE_BYTES, Notation, notation_of, parse
+from retouchd.rules.edit import read_edit
 from retouchd.rules.tree import MAX_DEPTH, NotationFault
 
 JARGON = ("Error", "token", "scalar", "mapping", "parse", "anchor", "alias", "None", "Expect", "\n")
@@ -37,7 +38,8 @@ SAME = {
          "extra": {"strength": 0.5, "hd": true}}
     """,
     Notation.YAML: """
-prompt: 把背景改成“蓝色”   # 背景
+prompt: 把背景改成“蓝色”
+# 背景
 n: 2
 images:
   - a
@@ -92,14 +94,156 @@ def test_three_notations_say_the_same(notation: Notation) -> None:
 
 
 @pytest.mark.parametrize("notation", Notation)
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "gb18030"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_the_encodings_of_prompts_are_read(notation: Notation, encoding: str) -> None:
     """
-    Notepad's marks, UTF-16 and a Chinese Windows' GB18030 are as good as UTF-8, with any line ends.
+    Notepad's marks and UTF-16 are as good as UTF-8, with any line ends.
     """
     text = SAME[notation].replace("\n", "\r\n")
 
     assert parse(text.encode(encoding), notation) == TREE
+
+
+@pytest.mark.parametrize("notation", Notation)
+def test_a_chinese_windows_gb18030_is_read_where_it_is_meant(notation: Notation) -> None:
+    """
+    By `intake.text_encoding`, or on a machine whose language is Chinese; elsewhere it is shown, not guessed.
+    """
+    raw = SAME[notation].encode("gb18030")
+
+    assert parse(raw, notation, "gb18030") == TREE
+    assert parse(raw, notation, is_chinese=True) == TREE
+    assert "in gb18030" in fault(raw, notation)
+
+
+@pytest.mark.parametrize("notation", Notation)
+@pytest.mark.parametrize(
+    ("raw", "what"),
+    [
+        (rb"{\rtf1\ansi prompt = blue}", "rich text"),
+        (b"<!DOCTYPE html><html><body>prompt: blue", "web page"),
+        (b"PK\x03\x04word/document.xml", "office document"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", "office document"),
+        ("{\\rtf1 blue}".encode("utf-16"), "rich text"),
+        (b"%PDF-1.4", "PDF"),
+    ],
+)
+def test_a_document_is_named_as_such(notation: Notation, raw: bytes, what: str) -> None:
+    """
+    A sidecar that TextEdit saved as rich text is no fault of a bracket in line 1.
+    """
+    assert what in fault(raw, notation)
+
+
+CUT = [
+    "prompt: Make the sky #ff66aa and the sea calm",
+    "prompt: #ff66aa for the sky\nn: 1",
+    "prompt: Make\n  the sky #ff66aa\nn: 1",
+    "prompt: Make the sky\n  #ff66aa\nn: 1",
+    "prompt: Make it blue\n\n #1 at first",
+    "prompt: Make it blue\t#1",
+    "{prompt: Make the sky #ff66aa\n}",
+    "prompt:\n  # sky\n  Make it blue",
+    '"prompt": Make the sky #ff66aa',
+    "n: 1\nprompt: 把天空改成 #粉红色",
+    "prompt: 😀😀 #1",
+    "prompt: ~ # later",
+    "edit:\n  prompt: Make the sky #ff66aa",
+]
+UNCUT = {
+    "prompt: Make the sky#ff66aa": "Make the sky#ff66aa",
+    'prompt: "Make the sky #ff66aa" # pink': "Make the sky #ff66aa",
+    "prompt: 'Make it #1' # pink": "Make it #1",
+    "prompt: | # pink\n  Make the sky #ff66aa\n": "Make the sky #ff66aa\n",
+    "prompt: >-\n  Make the sky\n  #ff66aa\n# pink": "Make the sky #ff66aa",
+    "prompt: Make it blue\n# pink\nn: 1": "Make it blue",
+    "# pink\nprompt: Make it blue\nn: 1 # one": "Make it blue",
+    "prompt: 😀😀\n# pink": "😀😀",
+    "prompt: Make it blue\n\n# pink": "Make it blue",
+}
+
+
+@pytest.mark.usefixtures("_each_loader")
+@pytest.mark.parametrize("text", CUT)
+def test_a_comment_never_cuts_off_a_prompt_without_quotes(text: str) -> None:
+    """
+    A colour behind a space is a comment in YAML: half the prompt would be sent and paid for.
+    """
+    found = fault(text, Notation.YAML)
+
+    assert "# begins a comment" in found
+    assert "quotes" in found
+
+
+@pytest.mark.usefixtures("_each_loader")
+@pytest.mark.parametrize(("text", "prompt"), UNCUT.items())
+def test_comments_elsewhere_are_comments(text: str, prompt: str) -> None:
+    """
+    Behind quotes, at a block's head, on lines of their own and behind other keys nothing is cut off.
+    """
+    assert parse(text.encode(), Notation.YAML)["prompt"] == prompt
+
+
+WORDS = {
+    "yes": "yes",
+    "No": "No",
+    "off": "off",
+    "2024-01-01": "2024-01-01",
+    "12:30:45": "12:30:45",
+    "0x1F": "0x1F",
+    "1_000": "1_000",
+    "=": "=",
+    "Make it blue, and calm": "Make it blue, and calm",
+    "C:\\new": "C:\\new",
+}
+
+
+@pytest.mark.usefixtures("_each_loader")
+@pytest.mark.parametrize(("word", "prompt"), WORDS.items())
+def test_a_prompt_without_quotes_is_what_is_written(word: str, prompt: str) -> None:
+    """
+    YAML's words for truth, dates and odd numbers are text.
+    """
+    assert parse(f"prompt: {word}\n".encode(), Notation.YAML) == {"prompt": prompt}
+
+
+@pytest.mark.usefixtures("_each_loader")
+@pytest.mark.parametrize(
+    "word",
+    [
+        "null",
+        "~",
+        "",
+        "true",
+        "False",
+        "42",
+        "4.5",
+        "[blue] sky",
+        "[blue, sky]",
+        "{sky}",
+        "&sky blue",
+        "*sky",
+        "!sky blue",
+        "Make it: blue",
+        "@sky",
+        "`sky`",
+        "%sky",
+        "- blue",
+        "? blue",
+        '"Make" it blue',
+        "blue:",
+        "|blue",
+    ],
+)
+def test_whatever_else_yaml_makes_of_a_prompt_is_refused(word: str) -> None:
+    """
+    Nothing but a text is a prompt, and nothing of it is dropped without a word.
+    """
+    try:
+        tree = parse(f"prompt: {word}\n".encode(), Notation.YAML)
+    except NotationFault:
+        return
+    assert isinstance(read_edit(tree), list)
 
 
 def test_the_operator_may_name_the_encoding() -> None:

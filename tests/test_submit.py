@@ -168,8 +168,9 @@ def test_without_a_prompt(station: Station) -> None:
 
 def test_the_prompt_from_standard_input(station: Station) -> None:
     """
-    `--prompt -` reads it as a prompt's file is read: GB18030 too, line ends and all.
+    `--prompt -` reads it as a prompt's file is read: in the encoding that is named, line ends and all.
     """
+    station.environment["RETOUCHD_INTAKE__TEXT_ENCODING"] = "gb18030"
     running = station.start("submit", picture(station), "--prompt", "-")
     assert running.process.stdin is not None
     running.process.stdin.write("改成黑白\r\n加边框\r\n".encode("gb18030"))

@@ -11,7 +11,7 @@ import tomllib
 from enum import StrEnum
 from typing import Any, NoReturn
 
-from retouchd.rules.sidecar import decode
+from retouchd.rules.sidecar import NotPlainTextError, decode
 from retouchd.rules.tree import NotationFault, check_nesting, check_tree, is_plain, named
 
 MAX_TREE_BYTES = 256 * 1024
@@ -67,18 +67,21 @@ def notation_of(extension: str) -> Notation:
     return Notation.YAML if plain == "yml" else Notation(plain)
 
 
-def parse(raw: bytes, notation: Notation, fallback: str | None = None) -> dict[str, Any]:
+def parse(
+    raw: bytes, notation: Notation, fallback: str | None = None, *, is_chinese: bool = False
+) -> dict[str, Any]:
     """
     Return the tree of a file: a dict of text to text, numbers, booleans, None, lists and such dicts.
 
-    The bytes are read like those of a prompt; `fallback` is the configured `intake.text_encoding`.
+    The bytes are read like those of a prompt; `fallback` and `is_chinese` are those of `decode`.
     Raises NotationFault with one sentence.
     """
     if len(raw) > MAX_TREE_BYTES:
         raise NotationFault("the file is too long for a prompt and its parameters.")
-    text = decode(raw, fallback)
-    if text is None:
-        raise NotationFault("this is not text that can be read for certain; save it as UTF-8.")
+    try:
+        text = decode(raw, fallback, is_chinese=is_chinese)
+    except NotPlainTextError as error:
+        raise NotationFault(f"it {error.fault}. {error.advice}.") from error
     if not is_plain(text):
         raise NotationFault("the text holds a control sign, which cannot be seen; type it anew.")
     tree = _READERS[notation](text.replace("\r\n", "\n").replace("\r", "\n"))

@@ -4,6 +4,7 @@ From the configuration to the engine's plain values, with every fault that can b
 
 import hashlib
 import json
+import os
 import re
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from retouchd.config import Config, find, load
 from retouchd.engine.settings import Edit, Settings
 from retouchd.errors import ConfigurationError
 from retouchd.rules.checks import check_request
+from retouchd.rules.languages import is_chinese
 from retouchd.rules.limits import limits_for, override_problems
 from retouchd.rules.price_overrides import price_problems, prices_for
 from retouchd.rules.pricing import is_priced
@@ -139,6 +141,7 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
         recursive=config.intake.recursive,
         ignore=config.intake.ignore,
         text_encoding=config.intake.text_encoding,
+        is_chinese=is_chinese(os.environ),
         duplicates=config.intake.duplicates,
         max_megapixels=config.images.max_megapixels,
         fit=config.images.fit,

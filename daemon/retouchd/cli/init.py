@@ -2,6 +2,8 @@
 `retouchd init`: the folders and a commented configuration.
 """
 
+import os
+import re
 from importlib.resources import files as resources
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from rich.console import Console
 
 from retouchd.adapters.folders import Folders
 from retouchd.errors import ConfigurationError
+from retouchd.rules.languages import encoding_of
 from retouchd.rules.naming import shown
 
 EXAMPLE = "config.example.toml"
@@ -16,7 +19,8 @@ EXAMPLE = "config.example.toml"
 
 def make(root: Path) -> None:
     """
-    Make what is missing below `root` and say what was made; what is there stays as it is.
+    Make what is missing below `root` and say what was made; what is there stays as it is. On a machine whose
+    language has an encoding of its own, the configuration names that for prompts.
 
     Raises ConfigurationError with every folder that cannot be made.
     """
@@ -27,7 +31,7 @@ def make(root: Path) -> None:
     config = root / "config.toml"
     try:
         with config.open("x", encoding="utf-8") as file:
-            file.write(example())
+            file.write(_speaking(encoding_of(os.environ)))
     except FileExistsError:
         console.print(f"{shown(str(config))} is there already and was left as it is.")
     except OSError as error:
@@ -56,3 +60,12 @@ def example() -> str:
     Return the commented configuration that comes with the package.
     """
     return (resources("retouchd") / EXAMPLE).read_text("utf-8")
+
+
+def _speaking(encoding: str | None) -> str:
+    """
+    Return the commented configuration with the encoding that prompts have on this machine.
+    """
+    if encoding is None:
+        return example()
+    return re.sub("(?m)^# text_encoding = .*$", f'text_encoding = "{encoding}"', example())

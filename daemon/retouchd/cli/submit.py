@@ -87,7 +87,7 @@ def _prompt(wish: Wish, settings: Settings) -> tuple[str | None, list[str]]:
     except UnicodeEncodeError:
         return None, ["--prompt is not valid UTF-8."]
     raw = sys.stdin.buffer.read(MAX_PROMPT_BYTES + 1) if wish.prompt == "-" else typed
-    text = read_prompt(raw, "--prompt", settings.text_encoding)
+    text = read_prompt(raw, "--prompt", settings.text_encoding, is_chinese=settings.is_chinese)
     if isinstance(text, Problem):
         return None, [text.message]
     return text, []

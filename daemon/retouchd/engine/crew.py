@@ -28,12 +28,11 @@ from retouchd.engine.pausing import Pausing
 from retouchd.engine.pipeline import Pipeline
 from retouchd.engine.preparing import Preparer
 from retouchd.engine.prober import Prober
-from retouchd.engine.reading import Reader
 from retouchd.engine.recovering import Recovery
 from retouchd.engine.references import used_references
 from retouchd.engine.settings import Settings
 from retouchd.engine.spending import Spending
-from retouchd.engine.survey import backlog_of, framer_of, inbox_of
+from retouchd.engine.survey import backlog_of, framer_of, inbox_of, reader_of
 from retouchd.engine.turns import Turns
 from retouchd.engine.walking import Walker
 from retouchd.engine.watching import Watching
@@ -205,7 +204,7 @@ class Crew:
 
     def _intake(self, settings: Settings, clock: Clock) -> Intake:
         inbox, backlog = self._inbox, backlog_of(self._current)
-        reader = Reader(inbox=inbox, text_encoding=settings.text_encoding)
+        reader = reader_of(settings, inbox)
         decider = Decider(inbox=inbox, reader=reader, backlog=backlog)
         looker = Looker(inbox=inbox, sightings=backlog.sightings, decider=decider, clock=clock)
         return Intake(

@@ -38,16 +38,19 @@ class Reader:
     Reads sidecars and folder files.
     """
 
-    def __init__(self, *, inbox: Inbox, text_encoding: str | None) -> None:
+    def __init__(
+        self, *, inbox: Inbox, text_encoding: str | None, is_chinese: bool = False
+    ) -> None:
         self._inbox = inbox
         self._text_encoding = text_encoding
+        self._is_chinese = is_chinese
 
     def prompt(self, folder: str, name: str) -> Prompt:
         """
         Return what a prompt's file says; raises OSError for one that cannot be read.
         """
         raw = self._inbox.read(folder, name, MAX_PROMPT_BYTES)
-        found = read_prompt(raw, shown(name), self._text_encoding)
+        found = read_prompt(raw, shown(name), self._text_encoding, is_chinese=self._is_chinese)
         if isinstance(found, Problem):
             return Prompt(problem=found, digest=_digest(raw))
         return Prompt(text=found, digest=_digest(raw))
@@ -67,7 +70,9 @@ class Reader:
         named = parse_name(name)
         extension = name.rpartition(".")[2]
         try:
-            tree = parse(raw, notation_of(extension), self._text_encoding)
+            tree = parse(
+                raw, notation_of(extension), self._text_encoding, is_chinese=self._is_chinese
+            )
         except NotationFault as fault:
             return Content(faults=(str(fault),), digest=_digest(raw))
         found = read_edit(tree)

@@ -66,6 +66,7 @@ class Settings:
     recursive: bool = True
     ignore: tuple[str, ...] = ()
     text_encoding: str | None = None
+    is_chinese: bool = False
     duplicates: Policy = Policy.HOLD
     max_megapixels: float = 100
     fit: bool = True

@@ -61,13 +61,20 @@ def backlog_of(current: Current) -> Backlog:
     )
 
 
+def reader_of(settings: Settings, inbox: Inbox) -> Reader:
+    """
+    Return what reads sidecars and folder files.
+    """
+    return Reader(inbox=inbox, text_encoding=settings.text_encoding, is_chinese=settings.is_chinese)
+
+
 def framer_of(current: Current, inbox: Inbox, preparer: Preparer) -> Framer:
     """
     Return what makes jobs of bundles.
     """
     return Framer(
         inbox=inbox,
-        reader=Reader(inbox=inbox, text_encoding=current.settings.text_encoding),
+        reader=reader_of(current.settings, inbox),
         vetting=Vetting(inbox=inbox.root, examine=preparer.reference_problems),
         current=current,
     )
@@ -100,7 +107,7 @@ class Survey:
         self._backlog = backlog_of(current)
         self._decider = Decider(
             inbox=self._inbox,
-            reader=Reader(inbox=self._inbox, text_encoding=settings.text_encoding),
+            reader=reader_of(settings, self._inbox),
             backlog=self._backlog,
         )
         self._clock = clock

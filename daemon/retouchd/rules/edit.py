@@ -18,8 +18,10 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from retouchd.rules.invisible import visible
 from retouchd.rules.job import Scalar
 from retouchd.rules.nearest import nearest
+from retouchd.rules.sidecar import lost_letters
 from retouchd.rules.tree import named
 
 MAX_REFERENCES = 64
@@ -92,10 +94,15 @@ class EditFields(BaseModel):
     user: Text | None = None
     extra: dict[str, str | int | float | bool] = {}
 
-    @field_validator("prompt")
+    @field_validator("prompt", mode="before")
     @classmethod
-    def _with_plain_line_ends(cls, value: str | None) -> str | None:
-        return value and value.replace("\r\n", "\n").replace("\r", "\n")
+    def _as_it_is_seen(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        text = visible(value.replace("\r\n", "\n").replace("\r", "\n"))
+        if lost := lost_letters(text):
+            raise ValueError(lost)
+        return text
 
     @field_validator("extra")
     @classmethod
