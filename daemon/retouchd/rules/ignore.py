@@ -12,7 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from retouchd.rules.names import FOREIGN_PICTURES, IMAGE_EXTENSIONS
+from retouchd.rules.names import (
+    EDIT_EXTENSIONS,
+    FOREIGN_PICTURES,
+    IMAGE_EXTENSIONS,
+    PROMPT_EXTENSIONS,
+)
 
 
 class Kind(StrEnum):
@@ -54,9 +59,14 @@ class Row:
     folders: str | None = None
 
 
-_TAKEN = r"(?:avif|bmp|heic|heif|jpe?g|json|png|prompt|tiff?|toml|txt|webp|ya?ml)"
+_TAKEN = rf"(?:{'|'.join(sorted(IMAGE_EXTENSIONS | PROMPT_EXTENSIONS | EDIT_EXTENSIONS))})"
 """Extensions of the files that retouchd takes; only these can be an ordinary picture or prompt."""
 _PICTURE = rf"(?:{'|'.join(sorted(IMAGE_EXTENSIONS | FOREIGN_PICTURES))})"
+_CAMERA = r"_[A-Z0-9_]{3}[0-9]{4}(?:[ ._(-]|\Z)"
+"""
+How a camera set to Adobe RGB begins its names, and what a person or a program adds: `_` in place of the first
+letter, then the others and four digits (DCF, JEITA CP-3461: `_DSC0001`, `_MG_0001`).
+"""
 _RANDOM6 = r"(?-i:(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{6})"
 """What mkstemp adds. One capital or digit is asked for, lest words be taken for it."""
 
@@ -181,7 +191,7 @@ TABLE: tuple[Row, ...] = (
     Row(
         _P,
         "private: the name starts with an underscore",
-        r"(?!_prompt\.txt\Z|_edit\.(?:toml|json|ya?ml)\Z)_.*",
+        rf"(?!_prompt\.txt\Z|_edit\.(?:toml|json|ya?ml)\Z|{_CAMERA})_.*",
         r"_.*",
     ),
 )

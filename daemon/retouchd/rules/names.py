@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 # fmt: off
 IMAGE_EXTENSIONS = frozenset({
-    "avif", "bmp", "heic", "heif", "jpeg", "jpg", "png", "tif", "tiff", "webp",
+    "avif", "bmp", "heic", "heif", "hif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp",
 })
 # fmt: on
 PROMPT_EXTENSIONS = frozenset({"txt", "prompt"})
