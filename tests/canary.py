@@ -3,17 +3,25 @@ The canary: the key that every test of failures runs with, and the search for wh
 """
 
 import base64
+import contextlib
 import html
 import os
 import re
 import stat
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import unquote
+
+import brotli
+import zstandard
 
 _DECODED = 1 << 20
 """Bytes; longer files are pictures."""
 _ESCAPES = re.compile(rb"\\[ux/]|%[0-9a-fA-F]{2}|&[#a-zA-Z]")
+
+_PACKED = re.compile(rb"\A(?:\x1f\x8b|\x28\xb5\x2f\xfd|\x78[\x01\x5e\x9c\xda]|\{\"status\")")
+"""How a file begins that may hold something compressed: as one, or as a kept answer."""
 
 CANARY = "sk-CANARY-0123456789abcdef"
 
@@ -72,6 +80,27 @@ def says(raw: bytes, key: str) -> bool:
     return any(each in text for text in spelt_out(raw) for each in wanted)
 
 
+def unpacked(raw: bytes, *, depth: int = 2) -> Iterator[bytes]:
+    """
+    Yield what bytes may have been before they were compressed: the whole, or all behind a first line.
+    """
+    for start in {0, raw.find(b"\n") + 1}:
+        for found in _unpacked(raw[start : start + _DECODED]):
+            yield found
+            if depth > 1:
+                yield from unpacked(found, depth=depth - 1)
+
+
+def _unpacked(body: bytes) -> Iterator[bytes]:
+    for form in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
+        with contextlib.suppress(zlib.error):
+            yield zlib.decompressobj(form).decompress(body, _DECODED)
+    with contextlib.suppress(brotli.error):
+        yield brotli.Decompressor().process(body, output_buffer_limit=_DECODED)
+    with contextlib.suppress(zstandard.ZstdError):
+        yield zstandard.ZstdDecompressor().decompressobj().decompress(body)
+
+
 def _holds(path: str, key: str) -> bool:
     wanted = coded(key)
     found = os.lstat(path)
@@ -79,13 +108,17 @@ def _holds(path: str, key: str) -> bool:
     is_hole = found.st_size > 1 << 26 and found.st_blocks == 0
     if not stat.S_ISREG(found.st_mode) or is_hole:
         return False
-    rest = b""
+    rest, is_start = b"", True
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
             whole = rest + block
-            if any(each in whole for each in wanted):
+            texts = [whole, *(unpacked(block) if is_start and _PACKED.search(block) else ())]
+            is_start = False
+            if any(each in text for text in texts for each in wanted):
                 return True
-            if found.st_size < _DECODED and _ESCAPES.search(whole) and says(whole, key):
+            if found.st_size < _DECODED and any(
+                _ESCAPES.search(text) and says(text, key) for text in texts
+            ):
                 return True
             rest = block[-len(key) * 2 :]
     return False

@@ -25,6 +25,8 @@ from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
+import brotli
+import zstandard
 from PIL import Image
 
 MB = 1 << 20
@@ -241,8 +243,10 @@ answers("gzip_bomb_text", lambda: bomb(GZIP, 100 * MB, b"A" * MB), "Content-Enco
 answers("deflate_bomb", lambda: bomb(ZLIB, 200 * MB), "Content-Encoding: deflate")
 answers("raw_deflate_bomb", lambda: bomb(RAW, 200 * MB), "Content-Encoding: deflate")
 answers("gzip_twice", lambda: gzip.compress(bomb(GZIP, 100 * MB)), "Content-Encoding: gzip, gzip")
-answers("br_bomb", lambda: bomb(RAW, 100 * MB), "Content-Encoding: br")
-answers("zstd_bomb", lambda: b"\x28\xb5\x2f\xfd" + bomb(RAW, 100 * MB), "Content-Encoding: zstd")
+answers("br_bomb", lambda: brotli.compress(bytes(100 * MB), quality=5), "Content-Encoding: br")
+answers("zstd_bomb", lambda: zstandard.compress(bytes(100 * MB)), "Content-Encoding: zstd")
+answers("br_lie", lambda: bomb(RAW, 100 * MB), "Content-Encoding: br")
+answers("zstd_lie", lambda: b"\x28\xb5\x2f\xfd" + bomb(RAW, MB), "Content-Encoding: zstd")
 answers("gzip_lie", lambda: images(picture()), "Content-Encoding: gzip")
 answers("gzip_cut", lambda: gzip.compress(images(picture()))[:-9], "Content-Encoding: gzip")
 answers("json_lists", lambda: b'{"data":[' + b"[]," * (20 * MB // 3) + b"[]]}")
@@ -464,6 +468,33 @@ for _name in SPELT:
         _name, "200 OK", '{"data":[{"b64_json":"PICTURE"}],"usage":{"by":"KEY","KEY":[1,"KEY"]}}'
     )
     ACTS[f"spells_{_name}_kept"] = _spelling(_name, "200 OK", '{"note":"your key KEY"}')
+
+
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "br": brotli.compress,
+    "zstd": zstandard.compress,
+    "gzip,_br": lambda body: brotli.compress(gzip.compress(body)),
+}
+
+
+def _packing(name: str, status: str, form: str) -> Send:
+    async def send(visit: Visit) -> None:
+        coded = base64.b64encode(picture()).decode()
+        body = form.replace("KEY", _key_in(visit.head)).replace("PICTURE", coded).encode()
+        encoding = f"Content-Encoding: {name.replace('_', ' ')}"
+        await visit.send(answer(PACKED[name](body), encoding, status=status))
+
+    return send
+
+
+for _name in PACKED:
+    ACTS[f"packs_{_name}_400"] = _packing(_name, "400 Bad", '{"error":{"message":"no: KEY"}}')
+    ACTS[f"packs_{_name}_200"] = _packing(
+        _name, "200 OK", '{"data":[{"b64_json":"PICTURE"}],"usage":{"by":"KEY"}}'
+    )
+    ACTS[f"packs_{_name}_kept"] = _packing(_name, "200 OK", '{"note":"your key KEY"}')
 
 
 # The server.

@@ -10,12 +10,13 @@ import re
 import resource
 import signal
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 from canary import CANARY, assert_unsaid
-from hostile_endpoint import SPELT
+from hostile_endpoint import PACKED, SPELT
 from process import Running, Station, open_station
 from test_hostile_endpoint import Villain, villain
 
@@ -105,13 +106,17 @@ def test_a_key_that_is_quoted_back_is_said_nowhere(tmp_path: Path, source: str, 
 
 
 @pytest.mark.parametrize("key", [CANARY, PLAIN])
-def test_a_key_that_is_spelt_otherwise_is_said_nowhere(tmp_path: Path, key: str) -> None:
+@pytest.mark.parametrize(("verb", "ways"), [("spells", SPELT), ("packs", PACKED)])
+def test_a_key_that_is_spelt_otherwise_is_said_nowhere(
+    tmp_path: Path, key: str, verb: str, ways: Collection[str]
+) -> None:
     """
-    Escaped as JSON, URLs and HTML are, or in base64: in messages, codes, usage, ids and kept answers.
+    Escaped as JSON, URLs and HTML are, in base64, or compressed: in messages, codes, usage, ids and kept
+    answers.
     """
     with open_station(tmp_path) as station:
         watched = Watched(tmp_path, station, "file", key)
-        acts = [f"spells_{name}_{kind}" for name in SPELT for kind in ("400", "200", "kept")]
+        acts = [f"{verb}_{name}_{kind}" for name in ways for kind in ("400", "200", "kept")]
         for act in acts:
             station.drop(f"{act}.png", act)
             station.drop(f"good-{act}.png", "good")
@@ -122,10 +127,10 @@ def test_a_key_that_is_spelt_otherwise_is_said_nowhere(tmp_path: Path, key: str)
         status = watched.call("status", "--json")[1]
         assert daemon.end(signal.SIGTERM) == 0
 
-        done = [name for name in station.tree("done") if name.startswith("spells")]
+        done = [name for name in station.tree("done") if name.startswith(verb)]
         kept = [name for name in station.tree("error") if name.endswith(".response")]
-        assert len([name for name in done if name.endswith(".png")]) == len(SPELT)
-        assert len(kept) == len(SPELT)
+        assert len([name for name in done if name.endswith(".png")]) == len(ways)
+        assert len(kept) == len(ways)
         watched.assert_unsaid(status.out, daemon.err)
 
 
@@ -209,3 +214,14 @@ def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
         assert_unsaid(tmp_path, but=[tmp_path / "x"])
     with pytest.raises(AssertionError, match="was said"):
         assert_unsaid(tmp_path / CANARY, f"… {CANARY} …")
+
+
+@pytest.mark.parametrize("way", PACKED)
+def test_the_search_finds_what_is_compressed(tmp_path: Path, way: str) -> None:
+    """
+    As a file, and behind the head line of a kept answer.
+    """
+    packed = PACKED[way](b'{"key": "' + CANARY.encode() + b'"}')
+    (tmp_path / "cat.response").write_bytes(b'{"status": 200}\n' + packed)
+    with pytest.raises(AssertionError, match="holds the key"):
+        assert_unsaid(tmp_path)

@@ -14,7 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import brotli
 import pytest
+import zstandard
 from PIL import Image
 
 from engine_world import HOUR, World, open_world
@@ -88,6 +90,14 @@ FRAMING: dict[str, list[bytes]] = {
         answer(gzip.compress(WHOLE)[:-8] + b"spoiled!", "Content-Encoding: gzip")
     ],
     "gzip that nobody named": [answer(gzip.compress(WHOLE))],
+    "br": [answer(brotli.compress(WHOLE), "Content-Encoding: br")],
+    "br that breaks off": [
+        head(200, "Content-Encoding: br", length=10**6),
+        brotli.compress(WHOLE + b" " * 99 + os.urandom(99))[:-50],
+    ],
+    "zstd": [answer(zstandard.compress(WHOLE), "Content-Encoding: zstd")],
+    "zstd that nobody named": [answer(zstandard.compress(WHOLE))],
+    "gzip in br": [answer(brotli.compress(gzip.compress(WHOLE)), "Content-Encoding: gzip, br")],
     "deflate without its sum": [
         answer(zlib.compress(WHOLE)[:-4], "Content-Encoding: deflate", "Content-Type: text/html")
     ],

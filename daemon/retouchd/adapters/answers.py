@@ -19,7 +19,7 @@ from retouchd.adapters.addresses import FetchFailed
 from retouchd.adapters.base64_text import Decoder
 from retouchd.adapters.compression import is_compressed, plain
 from retouchd.adapters.masking import Secrets
-from retouchd.adapters.transport import Answer, Head
+from retouchd.adapters.transport import Answer
 from retouchd.rules.skeleton import Skeleton, Stretch, skeleton_of
 
 _BLOCK = 1 << 20
@@ -91,17 +91,17 @@ def opened(path: Path, *, limit: int, hidden: Secrets) -> Iterator[KeptAnswer]:
     """
     Open a kept answer: a head line of JSON, then the body as received.
 
-    One that came compressed is unpacked into a file without a name beside it, up to `limit` bytes.
-    Raises OSError.
+    One that an older version kept compressed is unpacked into a file without a name beside it, up to
+    `limit` bytes. Raises OSError.
     """
     with path.open("rb", buffering=_BLOCK) as file, contextlib.ExitStack() as stack:
         head = json.loads(file.readline())
         start = file.tell()
-        described = Head(status=head["status"], headers=head.get("headers", {}))
+        headers = head.get("headers", {})
         body: BinaryIO = file
-        if is_compressed(described, file.read(_START)):
+        if is_compressed(headers, file.read(_START)):
             body = stack.enter_context(tempfile.TemporaryFile(dir=path.parent))
-            whole = plain(lambda: blocks_of(file, start), described, limit)
+            whole = plain(blocks_of(file, start), headers, limit)
             body.writelines(hidden.hidden_in(whole))
             start = 0
         body.seek(start)
@@ -135,10 +135,10 @@ async def spilled(answer: Answer, folder: Path, *, limit: int) -> Spilled:
                 raise
             broken = failure
         file.seek(0)
-        if is_compressed(answer.head, file.read(_START)):
+        if is_compressed(answer.head.headers, file.read(_START)):
             packed = file
             file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
-            pieces = plain(lambda: blocks_of(packed, 0), answer.head, limit)
+            pieces = plain(blocks_of(packed, 0), answer.head.headers, limit)
             await asyncio.to_thread(file.writelines, pieces)
             packed.close()
         file.flush()

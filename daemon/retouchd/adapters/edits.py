@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from retouchd import __version__
 from retouchd.adapters.addresses import FetchFailed, FetchPrivate, FetchRefused, target_of
-from retouchd.adapters.compression import decoded
+from retouchd.adapters.compression import Unpacker
 from retouchd.adapters.fetch import Fetcher
 from retouchd.adapters.masking import Secrets, Veil
 from retouchd.adapters.transport import (
@@ -28,6 +28,7 @@ from retouchd.adapters.transport import (
     NoAnswer,
     NotSent,
     Outgoing,
+    TooLarge,
     Transport,
     tls_context,
 )
@@ -47,7 +48,6 @@ __all__ = [
     "NotSent",
     "Unreadable",
     "Upload",
-    "decoded",
 ]
 
 ANSWER_LIMIT = 512 << 20
@@ -119,8 +119,8 @@ class EditsClient:
         key: str,
     ) -> AsyncIterator[Answer]:
         """
-        Ask for an edit and yield the answer when its head is there, our secrets masked wherever it
-        quotes them.
+        Ask for an edit and yield the answer when its head is there: its body without compression, our
+        secrets masked wherever it quotes them.
 
         `key` is the same for every attempt at one job. Raises NotSent (Unreadable, if a file of ours was
         the reason) or NoAnswer, also while the answer's chunks are read.
@@ -146,7 +146,7 @@ class EditsClient:
         )
         async with (
             self._transport.exchange(outgoing) as answer,
-            contextlib.aclosing(_veiled(answer, self.secrets.veil())) as body,
+            contextlib.aclosing(_readable(answer, self.secrets.veil(), ANSWER_LIMIT)) as body,
         ):
             yield Answer(head=self._hidden(answer.head), body=body)
 
@@ -162,9 +162,9 @@ class EditsClient:
             limit=_MODELS_LIMIT,
         )
         async with self._transport.exchange(outgoing) as answer:
-            body = b"".join([chunk async for chunk in answer.chunks()])
-        plain = decoded(body, answer.head, _MODELS_LIMIT)
-        return self._hidden(answer.head), b"".join(self.secrets.hidden_in([plain]))
+            body = _readable(answer, self.secrets.veil(), _MODELS_LIMIT)
+            listed = b"".join([piece async for piece in body])
+        return self._hidden(answer.head), listed
 
     def fetch(self, url: str) -> AbstractAsyncContextManager[Answer]:
         """
@@ -211,14 +211,31 @@ async def _transport_to(endpoint: Endpoint) -> Transport:
     )
 
 
-async def _veiled(answer: Answer, veil: Veil) -> AsyncGenerator[bytes, None]:
+async def _readable(answer: Answer, veil: Veil, limit: int) -> AsyncGenerator[bytes, None]:
+    """
+    Yield a body as it may be kept and read: masked last, as a compressed key looks like nothing.
+
+    Raises NoAnswer when all that came was yielded.
+    """
+    failure = None
+    unpacker = Unpacker(answer.head.headers.get("content-encoding", ""))
+    unpacked = 0
     try:
         async for chunk in answer.chunks():
-            yield veil.over(chunk)
-    except NoAnswer:
-        yield veil.rest
-        raise
+            for piece in unpacker.take(chunk):
+                unpacked += len(piece)
+                if unpacked > limit:
+                    raise TooLarge(f"the answer is larger than {limit >> 20} MiB")
+                yield veil.over(piece)
+                # A few bytes may hold very many.
+                await asyncio.sleep(0)
+    except NoAnswer as error:
+        failure = error
+    for piece in unpacker.end():
+        yield veil.over(piece)
     yield veil.rest
+    if failure is not None:
+        raise failure
 
 
 def _secrets_of(endpoint: Endpoint) -> Iterator[str]:
