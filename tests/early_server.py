@@ -110,6 +110,11 @@ def read_then_close(visit: Visit) -> None:
     visit.sock.close()
 
 
+def read_all_then_close(visit: Visit) -> None:
+    visit.read_all()
+    visit.send()
+
+
 def drain(visit: Visit) -> None:
     """
     nginx: all of it is read before the connection ends.

@@ -16,6 +16,7 @@ from early_server import (
     close_at_once,
     error,
     half_close_and_drain,
+    read_all_then_close,
     reset_amid,
     serving_early,
     stay_open_unread,
@@ -33,9 +34,10 @@ def station(tmp_path: Path) -> Iterator[Station]:
 
 def drop_large(station: Station) -> None:
     station.drop("cat.png")
-    noise = Image.frombytes("RGB", (1200, 1200), os.urandom(3 * 1200 * 1200))
-    noise.save(station.folders.inbox / "cat.png", "PNG")
-    assert (station.folders.inbox / "cat.png").stat().st_size > 4 * MB
+    noise = Image.frombytes("RGB", (1600, 1600), os.urandom(3 * 1600 * 1600))
+    noise.save(station.folders.inbox / "cat.png", "PNG", compress_level=0)
+    # More than the kernel takes of what nobody reads.
+    assert (station.folders.inbox / "cat.png").stat().st_size > 7 * MB
 
 
 @pytest.mark.parametrize(
@@ -78,6 +80,51 @@ def test_an_upload_that_is_too_large_is_refused(station: Station, manner: Manner
     assert [each["verdict"] for each in record["attempts"]] == ["refused"]
     assert record["attempts"][0]["http_status"] == 413
     assert requests == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "manner"),
+    [
+        *[("502 Bad Gateway", manner) for manner in CLOSING if manner is not reset_amid],
+        ("500 Internal Server Error", close_at_once),
+        ("504 Gateway Timeout", half_close_and_drain),
+        ("520 Unknown", stay_open_unread),
+        ("408 Request Timeout", close_at_once),
+    ],
+)
+def test_a_failure_before_the_end_cost_nothing(
+    station: Station, status: str, manner: Manner
+) -> None:
+    """
+    Nobody can have carried out what was never sent to its end: it is sent again, and not counted as in doubt.
+    """
+    with serving_early(error(status, "server_error"), manner) as server:
+        station.configure(endpoint={"base_url": server.base_url, "max_in_doubt": 0})
+        drop_large(station)
+        exit_code, running = station.call("once")
+        requests = server.requests
+
+    assert exit_code == 75
+    assert [each["verdict"] for each in running.events("request.failed")] == [
+        "transient"
+    ] * requests
+    assert {each["http_status"] for each in running.events("request.failed")} == {int(status[:3])}
+    assert station.tree("error") == []
+    assert requests > 1
+
+
+def test_a_failure_behind_the_end_is_in_doubt(station: Station) -> None:
+    """
+    As soon as the last byte was sent somebody may have been paid.
+    """
+    with serving_early(error("502 Bad Gateway", "server_error"), read_all_then_close) as server:
+        station.configure(endpoint={"base_url": server.base_url, "max_in_doubt": 0})
+        drop_large(station)
+        exit_code, _ = station.call("once")
+        requests = server.requests
+
+    assert (exit_code, requests) == (1, 1)
+    assert station.record("error/cat.job.json")["error"]["code"] == "in_doubt"
 
 
 @pytest.mark.parametrize("manner", CLOSING, ids=lambda manner: manner.__name__)

@@ -200,6 +200,19 @@ def test_the_endpoints_name_for_a_request_is_kept(
     assert judge_answer(500, headers, body, NOW).request_id == expected
 
 
+@pytest.mark.parametrize("status", [408, 409, 499, 500, 502, 504, 520, 522, 524])
+def test_what_was_never_sent_to_its_end_is_not_in_doubt(status: int) -> None:
+    """
+    Whatever the words and the status, nobody had the request; every other verdict stays.
+    """
+    assert judge_answer(status, {}, b"", NOW).verdict is Verdict.IN_DOUBT
+    for body in (b"", b"upstream connect error", b"Read timed out", b"<html>502"):
+        assert judge_answer(status, {}, body, NOW, is_cut=True).verdict is Verdict.TRANSIENT
+    spent = openai("insufficient_quota")
+    assert judge_answer(status, {}, spent, NOW, is_cut=True).verdict is Verdict.ACCOUNT
+    assert judge_answer(413, {}, b"", NOW, is_cut=True).verdict is Verdict.REFUSED
+
+
 def test_success_without_a_picture_may_have_been_charged() -> None:
     """
     A 2xx without a picture is in doubt, quotes what came instead, and is no outage.

@@ -148,7 +148,7 @@ class EditsClient:
             self._transport.exchange(outgoing) as answer,
             contextlib.aclosing(_readable(answer, self.secrets.veil(), ANSWER_LIMIT)) as body,
         ):
-            yield Answer(head=self._hidden(answer.head), body=body)
+            yield Answer(head=self._hidden(answer.head), body=body, is_cut=answer.is_cut)
 
     async def models(self) -> tuple[Head, bytes]:
         """

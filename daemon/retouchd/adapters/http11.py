@@ -46,6 +46,8 @@ class Http11Transport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """
         Return the response once its head is there; closing it closes the connection.
+
+        Its extension `is_cut` says whether the request's last bytes never left for the kernel, and never will.
         """
         connection = await self._connected(request)
         exchange = _Exchange(connection, self._deadline)
@@ -54,7 +56,12 @@ class Http11Transport(httpx.AsyncBaseTransport):
         except BaseException:
             await exchange.aclose()
             raise
-        return httpx.Response(head.status, headers=list(head.headers), stream=exchange)
+        return httpx.Response(
+            head.status,
+            headers=list(head.headers),
+            stream=exchange,
+            extensions={"is_cut": exchange.is_refusal},
+        )
 
     async def _connected(self, request: httpx.Request) -> Connection:
         server_name = request.extensions.get("sni_hostname")
@@ -80,7 +87,7 @@ class _Exchange(httpx.AsyncByteStream):
         self._sending: asyncio.Task[None] | None = None
         self._broken: OSError | None = None
         self._head = ResponseHead(status=0, headers=())
-        self._is_refusal = False
+        self.is_refusal = False
 
     async def begin(self, request: httpx.Request, target: tuple[bytes, Headers]) -> ResponseHead:
         """
@@ -93,8 +100,8 @@ class _Exchange(httpx.AsyncByteStream):
         self._sending = asyncio.create_task(self._send(request, *target))
         self._sending.add_done_callback(lambda _: self._connection.wake())
         self._head = await self._heard()
-        self._is_refusal = self._head.status >= 300 and not self._is_sent
-        if self._is_refusal:
+        self.is_refusal = self._head.status >= 300 and not self._is_sent
+        if self.is_refusal:
             await self._stop_sending()
         return self._head
 
@@ -156,7 +163,7 @@ class _Exchange(httpx.AsyncByteStream):
         Return the next bytes; raise what kept the request from being sent, if there are none yet.
         """
         while (data := self._connection.take()) is None:
-            if self._sending is not None and self._sending.done() and not self._is_refusal:
+            if self._sending is not None and self._sending.done() and not self.is_refusal:
                 self._sending.result()
             deadline.check()
             await self._connection.readable(deadline)
@@ -177,7 +184,7 @@ class _Exchange(httpx.AsyncByteStream):
                 break
             if not (data := await self._more(is_end=body.may_end and self._head.is_whole)):
                 return
-        if isinstance(body, Sized) and not self._is_refusal:
+        if isinstance(body, Sized) and not self.is_refusal:
             async for piece in self._surplus(body):
                 yield piece
 
@@ -186,16 +193,16 @@ class _Exchange(httpx.AsyncByteStream):
         Return the next bytes of the body, nothing at its end.
         """
         deadline = self._deadline
-        if self._is_refusal:
+        if self.is_refusal:
             deadline = Deadline(_REFUSED, whole=deadline)
         try:
-            if (data := await self._received(deadline)) or is_end or self._is_refusal:
+            if (data := await self._received(deadline)) or is_end or self.is_refusal:
                 return data
         except Expired as error:
-            if not self._is_refusal:
+            if not self.is_refusal:
                 raise httpx.ReadTimeout("it took too long") from error
         except OSError as error:
-            if not self._is_refusal:
+            if not self.is_refusal:
                 raise httpx.ReadError(str(error)) from error
         else:
             raise httpx.RemoteProtocolError("the connection broke")

@@ -63,10 +63,13 @@ class Head:
 class Answer:
     """
     An answer whose body is still on its way.
+
+    `is_cut` where it came before the request's end, which then was never sent: nobody has all of it.
     """
 
     head: Head
     body: AsyncIterator[bytes] = field(repr=False)
+    is_cut: bool = False
 
     def chunks(self) -> AsyncIterator[bytes]:
         """
@@ -139,7 +142,7 @@ class Transport:
             contextlib.aclosing(response),
             contextlib.aclosing(_body(response, outgoing)) as body,
         ):
-            yield Answer(head=head, body=body)
+            yield Answer(head=head, body=body, is_cut=response.extensions["is_cut"])
 
 
 async def _send(

@@ -205,6 +205,7 @@ class Attempts:
             "status": answer.head.status,
             "headers": answer.head.headers,
             "answered_at": self._clock.now().isoformat(),
+            **({"is_cut": True} if answer.is_cut else {}),
         }
 
     def _retry_at(self, standing: Standing, judgement: Judgement) -> dt.datetime | None:

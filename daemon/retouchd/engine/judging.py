@@ -222,7 +222,8 @@ def _judgement(
             request_id=request_id_of(headers),
         )
     if not _is_success(answer):
-        return judge_answer(answer.head["status"], headers, body, answered_at)
+        is_cut = bool(answer.head.get("is_cut"))
+        return judge_answer(answer.head["status"], headers, body, answered_at, is_cut=is_cut)
     if answer.broken:
         judgement = judge_failure(Failure.NO_ANSWER, answer.broken)
         return replace(judgement, request_id=request_id_of(headers))

@@ -143,16 +143,27 @@ def judge_failure(failure: Failure, message: str) -> Judgement:
 
 
 def judge_answer(
-    status: int, headers: Mapping[str, str], body: bytes, now: dt.datetime
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    now: dt.datetime,
+    *,
+    is_cut: bool = False,
 ) -> Judgement:
     """
     Return what an answer without success means; header names in lower case.
 
     Of the body the first MiB is enough. A redirect is a fault of the configuration: it is never
     followed, because the key would go along.
+
+    `is_cut`: it came before the request's last bytes were sent, and they never were. Whoever is behind a
+    relay or a proxy has at most a part of it, which is no request to any server (RFC 9112, 8): what would be
+    in doubt cost nothing.
     """
     error = read_error(body)
     topic = _topic(status, headers, error, body)
+    if is_cut and meaning_of(topic).verdict is Verdict.IN_DOUBT:
+        topic = Topic.UNAVAILABLE
     code = _code(error) or f"http_{status}"
     message = " ".join(error.message.split()) or f"no reason given (HTTP {status})"
     if 300 <= status < 400:
