@@ -14,6 +14,15 @@ ENDS = [
     *(".png", ".PNG", ".jpg", ".webp", ".psd", ".raf", ".txt", ".prompt"),
     *(".png.txt", ".jpg.txt", ".JPG.Txt", ".psd.txt", ".png.prompt"),
     *(".mask.png", ".png.mask.png", ".jpg.mask.png", ".job.json", ".error.txt", ".xmp"),
+    *(
+        "_mask.png",
+        "-mask.png",
+        "_MASK.jpg",
+        "_mask.txt",
+        "-mask.toml",
+        ".png_mask.png",
+        "_mask.mask.png",
+    ),
 ]
 FAMILY = st.sets(st.sampled_from([f"cat{end}" for end in ENDS]))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from retouchd.adapters import files, presence
 from retouchd.rules import naming
-from retouchd.rules.names import normal, parse
+from retouchd.rules.names import parse
 
 _TRIES = 5
 _DROP = ".retouchd-drop-"
@@ -67,7 +67,7 @@ def is_family_in(folder: Path) -> Callable[[str], bool]:
     Return a test of whether anything in a folder has that name, or would be paired with it.
     """
     taken = {parse(name).family for name in names_in(folder)}
-    return lambda name: normal(parse(name).stem) in taken or presence.is_taken(folder / name)
+    return lambda name: parse(name).family in taken or presence.is_taken(folder / name)
 
 
 def names_in(folder: Path) -> list[str]:

@@ -7,7 +7,7 @@ No I/O here: looks are handed to the sightings, bundles are asked for.
 
 import heapq
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -150,9 +150,18 @@ class Backlog:
         """
         Return the bundles of a family with their states.
         """
+        unseen: list[str] = []
+
+        def shows_through(name: str) -> bool | None:
+            found = self.sightings.shows_through(key[0], name)
+            if found is None:
+                unseen.append(name)
+                self.sightings.read_again((key[0], name), now)
+            return found
+
         return [
-            self._candidate(key[0], bundle, now)
-            for bundle in pair(map(parse, self.sightings.names(key)))
+            self._candidate(key[0], bundle, unseen, now)
+            for bundle in pair(map(parse, self.sightings.names(key)), shows_through)
         ]
 
     def look_again(self, key: Key, at: float) -> None:
@@ -184,9 +193,11 @@ class Backlog:
                     found[name] = Idle(folder, name, f"left alone: {left.reason}")
             yield from (found[name] for name in sorted(found))
 
-    def _candidate(self, folder: str, bundle: Bundle, now: float) -> Candidate:
+    def _candidate(
+        self, folder: str, bundle: Bundle, unseen: Sequence[str], now: float
+    ) -> Candidate:
         sights = {named.name: self.sightings.sight(folder, named.name) for named in bundle.files}
-        surroundings = self._surroundings(folder, bundle, sights)
+        surroundings = self._surroundings(folder, bundle, sights, unseen)
         return Candidate(
             folder=folder,
             bundle=bundle,
@@ -195,7 +206,9 @@ class Backlog:
             state=readiness(bundle, sights, surroundings, self._patience, now),
         )
 
-    def _surroundings(self, folder: str, bundle: Bundle, sights: dict[str, Sight]) -> Surroundings:
+    def _surroundings(
+        self, folder: str, bundle: Bundle, sights: dict[str, Sight], unseen: Sequence[str]
+    ) -> Surroundings:
         own = None
         if len(bundle.edits) == 1:
             own = self.sightings.content(folder, bundle.edits[0].name)
@@ -207,6 +220,7 @@ class Backlog:
             references=self.sightings.references.sights(paths),
             namer=self._namer(folder, bundle, sights),
             has_default=self._has_default(),
+            is_unseen=any(image.name in unseen for image in bundle.images),
             gone_at=self.sightings.gone_at((folder, bundle.files[0].family)),
         )
 

@@ -12,6 +12,7 @@ from retouchd.adapters import below
 from retouchd.adapters.inbox import Inbox, Left
 from retouchd.engine.backlog import Backlog
 from retouchd.engine.reading import Reader
+from retouchd.rules.names import Kind, parse
 
 _AGAIN_SECONDS = 60.0
 
@@ -53,6 +54,10 @@ class Decider:
         Read a file and take in what it says; return why it cannot be read, None if it can.
         """
         try:
+            if parse(name).kind is Kind.IMAGE:
+                found = self._reader.shows_through(folder, name)
+                self._sightings.note_look(folder, name, shows_through=found, now=now)
+                return None
             content = self._reader.content(folder, name)
         except FileNotFoundError:
             self._sightings.see(folder, name, None, now)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from retouchd.adapters.inbox import Left
 from retouchd.rules.inheritance import Content
-from retouchd.rules.names import Kind, Named
+from retouchd.rules.names import Kind, Named, as_mask
 from retouchd.rules.packing import Trace
 from retouchd.rules.settling import Signature
 from retouchd.rules.watching import Stamp, Trust
@@ -74,8 +74,9 @@ class Folder:
     """
     The files of one folder as they were last seen, what is left alone, and the folders in it.
 
-    `followed` are the files whose own state decides about something before anybody claims them; `gone_at` is
-    when a folder file was last seen to be gone.
+    `see_through` says of pictures that are named like masks whether they have transparent pixels, as far as
+    anybody had to look. `followed` are the files whose own state decides about something before anybody claims
+    them; `gone_at` is when a folder file was last seen to be gone.
     """
 
     sights: dict[str, Trace] = field(default_factory=dict)
@@ -85,6 +86,7 @@ class Folder:
     followed: set[str] = field(default_factory=set)
     folder_files: list[str] = field(default_factory=list)
     contents: dict[str, tuple[Signature, Content]] = field(default_factory=dict)
+    see_through: dict[str, tuple[Signature, bool]] = field(default_factory=dict)
     gone_at: float | None = None
     folders: Sequence[str] = ()
     trust: Trust | None = None
@@ -103,6 +105,6 @@ class Folder:
         family = self.families.get(stem)
         if family is None:
             family = self.families[stem] = Family(folder, stem)
-        is_first = named.kind is Kind.IMAGE
+        is_first = named.kind is Kind.IMAGE and as_mask(named) is None
         family.names = (named.name, *family.names) if is_first else (*family.names, named.name)
         return family

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from retouchd.adapters import images
+from retouchd.adapters.decoding import ImageFault
 from retouchd.adapters.inbox import Inbox
 from retouchd.adapters.notation import MAX_TREE_BYTES, notation_of, parse
 from retouchd.errors import Problem
@@ -39,11 +41,17 @@ class Reader:
     """
 
     def __init__(
-        self, *, inbox: Inbox, text_encoding: str | None, is_chinese: bool = False
+        self,
+        *,
+        inbox: Inbox,
+        text_encoding: str | None,
+        is_chinese: bool = False,
+        max_megapixels: float = 100,
     ) -> None:
         self._inbox = inbox
         self._text_encoding = text_encoding
         self._is_chinese = is_chinese
+        self._max_megapixels = max_megapixels
 
     def prompt(self, folder: str, name: str) -> Prompt:
         """
@@ -54,6 +62,20 @@ class Reader:
         if isinstance(found, Problem):
             return Prompt(problem=found, digest=_digest(raw))
         return Prompt(text=found, digest=_digest(raw))
+
+    def shows_through(self, folder: str, name: str) -> bool:
+        """
+        Return whether a picture has transparent pixels; False for what cannot be told. Raises
+        FileNotFoundError for one that is gone.
+        """
+        path = self._inbox.root / folder / name
+        try:
+            picture = images.look(path, name=shown(name), max_megapixels=self._max_megapixels)
+        except FileNotFoundError:
+            raise
+        except (OSError, ImageFault):
+            return False  # As a picture it is looked at again, and told of.
+        return picture.has_transparency
 
     def content(self, folder: str, name: str) -> Content:
         """
@@ -127,7 +149,7 @@ def _is_own(folder: str, named: Named, path: str) -> bool:
     """
     above, _, name = path.rpartition("/")
     other = parse_name(name)
-    is_beside = above == folder and other.family == named.family
+    is_beside = above == folder and other.owner == named.owner
     return (
         is_beside
         and named.kind is Kind.EDIT

@@ -89,6 +89,13 @@ class Seen:
         signature, content = self._folders[folder].contents.get(name, (None, None))
         return content if content and signature == self.sight(folder, name).signature else None
 
+    def shows_through(self, folder: str, name: str) -> bool | None:
+        """
+        Return whether a picture has transparent pixels, None if nobody looked since it last changed.
+        """
+        signature, found = self._folders[folder].see_through.get(name, (None, None))
+        return found if signature == self.sight(folder, name).signature else None
+
     def sources(self, folder: str) -> Iterator[Source]:
         """
         Return the folder files of a folder and of those above it, the nearest first.

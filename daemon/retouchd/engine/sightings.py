@@ -107,6 +107,14 @@ class Sightings(Seen):
         self._touch_pictures(named, now)
         self._touch_users((folder, name), now)
 
+    def note_look(self, folder: str, name: str, *, shows_through: bool, now: float) -> None:
+        """
+        Take in whether a picture, as it was last seen, has transparent pixels.
+        """
+        seen = self.sight(folder, name).signature
+        self._folders[folder].see_through[name] = (seen, shows_through)
+        self._touch_family((folder, parse(name).family), now)
+
     def see_reference(self, path: str, found: Signature | str, now: float) -> bool:
         """
         Take in a look at a reference, or half a sentence why it cannot be used; return whether that is news.
@@ -131,15 +139,13 @@ class Sightings(Seen):
 
     def unread(self, now: float, folder: str | None = None) -> Place | None:
         """
-        Return a settled file with parameters that was not read since it changed, each once: of a folder or
-        one above it, or any.
+        Return a settled file that is to be read and was not since it changed, each once: of a folder or one
+        above it, or any.
         """
         folders = None if folder is None else list(upward(folder))
         while (place := self._unread.take(now, folders)) is not None:
-            if self.knows(*place) and self._is_settled(place, now):
-                content = self.content(*place)
-                if content is None or content.obstacle:
-                    return place
+            if self.knows(*place) and self._is_settled(place, now) and self._is_unread(place):
+                return place
         return None
 
     def read_again(self, place: Place, at: float) -> None:
@@ -147,6 +153,12 @@ class Sightings(Seen):
         Have a file read again at that moment.
         """
         self._unread.add(place, at)
+
+    def _is_unread(self, place: Place) -> bool:
+        if parse(place[1]).kind not in _EDITS:
+            return self.shows_through(*place) is None
+        content = self.content(*place)
+        return content is None or bool(content.obstacle)
 
     def _is_settled(self, place: Place, now: float) -> bool:
         at = settled_at(self.sight(*place), self._patience)
@@ -182,6 +194,7 @@ class Sightings(Seen):
             return False
         named = parse(name)
         place.followed.discard(name)
+        place.see_through.pop(name, None)
         if named.kind in _EDITS:
             place.contents.pop(name, None)
             self._touch_pictures(self.references.forget((folder, name)), now)

@@ -65,7 +65,12 @@ def reader_of(settings: Settings, inbox: Inbox) -> Reader:
     """
     Return what reads sidecars and folder files.
     """
-    return Reader(inbox=inbox, text_encoding=settings.text_encoding, is_chinese=settings.is_chinese)
+    return Reader(
+        inbox=inbox,
+        text_encoding=settings.text_encoding,
+        is_chinese=settings.is_chinese,
+        max_megapixels=settings.max_megapixels,
+    )
 
 
 def framer_of(current: Current, inbox: Inbox, preparer: Preparer) -> Framer:

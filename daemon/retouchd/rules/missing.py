@@ -102,8 +102,7 @@ def _images(lone: Named) -> list[str]:
     """
     Return the images that a sidecar would belong to, as it writes them; none where its name makes no sense.
     """
-    ends = 2 if lone.kind is Kind.MASK else 1
-    owner = lone.name.rsplit(".", ends)[0]
+    owner = lone.name[: len(lone.stem) + (len(f".{lone.target}") if lone.target else 0)]
     names = [owner] if lone.target else [f"{owner}.png", f"{owner}.jpg"]
     return [name for name in names if parse(name).kind is Kind.IMAGE]
 

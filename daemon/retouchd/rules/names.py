@@ -3,6 +3,9 @@ What a file in the inbox is by its name: an image, one of its sidecars, somethin
 
 Extensions, `_prompt`, `_edit` and the `mask` in the middle ignore case; stems are compared in NFC and by case.
 `cat.png.txt` names its image whole (it belongs to `cat.png` alone); `cat.txt` names only the stem.
+
+`cat_mask.png` and `cat-mask.png` are pictures by their names; only what lies beside them, or their own pixels,
+can say that they are masks of `cat.*` (`as_mask`, `pairing.pair`). So they are of its family.
 """
 
 import unicodedata
@@ -24,6 +27,7 @@ FOREIGN_PICTURES = frozenset({
 # fmt: on
 """Pictures of a kind that no endpoint takes: with a prompt of their own they are an error, not a mystery."""
 
+_MASKS = ("_mask", "-mask")
 FOLDER_PROMPT = "_prompt.txt"
 FOLDER_EDIT = "_edit"
 
@@ -62,7 +66,14 @@ class Named(NamedTuple):
     @property
     def family(self) -> str:
         """
-        Return what all names of one bundle have in common.
+        Return what all names that may be of one bundle have in common.
+        """
+        return normal(self.stem if self.stem[-5:].lower() not in _MASKS else _unmasked(self.stem))
+
+    @property
+    def owner(self) -> str:
+        """
+        Return the stem by which names are compared.
         """
         return normal(self.stem)
 
@@ -104,6 +115,27 @@ def parse(name: str) -> Named:
     return Named(name, Kind.OTHER, stem)
 
 
+def as_mask(named: Named) -> Named | None:
+    """
+    Return an image that is named like a mask (`cat_mask.png`) as the mask of `cat.*`, None for any other.
+    """
+    front = named.stem[:-5]
+    if named.kind is not Kind.IMAGE or named.stem[-5:].lower() not in _MASKS or not front:
+        return None
+    return _belonging(named.name, Kind.MASK, front)
+
+
+def suffix_behind(name: str, stem: str) -> str:
+    """
+    Return what follows a bundle's stem in the name of one of its files, whichever form (NFC, NFD) each has.
+    """
+    if name.startswith(stem):
+        return name[len(stem) :]
+    named = parse(name)
+    mask = as_mask(named)
+    return mask.suffix if mask and mask.owner == normal(stem) else named.suffix
+
+
 def partners(name: str) -> list[str]:
     """
     Return the names, as they are usually written, that a file's partners would have beside it.
@@ -116,8 +148,10 @@ def partners(name: str) -> list[str]:
         return []
     ends = (*PROMPT_EXTENSIONS, *EDIT_EXTENSIONS, "mask.png")
     found = [f"{owner}.{end}" for owner in owners for end in ends]
-    if named.kind is not Kind.IMAGE:
-        found += [f"{named.stem}.{extension}" for extension in IMAGE_EXTENSIONS]
+    found += [f"{named.stem}{end}.png" for end in _MASKS]
+    pictured = as_mask(named) or named
+    if pictured.kind is not Kind.IMAGE:
+        found += [f"{pictured.stem}.{extension}" for extension in IMAGE_EXTENSIONS]
     return [each for each in found if each != name]
 
 
@@ -153,6 +187,12 @@ def _belonging(name: str, kind: Kind, owner: str) -> Named:
     if extension in IMAGE_EXTENSIONS or extension in FOREIGN_PICTURES:
         return Named(name, kind, front, extension)
     return Named(name, kind, owner)
+
+
+def _unmasked(stem: str) -> str:
+    while stem[-5:].lower() in _MASKS and stem[:-5]:
+        stem = _belonging(stem, Kind.MASK, stem[:-5]).stem
+    return stem
 
 
 def _split(name: str) -> tuple[str, str]:

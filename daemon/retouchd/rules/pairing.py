@@ -5,11 +5,11 @@ Joined files make one bundle. A sidecar with two possible images, or an image wi
 masks, is ambiguous, never a guess: the whole bundle then goes to `error/` together.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from retouchd.errors import JobCode, Problem
-from retouchd.rules.names import Kind, Named
+from retouchd.rules.names import SIDECARS, Kind, Named, as_mask, parse
 from retouchd.rules.naming import shown
 
 
@@ -43,11 +43,31 @@ class Bundle:
         return self.files[0].stem
 
 
-def pair(names: Iterable[Named]) -> list[Bundle]:
+def pair(
+    names: Iterable[Named], shows_through: Callable[[str], bool | None] = lambda _: False
+) -> list[Bundle]:
     """
     Return the bundles of one family, those with images first; files that belong to nobody are in none.
+
+    `shows_through` says of a picture whether it has transparent pixels, None where nobody has looked yet; it is
+    asked only of one that is named like the mask of a picture that is not there.
     """
-    family = sorted(names)
+    stems: dict[str, list[Named]] = {}
+    for named in sorted(names):
+        stems.setdefault(named.owner, []).append(named)
+    disputed: dict[str, list[Named]] = {}
+    if len(stems) > 1 or any(map(as_mask, next(iter(stems.values()), ()))):
+        disputed = _take_masks(stems, shows_through)
+    found = [
+        _dispute(bundle, disputed.get(stem, ()))
+        for stem, files in sorted(stems.items())
+        for bundle in _pair_stem(files)
+    ]
+    return sorted(found, key=lambda bundle: not bundle.images)
+
+
+def _pair_stem(family: Sequence[Named]) -> list[Bundle]:
+    family = sorted(family)
     images = [named for named in family if named.kind is Kind.IMAGE]
     images += _foreign(family, images)
     owners: dict[Named, tuple[Named, ...]] = {}
@@ -57,6 +77,60 @@ def pair(names: Iterable[Named]) -> list[Bundle]:
     bundles = [_bundle(group, owners) for group in _joined(images, owners)]
     bundles += _orphans(owners)
     return _with_leftovers(bundles, family)
+
+
+def _take_masks(
+    stems: dict[str, list[Named]], shows_through: Callable[[str], bool | None]
+) -> dict[str, list[Named]]:
+    """
+    Move each picture that is the mask of another to the files of that one's stem.
+
+    Return, by that stem, the sidecars that nevertheless speak of the mask as of a picture: they move, too.
+    """
+    disputed: dict[str, list[Named]] = {}
+    for stem in sorted(stems, key=len):
+        own = [named for named in stems[stem] if named.kind in SIDECARS]
+        for image in list(stems[stem]):
+            mask = as_mask(image)
+            if mask is None:
+                continue
+            if _has_image(stems.get(mask.owner, ()), mask.target):
+                disputed.setdefault(mask.owner, []).extend(own)
+                stems[stem] = [named for named in stems[stem] if named not in own]
+            elif own or not shows_through(image.name):
+                continue
+            stems[stem].remove(image)
+            stems.setdefault(mask.owner, []).append(mask)
+    return disputed
+
+
+def _has_image(files: Sequence[Named], target: str | None) -> bool:
+    images = [named for named in files if named.kind is Kind.IMAGE]
+    images += _foreign(files, images)
+    return any(target in (None, image.target) for image in images)
+
+
+def _dispute(bundle: Bundle, sidecars: Sequence[Named]) -> Bundle:
+    """
+    Return a bundle with the sidecars that its mask has, as if that were a picture of its own.
+    """
+    masks = [mask for mask in bundle.masks if as_mask(parse(mask.name))]
+    mine = [each for each in sidecars if any(each.owner == parse(m.name).owner for m in masks)]
+    if not mine or not bundle.images:
+        return bundle
+    mask = shown(masks[0].name)
+    fault = ambiguous(
+        f"{mask} could be the mask of {shown(bundle.images[0].name)} or, with {shown(mine[0].name)}, "
+        "a picture of its own.",
+        f"Remove {shown(mine[0].name)} if {mask} is the mask, or give both another name",
+    )
+    return replace(
+        bundle,
+        prompts=(*bundle.prompts, *(each for each in mine if each.kind is Kind.PROMPT)),
+        edits=(*bundle.edits, *(each for each in mine if each.kind is Kind.EDIT)),
+        masks=(*bundle.masks, *(each for each in mine if each.kind is Kind.MASK)),
+        fault=fault,
+    )
 
 
 def _foreign(family: Sequence[Named], images: Sequence[Named]) -> list[Named]:
@@ -88,7 +162,7 @@ def _owners(images: Sequence[Named], sidecars: Sequence[Named]) -> dict[Named, t
 
 def _is_written_alike(sidecar: Named, image: Named) -> bool:
     owner = image.name if sidecar.target else image.stem
-    return sidecar.name.startswith(f"{owner}.")
+    return sidecar.name.startswith(tuple(f"{owner}{sign}" for sign in "._-"))
 
 
 def _joined(

@@ -10,7 +10,7 @@ from retouchd.errors import Problem
 from retouchd.rules import naming
 from retouchd.rules.duplicates import Digest, Fingerprint
 from retouchd.rules.job import Job
-from retouchd.rules.names import parse
+from retouchd.rules.names import suffix_behind
 from retouchd.rules.phase import ORIGINALS, OUTPUTS
 
 
@@ -100,19 +100,13 @@ def suffixes_in(job: Job, sources: Sequence[str]) -> dict[str, str]:
     for source in sources:
         folder, _, name = source.rpartition("/")
         is_member = folder in ("", ORIGINALS) and name in {each.name for each in job.members}
-        suffix = _suffix(job, name) if is_member else f".{name.rpartition('.')[2]}"
+        suffix = suffix_behind(name, job.stem) if is_member else f".{name.rpartition('.')[2]}"
         number, last = 1, suffix
         while suffix in found.values():
             number += 1
             suffix = f".{number}{last}" if last == naming.RESPONSE else f"-{number}{last}"
         found[source] = suffix
     return found
-
-
-def _suffix(job: Job, name: str) -> str:
-    if name.startswith(job.stem):
-        return name.removeprefix(job.stem)
-    return parse(name).suffix
 
 
 def rename_pending(plan: Plan, pending: Sequence[Item], renamed: Sequence[Item]) -> Plan:

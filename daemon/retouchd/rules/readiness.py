@@ -57,6 +57,7 @@ class Surroundings:
     the nearest first. `references` holds the sight of each picture that any of them names, or half a
     sentence on why it cannot be used. `namer` is the file that names this image as a reference of another.
     `gone_at` is when a file that held for it was last seen to be gone: it may be about to be written anew.
+    `is_unseen` says that nobody has looked yet whether its image is a mask instead.
     """
 
     own: Content | None = None
@@ -64,6 +65,7 @@ class Surroundings:
     references: Mapping[str, Sight | str] = field(default_factory=dict)
     namer: str | None = None
     has_default: bool = False
+    is_unseen: bool = False
     gone_at: float | None = None
 
 
@@ -114,7 +116,7 @@ def references_of(
 def _with_own_edit(
     bundle: Bundle, settled: float, surroundings: Surroundings, patience: Patience, now: float
 ) -> State:
-    if bundle.edits and surroundings.own is None:
+    if surroundings.is_unseen or (bundle.edits and surroundings.own is None):
         return _unread(now)
     if surroundings.own is not None and surroundings.own.obstacle:
         return Waiting(at=None, reason=f"{shown(bundle.edits[0].name)} {surroundings.own.obstacle}")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from retouchd.rules.job import Request
-from retouchd.rules.names import parse
+from retouchd.rules.names import suffix_behind
 from retouchd.rules.naming import RECORD
 from retouchd.rules.record import JOB_ID, VERSION
 
@@ -74,8 +74,8 @@ def beside(record: str, stem: object, name: object) -> str | None:
     if not isinstance(stem, str) or not isinstance(name, str):
         return None
     # Nothing but what follows the stem is taken from what may be anybody's.
-    suffix = name.removeprefix(stem) if name.startswith(stem) else parse(name).suffix
-    if not suffix.startswith(".") or "/" in suffix or "\0" in suffix:
+    suffix = suffix_behind(name, stem)
+    if not suffix.startswith((".", "_", "-")) or "/" in suffix or "\0" in suffix:
         return None
     return record.removesuffix(RECORD) + raw_name(suffix)
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from retouchd.rules.names import Kind, Named, normal, parse
+from retouchd.rules.names import Kind, Named, normal, parse, suffix_behind
 from retouchd.rules.naming import REASON, RECORD, escaped, path_below, shown
 from retouchd.rules.pairing import pair
 
@@ -50,8 +50,7 @@ class Group:
         """
         Return what follows the stem in a name of the group's.
         """
-        is_plain = name.startswith(self.stem)
-        return name[len(self.stem) :] if is_plain else parse(name).suffix
+        return suffix_behind(name, self.stem)
 
     def calls(self) -> set[str]:
         """
