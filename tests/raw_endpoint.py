@@ -3,6 +3,7 @@ An endpoint that writes just the bytes it is told, and counts what it was asked.
 """
 
 import asyncio
+import base64
 import contextlib
 import re
 from collections import Counter
@@ -31,8 +32,8 @@ def answer(body: bytes, *headers: str, status: int = 200) -> bytes:
 @dataclass
 class RawEndpoint:
     """
-    `edit` is what each request for an edit is answered; `pictures` the answers to each further path in order,
-    the last one again and again.
+    `edit` is what each request for an edit is answered, `{echo}` being the picture that was sent; `pictures`
+    the answers to each further path in order, the last one again and again.
     """
 
     edit: list[bytes] = field(default_factory=list)
@@ -41,6 +42,16 @@ class RawEndpoint:
     asked: Counter[str] = field(default_factory=Counter)
     heads: list[str] = field(default_factory=list)
     port: int = 0
+    sent: bytes = b""
+
+    @property
+    def echo(self) -> bytes:
+        """
+        Return the first picture of the last request in base64.
+        """
+        boundary = b"\r\n" + self.sent.partition(b"\r\n")[0]
+        parts = [part for part in self.sent.split(boundary) if b"filename=" in part[:500]]
+        return base64.b64encode(parts[0].partition(b"\r\n\r\n")[2]) if parts else b""
 
     @property
     def url(self) -> str:
@@ -52,7 +63,7 @@ class RawEndpoint:
             self.heads.append(raw)
             method, path, *_ = raw.split()
             found = re.search(r"(?i)content-length: (\d+)", raw)
-            await reader.readexactly(int(found[1]) if found else 0)
+            self.sent = await reader.readexactly(int(found[1]) if found else 0)
             await self._answer(method, path, writer)
         writer.close()
 
@@ -69,7 +80,8 @@ class RawEndpoint:
                 await asyncio.sleep(0.05)
                 writer.transport.abort()
                 return
-            writer.write(piece.replace(b"{endpoint}", self.url.encode()))
+            told_here = piece.replace(b"{endpoint}", self.url.encode())
+            writer.write(told_here.replace(b"{echo}", self.echo))
             await writer.drain()
 
 

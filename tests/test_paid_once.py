@@ -18,6 +18,7 @@ import brotli
 import pytest
 import zstandard
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from engine_world import HOUR, World, open_world
 from pictures import encoded
@@ -33,6 +34,15 @@ AVIF, WEBP, JPEG = (
     encoded(Image.effect_noise((60, 40), 90).convert("RGB"), kind)
     for kind in ("AVIF", "WEBP", "JPEG")
 )
+
+
+def noted(key: str, text: str) -> PngInfo:
+    """
+    Texts for a PNG.
+    """
+    found = PngInfo()
+    found.add_text(key, text)
+    return found
 
 
 def b64(raw: bytes) -> str:
@@ -309,6 +319,40 @@ async def test_the_picture_that_was_sent_is_no_result(
 
     assert world.tree("outbox") == []
     assert endpoint.bought == 1
+
+
+TAGGED = {
+    "JPEG": encoded(Image.effect_noise((60, 40), 90).convert("RGB"), "JPEG", comment=b"by me"),
+    "PNG": encoded(
+        Image.effect_noise((60, 40), 90).convert("RGB"), "PNG", pnginfo=noted("Author", "me")
+    ),
+    "WebP": encoded(Image.effect_noise((60, 40), 90).convert("RGB"), "WEBP", xmp=b"<by me/>"),
+    "BMP": encoded(Image.effect_noise((60, 40), 90).convert("RGB"), "BMP"),
+}
+
+
+@pytest.mark.parametrize("original", TAGGED.values(), ids=TAGGED)
+@pytest.mark.parametrize("status", [200, 500])
+async def test_what_was_sent_of_a_picture_is_no_result(
+    world: World,
+    endpoint: RawEndpoint,
+    original: bytes,
+    status: int,
+) -> None:
+    """
+    Without its metadata, or made fit, it has other bytes than the file, and the same pixels.
+    """
+    document = b'{"detail": "no", "echo": "{echo}", "what": {"was": "{echo}"}}'
+    endpoint.edit = [head(status), document]
+    world.tell(max_in_doubt=0)
+    world.drop("cat.png", image=original)
+
+    await world.once()
+
+    assert endpoint.echo not in {b"", b64(original).encode()}
+    assert world.tree("outbox") == []
+    assert endpoint.bought == 1
+    assert world.verdicts("error/cat.job.json") == ["in_doubt"]
 
 
 LATE = {

@@ -2,6 +2,7 @@
 Pictures on disk: looked at before they are sent, and checked when they arrive.
 """
 
+import hashlib
 import io
 import math
 from dataclasses import replace
@@ -41,6 +42,7 @@ _SAFE_MEGAPIXELS = 100
 """What is decoded of a received picture at most, whatever `images.max_megapixels` says of those sent."""
 _SPARSEST = 16_384
 """Pixels to a byte; one colour all over takes a byte for some 8,000 of them in a PNG."""
+_BLOCK = 1 << 20
 _PNG_DEPTH = 24
 """Where a PNG states the bits of a channel (PNG specification, 11.2.2)."""
 _IS_REDUCED = 1
@@ -80,6 +82,26 @@ def without_metadata(path: Path, *, name: str, picture: Picture) -> Stripped | N
     shown = Shown(orientation=picture.orientation, is_adobe_rgb=picture.has_exif_colours)
     with reading(path, name) as file:
         return stripped(OnDisk(file.fileno()), picture.format, shown)
+
+
+def digest_without_metadata(path: Path) -> bytes | None:
+    """
+    Return the SHA-256 of a picture as it would be sent if its metadata changed nothing that is seen.
+
+    None where its metadata cannot be cut out. Raises OSError.
+    """
+    with opened(path) as descriptor:
+        content = OnDisk(descriptor)
+        found = stripped(content, sniff(content[:SNIFF_BYTES]) or "", Shown())
+        if found is None:
+            return None
+        digest = hashlib.sha256()
+        for piece in found.pieces:
+            start, end = (0, len(piece)) if isinstance(piece, bytes) else piece
+            whole = piece if isinstance(piece, bytes) else content
+            for at in range(start, end, _BLOCK):
+                digest.update(whole[at : min(at + _BLOCK, end)])
+    return digest.digest()
 
 
 def whole(path: Path) -> bool:

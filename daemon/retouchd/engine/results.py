@@ -42,7 +42,7 @@ class Results:
         """
         Seal every picture that can be decoded; return how many, and what is wrong with the others.
 
-        With `is_proof_needed` a copy of what was sent is not taken for a result.
+        With `is_proof_needed` what was sent is not taken for a result, whatever metadata it has by now.
         """
         sent = list(self._sent(job_id)) if is_proof_needed else []
         taken: list[tuple[int, Path]] = []
@@ -65,11 +65,12 @@ class Results:
             self._spool.seal_outputs(job_id)
         return len(taken), faults
 
-    def _store(self, path: Path, blocks: Iterable[bytes], sent: Iterable[Path]) -> str:
+    def _store(self, path: Path, blocks: Iterable[bytes], sent: Sequence[Path]) -> str:
         self._spool.add_output(path, blocks)
-        if _is_among(path, sent):
+        extension = images.check_output(path)
+        if _is_among(path, sent) or _shows_one_of(path, sent):
             raise FetchRefused("it is the picture that was sent")
-        return images.check_output(path)
+        return extension
 
     def _sent(self, job_id: str) -> Iterator[Path]:
         for name in _SENT:
@@ -86,6 +87,14 @@ def _is_among(path: Path, others: Iterable[Path]) -> bool:
     return any(
         size == other.stat().st_size and filecmp.cmp(path, other, shallow=False) for other in others
     )
+
+
+def _shows_one_of(path: Path, others: Sequence[Path]) -> bool:
+    """
+    Tell whether a file has the coded pixels of another one: metadata is cut while a picture is sent.
+    """
+    own = images.digest_without_metadata(path) if others else None
+    return own is not None and any(images.digest_without_metadata(each) == own for each in others)
 
 
 def _blocks(
