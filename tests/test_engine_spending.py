@@ -363,3 +363,22 @@ async def test_a_clock_that_is_set_back_keeps_both_days() -> None:
 
     assert lack is not None
     assert "images_per_day" in lack.reason
+
+
+def test_a_reservation_that_is_taken_back_wakes_nobody() -> None:
+    """
+    Where no attempt can be opened, all who wait would wake one another without end.
+    """
+    told: list[str] = []
+    found = Spending(
+        allowance=Allowance, clock=SystemClock(), on_release=lambda: told.append("released")
+    )
+    charge = Charge(sent_at=SystemClock().now(), usd=1.0, pictures=1, state=State.OPEN)
+    for job_id in ("one", "two"):
+        found.note(job_id, 1, charge)
+
+    found.take_back("one", 1)
+    assert (told, found.today().reserved_usd) == ([], 1)
+
+    found.note("two", 1, None)
+    assert (told, found.today().reserved_usd) == (["released"], 0)

@@ -2,6 +2,7 @@
 The gate's memory: who may send while it is held.
 """
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -96,3 +97,29 @@ async def test_a_probe_is_for_one_request() -> None:
 
     assert not gate.admits("probe")
     assert not gate.is_probing
+
+
+async def test_a_change_between_a_decision_and_the_wait_is_not_missed() -> None:
+    """
+    Whoever decides to wait may have to wait for a lock before it does, and the gate may open meanwhile.
+    """
+    gate = held_gate()
+    changes = gate.changes
+    gate.lift()
+    gate.wake()
+
+    await asyncio.wait_for(gate.change(changes, None), 60)
+
+
+async def test_who_has_seen_the_last_change_waits_for_the_next() -> None:
+    """
+    Else they would go round and round.
+    """
+    gate = held_gate()
+    waiting = asyncio.ensure_future(gate.change(gate.changes, None))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+
+    gate.tell()
+
+    await asyncio.wait_for(waiting, 60)

@@ -101,7 +101,7 @@ class Attempts:
         try:
             await in_work(self._spool.open_attempt, job.id, number, opened)
         except OSError:
-            self._spending.note(job.id, number, None)
+            self._spending.take_back(job.id, number)
             raise
         self._sent.add(job.id)
         log.info("request.sent", **about(job), attempt=number, model=job.request.model)

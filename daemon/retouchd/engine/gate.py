@@ -26,7 +26,7 @@ _THRIVES_SECONDS = 60.0
 class Gate:
     """
     Who may send. What it decides is in `rules.pacing`, `rules.width` and `rules.rates`; this holds their
-    memory and tells those who wait.
+    memory and tells those who wait. `changes` counts how often they were told.
     """
 
     def __init__(self, *, concurrency: int, clock: Clock, rates: Rates | None = None) -> None:
@@ -39,6 +39,7 @@ class Gate:
         self._succeeded_at = float("-inf")
         self._sent: tuple[Sent, ...] = ()
         self._changed = asyncio.Event()
+        self.changes = 0
         self._pace = Pace()
         self._probe: str | None = None
         self.due_since: dt.datetime | None = None
@@ -209,12 +210,15 @@ class Gate:
         self._move(pacing.probe_now(self._pace, self._clock.monotonic()))
         self.tell()
 
-    async def change(self, within: float | None) -> None:
+    async def change(self, since: int, within: float | None) -> None:
         """
-        Wait until the gate's state has changed, or for so many seconds.
+        Wait until there are other `changes` than `since`, or for so many seconds.
+
+        Whoever reads the number before it decides to wait misses no change that came meanwhile.
         """
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), within)
+        if self.changes == since:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), within)
 
     def _is_serving(self, now: float) -> bool:
         """
@@ -250,5 +254,6 @@ class Gate:
         """
         Have everyone who waits look again.
         """
+        self.changes += 1
         self._changed.set()
         self._changed = asyncio.Event()

@@ -55,8 +55,9 @@ class Pausing:
         Write each change down.
         """
         while True:
+            changes = self._gate.changes
             await self.write()
-            await self._gate.change(None)
+            await self._gate.change(changes, None)
 
     async def write(self) -> None:
         """

@@ -63,6 +63,7 @@ class Prober:
         Let probes through whenever one is due; look again at a bar when its time is up.
         """
         while True:
+            changes = self._gate.changes
             seconds, hold = self._gate.seconds_to_probe(), self._gate.hold
             if seconds == 0 and hold is not None and not hold.is_probed:
                 await self._look_at_bar()
@@ -70,7 +71,7 @@ class Prober:
                 await self._probe()
             else:
                 self.wants_new = False
-                await self._gate.change(None if self._gate.is_probing else seconds)
+                await self._gate.change(changes, None if self._gate.is_probing else seconds)
 
     async def _look_at_bar(self) -> None:
         bar = await self._means.look_again()

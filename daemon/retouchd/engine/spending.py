@@ -35,7 +35,8 @@ class Spending:
     The sums of each day. A charge is noted under its job and attempt, so that it counts once however often
     it is noted, and moves from reserved to spent without ever being in both or in neither.
 
-    `on_release` is called whenever a reservation has become something else, or nothing.
+    `on_release` is called whenever a reservation has become something else, or nothing, unless it was taken
+    back.
     """
 
     def __init__(
@@ -69,6 +70,20 @@ class Spending:
         """
         Let an attempt count as this from now on, or as nothing.
         """
+        if self._replace(job_id, number, charge):
+            self._on_release()
+
+    def take_back(self, job_id: str, number: int) -> None:
+        """
+        Let an attempt that could not even be opened count as nothing. Nobody is told: those who wait, many of
+        them for the same disk, would wake one another without end.
+        """
+        self._replace(job_id, number, None)
+
+    def _replace(self, job_id: str, number: int, charge: Charge | None) -> bool:
+        """
+        Replace a charge by another one or by nothing; return whether it was a reservation.
+        """
         charges = self._noted.setdefault(job_id, {})
         known = charges.pop(number, None)
         if known is not None:
@@ -78,8 +93,7 @@ class Spending:
             charges[number] = charge
             day = day_of(charge.sent_at)
             self._days[day] = self._days[day].plus(charge)
-        if known is not None and known.state is State.OPEN:
-            self._on_release()
+        return known is not None and known.state is State.OPEN
 
     def forget(self, job_id: str, attempts: Iterable[Attempt] = ()) -> None:
         """

@@ -114,6 +114,7 @@ class Workshop:
         try:
             while not self._is_stopping or job_id not in self.waiting:
                 self.waiting.pop(job_id, None)
+                changes = self._gate.changes
                 try:
                     outcome = await self._pipeline.advance(job_id)
                     failures = 0
@@ -127,17 +128,17 @@ class Workshop:
                     self.ends[outcome.end] += 1
                     self._on_over(job_id)
                     return
-                await self._wait(job_id, outcome)
+                await self._wait(job_id, outcome, changes)
         finally:
             self.waiting.pop(job_id, None)
             del self._tasks[job_id], self._tops[job_id]
             self._on_change()
 
-    async def _wait(self, job_id: str, wait: Wait) -> None:
+    async def _wait(self, job_id: str, wait: Wait, changes: int) -> None:
         self.waiting[job_id] = wait
         self._on_change()
         if not self._is_stopping:
-            await self._gate.change(wait.seconds)
+            await self._gate.change(changes, wait.seconds)
 
     async def _after_crash(self, job_id: str, failures: int) -> Wait:
         seconds = min(2.0**failures, LONGEST_BACKOFF_SECONDS)
