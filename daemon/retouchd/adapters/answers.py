@@ -2,7 +2,6 @@
 A kept answer, read without being loaded: its head, its skeleton, each picture as it is asked for.
 """
 
-import asyncio
 import binascii
 import contextlib
 import errno
@@ -10,7 +9,7 @@ import json
 import re
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO
 from retouchd.adapters.addresses import FetchFailed
 from retouchd.adapters.base64_text import Decoder
 from retouchd.adapters.compression import is_compressed, plain
+from retouchd.adapters.disk_threads import in_work
 from retouchd.adapters.masking import Secrets
 from retouchd.adapters.transport import Answer
 from retouchd.rules.skeleton import Skeleton, Stretch, skeleton_of
@@ -100,7 +100,7 @@ def opened(path: Path, *, limit: int, hidden: Secrets) -> Iterator[KeptAnswer]:
         headers = head.get("headers", {})
         body: BinaryIO = file
         if is_compressed(headers, file.read(_START)):
-            body = stack.enter_context(tempfile.TemporaryFile(dir=path.parent))
+            body = stack.enter_context(_unnamed(path.parent))
             whole = plain(blocks_of(file, start), headers, limit)
             body.writelines(hidden.hidden_in(whole))
             start = 0
@@ -120,31 +120,45 @@ class Spilled:
 
 async def spilled(answer: Answer, folder: Path, *, limit: int) -> Spilled:
     """
-    Return an answer's body without its compression, once all of it is there that comes.
+    Return an answer's body without its compression, once all of it is there that comes; the file is in a
+    folder of the job.
 
     Raises OSError and FetchRefused, and FetchFailed where nothing came.
     """
     broken = None
     with contextlib.ExitStack() as stack:
-        file: BinaryIO = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+        file = stack.enter_context(await in_work(_unnamed, folder))
         try:
             async for chunk in answer.chunks():
-                await asyncio.to_thread(file.write, chunk)
+                await in_work(file.write, chunk)
         except FetchFailed as failure:
             if not file.tell():
                 raise
             broken = failure
-        file.seek(0)
-        if is_compressed(answer.head.headers, file.read(_START)):
-            packed = file
-            file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
-            pieces = plain(blocks_of(packed, 0), answer.head.headers, limit)
-            await asyncio.to_thread(file.writelines, pieces)
-            packed.close()
-        file.flush()
-        file.seek(0)
-        stack.pop_all()
-    return Spilled(file=file, broken=broken)
+        found = await in_work(_unpacked, file, answer.head.headers, folder, limit)
+        if found is file:
+            stack.pop_all()
+    return Spilled(file=found, broken=broken)
+
+
+def _unpacked(file: BinaryIO, headers: Mapping[str, str], folder: Path, limit: int) -> BinaryIO:
+    """
+    Return a file that holds what another one does without its compression, or that one if it has none.
+    """
+    found = file
+    file.seek(0)
+    if is_compressed(headers, file.read(_START)):
+        with contextlib.ExitStack() as stack:
+            found = stack.enter_context(_unnamed(folder))
+            found.writelines(plain(blocks_of(file, 0), headers, limit))
+            stack.pop_all()
+    found.flush()
+    found.seek(0)
+    return found
+
+
+def _unnamed(folder: Path) -> BinaryIO:
+    return tempfile.TemporaryFile(dir=folder)
 
 
 def blocks_of(file: BinaryIO, start: int | None = None) -> Iterable[bytes]:

@@ -2,18 +2,18 @@
 Files on their way out: read in threads, in pieces, and exactly as long as announced.
 """
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from retouchd.adapters.disk_threads import in_work
 from retouchd.adapters.transport import NotSent
 from retouchd.rules.metadata import Piece, Removed, Stripped
 from retouchd.rules.wire import Envelope
 
 _PIECE = 1 << 20
-"""Bytes sent at once: each piece takes one way to a thread and through six layers of the client library."""
+"""Bytes sent at once: each piece takes one way to a thread and back."""
 
 
 class Unreadable(NotSent):
@@ -56,7 +56,7 @@ async def begun(envelope: Envelope, uploads: Sequence[Upload]) -> AsyncIterator[
     none to any server.
     """
     pieces = _pieces(envelope, uploads)
-    return _stream(await asyncio.to_thread(next, pieces), pieces)
+    return _stream(await in_work(next, pieces), pieces)
 
 
 async def _stream(
@@ -67,7 +67,7 @@ async def _stream(
     # Never closed by hand: when the request is cancelled a thread may still be inside. The file closes
     # with the last reference.
     while not is_last:
-        piece, is_last = await asyncio.to_thread(next, pieces)
+        piece, is_last = await in_work(next, pieces)
         yield piece
 
 

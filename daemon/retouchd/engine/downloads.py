@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from retouchd.adapters import answers
+from retouchd.adapters.answers import Spilled
+from retouchd.adapters.disk_threads import in_work
 from retouchd.adapters.edits import ANSWER_LIMIT, EditsClient, FetchFailed, FetchRefused
 from retouchd.adapters.pieces import OnDisk
 from retouchd.adapters.spool import Spool
@@ -98,13 +100,18 @@ class Downloads:
         async with self._client.fetch(link.url) as answer:
             spilled = await answers.spilled(answer, folder, limit=ANSWER_LIMIT)
         file = files.enter_context(spilled.file)
-        start = file.read(SNIFF_BYTES)
-        kind = sniff(start)
-        if kind is None or kind in {"html", "svg"}:
-            found = called(kind) if kind else "something else"
-            raise FetchFailed(
-                f"the picture's URL holds no picture but {found if start else 'nothing'}"
-            )
-        if spilled.broken is not None and not is_whole(OnDisk(file.fileno())):
-            raise spilled.broken
+        await in_work(_check, spilled)
         return file
+
+
+def _check(spilled: Spilled) -> None:
+    """
+    Raise FetchFailed unless a file begins as a picture does, and ends as one if its answer broke off.
+    """
+    content = OnDisk(spilled.file.fileno())
+    kind = sniff(content[:SNIFF_BYTES])
+    if kind is None or kind in {"html", "svg"}:
+        found = called(kind) if kind else "something else" if len(content) else "nothing"
+        raise FetchFailed(f"the picture's URL holds no picture but {found}")
+    if spilled.broken is not None and not is_whole(content):
+        raise spilled.broken
