@@ -26,7 +26,7 @@ from retouchd.rules.record import document, own_record, reason, record
 
 class Delivery:
     """
-    The way out of the spool, in steps that ask for the pools of outbox, done and error. Every method may be
+    The way out of the spool, in steps that say when they touch outbox, done and error. Every method may be
     repeated, and returns where the job stands then; each raises Blocked while a folder is full, read-only, away
     or has a file in the way.
 

@@ -1,9 +1,10 @@
 """
-Thread pools for blocking disk calls, one for each of the five folders, so that a hung one holds up only itself.
+Blocking disk calls for asyncio: each says which of the five folders it touches, so that a hung one holds up
+nothing else.
 
 A system call on a dead network mount may block for minutes, and nothing gets its thread back before. What
-is called in the pool of `work` touches no other folder, so an answer can be kept whatever hangs elsewhere.
-All threads are daemon threads: the process ends without those that hang.
+is called in `work` touches no other folder, so an answer can be kept whatever hangs elsewhere. The process
+ends without the threads that hang.
 """
 
 import asyncio
@@ -14,9 +15,9 @@ from concurrent.futures import Executor, Future
 from contextvars import ContextVar, copy_context
 from functools import partial
 from pathlib import Path
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
-from retouchd.adapters.thread_pools import CHECK_SECONDS, Call, Folder, Patience, Pool
+from retouchd.adapters.thread_pools import CHECK_SECONDS, Folder, Patience, Pool, Task
 from retouchd.errors import FolderUnresponsive
 from retouchd.rules.naming import shown
 
@@ -29,21 +30,14 @@ _SYNC_CHECK_SECONDS = 0.05
 
 
 Steps: TypeAlias = Generator[Folder, None, T]
-"""A function in steps: each folder that it yields is the one whose pool runs what comes next."""
+"""A function in steps: each folder that it yields is the one that what comes next touches."""
 
-_SIZES = {
-    Folder.WORK: min(32, (os.cpu_count() or 1) + 4),
-    Folder.INBOX: 4,
-    Folder.OUTBOX: 4,
-    Folder.DONE: 4,
-    Folder.ERROR: 4,
-}
-_LOOKS = 2
+_SIZE = min(32, (os.cpu_count() or 1) + 4)
 
 
 class DiskThreads:
     """
-    The pools of one run, and which folders do not answer: `unresponsive` has a sentence for each.
+    The threads of one run, and which folders do not answer: `unresponsive` has a sentence for each.
 
     Enter it and the functions of this module use it. `on_change` is called on the loop whenever a folder stops
     answering or answers again.
@@ -57,16 +51,13 @@ class DiskThreads:
     ) -> None:
         self._folders = folders or {}
         self._on_change = on_change
-        self._pools = {
-            folder: Pool(folder, size, f"disk-{folder}") for folder, size in _SIZES.items()
-        }
-        self._looks = Pool(Folder.WORK, _LOOKS, "disk-look")
-        self._chains = _Chains(self)
-        self._patience = Patience(PATIENCE_SECONDS, CHECK_SECONDS)
+        self._pool = Pool(_SIZE, "disk")
+        self._starter = _Starter(self._pool)
+        self._patience = Patience(PATIENCE_SECONDS)
         self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
         self._looking: set[asyncio.Future[Any]] = set()
-        self._whereabouts: dict[str, Folder] = {}
+        self._chains: dict[str, _Chain] = {}
         self.unresponsive: dict[Folder, str] = {}
 
     @contextlib.contextmanager
@@ -84,8 +75,8 @@ class DiskThreads:
         """
         Return the sentence of the unresponsive folder that holds up the steps of this key, empty if none does.
         """
-        folder = self._whereabouts.get(key)
-        return (self.unresponsive.get(folder) or self._of_work) if folder else ""
+        chain = self._chains.get(key)
+        return (self.unresponsive.get(chain.folder) or self._of_work) if chain else ""
 
     @property
     def _of_work(self) -> str:
@@ -102,7 +93,7 @@ class DiskThreads:
         """
         Wait for the calls that are still running, but for those that hang.
         """
-        while any(call.folder not in self.unresponsive for call in self._calls()):
+        while any(call.folder not in self.unresponsive for call in set(self._pool.calls)):
             self._arm()
             await asyncio.sleep(_SYNC_CHECK_SECONDS)
 
@@ -110,19 +101,25 @@ class DiskThreads:
         self, folder: Folder, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """
-        Call a function in a folder's pool, however long that takes: it may touch this folder and `work`.
+        Call a function that touches this folder and `work` alone, however long that takes.
         """
         call = partial(copy_context().run, function, *args, **kwargs)
         with self._checked():
-            return await asyncio.get_running_loop().run_in_executor(self._pools[folder], call)
+            return cast(T, await self._started(_Function(folder, call)))
 
     async def follow(self, begin: Callable[[], Steps[T]], *, key: str = "") -> T:
         """
-        Take the steps of a function, the first ones in the pool of `work`; `key` is whose steps they are.
+        Take the steps of a function, the first ones in `work`; `key` is whose steps they are.
         """
-        call = partial(_Chain, begin, key)
-        with self._checked():
-            return await asyncio.get_running_loop().run_in_executor(self._chains, call)  # type: ignore[arg-type]
+        chain = _Chain(begin())
+        if key:
+            self._chains[key] = chain
+        try:
+            with self._checked():
+                return cast(T, await self._started(chain))
+        finally:
+            if key:
+                self._chains.pop(key, None)
 
     async def look(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """
@@ -130,24 +127,21 @@ class DiskThreads:
 
         Raises FolderUnresponsive as soon as any folder does not answer.
         """
-        return await self._unless_hung(self._looks, partial(function, *args, **kwargs))
+        return await self.attempt(Folder.WORK, function, *args, **kwargs)
 
     async def attempt(
         self, folder: Folder, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """
-        Call a function in a folder's pool as `run` does, for one who can go on without its end.
+        Call a function as `run` does, for one who can go on without its end.
 
         Raises FolderUnresponsive as soon as any folder does not answer; the call goes on by itself.
         """
-        return await self._unless_hung(self._pools[folder], partial(function, *args, **kwargs))
-
-    async def _unless_hung(self, pool: Pool, function: Callable[[], T]) -> T:
         if self.unresponsive:
             raise self._refusal()
         loop = asyncio.get_running_loop()
-        call = partial(copy_context().run, function)
-        found = loop.run_in_executor(pool, call)
+        call = partial(copy_context().run, function, *args, **kwargs)
+        found = self._started(_Function(folder, call))
         answer: asyncio.Future[T] = loop.create_future()
         found.add_done_callback(partial(_hand_on, answer))
         self._looking.add(answer)
@@ -157,29 +151,8 @@ class DiskThreads:
         finally:
             self._looking.discard(answer)
 
-    def go(self, chain: "_Chain", folder: Folder) -> None:
-        """
-        Have the next steps taken in a folder's pool. Called from any thread.
-        """
-        if chain.key:
-            self._whereabouts[chain.key] = folder
-        self._pools[folder].submit(self._take, chain, folder)
-
-    def _take(self, chain: "_Chain", folder: Folder) -> None:
-        try:
-            while (following := next(chain.steps)) is folder:
-                pass
-        except StopIteration as stop:
-            self._whereabouts.pop(chain.key, None)
-            chain.future.set_result(stop.value)
-        except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
-            self._whereabouts.pop(chain.key, None)
-            chain.future.set_exception(error)
-        else:
-            self.go(chain, following)
-
-    def _calls(self) -> set[Call]:
-        return self._looks.calls.union(*(pool.calls for pool in self._pools.values()))
+    def _started(self, task: Task) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().run_in_executor(self._starter, task.started)
 
     @contextlib.contextmanager
     def _checked(self) -> Iterator[None]:
@@ -203,10 +176,12 @@ class DiskThreads:
 
     def _check(self) -> None:
         self._timer = None
-        calls = self._calls()
+        calls = set(self._pool.calls)
         if calls or self.unresponsive:
             self._arm()
-        hung = self._patience.hung(calls)
+        self._patience.check(calls)
+        self._pool.relieve(self._patience.blocked)
+        hung = self._patience.hung
         if hung != set(self.unresponsive):
             self.unresponsive = {folder: self._sentence(folder) for folder in sorted(hung)}
             for answer in self._looking if hung else ():
@@ -222,33 +197,57 @@ class DiskThreads:
         return f"{sentence} retouchd goes on by itself when it answers."
 
 
-class _Chain:
+class _Function(Task):
     """
-    Steps on their way through the pools, and the future of what they return.
-    """
-
-    def __init__(self, begin: Callable[[], Steps[Any]], key: str) -> None:
-        self.steps = begin()
-        self.key = key
-        self.future: Future[Any] = Future()
-        self.future.set_running_or_notify_cancel()
-
-
-class _Chains(Executor):
-    """
-    Takes whole chains as an executor takes calls: from pool to pool without a way back to the loop.
+    A function that touches one folder.
     """
 
-    def __init__(self, threads: DiskThreads) -> None:
-        self._threads = threads
+    def __init__(self, folder: Folder, function: Callable[[], Any]) -> None:
+        super().__init__(folder)
+        self._function = function
+
+    def leg(self) -> None:
+        """
+        Call it.
+        """
+        self.result = self._function()
+
+
+class _Chain(Task):
+    """
+    A function in steps.
+    """
+
+    def __init__(self, steps: Steps[Any]) -> None:
+        super().__init__(Folder.WORK)
+        self._steps = steps
+
+    def leg(self) -> Folder | None:
+        """
+        Take the next steps.
+        """
+        try:
+            return next(self._steps)
+        except StopIteration as stop:
+            self.result = stop.value
+            return None
+
+
+class _Starter(Executor):
+    """
+    Starts tasks where the loop expects to call functions.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """
-        Begin a chain; its future is done when the last step is.
+        Start the task that the function returns.
         """
-        chain: Any = fn(*args, **kwargs)
-        self._threads.go(chain, Folder.WORK)
-        future: Future[T] = chain.future
+        task: Any = fn(*args, **kwargs)
+        self._pool.start(task)
+        future: Future[T] = task.future
         return future
 
 
@@ -270,7 +269,7 @@ def current() -> DiskThreads:
 
 async def run(folder: Folder, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """
-    Call a function in a folder's pool: see `DiskThreads.run`.
+    Call a function that touches a folder: see `DiskThreads.run`.
     """
     return await current().run(folder, function, *args, **kwargs)
 
@@ -323,16 +322,16 @@ def answered(function: Callable[[], T], folders: Mapping[Folder, Path], seconds:
 
     Raises FolderUnresponsive, which names the folder, where it is blocked for so many seconds.
     """
-    pool = Pool(Folder.WORK, 1, "disk-look")
-    patience = Patience(seconds, _SYNC_CHECK_SECONDS)
-    future = pool.submit(copy_context().run, function)
-    while True:
+    pool, patience = Pool(1, "disk"), Patience(seconds)
+    task = _Function(Folder.WORK, partial(copy_context().run, function))
+    pool.start(task)
+    while not task.future.done():
         with contextlib.suppress(TimeoutError):
-            return future.result(_SYNC_CHECK_SECONDS)
-        if future.done():
-            return future.result()
-        for folder in sorted(patience.hung(pool.calls)):
+            return cast(T, task.future.result(_SYNC_CHECK_SECONDS))
+        patience.check(set(pool.calls))
+        for folder in sorted(patience.hung):
             raise FolderUnresponsive(unresponsive(folder, folders[folder]), folder)
+    return cast(T, task.future.result())
 
 
 def unresponsive(folder: Folder, path: Path) -> str:

@@ -1,24 +1,29 @@
 """
-Bounded pools of daemon threads for blocking disk calls, and how a hung call is told from a slow one.
+One pool of daemon threads for blocking disk calls, in which calls that hang in one folder hold up no other.
+
+As many calls run at once as there are threads, since more would only contend for the interpreter's lock. Some
+threads are kept for calls that touch nothing but the work folder. A call that blocks in another folder for a
+moment no longer counts: another thread takes its place, and what needs that folder waits in a queue of its own.
 """
 
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from abc import ABC, abstractmethod
+from collections import Counter, deque
+from collections.abc import Collection, Iterator
+from concurrent.futures import Future
 from enum import StrEnum
-from functools import partial
 from queue import SimpleQueue
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Self
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-CHECK_SECONDS = 1.0
-"""How often to look whether calls get on."""
-_LATE = 3
-"""A check that comes so many times too late was itself held up: it says nothing about the disks."""
+CHECK_SECONDS = 0.25
+"""How often to look whether calls get on; one that does not for so long has its thread replaced."""
+_LATE_SECONDS = 3.0
+"""A check that comes so late was itself held up: it says nothing about the disks."""
+_KEPT_FOR_WORK = 2
+_AT_ONCE = 4
+"""Calls in one folder other than work, hung ones included."""
 
 
 class Folder(StrEnum):
@@ -44,6 +49,47 @@ class Call:
         self.folder = folder
         self.clock = clock
         self.steps = 0
+
+
+class Task(ABC):
+    """
+    What the pool is given: legs, each in one folder, and a future that is set after the last one.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self.future: Future[Any] = Future()
+        self.result: Any = None
+
+    @abstractmethod
+    def leg(self) -> Folder | None:
+        """
+        Run up to where another folder is needed, and return that; None at the end, with the `result`.
+        """
+
+    def started(self) -> Self:
+        """
+        Return the task itself, for executors that are given functions.
+        """
+        return self
+
+    def advance(self) -> tuple[Folder | None, BaseException | None]:
+        """
+        Run a leg; return the folder that is needed next, or the error with which it ended.
+        """
+        try:
+            return self.leg(), None
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
+            return None, error
+
+    def finish(self, error: BaseException | None) -> None:
+        """
+        Set the future, after the end.
+        """
+        if error is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(self.result)
 
 
 _thread = threading.local()
@@ -76,94 +122,153 @@ def at(folder: Folder) -> Iterator[None]:
         call.steps += 1
 
 
-class Pool(Executor):
+class Pool:
     """
-    A bounded number of daemon threads, started when they are needed, that nothing ever joins.
+    So many threads, started when they are needed, that nothing ever joins; `calls` are those that run now.
     """
 
-    def __init__(self, folder: Folder, size: int, name: str) -> None:
-        self._folder = folder
+    def __init__(self, size: int, name: str) -> None:
         self._size = size
         self._name = name
-        self._queue: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        self._ready: SimpleQueue[Task] = SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
         self._threads = 0
+        self._blocked = 0
+        self._far: Counter[Folder] = Counter()
+        self._parked: dict[Folder, deque[Task]] = {folder: deque() for folder in Folder}
         self.calls: set[Call] = set()
 
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    def start(self, task: Task) -> None:
         """
-        Have a function called by the next free thread.
+        Have a task run as soon as there is a thread for it and its folder takes one more.
         """
-        future: Future[T] = Future()
-        self._queue.put((future, partial(fn, *args, **kwargs)))
+        if task.folder is Folder.WORK or self._enter(task):
+            self._queue(task)
+
+    def relieve(self, blocked: int) -> None:
+        """
+        Take in how many calls are blocked in other folders: so many threads more may run.
+        """
+        with self._lock:
+            self._blocked = blocked
+            freed = self._unpark()
+        for task in freed:
+            self._queue(task)
+        for _ in range(self._ready.qsize()):
+            self._grow()
+
+    def _queue(self, task: Task) -> None:
+        self._ready.put(task)
         if not self._idle.acquire(blocking=False):
             self._grow()
-        return future
 
     def _grow(self) -> None:
         with self._lock:
-            if self._threads < self._size:
+            if self._threads < self._size + self._blocked:
                 self._threads += 1
-                name = f"{self._name}-{self._threads}"
-                threading.Thread(target=self._serve, name=name, daemon=True).start()
+                threading.Thread(target=self._serve, name=self._name, daemon=True).start()
+
+    def _enter(self, task: Task) -> bool:
+        with self._lock:
+            if self._takes(task.folder):
+                self._far[task.folder] += 1
+                return True
+            self._parked[task.folder].append(task)
+            return False
+
+    def _leave(self, folder: Folder) -> None:
+        with self._lock:
+            self._far[folder] -= 1
+            freed = self._unpark()
+        for task in freed:
+            self._queue(task)
+
+    def _takes(self, folder: Folder) -> bool:
+        most = max(1, self._size - _KEPT_FOR_WORK) + self._blocked
+        return self._far[folder] < _AT_ONCE and self._far.total() < most
+
+    def _unpark(self) -> list[Task]:
+        freed = []
+        for folder, parked in self._parked.items():
+            while parked and self._takes(folder):
+                self._far[folder] += 1
+                freed.append(parked.popleft())
+        return freed
 
     def _serve(self) -> None:
         clock = time.pthread_getcpuclockid(threading.get_ident())
         while True:
-            future, function = self._queue.get()
-            if future.set_running_or_notify_cancel():
-                self._call(clock, future, function)
-            del future, function  # What it returned must not live until the next call.
+            self._run(self._ready.get(), clock)
+            with self._lock:
+                if self._threads > self._size + self._blocked:
+                    self._threads -= 1
+                    return
             self._idle.release()
 
-    def _call(self, clock: int, future: Future[Any], function: Callable[[], Any]) -> None:
-        call = _thread.call = Call(self._folder, clock)
+    def _run(self, task: Task, clock: int) -> None:
+        if not task.future.running() and not task.future.set_running_or_notify_cancel():
+            return self._leave_last(task)
+        call = _thread.call = Call(task.folder, clock)
         self.calls.add(call)
         try:
-            result = function()
-        except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
-            self.calls.discard(call)
-            future.set_exception(error)
-        else:
-            self.calls.discard(call)
-            future.set_result(result)
+            while True:
+                following, error = task.advance()
+                if following is None:
+                    break
+                if following is task.folder:
+                    continue
+                before, task.folder = task.folder, following
+                if before is not Folder.WORK:
+                    self._leave(before)
+                if following is not Folder.WORK and not self._enter(task):
+                    return None  # Whoever leaves that folder has it go on.
+                call.folder = following
+                call.steps += 1
         finally:
+            self.calls.discard(call)
             _thread.call = None
+        self._leave_last(task)
+        return task.finish(error)
+
+    def _leave_last(self, task: Task) -> None:
+        if task.folder is not Folder.WORK:
+            self._leave(task.folder)
 
 
 class Patience:
     """
-    Tells which calls have been blocked for too long: no step, and next to no CPU, for so many seconds.
+    Tells which calls are blocked: no step, and next to no CPU, for some time.
     """
 
-    def __init__(self, seconds: float, every: float) -> None:
+    def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._every = every
         self._known: dict[Call, tuple[int, float, float]] = {}
         self._checked_at = time.monotonic()
+        self.blocked = 0
+        """How many calls are blocked for a moment already, in other folders than work."""
+        self.hung: set[Folder] = set()
+        """The folders in which a call is blocked for all the seconds."""
 
-    def hung(self, calls: Iterable[Call]) -> set[Folder]:
+    def check(self, calls: Collection[Call]) -> None:
         """
-        Return the folders of blocked calls, of all that are running now.
+        Look at all calls that are running now.
         """
         now = time.monotonic()
-        if now - self._checked_at > _LATE * max(self._every, CHECK_SECONDS):
+        if now - self._checked_at > _LATE_SECONDS:
             self._known.clear()
         self._checked_at = now
         known, self._known = self._known, {}
-        found = set()
+        self.blocked, hung = 0, set()
         for call in calls:
-            steps, busy = call.steps, _cpu_seconds(call.clock)
+            steps, busy = call.steps, time.clock_gettime(call.clock)
             before = known.get(call)
             is_same = before is not None and before[0] == steps
             self._known[call] = before if before is not None and is_same else (steps, busy, now)
             _, busy_before, since = self._known[call]
-            if now - since - (busy - busy_before) > self._seconds:
-                found.add(call.folder)
+            waited = now - since - (busy - busy_before)
+            self.blocked += waited > CHECK_SECONDS / 2 and call.folder is not Folder.WORK
+            if waited > self._seconds:
+                hung.add(call.folder)
         # Every call may touch the work folder besides its own: where that hangs, the others are not to blame.
-        return {Folder.WORK} if Folder.WORK in found else found
-
-
-def _cpu_seconds(clock: int) -> float:
-    return time.clock_gettime(clock)
+        self.hung = {Folder.WORK} if Folder.WORK in hung else hung

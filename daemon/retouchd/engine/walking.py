@@ -1,7 +1,7 @@
 """
 The steps of a job's life that need nothing but the disk, taken in one go: each durable, each repeatable.
 
-All of it blocks. A job at its end takes four such steps in a row; each asks for the threads of the folder that
+All of it blocks. A job at its end takes four such steps in a row; each says which folder
 it touches, so that one which hangs holds up nothing but the steps that need it.
 """
 

@@ -1,0 +1,211 @@
+"""
+Calls that hang in one folder hold up no other, and are told from slow ones.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from retouchd.adapters.disk_threads import DiskThreads, Steps, all_steps, answered
+from retouchd.adapters.thread_pools import Call, Folder, Patience, at
+from retouchd.errors import FolderUnresponsive
+
+FAR = [folder for folder in Folder if folder is not Folder.WORK]
+MANY = 40
+
+
+class Hang:
+    """
+    What does not return before it is let go.
+    """
+
+    def __init__(self) -> None:
+        self.is_over = threading.Event()
+
+    def call(self) -> None:
+        self.is_over.wait(60)
+
+    def steps(self, folder: Folder) -> Steps[None]:
+        """
+        Come to a folder and hang in it.
+        """
+        yield folder
+        self.call()
+
+
+@pytest.fixture
+def hang() -> Iterator[Hang]:
+    hang = Hang()
+    yield hang
+    hang.is_over.set()
+
+
+@pytest.mark.parametrize("folder", FAR)
+async def test_many_calls_that_hang_hold_up_nothing_else(folder: Folder, hang: Hang) -> None:
+    """
+    However many, whichever folder, whether called at once or come to in steps.
+    """
+    threads = DiskThreads()
+    hung = [asyncio.ensure_future(threads.run(folder, hang.call)) for _ in range(MANY)]
+    hung += [
+        asyncio.ensure_future(threads.follow(partial(hang.steps, folder))) for _ in range(MANY)
+    ]
+    await asyncio.sleep(0)
+
+    async with asyncio.timeout(20):
+        for _ in range(MANY):
+            await threads.run(Folder.WORK, int)
+        for other in FAR:
+            if other is not folder:
+                await threads.run(other, int)
+                await threads.follow(partial(in_turn, other))
+
+    hang.is_over.set()
+    async with asyncio.timeout(20):
+        await asyncio.gather(*hung)
+
+
+def in_turn(*folders: Folder) -> Steps[int]:
+    yield from folders
+    return len(folders)
+
+
+async def test_all_far_folders_may_hang_at_once(hang: Hang) -> None:
+    """
+    Work is still worked in.
+    """
+    threads = DiskThreads()
+    hung = [
+        asyncio.ensure_future(threads.run(folder, hang.call)) for _ in range(MANY) for folder in FAR
+    ]
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(threads.run(Folder.WORK, int) for _ in range(MANY)))
+
+    hang.is_over.set()
+    await asyncio.gather(*hung)
+
+
+async def test_steps_through_folders_that_answer_stay_in_one_thread() -> None:
+    """
+    Each change of threads costs.
+    """
+    threads = DiskThreads()
+
+    def names() -> Steps[set[int]]:
+        found = {threading.get_ident()}
+        for folder in (Folder.DONE, Folder.OUTBOX, Folder.OUTBOX, Folder.DONE, Folder.WORK):
+            yield folder
+            found.add(threading.get_ident())
+        return found
+
+    assert len(await threads.follow(names)) == 1
+
+
+async def test_whose_steps_hang_is_known_and_the_folder_named(
+    hang: Hang, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Who only looks is given up; the next one who looks is refused at once, until the folder answers.
+    """
+    monkeypatch.setattr("retouchd.adapters.disk_threads.PATIENCE_SECONDS", 1.0)
+    changes: list[dict[Folder, str]] = []
+    threads = DiskThreads(
+        {folder: tmp_path / folder for folder in Folder},
+        on_change=lambda: changes.append(threads.unresponsive),
+    )
+
+    def look() -> None:
+        with at(Folder.OUTBOX):
+            hang.call()
+
+    hung = asyncio.ensure_future(threads.follow(partial(hang.steps, Folder.OUTBOX), key="job"))
+    with pytest.raises(FolderUnresponsive, match="outbox"):
+        await threads.look(look)
+    with pytest.raises(FolderUnresponsive):
+        await threads.look(int)
+    assert str(tmp_path / "outbox") in threads.holds_up("job")
+    assert threads.holds_up("another") == ""
+
+    hang.is_over.set()
+    await hung
+    async with asyncio.timeout(20):
+        while threads.unresponsive:  # noqa: ASYNC110 - what is tried is that it comes by itself
+            await asyncio.sleep(0.05)
+    assert [list(each) for each in changes] == [[Folder.OUTBOX], []]
+    assert await threads.look(int) == 0
+    await threads.settle()
+
+
+async def test_faults_come_to_who_waits() -> None:
+    """
+    From a call as from any of its steps, and threads outlive them.
+    """
+    threads = DiskThreads()
+
+    def failing() -> Steps[None]:
+        yield Folder.DONE
+        raise OSError("no")
+
+    for _ in range(MANY):
+        with pytest.raises(ZeroDivisionError):
+            await threads.run(Folder.ERROR, lambda: 1 // 0)
+        with pytest.raises(OSError, match="no"):
+            await threads.follow(failing)
+    assert await threads.run(Folder.DONE, int) == 0
+
+
+def test_without_a_loop_a_folder_that_hangs_is_named(hang: Hang, tmp_path: Path) -> None:
+    """
+    And what answers is returned, faults included.
+    """
+    places = {folder: tmp_path / folder for folder in Folder}
+
+    def look() -> None:
+        with at(Folder.DONE):
+            hang.call()
+
+    with pytest.raises(FolderUnresponsive, match=r"folders\.done"):
+        answered(look, places, 0.3)
+    assert answered(lambda: 7, places, 0.3) == 7
+    with pytest.raises(ZeroDivisionError):
+        answered(lambda: 1 // 0, places, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("steps", "busy", "passed", "is_hung"),
+    [
+        (0, 0.0, 1.0, True),
+        (0, 0.05, 1.0, True),
+        (1, 0.0, 1.0, False),
+        (0, 1.0, 1.0, False),
+        (0, 0.0, 3600.0, False),
+    ],
+    ids=["blocked", "next to no CPU", "gets on", "computes", "the process stood still"],
+)
+def test_blocked_is_what_neither_gets_on_nor_computes(
+    steps: int, busy: float, passed: float, *, is_hung: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    `busy` and `passed` are seconds of the thread's CPU and of the clock from one check to the next.
+    """
+    now, worked = 100.0, 5.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "clock_gettime", lambda _: worked)
+    patience, call = Patience(10.0), Call(Folder.DONE, 0)
+
+    for _ in range(13):
+        patience.check([call])
+        now, worked, call.steps = now + passed, worked + busy, call.steps + steps
+
+    assert patience.hung == ({Folder.DONE} if is_hung else set())
+    assert patience.blocked == is_hung
+
+
+def test_all_steps_can_be_taken_in_one_go() -> None:
+    assert all_steps(in_turn(*FAR)) == len(FAR)
