@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 RESET = b"(reset)"
 """In place of further bytes: the connection is reset."""
+SILENCE = b"(silence)"
+"""In place of further bytes: nothing comes, for as long as the other side waits."""
 
 
 def head(status: int = 200, *headers: str, length: int | None = None) -> bytes:
@@ -64,10 +66,12 @@ class RawEndpoint:
             method, path, *_ = raw.split()
             found = re.search(r"(?i)content-length: (\d+)", raw)
             self.sent = await reader.readexactly(int(found[1]) if found else 0)
-            await self._answer(method, path, writer)
+            await self._answer(method, path, reader, writer)
         writer.close()
 
-    async def _answer(self, method: str, path: str, writer: asyncio.StreamWriter) -> None:
+    async def _answer(
+        self, method: str, path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         if method == "POST":
             self.bought += 1
             pieces: Iterable[bytes] = self.edit
@@ -79,6 +83,9 @@ class RawEndpoint:
             if piece == RESET:
                 await asyncio.sleep(0.05)
                 writer.transport.abort()
+                return
+            if piece == SILENCE:
+                await reader.read()
                 return
             told_here = piece.replace(b"{endpoint}", self.url.encode())
             writer.write(told_here.replace(b"{echo}", self.echo))

@@ -15,7 +15,7 @@ import pytest
 from PIL import PngImagePlugin
 
 from engine_world import HOUR, World, moment, open_world, photo
-from retouchd.adapters import files
+from retouchd.adapters import files, images
 from retouchd.engine.daemon import Ending
 from retouchd.errors import WorkFolderHeld
 from retouchd.sandbox.faults import Fault, FaultKind
@@ -560,6 +560,32 @@ class FullDisk:
             data = data[: self._left]
             self._left -= len(data)
         return os.write(fd, data)
+
+
+async def test_a_fetched_picture_that_brings_processes_down_is_put_aside(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    After it has done so again and again, with the answer that names it; it was bought once.
+    """
+    world.drop("cat.png")
+    await _kill_with_a_kept_answer(world, FaultKind.URL)
+    bought = len(world.requests)
+    tries: list[str] = []
+
+    def deadly(path: Path) -> str:
+        tries.append(path.name)
+        raise Death
+
+    monkeypatch.setattr(images, "check_output", deadly)
+    for _ in range(2):
+        assert await _dies(world)
+    await world.once()
+
+    assert len(tries) == 2
+    assert world.record("error/cat.job.json")["error"]["code"] == "crashed"
+    assert "cat.response" in world.tree("error")
+    assert len(world.requests) == bought
 
 
 class Death(BaseException):

@@ -22,7 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from engine_world import HOUR, World, open_world
 from pictures import encoded
-from raw_endpoint import RESET, RawEndpoint, answer, head, raw_endpoint
+from raw_endpoint import RESET, SILENCE, RawEndpoint, answer, head, raw_endpoint
 from retouchd.engine.daemon import Ending
 
 PICTURE = encoded(Image.effect_noise((60, 40), 90), "PNG")
@@ -451,6 +451,32 @@ async def test_a_restart_goes_on_waiting_for_a_url(world: World, endpoint: RawEn
 
     assert published(world) == [PICTURE]
     assert endpoint.bought == 1
+
+
+async def test_kills_while_a_url_is_silent_are_nobodys_fault(
+    world: World, endpoint: RawEndpoint
+) -> None:
+    """
+    However often: the picture was not even there that could have brought the process down. And while it is
+    waited for others are done.
+    """
+    endpoint.edit = plain({"data": [{"url": "/a.png"}]})
+    endpoint.pictures = {"/a.png": [SILENCE]}
+    world.drop("cat.png")
+    for number in range(5):
+        async with world.killing():
+            await world.until(partial(asked_at_least, endpoint, number + 1))
+        assert not world.in_work("crashes")
+    endpoint.edit = plain(WHOLE)
+    world.drop("dog.png")
+    async with world.running():
+        await world.until(lambda: world.tree("outbox") == ["dog.png"], within=60)
+        endpoint.pictures = {"/a.png": [THERE["as it is"]]}
+        await world.until(lambda: len(world.tree("outbox")) == 2)
+
+    assert published(world) == [PICTURE, PICTURE]
+    assert endpoint.bought == 2
+    assert world.tree("error") == []
 
 
 async def test_a_private_url_waits_for_the_setting(world: World, endpoint: RawEndpoint) -> None:

@@ -303,11 +303,16 @@ class Spool:
         """
         files.append(self.folder(job_id) / CRASHES, step.encode())
 
-    def clear_crashes(self, job_id: str) -> None:
+    def clear_crashes(self, job_id: str, step: str | None = None) -> None:
         """
-        Forget the crashes of a job that made progress.
+        Forget the crashes of a job that made progress, or only those in one step.
         """
-        files.remove(self.folder(job_id) / CRASHES)
+        path = self.folder(job_id) / CRASHES
+        noted = self.load(job_id).crashes if step is not None else ()
+        if kept := [each for each in noted if each != step]:
+            files.write(path, "".join(f"{each}\n" for each in kept).encode())
+        else:
+            files.remove(path)
 
     def discard(self, job_id: str) -> None:
         """

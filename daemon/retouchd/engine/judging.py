@@ -2,6 +2,7 @@
 What a kept answer came to: pictures decoded and sealed, or a verdict without any.
 """
 
+import asyncio
 import contextlib
 import datetime as dt
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from retouchd.adapters.standing import Standing
 from retouchd.engine.attempts import Attempts, Closed
 from retouchd.engine.downloads import Downloads, FetchLater
 from retouchd.engine.results import Fetched, Results
+from retouchd.errors import Blocked
 from retouchd.rules.answer import Fault, Found, Inline, Link, Reply, Whole, read_answer
 from retouchd.rules.errorbody import request_id_of, safe_text
 from retouchd.rules.job import Verdict
@@ -36,6 +38,10 @@ _FRUITLESS_BYTES = 64 << 20
 """What is kept of an answer that broke off and holds no picture; one without end comes more than once."""
 _LASTING = frozenset({Fault.HTML, Fault.ASYNCHRONOUS, Fault.FOREIGN})
 """What the next answer would be as well."""
+
+
+FETCHED = "fetched"
+"""The step in which a picture is decoded that was fetched; a note of a crash says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +95,14 @@ class Judge:
         self._attempts = attempts
         self._downloads = downloads
         self._results = Results(spool)
+        self._suspects: set[str] = set()
+        self._alone = asyncio.Lock()
+
+    def suspect(self, job_id: str) -> None:
+        """
+        Take what will be fetched for this job for what may have brought an earlier process down.
+        """
+        self._suspects.add(job_id)
 
     async def judge(self, standing: Standing) -> Closed:
         """
@@ -111,11 +125,29 @@ class Judge:
                     files,
                     is_awaited=ruling.is_awaited,
                 )
-                ruling = await in_work(self.rule, ruling.standing, fetched)
+                ruling = await self._rule_fetched(ruling.standing, fetched)
         if isinstance(ruling, Withheld):
             self._attempts.tell_withheld(ruling.standing)
             raise FetchLater(ruling.reason, None)
         self._attempts.tell(standing, ruling)
+        return ruling
+
+    async def _rule_fetched(self, standing: Standing, fetched: Mapping[Link, Fetched]) -> Ruling:
+        """
+        Judge by what was fetched; for a suspect alone, with a note on disk for as long as it takes.
+        """
+        if standing.id not in self._suspects:
+            return await in_work(self.rule, standing, fetched)
+        async with self._alone:
+            await in_work(self._spool.add_crash, standing.id, FETCHED)
+            try:
+                ruling = await in_work(self.rule, standing, fetched)
+            except Exception:
+                with contextlib.suppress(Blocked, OSError):
+                    await in_work(self._spool.clear_crashes, standing.id, FETCHED)
+                raise
+            await in_work(self._spool.clear_crashes, standing.id, FETCHED)
+            self._suspects.discard(standing.id)
         return ruling
 
     def rule(

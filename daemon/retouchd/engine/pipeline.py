@@ -18,7 +18,7 @@ from retouchd.adapters.standing import Standing, job_of
 from retouchd.engine.attempts import Attempts, about
 from retouchd.engine.clock import Clock
 from retouchd.engine.downloads import FetchLater
-from retouchd.engine.judging import Judge
+from retouchd.engine.judging import FETCHED, Judge, Wanted
 from retouchd.engine.outcome import Outcome, Over, Wait
 from retouchd.engine.preparing import NotReadyError, Prepared, Preparer
 from retouchd.engine.spending import Spending
@@ -109,7 +109,7 @@ class Pipeline:
             await self.note_crash(job_id)
             standing = await in_work(self._spool.load, job_id)
             if standing.phase is Phase.KEPT:
-                await self._judge_kept(standing)
+                await self._judge_alone(standing)
             elif standing.phase is Phase.CLAIMED:
                 await self._prepare(standing)
         except (Blocked, FetchLater, OSError) as obstacle:
@@ -235,6 +235,22 @@ class Pipeline:
         if standing.crashes:
             await in_work(self._progressed, standing)
 
+    async def _judge_alone(self, standing: Standing) -> None:
+        """
+        Judge by the answer itself. What it only names is fetched in the ordinary run: that may take hours, and
+        a process that is killed while it waits was not brought down by it.
+        """
+        if _has_crashed(standing):
+            await self._give_up(standing)
+            return
+        ruling = await in_work(self._judge.rule, standing)
+        if isinstance(ruling, Wanted):
+            self._judge.suspect(standing.id)
+            await in_work(self._spool.clear_crashes, standing.id, standing.phase.value)
+            return
+        await self._judge.conclude(standing, ruling)
+        await in_work(self._progressed, standing)
+
     async def _give_up(self, standing: Standing) -> None:
         await self._plan(standing, [_crashed(job_of(standing))])
 
@@ -259,7 +275,8 @@ class Pipeline:
 
 
 def _has_crashed(standing: Standing) -> bool:
-    return standing.crashes.count(standing.phase.value) >= CRASHES_TO_FAIL
+    steps = {standing.phase.value, *([FETCHED] if standing.phase is Phase.KEPT else [])}
+    return sum(each in steps for each in standing.crashes) >= CRASHES_TO_FAIL
 
 
 def _crashed(job: Job) -> Problem:
