@@ -12,10 +12,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from retouchd.errors import Problem
+from retouchd.rules.kinds import ARITHMETIC, UNENDED
 from retouchd.rules.limits import Limits, Picture
 
 EXTENSIONS = {"png": "png", "jpeg": "jpg"}
 """The formats that fitted pictures have, and how their files are called."""
+
+_PHOTOS = frozenset({"jpeg", "mpo", ARITHMETIC, UNENDED})
 
 
 class Change(StrEnum):
@@ -162,7 +165,7 @@ def _target(picture: Picture, limits: Limits) -> str | None:
     """
     Return the format of a fitted picture; None where the model takes none that it could have.
     """
-    is_photo = picture.format in ("jpeg", "mpo") and not picture.has_alpha
+    is_photo = picture.format in _PHOTOS and not picture.has_alpha
     wanted = ("jpeg", "png") if is_photo else ("png", "jpeg")
     possible = [each for each in wanted if each in limits.sent_formats]
     if picture.has_alpha:

@@ -15,6 +15,11 @@ from dataclasses import dataclass
 from retouchd.rules.stored import Stored
 
 _PLAIN_FRAMES = frozenset({0xC0, 0xC1})
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
+_HIERARCHICAL = frozenset({0xC5, 0xC6, 0xCD, 0xCE})
+_ARITHMETIC = frozenset({0xC9, 0xCA})
+"""Kinds of frames (T.81, table B.1)."""
 SCAN = 0xDA
 END = 0xD9
 _BESIDE = frozenset({0xC4, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE})
@@ -23,6 +28,9 @@ _SEGMENTS = frozenset({*range(0xC0, 0xD0), *range(0xDA, 0xE0), *range(0xE0, 0xF0
 """The marks behind which a length stands."""
 _FOREIGN_MARK = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 """What does not belong in a scan: FF with neither 00, a restart's number nor a further FF behind it."""
+
+_RESTART = re.compile(rb"\xff[\xd0-\xd7]", re.DOTALL)
+_INTERVAL = 0xDD
 
 _MOST_SIDE = 65_500
 """libjpeg's own limit (JPEG_MAX_DIMENSION)."""
@@ -39,13 +47,15 @@ _WINDOW = 2**20
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
     """
-    The sides of a plain JPEG, where its header tells the height, and where its scan begins.
+    The sides of a plain JPEG, where its header tells the height, where its scan begins, and how many restart
+    marks are to be in it.
     """
 
     width: int
     height: int
     height_at: int
     scan: int
+    restarts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +74,14 @@ def outline(content: Stored) -> Outline | None:
     """
     Return the outline of a plain JPEG, None for any other and for what is not written strictly.
     """
-    frame = None
+    frame, interval = None, 0
     for each in segments(content):
         if each.mark in _PLAIN_FRAMES and frame is None:
             frame = each.start, each.end
         elif each.mark == SCAN and frame is not None and each.end <= _MOST_HEADER:
-            return _outline(content, frame, (each.start, each.end))
+            return _outline(content, frame, (each.start, each.end), interval)
+        elif each.mark == _INTERVAL:
+            interval = int.from_bytes(content[each.start : each.start + 2], "big")
         elif each.mark not in _BESIDE:
             return None
     return None
@@ -107,6 +119,46 @@ def ends_with_mark(content: Stored) -> bool:
     return False
 
 
+def obstacle(content: Stored) -> str | None:
+    """
+    Return what keeps a JPEG from being decoded, said as "it is a JPEG …"; None where nothing does.
+    """
+    frame = _frame(content)
+    if frame is None:
+        return None
+    if frame.mark in _LOSSLESS:
+        return "compressed without loss"
+    if frame.mark in _HIERARCHICAL:
+        return "in several sizes, one upon the other (hierarchical)"
+    bits, colours = (
+        content[frame.start : frame.start + 1],
+        content[frame.start + 5 : frame.start + 6],
+    )
+    if bytes(bits) == b"\x0c":
+        return "with 12 bits a channel"
+    return "of 2 channels" if bytes(colours) == b"\x02" else None
+
+
+def is_arithmetic(content: Stored) -> bool:
+    """
+    Say whether a JPEG is in arithmetic codes, which libjpeg reads and hardly anybody else does.
+    """
+    frame = _frame(content)
+    return frame is not None and frame.mark in _ARITHMETIC
+
+
+def _frame(content: Stored) -> Segment | None:
+    """
+    Return the first frame header of a JPEG, None where there is none before the first scan.
+    """
+    for each in segments(content):
+        if each.mark in _FRAMES and each.end - each.start >= 6:
+            return each
+        if each.mark in (SCAN, END):
+            return None
+    return None
+
+
 def segments(content: Stored) -> Iterator[Segment]:
     """
     Yield every segment behind the start mark, the end mark as the last one.
@@ -135,6 +187,41 @@ def segments(content: Stored) -> Iterator[Segment]:
         is_before_data = mark[0] == SCAN
 
 
+def ends_in_zeros(content: Stored) -> bool:
+    """
+    Say whether the last bytes are zeros that are no data of a scan, where 00 stands behind FF alone.
+    """
+    tail = bytes(content[max(0, len(content) - 2) :])
+    return tail.endswith(b"\0") and tail != b"\xff\0"
+
+
+def film_in(content: Stored, start: int) -> int:
+    """
+    Return where a film begins behind a position, as its first box says (ISO/IEC 14496-12, 4.3), or the end.
+    """
+    position, length = start, len(content)
+    while position < length:
+        at = bytes(content[position : position + _WINDOW]).find(b"ftyp")
+        if at >= 0:
+            return max(start, position + at - 4)
+        position += _WINDOW - 3
+    return length
+
+
+def has_every_restart(content: Stored, found: Outline) -> bool:
+    """
+    Say whether a scan has as many restart marks as its header asks for (T.81, E.1.4): behind one that is
+    missing, a decoder would fill up the picture by itself.
+    """
+    if not found.restarts:
+        return True
+    position, count = found.scan, 0
+    while len(block := bytes(content[position : position + _WINDOW])) > 1:
+        count += len(_RESTART.findall(block))
+        position += len(block) - 1
+    return count >= found.restarts
+
+
 def _mark_behind(content: Stored, position: int) -> int | None:
     """
     Return where the first mark stands that ends the data of a scan, None if there is none.
@@ -147,7 +234,9 @@ def _mark_behind(content: Stored, position: int) -> int | None:
     return None
 
 
-def _outline(content: Stored, frame: tuple[int, int], scan: tuple[int, int]) -> Outline | None:
+def _outline(
+    content: Stored, frame: tuple[int, int], scan: tuple[int, int], interval: int
+) -> Outline | None:
     """
     Return the outline by the headers of frame and scan (T.81, B.2.2 and B.2.3), None if they do not agree.
     """
@@ -161,4 +250,22 @@ def _outline(content: Stored, frame: tuple[int, int], scan: tuple[int, int]) -> 
     has_all = bytes(content[scan[0] : scan[0] + 1]) == bytes([components])
     if not (is_strict and has_all and 0 < height <= _MOST_SIDE and 0 < width <= _MOST_SIDE):
         return None
-    return Outline(width=width, height=height, height_at=start + 1, scan=scan[1])
+    return Outline(
+        width=width,
+        height=height,
+        height_at=start + 1,
+        scan=scan[1],
+        restarts=(_units(header, width, height) - 1) // interval if interval else 0,
+    )
+
+
+def _units(header: bytes, width: int, height: int) -> int:
+    """
+    Return of how many smallest units a scan of all components consists (T.81, A.2).
+    """
+    sampling = header[7::3] if header[5] > 1 else b"\x11"
+    across, down = (
+        8 * max(1, *(each >> 4 for each in sampling), 1),
+        8 * max(1, *(each & 15 for each in sampling), 1),
+    )
+    return -(-width // across) * -(-height // down)

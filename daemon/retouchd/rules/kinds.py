@@ -3,7 +3,13 @@ Kinds of files in words: what a picture that cannot be sent is called by people.
 """
 
 _RAW = frozenset({"arw", "cr2", "cr3", "dng", "nef", "orf", "raf", "rw2"})
+
+ARITHMETIC, UNENDED = "arithmetic jpeg", "unended jpeg"
+"""Forms of JPEG that are decoded, and sent in no other than the usual one."""
+
 _CALLED = {
+    ARITHMETIC: "a JPEG picture in arithmetic codes, which few programs can read",
+    UNENDED: "a JPEG picture without an end mark",
     "avif": "an AVIF picture",
     "bmp": "a BMP picture",
     "cr3": "a camera's raw file",

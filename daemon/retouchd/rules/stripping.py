@@ -3,12 +3,14 @@ Pictures without their metadata, of each format that can be told by its parts.
 """
 
 from retouchd.rules import jpeg_metadata, png_metadata, webp_metadata
+from retouchd.rules.kinds import ARITHMETIC
 from retouchd.rules.metadata import Shown, Stripped
 from retouchd.rules.stored import Stored
 
 _FORMATS = {
     "jpeg": jpeg_metadata.stripped,
     "mpo": jpeg_metadata.stripped,
+    ARITHMETIC: jpeg_metadata.stripped,
     "png": png_metadata.stripped,
     "webp": webp_metadata.stripped,
 }
