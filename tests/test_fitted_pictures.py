@@ -108,7 +108,6 @@ KEYED = Image.new("RGB", SIZE, "red")
 KEYED_16 = b"".join(level.to_bytes(2, "little") for level in (44, 299, 300, 65535))
 KEYED_16_SEEN = Image.new("RGBA", (4, 1))
 KEYED_16_SEEN.putdata([(0, 0, 0, 255), (1, 1, 1, 255), (1, 1, 1, 0), (255, 255, 255, 255)])
-FLOATS = Image.linear_gradient("L").resize(SIZE).convert("F")
 
 KINDS: dict[str, tuple[bytes, Image.Image, int, str, set[str]]] = {
     # What is stored, what is seen, how far they may be apart, format, changes.
@@ -179,13 +178,6 @@ KINDS: dict[str, tuple[bytes, Image.Image, int, str, set[str]]] = {
         ),
         Image.frombytes("L", (256, 2), bytes(range(256)) * 2).convert("RGB"),
         0,
-        "PNG",
-        {"format", "channels"},
-    ),
-    "tiff-float": (
-        encoded(FLOATS.point(lambda v: v * (1 / 255) + 0), "TIFF"),
-        FLOATS.convert("RGB"),
-        1,
         "PNG",
         {"format", "channels"},
     ),

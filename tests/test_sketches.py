@@ -9,6 +9,7 @@ import os
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,11 @@ from retouchd.adapters.colours import alpha_of, is_foreign
 from retouchd.adapters.decoding import FAULTS, ImageFault
 from retouchd.adapters.metadata import kinds_in, says_adobe_rgb
 from retouchd.adapters.sketches import sketched
+from retouchd.adapters.unended import completed
+from retouchd.rules import unsupported
 from retouchd.rules.endmarks import is_whole, is_whole_at_a_glance, sniff
+from retouchd.rules.jpeg import is_arithmetic
+from retouchd.rules.kinds import ARITHMETIC, UNENDED
 from retouchd.rules.limits import Picture
 
 MOST_MEGAPIXELS = 1.0
@@ -61,12 +66,16 @@ def by_decoding(data: bytes) -> ImageFile.ImageFile | str:
     return image
 
 
-def by_looking(data: bytes, image: ImageFile.ImageFile | str) -> Picture | str:
+def by_looking(  # noqa: PLR0911 - one for each thing that may be wrong
+    data: bytes, image: ImageFile.ImageFile | str
+) -> Picture | str:
     """
     What is to be told of that file when it is dropped.
     """
+    if unsupported.obstacle(data, str(sniff(data))):
+        return "which is not read"
     if not is_whole(data):
-        return "its end is missing"
+        return _without_end(data)
     if isinstance(image, str):
         return image
     if getattr(image, "n_frames", 1) > 1:
@@ -77,6 +86,15 @@ def by_looking(data: bytes, image: ImageFile.ImageFile | str) -> Picture | str:
         return _told(image, data)
     except FAULTS:
         return DAMAGED
+
+
+def _without_end(data: bytes) -> Picture | str:
+    ended = completed(data, MOST_MEGAPIXELS)
+    if ended is None:
+        return "its end is missing"
+    image = by_decoding(ended)
+    assert not isinstance(image, str)
+    return replace(_told(image, data), format=UNENDED)
 
 
 def _opened(data: bytes) -> ImageFile.ImageFile:
@@ -92,8 +110,10 @@ def _told(image: ImageFile.ImageFile, data: bytes) -> Picture:
         turn = image.getexif().get(ExifTags.Base.Orientation, 1)
     except FAULTS:
         turn = 1
+    form = "mpo" if is_mpo else str(sniff(data))
+    is_odd = form != "png" and is_arithmetic(data)
     return Picture(
-        format="mpo" if is_mpo else str(sniff(data)),
+        format=ARITHMETIC if is_odd else form,
         width=image.width,
         height=image.height,
         mode=image.mode,

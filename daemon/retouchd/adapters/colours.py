@@ -64,6 +64,8 @@ def alpha_of(image: Image.Image) -> Image.Image:
     key = image.info.get("transparency")
     if image.mode.startswith("I;16") and isinstance(key, int):
         return _all_but(image.convert("I"), key)
+    if image.mode == "La":  # which Pillow converts to nothing else
+        image = image.convert("LA")
     return (image if image.mode == "RGBA" else image.convert("RGBA")).getchannel("A")
 
 

@@ -7,6 +7,7 @@ decode, and may run in several threads at once: no setting of a decoder is touch
 
 import errno
 import io
+import logging
 import os
 import stat
 import struct
@@ -30,14 +31,22 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from retouchd.adapters.libtiff import silence_libtiff
 from retouchd.adapters.pieces import OnDisk
+from retouchd.adapters.unended import completed
 from retouchd.errors import JobCode, Problem
-from retouchd.rules import png
-from retouchd.rules.endmarks import sniff
+from retouchd.rules import png, unsupported
+from retouchd.rules.endmarks import is_whole, sniff
 from retouchd.rules.kinds import called, kind_by
 from retouchd.rules.limits import MB
+from retouchd.rules.stored import Stored
 
-# Odd metadata is no reason to refuse a picture, and no line of the log.
+# One decoder for every TIFF: Pillow's own reads planes of 16 bits that lie apart as half rows of noise.
+TiffImagePlugin.READ_LIBTIFF = True
+silence_libtiff()
+
+# What decoders think of a file is no line of the log: it names none. Odd metadata is no reason to refuse it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 # Each decoder by itself: Pillow's own choice would try others, and takes a phone's JPEG with a second
@@ -160,6 +169,30 @@ def kind_of(data: bytes, name: str) -> str:
         f"{name} is {called(kind)}, which cannot be sent.",
         "Put the picture itself in its place, saved as PNG or JPEG.",
     )
+
+
+def check_readable(content: Stored, kind: str, name: str) -> None:
+    """
+    Raise ImageFault for a whole picture of a kind within its format that is not decoded, or not rightly.
+    """
+    obstacle = unsupported.obstacle(content, kind)
+    if obstacle is not None:
+        what, how = obstacle
+        raise ImageFault(JobCode.IMAGE_UNSUPPORTED, f"{name} is {what}.", how.format(name=name))
+
+
+def ended(data: bytes, kind: str, name: str, max_megapixels: float) -> bytes:
+    """
+    Return a picture that reaches its end mark: as it is, or a JPEG that lacks nothing but that mark, with it.
+
+    Raises ImageFault for one whose end is missing.
+    """
+    if is_whole(data):
+        return data
+    found = completed(data, max_megapixels) if kind == "jpeg" else None
+    if found is None:
+        raise unreadable(name, "is not complete: its end is missing")
+    return found
 
 
 @contextmanager

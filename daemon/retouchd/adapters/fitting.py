@@ -10,10 +10,18 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from PIL import Image
+from PIL import ExifTags, Image, TiffImagePlugin
 
 from retouchd.adapters.colours import alpha_of, in_srgb, is_foreign, kept_profile
-from retouchd.adapters.decoding import DECODERS, FAULTS, ImageFault, content, decoded, kind_of
+from retouchd.adapters.decoding import (
+    DECODERS,
+    FAULTS,
+    ImageFault,
+    content,
+    decoded,
+    ended,
+    kind_of,
+)
 from retouchd.adapters.images import depth_of, orientation_of
 from retouchd.adapters.metadata import exif_of, xmp_of
 from retouchd.errors import JobCode
@@ -63,8 +71,8 @@ def fitted_mask(path: Path, *, name: str, fit: Fit, max_megapixels: float) -> by
     Only alpha 0 means anything, so that is what scaling keeps: every pixel stays marked that holds a
     marked one, and no other is.
     """
-    data = content(path, name)
-    with decoded(io.BytesIO(data), kind_of(data, name), name, max_megapixels) as image:
+    data, kind = _whole(path, name, max_megapixels)
+    with decoded(io.BytesIO(data), kind, name, max_megapixels) as image:
         alpha = alpha_of(image)
     for turn in fit.turns:
         alpha = alpha.transpose(_TURNS[turn])
@@ -84,8 +92,8 @@ def _opened(path: Path, name: str, fit: Fit, max_megapixels: float) -> tuple[Ima
     """
     Return the pixels of a picture in sRGB and the mode asked for, and its metadata.
     """
-    data = content(path, name)
-    with decoded(io.BytesIO(data), kind_of(data, name), name, max_megapixels) as image:
+    data, kind = _whole(path, name, max_megapixels)
+    with decoded(io.BytesIO(data), kind, name, max_megapixels) as image:
         try:
             alpha = alpha_of(image) if fit.mode == "RGBA" else None
             pixels = in_srgb(_narrow(image, depth_of(image, data)), image)
@@ -102,6 +110,15 @@ def _opened(path: Path, name: str, fit: Fit, max_megapixels: float) -> tuple[Ima
         return pixels, _blocks(image, fit)
 
 
+def _whole(path: Path, name: str, max_megapixels: float) -> tuple[bytes, str]:
+    """
+    Return a file's bytes up to the end mark of its picture, and its format.
+    """
+    data = content(path, name)
+    kind = kind_of(data, name)
+    return ended(data, kind, name, max_megapixels), kind
+
+
 def _narrow(image: Image.Image, depth: int) -> Image.Image:
     """
     Return the colours of a picture, without their alpha, in 8 bits a channel: L, RGB or CMYK.
@@ -114,7 +131,8 @@ def _narrow(image: Image.Image, depth: int) -> Image.Image:
         case "I" | "F":
             return _levelled(image, _full_scale(image))
         case mode if mode.startswith("I;16"):
-            return _levelled(image.convert("I"), 2 ** max(depth, 9) - 1)
+            full = 2 ** max(depth, 9) - 1
+            return _levelled(image.convert("I"), full, is_negative=_is_negative(image))
         case "RGBa":
             return image.convert("RGBA").convert("RGB")
         case _:
@@ -142,9 +160,18 @@ def _full_scale(image: Image.Image) -> float:
     return next((scale for scale in scales if highest <= scale), highest)
 
 
-def _levelled(image: Image.Image, full: float) -> Image.Image:
-    scale = 255 / full
-    return image.convert("F").point(lambda value: value * scale + 0.5).convert("L")
+def _levelled(image: Image.Image, full: float, *, is_negative: bool = False) -> Image.Image:
+    scale, black = (-255 / full, 255.5) if is_negative else (255 / full, 0.5)
+    return image.convert("F").point(lambda value: value * scale + black).convert("L")
+
+
+def _is_negative(image: Image.Image) -> bool:
+    """
+    Say whether 0 is white: Pillow turns grey of 8 bits round, that of 16 it does not.
+    """
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return False
+    return bool(image.tag_v2.get(ExifTags.Base.PhotometricInterpretation, 0) == 0)
 
 
 def _small_enough(

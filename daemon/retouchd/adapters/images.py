@@ -16,7 +16,9 @@ from retouchd.adapters.decoding import (
     FAULTS,
     MOST_BYTES,
     ImageFault,
+    check_readable,
     decoded,
+    ended,
     kind_of,
     opened,
     reading,
@@ -27,7 +29,8 @@ from retouchd.adapters.pieces import OnDisk
 from retouchd.adapters.sketches import sketched
 from retouchd.errors import JobCode
 from retouchd.rules.endmarks import MARKED, SNIFF_BYTES, is_whole, is_whole_at_a_glance, sniff
-from retouchd.rules.kinds import called
+from retouchd.rules.jpeg import is_arithmetic
+from retouchd.rules.kinds import ARITHMETIC, UNENDED, called
 from retouchd.rules.limits import Picture
 from retouchd.rules.metadata import Shown, Stripped
 from retouchd.rules.stripping import stripped
@@ -61,16 +64,26 @@ def look(path: Path, *, name: str, max_megapixels: float) -> Picture:
     with reading(path, name) as file:
         content = OnDisk(file.fileno())
         kind = kind_of(content[:SNIFF_BYTES], name)
+        check_readable(content, kind, name)
         sketch = sketched(content, kind, max_megapixels)
         if sketch and not _has_alpha(sketch.image, name) and sketch.is_sound():
             few = _seen(sketch.image, kind, sketch.stand_in, name)
             size = len(content)
             return replace(few, width=sketch.width, height=sketch.height, size_bytes=size)
-        data = file.read(len(content))
-    if not is_whole(data):
-        raise unreadable(name, "is not complete: its end is missing")
+        stored = file.read(len(content))
+    data = ended(stored, kind, name, max_megapixels)
     with decoded(io.BytesIO(data), kind, name, max_megapixels) as image:
-        return _seen(image, kind, data, name)
+        found = _seen(image, kind, data, name)
+    return replace(found, format=_form(found.format, stored, data), size_bytes=len(stored))
+
+
+def _form(kind: str, stored: bytes, data: bytes) -> str:
+    """
+    Return the format of a picture, with what keeps a JPEG from being sent as it is.
+    """
+    if data is not stored:
+        return UNENDED
+    return ARITHMETIC if kind in ("jpeg", "mpo") and is_arithmetic(data) else kind
 
 
 def without_metadata(path: Path, *, name: str, picture: Picture) -> Stripped | None:

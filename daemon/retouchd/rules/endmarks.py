@@ -8,7 +8,7 @@ the writer got there.
 
 import re
 
-from retouchd.rules import jpeg, png
+from retouchd.rules import bmp, jpeg, png
 from retouchd.rules.stored import Bytes, Stored
 
 SNIFF_BYTES = 1024
@@ -74,7 +74,7 @@ def is_whole(content: Stored) -> bool:
     Of anything that is not `MARKED` nothing is known, and it counts as whole. All but JPEG and PNG state
     lengths at their beginnings: zeros within them cannot be told from a plain area of the picture.
     Sources: ITU-T T.81 B.1.1, the PNG specification 5, the WebP container specification, ISO/IEC
-    14496-12 4.2 and 23008-12, the BITMAPFILEHEADER of Windows.
+    14496-12 4.2 and 23008-12; `bmp` has its own.
     """
     match sniff(content[:SNIFF_BYTES]):
         case "jpeg":
@@ -86,7 +86,7 @@ def is_whole(content: Stored) -> bool:
         case "heic" | "avif":
             return _is_whole_heif(content)
         case "bmp":
-            return len(content) >= int.from_bytes(content[2:6], "little")
+            return bmp.is_whole(content)
         case _:
             return True
 
