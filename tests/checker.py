@@ -14,6 +14,7 @@ from typing import Any
 from PIL import Image
 
 from retouchd.adapters.folders import Folders
+from retouchd.adapters.moves import NOTE
 
 _OWN = ".retouchd-"
 
@@ -39,7 +40,7 @@ def check_at_any_time(folders: Folders, originals: Mapping[str, str], *, is_exac
         assert places[known] >= 1, f"{name} is lost"
         assert places[known] == 1 or not is_exact, f"{name} stands in {places[known]} places"
     for picture in _files(folders.outbox):
-        if not picture.name.startswith(_OWN):
+        if not picture.name.startswith(_OWN) and not _is_reserved(picture):
             assert _is_whole(picture), f"{picture.name} in the outbox is no whole picture"
     for record in _records(folders):
         if _is_archived(folders, record):
@@ -162,6 +163,14 @@ def _is_whole(picture: Path) -> bool:
     return True
 
 
+def _is_reserved(picture: Path) -> bool:
+    """
+    Return whether an empty file keeps a name free, as a note beside it says.
+    """
+    notes = picture.parent.glob(f"{NOTE}*")
+    return not picture.stat().st_size and any(note.read_text() == picture.name for note in notes)
+
+
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file())
 
@@ -169,7 +178,8 @@ def _files(folder: Path) -> Iterator[Path]:
 def _records(folders: Folders) -> Iterator[dict[str, Any]]:
     for folder in (folders.done, folders.error):
         for path in _files(folder):
-            if path.name.endswith(".job.json") and not path.name.startswith(_OWN):
+            is_ours = path.name.startswith(_OWN) or _is_reserved(path)
+            if path.name.endswith(".job.json") and not is_ours:
                 yield json.loads(path.read_bytes())
 
 

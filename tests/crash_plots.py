@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from crash_world import Plot, drop_again, drop_all_kinds, drop_two, sweep, vars_of
-from retouchd.adapters import files, spool
+from retouchd.adapters import copies, files, moves, spool, trees
+from retouchd.adapters.below import Where, path_of
 from retouchd.adapters.delivery import Delivery
 from retouchd.adapters.files import DurableFile
 from retouchd.adapters.history import History
@@ -124,7 +125,7 @@ def skip_a_copys_fsync() -> None:
         with DurableFile(target, target) as file:
             file.write(source.read_bytes())
 
-    vars_of(files, copy=hasty)
+    vars_of(copies, copy=hasty)
 
 
 def unstage_at_once() -> None:
@@ -163,8 +164,9 @@ def archive_before_recording() -> None:
     def wrong(self: Delivery, standing: Standing) -> None:
         assert standing.job is not None
         assert standing.plan is not None
-        folder = self._archive_folder(standing.job, is_done=standing.plan.is_done)
-        self._deliver(standing, standing.plan.originals, folder)
+        root = self._archive(is_done=standing.plan.is_done)
+        with trees.made_folder(root, standing.job.folder) as folder:
+            self._deliver(standing, standing.plan.originals, folder)
         archive(self, standing)
 
     vars_of(Delivery, archive=wrong)
@@ -198,23 +200,23 @@ def overwrite_in_the_outbox() -> None:
     """
     Break the disk: a taken name is no hindrance.
     """
-    vars_of(files, move_new=files.rename)
+    vars_of(moves, move_new=files.rename)
 
 
 def give_back_copies() -> None:
     """
     Break the return: the files of a job are copied into the inbox, and removed afterwards.
     """
-    rename_new = files.rename_new
+    rename_new = moves.rename_new
 
-    def wrong(source: Path, target: Path) -> None:
-        if source.parent.name != ORIGINALS or "inbox" not in target.parts:
+    def wrong(source: Where, target: Where) -> None:
+        if path_of(source).parent.name != ORIGINALS or "inbox" not in path_of(target).parts:
             rename_new(source, target)
             return
-        files.copy(source, target)
+        copies.copy(source, target)
         files.remove(source)
 
-    vars_of(files, rename_new=wrong)
+    vars_of(moves, rename_new=wrong)
 
 
 def plots(far: Path) -> dict[str, Plot]:
@@ -232,6 +234,10 @@ def plots(far: Path) -> dict[str, Plot]:
         "power cut": replace(cut, recoveries=4),
         "kill on the way": replace(on_the_way, recoveries=6),
         "power cut on the way": replace(cut_on_the_way, recoveries=6),
+        "kill on a plain disk": Plot(is_plain=True, recoveries=60),
+        "account at fault on a plain disk": replace(returned, is_plain=True, stride=3),
+        "kill on the way to a plain disk": replace(on_the_way, is_plain=True, stride=3),
+        "name taken on a plain disk": replace(taken, is_plain=True, stride=5),
         "account at fault": replace(returned, stride=2),
         "in doubt": Plot(first=500, stride=2),
         "dragged back": Plot(drop=drop_again, stride=2),

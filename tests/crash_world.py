@@ -101,7 +101,8 @@ class Plot:
     """
     What is tried: how the disk fails, what was dropped, what is broken on purpose.
 
-    `far`: results go to another filesystem. `first`: the status by which the first request is answered.
+    `far`: results go to another filesystem. `is_plain`: there are neither links nor RENAME_NOREPLACE.
+    `first`: the status by which the first request is answered.
     `has_intruder`: after the first death somebody else takes the names that were planned in the outbox.
     Every step is tried, or with a `stride` every so many: enough to find what is broken at many of them.
     With `recoveries` these die too, at every so many of their steps.
@@ -112,6 +113,7 @@ class Plot:
     drop: Drop = drop_one
     n: int = 1
     concurrency: int = 1
+    is_plain: bool = False
     first: int | None = None
     has_intruder: bool = False
     mutant: Mutant = lambda: None
@@ -292,7 +294,9 @@ class Sweep:
         plot = self._plot
         # What one power cut may bring back is none of the next one's business.
         shelf = world.folders.work.parent / f"lost-{number}"
-        disk = FailingDisk(die_at=step, power_cut=plot.power_cut, shelf=shelf)
+        disk = FailingDisk(
+            die_at=step, power_cut=plot.power_cut, shelf=shelf, is_plain=plot.is_plain
+        )
         code = _run(world, disk, plot.mutant)
         assert code in {0, DIED}, f"the run ended with {code}"
         if code == DIED:
@@ -314,10 +318,12 @@ class Sweep:
         """
         Let a run finish what is left, and one more that finds nothing to do.
         """
-        assert _run(world, FailingDisk(), self._plot.mutant) == 0, "no restart finished"
+        disk = FailingDisk(is_plain=self._plot.is_plain)
+        assert _run(world, disk, self._plot.mutant) == 0, "no restart finished"
         _check_end(world, asked_again)
         before = tree(world.folders)
-        assert _run(world, FailingDisk(), self._plot.mutant) == 0, "no restart finished"
+        disk = FailingDisk(is_plain=self._plot.is_plain)
+        assert _run(world, disk, self._plot.mutant) == 0, "no restart finished"
         check_nothing_changed(before, tree(world.folders))
 
 

@@ -40,9 +40,9 @@ def _one_at_a_time(act: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @functools.wraps(act)
-    def locked(self: "FailingDisk", *args: Any) -> Any:
+    def locked(self: "FailingDisk", *args: Any, **more: Any) -> Any:
         with self.lock:
-            return act(self, *args)
+            return act(self, *args, **more)
 
     return locked
 
@@ -51,11 +51,17 @@ class FailingDisk:
     """
     Installed with `install`, it counts mutations and dies at number `die_at` (0: never).
 
-    What a power cut may bring back is kept on `shelf`.
+    What a power cut may bring back is kept on `shelf`. One that `is_plain` knows neither links nor renames that
+    refuse a taken name.
     """
 
     def __init__(
-        self, *, die_at: int = 0, power_cut: bool = False, shelf: Path = Path("/nowhere")
+        self,
+        *,
+        die_at: int = 0,
+        power_cut: bool = False,
+        shelf: Path = Path("/nowhere"),
+        is_plain: bool = False,
     ) -> None:
         self.count = 0
         self.lock = threading.RLock()
@@ -63,8 +69,8 @@ class FailingDisk:
         self._power_cut = power_cut
         self._changes: list[_Change] = []
         self._unsynced: dict[tuple[int, int], tuple[int, int]] = {}
-        self._folders: dict[int, str] = {}
         self._shelf = shelf
+        self._is_plain = is_plain
         self._kept = 0
 
     def install(self) -> None:
@@ -77,12 +83,10 @@ class FailingDisk:
         return getattr(os, name)
 
     @_one_at_a_time
-    def open(self, path: Any, flags: int, mode: int = 0o777) -> int:
+    def open(self, path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        path = _whole(path, dir_fd)
         if not flags & (os.O_CREAT | os.O_TRUNC):
-            fd = os.open(path, flags, mode)
-            if stat.S_ISDIR(os.fstat(fd).st_mode):
-                self._folders[fd] = os.path.realpath(path)
-            return fd
+            return os.open(path, flags, mode)
         self._step()
         is_new = not os.path.lexists(path)
         fd = os.open(path, flags, mode)
@@ -102,7 +106,8 @@ class FailingDisk:
     def fsync(self, fd: int) -> None:
         self._step()
         os.fsync(fd)
-        if folder := self._folders.get(fd):
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            folder = os.readlink(f"/proc/self/fd/{fd}")
             for change in self._changes:
                 change.folders.discard(folder)
             self._changes = [change for change in self._changes if change.folders]
@@ -110,19 +115,26 @@ class FailingDisk:
             self._clean(fd)
 
     @_one_at_a_time
-    def close(self, fd: int) -> None:
-        self._folders.pop(fd, None)
-        os.close(fd)
-
-    @_one_at_a_time
-    def rename(self, source: Any, target: Any) -> None:
+    def rename(
+        self,
+        source: Any,
+        target: Any,
+        *,
+        src_dir_fd: int | None = None,
+        dst_dir_fd: int | None = None,
+    ) -> None:
+        source, target = _whole(source, src_dir_fd), _whole(target, dst_dir_fd)
         self._step()
         overwritten = self._keep(target)
         os.rename(source, target)
         self._renamed(source, target, overwritten)
 
     @_one_at_a_time
-    def renameat2(self, _: int, old: bytes, __: int, new: bytes, ___: ctypes.c_uint) -> int:
+    def renameat2(self, old_at: int, old: bytes, new_at: int, new: bytes, _: ctypes.c_uint) -> int:
+        if self._is_plain:
+            ctypes.set_errno(errno.EINVAL)
+            return -1
+        old, new = os.fsencode(_whole(old, old_at)), os.fsencode(_whole(new, new_at))
         self._step()
         if os.path.lexists(new):
             ctypes.set_errno(errno.EEXIST)
@@ -135,8 +147,13 @@ class FailingDisk:
         self._renamed(os.fsdecode(old), os.fsdecode(new), None)
         return 0
 
+    def link(self, source: Any, target: Any, **_: Any) -> None:
+        assert self._is_plain, "nothing is linked where renames refuse"
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), source, None, target)
+
     @_one_at_a_time
-    def unlink(self, path: Any) -> None:
+    def unlink(self, path: Any, *, dir_fd: int | None = None) -> None:
+        path = _whole(path, dir_fd)
         self._step()
         kept = self._keep(path)
         os.unlink(path)
@@ -144,13 +161,15 @@ class FailingDisk:
             self._change({_folder(path)}, lambda _: _link(kept, path))
 
     @_one_at_a_time
-    def mkdir(self, path: Any) -> None:
+    def mkdir(self, path: Any, *, dir_fd: int | None = None) -> None:
+        path = _whole(path, dir_fd)
         self._step()
         os.mkdir(path)
         self._change({_folder(path)}, lambda _: _remove_tree(path))
 
     @_one_at_a_time
-    def rmdir(self, path: Any) -> None:
+    def rmdir(self, path: Any, *, dir_fd: int | None = None) -> None:
+        path = _whole(path, dir_fd)
         self._step()
         os.rmdir(path)
         self._change({_folder(path)}, lambda _: _make_again(path))
@@ -214,6 +233,15 @@ class FailingDisk:
             os.ftruncate(fd, durable_size)
         for change in reversed(self._changes):
             change.undo(change.folders)
+
+
+def _whole(path: Any, folder: int | None) -> Any:
+    """
+    Return the path of a name in an open folder.
+    """
+    if folder is None or folder < 0:
+        return path
+    return os.path.join(os.readlink(f"/proc/self/fd/{folder}"), os.fsdecode(path))
 
 
 def _make_again(path: Any) -> None:

@@ -116,7 +116,8 @@ class FaultyDisk:
 
     def renameat2(self, one: int, old: bytes, two: int, new: bytes, flags: ctypes.c_uint) -> int:
         try:
-            self._renamed("renameat2", os.fsdecode(old), os.fsdecode(new))
+            source = self._text(old, one if one >= 0 else None)
+            self._renamed("renameat2", source, self._text(new, two if two >= 0 else None))
         except OSError as error:
             ctypes.set_errno(error.errno or errno.EIO)
             return -1
@@ -171,7 +172,8 @@ class FaultyDisk:
         real = self._real[name]
 
         def called(source: Any, target: Any, **more: Any) -> Any:
-            self._renamed(name, self._text(source), self._text(target))
+            old = self._text(source, more.get("src_dir_fd"))
+            self._renamed(name, old, self._text(target, more.get("dst_dir_fd")))
             return real(source, target, **more)
 
         return called
@@ -187,8 +189,8 @@ class FaultyDisk:
         real = self._real[name]
 
         def called(fd: int, *rest: Any) -> Any:
-            path = self._paths.get(fd)
-            if path is None:
+            path = self._text(fd)
+            if not path:
                 return real(fd, *rest)
             if name == "fsync" and fd in self._soiled:
                 self.sins.append(f"fsync of {path} was asked for again after it had failed")
@@ -237,9 +239,20 @@ class FaultyDisk:
 
     def _text(self, path: Any, folder: int | None = None) -> str:
         if isinstance(path, int):
-            return self._paths.get(path, "")
+            return self._paths.get(path) or self._folder(path)
         text = os.fsdecode(path)
-        return f"{self._paths.get(folder, '')}/{text}" if folder is not None else text
+        return f"{self._text(folder)}/{text}" if folder is not None else text
+
+    def _folder(self, fd: int) -> str:
+        """
+        Return the path of a folder that was opened by another one's descriptor.
+        """
+        try:
+            if _is_folder(self._real["fstat"](fd).st_mode):
+                return str(self._real["readlink"](f"/proc/self/fd/{fd}"))
+        except OSError:
+            pass
+        return ""
 
 
 class _Raw(io.FileIO):

@@ -140,10 +140,10 @@ class MortalDisk:
         Leave it at that.
         """
 
-    def open(self, path: Any, flags: int, mode: int = 0o777) -> int:
+    def open(self, path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
         if not flags & (os.O_CREAT | os.O_TRUNC):
-            return os.open(path, flags, mode)
-        fd: int = _change(lambda: os.open(path, flags, mode))
+            return os.open(path, flags, mode, dir_fd=dir_fd)
+        fd: int = _change(lambda: os.open(path, flags, mode, dir_fd=dir_fd))
         return fd
 
     def write(self, fd: int, data: Any) -> int:
@@ -151,8 +151,8 @@ class MortalDisk:
         written: int = _change(lambda: os.write(fd, data), lambda: os.write(fd, half))
         return written
 
-    def rename(self, source: Any, target: Any) -> None:
-        _change(lambda: os.rename(source, target))
+    def rename(self, source: Any, target: Any, **folders: int | None) -> None:
+        _change(lambda: os.rename(source, target, **folders))
         _tell(os.fspath(target))
 
     def renameat2(self, old_at: int, old: bytes, new_at: int, new: bytes, flags: Any) -> int:

@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from crash_plots import plots
+
 MEMORY = Path("/dev/shm")
 
 MUTANTS = {
@@ -91,6 +93,19 @@ def test_crash_on_the_way_to_another_filesystem(tmp_path: Path, near: Path) -> N
         assert not outcome["broken"]
         assert outcome["steps"] > 80, "the sweep covered a whole run"
         assert outcome["deaths"]["2"] > 15, "recoveries died too"
+
+
+@pytest.mark.timeout(400)
+def test_crash_where_no_rename_refuses_a_taken_name(tmp_path: Path, near: Path) -> None:
+    """
+    The same where files can be neither linked nor renamed without overwriting: no empty file stays behind.
+    """
+    names = [name for name in plots(tmp_path) if name.endswith("plain disk")]
+    if near.is_relative_to(tmp_path):
+        names.remove("kill on the way to a plain disk")
+    for name, outcome in outcomes(names, near, tmp_path).items():
+        assert not outcome["broken"], name
+        assert outcome["steps"] > 60, "the sweep covered a whole run"
 
 
 @pytest.mark.timeout(400)

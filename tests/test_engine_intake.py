@@ -16,6 +16,7 @@ import pytest
 
 from engine_world import DAY, HOUR, Refusing, World, moment, open_world, photo
 from retouchd.adapters import below, files, inbox
+from retouchd.adapters.below import Where
 from retouchd.engine import daemon as running
 from retouchd.engine import intake
 from retouchd.engine.daemon import Ending
@@ -847,14 +848,14 @@ async def test_a_claim_that_fails_half_way_is_taken_back(
     """
     world.drop("cat.png")
     world.drop("dog.png")
-    rename = files._rename_noreplace
+    move = files.move_unless_taken
 
-    def choosy(source: Path, target: Path) -> None:
+    def choosy(source: Where, target: Where) -> None:
         if source.name == "cat.txt":
-            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(source))
-        rename(source, target)
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), source.name)
+        move(source, target)
 
-    monkeypatch.setattr(files, "_rename_noreplace", choosy)
+    monkeypatch.setattr(files, "move_unless_taken", choosy)
     daemon = world.daemon()
 
     await world.once(daemon)

@@ -29,7 +29,8 @@ import pytest
 from engine_world import World, open_world, photo
 from pictures import chunk, encoded, scene
 from process import Endpoint, Running, Station, open_station
-from retouchd.adapters import files
+from retouchd.adapters import moves
+from retouchd.adapters.below import Where, path_of
 
 MB = 1 << 20
 MOST_GROWN_MB = 32
@@ -590,15 +591,15 @@ class TestD01Links:
         secret.write_bytes(photo(seed=5))
         picture = world.drop("cat.png")
         world.drop("dog.png", image=photo(seed=6))
-        move_new, aside = files.move_new, world.root / "aside.png"
+        take, aside = moves.take, world.root / "aside.png"
 
-        def swapped(source: Path, target: Path) -> None:
-            if source == picture and not aside.exists():
-                source.rename(aside)
-                source.symlink_to(secret)
-            move_new(source, target)
+        def swapped(source: Where, target: Path) -> None:
+            if path_of(source) == picture and not aside.exists():
+                picture.rename(aside)
+                picture.symlink_to(secret)
+            take(source, target)
 
-        monkeypatch.setattr(files, "move_new", swapped)
+        monkeypatch.setattr(moves, "take", swapped)
         daemon = world.daemon()
         await world.once(daemon)
 

@@ -20,7 +20,8 @@ import pytest
 from builders import Place, content_of
 from crashing import DIED, FailingDisk
 from process import RETOUCHD
-from retouchd.adapters import files
+from retouchd.adapters import below, copies
+from retouchd.adapters.below import Entry
 from retouchd.adapters.dropping import clear_leftovers
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.returning import STAGE, finish, put_back
@@ -219,13 +220,17 @@ def test_a_full_disk_leaves_everything_where_it_was(
     source = scene.folders.error / "pets/cat.png"
     (scene.folders.inbox / "pets").mkdir()
 
-    def full(_: Path, target: Path) -> None:
-        target.write_bytes(b"half")
+    def full(_: Entry, target: Entry) -> None:
+        target.path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "copy", full)
-    with pytest.raises(OSError, match="No space"):
-        put_back(source, scene.folders.inbox / "pets/cat.png", scene.folders.inbox)
+    monkeypatch.setattr(copies, "copy", full)
+    with (
+        below.held(scene.folders.inbox, "pets") as inbox,
+        below.held(scene.folders.error, "pets") as error,
+        pytest.raises(OSError, match="No space"),
+    ):
+        put_back(error / "cat.png", inbox / "cat.png", scene.folders.inbox)
 
     assert source.read_bytes() == content_of("cat.png")
     assert list((scene.folders.inbox / "pets").iterdir()) == []
@@ -256,7 +261,8 @@ def test_what_a_killed_submit_left_is_cleared_after_a_day(
     path.write_bytes(b"half")
     age(path)
 
-    clear_leftovers(tmp_path)
+    with below.held(tmp_path, "") as folder:
+        clear_leftovers(folder)
 
     assert path.exists() == is_left
 

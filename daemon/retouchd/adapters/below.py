@@ -1,5 +1,6 @@
 """
-Files anywhere below a folder, reached without following a link: what a name in somebody's file leads to.
+Files anywhere below a folder, reached without following a link: what lies there is looked at, read and changed
+by the descriptor of its folder.
 
 No folder on the way is taken by its name twice, so nothing can be swapped for a link meanwhile.
 """
@@ -10,10 +11,12 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
+from retouchd.adapters import numbers
 from retouchd.rules.packing import Mark, mark
 from retouchd.rules.settling import Signature
 from retouchd.rules.watching import Stamp
@@ -41,6 +44,60 @@ UNREADABLE = frozenset(
 )
 """Of opening a file that is gone, may not be read, or is none, which waiting does not change."""
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFolder:
+    """
+    A folder held open: names in it are reached by its descriptor, whatever stands at its path by now.
+    """
+
+    path: Path
+    fd: int
+
+    def __truediv__(self, name: str) -> "Entry":
+        return Entry(self, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """
+    A name in a folder that is held open.
+    """
+
+    parent: OpenFolder
+    name: str
+
+    @property
+    def path(self) -> Path:
+        """
+        Return the path of it, to be shown or compared, not to be used.
+        """
+        return self.parent.path / self.name
+
+    def with_name(self, name: str) -> "Entry":
+        """
+        Return another name in the same folder.
+        """
+        return Entry(self.parent, name)
+
+
+Where: TypeAlias = Path | Entry
+"""A path of the daemon's own, or a name in one of the folders that others may change, too."""
+
+
+def path_of(where: Where) -> Path:
+    """
+    Return a path to be shown.
+    """
+    return where.path if isinstance(where, Entry) else where
+
+
+def names_in(folder: OpenFolder) -> list[str]:
+    """
+    Return all names in a folder.
+    """
+    return os.listdir(folder.fd)  # noqa: PTH208 - there is no Path for a descriptor
 
 
 def look(root: Path, path: str) -> Signature | str:
@@ -74,18 +131,16 @@ def signature_of(found: os.stat_result) -> Signature:
     """
     Return the signature that a stat shows.
     """
-    return Signature(
-        found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
-    )
+    number = numbers.number_of(found.st_ino, found.st_dev)
+    return Signature(found.st_size, found.st_mtime_ns, found.st_ctime_ns, number, found.st_dev)
 
 
 def mark_of(found: os.stat_result) -> Mark:
     """
     Return the signature that a stat shows, packed.
     """
-    return Mark(
-        mark(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
-    )
+    number = numbers.number_of(found.st_ino, found.st_dev)
+    return Mark(mark(found.st_size, found.st_mtime_ns, found.st_ctime_ns, number, found.st_dev))
 
 
 def stamp_of(fd: int) -> Stamp:
@@ -123,13 +178,53 @@ def folder(root: Path, path: str) -> Iterator[int]:
 
     Raises NotADirectoryError for a link on the way.
     """
-    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = open_folder(root, path)
     try:
-        if path:
-            found = _beneath(fd, path)
-            os.close(fd)
-            fd = found
         yield fd
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def held(root: Path, path: str) -> Iterator[OpenFolder]:
+    """
+    Hold a folder open; raises OSError as `folder` does.
+    """
+    with folder(root, path) as fd:
+        yield OpenFolder(root / path, fd)
+
+
+@contextlib.contextmanager
+def inner(entry: Entry) -> Iterator[OpenFolder]:
+    """
+    Hold a folder open in one that is; raises NotADirectoryError for a link.
+    """
+    fd = open_inner(entry)
+    try:
+        yield OpenFolder(entry.path, fd)
+    finally:
+        os.close(fd)
+
+
+def open_inner(entry: Entry) -> int:
+    """
+    Return the descriptor of a folder, for the caller to close; raises OSError as `inner` does.
+    """
+    try:
+        return os.open(entry.name, _FOLDER, dir_fd=entry.parent.fd)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(entry.path)) from error
+
+
+def open_folder(root: Path, path: str) -> int:
+    """
+    Return the descriptor of a folder, for the caller to close; raises OSError as `folder` does.
+    """
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    if not path:
+        return fd
+    try:
+        return _beneath(fd, path)
     finally:
         os.close(fd)
 

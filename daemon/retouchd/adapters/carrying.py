@@ -9,9 +9,9 @@ temporary, the copy is still to be named; staged alone, it was.
 import contextlib
 import errno
 from dataclasses import dataclass
-from pathlib import Path
 
-from retouchd.adapters import files, presence
+from retouchd.adapters import copies, files, moves, presence
+from retouchd.adapters.below import Where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +20,10 @@ class Way:
     The names of one file on its way: `staged` beside its source, `temporary` beside its target.
     """
 
-    source: Path
-    staged: Path
-    temporary: Path
-    target: Path
+    source: Where
+    staged: Where
+    temporary: Where
+    target: Where
 
 
 def carry(way: Way) -> None:
@@ -38,10 +38,10 @@ def carry(way: Way) -> None:
     elif presence.is_taken(way.source):
         if moved(way.source, way.target):
             return
-        files.copy(way.source, way.temporary)
+        copies.copy(way.source, way.temporary)
         files.rename(way.source, way.staged)
     if presence.is_taken(way.temporary):
-        files.rename_new(way.temporary, way.target)
+        moves.rename_new(way.temporary, way.target)
     elif presence.is_taken(way.staged):
         with contextlib.suppress(
             FileNotFoundError
@@ -50,14 +50,14 @@ def carry(way: Way) -> None:
     files.remove(way.staged)
 
 
-def moved(source: Path, target: Path) -> bool:
+def moved(source: Where, target: Where) -> bool:
     """
     Rename without overwriting; return False where the target lies on another filesystem.
 
     Durable when both folders are synced.
     """
     try:
-        files.move_new(source, target)
+        moves.move_new(source, target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise

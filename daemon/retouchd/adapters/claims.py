@@ -5,13 +5,14 @@ The claim, and the claim reversed: renames between a folder of the inbox and a j
 from collections.abc import Callable
 from pathlib import Path
 
-from retouchd.adapters import files, presence
+from retouchd.adapters import files, moves, presence
+from retouchd.adapters.below import Entry, OpenFolder
 from retouchd.rules import naming
 from retouchd.rules.job import Job, Member
 from retouchd.rules.plan import suffixes_in
 
 
-def claim(job: Job, inbox: Path, originals: Path) -> bool:
+def claim(job: Job, inbox: OpenFolder, originals: Path) -> bool:
     """
     Rename the members out of the inbox, the image first; return whether all of them are here.
 
@@ -22,16 +23,17 @@ def claim(job: Job, inbox: Path, originals: Path) -> bool:
         return all(_claim_one(member, inbox, originals) for member in job.members)
 
 
-def end(job: Job, inbox: Path, originals: Path) -> None:
+def end(job: Job, inbox: OpenFolder, originals: Path) -> None:
     """
-    Remove the old name of each member that has both: what a claim cut short may leave.
+    Remove the other name of each member that has two: what a claim or a return cut short may leave.
     """
     for member in job.members:
-        if presence.is_same(inbox / member.inbox_name, originals / member.name):
-            files.remove(inbox / member.inbox_name)
+        _end_one(inbox / member.inbox_name, originals / member.name)
 
 
-def give_back(job: Job, inbox: Path, originals: Path, rewrite: Callable[[Job], None]) -> list[str]:
+def give_back(
+    job: Job, inbox: OpenFolder, originals: Path, rewrite: Callable[[Job], None]
+) -> list[str]:
     """
     Rename the members back into the inbox, the image last; return the names they have there.
 
@@ -44,31 +46,39 @@ def give_back(job: Job, inbox: Path, originals: Path, rewrite: Callable[[Job], N
         rewrite(job)
     returned = [member for member in reversed(job.members) if member.name in here]
     for member in returned:
-        files.rename_new(originals / member.name, inbox / member.inbox_name)
+        moves.rename_new(originals / member.name, inbox / member.inbox_name)
     return [member.inbox_name for member in returned]
 
 
-def _claim_one(member: Member, inbox: Path, originals: Path) -> bool:
+def _claim_one(member: Member, inbox: OpenFolder, originals: Path) -> bool:
     source, target = inbox / member.inbox_name, originals / member.name
     if presence.is_taken(target):
-        if presence.is_same(source, target):
-            files.remove(source)
+        _end_one(source, target)
         return True
-    if presence.snapshot(source) != member.snapshot:
+    if not member.snapshot.shows(presence.snapshot(source)):
         return False
     try:
-        files.move_new(source, target)
+        moves.take(source, target)
     except FileNotFoundError:
         return False
     return True
 
 
-def _is_clash(member: Member, inbox: Path, originals: Path) -> bool:
-    target = inbox / member.inbox_name
-    return presence.is_taken(target) and not presence.is_same(originals / member.name, target)
+def _end_one(outside: Entry, here: Path) -> None:
+    if presence.is_same(outside, here):
+        files.remove(outside)
+    else:
+        moves.release(here, outside)
 
 
-def _renamed(job: Job, inbox: Path) -> Job:
+def _is_clash(member: Member, inbox: OpenFolder, originals: Path) -> bool:
+    here, outside = originals / member.name, inbox / member.inbox_name
+    return presence.is_taken(outside) and not (
+        presence.is_same(here, outside) or moves.is_reserved(here, outside)
+    )
+
+
+def _renamed(job: Job, inbox: OpenFolder) -> Job:
     suffixes = suffixes_in(job, [member.name for member in job.members])
     stem = naming.free_stem(
         job.stem, job.id, list(suffixes.values()), lambda name: presence.is_taken(inbox / name)

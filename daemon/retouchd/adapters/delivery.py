@@ -3,12 +3,14 @@ The last walk of a job: pictures into the outbox, then the record and the origin
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import errno
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from retouchd.adapters import files, fingerprints, presence
+from retouchd.adapters import below, files, fingerprints, moves, presence, trees
+from retouchd.adapters.below import OpenFolder, Where
 from retouchd.adapters.carrying import Way, carry
 from retouchd.adapters.disk_threads import Steps
 from retouchd.adapters.folders import Folders
@@ -22,6 +24,9 @@ from retouchd.rules.job import Attempt, Job, Role, Verdict
 from retouchd.rules.phase import ORIGINALS, OUTPUTS, attempts_in
 from retouchd.rules.plan import IsTaken, Item, Plan, plan_originals, plan_outputs, rename_pending
 from retouchd.rules.record import document, own_record, reason, record
+
+_NO_NAME = {errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG}
+"""What filesystems say to a name that they do not take, as exFAT to `:` and `?`."""
 
 
 class Delivery:
@@ -55,14 +60,16 @@ class Delivery:
         """
         job = job_of(standing)
         yield Folder.ERROR if problems else Folder.DONE
-        target = self._archive_folder(job, is_done=not problems)
+        archive = self._archive(is_done=not problems)
         sources = [*_fruitless(standing), *_originals(standing)]
-        stem, originals = plan_originals(job, sources, _taken_in(target))
+        with _blocked(archive / job.folder):
+            stem, originals = plan_originals(job, sources, _taken_in(archive, job))
         outputs: tuple[Item, ...] = ()
         if not problems:
             yield Folder.OUTBOX
-            outbox = self._folders.outbox / job.folder
-            outputs = plan_outputs(job, standing.below(OUTPUTS), _taken_in(outbox))
+            outbox, names = self._folders.outbox, standing.below(OUTPUTS)
+            with _blocked(outbox / job.folder):
+                outputs = plan_outputs(job, names, _taken_in(outbox, job))
         plan = Plan(
             finished_at=now,
             stem=stem,
@@ -80,13 +87,12 @@ class Delivery:
         """
         yield Folder.OUTBOX
         job, plan = job_of(standing), _plan(standing)
-        outbox = self._folders.outbox / job.folder
         self._on_results(job, plan)
-        with _blocked(outbox):
+        with _made(self._folders.outbox, job) as outbox:
             try:
                 return self._deliver(standing, plan.outputs, outbox)
             except FileExistsError:
-                self._plan_outputs_again(standing, outbox)
+                self._plan_outputs_again(standing)
         return self._spool.load(job.id)
 
     def archive(self, standing: Standing) -> Steps[Standing]:
@@ -95,10 +101,9 @@ class Delivery:
         """
         job, plan = job_of(standing), _plan(standing)
         yield Folder.DONE if plan.is_done else Folder.ERROR
-        folder = self._archive_folder(job, is_done=plan.is_done)
-        with _blocked(folder):
-            files.make_folder(folder)
-            if not self._reserve(standing, folder):
+        root = self._archive(is_done=plan.is_done)
+        with _made(root, job) as folder:
+            if not self._reserve(standing, folder, root):
                 return self._spool.load(job.id)
             if plan.problems:
                 self._write(job, folder, plan.stem + naming.REASON, reason(job, plan.problems))
@@ -108,7 +113,30 @@ class Delivery:
             files.remove(self._spool.folder(job.id) / name)
         return standing.without(leftovers)
 
-    def _reserve(self, standing: Standing, folder: Path) -> bool:
+    def tidy(self, standing: Standing) -> Steps[None]:
+        """
+        Remove the notes on names kept free that a crash may have left of a job that is over: see `moves`.
+        """
+        if not moves.may_leave_notes():
+            return
+        job, plan = job_of(standing), _plan(standing)
+        yield Folder.OUTBOX
+        self._release(job, self._folders.outbox, plan.outputs, ())
+        yield Folder.DONE if plan.is_done else Folder.ERROR
+        records = [plan.stem + naming.RECORD, plan.stem + naming.REASON]
+        self._release(job, self._archive(is_done=plan.is_done), plan.originals, records)
+        yield Folder.WORK
+
+    def _release(self, job: Job, root: Path, items: Iterable[Item], names: Iterable[str]) -> None:
+        own = self._spool.folder(job.id)
+        with contextlib.suppress(OSError), below.held(root, job.folder) as folder:
+            for way in (_way(own, job, item, folder) for item in items):
+                moves.release(way.source, way.target)
+                moves.release(way.temporary, way.target)
+            for name in names:
+                moves.release(folder / _note(job), folder / name)
+
+    def _reserve(self, standing: Standing, folder: OpenFolder, root: Path) -> bool:
         """
         Create the record; return False after planning another stem where somebody was faster.
         """
@@ -117,34 +145,32 @@ class Delivery:
         name = plan.stem + naming.RECORD
         if self._write(job, folder, name, body):
             return True
-        if own_record((folder / name).read_bytes()) == job.id:
+        if own_record(_bytes_of(folder / name)) == job.id:
             return True
         sources = [item.source for item in plan.originals]
-        stem, originals = plan_originals(job, sources, _taken_in(folder))
+        stem, originals = plan_originals(job, sources, _taken_in(root, job))
         self._spool.fix(job.id, replace(plan, stem=stem, originals=originals))
         return False
 
-    def _write(self, job: Job, folder: Path, name: str, body: bytes) -> bool:
-        temporary = folder / f".retouchd-{job.id}-note"
+    def _write(self, job: Job, folder: OpenFolder, name: str, body: bytes) -> bool:
         try:
-            files.create(folder / name, body, temporary)
+            moves.create(folder / name, body, folder / _note(job))
         except FileExistsError:
-            files.remove(temporary)
             return False
         return True
 
-    def _plan_outputs_again(self, standing: Standing, outbox: Path) -> None:
+    def _plan_outputs_again(self, standing: Standing) -> None:
         job, plan = job_of(standing), _plan(standing)
         pending = [item for item in plan.outputs if self._is_pending(job, item)]
         names = [item.source.partition("/")[2] for item in plan.outputs]
-        renamed = plan_outputs(job, names, _taken_in(outbox))
+        renamed = plan_outputs(job, names, _taken_in(self._folders.outbox, job))
         self._spool.fix(job.id, rename_pending(plan, pending, renamed))
 
     def _is_pending(self, job: Job, item: Item) -> bool:
         folder = self._spool.folder(job.id)
         return presence.is_taken(folder / item.source) or presence.is_taken(folder / _staged(item))
 
-    def _deliver(self, standing: Standing, items: Sequence[Item], folder: Path) -> Standing:
+    def _deliver(self, standing: Standing, items: Sequence[Item], folder: OpenFolder) -> Standing:
         """
         Take the next steps of each file's way from wherever it stands; all of them are durable on return.
         """
@@ -153,7 +179,6 @@ class Delivery:
         pending = [item for item in items if standing.files.intersection(_names(item))]
         if not pending:
             return standing
-        files.make_folder(folder)
         sources = dict.fromkeys((own / item.source).parent for item in pending)
         with files.synced(folder, *sources):
             for item in pending:
@@ -176,11 +201,15 @@ class Delivery:
         except OSError:
             return None  # What is paid for is published, whatever the disk says of the original.
 
-    def _archive_folder(self, job: Job, *, is_done: bool) -> Path:
-        return (self._folders.done if is_done else self._folders.error) / job.folder
+    def _archive(self, *, is_done: bool) -> Path:
+        return self._folders.done if is_done else self._folders.error
 
 
-def _way(own: Path, job: Job, item: Item, folder: Path) -> Way:
+def _note(job: Job) -> str:
+    return f".retouchd-{job.id}-note"
+
+
+def _way(own: Path, job: Job, item: Item, folder: OpenFolder) -> Way:
     return Way(
         source=own / item.source,
         staged=own / _staged(item),
@@ -217,8 +246,28 @@ def _names(item: Item) -> tuple[str, str]:
     return item.source, _staged(item)
 
 
-def _taken_in(folder: Path) -> IsTaken:
-    return lambda name: presence.is_taken(folder / name)
+def _taken_in(root: Path, job: Job) -> IsTaken:
+    def is_taken(name: str) -> bool:
+        try:
+            below.stat_of(root, naming.path_below(job.folder, name))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+    return is_taken
+
+
+def _bytes_of(where: Where) -> bytes:
+    """
+    Return what a file holds, nothing where the name is no file's.
+    """
+    try:
+        with presence.reading(where) as fd:
+            return b"".join(presence.blocks(fd))
+    except OSError as error:
+        if error.errno not in presence.NO_FILE:
+            raise
+        return b""
 
 
 def _originals(standing: Standing) -> list[str]:
@@ -256,12 +305,28 @@ def _plan(standing: Standing) -> Plan:
 
 
 @contextlib.contextmanager
+def _made(root: Path, job: Job) -> Iterator[OpenFolder]:
+    """
+    Hold the folder of a job open, made if need be; raises Blocked for what stands against it meanwhile.
+    """
+    with _blocked(root / job.folder):
+        files.make_folder(root)
+        with trees.made_folder(root, job.folder) as folder:
+            yield folder
+
+
+@contextlib.contextmanager
 def _blocked(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if isinstance(error, FileExistsError | NotADirectoryError):
             msg = presence.in_the_way(Path(error.filename2 or error.filename or folder))
+        elif error.errno in _NO_NAME and (file := error.filename2 or error.filename):
+            msg = (
+                f"{naming.shown(str(folder))} takes no file named {naming.shown(Path(file).name)} "
+                f"({error.strerror}). Give that folder a place on another filesystem."
+            )
         else:
             name = naming.shown(str(folder))
             msg = f"{name} cannot be written ({error.strerror}). retouchd tries again by itself."

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from retouchd.adapters import files, presence
+from retouchd.adapters import below, copies, files, moves, presence
+from retouchd.adapters.below import Entry, OpenFolder
 from retouchd.rules import naming
 from retouchd.rules.names import parse
 
@@ -34,7 +35,7 @@ class Piece:
 
 
 def drop(
-    folder: Path, stem: str, pieces: Sequence[Piece], before_last: Callable[[], None]
+    folder: OpenFolder, stem: str, pieces: Sequence[Piece], before_last: Callable[[], None]
 ) -> list[str]:
     """
     Copy a group into a folder of the inbox, in its order; return the names. Durable on return.
@@ -48,25 +49,25 @@ def drop(
     try:
         for path, piece in zip(hidden, pieces, strict=True):
             if isinstance(piece.source, bytes):
-                files.put_new(path, piece.source)
+                copies.put_new(path, piece.source)
             else:
-                files.copy_new(piece.source, path)
+                copies.copy_new(piece.source, path)
         for _ in range(_TRIES):
             free = naming.free_stem(stem, token, suffixes, is_family_in(folder))
             names = [free + suffix for suffix in suffixes]
             if _uncovered(folder, hidden, names, before_last):
                 return names
-        raise FileExistsError(errno.EEXIST, "somebody else takes each name first", str(folder))
+        raise FileExistsError(errno.EEXIST, "somebody else takes each name first", str(folder.path))
     finally:
         for path in hidden:
             files.remove(path)
 
 
-def is_family_in(folder: Path) -> Callable[[str], bool]:
+def is_family_in(folder: OpenFolder) -> Callable[[str], bool]:
     """
     Return a test of whether anything in a folder has that name, or would be paired with it.
     """
-    taken = {parse(name).family for name in names_in(folder)}
+    taken = {parse(name).family for name in below.names_in(folder)}
     return lambda name: parse(name).family in taken or presence.is_taken(folder / name)
 
 
@@ -80,35 +81,39 @@ def names_in(folder: Path) -> list[str]:
         return []
 
 
-def clear_leftovers(folder: Path) -> None:
+def clear_leftovers(folder: OpenFolder) -> None:
     """
-    Remove what a drop that was killed left hidden: after a day nobody is at it any more.
+    Remove what a drop that was killed left: after a day nobody is at it any more.
 
     All of it is copies, whose sources lie where they were. Raises OSError.
     """
     old = time.time() - _OLD_SECONDS
-    for name in names_in(folder):
-        if _HIDDEN.fullmatch(name):
+    for name in below.names_in(folder):
+        is_note = name.startswith(moves.NOTE)
+        if is_note or _HIDDEN.fullmatch(name):
             found = presence.snapshot(folder / name)
             if found is not None and found.mtime_ns < old * 1e9:
-                files.remove(folder / name)
+                (moves.release_noted if is_note else files.remove)(folder / name)
 
 
 def _uncovered(
-    folder: Path, hidden: Iterable[Path], names: Sequence[str], before_last: Callable[[], None]
+    folder: OpenFolder,
+    hidden: Iterable[Entry],
+    names: Sequence[str],
+    before_last: Callable[[], None],
 ) -> bool:
     """
     Rename each hidden file to its name; cover all of them again and return False where one is taken.
     """
-    done: list[tuple[Path, Path]] = []
+    done: list[tuple[Entry, Entry]] = []
     for path, name in zip(hidden, names, strict=True):
         if name == names[-1]:
             before_last()
         try:
-            files.rename_new(path, folder / name)
+            moves.rename_new(path, folder / name)
         except FileExistsError:
             for covered, shown in reversed(done):
-                files.rename_new(shown, covered)
+                moves.rename_new(shown, covered)
             return False
         done.append((path, folder / name))
     return True

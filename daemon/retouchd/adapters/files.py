@@ -1,27 +1,30 @@
 """
 The disk: every change that must survive a power cut goes through here.
 
-A write is temporary file, write, fsync, rename, fsync of the directory. A rename never overwrites and
-fsyncs both directories, the target's first: btrfs was measured to show a moved file in both places, or
-an empty file under the new name, where one of them was left out. Several renames between the same folders
-may share these fsyncs: see `synced`.
+A write is temporary file, write, fsync, rename, fsync of the directory. A rename fsyncs both directories, the
+target's first: btrfs was measured to show a moved file in both places, or an empty file under the new name,
+where one of them was left out. Several renames between the same folders may share these fsyncs: see `synced`.
+Renames that must not overwrite are in `moves`.
+
+What others may change, too, is reached by `Entry`: a name in a folder that is held open (see `below`).
 """
 
 import contextlib
 import ctypes
 import errno
 import os
-import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from retouchd.adapters import presence
+from retouchd.adapters.below import Entry, OpenFolder, Where, path_of
 from retouchd.adapters.thread_pools import step
 
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
-_UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+"""What filesystems say to what they have not got."""
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -34,12 +37,10 @@ class DurableFile:
     as after a failed fsync nothing that was written is to be trusted.
     """
 
-    def __init__(self, path: Path, temporary: Path | None = None) -> None:
+    def __init__(self, path: Where, temporary: Where | None = None) -> None:
         self._path = path
-        self._temporary = temporary or temporary_of(path)
-        self._fd = os.open(
-            self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666
-        )
+        self._temporary = temporary or path.with_name(f"{path.name}.tmp")
+        self._fd = _new(self._temporary)
 
     def __enter__(self) -> Self:
         return self
@@ -50,7 +51,14 @@ class DurableFile:
         finally:
             if kind is not None:
                 with contextlib.suppress(OSError):
-                    os.unlink(self._temporary)
+                    unlink(self._temporary)
+
+    @property
+    def fd(self) -> int:
+        """
+        Return its descriptor, as long as it is open.
+        """
+        return self._fd
 
     def close(self) -> None:
         """
@@ -89,16 +97,13 @@ class DurableFile:
         self.sync()
         self.close()
 
-    def commit(self, *, replace: bool = True) -> None:
+    def commit(self) -> None:
         """
-        Seal the file and give it its name; with `replace=False` a taken name raises FileExistsError.
+        Seal the file and give it its name, over an older one.
         """
         self.seal()
-        if replace:
-            os.rename(self._temporary, self._path)
-            fsync_folder(self._path.parent)
-        else:
-            rename_new(self._temporary, self._path)
+        move(self._temporary, self._path)
+        fsync_folder(self._path.parent)
 
 
 def temporary_of(path: Path) -> Path:
@@ -125,15 +130,6 @@ def post(path: Path, data: bytes) -> None:
         file.write(data)
         file.close()
         os.rename(temporary_of(path), path)
-
-
-def create(path: Path, data: bytes, temporary: Path) -> None:
-    """
-    Put a whole new file in place; raises FileExistsError where the name is taken.
-    """
-    with DurableFile(path, temporary) as file:
-        file.write(data)
-        file.commit(replace=False)
 
 
 def append(path: Path, line: bytes) -> None:
@@ -164,19 +160,53 @@ def cut(path: Path, size: int) -> None:
         os.close(fd)
 
 
-def rename(source: Path, target: Path) -> None:
+def move(source: Where, target: Where) -> None:
+    """
+    Rename to a name of our own, over nothing that matters; durable when both folders are `synced`.
+    """
+    _call_for_two(os.rename, source, target)
+
+
+def move_unless_taken(source: Where, target: Where) -> None:
+    """
+    Rename in one step that refuses a taken name; raises OSError, with one of `UNSUPPORTED` where none does.
+    """
+    (old, old_fd), (new, new_fd) = _at(source), _at(target)
+    numbers = [_AT_FDCWD if fd is None else fd for fd in (old_fd, new_fd)]
+    names = os.fsencode(old), os.fsencode(new)
+    flags = ctypes.c_uint(_RENAME_NOREPLACE)
+    if _libc.renameat2(numbers[0], names[0], numbers[1], names[1], flags) != 0:
+        code = ctypes.get_errno()
+        raise _named(OSError(code, os.strerror(code)), source, target)
+
+
+def link(source: Where, target: Where) -> None:
+    """
+    Give a file a second name that is not taken; raises OSError.
+    """
+    _call_for_two(os.link, source, target, follow_symlinks=False)
+
+
+def make_empty(path: Where) -> None:
+    """
+    Make an empty file; raises FileExistsError where the name is taken.
+    """
+    os.close(_call(os.open, path, _NEW_FILE, 0o666))
+
+
+def unlink(path: Where) -> None:
+    """
+    Remove a name; durable when its folder is `synced`.
+    """
+    _call(os.unlink, path)
+
+
+def rename(source: Where, target: Where) -> None:
     """
     Rename within the daemon's own folders, over nothing that matters; durable on return.
     """
-    os.rename(source, target)
-    _fsync_both(source, target)
-
-
-def name(path: Path, name: str) -> None:
-    """
-    Give a file of our own another name in its folder; durable when that is synced.
-    """
-    os.rename(path, path.with_name(name))
+    move(source, target)
+    fsync_both(source, target)
 
 
 def put_away(source: Path, target: Path) -> None:
@@ -188,11 +218,11 @@ def put_away(source: Path, target: Path) -> None:
     except FileNotFoundError:
         return
     with contextlib.suppress(OSError):
-        _fsync_both(source, target)
+        fsync_both(source, target)
 
 
 @contextlib.contextmanager
-def synced(*folders: Path) -> Iterator[None]:
+def synced(*folders: Path | OpenFolder) -> Iterator[None]:
     """
     Make the names in these folders durable, in this order, once all that is done within has been done.
 
@@ -208,68 +238,12 @@ def synced(*folders: Path) -> Iterator[None]:
     _fsync_all(folders)
 
 
-def rename_new(source: Path, target: Path) -> None:
-    """
-    Rename without ever overwriting, as `move_new` does; durable on return.
-    """
-    move_new(source, target)
-    _fsync_both(source, target)
-
-
-def move_new(source: Path, target: Path) -> None:
-    """
-    Rename without ever overwriting; durable when both folders are `synced`, the target's first.
-
-    Where the filesystem cannot refuse a taken name in one step, the file is linked under the new name
-    and unlinked under the old one; found between the two, it is only unlinked. Raises FileExistsError,
-    and OSError with EXDEV where the target lies on another filesystem.
-    """
-    try:
-        _rename_noreplace(source, target)
-    except FileExistsError:
-        if not presence.is_same(source, target):
-            raise
-        os.unlink(source)
-
-
-def copy(source: Path, target: Path) -> None:
-    """
-    Copy bytes, times and mode to a name of our own in another folder; the bytes are durable on return.
-    """
-    with open(source, "rb") as reader, DurableFile(target, target) as writer:
-        for block in presence.blocks(reader.fileno()):
-            writer.write(block)
-        with contextlib.suppress(PermissionError):  # Some network mounts keep no times or modes.
-            shutil.copystat(source, target, follow_symlinks=False)
-        writer.seal()
-    fsync_folder(target.parent)
-
-
-def copy_new(source: Path, target: Path) -> None:
-    """
-    Copy bytes alone to a name of our own, as a new file of this user's; durable on return but for the name.
-    """
-    with open(source, "rb") as reader, DurableFile(target, target) as writer:
-        for block in presence.blocks(reader.fileno()):
-            writer.write(block)
-        writer.seal()
-
-
-def put_new(target: Path, data: bytes) -> None:
-    """
-    Write bytes under a name of our own, as a new file of this user's; durable on return but for the name.
-    """
-    with DurableFile(target, target) as writer:
-        writer.write(data)
-        writer.seal()
-
-
-def begin_folder(path: Path) -> None:
+def begin_folder(path: Where) -> None:
     """
     Make a folder of our own, if it is not there yet; durable when the one that holds it is synced.
     """
     with contextlib.suppress(FileExistsError):
-        os.mkdir(path)
+        _call(os.mkdir, path)
 
 
 def make_folder(path: Path, *, root: Path | None = None) -> None:
@@ -293,76 +267,107 @@ def make_folder(path: Path, *, root: Path | None = None) -> None:
         fsync_folder(folder.parent)
 
 
-def remove(path: Path) -> None:
+def remove(path: Where) -> None:
     """
     Remove a file of our own, if it is still there.
     """
     try:
-        os.unlink(path)
+        unlink(path)
     except FileNotFoundError:
         return
     fsync_folder(path.parent)
 
 
-def remove_empty(path: Path) -> None:
+def remove_empty(path: Where) -> None:
     """
     Remove a folder only if it is empty, if it is still there; raises OSError otherwise.
 
     It may be there again after a power cut, and nobody minds an empty one.
     """
     with contextlib.suppress(FileNotFoundError):
-        os.rmdir(path)
+        _call(os.rmdir, path)
 
 
-def fsync_folder(path: Path) -> None:
+def fsync_folder(folder: Path | OpenFolder) -> None:
     """
     Make the names in a folder durable; filesystems that cannot (some network mounts) are left at that.
     """
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    if isinstance(folder, OpenFolder):
+        _fsync_names(folder.fd)
+        return
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(fd)
-    except OSError as error:
-        if error.errno not in _UNSUPPORTED:
-            raise
+        _fsync_names(fd)
     finally:
         os.close(fd)
 
 
-def sweep(folder: Path, spared: str) -> None:
+def _fsync_names(fd: int) -> None:
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+
+
+def fsync_both(source: Where, target: Where) -> None:
     """
-    Remove a folder of our own with all that is in it, except what a sub-folder named `spared` holds.
+    Make a rename durable: in the folder that the file came to, then in the one that it left.
     """
-    for entry in list(os.scandir(folder)):
-        path = folder / entry.name
-        if not entry.is_dir(follow_symlinks=False):
-            os.unlink(path)
-        elif entry.name == spared:
-            remove_empty(path)
-        else:
-            sweep(path, spared)
-    os.rmdir(folder)
-
-
-def _rename_noreplace(source: Path, target: Path) -> None:
-    flags = ctypes.c_uint(_RENAME_NOREPLACE)
-    old, new = os.fsencode(source), os.fsencode(target)
-    if _libc.renameat2(_AT_FDCWD, old, _AT_FDCWD, new, flags) == 0:
-        return
-    code = ctypes.get_errno()
-    if code not in _UNSUPPORTED:
-        raise OSError(code, os.strerror(code), str(source), None, str(target))
-    os.link(source, target, follow_symlinks=False)
-    os.unlink(source)
-
-
-def _fsync_both(source: Path, target: Path) -> None:
     _fsync_all(dict.fromkeys((target.parent, source.parent)))
 
 
-def _fsync_all(folders: Iterable[Path]) -> None:
+def _fsync_all(folders: Iterable[Path | OpenFolder]) -> None:
     for folder in folders:
         fsync_folder(folder)
         step()
+
+
+def _new(path: Where) -> int:
+    """
+    Open a new file of our own; what has the name is removed: never written to, as it may be a link.
+    """
+    try:
+        fd: int = _call(os.open, path, _NEW_FILE, 0o666)
+    except FileExistsError:
+        unlink(path)
+        fd = _call(os.open, path, _NEW_FILE, 0o666)
+    return fd
+
+
+def _call(call: Callable[..., Any], where: Where, *arguments: int) -> Any:
+    """
+    Call the system for one name, by the descriptor of its folder if that is held open.
+    """
+    if isinstance(where, Path):
+        return call(where, *arguments)
+    try:
+        return call(where.name, *arguments, dir_fd=where.parent.fd)
+    except OSError as error:
+        raise _named(error, where) from error
+
+
+def _call_for_two(call: Callable[..., Any], source: Where, target: Where, **more: bool) -> None:
+    if isinstance(source, Path) and isinstance(target, Path):
+        call(source, target, **more)
+        return
+    (old, old_fd), (new, new_fd) = _at(source), _at(target)
+    try:
+        call(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd, **more)
+    except OSError as error:
+        raise _named(error, source, target) from error
+
+
+def _at(where: Where) -> tuple[str | Path, int | None]:
+    return (where.name, where.parent.fd) if isinstance(where, Entry) else (where, None)
+
+
+def _named(error: OSError, source: Where, target: Where | None = None) -> OSError:
+    """
+    Return the same fault with whole paths: a name without its folder says little.
+    """
+    more = () if target is None else (None, str(path_of(target)))
+    return OSError(error.errno or errno.EIO, error.strerror, str(path_of(source)), *more)
 
 
 def _write_all(fd: int, data: bytes | bytearray) -> None:

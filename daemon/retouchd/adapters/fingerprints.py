@@ -32,7 +32,7 @@ def in_inbox(job: Job, inbox: Path) -> Fingerprint:
     def digest(path: str, snapshot: Snapshot) -> str:
         with below.opened(inbox, path) as file:
             found = _digest(file)
-            if presence.snapshot_of(os.fstat(file.fileno())) != snapshot:
+            if not snapshot.shows(presence.snapshot_of(os.fstat(file.fileno()))):
                 raise FileNotFoundError(errno.ENOENT, "It was changed meanwhile", path)
         return found
 

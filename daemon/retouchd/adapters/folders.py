@@ -12,11 +12,14 @@ from itertools import combinations
 from pathlib import Path
 
 from retouchd.adapters import files
+from retouchd.adapters.probes import (
+    PROBE,
+    clear_probes,
+    names_of_probes,
+    unmovable,
+    unnamable,
+)
 from retouchd.adapters.thread_pools import Folder, at
-
-PROBE = ".retouchd-probe-"
-"""How the names of files begin that are written and removed again at once."""
-_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +80,25 @@ class Folders:
         ]
         if found:
             return found
+        self._clear_probes()
+        ends = (self.outbox, self.done, self.error)
+        for key, place in self.items():
+            with _marked(key):
+                if place in ends and (problem := unnamable(place, key, self.work)):
+                    found.append(problem)
         with at(Folder.INBOX):
-            _clear_probes(self.inbox, self.work)
-            return _unmovable(self.inbox, self.work)
+            problem = unmovable(self.inbox, self.work)
+        return [problem, *found] if problem else found
+
+    def _clear_probes(self) -> None:
+        """
+        Remove what starts left that were killed half-way; where that cannot be, the next start tries again.
+        """
+        with contextlib.suppress(OSError):
+            names = names_of_probes(self.work)
+            for key, place in self.items():  # The marks in work come last.
+                with _marked(key):
+                    clear_probes(place, names, self.work)
 
     def unwritable(self) -> list[str]:
         """
@@ -92,7 +111,7 @@ class Folders:
         Return why nothing can be claimed from the inbox, empty if it can.
         """
         problem = _unusable("folders.inbox", self.inbox)
-        return problem or "".join(_unmovable(self.inbox, self.work))
+        return problem or unmovable(self.inbox, self.work) or ""
 
 
 def _unusable(key: str, path: Path) -> str | None:
@@ -146,45 +165,3 @@ def _overlap(
 def _lineage(path: Path) -> list[tuple[int, int]]:
     real = path.resolve()
     return [(found.st_dev, found.st_ino) for found in map(os.stat, (real, *real.parents))]
-
-
-def _clear_probes(*folders: Path) -> None:
-    """
-    Remove the empty files that probes left which were killed half-way; one under way is begun anew.
-    """
-    for folder in folders:
-        with contextlib.suppress(OSError):
-            for name in os.listdir(folder):  # noqa: PTH208 - names alone, of which there may be very many
-                if name.startswith(PROBE) and not (folder / name).lstat().st_size:
-                    (folder / name).unlink()
-
-
-def _unmovable(inbox: Path, work: Path) -> list[str]:
-    """
-    Prove by a real rename that a file of the inbox can be claimed: equal device numbers prove nothing.
-    """
-    for tries_left in reversed(range(_TRIES)):
-        try:
-            _move_a_probe(inbox, work)
-        except OSError as error:
-            # Another daemon of this inbox that starts now may have cleared the probe away.
-            if isinstance(error, FileNotFoundError) and tries_left:
-                continue
-            problem = (
-                f"folders.work: files of {inbox} cannot be renamed into {work}: {error.strerror}. "
-                "Both must lie on one filesystem; set folders.work to a place beside the inbox."
-            )
-            return [problem]
-        break
-    return []
-
-
-def _move_a_probe(inbox: Path, work: Path) -> None:
-    probe = f"{PROBE}{secrets.token_hex(4)}"
-    (inbox / probe).touch(exist_ok=False)
-    try:
-        (inbox / probe).rename(work / probe)
-    finally:
-        for place in (inbox, work):
-            with contextlib.suppress(OSError):  # The next start clears the work folder.
-                (place / probe).unlink(missing_ok=True)

@@ -2,17 +2,34 @@
 What is there, before anything is changed: which names are taken, which files are the same, what they hold.
 """
 
-import filecmp
+import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
+from retouchd.adapters import numbers
+from retouchd.adapters.below import Entry, Where
 from retouchd.adapters.thread_pools import step
 from retouchd.rules.job import Snapshot
 from retouchd.rules.naming import shown
 
 _BLOCK = 1 << 20
+NO_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO}
+"""What is said of a name that no regular file has."""
+
+_READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def stat_at(where: Where) -> os.stat_result:
+    """
+    Return what has that name, itself; raises OSError.
+    """
+    if isinstance(where, Entry):
+        return os.stat(where.name, dir_fd=where.parent.fd, follow_symlinks=False)
+    return os.lstat(where)
 
 
 def read(path: Path) -> bytes:
@@ -26,12 +43,12 @@ def read(path: Path) -> bytes:
         os.close(fd)
 
 
-def snapshot(path: Path) -> Snapshot | None:
+def snapshot(where: Where) -> Snapshot | None:
     """
     Return the identity of a regular file without following a link; None if there is none.
     """
     try:
-        found = os.lstat(path)
+        found = stat_at(where)
     except (FileNotFoundError, NotADirectoryError):
         return None
     if not stat.S_ISREG(found.st_mode):
@@ -46,32 +63,39 @@ def snapshot_of(found: os.stat_result) -> Snapshot:
     return Snapshot(
         size=found.st_size,
         mtime_ns=found.st_mtime_ns,
-        inode=found.st_ino,
+        inode=numbers.number_of(found.st_ino, found.st_dev),
         device=found.st_dev,
     )
 
 
-def is_same(source: Path, target: Path) -> bool:
+def is_same(source: Where, target: Where) -> bool:
     """
-    Return whether both names are of one file.
+    Return whether both names are of one file for sure: without numbers nobody knows.
     """
     one, other = snapshot(source), snapshot(target)
-    return one is not None and one == other
+    return one is not None and one == other and one.inode != numbers.UNKNOWN
 
 
-def is_copy(source: Path, target: Path) -> bool:
+def is_copy(source: Where, target: Where) -> bool:
     """
     Return whether the target is there and holds the same bytes.
     """
-    return target.is_file() and filecmp.cmp(source, target, shallow=False)
+    with contextlib.ExitStack() as opened:
+        try:
+            held = [opened.enter_context(reading(each)) for each in (target, source)]
+        except OSError as error:
+            if error.errno in NO_FILE:
+                return False
+            raise
+        return all(one == other for one, other in zip_longest(*map(blocks, held)))
 
 
-def is_taken(path: Path) -> bool:
+def is_taken(where: Where) -> bool:
     """
     Return whether anything, a dangling link included, has that name; raises OSError where that is unknown.
     """
     try:
-        os.lstat(path)
+        stat_at(where)
     except (FileNotFoundError, NotADirectoryError):
         return False
     return True
@@ -92,6 +116,24 @@ def folders(path: Path) -> list[str]:
         return [entry.name for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return []
+
+
+@contextlib.contextmanager
+def reading(where: Where) -> Iterator[int]:
+    """
+    Open a regular file for reading and give its descriptor; raises OSError for anything else, links too.
+    """
+    fd = (
+        os.open(where.name, _READING, dir_fd=where.parent.fd)
+        if isinstance(where, Entry)
+        else os.open(where, _READING)
+    )
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise IsADirectoryError(errno.EISDIR, "Not a file", str(where))
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def blocks(fd: int) -> Iterator[bytes]:

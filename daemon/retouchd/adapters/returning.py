@@ -13,7 +13,8 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from retouchd.adapters import carrying, files, presence
+from retouchd.adapters import below, carrying, files, moves, presence, trees
+from retouchd.adapters.below import Entry, OpenFolder, Where
 from retouchd.adapters.carrying import Way
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.thread_pools import step
@@ -23,7 +24,7 @@ from retouchd.rules.names import parse
 STAGE = ".retouchd-retry-"
 
 
-def put_back(source: Path, target: Path, inbox: Path) -> None:
+def put_back(source: Entry, target: Entry, inbox: Path) -> None:
     """
     Move one file from `error/` to its name in the inbox, never over another; durable on return.
 
@@ -33,15 +34,17 @@ def put_back(source: Path, target: Path, inbox: Path) -> None:
     with files.synced(target.parent, source.parent):
         if carrying.moved(source, target):
             return
-    stage = source.parent / f"{_prefix(inbox)}{secrets.token_hex(4)}"
-    files.make_folder(stage)
-    with _held(stage):
-        staged, temporary = stage / target.name, target.with_name(stage.name)
-        way = Way(source=source, staged=staged, temporary=temporary, target=target)
+    stage = source.with_name(f"{_prefix(inbox)}{secrets.token_hex(4)}")
+    files.begin_folder(stage)
+    files.fsync_folder(stage.parent)
+    with below.inner(stage) as held:
+        _is_locked(held.fd)
+        temporary = target.with_name(stage.name)
+        way = Way(source=source, staged=held / target.name, temporary=temporary, target=target)
         try:
             carrying.carry(way)
         except OSError:
-            _take_back(way)
+            _take_back(way, stage)
             raise
         files.remove_empty(stage)
 
@@ -58,24 +61,27 @@ def finish(folders: Folders) -> list[str]:
     prefix = _prefix(folders.inbox)
     for place, names, _ in os.walk(folders.error):
         step()
-        below = Path(place).relative_to(folders.error).as_posix()
-        below = "" if below == "." else below
+        path = Path(place).relative_to(folders.error).as_posix()
+        path = "" if path == "." else path
         for name in [each for each in names if each.startswith(prefix)]:
             names.remove(name)
-            with _held(Path(place) / name) as is_ours:
-                if is_ours:
-                    came = _finish(Path(place) / name, folders.inbox / below)
-                    found += [naming.path_below(below, each) for each in came]
+            with contextlib.ExitStack() as held:
+                error = held.enter_context(below.held(folders.error, path))
+                inbox = held.enter_context(trees.made_folder(folders.inbox, path))
+                stage = held.enter_context(below.inner(error / name))
+                if _is_locked(stage.fd):
+                    came = _finish(error / name, stage, inbox)
+                    found += [naming.path_below(path, each) for each in came]
     return found
 
 
-def _finish(stage: Path, folder: Path) -> Iterator[str]:
+def _finish(stage: Entry, held: OpenFolder, folder: OpenFolder) -> Iterator[str]:
     temporary = folder / stage.name
-    for name in os.listdir(stage):  # noqa: PTH208 - names alone
-        staged = stage / name
+    for name in below.names_in(held):
+        staged = held / name
+        beside = (stage.with_name(each) for each in below.names_in(stage.parent))
         source = next(
-            (each for each in stage.parent.iterdir() if presence.is_same(each, staged)),
-            stage.parent / name,
+            (each for each in beside if presence.is_same(each, staged)), stage.with_name(name)
         )
         way = Way(source=source, staged=staged, temporary=temporary, target=folder / name)
         is_new = presence.is_taken(temporary)
@@ -83,7 +89,7 @@ def _finish(stage: Path, folder: Path) -> Iterator[str]:
             with files.synced(folder, source.parent):
                 carrying.carry(way)
         except FileExistsError:
-            _take_back(way)
+            _take_back(way, stage)
         else:
             if is_new:
                 yield name
@@ -91,19 +97,19 @@ def _finish(stage: Path, folder: Path) -> Iterator[str]:
     files.remove_empty(stage)
 
 
-def _take_back(way: Way) -> None:
+def _take_back(way: Way, stage: Entry) -> None:
     """
     Undo what was done, unless the file has its new name already.
     """
     if presence.is_taken(way.staged):
         if not presence.is_taken(way.temporary):
             return
-        files.rename_new(way.staged, _free(way.source))
+        moves.rename_new(way.staged, _free(way.source))
     files.remove(way.temporary)
-    files.remove_empty(way.staged.parent)
+    files.remove_empty(stage)
 
 
-def _free(path: Path) -> Path:
+def _free(path: Where) -> Where:
     named = parse(path.name)
     stem = naming.free_stem(
         named.stem,
@@ -118,19 +124,10 @@ def _prefix(inbox: Path) -> str:
     return f"{STAGE}{hashlib.sha256(os.fsencode(inbox.resolve())).hexdigest()[:8]}-"
 
 
-@contextlib.contextmanager
-def _held(stage: Path) -> Iterator[bool]:
-    """
-    Hold a file that is on its way; give False where another process that lives does.
-    """
-    fd = os.open(stage, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield _is_locked(fd)
-    finally:
-        os.close(fd)
-
-
 def _is_locked(fd: int) -> bool:
+    """
+    Lock a file that is on its way; return False where another process that lives has it.
+    """
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

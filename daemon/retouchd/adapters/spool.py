@@ -16,10 +16,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from retouchd.adapters import claims, files, presence
+from retouchd.adapters import below, claims, files, presence, trees
 from retouchd.adapters.files import DurableFile
-from retouchd.adapters.folders import PROBE
 from retouchd.adapters.lock import WorkLock
+from retouchd.adapters.probes import PROBE
 from retouchd.adapters.standing import CRASHES, Standing, read_standing
 from retouchd.adapters.thread_pools import Folder, at
 from retouchd.errors import Blocked
@@ -86,10 +86,14 @@ class Spool:
                 files.remove(left)
         for name in presence.folders(self._trash):
             with contextlib.suppress(OSError):
-                files.sweep(self._trash / name, ORIGINALS)
+                trees.sweep(self._trash / name, ORIGINALS)
         for job in self.jobs():
-            with contextlib.suppress(OSError), at(Folder.INBOX):
-                claims.end(job, self._inbox / job.folder, self.folder(job.id) / ORIGINALS)
+            with (
+                contextlib.suppress(OSError),
+                at(Folder.INBOX),
+                below.held(self._inbox, job.folder) as inbox,
+            ):
+                claims.end(job, inbox, self.folder(job.id) / ORIGINALS)
 
     def ids(self) -> list[str]:
         """
@@ -147,18 +151,21 @@ class Spool:
         """
         Rename the members out of the inbox; return whether all of them are here.
         """
-        return claims.claim(job, self._inbox / job.folder, self.folder(job.id) / ORIGINALS)
+        with below.held(self._inbox, job.folder) as inbox:
+            return claims.claim(job, inbox, self.folder(job.id) / ORIGINALS)
 
     def give_back(self, job: Job) -> list[str]:
         """
         Rename the members back into the inbox, under one free stem where a name is taken by now.
 
         Return the names they have there. An inbox that is away is not made anew: under its name there may
-        be nothing but an empty mount point.
+        be nothing but an empty mount point. Raises Blocked where a link or a file stands in a folder's place.
         """
-        inbox, originals = self._inbox / job.folder, self.folder(job.id) / ORIGINALS
-        files.make_folder(inbox, root=self._inbox)
-        return claims.give_back(job, inbox, originals, self._rewrite)
+        try:
+            with trees.made_folder(self._inbox, job.folder) as inbox:
+                return claims.give_back(job, inbox, self.folder(job.id) / ORIGINALS, self._rewrite)
+        except NotADirectoryError as error:
+            raise Blocked(presence.in_the_way(Path(error.filename))) from error
 
     def reference(self, job_id: str, number: int) -> Path:
         """
@@ -253,7 +260,7 @@ class Spool:
         """
         folder = self.folder(job_id) / _UNSEALED
         if folder.is_dir():
-            files.sweep(folder, spared="")
+            trees.sweep(folder, spared="")
         files.begin_folder(folder)
 
     def output(self, job_id: str, number: int) -> Path:
@@ -275,7 +282,7 @@ class Spool:
         """
         Name a decoded picture by what its bytes are; durable once all of them are sealed.
         """
-        files.name(picture, f"{picture.name}.{extension}")
+        files.move(picture, picture.with_name(f"{picture.name}.{extension}"))
 
     def drop_output(self, picture: Path) -> None:
         """
@@ -323,7 +330,7 @@ class Spool:
         files.make_folder(self._trash, root=self._work)
         files.put_away(folder, self._trash / job_id)
         with contextlib.suppress(OSError):  # The next start clears away what is left in the trash.
-            files.sweep(self._trash / job_id, ORIGINALS)
+            trees.sweep(self._trash / job_id, ORIGINALS)
 
     def is_gone(self, job_id: str) -> bool:
         """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from retouchd.adapters import files
+from retouchd.adapters import below, trees
 from retouchd.adapters.archive import groups_below
 from retouchd.adapters.dropping import names_in
 from retouchd.adapters.folders import Folders
@@ -88,12 +88,14 @@ def _unknown(name: str, wish: str, groups: Sequence[Group]) -> str:
 
 
 def _put_back(group: Group, folders: Folders, console: Console) -> None:
-    inbox, error = folders.inbox / group.folder, folders.error / group.folder
     try:
-        files.make_folder(inbox)
-        stem = _free_stem(group, inbox)
-        for name in group.names:
-            put_back(error / name, inbox / (stem + group.suffix(name)), folders.inbox)
+        with (
+            trees.made_folder(folders.inbox, group.folder) as inbox,
+            below.held(folders.error, group.folder) as error,
+        ):
+            stem = _free_stem(group, inbox.path)
+            for name in group.names:
+                put_back(error / name, inbox / (stem + group.suffix(name)), folders.inbox)
     except OSError as fault:
         name = fault.filename2 or fault.filename or group.path(group.stem)
         msg = (

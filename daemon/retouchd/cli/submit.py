@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from rich.console import Console
 
-from retouchd.adapters import files
+from retouchd.adapters import trees
 from retouchd.adapters.dropping import Piece, clear_leftovers, drop, names_in
 from retouchd.adapters.inbox import Inbox
 from retouchd.cli.compose import settings_only
@@ -198,9 +198,9 @@ def _drop(
         pieces.append(Piece(suffix=f"{owner}.toml", source=source))
     pieces.append(Piece(suffix=named.suffix, source=image))
     try:
-        files.make_folder(folder)
-        clear_leftovers(folder)
-        names = drop(folder, named.stem, pieces, follower.note)
+        with trees.made_folder(settings.folders.inbox, wish.folder) as held:
+            clear_leftovers(held)
+            names = drop(held, named.stem, pieces, follower.note)
     except OSError as error:
         msg = f"{shown(str(image))} cannot be dropped into {shown(str(folder))}: {error.strerror}."
         raise ConfigurationError([msg]) from error

@@ -52,7 +52,7 @@ class Gatherer:
         with contextlib.ExitStack() as stack:
             with _reading():
                 file = stack.enter_context(below.opened(self._inbox.root, reference.path))
-                if presence.snapshot_of(os.fstat(file.fileno())) != reference.snapshot:
+                if not reference.snapshot.shows(presence.snapshot_of(os.fstat(file.fileno()))):
                     return False
             self._spool.add_reference(job_id, number, _blocks(file))
         return True

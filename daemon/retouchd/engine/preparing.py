@@ -98,7 +98,7 @@ class Preparer:
 
     def _compare(self, job: Job) -> None:
         for member in job.members:
-            if presence.snapshot(self._original(job, member)) != member.snapshot:
+            if not member.snapshot.shows(presence.snapshot(self._original(job, member))):
                 raise NotReadyError(f"{shown(member.name)} was changed while it was claimed")
 
     def prepare(self, job: Job) -> Prepared | list[Problem]:

@@ -53,13 +53,22 @@ class Snapshot:
     """
     The identity of a file's content as a stat shows it, without reading: bytes, nanoseconds.
 
-    ctime is left out on purpose: a rename changes it.
+    ctime is left out on purpose: a rename changes it. An inode of 0 says nothing: that filesystem makes numbers
+    up.
     """
 
     size: int
     mtime_ns: int
     inode: int
     device: int
+
+    def shows(self, other: "Snapshot | None") -> bool:
+        """
+        Return whether both are of one file, as far as its numbers say anything.
+        """
+        if other is None or not self.inode or not other.inode:
+            return other is not None and replace(self, inode=0) == replace(other, inode=0)
+        return self == other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

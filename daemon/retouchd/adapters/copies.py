@@ -1,0 +1,42 @@
+"""
+Whole new files under names of our own: copied, or written.
+"""
+
+import contextlib
+import shutil
+from pathlib import Path
+
+from retouchd.adapters import files, presence
+from retouchd.adapters.below import Where
+
+
+def copy(source: Where, target: Where) -> None:
+    """
+    Copy bytes, times and mode to a name of our own in another folder; the bytes are durable on return.
+    """
+    with presence.reading(source) as reader, files.DurableFile(target, target) as writer:
+        for block in presence.blocks(reader):
+            writer.write(block)
+        with contextlib.suppress(OSError):  # Some mounts keep no times, modes or attributes.
+            shutil.copystat(f"/proc/self/fd/{reader}", f"/proc/self/fd/{writer.fd}")
+        writer.seal()
+    files.fsync_folder(target.parent)
+
+
+def copy_new(source: Path, target: Where) -> None:
+    """
+    Copy bytes alone to a name of our own, as a new file of this user's; durable on return but for the name.
+    """
+    with source.open("rb") as reader, files.DurableFile(target, target) as writer:
+        for block in presence.blocks(reader.fileno()):
+            writer.write(block)
+        writer.seal()
+
+
+def put_new(target: Where, data: bytes) -> None:
+    """
+    Write bytes under a name of our own, as a new file of this user's; durable on return but for the name.
+    """
+    with files.DurableFile(target, target) as writer:
+        writer.write(data)
+        writer.seal()
