@@ -82,7 +82,10 @@ class WorkLock:
         Return whether the folder that is held is still the one that has the name.
         """
         try:
-            return os.path.samestat(self.work.stat(), os.fstat(self._folder))
+            # Again, as some filesystems make up a new number now and then.
+            return any(
+                os.path.samestat(self.work.stat(), os.fstat(self._folder)) for _ in range(_TRIES)
+            )
         except OSError:
             return False
 

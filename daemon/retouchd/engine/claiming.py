@@ -15,9 +15,10 @@ from retouchd.engine.deciding import Decider
 from retouchd.engine.duplicates import Duplicates
 from retouchd.engine.framing import Framer
 from retouchd.engine.gathering import Gatherer
-from retouchd.engine.holding import HeldError, Hold, Holding, NotYetError
+from retouchd.engine.holding import Cause, HeldError, Hold, Holding, NotYetError
 from retouchd.engine.looking import Looker
 from retouchd.engine.places import Key
+from retouchd.engine.returns import Returns
 from retouchd.errors import Blocked
 from retouchd.logs import logger
 from retouchd.rules.job import Job
@@ -65,18 +66,21 @@ class Claimer:
         self._retry_seconds = retry_seconds
         self._clock = clock
         self.holding = Holding()
+        self.returns = Returns()
 
     def forget(self) -> None:
         """
         Forget what was held and is no longer there.
         """
         self.holding.forget(self._sightings.knows)
+        self.returns.forget(self._clock.monotonic())
 
     def reconsider(self) -> None:
         """
         Have everything decided about anew, and all that is held tried again.
         """
         self._sightings.touch_all(self._clock.monotonic())
+        self.returns.clear()
         for folder, name in self.holding.places():
             self._backlog.try_later((folder, parse(name).family), self._clock.monotonic())
 
@@ -107,12 +111,14 @@ class Claimer:
         if ready and (shut := self._sightings.shut(key)):
             self._shut_out(key, ready, path_below(*shut[0]))
             return []
+        ready = [candidate for candidate in ready if self._may_be_taken(key, candidate)]
         jobs = [job for candidate in ready if (job := self._claim_one(key, candidate))]
         for name in self._sightings.names(key) if jobs else ():
             self._looker.look(folder, name)
         return jobs
 
     def _claim_one(self, key: Key, candidate: Candidate) -> Job | None:
+        first = candidate.folder, candidate.bundle.files[0].name
         try:
             for named in candidate.bundle.files:
                 self._inbox.read(candidate.folder, named.name, 0)
@@ -124,6 +130,10 @@ class Claimer:
                     pass
             found = self._duplicates.check(job)
             if not self._take(key, job):
+                # Gone, which the next look shows, or changed at this very moment; if always so, it is held.
+                now = self._clock.monotonic()
+                self.returns.note(first, "it was not what had been seen a moment before", now)
+                self._backlog.look_again(key, now + self._patience.settle_seconds)
                 return None
         except HeldError as held:
             self._hold(candidate, held)
@@ -138,7 +148,7 @@ class Claimer:
             return None
         self._sightings.references.spare(job.references)
         self._duplicates.take(job, partial(in_work, job, self._spool.folder(job.id)), found)
-        self.holding.release((candidate.folder, candidate.bundle.files[0].name))
+        self.holding.release(first)
         if not job.problems:
             # Now, since what one job uses as a reference may be the next one to be claimed.
             with contextlib.suppress(Blocked):
@@ -182,7 +192,7 @@ class Claimer:
         try:
             self._spool.give_back(job)
             self._spool.discard(job.id)
-        except OSError:
+        except (Blocked, OSError):
             return False
         return True
 
@@ -202,13 +212,25 @@ class Claimer:
                 return False
         return True
 
+    def _may_be_taken(self, key: Key, candidate: Candidate) -> bool:
+        """
+        Hold what came back again and again, until its pause is over.
+        """
+        first = candidate.folder, candidate.bundle.files[0].name
+        if (back := self.returns.held(first, self._clock.monotonic())) is None:
+            return True
+        if back.is_news and first not in self.holding.faults:
+            log.warning("file.returning", folder=first[0], name=first[1], reason=back.sentence)
+        self.holding.hold(first, _hold_of(candidate, Cause.FAULT, back.sentence))
+        self._backlog.try_later(key, back.until)
+        return False
+
     def _hold(self, candidate: Candidate, held: HeldError) -> None:
-        names = tuple(each.name for each in candidate.bundle.files)
-        hold = Hold(
-            cause=held.cause,
-            reason=str(held),
-            names=names,
-            seen=candidate.sights[names[0]].signature,
-        )
-        if self.holding.hold((candidate.folder, names[0]), hold):
-            log.warning("file.held", folder=candidate.folder, name=names[0], reason=hold.reason)
+        first = candidate.folder, candidate.bundle.files[0].name
+        if self.holding.hold(first, _hold_of(candidate, held.cause, str(held))):
+            log.warning("file.held", folder=first[0], name=first[1], reason=str(held))
+
+
+def _hold_of(candidate: Candidate, cause: Cause, reason: str) -> Hold:
+    names = tuple(each.name for each in candidate.bundle.files)
+    return Hold(cause=cause, reason=reason, names=names, seen=candidate.sights[names[0]].signature)

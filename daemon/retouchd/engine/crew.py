@@ -186,7 +186,7 @@ class Crew:
                 ),
                 history=self._history,
                 clock=clock,
-                on_return=self._ring,
+                on_return=self._returned,
             ),
             preparer=self._preparer,
             attempts=attempts,
@@ -240,8 +240,8 @@ class Crew:
         for folder, name in self._duplicates.over(job_id):
             self.intake.ring(folder, [name])
 
-    def _ring(self, folder: str, names: list[str]) -> None:
-        self.intake.ring(folder, names)
+    def _returned(self, folder: str, names: list[str], reason: str) -> None:
+        self.intake.came_back(folder, names, reason)
 
     def _room(self) -> Collection[str] | None:
         """

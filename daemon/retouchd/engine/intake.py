@@ -105,6 +105,15 @@ class Intake:
         for name in names:
             self.bell.ring(Ring(path=path_below(folder, name)))
 
+    def came_back(self, folder: str, names: list[str], reason: str) -> None:
+        """
+        Have these names looked at in the next turn, which came back from work. May be called from any thread.
+        """
+        now = self._clock.monotonic()
+        for name in names:
+            self._claimer.returns.note((folder, name), reason, now)
+        self.ring(folder, names)
+
     def scan_soon(self) -> None:
         """
         Have every file of the inbox looked at in the next turn.

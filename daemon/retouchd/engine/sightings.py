@@ -7,6 +7,7 @@ hundred thousand. No I/O here: looks, and what was read, are handed in.
 
 from collections.abc import Callable, Iterable
 
+from retouchd.adapters import numbers
 from retouchd.adapters.inbox import Left, Listing
 from retouchd.engine.places import Family, Folder, Key, is_below, upward
 from retouchd.engine.references import Place
@@ -14,7 +15,18 @@ from retouchd.engine.seen import Seen
 from retouchd.engine.unread import Unread
 from retouchd.rules.inheritance import Content
 from retouchd.rules.names import FOLDER_FILES, Kind, parse
-from retouchd.rules.packing import Mark, Trace, is_empty, pack, shows, trace, unpack
+from retouchd.rules.packing import (
+    Mark,
+    Trace,
+    device_of,
+    is_empty,
+    is_renumbered,
+    pack,
+    shows,
+    trace,
+    unnumbered,
+    unpack,
+)
 from retouchd.rules.settling import Patience, Signature, disturb, settled_at
 from retouchd.rules.watching import trust_in
 
@@ -52,6 +64,10 @@ class Sightings(Seen):
             return self._drop(place, folder, name, now)
         before = place.sights.get(name)
         if before is not None and shows(before, found):
+            return False
+        if before is not None and is_renumbered(before, found):
+            numbers.distrust(device_of(found))
+            place.sights[name] = trace(unnumbered(found), unpack(before).quiet_since)
             return False
         settles = None if is_empty(found) else now + self._patience.settle_seconds
         self._put(folder, name, trace(found, now), settles, now)

@@ -59,7 +59,7 @@ Halt: TypeAlias = Standing | Left | Stuck
 class Walker:
     """
     Takes jobs forward as far as the disk alone can. `on_return` is told the folder and the names of files
-    that lie in the inbox again.
+    that lie in the inbox again, and why.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Walker:
         delivery: Delivery,
         history: History,
         clock: Clock,
-        on_return: Callable[[str, list[str]], None],
+        on_return: Callable[[str, list[str], str], None],
     ) -> None:
         self._spool = spool
         self._delivery = delivery
@@ -102,6 +102,7 @@ class Walker:
                     case Phase.ARCHIVING:
                         standing = yield from self._delivery.archive(standing)
                     case Phase.OVER:
+                        yield from self._delivery.tidy(standing)
                         return Left(standing=standing, over=self._forget(standing))
         except (Blocked, OSError) as obstacle:
             return self.met(job_id, standing, obstacle)
@@ -120,7 +121,7 @@ class Walker:
         """
         yield Folder.INBOX
         names = self._spool.give_back(job)
-        self._on_return(job.folder, names)
+        self._on_return(job.folder, names, reason)
         log.info("job.returned", **about(job), reason=reason)
 
     def plan(self, standing: Standing, problems: Sequence[Problem]) -> Steps[Standing]:

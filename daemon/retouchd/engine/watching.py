@@ -9,10 +9,10 @@ may be an empty mount point.
 import asyncio
 import contextlib
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Self
 
+from retouchd.adapters.anchor import Anchor
 from retouchd.adapters.bell import Bell
 from retouchd.adapters.disk_threads import attempt, run
 from retouchd.adapters.filesystems import filesystem_of
@@ -31,7 +31,6 @@ _CHECK_SECONDS = 5.0
 _SHORTEST_BACKOFF_SECONDS = 1.0
 _LONGEST_BACKOFF_SECONDS = 60.0
 
-_Identity: TypeAlias = tuple[int, int] | None
 """Device and inode of a folder, None while there is none."""
 
 _MEANINGS = {
@@ -90,8 +89,8 @@ class Watching:
         self._on_change = on_change
         self._inbox = settings.folders.inbox
         self._watcher = Watcher(inbox=self._inbox, bell=intake.bell, recursive=settings.recursive)
-        self._root: _Identity = None
-        self._work = _identity(settings.folders.work)
+        self._root = Anchor(self._inbox)
+        self._work = Anchor(settings.folders.work)
         self._lost = ""
         self._backoff = _SHORTEST_BACKOFF_SECONDS
         self._armed_at = 0.0
@@ -175,7 +174,7 @@ class Watching:
         Watch anew, in the mode that can be had now, and scan for what came before that.
         """
         await run(Folder.INBOX, self._watcher.stop)
-        self._root = await run(Folder.INBOX, _identity, self._inbox)
+        await run(Folder.INBOX, self._root.drop)
         stance = await run(Folder.INBOX, take_stance, self._settings, self._watcher)
         self._armed_at = self._clock.monotonic()
         self._assume(stance)
@@ -199,10 +198,9 @@ class Watching:
             )
 
     def _mismatch(self) -> str:
-        found = _identity(self._inbox)
-        if found is None:
+        if self._root.is_gone:
             return f"the inbox {self._inbox} is not there"
-        if found != self._root:
+        if not self._root.holds:
             return f"another folder stands in place of the inbox {self._inbox}"
         return self._watcher.fault
 
@@ -244,12 +242,11 @@ class Watching:
 
     def _unusable(self) -> str:
         folders = self._settings.folders
-        found = _identity(folders.inbox)
-        if found is None:
+        if self._root.is_gone:
             return f"the inbox {folders.inbox} is not there: mount its disk, or make it again"
-        if _identity(folders.work) != self._work:
+        if not self._work.holds:
             return f"{folders.work} is not the work folder any more: mount its disk, or start anew"
-        return folders.inbox_problem() if found != self._root else ""
+        return "" if self._root.holds else folders.inbox_problem()
 
     def _seconds_to_check(self) -> float:
         if self._lost:
@@ -257,11 +254,3 @@ class Watching:
         if self.stance.mode is Mode.INOTIFY:
             return _CHECK_SECONDS
         return self._intake.scan_pause
-
-
-def _identity(folder: Path) -> _Identity:
-    try:
-        found = folder.stat()
-    except OSError:
-        return None
-    return (found.st_dev, found.st_ino)

@@ -15,6 +15,8 @@ Trace = NewType("Trace", bytes)
 
 _MARK = struct.Struct("=QqqQI")
 """Linux numbers devices with 32 bits."""
+_NUMBER = struct.calcsize("=Qqq")
+"""Where the inode stands in a mark."""
 _REST = struct.Struct("=d")
 
 mark = _MARK.pack
@@ -75,6 +77,33 @@ def inode_of(seen: Mark | Trace) -> int:
     Return the number of a file on its device.
     """
     return _part(seen, 3)
+
+
+def device_of(seen: Mark | Trace) -> int:
+    """
+    Return the number of the device on which a file lies.
+    """
+    return _part(seen, 4)
+
+
+def is_renumbered(kept: Trace, seen: Mark) -> bool:
+    """
+    Return whether a look finds what was seen before under another number (inode).
+
+    A file put in its place would have a ctime of its own: this filesystem makes its numbers up.
+    """
+    return _without_number(kept) == _without_number(seen)
+
+
+def unnumbered(seen: Mark) -> Mark:
+    """
+    Return what was seen without the number.
+    """
+    return Mark(seen[:_NUMBER] + bytes(8) + seen[_NUMBER + 8 : _MARK.size])
+
+
+def _without_number(seen: Mark | Trace) -> bytes:
+    return seen[:_NUMBER] + seen[_NUMBER + 8 : _MARK.size]
 
 
 def _part(seen: Mark | Trace, number: int) -> int:
