@@ -95,7 +95,7 @@ def test_crash_on_the_way_to_another_filesystem(tmp_path: Path, near: Path) -> N
         assert outcome["deaths"]["2"] > 15, "recoveries died too"
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(800)
 def test_crash_where_no_rename_refuses_a_taken_name(tmp_path: Path, near: Path) -> None:
     """
     The same where files can be neither linked nor renamed without overwriting: no empty file stays behind.
