@@ -316,6 +316,17 @@ HOSTILE = {
     "a number without end as a place": b'{"detail":[{"loc":[' + b"9" * 6000 + b'],"msg":"no"}]}',
     "five megabytes": b'{"error":{"message":"' + b"insufficient limit model " * 200_000 + b'"}}',
     "five megabytes of codes": b'{"message":"' + rb"\"code\": \"x\" " * 400_000 + b'"}',
+    "words of refusals": b'{"message":"' + b"reject moderation may suspend fail " * 30_000 + b'"}',
+    "one endless word of refusals": b'{"message":"' + b"failviolatmodel" * 60_000 + b'"}',
+    "an endless code": b'{"code":"' + b"insufficientmodelapikey" * 40_000 + b'"}',
+    "errors within errors": b'{"errors":[' * 5_000 + b'"no"' + b"]}" * 5_000,
+    "a document in a document": json.dumps(
+        {"error": {"metadata": {"raw": "[" * 100_000 + '{"error":' * 1000}}}
+    ).encode(),
+    "a page of headings": b"<html>" + b"<h1><b " * 100_000,
+    "a page of comments": b"<!--" * 100_000,
+    "XML of one name": b"<a>" * 300_000,
+    "XML that never closes": b"<?xml " * 100_000,
     "NULs": bytes(100_000),
     "no text": b"\xff\xfe" * 50_000,
     "a title without end": b"<html><title " * 50_000,

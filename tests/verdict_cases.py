@@ -737,7 +737,7 @@ ACCOUNTS = {
         for status in (301, 302, 303, 307, 308)
     },
     "300 without a target": _account(300, b"", ACCOUNT, says="redirected to nowhere"),
-    "407": _account(407, b"", ACCOUNT, told=FIREWALL),
+    "407": _account(407, b"", ACCOUNT, told="HTTP_PROXY, HTTPS_PROXY or ALL_PROXY"),
     "511": _account(511, page("Log in to the network"), ACCOUNT, told=FIREWALL),
 }
 
@@ -951,7 +951,7 @@ PAGES = {
         request_id="9a0b1c2d3e4f",
     ),
     "Cloudflare 429": _page(429, page("Access denied | used Cloudflare"), TRANSIENT, slows=True),
-    "nginx 400": _page(400, page("400 Bad Request"), REFUSED, common="http_400"),
+    "nginx 400": _page(400, page("400 Bad Request"), ACCOUNT, says="400 Bad", told=FIREWALL),
     "a provider's network page as 451": _page(451, page("Blocked"), ACCOUNT, told=FIREWALL),
     "a page about a policy is no policy": _page(500, page("Our content policy"), IN_DOUBT),
     "a page about money is no bill": _page(502, page("Insufficient balance"), IN_DOUBT),

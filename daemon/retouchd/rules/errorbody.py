@@ -3,30 +3,35 @@ An error's body in any dialect, as one shape: code, type, message, parameter.
 
 Dialects met: OpenAI's `{"error": {…}}`; the same with an integer, empty or null code (LocalAI, one-api);
 LiteLLM, which hides the real error as JSON text inside the message and puts the status into `code`; FastAPI's
-`{"detail": …}`; an error that is only a string; a bare `message` or `msg`; web pages; nothing at all.
+`{"detail": …}`; an error that is only a string; a bare `message` or `msg`; lists of errors, errors in
+errors (`error_layers`); XML and web pages (`markup`); nothing at all.
 """
 
-import html
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import from_json
 
+from retouchd.rules.error_layers import layers_of
+from retouchd.rules.markup import is_page, page_words, xml_fields
+
 LOOKED_AT = 1 << 20
 """So many bytes of a body are read; errors are short."""
 _SEARCHED = 1 << 16
 _MESSAGE_LIMIT = 500
-_NESTING = 4
 
 _NO_NAMES = {"", "none", "null"}
 
-_NESTED = re.compile(r"""\\*["'](code|type|param)\\*["']\s*:\s*\\*["']([^"'\\]{1,100})""")
-_TITLE = re.compile(r"<title[^>]{0,200}>([^<]{1,300})", re.IGNORECASE)
-_PAGE_START = ("<!doctype", "<html", "<head", "<body", "<!--", "<?xml")
+_NESTED = re.compile(
+    r"""\\*["'](code|type|param|status|reason)\\*["']\s*:\s*\\*["']([^"'\\]{1,100})"""
+)
+_RPC_KEYS = {"status", "reason"}
+_QUOTED_PAGE = re.compile(r"<!doctype html|<html\b", re.IGNORECASE)
+_UPPER = re.compile(r"[A-Z][A-Z_]{3,60}")
 _KEY = re.compile(
     r"\b(sk-|pk-)[A-Za-z0-9_*-]{6,}"
     r"|\b(eyJ|bearer\s+(?=\S*\d))[A-Za-z0-9_*.~+/=-]{6,}",
@@ -43,7 +48,8 @@ class ErrorBody:
 
     A code that is only a number (LiteLLM repeats the status) is no code; `quoted` are those that stand only
     within the message, where a relay repeats its upstream's. `message` is as received, at most 64 KiB of it;
-    show it only through `safe_text`. `is_page` marks a web page: nothing of the endpoint's own.
+    show it only through `safe_text`. `is_page` marks a web page: nothing of the endpoint's own; `quotes_page`
+    an error that says no more than that there was one.
     """
 
     codes: tuple[str, ...] = ()
@@ -52,6 +58,7 @@ class ErrorBody:
     message: str = ""
     parameter: str | None = None
     is_page: bool = False
+    quotes_page: bool = False
 
 
 def read_error(body: bytes) -> ErrorBody:
@@ -74,21 +81,28 @@ def _parsed(start: bytes, *, is_cut: bool) -> Any:
 
 
 def _from_document(document: Any) -> ErrorBody:
-    error = _error_of(document)
-    message = _message_of(error)[:_SEARCHED]
+    found = layers_of(document)
+    message = found.message[:_SEARCHED]
+    page = _QUOTED_PAGE.search(message)
     nested = _NESTED.findall(message)
-    inner = error.get("innererror")
-    inner_code = inner.get("code") if isinstance(inner, dict) else None
-    own = _named((error.get("code"), inner_code))
-    quoted = _named(tuple(value for key, value in nested if key == "code"))
-    types = (error.get("type"), *(value for key, value in nested if key == "type"))
-    params = (error.get("param"), *(value for key, value in nested if key == "param"))
+    own = _named(found.codes)
+    quoted = _named(
+        (
+            *found.quoted,
+            *(v for k, v in nested if k == "code" or (k in _RPC_KEYS and _UPPER.fullmatch(v))),
+        )
+    )
+    types = (*found.types, *(value for key, value in nested if key == "type"))
+    params = (*found.parameters, *(value for key, value in nested if key == "param"))
     return ErrorBody(
         codes=tuple(dict.fromkeys((*own, *quoted))),
         quoted=frozenset(quoted).difference(own),
         types=_named(types),
-        message=message,
-        parameter=next(iter(_named((*params, _place_of(error)))), None),
+        message=message
+        if page is None
+        else message[: page.start()] + _told(message[page.start() :]),
+        parameter=next(iter(_named(params)), None),
+        quotes_page=page is not None,
     )
 
 
@@ -115,67 +129,20 @@ def request_id_of(headers: Mapping[str, str], message: str = "") -> str | None:
 
 
 def _from_text(text: str) -> ErrorBody:
-    if not text[:200].lstrip().lower().startswith(_PAGE_START):
+    if fields := xml_fields(text):
+        return _from_document(fields)
+    if not is_page(text):
         return ErrorBody(message=text[:_SEARCHED])
-    title = _TITLE.search(text[:_SEARCHED])
-    words = f": {' '.join(html.unescape(title[1]).split())}" if title else " without a title"
-    return ErrorBody(message=f"a web page{words}", is_page=True)
+    return ErrorBody(message=_told(text), is_page=True)
 
 
-def _error_of(document: Any) -> dict[str, Any]:
-    """
-    Return the innermost object that is the error, or an object with the message alone.
-    """
-    for _ in range(_NESTING):
-        match document:
-            case {"error": dict(inner)} | {"detail": dict(inner)} | [dict(inner), *_]:
-                document = inner
-            case {"error": str(text)} if text:
-                return {**document, "message": _joined(text, document.get("message"))}
-            case _:
-                break
-    if isinstance(document, dict):
-        return document
-    return {"message": document} if isinstance(document, str) else {}
+def _told(page: str) -> str:
+    words = page_words(page)
+    return f"a web page: {words}" if words else "a web page without a title"
 
 
-def _message_of(error: Mapping[str, Any]) -> str:
-    match error:
-        case {"message": str(text)} | {"msg": str(text)} | {"detail": str(text)} if text:
-            return text
-        case {"detail": list(faults)}:
-            return "; ".join(_fault(fault) for fault in faults)
-        case {"message": dict() | list() as value} | {"detail": dict() | list() as value}:
-            return json.dumps(value, ensure_ascii=False)[: 4 * _MESSAGE_LIMIT]
-    return ""
-
-
-def _fault(fault: Any) -> str:
-    """
-    Return one fault of FastAPI's list as `body.image: Field required`.
-    """
-    match fault:
-        case {"loc": list(place), "msg": str(text)}:
-            return f"{'.'.join(map(str, place))}: {text}"
-    return str(fault)
-
-
-def _place_of(error: Mapping[str, Any]) -> str | None:
-    """
-    Return the field that FastAPI's first fault is about.
-    """
-    match error:
-        case {"detail": [{"loc": ["body", str(field), *_]}, *_]}:
-            return field
-    return None
-
-
-def _joined(*texts: object) -> str:
-    return ": ".join(text for text in texts if isinstance(text, str) and text)
-
-
-def _named(values: tuple[Any, ...]) -> tuple[str, ...]:
-    names = (value.strip().lower() for value in values if isinstance(value, str))
+def _named(values: Iterable[str]) -> tuple[str, ...]:
+    names = (value.strip().lower() for value in values)
     return tuple(
         dict.fromkeys(name for name in names if name not in _NO_NAMES and not name.isdigit())
     )

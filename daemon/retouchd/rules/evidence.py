@@ -3,7 +3,8 @@ What an error is about, read from its words: tables of codes, types and phrases.
 
 The words come before the status because relays change the status: new-api sends bad requests as 500, spent
 balances as 401 or 403, a mistyped model as 503. Among the words a code decides before types and phrases do:
-"below the minimum pixel budget" is no empty purse. Types that go with everything (`invalid_request_error`,
+"below the minimum pixel budget" is no empty purse. What these tables do not know is read by its parts
+(`dialects`). Types that go with everything (`invalid_request_error`,
 `image_generation_user_error`, `new_api_error`) say nothing and are left out. Within codes, and within types
 and phrases, the order is account, policy, request, transient.
 """
@@ -12,6 +13,7 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from retouchd.rules.dialects import is_of_moderation, topic_of_names, topic_of_words
 from retouchd.rules.errorbody import ErrorBody
 from retouchd.rules.job import Verdict
 from retouchd.rules.topics import Topic, meaning_of
@@ -195,6 +197,12 @@ _FAMILY = re.compile(r"(?:entitlement|token)_(?!.*(?:limit|rate))")
 """new-api and its brands grow codes about a key's rights; a token *limit* is another matter."""
 
 
+_VAGUE = {None, Topic.REQUEST, Topic.ACCESS}
+"""What says so little that words beside it say more."""
+_OF_MODERATED = {*_VAGUE, Topic.PARAMETER, Topic.DIALECT}
+"""What a moderated picture is called besides."""
+
+
 def topic_of(error: ErrorBody, status: int) -> Topic | None:
     """
     Return what the words of an error are about, or None if they do not say.
@@ -202,7 +210,19 @@ def topic_of(error: ErrorBody, status: int) -> Topic | None:
     Where they may speak of the upstream's answer as well as of the request, nobody can tell whether the
     request was carried out: Topic.UNKNOWN.
     """
-    coded = _topic_of_codes(error.codes)
+    topic = _topic_by_all(error, status)
+    if topic in _OF_MODERATED and status < 500 and not (error.is_page or error.quotes_page):
+        said = topic_of_words(error.message, error.parameter) if topic in _VAGUE else None
+        if said is None and is_of_moderation(error.message, error.parameter):
+            said = Topic.POLICY
+        topic = said or topic
+    if topic is None or meaning_of(topic).verdict is not Verdict.REFUSED:
+        return topic
+    return topic if _is_about_the_request(topic, error, status) else Topic.UNKNOWN
+
+
+def _topic_by_all(error: ErrorBody, status: int) -> Topic | None:
+    coded = _topic_of_codes(error.codes, status)
     if coded is Topic.THROTTLED:
         kinds = [
             row.topic for row in _ROWS if row.topic in _KINDS_OF_LIMIT and _speaks_of(row, error)
@@ -210,15 +230,13 @@ def topic_of(error: ErrorBody, status: int) -> Topic | None:
         return kinds[0] if kinds else coded
     if coded is None and any(_FAMILY.match(code) for code in error.codes):
         return Topic.ACCESS
-    topic: Topic | None = coded or next((r.topic for r in _ROWS if _speaks_of(r, error)), None)
-    if topic is None or meaning_of(topic).verdict is not Verdict.REFUSED:
-        return topic
-    return topic if _is_about_the_request(topic, error, status) else Topic.UNKNOWN
+    spoken = (row.topic for row in _ROWS if _speaks_of(row, error))
+    return coded or next(spoken, None) or topic_of_names(error.types, status)
 
 
 def _is_about_the_request(topic: Topic, error: ErrorBody, status: int) -> bool:
-    coded = _topic_of_codes(error.codes) is not None
-    is_own = _topic_of_codes(set(error.codes) - error.quoted) is not None
+    coded = _topic_of_codes(error.codes, status) is not None
+    is_own = _topic_of_codes(set(error.codes) - error.quoted, status) is not None
     if is_own and topic not in _OF_VALIDATORS:
         return True
     if is_about_an_answer(error.message):
@@ -230,8 +248,9 @@ def _is_about_the_request(topic: Topic, error: ErrorBody, status: int) -> bool:
     return not is_of_a_validator(error.message)
 
 
-def _topic_of_codes(codes: Collection[str]) -> Topic | None:
-    return next((row.topic for row in _ROWS if not row.codes.isdisjoint(codes)), None)
+def _topic_of_codes(codes: Collection[str], status: int) -> Topic | None:
+    known = next((row.topic for row in _ROWS if not row.codes.isdisjoint(codes)), None)
+    return known or topic_of_names(codes, status)
 
 
 def _speaks_of(row: _Row, error: ErrorBody) -> bool:

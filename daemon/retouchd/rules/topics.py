@@ -19,7 +19,13 @@ class Topic(Enum):
     MODEL = auto()
     ACCESS = auto()
     ADDRESS = auto()
+    VERSION = auto()
+    """The address names a version of the interface that the endpoint does not have."""
+    HEADERS = auto()
+    """The endpoint wants to be told something in the request's headers."""
     FIREWALL = auto()
+    PROXY = auto()
+    """The proxy that the environment names does not let us through."""
     POLICY = auto()
     BODY_TOO_LARGE = auto()
     """The request as a whole: the limit is the endpoint's, or that of a proxy in front of it."""
@@ -97,6 +103,19 @@ _MEANINGS = {
     Topic.ADDRESS: _account(
         "There are no edits at this address",
         "Set endpoint.base_url to an address that serves /images/edits.",
+    ),
+    Topic.VERSION: _account(
+        "The endpoint does not know the version it is asked for",
+        "Set the api-version at the end of endpoint.base_url to one that this endpoint has for edits.",
+    ),
+    Topic.HEADERS: _account(
+        "The endpoint misses something that goes along with each request",
+        "Add what it names to endpoint.headers.",
+    ),
+    Topic.PROXY: _account(
+        "The proxy of this machine does not let requests through",
+        "See what HTTP_PROXY, HTTPS_PROXY or ALL_PROXY in the environment names: it may want a user and a "
+        "password (http://user:password@host:port).",
     ),
     Topic.FIREWALL: _account(
         "The request did not get through to the endpoint",

@@ -17,6 +17,7 @@ from retouchd.rules.evidence import topic_of
 from retouchd.rules.job import Verdict
 from retouchd.rules.naming import sentence
 from retouchd.rules.retry_after import retry_after
+from retouchd.rules.statuses import is_incomplete, topic_of_status
 from retouchd.rules.topics import Topic, meaning_of
 from retouchd.rules.upstream import Reach, is_about_an_answer, reach_of
 
@@ -79,34 +80,6 @@ _BAD_SUCCESS_HINT = (
     "The answer was paid for but holds no picture: check endpoint.base_url and edit.model."
 )
 
-# 408 and 409 may come while the generation goes on; 425 is sent before anything was done (RFC 8470); 521, 523
-# and 530 are Cloudflare's: the server behind it refuses connections, cannot be reached, has no address.
-_STATUSES = {
-    401: Topic.KEY,
-    402: Topic.MONEY,
-    403: Topic.ACCESS,
-    404: Topic.ADDRESS,
-    405: Topic.ADDRESS,
-    407: Topic.FIREWALL,
-    408: Topic.UNKNOWN,
-    409: Topic.UNKNOWN,
-    410: Topic.ADDRESS,
-    413: Topic.BODY_TOO_LARGE,
-    415: Topic.MULTIPART,
-    425: Topic.UNAVAILABLE,
-    426: Topic.ADDRESS,
-    429: Topic.THROTTLED,
-    451: Topic.POLICY,
-    499: Topic.UNKNOWN,
-    501: Topic.ADDRESS,
-    503: Topic.BUSY,
-    505: Topic.ADDRESS,
-    511: Topic.FIREWALL,
-    521: Topic.UNAVAILABLE,
-    523: Topic.UNAVAILABLE,
-    530: Topic.UNAVAILABLE,
-}
-
 _OUTWEIGHED = {Topic.UNKNOWN, Topic.BUSY, Topic.UNAVAILABLE}
 """Of these a relay or a proxy may know more: how far the request got."""
 
@@ -121,10 +94,6 @@ _ABOUT_A_FILE = {
     Topic.REQUEST,
 }
 
-_CHALLENGE = re.compile(
-    r"just a moment|attention required|access denied|captcha|challenge", re.IGNORECASE
-)
-_UPSTREAM_STATUS = re.compile(r"status code:? (\d{3})")
 _DEMAND = re.compile(r"limit:? (\d{1,9})\b.{0,60}requested:? (\d{1,9})\b", re.IGNORECASE)
 
 
@@ -237,8 +206,8 @@ def _judgement(
 
 
 def _topic(status: int, headers: Mapping[str, str], error: ErrorBody, body: bytes) -> Topic:
-    topic = topic_of(error, status) or _topic_of_status(status, headers, error)
-    if topic in _OUTWEIGHED:
+    topic = topic_of(error, status) or topic_of_status(status, headers, error)
+    if topic in _OUTWEIGHED and not is_incomplete(status, error):
         reach = reach_of(headers, error, body)
         if reach is None and is_about_an_answer(error.message):
             return Topic.UNKNOWN
@@ -250,27 +219,6 @@ def _topic(status: int, headers: Mapping[str, str], error: ErrorBody, body: byte
     if topic in {Topic.REQUEST, Topic.PARAMETER}:
         return _topic_of_parameter(topic, error.parameter)
     return topic
-
-
-def _topic_of_status(status: int, headers: Mapping[str, str], error: ErrorBody) -> Topic:
-    if "bad_response_status_code" in error.codes:
-        # new-api could not read its upstream's answer; a number of 500 or more may be a charged request.
-        upstream = _UPSTREAM_STATUS.search(error.message)
-        status = max(status, int(upstream[1])) if upstream else status
-    if error.is_page and (status == 451 or _is_challenge(status, headers, error)):
-        return Topic.FIREWALL
-    if status in _STATUSES:
-        return _STATUSES[status]
-    if 300 <= status < 400:
-        return Topic.ADDRESS
-    is_refused = 400 <= status < 500 and not is_about_an_answer(error.message)
-    return Topic.REQUEST if is_refused else Topic.UNKNOWN
-
-
-def _is_challenge(status: int, headers: Mapping[str, str], error: ErrorBody) -> bool:
-    if status not in {403, 503}:
-        return False
-    return "cf-mitigated" in headers or _CHALLENGE.search(error.message) is not None
 
 
 def _topic_of_parameter(topic: Topic, parameter: str | None) -> Topic:
