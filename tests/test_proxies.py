@@ -5,6 +5,7 @@ Whose proxy is used for what, by the environment alone, and that it is heard as 
 import asyncio
 import base64
 import contextlib
+import socket
 import ssl
 from pathlib import Path
 
@@ -281,12 +282,103 @@ async def test_a_proxy_that_refuses_a_tunnel_sent_nothing(
     async with serving(refusal) as proxy, serving(answering(b"")) as silent:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
         async with EditsClient(endpoint("https://relay.invalid/v1")) as client:
-            with pytest.raises(NotSent, match="proxy answered HTTP 403"):
+            with pytest.raises(
+                NotSent, match=r"does not let us through to relay.invalid \(HTTP 403"
+            ):
                 await asked(client, upload_of(photo))
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{silent.port}")
         async with EditsClient(endpoint("https://relay.invalid/v1")) as client:
-            with pytest.raises(NotSent, match="proxy closed the connection"):
+            with pytest.raises(
+                NotSent, match=r"the proxy 127.* \(HTTPS_PROXY .*\) closed the connection"
+            ):
                 await asked(client, upload_of(photo))
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTPS_PROXY", "ALL_PROXY"])
+async def test_a_proxy_that_is_not_there_is_named_and_not_the_endpoint(
+    monkeypatch: pytest.MonkeyPatch, photo: Path, variable: str
+) -> None:
+    """
+    With the variable it came from, so that nobody looks for the fault at the endpoint; without its password.
+    """
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        monkeypatch.setenv(variable, f"http://me:secret@127.0.0.1:{port}/")
+        scheme = "http" if variable == "http_proxy" else "https"
+        async with EditsClient(endpoint(f"{scheme}://relay.invalid/v1")) as client:
+            with pytest.raises(NotSent) as caught:
+                await asked(client, upload_of(photo))
+
+    assert str(caught.value) == (
+        f"the proxy 127.0.0.1:{port} ({variable.upper()} in the environment) cannot be reached: "
+        "Connection refused"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            b"HTTP/1.1 407 Who\r\n\r\n",
+            "wants a user and a password (HTTP 407): write it as http://user",
+        ),
+        (b"HTTP/1.1 403 No\r\n\r\n", "does not let us through to relay.invalid (HTTP 403)"),
+        (b"HTTP/1.1 302 Portal\r\n\r\n", "does not let us through to relay.invalid (HTTP 302)"),
+        (b"HTTP/1.1 502 Bad\r\n\r\n", "cannot connect to relay.invalid either (HTTP 502)"),
+        (b"HTTP/1.0 503 No\r\n\r\n", "cannot connect to relay.invalid either (HTTP 503)"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "closed the connection"),
+        (b"", "closed the connection"),
+    ],
+)
+async def test_a_proxy_that_refuses_says_so_itself(
+    monkeypatch: pytest.MonkeyPatch, photo: Path, answer: bytes, said: str
+) -> None:
+    """
+    What the proxy says is not laid at the endpoint's door.
+    """
+    async with serving(answering(answer)) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+        async with EditsClient(endpoint("https://relay.invalid/v1")) as client:
+            with pytest.raises(NotSent) as caught:
+                await asked(client, upload_of(photo))
+
+    assert str(caught.value).startswith(
+        f"the proxy 127.0.0.1:{proxy.port} (HTTPS_PROXY in the environment) {said}"
+    )
+
+
+@pytest.mark.parametrize("is_proxy_at_fault", [True, False])
+async def test_whose_certificate_is_not_trusted_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+    certificate: tuple[Path, ssl.SSLContext],
+    photo: Path,
+    *,
+    is_proxy_at_fault: bool,
+) -> None:
+    """
+    The proxy's own, or that of the server behind it, which a proxy that looks into TLS makes anew.
+    """
+    _, context = certificate
+    monkeypatch.setattr("retouchd.adapters.proxies._is_loopback", lambda _host: False)
+    options = {"ssl": context} if is_proxy_at_fault else {}
+    scheme = "https" if is_proxy_at_fault else "http"
+    async with (
+        serving(tunnelling, **options) as proxy,
+        serving(answering(OK), ssl=context) as server,
+    ):
+        monkeypatch.setenv("all_proxy", f"{scheme}://localhost:{proxy.port}")
+        async with EditsClient(endpoint(f"https://localhost:{server.port}/v1")) as client:
+            with pytest.raises(NotSent) as caught:
+                await asked(client, upload_of(photo))
+
+    through = f"the proxy localhost:{proxy.port} (ALL_PROXY in the environment)"
+    start = (
+        f"{through} cannot be reached: its certificate is not trusted"
+        if is_proxy_at_fault
+        else f"cannot connect to localhost:{server.port} through {through}: its certificate is not"
+    )
+    assert str(caught.value).startswith(start)
 
 
 async def test_a_network_that_is_exempt_gets_the_request_itself(

@@ -16,7 +16,7 @@ import httpx
 
 from retouchd.adapters.connection import Connection
 from retouchd.adapters.deadline import Deadline, Expired
-from retouchd.adapters.route import Headers, ProxyRefused, Route
+from retouchd.adapters.route import Headers, ProxyFailed, Route
 from retouchd.rules.response_body import Sized, body_of
 from retouchd.rules.response_head import HeadReader, ResponseHead
 
@@ -67,7 +67,7 @@ class Http11Transport(httpx.AsyncBaseTransport):
         server_name = request.extensions.get("sni_hostname")
         try:
             return await self._route.open(request.url, server_name, self._deadline)
-        except ProxyRefused as error:
+        except ProxyFailed as error:
             raise httpx.ProxyError(str(error)) from error
         except Expired as error:
             raise httpx.ConnectTimeout("it took too long") from error

@@ -39,6 +39,15 @@ class Proxies:
             return None
         return self.urls.get(self._variable(parts))
 
+    def named_for(self, url: str) -> str | None:
+        """
+        Return what to call the proxy of that URL: its address, without a password, and who names it.
+        """
+        proxy = self.proxy_of(url)
+        if proxy is None:
+            return None
+        return f"the proxy {proxy.rpartition('@')[2].rpartition('//')[2].strip('/')} ({self._origin(url)})"
+
     def fault_of(self, url: str) -> str | None:
         """
         Return a sentence that says why requests for that URL cannot go through its proxy, without the
@@ -47,11 +56,14 @@ class Proxies:
         proxy = self.proxy_of(url)
         if proxy is None:
             return None
-        name = f"{self._variable(urlsplit(url)).upper()}_PROXY in the environment"
+        name = self._origin(url)
         scheme = proxy.partition(":")[0].lower()
         if scheme not in _PORTS:
             return f"{name} names a {scheme} proxy; only http and https proxies can be used"
         return None if _is_address(proxy) else f"{name} is no address: write http://host:port"
+
+    def _origin(self, url: str) -> str:
+        return f"{self._variable(urlsplit(url)).upper()}_PROXY in the environment"
 
     def _variable(self, parts: SplitResult) -> str:
         return parts.scheme if parts.scheme in self.urls else "all"

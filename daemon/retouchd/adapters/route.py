@@ -8,7 +8,7 @@ import ssl
 import httpx
 
 from retouchd.adapters.connection import Connection, Plain, Secured, connected, received
-from retouchd.adapters.deadline import Deadline
+from retouchd.adapters.deadline import Deadline, Expired
 from retouchd.rules.response_head import HeadReader
 
 _PORTS = {"http": 80, "https": 443}
@@ -16,9 +16,9 @@ _PORTS = {"http": 80, "https": 443}
 Headers = list[tuple[bytes, bytes]]
 
 
-class ProxyRefused(Exception):
+class ProxyFailed(Exception):
     """
-    The proxy does not connect us to the server; a plain sentence says why.
+    The proxy cannot be reached or does not connect us to the server; what it does, as a half sentence.
     """
 
 
@@ -47,28 +47,51 @@ class Route:
         Return a connection that requests for a URL can be sent over.
 
         `server_name` is who the certificate must be for, where that is not the URL's host. Raises OSError,
-        Expired, ProxyRefused.
+        Expired, ProxyFailed.
         """
-        proxy = self._proxy
-        first = url if proxy is None else proxy.url
-        reaching = connected(_host(first), _port(first))
-        connection: Connection = Plain(await self._step(deadline).run(reaching))
+        if self._proxy is None:
+            connection = await self._connected(url, deadline)
+        else:
+            connection = await self._through(self._proxy, url, deadline)
+        if url.scheme == "https":
+            connection = await self._secured(connection, server_name or _host(url), deadline)
+        return connection
+
+    async def _through(self, proxy: httpx.Proxy, url: httpx.URL, deadline: Deadline) -> Connection:
+        """
+        Return a connection to the proxy, or for TLS one that it makes to the server.
+        """
         try:
-            if proxy is not None:
-                if proxy.url.scheme == "https":
-                    connection = await self._secured(connection, _host(proxy.url), deadline)
-                if url.scheme == "https":
-                    await _tunnel(connection, proxy, url, self._step(deadline))
-            if url.scheme == "https":
-                connection = await self._secured(connection, server_name or _host(url), deadline)
-        except BaseException:
+            connection = await self._connected(proxy.url, deadline)
+            if proxy.url.scheme == "https":
+                connection = await self._secured(connection, _host(proxy.url), deadline)
+        except Expired as error:
+            raise ProxyFailed("cannot be reached: it took too long") from error
+        except OSError as error:
+            raise ProxyFailed("cannot be reached") from error
+        if url.scheme != "https":
+            return connection
+        try:
+            await _tunnel(connection, proxy, url, self._step(deadline))
+        except BaseException as error:
             connection.close()
+            if isinstance(error, Expired):
+                raise ProxyFailed(f"did not connect us to {_host(url)} in time") from error
+            if isinstance(error, OSError):
+                raise ProxyFailed("closed the connection") from error
             raise
         return connection
 
+    async def _connected(self, url: httpx.URL, deadline: Deadline) -> Connection:
+        return Plain(await self._step(deadline).run(connected(_host(url), _port(url))))
+
     async def _secured(self, under: Connection, name: str, deadline: Deadline) -> Connection:
         secured = Secured(under, self._context, name)
-        await secured.shake_hands(self._step(deadline))
+        try:
+            await secured.shake_hands(self._step(deadline))
+        except BaseException:
+            under.close()
+            raise
         return secured
 
     def _step(self, deadline: Deadline) -> Deadline:
@@ -90,9 +113,21 @@ async def _tunnel(
     while data := await received(connection, deadline):
         if head := reader.take(data):
             if head.status >= 300:
-                raise ProxyRefused(f"the proxy answered HTTP {head.status}")
+                raise ProxyFailed(_refusal(head.status, _host(url)))
             return
-    raise ProxyRefused("the proxy closed the connection")
+    raise ProxyFailed("closed the connection")
+
+
+def _refusal(status: int, host: str) -> str:
+    match status:
+        case 407:
+            return (
+                f"wants a user and a password (HTTP {status}): write it as "
+                "http://user:password@host:port"
+            )
+        case 500 | 502 | 503 | 504:
+            return f"cannot connect to {host} either (HTTP {status})"
+    return f"does not let us through to {host} (HTTP {status})"
 
 
 def _credentials(proxy: httpx.Proxy) -> Headers:

@@ -24,7 +24,6 @@ from retouchd.errors import ConfigurationError
 _UNSENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
-    httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
 # A body without its end is none to any server.
@@ -136,7 +135,8 @@ class Transport:
             proxy=self.proxy_for(outgoing.url),
             connect_seconds=self._connect_seconds,
         )
-        response = await _send(Http11Transport(route, deadline), outgoing, deadline)
+        proxy = self._proxies.named_for(outgoing.url)
+        response = await _send(Http11Transport(route, deadline), outgoing, deadline, proxy)
         head = Head(status=response.status_code, headers=dict(response.headers))
         async with (
             contextlib.aclosing(response),
@@ -146,7 +146,7 @@ class Transport:
 
 
 async def _send(
-    transport: Http11Transport, outgoing: Outgoing, deadline: Deadline
+    transport: Http11Transport, outgoing: Outgoing, deadline: Deadline, proxy: str | None
 ) -> httpx.Response:
     request = httpx.Request(
         outgoing.method,
@@ -155,9 +155,12 @@ async def _send(
         content=outgoing.body,
         extensions={"sni_hostname": outgoing.server_name},
     )
-    peer = request.url.netloc.decode()
+    peer = request.url.netloc.decode() + (f" through {proxy}" if proxy else "")
     try:
         return await transport.handle_async_request(request)
+    except httpx.ProxyError as error:
+        words, cause = str(error), _reason(error)
+        raise NotSent(f"{proxy} {words}" + (f": {cause}" if cause != words else "")) from error
     except _UNSENT as error:
         if deadline.is_over:
             raise NotSent(f"no connection to {peer} within {outgoing.seconds:g} s") from error
