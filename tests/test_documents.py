@@ -47,6 +47,7 @@ ATTEMPTS = st.builds(
     problem=st.none() | st.just(PROBLEM),
     usage=st.none() | st.just({"total_tokens": 5, "input_tokens_details": {"image_tokens": 1}}),
     removed=st.just(()) | st.just(("exif", "trailer")),
+    warnings=st.just(()) | st.tuples(st.text()),
 )
 OPENED = st.builds(
     Opened,
@@ -97,7 +98,7 @@ def test_what_was_written_by_earlier_versions_is_read() -> None:
     """
     note = json.dumps({"sent_at": NOW.isoformat(), "probe": True}).encode()
     closed = json.loads(dump(an_attempt(1, Verdict.IN_DOUBT)))
-    del closed["cost_usd"], closed["pictures"], closed["removed"]
+    del closed["cost_usd"], closed["pictures"], closed["removed"], closed["warnings"]
 
     assert load_opened(note) == Opened(sent_at=NOW, probe=True)
     assert load_attempt(json.dumps(closed).encode()) == an_attempt(1, Verdict.IN_DOUBT)

@@ -170,7 +170,6 @@ CONFIGURATION = {
     "LiteLLM missing image": "does not find what it needs",
     "xAI takes JSON only": "takes no multipart requests",
     "400": "refuses the request (http_400)",
-    "nginx 400": "refuses the request (http_400)",
     "new-api model is required": "refuses the request (invalid_request)",
     "asynchronous 200 in data": "an asynchronous relay",
     "asynchronous 202 at the top": "an asynchronous relay",

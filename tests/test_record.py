@@ -40,6 +40,7 @@ ATTEMPTS = [
         cost_usd=0.211,
         pictures=1,
         removed=("exif", "xmp"),
+        warnings=("2 pictures were asked for (n = 2), and 1 came.",),
     ),
 ]
 OUTPUTS = (Item(key="output-1", source="outputs/1.png", target="cat_2.png"),)
@@ -103,6 +104,7 @@ def test_the_record_of_a_done_job_holds_all_that_was_promised() -> None:
             },
         ],
         "outputs": ["shoes/red/cat_2.png"],
+        "warnings": ["2 pictures were asked for (n = 2), and 1 came."],
         "usage": USAGE,
         "cost_usd": 0.211,
         "in_doubt_usd": 0.25,

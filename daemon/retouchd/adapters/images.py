@@ -13,6 +13,7 @@ from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 
 from retouchd.adapters.colours import alpha_of, is_foreign
 from retouchd.adapters.decoding import (
+    DECODERS,
     FAULTS,
     MOST_BYTES,
     ImageFault,
@@ -154,6 +155,22 @@ def check_output(path: Path) -> str:
             return _EXTENSIONS[kind]
     except ImageFault as fault:
         raise ImageFault(JobCode.BAD_RESPONSE, fault.problem.message, hint) from fault
+
+
+def edges_of(path: Path) -> tuple[int, int] | None:
+    """
+    Return width and height in pixels of a received picture, None where they cannot be told without decoding it.
+    """
+    try:
+        with opened(path) as descriptor, open(descriptor, "rb", closefd=False) as file:
+            content = OnDisk(descriptor)
+            kind = sniff(content[:SNIFF_BYTES])
+            if sketch := sketched(content, kind or "", math.inf):
+                return sketch.width, sketch.height
+            with DECODERS[kind or ""](file) as image:
+                return image.width, image.height
+    except (*FAULTS, Image.DecompressionBombError):
+        return None
 
 
 def _prove(content: OnDisk, file: BinaryIO, kind: str, name: str) -> None:

@@ -136,11 +136,13 @@ class Attempts:
         head: dict[str, Any] | None = None,
         pictures: int = 0,
         usage: Mapping[str, Any] | None = None,
+        warnings: tuple[str, ...] = (),
     ) -> Closed:
         """
         Close the last attempt with its verdict; what is returned is still to be told. Blocks.
 
-        `closed_at` is when the last byte came or the wait ended, `pictures` how many the answer held.
+        `closed_at` is when the last byte came or the wait ended, `pictures` how many the answer held,
+        `warnings` what is other than asked for.
         """
         opened, job = opened_of(standing), job_of(standing)
         judgement = as_met_by(judgement, job)
@@ -170,6 +172,7 @@ class Attempts:
             cost_usd=cost_usd,
             pictures=pictures,
             removed=opened.removed,
+            warnings=warnings,
         )
         self._spool.close_attempt(standing.id, attempt)
         rest = rest_after(head["headers"]) if head else 0.0

@@ -16,7 +16,7 @@ from retouchd.adapters.answers import KeptAnswer
 from retouchd.adapters.disk_threads import in_work
 from retouchd.adapters.edits import EditsClient, FetchPrivate
 from retouchd.adapters.spool import Spool
-from retouchd.adapters.standing import Standing
+from retouchd.adapters.standing import Standing, job_of
 from retouchd.engine.attempts import Attempts, Closed
 from retouchd.engine.downloads import Downloads, FetchLater
 from retouchd.engine.results import Fetched, Results
@@ -25,6 +25,7 @@ from retouchd.rules.answer import Fault, Found, Inline, Link, Reply, Whole, read
 from retouchd.rules.errorbody import request_id_of, safe_text
 from retouchd.rules.job import Verdict
 from retouchd.rules.phase import OUTPUTS
+from retouchd.rules.received import warnings_of
 from retouchd.rules.verdict import (
     Failure,
     Judgement,
@@ -183,7 +184,11 @@ class Judge:
             head=head,
             pictures=max(harvest.pictures, len(reply.pictures)),
             usage=reply.usage,
+            warnings=self._warnings(standing) if harvest.pictures else (),
         )
+
+    def _warnings(self, standing: Standing) -> tuple[str, ...]:
+        return warnings_of(job_of(standing).request, self._results.received(standing.id))
 
     def _answer(self, job_id: str, number: int) -> AbstractContextManager[KeptAnswer]:
         path = self._spool.answer(job_id, number)

@@ -14,7 +14,8 @@ from retouchd.adapters.decoding import ImageFault
 from retouchd.adapters.edits import FetchRefused
 from retouchd.adapters.spool import Spool
 from retouchd.rules.answer import Found, Inline, Link, Whole
-from retouchd.rules.phase import ORIGINALS, REFERENCES, UPLOAD
+from retouchd.rules.phase import ORIGINALS, OUTPUTS, REFERENCES, UPLOAD
+from retouchd.rules.received import Received
 
 Fetched: TypeAlias = BinaryIO | FetchRefused
 """What was behind a url, or why there is nothing."""
@@ -64,6 +65,16 @@ class Results:
         if taken:
             self._spool.seal_outputs(job_id)
         return len(taken), faults
+
+    def received(self, job_id: str) -> list[Received]:
+        """
+        Return what the sealed pictures of a job are, in the order received.
+        """
+        found = sorted((self._spool.folder(job_id) / OUTPUTS).iterdir(), key=lambda each: each.name)
+        return [
+            Received(extension=each.suffix.removeprefix("."), edges=images.edges_of(each))
+            for each in found
+        ]
 
     def _store(self, path: Path, blocks: Iterable[bytes], sent: Sequence[Path]) -> str:
         self._spool.add_output(path, blocks)

@@ -23,7 +23,7 @@ from retouchd.logs import logger
 from retouchd.rules.job import Job
 from retouchd.rules.naming import RECORD
 from retouchd.rules.phase import Phase
-from retouchd.rules.record import history_line
+from retouchd.rules.record import history_line, warnings_in
 
 log = logger()
 
@@ -147,6 +147,7 @@ class Walker:
         self._history.add(line)
         self._spool.discard(standing.id)
         if plan.is_done:
+            warnings = warnings_in(standing.attempts)
             log.info(
                 "job.done",
                 **about(job),
@@ -155,7 +156,10 @@ class Walker:
                 usage=standing.attempts[-1].usage if standing.attempts else None,
                 cost_usd=line["cost_usd"],
                 outputs=line["outputs"],
+                warnings=list(warnings),
             )
+            for warning in warnings:
+                log.warning("job.warning", **about(job), message=warning)
             return Over(End.DONE)
         first = plan.problems[0]
         log.warning("job.failed", **about(job), code=first.code.value, message=first.message)

@@ -82,6 +82,7 @@ def load_attempt(raw: bytes) -> Attempt:
             "retry_at": _time(body["retry_at"]),
             "problem": _problem(body["problem"]) if body["problem"] else None,
             "removed": tuple(body.get("removed", ())),
+            "warnings": tuple(body.get("warnings", ())),
         }
     )
 

@@ -193,7 +193,8 @@ class Attempt:
 
     `cost_usd` is what the answer cost, or while that is in doubt what it may have cost, None if not known;
     `pictures` are those that came, or while in doubt those asked for. What is provably unpaid has neither.
-    `removed` are the kinds of metadata that were not sent.
+    `removed` are the kinds of metadata that were not sent; `warnings` say in sentences what came other than
+    asked for.
     """
 
     number: int
@@ -213,3 +214,4 @@ class Attempt:
     problem: Problem | None = None
     """For a refusal: the fault in words for the person who dropped the file."""
     removed: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()

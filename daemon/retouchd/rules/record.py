@@ -45,6 +45,7 @@ def record(
         "request": _request(job, attempts),
         "attempts": [_attempt(attempt) for attempt in attempts],
         "outputs": [_joined(job.folder, item.target) for item in plan.outputs],
+        "warnings": list(warnings_in(attempts)),
         "usage": _usage(attempts),
         "cost_usd": total(charges.values(), State.DONE),
         "in_doubt_usd": total(charges.values(), State.IN_DOUBT),
@@ -193,6 +194,13 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "message": attempt.message,
         "request_id": attempt.request_id,
     }
+
+
+def warnings_in(attempts: Sequence[Attempt]) -> tuple[str, ...]:
+    """
+    Return what came other than asked for, in sentences.
+    """
+    return next((a.warnings for a in reversed(attempts) if a.verdict is Verdict.DONE), ())
 
 
 def _usage(attempts: Sequence[Attempt]) -> Mapping[str, Any] | None:
