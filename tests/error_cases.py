@@ -379,13 +379,6 @@ CASES: dict[str, Case] = {
         files=cat(),
         faults=body('{"detail": [{"loc": ["body", "image"], "msg": "Field required"}]}', 422),
     ),
-    "refused-400-page": Case(
-        files=cat(),
-        faults=body("<html><head><title>Bad Request</title></head></html>", 400, "text/html"),
-    ),
-    "refused-400-untitled-page": Case(
-        files=cat(), faults=body("<html><body>Bad</body></html>", 400, "text/html")
-    ),
     "refused-415": Case(files=cat(), faults=body('{"message": "Unsupported Media Type"}', 415)),
     "refused-full-stop": Case(files=cat(), faults=refusal("请求参数错误。\n详情：无")),
     "in_doubt-stall": Case(

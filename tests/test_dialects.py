@@ -7,6 +7,8 @@ import datetime as dt
 import pytest
 
 from dialect_cases import ACCOUNTS, FRONTS, MODERATED, NOT_MODERATED, OTHERS, Said
+from dialect_words import WORDS
+from retouchd.errors import JobCode
 from retouchd.rules.answer import read_answer
 from retouchd.rules.job import Verdict
 from retouchd.rules.verdict import Judgement, judge_answer, judge_bad_success
@@ -51,6 +53,22 @@ def test_each_dialect_is_understood(said: Said) -> None:
     assert said.told in f"{found.hint} {found.reason}"
     if found.verdict is Verdict.ACCOUNT:
         assert found.message.rstrip(".") in found.reason
+
+
+@pytest.mark.parametrize(
+    ("meaning", "status", "body"),
+    WORDS,
+    ids=[f"{meaning}-{status}-{number}" for number, (meaning, status, _) in enumerate(WORDS)],
+)
+def test_each_sentence_has_its_meaning(meaning: str, status: int, body: bytes) -> None:
+    """
+    Whatever words it is said in: who has to act, or that nobody has.
+    """
+    found = judged(Said(status=status, body=body, verdict=Verdict.REFUSED))
+
+    verdict = Verdict.REFUSED if meaning == "policy" else Verdict(meaning)
+    is_policy = found.job_code is JobCode.CONTENT_POLICY
+    assert (found.verdict, is_policy) == (verdict, meaning == "policy"), body.decode()
 
 
 @pytest.mark.parametrize("said", MODERATED.values(), ids=MODERATED)

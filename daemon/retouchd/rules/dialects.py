@@ -38,7 +38,8 @@ _NAMES = (
             r"insufficient\w{0,12}(?:balance|credit|fund|quota)|outofcredits?",
             r"not(?:enough|sufficient)(?:balance|credits?|funds?)",
             r"(?:balance|credits?|funds?)not(?:enough|sufficient)",
-            r"(?:quota|balance|credits?|freetier|trial|chargeresource)\w{0,8}(?:exceed|exhaust|usedup)",
+            r"(?:quota|balance|credits?|freetier|trial|resource|budget|package)\w{0,8}(?:exhaust|usedup)",
+            r"(?:quota|balance|credits?|freetier|trial|budget)\w{0,8}exceed",
             r"exceeded(?:current)?quota|spend(?:ing)?limit|setlimitexceeded",
             r"billing(?:disabled|notenabled|inactive)",
         ),
@@ -66,9 +67,10 @@ _NAMES = (
         Topic.ACCESS,
         _any(
             r"(?:account|user|consumer|project)(?:is)?(?:suspended|banned|blocked|disabled|locked)",
-            r"permissiondenied|accessdenied|^forbidden|notauthorized|consumerinvalid|(?:service|referrer)blocked",
+            r"consumerinvalid|(?:service|referrer)blocked",
             r"servicedisabled|servicenotopen|ipaddress|unsupported(?:region|country|location)",
-            r"(?:region|country|location)(?:is)?not(?:supported|allowed|available)|realname",
+            r"(?:region|country|location)(?:is)?not(?:supported|allowed|available)",
+            r"realname|verificationrequired|unverified|notverified",
         ),
     ),
     (
@@ -77,8 +79,14 @@ _NAMES = (
             r"sensitive|datainspection|moderat|nsfw|censor|content(?:filter|policy|violat|block|risk)",
             r"safety|prohibitedcontent|policyviolat|illegaldetect|risk(?:detect|control|notpass)",
             r"ipinfringement|hooksfailed|guardrail|harmful|unsafe|blocklist|recitation|^spii$",
+            r"(?:prompt|content|text)(?:is|was)?(?:rejected|refused|blocked|notallowed)",
             r"(?:custom|faq)ruleblocked|filteredwords|invalidprompts$",
         ),
+    ),
+    (
+        # What a filter's refusal is often called besides.
+        Topic.ACCESS,
+        _any(r"permissiondenied|accessdenied|^forbidden|notauthori[sz]ed"),
     ),
     (
         Topic.THROTTLED,
@@ -105,14 +113,16 @@ _WORDS = (
         Topic.MONEY,
         _any(
             r"used all available credits|(?:spending|credit) limit|purchase more credits",
-            r"balance (?:\w+ )?(?:is |too )?(?:insufficient|not enough|too low|exhausted|negative)",
+            r"(?<!white )balance (?:\w+ )?(?:is |too )?(?:insufficient|not enough|too low|exhausted|negative)",
             r"(?:not enough|lacks? (?:sufficient )?|sufficient) (?:\w+ )?(?:balance|credits?|funds)",
+            r"(?:monthly|weekly|yearly) (?:\w+ )?limit|usage limit (?:reached|exceeded)",
+            r"credits? (?:have |has )?expired|trial (?:\w+ )?(?:has )?(?:expired|ended)",
             r"exhausted (?:\w+ ){0,3}(?:balance|quota|credits?)|overdue|arrears|good standing",
             r"used up your|(?:monthly|daily|included) (?:\w+ )?credits|free (?:tier|trial|quota)\b.{0,60}"
             r"(?:exhausted|exceeded|used up)",
-            r"requires more credits|call volume quota|unpaid|top up",
+            r"no active subscription|requires more credits|call volume quota|unpaid|\btop up\b",
             r"billing (?:is |has )?(?:not (?:enabled|active)|disabled)|payment (?:method|required)",
-            "充值|余额|免费额度|配额(?:已)?(?:不足|用完|用尽|耗尽)",
+            "充值|余额|套餐.{0,4}(?:用完|用尽|耗尽|到期|过期)|免费额度|配额(?:已)?(?:不足|用完|用尽|耗尽)",
         ),
     ),
     (
@@ -121,16 +131,17 @@ _WORDS = (
             r"api[ _-]?key (?:is |was |has been )?(?:\w+ ){0,2}"
             r"(?:not valid|not found|invalid|expired|missing|required|revoked|disabled|leaked)",
             r"(?:invalid|incorrect|missing|wrong|no|expired|unknown) (?:\w+ ){0,2}"
-            r"(?:api[ _-]?key|access token|auth credentials|credentials|subscription key|virtual key"
+            r"(?:api[ _-]?key|access token|bearer token|credentials|subscription key|virtual key"
             r"|authorization header)",
             r"(?:authentication|authorization) (?:failed|fails|error|is required|required)",
             r"failed to authenticate|login fail|unauthenticated|not authenticated|^unauthorized",
-            "身份验证失败|鉴权失败|认证失败|密钥(?:无效|错误|不存在)|(?:key|密钥).{0,4}(?:无效|失效)",
+            "身份验证失败|鉴权失败|认证失败|密钥(?:无效|错误|不存在)|(?:key|密钥).{0,4}(?:无效|失效)|无效的? ?(?:api)? ?(?:key|密钥)",
         ),
     ),
     (
         Topic.MODEL,
         _any(
+            r"(?:cannot|could not|unable to) find (?:the )?(?:model|deployment)|unknown provider",
             r"no endpoints found (?:for|that)|no allowed providers|not a valid model",
             r"\bmodels? (?:not found|not exist|disabled|does not exist)",
             r"\bmodels?\b[ /:'\"`]{1,3}[\w./:@-]{1,100}['\"`]? (?:is |was |are )?"
@@ -150,7 +161,10 @@ _WORDS = (
     ),
     (
         Topic.HEADERS,
-        _any(r"\bx-[\w-]{2,40}\b.{0,80}(?:header|is required|missing)"),
+        _any(
+            r"\bx-[\w-]{2,40}\b.{0,80}(?:header|is required|missing)",
+            r"headers?\b.{0,20}\bx-[\w-]{2,40}",
+        ),
     ),
     (
         Topic.ADDRESS,
@@ -164,8 +178,11 @@ _WORDS = (
             r"(?:account|organi[sz]ation|api key|project|subscription|team|workspace|user)(?: \S{1,40}){0,3}? "
             r"(?:is|was|has been|are) (?:\w+ )?(?:suspended|banned|disabled|deactivated|terminated|locked)",
             r"data policy|privacy settings|identity-based policy|is not authorized to|not allowed to access",
+            r"key is (?:not authori[sz]ed|restricted)|not authori[sz]ed for",
             r"permission[ _]denied|does not have permission|do(?:es)?(?: not|n't) have access to",
             r"access denied due to|has not been used in project",
+            r"\bip\b.{0,40}(?:not (?:allowed|permitted|whitelisted|on)|whitelist|allowlist)|白名单",
+            r"no provider (?:is )?configured|verify your (?:identity|account|organi[sz]ation|email)",
             "实名认证|未实名|账[号户].{0,12}(?<!将)(?<!会)(?<!能)(?:封禁|冻结|停用)",
         ),
     ),
@@ -179,28 +196,32 @@ _WORDS = (
 )
 
 _THREAT = _any(
-    r"\b(?:may|might|can|could|will|would)\b[^.;]{0,80}(?:suspen|bann|terminat|disabl|block|restrict|lock)\w{0,8}",
+    r"\b(?:may|might|can|could|will|would)\b[^.;]{0,80}(?:suspen|bann|terminat|disabl|block|restrict|lock)",
     r"(?:将|会|可能|否则)[^。；，,]{0,8}(?:封禁|封号|冻结|停用)[^。；，,]{0,8}",
 )
 """What will become of an account that goes on so is not what has become of it."""
 
 _MODERATED = _any(
-    r"\bflagged\b|\bnsfw\b|content exists risk|high risk|risk not pass|new_sensitive|safety_check_type",
+    r"\bflagged\b|\bnsfw\b|content exists risk|high risk|risk not pass|new sensitive",
     r"content (?:checker|filters?|violat|restrict)|filtered words|prompt (?:was |is )?(?:blocked|not allowed)",
     r"responsible ai|guardrail|ip infringement|safety (?:check|filter|system|guideline|violation|reason)s?\b",
-    r"(?:usage|community|content|acceptable use|safety|moderation) (?:guideline|polic|standard|management)",
+    r"(?:usage|community|content|acceptable use|safety|moderation) "
+    r"(?:guideline|polic|standard|management|rule)",
     r"(?:reject|block|flag|refus|fail|deni|filter|violat)\w{0,8} (?:\S{1,40} ){0,5}(?:moderat|safety)",
     r"moderat(?:ion|ed|or) (?:\S{1,40} ){0,4}(?:reject|block|flag|refus|fail|deni|filter|violat)",
-    r"(?:inappropriate|prohibited|harmful|sensitive|explicit|unsafe|offensive|illegal|disallowed|sexual|violent)"
-    r" (?:\w+ ){0,2}(?:content|materials?|information|words?|text|prompts?|input|images?)",
-    r"content\b.{0,30}\bis blocked",
-    "(?<!大小写)敏感|违规|违禁|違規|不合规|涉黄|涉政|色情|风控|内容安全|不当内容|拒绝生成",
+    r"(?:inappropriate|prohibited|harmful|sensitive|explicit|unsafe|offensive|illegal|disallowed|forbidden) "
+    r"(?:\w+ ){0,2}(?:content|materials?|information|words?|terms?|prompts?)",
+    r"(?:inappropriate|harmful|explicit|unsafe|offensive|sexual|violent) (?:\w+ )?"
+    r"(?:text|input|images?|content)",
+    r"content\b.{0,30}\bis blocked|(?:words|terms) that are not (?:permitted|allowed)|trust (?:&|and) safety",
+    "违反.{0,12}(?:政策|规定|规范|准则|条款|法律)",
+    "(?<!大小写)敏感|违规|违禁|違規|不合规|涉黄|涉政|色情|不安全|不适宜|风控|内容安全|不当内容|拒绝生成",
     "(?:审核|審核).{0,6}(?:不通过|未通过|未通過|失败|拒绝)|未通过.{0,12}审核|安全(?:策略|审核|检测)",
-    "不適切|コンテンツポリシー|부적절|유해|콘텐츠 정책",
+    "inappropri[ée]|inapropiad|inadequad|unangemessen|不適切|コンテンツポリシー|부적절|유해|콘텐츠 정책",
 )
 _NO_MODERATION = _any(
     r"(?:moderation|safety|content filter\w{0,3}) (?:endpoint|model|api|service|key|parameter|server)",
-    r"(?:parameter|argument|field|value|key)s?:? ['\"`]?(?:moderation|safety_\w+)",
+    r"(?:parameter|argument|field|value|key)s?:? ['\"`]?(?:moderation|safety[_ ]\w+)",
 )
 
 
@@ -241,4 +262,5 @@ def is_of_moderation(message: str, parameter: str | None) -> bool:
     """
     if parameter is not None and re.search(r"moderation|safety", parameter):
         return False
-    return _MODERATED.search(_NO_MODERATION.sub(" ", message)) is not None
+    said = _NO_MODERATION.sub(" ", message.replace("_", " "))
+    return _MODERATED.search(said) is not None

@@ -149,7 +149,7 @@ def _read(found: Layers, layer: Mapping[str, Any], *, is_quoted: bool) -> None:
     codes.extend(code for name in _CODES for code in _code(name, layer))
     if _is_filtered(layer):
         codes.append("content_filter")
-    for text in (*_texts(layer, "type"), *_texts(layer, "errtype")):
+    for text in (*_texts(layer, "type"), *_texts(layer, "errortype")):
         kind = text.rstrip("/").rpartition("/" if "://" in text else "#")[2]
         (codes if kind.endswith("Exception") else found.types).append(kind)
     found.parameters.extend(_texts(layer, "param"))

@@ -49,7 +49,7 @@ class ErrorBody:
     A code that is only a number (LiteLLM repeats the status) is no code; `quoted` are those that stand only
     within the message, where a relay repeats its upstream's. `message` is as received, at most 64 KiB of it;
     show it only through `safe_text`. `is_page` marks a web page: nothing of the endpoint's own; `quotes_page`
-    an error that says no more than that there was one.
+    an error that says no more than that there was one; `is_bare` marks words without a document.
     """
 
     codes: tuple[str, ...] = ()
@@ -59,6 +59,7 @@ class ErrorBody:
     parameter: str | None = None
     is_page: bool = False
     quotes_page: bool = False
+    is_bare: bool = False
 
 
 def read_error(body: bytes) -> ErrorBody:
@@ -132,7 +133,7 @@ def _from_text(text: str) -> ErrorBody:
     if fields := xml_fields(text):
         return _from_document(fields)
     if not is_page(text):
-        return ErrorBody(message=text[:_SEARCHED])
+        return ErrorBody(message=text[:_SEARCHED], is_bare=True)
     return ErrorBody(message=_told(text), is_page=True)
 
 

@@ -211,7 +211,7 @@ def topic_of(error: ErrorBody, status: int) -> Topic | None:
     request was carried out: Topic.UNKNOWN.
     """
     topic = _topic_by_all(error, status)
-    if topic in _OF_MODERATED and status < 500 and not (error.is_page or error.quotes_page):
+    if topic in _OF_MODERATED and _may_be_told(error, status):
         said = topic_of_words(error.message, error.parameter) if topic in _VAGUE else None
         if said is None and is_of_moderation(error.message, error.parameter):
             said = Topic.POLICY
@@ -219,6 +219,16 @@ def topic_of(error: ErrorBody, status: int) -> Topic | None:
     if topic is None or meaning_of(topic).verdict is not Verdict.REFUSED:
         return topic
     return topic if _is_about_the_request(topic, error, status) else Topic.UNKNOWN
+
+
+def _may_be_told(error: ErrorBody, status: int) -> bool:
+    """
+    Return whether words that are in no table tell what an error is about: not a page's, and not those of a
+    success that may be half a paid picture's document.
+    """
+    if error.is_page or error.quotes_page:
+        return False
+    return 400 <= status < 500 or (200 <= status < 300 and not error.is_bare)
 
 
 def _topic_by_all(error: ErrorBody, status: int) -> Topic | None:
