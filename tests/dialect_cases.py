@@ -893,7 +893,6 @@ FRONTS = {
             404,
             405,
             406,
-            409,
             410,
             411,
             412,
@@ -916,6 +915,7 @@ FRONTS = {
         FIREWALL,
     ),
     "haproxy's 408": _said(TRANSIENT, 408, HAPROXY.format("408 Request Time-out").encode()),
+    "a front's 409": _said(TRANSIENT, 409, page("409 Conflict"), "409 Conflict"),
     "haproxy's 503": _said(
         TRANSIENT,
         503,

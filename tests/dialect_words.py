@@ -50,7 +50,7 @@ WORDS: list[tuple[str, int, bytes]] = [
         plain(
             error={
                 "code": "celebrity_or_likeness_detected",
-                "message": "The image contains a recognizable public figure and cannot be processed for safety reasons.",
+                "message": "A recognizable public figure: it cannot be processed for safety reasons.",
             }
         ),
     ),
@@ -137,7 +137,7 @@ WORDS: list[tuple[str, int, bytes]] = [
     (
         "account",
         400,
-        b'<?xml version="1.0"?><ErrorResponse><Error><Type>Sender</Type><Code>InvalidClientTokenId</Code><Message>The security token is invalid</Message></Error></ErrorResponse>',
+        b'<?xml version="1.0"?><R><Error><Type>Sender</Type><Code>InvalidClientTokenId</Code></Error></R>',
     ),
     (
         "refused",
@@ -304,7 +304,7 @@ WORDS: list[tuple[str, int, bytes]] = [
     (
         "account",
         400,
-        b"<HTML><HEAD><TITLE>Invalid URL</TITLE></HEAD><BODY><H1>Invalid URL</H1>The requested URL is invalid</BODY></HTML>",
+        b"<HTML><HEAD><TITLE>Invalid URL</TITLE></HEAD><BODY><H1>Invalid URL</H1>The requested URL</BODY>",
     ),
     (
         "account",

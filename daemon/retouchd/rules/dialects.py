@@ -38,7 +38,7 @@ _NAMES = (
             r"insufficient\w{0,12}(?:balance|credit|fund|quota)|outofcredits?",
             r"not(?:enough|sufficient)(?:balance|credits?|funds?)",
             r"(?:balance|credits?|funds?)not(?:enough|sufficient)",
-            r"(?:quota|balance|credits?|freetier|trial|resource|budget|package)\w{0,8}(?:exhaust|usedup)",
+            r"(?:quota|balance|credits?|freetier|trial|chargeresource|budget|package)\w{0,8}(?:exhaust|usedup)",
             r"(?:quota|balance|credits?|freetier|trial|budget)\w{0,8}exceed",
             r"exceeded(?:current)?quota|spend(?:ing)?limit|setlimitexceeded",
             r"billing(?:disabled|notenabled|inactive)",
@@ -135,7 +135,8 @@ _WORDS = (
             r"|authorization header)",
             r"(?:authentication|authorization) (?:failed|fails|error|is required|required)",
             r"failed to authenticate|login fail|unauthenticated|not authenticated|^unauthorized",
-            "身份验证失败|鉴权失败|认证失败|密钥(?:无效|错误|不存在)|(?:key|密钥).{0,4}(?:无效|失效)|无效的? ?(?:api)? ?(?:key|密钥)",
+            "身份验证失败|鉴权失败|认证失败|密钥(?:无效|错误|不存在)",
+            "(?:key|密钥).{0,4}(?:无效|失效)|无效的? ?(?:api)? ?(?:key|密钥)",
         ),
     ),
     (

@@ -37,8 +37,8 @@ _STATUSES = {
     530: Topic.UNAVAILABLE,
 }
 
-_INCOMPLETE = 408
-"""haproxy's and nginx's for a request that did not come whole: none was passed on."""
+_TURNED_AWAY = {408, 409}
+"""A front's own: the request did not come whole (haproxy, nginx), or cannot be passed on just now."""
 _GIVEN_UP = 499
 """nginx's for a client that left: what was behind it may have gone on."""
 _OF_FRONTS = {Topic.KEY, Topic.MONEY, Topic.ACCESS, Topic.ADDRESS, Topic.PROXY} | {
@@ -54,11 +54,11 @@ _CHALLENGE = re.compile(
 _UPSTREAM_STATUS = re.compile(r"status code:? (\d{3})")
 
 
-def is_incomplete(status: int, error: ErrorBody) -> bool:
+def is_turned_away(status: int, error: ErrorBody) -> bool:
     """
-    Return whether a front says that it did not get the whole request: it passed none on.
+    Return whether a front says for itself that a request goes no further for now.
     """
-    return error.is_page and status == _INCOMPLETE
+    return error.is_page and status in _TURNED_AWAY
 
 
 def topic_of_status(status: int, headers: Mapping[str, str], error: ErrorBody) -> Topic:
@@ -83,7 +83,7 @@ def _topic_of_page(status: int, headers: Mapping[str, str], error: ErrorBody) ->
     Sort a page of whatever stands in front of the endpoint: it has not seen what is in a file, only how large
     the request is.
     """
-    if is_incomplete(status, error):
+    if is_turned_away(status, error):
         return Topic.UNAVAILABLE
     if _is_challenge(status, headers, error):
         return Topic.FIREWALL

@@ -17,7 +17,7 @@ from retouchd.rules.evidence import topic_of
 from retouchd.rules.job import Verdict
 from retouchd.rules.naming import sentence
 from retouchd.rules.retry_after import retry_after
-from retouchd.rules.statuses import is_incomplete, topic_of_status
+from retouchd.rules.statuses import is_turned_away, topic_of_status
 from retouchd.rules.topics import Topic, meaning_of
 from retouchd.rules.upstream import Reach, is_about_an_answer, reach_of
 
@@ -207,7 +207,7 @@ def _judgement(
 
 def _topic(status: int, headers: Mapping[str, str], error: ErrorBody, body: bytes) -> Topic:
     topic = topic_of(error, status) or topic_of_status(status, headers, error)
-    if topic in _OUTWEIGHED and not is_incomplete(status, error):
+    if topic in _OUTWEIGHED and not is_turned_away(status, error):
         reach = reach_of(headers, error, body)
         if reach is None and is_about_an_answer(error.message):
             return Topic.UNKNOWN
