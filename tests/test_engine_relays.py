@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from dialect_cases import ACCOUNTS as DIALECT_ACCOUNTS
+from dialect_cases import MODERATED
 from engine_world import HOUR, World, moment, open_world, photo
 from pictures import encoded, smooth
 from retouchd.engine.daemon import Ending
@@ -254,6 +256,51 @@ async def test_a_firewall_in_front_moves_nothing(world: World) -> None:
         world.faults(answering(name))
         assert Ending.UNAVAILABLE is await world.once()
         assert before == world.tree("inbox")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["OpenRouter's own moderation", "xAI's guidelines under 403", "a relay that threatens"],
+)
+async def test_moderated_pictures_stop_nobody(world: World, name: str) -> None:
+    """
+    Four in a row go to error/ with the provider's words; what comes behind them is edited.
+    """
+    drop_many(world, 5)
+    world.faults(body(MODERATED[name].body, MODERATED[name].status, times=4))
+
+    assert Ending.DRAINED is await world.once()
+
+    records = [path for path in world.tree("error") if path.endswith("job.json")]
+    assert {world.record(f"error/{path}")["error"]["code"] for path in records} == {
+        "content_policy"
+    }
+    assert (len(records), len(world.tree("outbox"))) == (4, 1)
+    assert world.events("daemon.paused") == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Azure's version", "Google's region", "Portkey's headers", "an object store's XML"],
+)
+async def test_a_fault_of_the_account_is_told_in_the_endpoints_words(
+    world: World, name: str
+) -> None:
+    """
+    One request, every file still in the inbox, and what it said.
+    """
+    drop_many(world, 2)
+    before = world.tree("inbox")
+    said = DIALECT_ACCOUNTS[name]
+    world.faults(body(said.body, said.status))
+    daemon = world.daemon()
+
+    assert Ending.UNAVAILABLE is await world.once(daemon)
+
+    assert len(world.requests) == 1
+    assert before == world.tree("inbox")
+    assert said.says in daemon.trouble
+    assert said.told in daemon.trouble
 
 
 async def test_a_paid_picture_is_not_lost_for_what_stands_beside_it(world: World) -> None:

@@ -11,6 +11,7 @@ from retouchd.cli.compose import without_password
 from retouchd.cli.findings import Finding, Mark
 from retouchd.cli.running import UNAVAILABLE
 from retouchd.engine.settings import Settings
+from retouchd.rules.naming import sentence
 
 
 async def ask_endpoint(settings: Settings) -> list[Finding]:
@@ -22,10 +23,17 @@ async def ask_endpoint(settings: Settings) -> list[Finding]:
         async with EditsClient(settings.endpoint) as client:
             head, body = await client.models()
     except (NotSent, NoAnswer) as error:
-        text = f"{where} cannot be reached: {error} Check endpoint.base_url and the network."
+        reason = sentence(str(error))
+        text = f"{where} cannot be reached: {reason} Check endpoint.base_url and the network."
         return [Finding("endpoint", Mark.FAULT, text, UNAVAILABLE)]
     if head.status in (401, 403):
         text = f"{where} refuses the key (HTTP {head.status}). Check endpoint.api_key."
+        return [Finding("endpoint", Mark.FAULT, text, UNAVAILABLE)]
+    if head.status == 407:
+        text = (
+            f"the proxy on the way to {where} wants a user and a password (HTTP 407): see HTTP_PROXY, "
+            "HTTPS_PROXY and ALL_PROXY in the environment"
+        )
         return [Finding("endpoint", Mark.FAULT, text, UNAVAILABLE)]
     if head.status != 200:
         text = f"{where} has no list of models (HTTP {head.status}); edits may work all the same"
