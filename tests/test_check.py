@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from early_server import close_at_once, error, serving_early
 from process import RETOUCHD, Station, open_station
 
 
@@ -89,6 +90,34 @@ def test_an_endpoint_that_cannot_be_reached(station: Station, nobody: str) -> No
     line = finding(running.out, "endpoint")
     assert nobody in line
     assert "endpoint.base_url" in line
+
+
+def test_a_proxy_that_is_not_there(station: Station, nobody: str) -> None:
+    """
+    75, and the finding names the proxy and its variable.
+    """
+    station.configure(endpoint={"base_url": "http://relay.invalid/v1"})
+    proxy = nobody.removesuffix("/v1")
+
+    code, running = station.call("check", http_proxy=proxy)
+
+    assert code == 75
+    line = finding(running.out, "endpoint")
+    assert f"the proxy {proxy.removeprefix('http://')} (HTTP_PROXY in the environment)" in line
+
+
+def test_a_proxy_that_wants_a_password(station: Station) -> None:
+    """
+    75, and the finding says that it is the proxy, not the key.
+    """
+    station.configure(endpoint={"base_url": "http://relay.invalid/v1"})
+    with serving_early(error("407 Proxy Authentication Required", "who"), close_at_once) as proxy:
+        code, running = station.call("check", http_proxy=proxy.base_url.removesuffix("/v1"))
+
+    assert code == 75
+    line = finding(running.out, "endpoint")
+    assert "the proxy on the way to http://relay.invalid/v1 wants a user and a password" in line
+    assert "HTTP_PROXY" in line
 
 
 def test_a_key_that_is_refused(station: Station) -> None:
