@@ -37,12 +37,14 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
     """
-    An attempt as it was closed, and what the gate should hear of it; `rest` in seconds.
+    An attempt as it was closed, and what the gate should hear of it; `rest` in seconds, `is_alone` says of a
+    failed one that no other job was in work.
     """
 
     attempt: Attempt
     judgement: Judgement
     rest: float
+    is_alone: bool
 
 
 class Attempts:
@@ -176,7 +178,8 @@ class Attempts:
         )
         self._spool.close_attempt(standing.id, attempt)
         rest = rest_after(head["headers"]) if head else 0.0
-        return Closed(attempt=attempt, judgement=judgement, rest=rest)
+        is_alone = attempt.verdict is not Verdict.DONE and self._is_alone()
+        return Closed(attempt=attempt, judgement=judgement, rest=rest, is_alone=is_alone)
 
     async def interrupted(self, standing: Standing) -> None:
         """
@@ -254,7 +257,7 @@ class Attempts:
                 reason=judgement.reason,
                 is_probe=attempt.probe,
                 now=self._clock.monotonic(),
-                is_only_job=attempt.verdict is not Verdict.DONE and self._is_alone(),
+                is_only_job=closed.is_alone,
             )
         )
 
