@@ -127,6 +127,22 @@ def test_what_the_history_tells_is_not_read(place: Place) -> None:
     assert not (place.folders.work / RECOVERED).exists()
 
 
+@pytest.mark.parametrize("odd", [7, "../../etc/passwd", "/etc/passwd", "a\0b", ["cat.png"], ""])
+def test_an_output_in_the_history_that_makes_no_sense_is_none(place: Place, odd: Any) -> None:
+    """
+    A line of an earlier version tells no hashes, so its results are looked for: none of it ends the daemon.
+    """
+    (place.folders.outbox / "cat.png").write_bytes(b"blue")
+    line = {key: record(place)[key] for key in ("id", "status", "finished_at", "fingerprint")}
+    places = {"folder": "", "record": "cat.job.json", "outputs": [odd, "cat.png"]}
+    History(place.folders.work).add({**line, **places})
+
+    finished = learnt(place).finished
+
+    assert finished is not None
+    assert finished.may_be_result(4)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -220,8 +220,10 @@ class _Exchange(httpx.AsyncByteStream):
         """
         Stop sending and close the connection.
         """
-        await self._stop_sending()
-        self._connection.close()
+        try:
+            await self._stop_sending()
+        finally:
+            self._connection.close()
 
     async def _stop_sending(self) -> None:
         if self._sending is not None:

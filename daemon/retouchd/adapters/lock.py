@@ -92,9 +92,12 @@ class WorkLock:
     @property
     def is_removed(self) -> bool:
         """
-        Return whether the folder that is held has been deleted, not only moved or covered.
+        Return whether the folder that is held has been deleted, not only moved or covered, or its disk failed.
         """
-        return os.fstat(self._folder).st_nlink == 0
+        try:
+            return os.fstat(self._folder).st_nlink == 0
+        except OSError:
+            return False
 
     def has(self, name: str) -> bool:
         """

@@ -39,7 +39,10 @@ def shortage(folders: Folders, pictures: int) -> str:
             state = _state(place)
             if isinstance(state, str):
                 return state
-            device = place.stat().st_dev
+            try:
+                device = place.stat().st_dev
+            except OSError as error:
+                return _unusable(place, error)
         # On the disk of the work folder a decoded picture is only renamed, and counted already.
         on_disk[device] = on_disk.get(device, 0) or needed
         if reason := _too_little(place, state, on_disk[device]):
@@ -94,9 +97,13 @@ def _state(place: Path) -> os.statvfs_result | str:
     try:
         state = os.statvfs(place)
     except OSError as error:
-        return f"{shown(str(place))} cannot be used: {error.strerror}. Make it, or mend its disk."
+        return _unusable(place, error)
     if state.f_flag & os.ST_RDONLY:
         return f"{shown(str(place))} is on a disk that is mounted read-only; mount it for writing."
     if not os.access(place, os.W_OK | os.X_OK):
         return f"{shown(str(place))} may not be written by this user; change its owner or mode."
     return state
+
+
+def _unusable(place: Path, error: OSError) -> str:
+    return f"{shown(str(place))} cannot be used: {error.strerror}. Make it, or mend its disk."

@@ -126,9 +126,11 @@ class Liveness:
 
     async def _ask_the_disk(self) -> None:
         # Jobs need a free thread as well: where none is left, nothing gets on either.
-        await self._disks.look()
-        self._answers += 1
-        self._asking = None
+        try:
+            await self._disks.look()
+            self._answers += 1
+        finally:
+            self._asking = None
 
     def _tell(self, organ: str | None) -> None:
         if organ == self._stuck:

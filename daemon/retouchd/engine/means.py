@@ -81,8 +81,8 @@ class Means:
         """
         try:
             reason = await disk_threads.look(look, *args, **kwargs)
-        except FolderUnresponsive as unresponsive:
-            reason = str(unresponsive)
+        except (FolderUnresponsive, OSError) as obstacle:
+            reason = str(obstacle)
         return Bar(cause=Cause.DISK, reason=reason, seconds=_LOOK_AGAIN_SECONDS) if reason else None
 
     def _room_for(self, folder: str, pictures: int) -> str:

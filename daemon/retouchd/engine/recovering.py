@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import os
+import threading
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
@@ -24,13 +25,14 @@ from retouchd.logs import logger
 from retouchd.rules.finished import Facts, finished_at, record_of, seen_in
 from retouchd.rules.hash_index import HashIndex, text_key
 from retouchd.rules.naming import escaped, path_below, shown
-from retouchd.rules.recovery import beside, is_told, raw_name, recovered
+from retouchd.rules.recovery import beside, is_below, is_told, raw_name, recovered
 
 log = logger()
 
 _AT_ONCE = 500
 """Records that are read before what they say is made durable."""
 _AGAIN_SECONDS = 5.0
+_UNFORESEEN = "Nothing is claimed: looking up what was edited before failed in an unforeseen way; see the log."
 _UNDER_WAY = "waits until it is known from work/ and done/ what was edited before"
 
 
@@ -58,6 +60,8 @@ class Recovery:
         self._further = (scratch,) if scratch else ()
         self._is_stopped = False
         self._needed = asyncio.Event()
+        # A call that was given up, as a folder hung, goes on when that answers again.
+        self._learning = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.finished: Finished | None = None
         self.obstacle = ""
@@ -103,6 +107,10 @@ class Recovery:
             except OSError as error:
                 within = _AGAIN_SECONDS
                 self._meet(error)
+            except Exception:
+                # As with jobs: what nobody foresaw must not end the daemon.
+                log.exception("history.crashed")
+                within, self.obstacle = _AGAIN_SECONDS, _UNFORESEEN
             self._on_change()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._needed.wait(), within)
@@ -113,6 +121,10 @@ class Recovery:
 
         Raises OSError where one cannot be read, ReplacedError where a journal was replaced meanwhile.
         """
+        with self._learning:
+            self._learn()
+
+    def _learn(self) -> None:
         self._history.written = (b"", 0)
         finished, known = Finished(self._folders, self._history, *self._further), _Known()
         finished.catch_up(known.note)
@@ -190,7 +202,11 @@ class Recovery:
         Return those results that still lie in the outbox, each with its size before it.
         """
         with at(Folder.OUTBOX):
-            found = [(size_of(self._folders.outbox, raw_name(each)), each) for each in outputs]
+            found = [
+                (size_of(self._folders.outbox, raw_name(each)), each)
+                for each in outputs
+                if is_below(each)
+            ]
         return [(size, each) for size, each in found if size is not None]
 
     def _meet(self, error: OSError) -> None:
