@@ -34,7 +34,7 @@ from retouchd.adapters.transport import (
 )
 from retouchd.adapters.uploads import Unreadable, Upload, begun
 from retouchd.errors import ConfigurationError
-from retouchd.rules.wire import encode, names_a_key, parts_of
+from retouchd.rules.wire import KEY_WORDS, encode, names_a_key, parts_of
 
 __all__ = [
     "Answer",
@@ -56,7 +56,7 @@ _MODELS_SECONDS = 20.0
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
-_OF_A_KEY = re.compile(r"key|token|secret|sig|pass|auth", re.IGNORECASE)
+_OF_A_KEY = re.compile(KEY_WORDS, re.IGNORECASE)
 _FRAMING = {"content-length", "content-type", "transfer-encoding", "connection", "host"}
 
 

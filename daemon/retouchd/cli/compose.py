@@ -26,11 +26,10 @@ from retouchd.rules.rates import Rates
 from retouchd.rules.retrying import Budget
 from retouchd.rules.settling import Patience
 from retouchd.rules.spending import Allowance, unpriced
+from retouchd.rules.wire import KEY_WORDS
 
 _PASSWORD = re.compile(r"//[^/@]*@")
-_KEY_IN_QUERY = re.compile(
-    r"([?&][^=&#]*(?:key|token|secret|sig|pass|auth)[^=&#]*=)[^&#]*", re.IGNORECASE
-)
+_KEY_IN_QUERY = re.compile(rf"([?&][^=&#]*(?:{KEY_WORDS})[^=&#]*=)[^&#]*", re.IGNORECASE)
 _NAMES = ("inbox", "outbox", "done", "error", "work")
 
 

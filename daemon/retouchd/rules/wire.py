@@ -39,6 +39,8 @@ _OF_KEYS = {
     "ocp-apim-subscription-key",
 }
 """Headers in which endpoints take a key instead of `Authorization`; further ones go beside it."""
+KEY_WORDS = "key|token|secret|sig|pass|auth"
+"""An expression for what stands in the name of a parameter that holds a key; case does not matter."""
 
 _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
