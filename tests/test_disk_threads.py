@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from retouchd.adapters.disk_threads import DiskThreads, Steps, all_steps, answered
-from retouchd.adapters.thread_pools import Call, Folder, Patience, at
+from retouchd.adapters.thread_pools import Call, Folder, HangDetector, at
 from retouchd.errors import FolderUnresponsive
 
 FAR = [folder for folder in Folder if folder is not Folder.WORK]
@@ -197,14 +197,14 @@ def test_blocked_is_what_neither_gets_on_nor_computes(
     now, worked = 100.0, 5.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     monkeypatch.setattr(time, "clock_gettime", lambda _: worked)
-    patience, call = Patience(10.0), Call(Folder.DONE, 0)
+    detector, call = HangDetector(10.0), Call(Folder.DONE, 0)
 
     for _ in range(13):
-        patience.check([call])
+        detector.check([call])
         now, worked, call.steps = now + passed, worked + busy, call.steps + steps
 
-    assert patience.hung == ({Folder.DONE} if is_hung else set())
-    assert patience.blocked == is_hung
+    assert detector.hung == ({Folder.DONE} if is_hung else set())
+    assert detector.blocked == is_hung
 
 
 def test_all_steps_can_be_taken_in_one_go() -> None:

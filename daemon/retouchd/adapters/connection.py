@@ -75,7 +75,7 @@ class Connection(Protocol):
         ...
 
 
-class Plain:
+class TcpConnection:
     """
     A connected TCP socket.
     """
@@ -142,7 +142,7 @@ class Plain:
         self._socket.close()
 
 
-class Secured:
+class TlsConnection:
     """
     TLS over another connection.
     """

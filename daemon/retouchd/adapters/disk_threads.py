@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
-from retouchd.adapters.thread_pools import CHECK_SECONDS, Folder, Patience, Pool, Task
+from retouchd.adapters.thread_pools import CHECK_SECONDS, Folder, HangDetector, Pool, Task
 from retouchd.errors import FolderUnresponsive
 from retouchd.rules.naming import shown
 
@@ -53,7 +53,7 @@ class DiskThreads:
         self._on_change = on_change
         self._pool = Pool(_SIZE, "disk")
         self._starter = _Starter(self._pool)
-        self._patience = Patience(PATIENCE_SECONDS)
+        self._detector = HangDetector(PATIENCE_SECONDS)
         self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
         self._looking: set[asyncio.Future[Any]] = set()
@@ -179,9 +179,9 @@ class DiskThreads:
         calls = set(self._pool.calls)
         if calls or self.unresponsive:
             self._arm()
-        self._patience.check(calls)
-        self._pool.relieve(self._patience.blocked)
-        hung = self._patience.hung
+        self._detector.check(calls)
+        self._pool.relieve(self._detector.blocked)
+        hung = self._detector.hung
         if hung != set(self.unresponsive):
             self.unresponsive = {folder: self._sentence(folder) for folder in sorted(hung)}
             for answer in self._looking if hung else ():
@@ -322,14 +322,14 @@ def answered(function: Callable[[], T], folders: Mapping[Folder, Path], seconds:
 
     Raises FolderUnresponsive, which names the folder, where it is blocked for so many seconds.
     """
-    pool, patience = Pool(1, "disk"), Patience(seconds)
+    pool, detector = Pool(1, "disk"), HangDetector(seconds)
     task = _Function(Folder.WORK, partial(copy_context().run, function))
     pool.start(task)
     while not task.future.done():
         with contextlib.suppress(TimeoutError):
             return cast(T, task.future.result(_SYNC_CHECK_SECONDS))
-        patience.check(set(pool.calls))
-        for folder in sorted(patience.hung):
+        detector.check(set(pool.calls))
+        for folder in sorted(detector.hung):
             raise FolderUnresponsive(unresponsive(folder, folders[folder]), folder)
     return cast(T, task.future.result())
 

@@ -15,7 +15,7 @@ from retouchd.adapters.thread_pools import Folder
 _BEAT_SECONDS = 0.005
 
 
-class Prober:
+class FolderProbe:
     """
     Asks folders again and again, each by one process at a time. For a process without threads: it forks.
     """

@@ -7,7 +7,7 @@ import ssl
 
 import httpx
 
-from retouchd.adapters.connection import Connection, Plain, Secured, connected, received
+from retouchd.adapters.connection import Connection, TcpConnection, TlsConnection, connected, received
 from retouchd.adapters.deadline import Deadline, Expired
 from retouchd.rules.response_head import HeadReader
 
@@ -83,10 +83,10 @@ class Route:
         return connection
 
     async def _connected(self, url: httpx.URL, deadline: Deadline) -> Connection:
-        return Plain(await self._step(deadline).run(connected(_host(url), _port(url))))
+        return TcpConnection(await self._step(deadline).run(connected(_host(url), _port(url))))
 
     async def _secured(self, under: Connection, name: str, deadline: Deadline) -> Connection:
-        secured = Secured(under, self._context, name)
+        secured = TlsConnection(under, self._context, name)
         try:
             await secured.shake_hands(self._step(deadline))
         except BaseException:

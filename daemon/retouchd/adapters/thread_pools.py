@@ -236,7 +236,7 @@ class Pool:
             self._leave(task.folder)
 
 
-class Patience:
+class HangDetector:
     """
     Tells which calls are blocked: no step, and next to no CPU, for some time.
     """

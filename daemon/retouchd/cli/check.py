@@ -16,7 +16,7 @@ from rich.text import Text
 from retouchd.adapters.disk_threads import PATIENCE_SECONDS, answered, unresponsive
 from retouchd.adapters.filesystems import filesystem_of
 from retouchd.adapters.folders import Folders
-from retouchd.adapters.probing import Prober
+from retouchd.adapters.probing import FolderProbe
 from retouchd.cli.asking import ask_endpoint
 from retouchd.cli.attention import SPARE_BYTES
 from retouchd.cli.compose import read, settings_of
@@ -79,7 +79,7 @@ def _places(settings: Settings) -> list[Finding]:
     Look at everything that lies on a disk, unless a folder does not answer.
     """
     folders, places = settings.folders, settings.folders.by_name()
-    if hung := sorted(Prober().unresponsive(places, PATIENCE_SECONDS)):
+    if hung := sorted(FolderProbe().unresponsive(places, PATIENCE_SECONDS)):
         return [_unresponsive(unresponsive(each, places[each])) for each in hung]
     try:
         return answered(

@@ -17,7 +17,7 @@ from retouchd.adapters.disk_threads import answered
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
 from retouchd.adapters.obstacles import telling_of_the_disk
-from retouchd.adapters.probing import Prober
+from retouchd.adapters.probing import FolderProbe
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
 from retouchd.adapters.thread_pools import Folder, at
@@ -71,14 +71,14 @@ class Inventory:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._prober = Prober()
+        self._probe = FolderProbe()
 
     def overview(self) -> Overview:
         """
         Return how things stand now.
         """
         places = self._settings.folders.by_name()
-        hung = self._prober.unresponsive(places, ANSWER_SECONDS)
+        hung = self._probe.unresponsive(places, ANSWER_SECONDS)
         while True:
             try:
                 return answered(partial(_gathered, self._settings, hung), places, ANSWER_SECONDS)

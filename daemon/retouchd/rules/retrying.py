@@ -59,8 +59,8 @@ class Weather:
     What a job must know of the world to decide: the time, and how the gate stands.
 
     `others_succeeded_at` is the last success of any other job, `others_turned_away_at` when one was last told
-    that too much is asked; `due_since` the moment at which every
-    waiting job was made due (a person asked, or an outage ended).
+    that too much is asked; `due_since` the moment at which every waiting job was made due (a person asked, or
+    an outage ended).
     """
 
     now: dt.datetime

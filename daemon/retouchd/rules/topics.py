@@ -61,8 +61,8 @@ class Meaning:
     `complaint` says in a few words what is wrong, for the operator. `common_fault` is what is wrong with the
     configuration if three different files in a row meet it. `wait` is in seconds, where the endpoint names
     none. `slows_pool` concerns every request, not one job's alone, and `may_slow_pool` does where the endpoint
-    serves others meanwhile; what `may_hide_account` may be a fault
-    of the account that the endpoint does not tell.
+    serves others meanwhile; what `may_hide_account` may be a fault of the account that the endpoint does not
+    tell.
     """
 
     verdict: Verdict
