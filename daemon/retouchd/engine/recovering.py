@@ -60,7 +60,7 @@ class Recovery:
         self._further = (scratch,) if scratch else ()
         self._is_stopped = False
         self._needed = asyncio.Event()
-        # A call that was given up, as a folder hung, goes on when that answers again.
+        # A call that was given up, as a folder hung, goes on by itself when that answers again.
         self._learning = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.finished: Finished | None = None
@@ -98,7 +98,9 @@ class Recovery:
             self._needed.clear()
             within = None
             try:
-                await attempt(Folder.DONE, self.learn)
+                if self.finished is None:
+                    await attempt(Folder.DONE, self.learn)
+                within = _AGAIN_SECONDS if self.finished is None else None
                 self.obstacle = ""
             except FolderUnresponsive:
                 within = _AGAIN_SECONDS  # It is told already.
@@ -119,10 +121,14 @@ class Recovery:
         """
         Read the journals, then the records that they lack. Blocking.
 
-        Raises OSError where one cannot be read, ReplacedError where a journal was replaced meanwhile.
+        Raises OSError where one cannot be read, ReplacedError where a journal was replaced meanwhile. Does
+        nothing while an earlier call goes on.
         """
-        with self._learning:
-            self._learn()
+        if self._learning.acquire(blocking=False):
+            try:
+                self._learn()
+            finally:
+                self._learning.release()
 
     def _learn(self) -> None:
         self._history.written = (b"", 0)
