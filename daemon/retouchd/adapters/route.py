@@ -7,7 +7,13 @@ import ssl
 
 import httpx
 
-from retouchd.adapters.connection import Connection, TcpConnection, TlsConnection, connected, received
+from retouchd.adapters.connection import (
+    Connection,
+    TcpConnection,
+    TlsConnection,
+    connected,
+    received,
+)
 from retouchd.adapters.deadline import Deadline, Expired
 from retouchd.rules.response_head import HeadReader
 
@@ -86,8 +92,8 @@ class Route:
         return TcpConnection(await self._step(deadline).run(connected(_host(url), _port(url))))
 
     async def _secured(self, under: Connection, name: str, deadline: Deadline) -> Connection:
-        secured = TlsConnection(under, self._context, name)
         try:
+            secured = TlsConnection(under, self._context, name)
             await secured.shake_hands(self._step(deadline))
         except BaseException:
             under.close()
