@@ -22,9 +22,10 @@ from retouchd.adapters import images
 from retouchd.adapters.colours import alpha_of, is_foreign
 from retouchd.adapters.decoding import FAULTS, ImageFault
 from retouchd.adapters.metadata import kinds_in, says_adobe_rgb
+from retouchd.adapters.png_pixels import correct_key
 from retouchd.adapters.sketches import sketched
 from retouchd.adapters.unended import completed
-from retouchd.rules import unsupported
+from retouchd.rules import png, unsupported
 from retouchd.rules.endmarks import is_whole, is_whole_at_a_glance, sniff
 from retouchd.rules.jpeg import is_arithmetic
 from retouchd.rules.kinds import ARITHMETIC, UNENDED
@@ -61,6 +62,8 @@ def by_decoding(data: bytes) -> ImageFile.ImageFile | str:
         return "too large"
     try:
         image.load()
+        if image.format == "PNG":
+            correct_key(image, data)
     except FAULTS:
         return DAMAGED
     return image
@@ -99,7 +102,11 @@ def _without_end(data: bytes) -> Picture | str:
 
 def _opened(data: bytes) -> ImageFile.ImageFile:
     if sniff(data) == "png":
-        return PngImagePlugin.PngImageFile(io.BytesIO(data))
+        image = PngImagePlugin.PngImageFile(io.BytesIO(data))
+        code = png.colour_code(data)
+        if code is not None:
+            image.info["cicp"] = code
+        return image
     return JpegImagePlugin.JpegImageFile(io.BytesIO(data))
 
 

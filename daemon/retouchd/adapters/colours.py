@@ -9,6 +9,7 @@ from PIL import Image, ImageChops, ImageCms
 
 from retouchd.adapters.metadata import says_adobe_rgb
 from retouchd.rules import icc
+from retouchd.rules.encodings import Encoding, by_code, by_gamma
 
 _SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 """Colour spaces of profiles (ICC.1, 7.2.6), and the modes in which pixels are handed to them."""
@@ -28,7 +29,32 @@ def is_foreign(image: Image.Image) -> bool:
     Where there is none, EXIF may say that one is meant. A profile that is damaged, or made for other
     channels than the picture has, is none, as it is to those who show pictures.
     """
+    encoding = encoding_of(image)
+    if encoding is not None:
+        return not encoding.is_plain
     return _profile_for(image) is not None
+
+
+def encoding_of(image: Image.Image) -> Encoding | None:
+    """
+    Return what numbers of a picture say of its levels; None where a profile or sRGB counts, or nothing is said.
+
+    Of a PNG cICP counts before a profile, that before sRGB, and that before gAMA (PNG specification, 4.3).
+    """
+    info = image.info
+    code, profile, gamma = info.get("cicp"), info.get("icc_profile"), info.get("gamma")
+    if isinstance(code, tuple) and (image.format == "PNG" or not profile):
+        primaries, transfer, _, is_full = code
+        found = by_code(primaries, transfer, is_full=bool(is_full))
+        if found is not None:
+            return found
+    heif = info.get("nclx_profile")
+    if isinstance(heif, dict) and not profile:
+        return by_code(heif["color_primaries"], heif["transfer_characteristics"])
+    if profile or isinstance(info.get("srgb"), int) or not isinstance(gamma, float):
+        return None
+    points = info.get("chromaticity")
+    return by_gamma(gamma, points if isinstance(points, tuple) else None)
 
 
 def in_srgb(colours: Image.Image, image: Image.Image) -> Image.Image:
@@ -43,11 +69,33 @@ def in_srgb(colours: Image.Image, image: Image.Image) -> Image.Image:
     return _converted(colours.convert(mode), source)
 
 
+def by_encoding(bands: list[Image.Image], encoding: Encoding) -> Image.Image:
+    """
+    Return in RGB what the bands of a picture look like: one of grey or three, each of 8 bits or 16 (`I`).
+    """
+    found = []
+    for band in bands:
+        count = 65536 if band.mode == "I" else 256
+        found.append(band.point(_levels(encoding, count), "L"))
+    colours = Image.merge("RGB", found * 3 if len(found) == 1 else found)
+    profile = encoding.profile
+    if profile is None or len(found) == 1:
+        return colours
+    return _converted(colours, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+
+
+@lru_cache(maxsize=8)
+def _levels(encoding: Encoding, count: int) -> list[int]:
+    return encoding.levels(count)
+
+
 def kept_profile(image: Image.Image) -> bytes | None:
     """
     Return the profile of a picture if it holds for its pixels in RGB as they are: they need no conversion.
     """
     found = image.info.get("icc_profile")
+    if encoding_of(image) is not None:
+        return None
     if not isinstance(found, bytes) or image.mode in _GREY_MODES or _profile_for(image) is not None:
         return None
     try:
@@ -63,13 +111,13 @@ def alpha_of(image: Image.Image) -> Image.Image:
     """
     key = image.info.get("transparency")
     if image.mode.startswith("I;16") and isinstance(key, int):
-        return _all_but(image.convert("I"), key)
+        return all_but(image.convert("I"), key)
     if image.mode == "La":  # which Pillow converts to nothing else
         image = image.convert("LA")
     return (image if image.mode == "RGBA" else image.convert("RGBA")).getchannel("A")
 
 
-def _all_but(grey: Image.Image, key: int) -> Image.Image:
+def all_but(grey: Image.Image, key: int) -> Image.Image:
     """
     Return alpha 0 where a grey is the key. Pillow's own conversion narrows it first and finds others.
     """

@@ -33,9 +33,10 @@ from PIL import (
 
 from retouchd.adapters.libtiff import silence_libtiff
 from retouchd.adapters.pieces import OnDisk
+from retouchd.adapters.png_pixels import correct_key, without_excess
 from retouchd.adapters.unended import completed
 from retouchd.errors import JobCode, Problem
-from retouchd.rules import png, unsupported
+from retouchd.rules import heif, png, unsupported
 from retouchd.rules.endmarks import is_whole, sniff
 from retouchd.rules.kinds import called, kind_by
 from retouchd.rules.limits import MB
@@ -206,8 +207,10 @@ def decoded(
     Raises ImageFault, and OSError where the disk and not the picture is at fault.
     """
     icc = None
+    stored = source.getbuffer() if isinstance(source, io.BytesIO) else OnDisk(source.fileno())
+    code = _colour_code(stored, kind)
     if kind == "png":
-        source, icc = _without_excess(source)
+        source, icc = without_excess(source, stored)
     try:
         image = DECODERS[kind](source)
     except Image.DecompressionBombError as error:
@@ -225,27 +228,26 @@ def decoded(
             )
         try:
             image.load()
+            if kind == "png":
+                correct_key(image, stored)
         except FAULTS as error:
             _raise_if_of_disk(error)
             raise unreadable(name, "is damaged: not all of it can be read") from error
         if icc is not None:
             image.info["icc_profile"] = icc
+        if code is not None:
+            image.info["cicp"] = code
         yield image
 
 
-def _without_excess(source: BinaryIO) -> tuple[BinaryIO, bytes | None]:
+def _colour_code(stored: Stored, kind: str) -> tuple[int, ...] | None:
     """
-    Return a PNG without those texts and profiles for whose size Pillow refuses the whole of it, and such a
-    profile.
+    Return what numbers of a file say of its colours, as cICP has them; Pillow knows none of them.
     """
-    stored = source.getbuffer() if isinstance(source, io.BytesIO) else OnDisk(source.fileno())
-    excess = list(png.excess(stored))
-    if not excess:
-        return source, None
-    ends = [0, *(end + 4 for _, _, end in excess)]
-    starts = [*(start - 8 for _, start, _ in excess), len(stored)]
-    rest = b"".join(stored[end:start] for end, start in zip(ends, starts, strict=True))
-    return io.BytesIO(rest), png.profile_in(stored, excess)
+    if kind == "png":
+        return png.colour_code(stored)
+    found = heif.colour_code(stored) if kind == "avif" else None
+    return None if found is None else (*found, 0, 1)
 
 
 def _raise_if_of_disk(error: BaseException) -> None:

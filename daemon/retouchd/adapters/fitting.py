@@ -10,9 +10,16 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from PIL import ExifTags, Image, TiffImagePlugin
+from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 
-from retouchd.adapters.colours import alpha_of, in_srgb, is_foreign, kept_profile
+from retouchd.adapters.colours import (
+    alpha_of,
+    by_encoding,
+    encoding_of,
+    in_srgb,
+    is_foreign,
+    kept_profile,
+)
 from retouchd.adapters.decoding import (
     DECODERS,
     FAULTS,
@@ -24,6 +31,7 @@ from retouchd.adapters.decoding import (
 )
 from retouchd.adapters.images import depth_of, orientation_of
 from retouchd.adapters.metadata import exif_of, xmp_of
+from retouchd.adapters.png_pixels import deep_bands
 from retouchd.errors import JobCode
 from retouchd.rules import exif
 from retouchd.rules.fitting import Fit
@@ -96,7 +104,7 @@ def _opened(path: Path, name: str, fit: Fit, max_megapixels: float) -> tuple[Ima
     with decoded(io.BytesIO(data), kind, name, max_megapixels) as image:
         try:
             alpha = alpha_of(image) if fit.mode == "RGBA" else None
-            pixels = in_srgb(_narrow(image, depth_of(image, data)), image)
+            pixels = _in_srgb(image, data)
         except FAULTS as error:
             raise ImageFault(
                 JobCode.IMAGE_UNSUPPORTED,
@@ -108,6 +116,16 @@ def _opened(path: Path, name: str, fit: Fit, max_megapixels: float) -> tuple[Ima
         # What Pillow would write besides: profiles and orientations that hold no longer.
         pixels.info = {}
         return pixels, _blocks(image, fit)
+
+
+def _in_srgb(image: ImageFile.ImageFile, data: bytes) -> Image.Image:
+    """
+    Return the colours of a picture, without their alpha, in sRGB.
+    """
+    encoding, depth = encoding_of(image), depth_of(image, data)
+    if encoding is None:
+        return in_srgb(_narrow(image, depth), image)
+    return by_encoding(deep_bands(image, data) or list(_narrow(image, depth).split()), encoding)
 
 
 def _whole(path: Path, name: str, max_megapixels: float) -> tuple[bytes, str]:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 
-from retouchd.adapters.colours import alpha_of, is_foreign
+from retouchd.adapters.colours import alpha_of, encoding_of, is_foreign
 from retouchd.adapters.decoding import (
     DECODERS,
     FAULTS,
@@ -228,6 +228,7 @@ def _seen(image: ImageFile.ImageFile, kind: str, data: bytes, name: str) -> Pict
     """
     try:
         _check_single(image, kind, name)
+        _check_light(image, name)
         has_alpha = _has_alpha(image, name)
         return Picture(
             format="mpo" if _has_more_behind(image) else kind,
@@ -276,6 +277,19 @@ def _check_single(image: ImageFile.ImageFile, kind: str, name: str) -> None:
             JobCode.IMAGE_UNSUPPORTED,
             f"{name} is {what} of {frames} {one}.",
             f"Save the {one.removesuffix('s')} that is meant as a picture of its own, as {name}.",
+        )
+
+
+def _check_light(image: ImageFile.ImageFile, name: str) -> None:
+    """
+    Refuse an HDR picture: what becomes of its light in a picture without it, no decoder can know.
+    """
+    encoding = encoding_of(image)
+    if encoding is not None and encoding.is_hdr:
+        raise ImageFault(
+            JobCode.IMAGE_UNSUPPORTED,
+            f"{name} is an HDR picture, with more light than an edit can hold.",
+            f"Export {name} anew as an ordinary picture (SDR, sRGB), such as a JPEG.",
         )
 
 

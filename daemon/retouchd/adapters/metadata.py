@@ -9,7 +9,7 @@ from retouchd.rules.metadata import Removed, in_order
 
 _XMP_TAG, _IPTC_TAG = 700, 33723
 """Where TIFF files hold both (XMP part 3, 1.1.4)."""
-_OTHER_COLOURS = frozenset({"chromaticity", "gamma", "icc_profile", "srgb"})
+_OTHER_COLOURS = frozenset({"chromaticity", "cicp", "gamma", "icc_profile", "srgb"})
 """Names under which Pillow tells of what says colours besides EXIF."""
 _SELF_TOLD = frozenset({"AVIF", "HEIF"})
 """Formats that always say themselves what their colours are (ISO/IEC 14496-12, 12.1.5)."""

@@ -64,6 +64,9 @@ def _of_png(content: Stored, max_megapixels: float) -> Sketch | None:
         return None
     is_sound = partial(png.has_every_row, content, found)
     sketch = _sketch(png.stand_in(content, found), "png", found.width, found.height, is_sound)
+    code = png.colour_code(content)
+    if sketch and code is not None:
+        sketch.image.info["cicp"] = code
     return sketch if sketch and _MISTAKABLE.isdisjoint(sketch.image.info) else None
 
 

@@ -94,6 +94,18 @@ def chunks_of(content: Stored) -> Iterator[tuple[bytes, int, int]]:
             return
 
 
+def colour_code(content: Stored) -> tuple[int, ...] | None:
+    """
+    Return the four numbers of the first cICP chunk before the pixels (11.3.2.6), None where there is none.
+    """
+    for name, start, end in chunks_of(content):
+        if name == b"cICP" and end - start == 4:
+            return tuple(bytes(content[start:end]))
+        if name == b"IDAT":
+            break
+    return None
+
+
 def excess(content: Stored) -> Iterator[tuple[bytes, int, int]]:
     """
     Yield the texts and profiles, as `chunks_of` does, that unpack to more than decoders take (1 MiB each).
