@@ -30,10 +30,26 @@ _SIGNATURES: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
         ("avif", rb"....ftyp(?:avi[fs]|(?:mif1|msf1|miaf)....(?:(?!hei|hev)....){0,16}?avi[fs])"),
         ("heic", rb"....ftyp(?:hei[cfmsx]|hev[cmsx]|mif1|msf1|miaf)"),
         ("cr3", rb"....ftypcrx "),
-        ("video", rb"....ftyp|RIFF....AVI |\x1a\x45\xdf\xa3"),
+        # By their containers: ISO and QuickTime, AVI, Matroska, ASF, Flash, MPEG program and transport streams.
+        (
+            "video",
+            (
+                rb"....(?:ftyp|moov|mdat|wide)|RIFF....AVI |\x1a\x45\xdf\xa3|0&\xb2u\x8ef\xcf\x11|FLV\x01"
+                rb"|\x00\x00\x01[\xb3\xba]|G.{187}G.{187}G"
+            ),
+        ),
         ("jpeg xl", rb"\xff\x0a|\x00\x00\x00\x0cJXL \r\n\x87\n"),
         ("jpeg 2000", rb"\x00\x00\x00\x0cjP  \r\n\x87\n"),
+        ("jpeg xr", rb"II\xbc\x01"),
         ("psd", rb"8BPS\x00"),
+        ("exr", rb"v/1\x01"),
+        ("radiance", rb"#\?(?:RADIANCE|RGBE)"),
+        ("dicom", rb".{128}DICM"),
+        ("fits", rb"SIMPLE  ="),
+        ("pnm", rb"P[1-7f][ \t\r\n]"),
+        ("dds", rb"DDS \x7c"),
+        ("qoi", rb"qoif"),
+        ("icns", rb"icns"),
         ("pdf", rb"%PDF-"),
         ("eps", rb"%!PS|\xc5\xd0\xd3\xc6"),
         ("ico", rb"\x00\x00\x01\x00[^\x00]\x00"),
