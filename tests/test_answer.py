@@ -114,6 +114,8 @@ FAULTS = {
     "page": (b"<!DOCTYPE html><title>Hi</title>", Fault.HTML, "<!DOCTYPE html><title>Hi</title>"),
     "page after a blank line": (b"\n<html>", Fault.HTML, "<html>"),
     "plain text": (b"upstream said no", Fault.NOT_JSON, "upstream said no"),
+    "Chinese": ("上游没有图片".encode(), Fault.NOT_JSON, "上游没有图片"),
+    "noise": (bytes(range(256)) * 40, Fault.NOT_JSON, None),
     "cut short": (b'{"created":1,"data":[{', Fault.NOT_JSON, '{"created":1,"data":[{'),
     "number": (b"7", Fault.NO_PICTURE, None),
     "no data": (b'{"created":1}', Fault.NO_PICTURE, None),

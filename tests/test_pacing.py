@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -257,6 +258,18 @@ def test_the_same_fault_of_three_files_is_the_configurations() -> None:
     assert found is not None
     assert found.cause is Cause.CONFIGURATION
     assert "refuses quality" in found.reason
+
+
+def test_the_reason_of_a_pause_quotes_what_came_instead() -> None:
+    """
+    "Something else" alone would tell nobody what to do.
+    """
+    reports = (replace(refusal(100, job), reason="I can't edit people") for job in "abc")
+
+    found = paced(*reports).hold
+
+    assert found is not None
+    assert "The last one: I can't edit people. Check [edit]" in found.reason
 
 
 @pytest.mark.parametrize(

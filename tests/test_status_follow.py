@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from early_server import read_all_then_close, serving_early
 from process import RETOUCHD, Station, open_station
 from retouchd.cli.overview_table import length
 
@@ -103,6 +104,25 @@ def test_a_request_says_since_when_it_is_out(station: Station) -> None:
 
     assert job["sent_at"].endswith("Z")
     assert re.search(r"cat\.png: sent \d+ s ago, no answer yet", table(station))
+
+
+def test_a_picture_that_is_waited_for_is_no_missing_answer(station: Station) -> None:
+    """
+    It was answered and paid for; what is missing lies behind a url.
+    """
+    body = b'{"data": [{"url": "/soon.png"}]}'
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with serving_early(answer, read_all_then_close) as server:
+        station.configure(endpoint={"base_url": server.base_url})
+        running = station.start("run").ready()
+        station.drop("cat.png")
+        running.until(lambda: running.events("job.waiting"))
+
+        assert "no answer yet" not in table(station)
+        assert "cat.png: its picture is paid for but cannot be fetched yet: the picture's" in table(
+            station
+        )
+        assert running.end(signal.SIGTERM) == 0
 
 
 @pytest.mark.parametrize(

@@ -117,8 +117,9 @@ async def public_addresses(target: Target, *, numeric: bool = False) -> list[str
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for address in addresses:
         if not is_public(address):
+            named = "" if address == target.host else f" ({target.host})"
             raise FetchPrivate(
-                f"the answer's URL leads to the private address {address} ({target.host}); "
+                f"the answer's URL leads to the private address {address}{named}; "
                 "endpoint.allow_private_urls would allow it"
             )
     return addresses

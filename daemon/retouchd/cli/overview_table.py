@@ -12,6 +12,7 @@ from rich.text import Text
 
 from retouchd.cli.overview import Overview, State
 from retouchd.rules.naming import shown
+from retouchd.rules.phase import Phase
 from retouchd.rules.report import Report
 from retouchd.rules.spending import dollars
 
@@ -101,7 +102,8 @@ def _in_work(found: Overview) -> Text:
         path = "/".join(part for part in (job["folder"], job["name"]) if part) or job["id"]
         number = f"; try {job['attempt']}" if job["attempt"] > 1 else ""
         sent_at = job["sent_at"]
-        doing = f"sent {_ago(sent_at, found.at)}, no answer yet" if sent_at else job["reason"]
+        is_out = sent_at and job["state"] == Phase.ASKING.value
+        doing = f"sent {_ago(sent_at, found.at)}, no answer yet" if is_out else job["reason"]
         lines.append(f"{shown(path)}: {shown(doing)}{number}")
     if rest := len(found.in_flight) - len(lines):
         lines.append(f"and {rest:,} more")

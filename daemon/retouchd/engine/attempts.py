@@ -204,7 +204,7 @@ class Attempts:
         )
         await in_work(self._spool.close_attempt, standing.id, attempt)
         self._spending.note(standing.id, attempt.number, closing(attempt))
-        _log_failure(standing, attempt)
+        _log_failure(standing, attempt, self._clock.now())
 
     def _head(self, answer: Answer) -> dict[str, Any]:
         return {
@@ -216,6 +216,8 @@ class Attempts:
 
     def _retry_at(self, standing: Standing, judgement: Judgement) -> dt.datetime | None:
         luck = random.random()  # noqa: S311 - jitter, not a secret
+        if judgement.is_final:
+            return None
         if judgement.verdict is Verdict.TRANSIENT:
             wait = backoff(len(standing.attempts) + 1, luck)
             wait = max(wait, judgement.retry_after or 0.0)
@@ -234,7 +236,7 @@ class Attempts:
         if attempt.verdict is Verdict.DONE:
             self.others_succeeded_at = attempt.closed_at
         else:
-            _log_failure(standing, attempt)
+            _log_failure(standing, attempt, self._clock.now())
         if judgement.slows_pool or judgement.may_slow_pool:
             self._turned_away.pop(standing.id, None)
             self._turned_away[standing.id] = attempt.closed_at
@@ -298,10 +300,10 @@ def about(job: Job) -> dict[str, Any]:
     return {"job": job.id, "folder": job.folder, "name": job.members[0].name}
 
 
-def _log_failure(standing: Standing, attempt: Attempt) -> None:
+def _log_failure(standing: Standing, attempt: Attempt, now: dt.datetime) -> None:
     retry_in = None
     if attempt.retry_at is not None:
-        retry_in = round((attempt.retry_at - attempt.closed_at).total_seconds(), 1)
+        retry_in = round(max(0.0, (attempt.retry_at - now).total_seconds()), 1)
     log.warning(
         "request.failed",
         **(about(standing.job) if standing.job else {"job": standing.id}),

@@ -91,8 +91,9 @@ class Downloads:
                     continue
                 wait = seconds_to_retry((now - answered_at).total_seconds())
                 until = self._clock.monotonic() + wait
-                self._pauses[job_id] = _Pause(until=until, reason=str(failure))
-                raise FetchLater(str(failure), wait) from failure
+                reason = f"its picture is paid for but cannot be fetched yet: {failure}"
+                self._pauses[job_id] = _Pause(until=until, reason=reason)
+                raise FetchLater(reason, wait) from failure
         return fetched
 
     async def _fetched(self, job_id: str, link: Link, files: contextlib.ExitStack) -> Fetched:

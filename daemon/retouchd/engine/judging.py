@@ -129,7 +129,7 @@ class Judge:
                 ruling = await self._rule_fetched(ruling.standing, fetched)
         if isinstance(ruling, Withheld):
             self._attempts.tell_withheld(ruling.standing)
-            raise FetchLater(ruling.reason, None)
+            raise FetchLater(f"its picture is paid for but not fetched: {ruling.reason}", None)
         self._attempts.tell(standing, ruling)
         return ruling
 

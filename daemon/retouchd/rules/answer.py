@@ -33,6 +33,7 @@ _USAGE_DEPTH = 8
 
 _MOST_DIGITS = 300
 _MOST_GUESSES = 20
+_ODD_ONE_IN = 10
 _OWN = frozenset({"choices", "created"})
 _SAYING = frozenset({"error", "errors", "message", "msg", "detail", "code"})
 """Keys under which something is said that the next answer need not say."""
@@ -267,4 +268,14 @@ def _unreadable(body: bytes) -> Reply:
     start = body[: 4 * _TEXT_LIMIT].decode(errors="replace").strip()[:_TEXT_LIMIT]
     if not start:
         return Reply(fault=Fault.EMPTY)
+    if _is_noise(start):
+        return Reply(fault=Fault.NOT_JSON)
     return Reply(text=start, fault=Fault.HTML if _is_page(body) else Fault.NOT_JSON)
+
+
+def _is_noise(text: str) -> bool:
+    """
+    Tell whether decoded bytes are no words of anybody's.
+    """
+    odd = sum(not (sign.isprintable() or sign.isspace()) or sign == "\ufffd" for sign in text)
+    return odd * _ODD_ONE_IN > len(text)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from retouchd.rules.job import Verdict
+from retouchd.rules.naming import sentence
 
 FAILURES_TO_HOLD = 5
 FAILURES_OF_THE_ONLY_JOB = 3
@@ -188,8 +189,11 @@ def lifted(pace: Pace) -> Pace:
 
 
 def _accusation(report: Report) -> str:
+    fault = str(report.common_fault)
+    # What it said may tell more than what it was: "I can't edit pictures of people".
+    words = f"The last one: {sentence(report.reason)} " if report.reason not in fault else ""
     return (
-        f"{FILES_OF_ONE_FAULT} files in a row met the same fault: {report.common_fault}. "
+        f"{FILES_OF_ONE_FAULT} files in a row met the same fault: {fault}. {words}"
         "Check [edit] and endpoint.base_url in the configuration."
     )
 
