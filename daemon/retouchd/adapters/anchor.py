@@ -50,11 +50,14 @@ class Anchor:
         """
         Return whether the path leads to the folder that is held.
         """
-        if self._fd < 0:
-            return False
-        try:
-            return any(
-                os.path.samestat(self._path.stat(), os.fstat(self._fd)) for _ in range(_LOOKS)
-            )
-        except OSError:
-            return False
+        return self._fd >= 0 and leads_to(self._path, self._fd)
+
+
+def leads_to(path: Path, fd: int) -> bool:
+    """
+    Return whether a path leads to what is open as this descriptor; False where that cannot be told.
+    """
+    try:
+        return any(os.path.samestat(path.stat(), os.fstat(fd)) for _ in range(_LOOKS))
+    except OSError:
+        return False

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from retouchd.adapters.anchor import leads_to
 from retouchd.errors import WorkFolderHeld
 from retouchd.rules.naming import shown
 
@@ -81,13 +82,7 @@ class WorkLock:
         """
         Return whether the folder that is held is still the one that has the name.
         """
-        try:
-            # Again, as some filesystems make up a new number now and then.
-            return any(
-                os.path.samestat(self.work.stat(), os.fstat(self._folder)) for _ in range(_TRIES)
-            )
-        except OSError:
-            return False
+        return leads_to(self.work, self._folder)
 
     @property
     def is_removed(self) -> bool:

@@ -16,7 +16,7 @@ from rich.text import Text
 from retouchd.adapters.disk_threads import PATIENCE_SECONDS, answered, unresponsive
 from retouchd.adapters.filesystems import filesystem_of
 from retouchd.adapters.folders import Folders
-from retouchd.adapters.probing import FolderProbe
+from retouchd.adapters.responsiveness import FolderProbe
 from retouchd.cli.asking import ask_endpoint
 from retouchd.cli.attention import SPARE_BYTES
 from retouchd.cli.compose import read, settings_of

@@ -17,7 +17,7 @@ from retouchd.adapters.disk_threads import answered
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
 from retouchd.adapters.obstacles import telling_of_the_disk
-from retouchd.adapters.probing import FolderProbe
+from retouchd.adapters.responsiveness import FolderProbe
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
 from retouchd.adapters.thread_pools import Folder, at
