@@ -227,3 +227,13 @@ def test_a_progressive_picture_needs_its_end_mark(store: Callable[[bytes], Path]
 def test_a_heic_without_its_end_stays_incomplete(store: Callable[[bytes], Path]) -> None:
     with pytest.raises(ImageFault, match="its end is missing"):
         seen(store(heic(smooth())[:-1]))
+
+
+def test_an_end_mark_within_a_film_is_not_the_pictures(store: Callable[[bytes], Path]) -> None:
+    """
+    Not a byte of the film goes out, though by its marks the file seems whole.
+    """
+    path = store(UNENDED["plain"] + FILM[:200] + END)
+    picture = seen(path)
+
+    assert without_metadata(path, name="cat.jpg", picture=picture) is None

@@ -30,6 +30,7 @@ _FOREIGN_MARK = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 """What does not belong in a scan: FF with neither 00, a restart's number nor a further FF behind it."""
 
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]", re.DOTALL)
+_FILM = re.compile(rb"\0\0\0[\x08-\xff]ftyp", re.DOTALL)
 _INTERVAL = 0xDD
 
 _MOST_SIDE = 65_500
@@ -201,10 +202,10 @@ def film_in(content: Stored, start: int) -> int:
     """
     position, length = start, len(content)
     while position < length:
-        at = bytes(content[position : position + _WINDOW]).find(b"ftyp")
-        if at >= 0:
-            return max(start, position + at - 4)
-        position += _WINDOW - 3
+        box = _FILM.search(content[position : position + _WINDOW])
+        if box is not None:
+            return position + box.start()
+        position += _WINDOW - 7
     return length
 
 

@@ -39,15 +39,19 @@ def stripped(content: Stored, shown: Shown) -> Stripped | None:
     cutting, block = Cutting(), _exif_segment(shown)
     cutting.keep(0, 2)
     marks: set[int] = set()
-    position = 2
+    position = scan = 2
     for each in jpeg.segments(content):
         cutting.keep(position, each.first)  # the data of a scan
         position = each.end
+        if each.mark == jpeg.SCAN and jpeg.SCAN not in marks:
+            scan = each.end
         if each.mark != _APP0:
             cutting.insert(block)
             block = b""
         if each.mark == jpeg.END:
-            return _ended(content, cutting, each) if jpeg.SCAN in marks else None
+            # A film behind a picture without an end mark may hold one by chance.
+            is_sound = jpeg.SCAN in marks and jpeg.film_in(content, scan) >= each.first
+            return _ended(content, cutting, each) if is_sound else None
         if each.mark in _BESIDE:
             _beside(content, cutting, each, is_late=jpeg.SCAN in marks)
         elif _is_sound(each, marks):
