@@ -339,7 +339,8 @@ class MachineWorld:
                 continue
             stems = {p.name.removesuffix(".error.txt") for p in path.parent.glob("*.error.txt")}
             if not any(
-                path.name.startswith(f"{stem}.") and (path.parent / f"{stem}.job.json").exists()
+                (path.name == stem or path.name.startswith((f"{stem}.", f"{stem}_mask.")))
+                and (path.parent / f"{stem}.job.json").exists()
                 for stem in stems
             ):
                 found.add(known)

@@ -7,6 +7,7 @@ import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from retouchd.adapters import below, files, fingerprints, moves, presence, trees
@@ -14,6 +15,7 @@ from retouchd.adapters.below import OpenFolder, Where
 from retouchd.adapters.carrying import Way, carry
 from retouchd.adapters.disk_threads import Steps
 from retouchd.adapters.folders import Folders
+from retouchd.adapters.reserved import is_taken, reserved_in
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing, job_of
 from retouchd.adapters.thread_pools import Folder
@@ -22,7 +24,16 @@ from retouchd.rules import naming
 from retouchd.rules.duplicates import Digest, Fingerprint
 from retouchd.rules.job import Attempt, Job, Role, Verdict
 from retouchd.rules.phase import ORIGINALS, OUTPUTS, attempts_in
-from retouchd.rules.plan import IsTaken, Item, Plan, plan_originals, plan_outputs, rename_pending
+from retouchd.rules.plan import (
+    Archived,
+    IsTaken,
+    Item,
+    Plan,
+    plan_archive,
+    plan_outputs,
+    rename_pending,
+    stands_apart,
+)
 from retouchd.rules.record import document, own_record, reason, record
 
 _NO_NAME = {errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG}
@@ -63,7 +74,7 @@ class Delivery:
         archive = self._archive(is_done=not problems)
         sources = [*_fruitless(standing), *_originals(standing)]
         with _blocked(archive / job.folder):
-            stem, originals = plan_originals(job, sources, _taken_in(archive, job))
+            archived = _archived(job, sources, archive)
         outputs: tuple[Item, ...] = ()
         if not problems:
             yield Folder.OUTBOX
@@ -72,9 +83,8 @@ class Delivery:
                 outputs = plan_outputs(job, names, _taken_in(outbox, job))
         plan = Plan(
             finished_at=now,
-            stem=stem,
+            **archived._asdict(),
             outputs=self._with_contents(job, outputs),
-            originals=originals,
             problems=tuple(problems),
             fingerprint=None if problems else self._fingerprint(job),
         )
@@ -106,7 +116,7 @@ class Delivery:
             if not self._reserve(standing, folder, root):
                 return self._spool.load(job.id)
             if plan.problems:
-                self._write(job, folder, plan.stem + naming.REASON, reason(job, plan.problems))
+                self._write(job, folder, plan.reason_name, reason(job, plan.problems))
             standing = self._deliver(standing, plan.originals, folder)
         leftovers = [f"{ORIGINALS}/{m.name}" for m in job.members if m.role is Role.LEFTOVER]
         for name in leftovers:
@@ -123,7 +133,7 @@ class Delivery:
         yield Folder.OUTBOX
         self._release(job, self._folders.outbox, plan.outputs, ())
         yield Folder.DONE if plan.is_done else Folder.ERROR
-        records = [plan.stem + naming.RECORD, plan.stem + naming.REASON]
+        records = [plan.record_name, plan.reason_name]
         self._release(job, self._archive(is_done=plan.is_done), plan.originals, records)
         yield Folder.WORK
 
@@ -139,18 +149,28 @@ class Delivery:
     def _reserve(self, standing: Standing, folder: OpenFolder, root: Path) -> bool:
         """
         Create the record; return False after planning another stem where somebody was faster.
+
+        A record under the image's whole name is taken back where another such record reserves the same: each
+        of two looks after it wrote its own, so that not both stay.
         """
         job, plan = job_of(standing), _plan(standing)
         body = document(record(job, standing.attempts, plan, str(self._folders.outbox)))
-        name = plan.stem + naming.RECORD
-        if self._write(job, folder, name, body):
-            return True
-        if own_record(_bytes_of(folder / name)) == job.id:
-            return True
+        name = plan.record_name
+        if self._write(job, folder, name, body) or own_record(_bytes_of(folder / name)) == job.id:
+            if plan.label is None or not self._is_untouched(standing):
+                return True
+            if stands_apart(plan, reserved_in(root, job.folder, plan.stem, but=name)):
+                return True
+            files.remove(folder / name)
         sources = [item.source for item in plan.originals]
-        stem, originals = plan_originals(job, sources, _taken_in(root, job))
-        self._spool.fix(job.id, replace(plan, stem=stem, originals=originals))
+        self._spool.fix(job.id, replace(plan, **_archived(job, sources, root)._asdict()))
         return False
+
+    def _is_untouched(self, standing: Standing) -> bool:
+        """
+        Say whether no original is on its way yet: then the names can still be others.
+        """
+        return all(item.source in standing.files for item in _plan(standing).originals)
 
     def _write(self, job: Job, folder: OpenFolder, name: str, body: bytes) -> bool:
         try:
@@ -209,6 +229,11 @@ def _note(job: Job) -> str:
     return f".retouchd-{job.id}-note"
 
 
+def _archived(job: Job, sources: Sequence[str], root: Path) -> Archived:
+    reserved = partial(reserved_in, root, job.folder, job.stem)
+    return plan_archive(job, sources, _taken_in(root, job), reserved)
+
+
 def _way(own: Path, job: Job, item: Item, folder: OpenFolder) -> Way:
     return Way(
         source=own / item.source,
@@ -247,14 +272,7 @@ def _names(item: Item) -> tuple[str, str]:
 
 
 def _taken_in(root: Path, job: Job) -> IsTaken:
-    def is_taken(name: str) -> bool:
-        try:
-            below.stat_of(root, naming.path_below(job.folder, name))
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        return True
-
-    return is_taken
+    return lambda name: is_taken(root, naming.path_below(job.folder, name))
 
 
 def _bytes_of(where: Where) -> bytes:

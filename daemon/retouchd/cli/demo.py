@@ -27,7 +27,8 @@ from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon
 from retouchd.errors import ConfigurationError
 from retouchd.rules.duplicates import Policy
-from retouchd.rules.naming import RECORD, free_stem, shown
+from retouchd.rules.naming import free_stem, path_below, shown
+from retouchd.rules.recovery import beside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +148,8 @@ def _table(folders: Folders, lines: list[dict[str, Any]]) -> Table:
         record = json.loads((archive / line["folder"] / line["record"]).read_bytes())
         result = ", ".join(f"outbox/{name}" for name in line["outputs"])
         sent = sum(attempt["seconds"] for attempt in record["attempts"])
-        place = f"{archive.name}/{line['folder']}".rstrip("/")
         table.add_row(
-            f"{place}/{line['record'].removesuffix(RECORD)}{Path(line['image']).suffix}",
+            f"{archive.name}/{beside(path_below(line['folder'], line['record']), line['name'], line['image'])}",
             result or f"[red]{record['error']['message']}[/]",
             f"{sent:.2f}" if is_done else "",
         )

@@ -64,14 +64,16 @@ def _is_finished(name: str, finished: Sequence[str], folders: Folders) -> bool:
 
 def _chosen(groups: Sequence[Group], names: Sequence[str], folders: Folders) -> list[Group]:
     if not names:
-        there = _listed([group.path(group.stem) for group in groups]) or "nothing"
+        there = (
+            _listed(list(dict.fromkeys(group.path(group.stem) for group in groups))) or "nothing"
+        )
         raise WrongUsage(f"Name what is to be tried again, or say --all. In error/: {there}.")
-    found: dict[tuple[str, str], Group] = {}
+    found: dict[str, Group] = {}
     faults = []
     for name in names:
         wish = name.removeprefix(f"{folders.error}/")
         meant = select(groups, wish)
-        found |= {(group.folder, group.stem): group for group in meant}
+        found |= {group.path(group.names[-1]): group for group in meant}
         if not meant:
             faults.append(_unknown(name, wish, groups))
     if faults:

@@ -21,7 +21,6 @@ from retouchd.engine.outcome import End, Over
 from retouchd.errors import Blocked, Problem
 from retouchd.logs import logger
 from retouchd.rules.job import Job
-from retouchd.rules.naming import RECORD
 from retouchd.rules.phase import Phase
 from retouchd.rules.record import history_line, warnings_in
 
@@ -143,7 +142,7 @@ class Walker:
         job, plan = job_of(standing), standing.plan
         assert plan is not None, "a job that is over has a plan"
         self._spool.require_place()  # The history lies in it.
-        line = history_line(job, standing.attempts, plan, plan.stem + RECORD)
+        line = history_line(job, standing.attempts, plan, plan.record_name)
         self._history.add(line)
         self._spool.discard(standing.id)
         if plan.is_done:

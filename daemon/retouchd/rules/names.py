@@ -159,7 +159,7 @@ def _parse_text(name: str, stem: str) -> Named:
     if name.lower() == FOLDER_PROMPT:
         return Named(name, Kind.FOLDER_PROMPT, stem)
     if name.endswith(".error.txt") and stem != ".error":
-        return Named(name, Kind.REASON, stem.removesuffix(".error"))
+        return _belonging(name, Kind.REASON, stem.removesuffix(".error"))
     return _belonging(name, Kind.PROMPT, stem)
 
 
@@ -178,7 +178,7 @@ def _parse_edit(name: str, stem: str) -> Named:
     if stem.lower() == FOLDER_EDIT:
         return Named(name, Kind.FOLDER_EDIT, stem)
     if name.lower().endswith(".json") and stem.endswith(".job") and stem != ".job":
-        return Named(name, Kind.RECORD, stem.removesuffix(".job"))
+        return _belonging(name, Kind.RECORD, stem.removesuffix(".job"))
     return _belonging(name, Kind.EDIT, stem)
 
 

@@ -33,6 +33,13 @@ def free_stem(stem: str, job_id: str, suffixes: list[str], is_taken: Callable[[s
     return shorten(stem, room - len(job_id) - 1) + f"_{job_id}"
 
 
+def fits(name: str) -> bool:
+    """
+    Return whether a name is short enough for every filesystem.
+    """
+    return len(os.fsencode(name)) <= NAME_MAX
+
+
 def path_below(folder: str, name: str) -> str:
     """
     Return a file's path below one of the five folders, with `/` between parts; `folder` may be `""`.

@@ -244,7 +244,20 @@ def _orphans(owners: Mapping[Named, tuple[Named, ...]]) -> list[Bundle]:
 
 
 def _with_leftovers(bundles: list[Bundle], family: Sequence[Named]) -> list[Bundle]:
-    leftovers = tuple(named for named in family if named.kind in (Kind.RECORD, Kind.REASON))
-    if not leftovers or not bundles or not bundles[0].images:
+    """
+    Return the bundles with our own records and reasons: each goes with one image, and is in nobody's way.
+    """
+    images = [image for bundle in bundles for image in bundle.images]
+    mine: dict[Named, list[Named]] = {}
+    for kind in (Kind.REASON, Kind.RECORD):
+        for leftover, found in _owners(images, [n for n in family if n.kind is kind]).items():
+            if found:
+                mine.setdefault(found[0], []).append(leftover)
+    if not mine:
         return bundles
-    return [replace(bundles[0], leftovers=leftovers), *bundles[1:]]
+    return [
+        replace(
+            bundle, leftovers=tuple(each for image in bundle.images for each in mine.get(image, ()))
+        )
+        for bundle in bundles
+    ]

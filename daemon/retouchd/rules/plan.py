@@ -3,14 +3,16 @@ Where the files of a finished job go: fixed before the first of them is moved.
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from retouchd.errors import Problem
 from retouchd.rules import naming
 from retouchd.rules.duplicates import Digest, Fingerprint
-from retouchd.rules.job import Job
-from retouchd.rules.names import suffix_behind
+from retouchd.rules.job import Job, Role
+from retouchd.rules.names import parse, suffix_behind
+from retouchd.rules.pairing import pair
 from retouchd.rules.phase import ORIGINALS, OUTPUTS
 
 
@@ -34,8 +36,9 @@ class Plan:
     """
     The end of a job: `outputs` go to the outbox, `originals` with the record to done or error.
 
-    No problems means done. `stem` is the one the record and the originals share. `fingerprint` is what
-    the job is known by, None where it failed or could not be read.
+    No problems means done. `stem` is the one that the originals share; `label` is what record and reason are
+    named by where that is not the stem: the image's whole name. `fingerprint` is what the job is known by,
+    None where it failed or could not be read.
     """
 
     finished_at: dt.datetime
@@ -44,6 +47,21 @@ class Plan:
     originals: tuple[Item, ...] = ()
     problems: tuple[Problem, ...] = ()
     fingerprint: Fingerprint | None = None
+    label: str | None = None
+
+    @property
+    def record_name(self) -> str:
+        """
+        Return the name of the record, which reserves those of the originals.
+        """
+        return (self.label or self.stem) + naming.RECORD
+
+    @property
+    def reason_name(self) -> str:
+        """
+        Return the name of the plain-text reason.
+        """
+        return (self.label or self.stem) + naming.REASON
 
     @property
     def is_done(self) -> bool:
@@ -70,6 +88,78 @@ def plan_outputs(job: Job, outputs: Sequence[str], is_taken: IsTaken) -> tuple[I
     )
 
 
+class Archived(NamedTuple):
+    """
+    Where the originals of a job go: as `stem`, `label` and `originals` of its plan.
+    """
+
+    stem: str
+    originals: tuple[Item, ...]
+    label: str | None = None
+
+
+def plan_archive(
+    job: Job,
+    sources: Sequence[str],
+    is_taken: IsTaken,
+    reserved: Callable[[], Collection[str] | None],
+) -> Archived:
+    """
+    Return the names of the whole group: its own where all of them are free, else those of one free stem.
+
+    The record is `cat.job.json`, or `cat.jpg.job.json` where another group has that and nothing of the two
+    would be paired. `reserved` returns the names (escaped) that the records of this stem have reserved, None
+    where that cannot be told. `sources` are those of `plan_originals`.
+    """
+    ends = suffixes_in(job, sources)
+    image = next((each.name for each in job.members if each.role is Role.IMAGE), None)
+    label = job.stem + suffix_behind(image, job.stem) if image else job.stem
+    own = [job.stem + end for end in ends.values()]
+    if _fits(label, own) and not any(map(is_taken, (*own, label + naming.RECORD))):
+        items = _items(ends, job.stem)
+        is_plain = parse(job.stem + naming.RECORD).target is None
+        if is_plain and not _is_labelled(job.stem, is_taken):
+            return Archived(job.stem, items)
+        if image and not _is_labelled(label, is_taken) and _stand_apart(own, reserved()):
+            return Archived(job.stem, items, label)
+    end = label.removeprefix(job.stem) + naming.RECORD
+
+    def is_used(name: str) -> bool:
+        # A record under the whole name of an image reserves that name, too.
+        whole = name.removesuffix(naming.RECORD) + end
+        is_reserved = name.endswith(naming.RECORD) and naming.fits(whole) and is_taken(whole)
+        return is_reserved or is_taken(name)
+
+    return Archived(*plan_originals(job, sources, is_used))
+
+
+def stands_apart(plan: Plan, reserved: Collection[str] | None) -> bool:
+    """
+    Return whether the originals of a plan and what other records have reserved are told apart.
+    """
+    return _stand_apart([item.target for item in plan.originals], reserved)
+
+
+def _stand_apart(own: Sequence[str], reserved: Collection[str] | None) -> bool:
+    """
+    Say whether no name is another's, and no file would be paired with one of another group.
+    """
+    mine = {naming.escaped(name) for name in own}
+    if reserved is None or not mine.isdisjoint(reserved):
+        return False
+    bundles = pair(map(parse, {*mine, *reserved}))
+    groups = ({named.name for named in bundle.files} for bundle in bundles)
+    return all(group <= mine or group.isdisjoint(mine) for group in groups)
+
+
+def _is_labelled(label: str, is_taken: IsTaken) -> bool:
+    return is_taken(label + naming.RECORD) or is_taken(label + naming.REASON)
+
+
+def _fits(label: str, own: Sequence[str]) -> bool:
+    return all(map(naming.fits, (*own, label + naming.RECORD, label + naming.REASON)))
+
+
 def plan_originals(
     job: Job, sources: Sequence[str], is_taken: IsTaken
 ) -> tuple[str, tuple[Item, ...]]:
@@ -82,11 +172,14 @@ def plan_originals(
     ends = suffixes_in(job, sources)
     suffixes = [naming.RECORD, naming.REASON, *ends.values()]
     stem = naming.free_stem(job.stem, job.id, suffixes, is_taken)
-    items = tuple(
+    return stem, _items(ends, stem)
+
+
+def _items(ends: Mapping[str, str], stem: str) -> tuple[Item, ...]:
+    return tuple(
         Item(key=f"original-{number}", source=source, target=stem + suffix)
         for number, (source, suffix) in enumerate(ends.items(), 1)
     )
-    return stem, items
 
 
 def suffixes_in(job: Job, sources: Sequence[str]) -> dict[str, str]:

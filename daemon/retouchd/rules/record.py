@@ -27,8 +27,9 @@ def record(
     """
     Return the record of a job: what was asked, what each attempt came to, what was made.
 
-    Names that are not UTF-8 are escaped and also given in hexadecimal (`name_hex`). `outbox` is the folder
-    that `results` lie below: daemons that share `done/` know their own by it.
+    `files` are the names of the originals beside it, which it reserves. Names that are not UTF-8 are escaped
+    and also given in hexadecimal (`name_hex`). `outbox` is the folder that `results` lie below: daemons that
+    share `done/` know their own by it.
     """
     image = job.member(Role.IMAGE)
     charges = charges_of(attempts)
@@ -53,6 +54,8 @@ def record(
     }
     if digits := hexed(job.members[0].name):
         body["name_hex"] = digits
+    if plan.originals:
+        body["files"] = [escaped(item.target) for item in plan.originals]
     body |= _known_by(job, plan)
     if outbox is not None and "results" in body:
         body["outbox"] = escaped(outbox)
@@ -99,6 +102,15 @@ def own_record(raw: bytes) -> str | None:
         return None
     found = body.get("id")
     return found if isinstance(found, str) and JOB_ID.fullmatch(found) else None
+
+
+def files_told(body: Mapping[str, Any] | None) -> list[str] | None:
+    """
+    Return the names of the originals that lie beside a record, escaped; None where it does not tell them.
+    """
+    files = body.get("files") if body is not None else None
+    is_told = isinstance(files, list) and all(isinstance(name, str) for name in files)
+    return files if is_told else None
 
 
 def is_own_reason(raw: bytes) -> bool:

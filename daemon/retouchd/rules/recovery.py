@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from retouchd.rules.job import Request
-from retouchd.rules.names import suffix_behind
+from retouchd.rules.names import parse, suffix_behind
 from retouchd.rules.naming import RECORD
 from retouchd.rules.record import JOB_ID, VERSION
 
@@ -69,7 +69,8 @@ def beside(record: str, stem: object, name: object) -> str | None:
     Return the path below `done/` of a file that a job was dropped with, None where that cannot be told.
 
     `record` is the path of the job's record; `stem` and `name` are the job's and the file's as they were
-    dropped: in `done/` all of a job begin with the record's stem.
+    dropped: in `done/` all of a job begin with the record's stem, or keep their names where that is the
+    image's whole name.
     """
     if not isinstance(stem, str) or not isinstance(name, str):
         return None
@@ -77,7 +78,12 @@ def beside(record: str, stem: object, name: object) -> str | None:
     suffix = suffix_behind(name, stem)
     if not suffix.startswith((".", "_", "-")) or "/" in suffix or "\0" in suffix:
         return None
-    return record.removesuffix(RECORD) + raw_name(suffix)
+    front = record.removesuffix(RECORD)
+    folder, slash, last = front.rpartition("/")
+    named, own = parse(last + RECORD), raw_name(stem)
+    if last != own and named.target is not None and named.stem == own:
+        front = f"{folder}{slash}{own}"
+    return front + raw_name(suffix)
 
 
 def references_of(body: Mapping[str, Any]) -> list[str] | None:

@@ -1,8 +1,9 @@
 """
 What lies in `error/`, put together again: which files belong to one job, and how a person names it.
 
-A record `cat.job.json` stands for the group of the stem `cat`. Files without one (a person dragged them
-there, or an earlier return was cut short) are put together by their family.
+A record `cat.job.json` or `cat.jpg.job.json` stands for the files it tells of, and for what was put beside
+them later. Files without one (a person dragged them there, or an earlier return was cut short) are put
+together by their family.
 """
 
 import fnmatch
@@ -13,6 +14,7 @@ from typing import Any
 from retouchd.rules.names import Kind, Named, normal, parse, suffix_behind
 from retouchd.rules.naming import REASON, RECORD, escaped, path_below, shown
 from retouchd.rules.pairing import pair
+from retouchd.rules.record import files_told
 
 _LAST = (Kind.MASK, Kind.RECORD, Kind.REASON, Kind.FOREIGN_PICTURE, Kind.IMAGE)
 _DOUBTFUL = ("in_doubt", "bad_response", "content_policy")
@@ -66,14 +68,17 @@ def groups_in(
     """
     Return the groups of one folder of `error/`, by their stems. `records` are the documents by file name.
     """
-    stems = {name.removesuffix(RECORD): name for name in records}
+    labels = {name.removesuffix(RECORD): name for name in records}
+    told = {
+        file: label for label, name in labels.items() for file in files_told(records[name]) or ()
+    }
     found: dict[str, list[str]] = {}
     for name in names:
-        stem = _owner(name, stems) or parse(name).family
-        found.setdefault(stem, []).append(name)
+        label = told.get(escaped(name)) or _owner(name, labels) or parse(name).family
+        found.setdefault(label, []).append(name)
     made = (
-        _group(folder, stem, mine, records.get(stems.get(stem, ""), {}))
-        for stem, mine in sorted(found.items())
+        _group(folder, label, mine, records.get(labels.get(label, ""), {}))
+        for label, mine in sorted(found.items())
     )
     return [group for group in made if any(_is_original(each) for each in group.names)]
 
@@ -89,44 +94,49 @@ def select(groups: Sequence[Group], wish: str) -> list[Group]:
     if any(sign in wish for sign in "*?["):
         return [g for g in groups if any(fnmatch.fnmatchcase(call, wish) for call in g.calls())]
     below = [g for g in groups if any(call.rpartition("/")[2] == wish for call in g.calls())]
-    return below if len(below) == 1 else []
+    return below if len({group.folder for group in below}) == 1 else []
 
 
 def may_join(group: Group, stem: str, there: Collection[str]) -> bool:
     """
     Return whether a group may take that stem where those names of its family lie already.
 
-    A prompt that waits for its image may be joined, and what an earlier return left; an image may not.
+    A prompt that waits for its image may be joined, and what an earlier return left; an image may not. What
+    would be paired with nothing of the group is in nobody's way.
     """
-    if not there:
-        return True
     own = {stem + group.suffix(name) for name in group.names}
     if own & set(there):
         return False
-    bundles = pair(map(parse, {*own, *there}))
     had_fault = any(bundle.fault for bundle in pair(map(parse, own)))
-    has_image = any(parse(name).kind is Kind.IMAGE for name in there)
-    is_one = len(bundles) == 1 and (bundles[0].fault is None or had_fault)
-    return is_one and not has_image
+    for bundle in pair(map(parse, {*own, *there})):
+        files = {named.name for named in bundle.files}
+        if files <= own or files.isdisjoint(own):
+            continue
+        has_image = any(image.name in there for image in bundle.images)
+        if has_image or (bundle.fault is not None and not had_fault):
+            return False
+    return True
 
 
-def _owner(name: str, stems: Mapping[str, str]) -> str | None:
+def _owner(name: str, labels: Mapping[str, str]) -> str | None:
     """
-    Return the stem of the record that a file belongs to: the longest that its name begins with.
+    Return the label of the record that a file belongs to: the longest that its name begins with.
     """
-    mine = (stem for stem in stems if name.startswith(f"{stem}."))
+    ends = (".", "_mask.", "-mask.")
+    mine = (label for label in labels if name.startswith(tuple(label + end for end in ends)))
     return max(mine, key=len, default=None)
 
 
-def _group(folder: str, stem: str, names: Iterable[str], record: Mapping[str, Any]) -> Group:
+def _group(folder: str, label: str, names: Iterable[str], record: Mapping[str, Any]) -> Group:
     request = record.get("request")
     images = request.get("images") if isinstance(request, Mapping) else None
     ends = {str(image).rpartition(".")[2].lower() for image in images or ()}
     parsed = [parse(name) for name in names]
+    masks = {mask.name for bundle in pair(parsed) for mask in bundle.masks}
     returned = [each for each in parsed if _returns(each, ends)]
-    returned.sort(key=lambda each: (_rank(each), each.name))
-    first = stem if record else next((each.stem for each in returned), stem)
+    returned.sort(key=lambda each: (each.name not in masks and _rank(each), each.name))
     name, error = record.get("name"), record.get("error")
+    first = _stem(label, name) if record else next((each.stem for each in returned), label)
     is_plain = isinstance(name, str) and "name_hex" not in record and "/" not in name
     return Group(
         folder=folder,
@@ -135,6 +145,15 @@ def _group(folder: str, stem: str, names: Iterable[str], record: Mapping[str, An
         names=tuple(each.name for each in returned if normal(each.name).startswith(normal(first))),
         code=error.get("code") if isinstance(error, Mapping) else None,
     )
+
+
+def _stem(label: str, name: object) -> str:
+    """
+    Return the stem of a record's group: of `cat.jpg.job.json` it is that of the image that it names whole.
+    """
+    named = parse(label + RECORD)
+    is_whole = named.target is not None and escaped(named.stem) == name
+    return named.stem if is_whole else label
 
 
 def _returns(named: Named, image_ends: Collection[str]) -> bool:
