@@ -55,12 +55,11 @@ ALONE = [
     (["cat.png", "cat.txt"], ["cat.txt"], "cat_2", None),
     (["cat.png", "cat_mask.png"], ["cat_mask.png"], "cat_2", None),
     (["cat.jpg", "cat.txt"], ["cat.png", "cat.txt", "cat.job.json"], "cat_2", None),
-    (["cat.png"], ["cat.error.txt"], "cat", "cat.png"),
+    (["cat.png"], ["cat.error.txt"], "cat_2", None),
     (["cat.png"], ["cat.png.job.json"], "cat_2", None),
     (["cat.png"], ["cat.jpg", "cat.job.json", "cat.png.error.txt"], "cat_2", None),
     (["cat.png"], ["cat.png", "cat.job.json", "cat_2.png.job.json"], "cat_3", None),
-    # A stem that would make its record another's.
-    (["cat.jpg.png", "cat.jpg.png.txt"], [], "cat.jpg", "cat.jpg.png"),
+    (["cat.jpg.png", "cat.jpg.png.txt"], ["cat.jpg", "cat.jpg.job.json"], "cat.jpg", "cat.jpg.png"),
 ]
 
 

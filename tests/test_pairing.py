@@ -46,6 +46,14 @@ CLEAR = {
         ["cat.png", "cat.jpg", "cat.png.txt", "cat.txt"],
         [["cat.jpg", "cat.txt"], ["cat.png", "cat.png.txt"]],
     ),
+    "records of both forms": (
+        ["cat.jpg", "cat.job.json", "cat.png", "cat.png.error.txt", "cat.png.job.json"],
+        [["cat.jpg", "cat.job.json"], ["cat.png", "cat.png.error.txt", "cat.png.job.json"]],
+    ),
+    "the record of a stem that ends like an image": (
+        ["cat.jpg.job.json", "cat.jpg.png", "cat.jpg.png.txt"],
+        [["cat.jpg.png", "cat.jpg.png.txt", "cat.jpg.job.json"]],
+    ),
     "image alone": (["cat.png"], [["cat.png"]]),
     "images without sidecars": (["cat.jpg", "cat.png"], [["cat.jpg"], ["cat.png"]]),
     "mask": (

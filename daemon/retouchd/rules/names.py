@@ -68,7 +68,7 @@ class Named(NamedTuple):
         """
         Return what all names that may be of one bundle have in common.
         """
-        return normal(self.stem if self.stem[-5:].lower() not in _MASKS else _unmasked(self.stem))
+        return normal(_root(self.stem))
 
     @property
     def owner(self) -> str:
@@ -189,10 +189,18 @@ def _belonging(name: str, kind: Kind, owner: str) -> Named:
     return Named(name, kind, owner)
 
 
-def _unmasked(stem: str) -> str:
-    while stem[-5:].lower() in _MASKS and stem[:-5]:
-        stem = _belonging(stem, Kind.MASK, stem[:-5]).stem
-    return stem
+def _root(stem: str) -> str:
+    """
+    Return a stem without what may be a mark of a mask, or the ending of another image (`cat.jpg.png`, whose
+    record is `cat.jpg.job.json`).
+    """
+    while True:
+        if stem[-5:].lower() in _MASKS and stem[:-5]:
+            stem = stem[:-5]
+        elif "." in stem and (front := _belonging(stem, Kind.OTHER, stem).stem) != stem:
+            stem = front
+        else:
+            return stem
 
 
 def _split(name: str) -> tuple[str, str]:

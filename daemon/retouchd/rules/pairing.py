@@ -53,7 +53,7 @@ def pair(
     asked only of one that is named like the mask of a picture that is not there.
     """
     stems: dict[str, list[Named]] = {}
-    for named in sorted(names):
+    for named in map(_of_whole_stem(family := sorted(names)), family):
         stems.setdefault(named.owner, []).append(named)
     disputed: dict[str, list[Named]] = {}
     if len(stems) > 1 or any(map(as_mask, next(iter(stems.values()), ()))):
@@ -64,6 +64,22 @@ def pair(
         for bundle in _pair_stem(files)
     ]
     return sorted(found, key=lambda bundle: not bundle.images)
+
+
+def _of_whole_stem(family: Sequence[Named]) -> Callable[[Named], Named]:
+    """
+    Return what reads `cat.jpg.job.json` as that of `cat.jpg.png` where no `cat.jpg` is there.
+    """
+    images = {image.name for image in family if image.kind in (Kind.IMAGE, Kind.FOREIGN_PICTURE)}
+
+    def read(named: Named) -> Named:
+        if named.target is None or named.kind not in (Kind.RECORD, Kind.REASON):
+            return named
+        whole = named.name[: len(named.stem) + 1 + len(named.target)]
+        is_stem = whole not in images and any(name.startswith(f"{whole}.") for name in images)
+        return Named(named.name, named.kind, whole) if is_stem else named
+
+    return read
 
 
 def _pair_stem(family: Sequence[Named]) -> list[Bundle]:

@@ -117,18 +117,20 @@ def plan_archive(
     own = [job.stem + end for end in ends.values()]
     if _fits(label, own) and not any(map(is_taken, (*own, label + naming.RECORD))):
         items = _items(ends, job.stem)
-        is_plain = parse(job.stem + naming.RECORD).target is None
-        if is_plain and not _is_labelled(job.stem, is_taken):
+        is_recorded = is_taken(job.stem + naming.RECORD)
+        # A reason without its record tells nobody whose it was.
+        if not is_recorded and not is_taken(job.stem + naming.REASON):
             return Archived(job.stem, items)
-        if image and not _is_labelled(label, is_taken) and _stand_apart(own, reserved()):
+        may_label = image and is_recorded and not is_taken(label + naming.REASON)
+        if may_label and _stand_apart(own, reserved()):
             return Archived(job.stem, items, label)
     end = label.removeprefix(job.stem) + naming.RECORD
 
     def is_used(name: str) -> bool:
         # A record under the whole name of an image reserves that name, too.
         whole = name.removesuffix(naming.RECORD) + end
-        is_reserved = name.endswith(naming.RECORD) and naming.fits(whole) and is_taken(whole)
-        return is_reserved or is_taken(name)
+        is_record = name.endswith(naming.RECORD) and naming.fits(whole)
+        return is_taken(name) or (is_record and is_taken(whole))
 
     return Archived(*plan_originals(job, sources, is_used))
 
@@ -150,10 +152,6 @@ def _stand_apart(own: Sequence[str], reserved: Collection[str] | None) -> bool:
     bundles = pair(map(parse, {*mine, *reserved}))
     groups = ({named.name for named in bundle.files} for bundle in bundles)
     return all(group <= mine or group.isdisjoint(mine) for group in groups)
-
-
-def _is_labelled(label: str, is_taken: IsTaken) -> bool:
-    return is_taken(label + naming.RECORD) or is_taken(label + naming.REASON)
 
 
 def _fits(label: str, own: Sequence[str]) -> bool:
