@@ -136,6 +136,7 @@ class Row(NamedTuple):
 BROKEN = Row("no_answer")
 CUT = Row("no_answer", 200)
 BAD = Row("bad_response", 200)
+BOMB = Row("no_answer", 200, "unpacks to more than")
 
 ROWS = {
     # D17: bodies without end, and heads that are none
@@ -147,13 +148,13 @@ ROWS = {
     "reset_in_head": BROKEN,
     "reset_in_body": CUT,
     # D18: bodies that grow
-    "gzip_bomb": Row("no_answer", 200, "larger than 512 MiB"),
-    "gzip_bomb_text": BAD,
-    "deflate_bomb": BAD,
-    "raw_deflate_bomb": BAD,
-    "gzip_twice": BAD,
-    "br_bomb": BAD,
-    "zstd_bomb": BAD,
+    "gzip_bomb": BOMB,
+    "gzip_bomb_text": BOMB,
+    "deflate_bomb": BOMB,
+    "raw_deflate_bomb": BOMB,
+    "gzip_twice": BOMB,
+    "br_bomb": BOMB,
+    "zstd_bomb": BOMB,
     "br_lie": BAD,
     "zstd_lie": BAD,
     "json_lists": BAD,

@@ -51,6 +51,8 @@ __all__ = [
 ]
 
 ANSWER_LIMIT = 512 << 20
+_UNPACKED, _GROWTH = 64 << 20, 16
+"""Bytes that any compressed answer may have, and so many more for each received: pictures hardly shrink."""
 _MODELS_LIMIT = 8 << 20
 _MODELS_SECONDS = 20.0
 
@@ -219,13 +221,15 @@ async def _readable(answer: Answer, veil: Veil, limit: int) -> AsyncGenerator[by
     """
     failure = None
     unpacker = Unpacker(answer.head.headers.get("content-encoding", ""))
-    unpacked = 0
+    received = unpacked = 0
     try:
         async for chunk in answer.chunks():
+            received += len(chunk)
+            most = min(limit, _UNPACKED + _GROWTH * received)
             for piece in unpacker.take(chunk):
                 unpacked += len(piece)
-                if unpacked > limit:
-                    raise TooLarge(f"the answer is larger than {limit >> 20} MiB")
+                if unpacked > most:
+                    raise TooLarge(f"the answer unpacks to more than {most >> 20} MiB")
                 yield veil.over(piece)
                 # A few bytes may hold very many.
                 await asyncio.sleep(0)
