@@ -12,6 +12,7 @@ from PIL import Image
 
 from engine_world import photo
 from pictures import deep_png, encoded, exif, masking, scene, smooth
+from retouchd.rules.metadata import Metadata
 from retouchd.sandbox.faults import Fault, FaultKind
 
 DALL_E = {"model": "dall-e-2"}
@@ -94,6 +95,7 @@ CASES: dict[str, Case] = {
     "image_missing-film": Case(files={"猫.gif.txt": "改成蓝色"}),
     "prompt_empty-blank": Case(files=cat(prompt=" \n\t\n")),
     "prompt_empty-mark-only": Case(files=cat(prompt=b"\xef\xbb\xbf\r\n")),
+    "prompt_empty-invisible": Case(files=cat(prompt="\u200b\ufeff\u2060\n")),
     "prompt_too_long-gpt": Case(files=cat(prompt="蓝" * 32_001)),
     "prompt_too_long-dall-e": Case(files=cat(prompt="蓝" * 1_020), settings={**DALL_E}),
     "prompt_too_long-sidecar": Case(
@@ -117,7 +119,6 @@ CASES: dict[str, Case] = {
     "sidecar_invalid-yaml-comment": Case(
         files=with_sidecar("猫.yaml", "prompt: Make the sky #ff66aa and calm\n")
     ),
-    "prompt_empty-invisible": Case(files=cat(prompt="\u200b\ufeff\u2060\n")),
     "sidecar_invalid-long": Case(files=cat(prompt="a" * 300_000)),
     "sidecar_invalid-toml-binary": Case(files=with_sidecar("猫.toml", b"\xff\x00\xfe\x81\x8d")),
     "sidecar_invalid-toml-empty": Case(files=with_sidecar("猫.toml", b"", **{"猫.txt": "改"})),
@@ -264,7 +265,8 @@ CASES: dict[str, Case] = {
         files=cat(encoded(Image.new("RGB", (1300, 1000)), "PNG")), settings={"max_megapixels": 1}
     ),
     "image_too_large-bytes": Case(
-        files=cat(encoded(scene((64, 64)), "PNG") + bytes(4 << 20)), settings={**DALL_E, **AS_IT_IS}
+        files=cat(encoded(scene((64, 64)), "PNG") + bytes(4 << 20)),
+        settings={**DALL_E, **AS_IT_IS, "metadata": Metadata.KEEP},
     ),
     "image_too_large-endpoint": Case(
         files=cat(),
@@ -287,7 +289,8 @@ CASES: dict[str, Case] = {
         files=masked(encoded(masking((1300, 1000)), "PNG")), settings={"max_megapixels": 1}
     ),
     "mask_invalid-bytes": Case(
-        files=masked(encoded(masking(), "PNG") + bytes(4 << 20)), settings=AS_IT_IS
+        files=masked(encoded(masking(), "PNG") + bytes(4 << 20)),
+        settings={**AS_IT_IS, "metadata": Metadata.KEEP},
     ),
     "mask_invalid-webp": Case(files={**masked(encoded(masking(), "WEBP"))}, settings=AS_IT_IS),
     "mask_invalid-endpoint": Case(
