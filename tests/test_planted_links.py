@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from builders import NOW, PROBLEM, Place, content_of, tree
+from engine_world import open_world
 from retouchd.adapters import below, returning, trees
 from retouchd.adapters.disk_threads import all_steps
 from retouchd.adapters.dropping import Piece, clear_leftovers, drop
@@ -178,6 +179,29 @@ def test_no_planted_file_is_written_to(
         assert set(tree(place.folders.done)) == {"cat.png", "cat.txt", "cat.job.json"}
     finally:
         shutil.rmtree(shared)
+
+
+async def test_nothing_is_paid_for_what_a_link_is_in_the_way_of(tmp_path: Path) -> None:
+    """
+    Found out before the request, and told; once the link is gone, the job goes on.
+    """
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    async with open_world(tmp_path / "world") as world:
+        (world.folders.outbox / "pets").symlink_to(elsewhere)
+        world.drop("pets/cat.png")
+        async with world.running() as daemon:
+            await world.until(lambda: world.events("job.waiting"))
+            (line,) = world.events("job.waiting")
+            assert "outbox/pets is in the way" in line["reason"]
+            report = daemon.report()
+            assert report is not None
+            assert "outbox/pets is in the way" in str(report.jobs)
+            assert world.requests == []
+
+            (world.folders.outbox / "pets").unlink()
+            await world.until(lambda: world.tree("outbox") == ["pets/cat.png"])
+    assert list(elsewhere.iterdir()) == []
 
 
 class Swapper(threading.Thread):

@@ -3,6 +3,7 @@ Whether the disks can take the answer of a request before it is sent: space, fil
 """
 
 import os
+import stat
 from pathlib import Path
 
 from retouchd.adapters import presence
@@ -82,14 +83,15 @@ def _unwritable(root: Path, folder: str) -> str:
     """
     Return why nothing can be written into a folder below one of ours; empty if it can or is still to be made.
     """
-    place = root / folder
-    while place != root and not presence.is_taken(place):
-        place = place.parent
-    if place == root:
-        return ""
-    if not place.is_dir():
-        return presence.in_the_way(place)
-    state = _state(place)
+    place = root
+    for part in folder.split("/") if folder else ():
+        inner = place / part
+        if not presence.is_taken(inner):
+            break
+        if not stat.S_ISDIR(presence.stat_at(inner).st_mode):
+            return presence.in_the_way(inner)  # A link, too: nothing is written behind one.
+        place = inner
+    state = _state(place) if place != root else ""
     return state if isinstance(state, str) else ""
 
 

@@ -8,6 +8,7 @@ job of its own while somebody names it, nor afterwards unless it gets a sidecar 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
+from retouchd.adapters import numbers
 from retouchd.adapters.history import History
 from retouchd.adapters.spool import Spool
 from retouchd.rules.job import Reference
@@ -64,6 +65,13 @@ class References:
         if before is None:
             return False
         seen: Sight | str
+        if isinstance(found, Signature) and isinstance(before, Sight):
+            known = before.signature
+            if found != known and found._replace(inode=known.inode) == known:
+                # As with pictures: another file would have a ctime of its own.
+                numbers.distrust(found.device)
+                self._found[path] = before._replace(signature=found._replace(inode=numbers.UNKNOWN))
+                return False
         if isinstance(found, Signature):
             seen = look(before if isinstance(before, Sight) else None, found, now)
         else:
