@@ -23,6 +23,7 @@ from retouchd.adapters.below import Where, path_of
 from retouchd.adapters.delivery import Delivery
 from retouchd.adapters.files import DurableFile
 from retouchd.adapters.history import History
+from retouchd.adapters.probes import PROBE
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
 from retouchd.engine.attempts import Attempts
@@ -198,9 +199,15 @@ def publish_what_is_half_decoded() -> None:
 
 def overwrite_in_the_outbox() -> None:
     """
-    Break the disk: a taken name is no hindrance.
+    Break the disk: a taken name is no hindrance, though it was when a start tried it.
     """
-    vars_of(moves, move_new=files.rename)
+    move_new = moves.move_new
+
+    def wrong(source: Where, target: Where) -> None:
+        is_tried = target.name.startswith(PROBE)
+        (move_new if is_tried else files.rename)(source, target)
+
+    vars_of(moves, move_new=wrong)
 
 
 def give_back_copies() -> None:

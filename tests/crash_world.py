@@ -240,9 +240,10 @@ class Sweep:
         """
         chosen = set(self._moments.values())
         for first in sorted(chosen):
-            seconds = self._sweep((first,), stride)
-            thirds = self._sweep((first, seconds // 2 or 1), 3 * stride)
-            self._sweep((first, seconds // 2 or 1, thirds // 2 or 1), 6 * stride)
+            # Late, as three deaths while one answer is judged end its job: that is meant.
+            second = self._sweep((first,), stride) * 2 // 3 or 1
+            third = self._sweep((first, second), 3 * stride) * 2 // 3 or 1
+            self._sweep((first, second, third), 6 * stride)
         for first in sorted({*self._states.values()} - chosen) if full else ():
             self._sweep((first,), full)
 

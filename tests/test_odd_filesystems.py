@@ -26,6 +26,7 @@ from retouchd.rules.job import Job
 from retouchd.rules.phase import Phase
 
 KINDS = [fuse_fs.exfat, fuse_fs.rclone, fuse_fs.sshfs]
+QUICK = {"incomplete_seconds": 0, "poll_seconds": 0.5}
 ALL = ("inbox", "outbox", "done", "error", "work")
 
 
@@ -76,7 +77,7 @@ def test_jobs_are_done_there(
     """
     kind(odd)
     endpoint = station.endpoint()
-    _move_to(station, odd, names, endpoint={"base_url": endpoint.url})
+    _move_to(station, odd, names, endpoint={"base_url": endpoint.url}, intake=QUICK)
     for name in ("cat.png", "dog.png", "pets/cow.png"):
         station.drop(name)
     (station.folders.inbox / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno picture")
@@ -325,12 +326,12 @@ def test_files_whose_numbers_change_are_taken_and_edited(
     odd.write("inodes", inodes)
     odd.fail("noreplace", errno.EINVAL)
     endpoint = station.endpoint()
-    _move_to(station, odd, ALL, endpoint={"base_url": endpoint.url})
+    _move_to(station, odd, ALL, endpoint={"base_url": endpoint.url}, intake=QUICK)
     running = station.start("run").ready()
     for number in range(6):
         station.drop(f"cat{number}.png")
 
-    running.until(lambda: len(tree(station.folders.done)) == 18)
+    running.until(lambda: len(list(station.folders.done.glob("*.job.json"))) == 6, within=60)
 
     assert len(endpoint.requests) == 6
     assert len(running.events("job.returned")) < 6
