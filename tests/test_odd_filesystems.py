@@ -7,7 +7,7 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -48,7 +48,7 @@ def station(tmp_path: Path) -> Iterator[Station]:
 
 
 def _move_to(
-    station: Station, odd: Odd, names: tuple[str, ...], **sections: dict[str, object]
+    station: Station, odd: Odd, names: tuple[str, ...], **sections: Mapping[str, object]
 ) -> None:
     """
     Have these of the five folders lie on the odd filesystem.
