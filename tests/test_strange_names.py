@@ -4,8 +4,6 @@ other cases and forms, other scripts, no text at all, as long as they may be, ta
 """
 
 import asyncio
-import ctypes
-import errno
 import json
 import os
 import signal
@@ -660,69 +658,6 @@ async def test_daemons_that_share_done_never_mix_groups(world: World) -> None:
         assert (here.done / f"{stem}.png").exists()
     assert len(names_in(here.done)) == 3 * len(groups)
     assert {"bad.png", "bad.error.txt", "bad_2.png", "bad_2.error.txt"} < names_in(here.error)
-
-
-class Caseless:
-    """
-    Stands for `os` and the C library inside `files` and `presence`: below `top` a name is found in any case.
-    """
-
-    def __init__(self, top: Path) -> None:
-        self._top = os.fspath(top)
-        self.path = self
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(os, name)
-
-    def lexists(self, path: Path) -> bool:
-        return os.path.lexists(self._found(path))
-
-    def lstat(self, path: Path) -> os.stat_result:
-        return os.lstat(self._found(path))
-
-    def unlink(self, path: Path) -> None:
-        os.unlink(self._found(path))
-
-    def renameat2(self, _: int, old: bytes, __: int, new: bytes, ___: object) -> int:
-        if self.lexists(Path(os.fsdecode(new))):
-            ctypes.set_errno(errno.EEXIST)
-            return -1
-        os.rename(self._found(Path(os.fsdecode(old))), new)
-        return 0
-
-    def _found(self, path: Path) -> Path:
-        if not os.fspath(path.parent).startswith(self._top):
-            return path
-        names = (name for name in os.listdir(path.parent) if name.lower() == path.name.lower())
-        return path.parent / next(names, path.name)
-
-
-async def test_a_target_without_case_keeps_both(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """
-    On a share that takes `X.png` for `x.png` the second group gets another stem.
-    """
-    share = Caseless(world.root / "share")
-    for module in (files, presence):
-        monkeypatch.setattr(module, "os", share)
-    monkeypatch.setattr(files, "_libc", share)
-    places = {name: world.root / "share" / name for name in ("outbox", "done", "error")}
-    folders = replace(world.folders, **places)
-    assert folders.make() == []
-    world.tell(folders=folders)
-    for pair in (Pair(stem="X", image=".JPG"), Pair(stem="x", image=".jpg")):
-        put(folders.inbox, pair, prompt=f"make {pair.stem} blue")
-        await world.once()
-
-    outbox, done = names_in(folders.outbox), names_in(folders.done)
-    assert (len(outbox), len(done)) == (2, 6)
-    for names in (outbox, done):
-        assert len({name.lower() for name in names}) == len(names)
-    assert (
-        Pair(stem="X", image=".JPG").archived() | Pair(stem="x_2", image=".jpg").archived() == done
-    )
-    assert (folders.done / "X.txt").read_text("utf-8") == "make X blue"
 
 
 # In the way.
