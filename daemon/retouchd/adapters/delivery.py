@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from retouchd.adapters import below, files, fingerprints, moves, presence, trees
 from retouchd.adapters.below import OpenFolder, Where
@@ -35,6 +36,8 @@ from retouchd.rules.plan import (
     stands_apart,
 )
 from retouchd.rules.record import document, own_record, reason, record
+
+T = TypeVar("T")
 
 _NO_NAME = {errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG}
 """What filesystems say to a name that they do not take, as exFAT to `:` and `?`."""
@@ -216,10 +219,8 @@ class Delivery:
         return tuple(replace(item, content=_content(folder, item.source)) for item in outputs)
 
     def _fingerprint(self, job: Job) -> Fingerprint | None:
-        try:
-            return self._known(job.id) or fingerprints.in_work(job, self._spool.folder(job.id))
-        except OSError:
-            return None  # What is paid for is published, whatever the disk says of the original.
+        folder = self._spool.folder(job.id)
+        return self._known(job.id) or _read_twice(lambda: fingerprints.in_work(job, folder))
 
     def _archive(self, *, is_done: bool) -> Path:
         return self._folders.done if is_done else self._folders.error
@@ -244,10 +245,21 @@ def _way(own: Path, job: Job, item: Item, folder: OpenFolder) -> Way:
 
 
 def _content(folder: Path, name: str) -> Digest | None:
-    try:
-        return fingerprints.digest_of(folder, name)
-    except OSError:
-        return None  # As above: the history then says where it was published, and it is read there.
+    return _read_twice(lambda: fingerprints.digest_of(folder, name))
+
+
+def _read_twice(read: Callable[[], T]) -> T | None:
+    """
+    Return what a job's file is known by, None where the disk fails twice in a row.
+
+    What is paid for is published all the same: the next start then reads what is missing from the record and
+    the files beside it. Until then the same could be bought again, so a disk that fails for a moment is asked
+    once more.
+    """
+    for _ in range(2):
+        with contextlib.suppress(OSError):
+            return read()
+    return None
 
 
 def _unstage_if_lost(way: Way) -> None:
