@@ -31,7 +31,7 @@ _MOST_BESIDE = 4 * 2**20
 _PACKED = frozenset({b"iCCP", b"iTXt", b"tEXt", b"zTXt"})
 _MOST_UNPACKED = 2**20
 _MOST_TEXTS = 32 * 2**20
-_MOST_PROFILE = 16 * 2**20
+_MOST_PROFILE = 4 * 2**20
 """Of a text or profile, of all of them, and of a profile that is read although it is larger."""
 _MOST_ROW = 2**20
 _PIECE = 2**18
