@@ -118,6 +118,7 @@ def watched(request: pytest.FixtureRequest, tmp_path: Path, elsewhere: Path) -> 
         station.configure(
             endpoint={"base_url": endpoint.url, "concurrency": 8},
             edit={"prompt": PROMPT},
+            images={"metadata": "keep"},  # What was sent is compared with the file, byte for byte.
             intake={
                 "settle_seconds": SETTLE_SECONDS,
                 "observer": "inotify" if has_events else "polling",
