@@ -58,7 +58,11 @@ async def survive(world_name: str, disk: FaultyDisk) -> None:
         check_at_the_end(world.folders, originals, charged, asked_again=0)
         before = tree(world.folders)
         assert await world.once() is Ending.DRAINED
-        check_nothing_changed(before, tree(world.folders))
+        after = tree(world.folders)
+        for found in (before, after):
+            # A run notes when it comes to it what the disk did not tell of a picture as it was finished.
+            found.pop("folders.work/recovered.jsonl", None)
+        check_nothing_changed(before, after)
         _check_pictures(world, world_name)
         trial.check_told()
 

@@ -21,7 +21,7 @@ from retouchd.adapters.watch import Watcher
 from retouchd.engine.clock import Clock
 from retouchd.engine.intake import Intake
 from retouchd.engine.settings import Settings
-from retouchd.errors import FolderUnresponsive
+from retouchd.errors import DiskFailed, FolderUnresponsive
 from retouchd.logs import logger
 from retouchd.rules.watching import Mode, Stance, choose, fall_back
 
@@ -246,7 +246,10 @@ class Watching:
             return f"the inbox {folders.inbox} is not there: mount its disk, or make it again"
         if not self._work.holds:
             return f"{folders.work} is not the work folder any more: mount its disk, or start anew"
-        return "" if self._root.holds else folders.inbox_problem()
+        try:
+            return "" if self._root.holds else folders.inbox_problem()
+        except DiskFailed as failure:
+            return f"the inbox {folders.inbox} cannot be used now: {failure.__cause__}"
 
     def _seconds_to_check(self) -> float:
         if self._lost:
