@@ -544,3 +544,12 @@ def moment(text: str) -> dt.datetime:
     A time of a record.
     """
     return dt.datetime.fromisoformat(text)
+
+
+async def held(world: World) -> dict[str, str]:
+    """
+    Drain the inbox; return what waits in it, and why.
+    """
+    daemon = world.daemon()
+    assert await world.once(daemon) is Ending.DRAINED
+    return await world.reasons(daemon)

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from engine_world import World, open_world, photo, put
+from engine_world import World, held, open_world, photo, put
 from opening import watch_openings
-from retouchd.engine.daemon import Ending
 from retouchd.rules.duplicates import Policy
 from retouchd.sandbox.faults import Fault, FaultKind
 
@@ -19,15 +18,6 @@ from retouchd.sandbox.faults import Fault, FaultKind
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with open_world(tmp_path) as made:
         yield made
-
-
-async def held(world: World) -> dict[str, str]:
-    """
-    Drain the inbox; return what waits in it, and why.
-    """
-    daemon = world.daemon()
-    assert await world.once(daemon) is Ending.DRAINED
-    return await world.reasons(daemon)
 
 
 async def test_what_is_done_already_waits_and_is_named(world: World) -> None:

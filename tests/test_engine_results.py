@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from engine_world import World, open_world, photo, put
+from engine_world import World, held, open_world, photo, put
 from retouchd.adapters.folders import Folders
-from retouchd.engine.daemon import Ending
 from retouchd.rules.duplicates import Policy
 from retouchd.sandbox.faults import Fault, FaultKind
 
@@ -21,15 +20,6 @@ from retouchd.sandbox.faults import Fault, FaultKind
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with open_world(tmp_path) as made:
         yield made
-
-
-async def held(world: World) -> dict[str, str]:
-    """
-    Drain the inbox; return what waits in it, and why.
-    """
-    daemon = world.daemon()
-    assert await world.once(daemon) is Ending.DRAINED
-    return await world.reasons(daemon)
 
 
 async def edited(world: World, name: str = "cat.png", prompt: str = "make it blue") -> bytes:
