@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from retouchd.adapters.addresses import USUAL_PORTS
+
 PREFIX = "RETOUCHD_"
 """What our own variables begin with."""
 
@@ -60,7 +62,7 @@ def _origin(address: str) -> str | None:
         host, port = (parts.hostname or "").rstrip("."), parts.port
     except ValueError:
         return None
-    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    usual = USUAL_PORTS.get(parts.scheme)
     shown = f"[{host}]" if ":" in host else host
     suffix = "" if port in (None, usual) else f":{port}"
     return f"{parts.scheme}://{shown}{suffix}" if host else None

@@ -12,7 +12,8 @@ import socket
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit
 
-_PORTS = {"http": 80, "https": 443}
+USUAL_PORTS = {"http": 80, "https": 443}
+"""The port of an address that names none, by its scheme."""
 _LONGEST = 8192
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -59,7 +60,7 @@ class Target:
         The host as it is written in a URL and in the Host header; a scheme's own port is left out.
         """
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+        return host if self.port == USUAL_PORTS[self.scheme] else f"{host}:{self.port}"
 
     def at(self, address: str | None = None) -> str:
         """
@@ -88,12 +89,12 @@ def target_of(url: str, base_url: str) -> Target:
             path += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~?")
     except ValueError as error:
         raise FetchRefused("the answer's URL is malformed") from error
-    if parts.scheme not in _PORTS or not host:
+    if parts.scheme not in USUAL_PORTS or not host:
         raise FetchRefused(f"the answer's URL is not http or https but {parts.scheme!r}")
     return Target(
         scheme=parts.scheme,
         host=host,
-        port=_PORTS[parts.scheme] if port is None else port,
+        port=USUAL_PORTS[parts.scheme] if port is None else port,
         path=path,
     )
 

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from retouchd.adapters.addresses import USUAL_PORTS
+
 _SCHEMES = ("http", "https", "all")
-_PORTS = {"http": 80, "https": 443}
 _BRACKETS = re.compile(r"^\[([^]]*)\](/\d+)?$")
 _WITH_PORT = re.compile(r"(\[[^]]*\]|[^:]*):(\d+)")
 
@@ -58,7 +59,7 @@ class Proxies:
             return None
         name = self._origin(url)
         scheme = proxy.partition(":")[0].lower()
-        if scheme not in _PORTS:
+        if scheme not in USUAL_PORTS:
             return f"{name} names a {scheme} proxy; only http and https proxies can be used"
         return None if _is_address(proxy) else f"{name} is no address: write http://host:port"
 
@@ -70,7 +71,7 @@ class Proxies:
 
     def _is_exempt(self, parts: SplitResult) -> bool:
         host = (parts.hostname or "").rstrip(".")
-        port = parts.port or _PORTS.get(parts.scheme)
+        port = parts.port or USUAL_PORTS.get(parts.scheme)
         return any(_matches(entry, host, port) for entry in self.exempt)
 
 

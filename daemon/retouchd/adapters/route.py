@@ -7,6 +7,7 @@ import ssl
 
 import httpx
 
+from retouchd.adapters.addresses import USUAL_PORTS
 from retouchd.adapters.connection import (
     Connection,
     TcpConnection,
@@ -16,8 +17,6 @@ from retouchd.adapters.connection import (
 )
 from retouchd.adapters.deadline import Deadline, Expired
 from retouchd.rules.response_head import HeadReader
-
-_PORTS = {"http": 80, "https": 443}
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -147,4 +146,4 @@ def _host(url: httpx.URL) -> str:
 
 
 def _port(url: httpx.URL) -> int:
-    return url.port or _PORTS[url.scheme]
+    return url.port or USUAL_PORTS[url.scheme]
