@@ -18,14 +18,24 @@ def groups_below(root: Path) -> Iterator[Group]:
     """
     Return the jobs in `error/` and its folders. Raises OSError for a folder that cannot be read.
     """
+    for below, visible in names_below(root):
+        here = root / below
+        records = {name: record_at(here / name) for name in visible if name.endswith(RECORD)}
+        known = {name: body for name, body in records.items() if body is not None}
+        yield from groups_in(below, visible, known)
+
+
+def names_below(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """
+    Return the folders of `error/`, by their paths below it, with the names that a person sees in each.
+
+    Raises OSError for a folder that cannot be read.
+    """
     for place, folders, names in os.walk(root, onerror=_raise):
         folders[:] = sorted(name for name in folders if not name.startswith(STAGE))
         here = Path(place)
         below = "" if here == root else here.relative_to(root).as_posix()
-        visible = [name for name in names if not name.startswith(".")]
-        records = {name: record_at(here / name) for name in visible if name.endswith(RECORD)}
-        known = {name: body for name, body in records.items() if body is not None}
-        yield from groups_in(below, visible, known)
+        yield below, [name for name in names if not name.startswith(".")]
 
 
 def record_at(path: Path) -> dict[str, Any] | None:

@@ -5,13 +5,12 @@ How things stand, gathered: the daemon's notice, the lock, the jobs, the history
 import contextlib
 import datetime as dt
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from retouchd.adapters.archive import groups_below, record_at
+from retouchd.adapters.archive import names_below
 from retouchd.adapters.board import Board
 from retouchd.adapters.disk_threads import answered
 from retouchd.adapters.folders import Folders
@@ -34,6 +33,7 @@ from retouchd.errors import Blocked, FolderUnresponsive
 from retouchd.rules.naming import escaped
 from retouchd.rules.phase import Phase
 from retouchd.rules.report import Report
+from retouchd.rules.returning import count_groups
 from retouchd.rules.spending import Spend, day_of
 
 HUNG_SECONDS = 4 * SIGN_OF_LIFE_SECONDS
@@ -95,7 +95,8 @@ def _gathered(settings: Settings, hung: AbstractSet[Folder]) -> Overview:
     if Folder.WORK not in hung:
         pid, report, written_at = _daemon(settings)
     idle, waiting = _idle(settings, report, now) if not hung & _SURVEYED else ([], [])
-    today = _today(settings, now, hung)
+    in_error = None if Folder.ERROR in hung else _in_error(folders)
+    today = _today(settings, now, hung, in_error or {})
     free = dict(_free(folders, hung))
     is_hung = written_at is not None and (now - written_at).total_seconds() > HUNG_SECONDS
     silent_since = written_at if is_hung else None
@@ -112,7 +113,7 @@ def _gathered(settings: Settings, hung: AbstractSet[Folder]) -> Overview:
         waiting=tuple(waiting),
         ready=sum(each.reason == READY for each in idle),
         today=today,
-        in_error=None if Folder.ERROR in hung else _in_error(folders),
+        in_error=None if in_error is None else sum(map(count_groups, in_error.values())),
         folders=folders,
         free_bytes=free,
     )
@@ -204,38 +205,43 @@ def _job(job_id: str, standing: Standing | None, phase: str, reason: str) -> dic
     }
 
 
-def _today(settings: Settings, now: dt.datetime, hung: AbstractSet[Folder]) -> Today:
+def _today(
+    settings: Settings,
+    now: dt.datetime,
+    hung: AbstractSet[Folder],
+    in_error: Mapping[str, AbstractSet[str]],
+) -> Today:
     """
     Count from the end of the history back to local midnight.
     """
     folders, day = settings.folders, day_of(now)
     history, spool = History(folders.work), Spool(work=folders.work, inbox=folders.inbox)
-    done = failed = still = 0
+    done = failed = 0
+    left: set[tuple[str, str]] = set()
     spend = Spend()
     with contextlib.suppress(OSError):
         spend, lines = day_on_disk(day, history, spool) if Folder.WORK not in hung else (spend, ())
         for line in lines:
             is_done = line.get("status") == "done"
             done, failed = done + is_done, failed + (not is_done)
-            if not is_done and Folder.ERROR not in hung:
-                still += _is_left(folders.error, line)
+            folder, record = str(line.get("folder")), str(line.get("record"))
+            if not is_done and record in in_error.get(folder, ()):
+                left.add((folder, record))
     return Today(
-        done=done, failed=failed, failed_left=still, spend=spend, allowance=settings.allowance
+        done=done, failed=failed, failed_left=len(left), spend=spend, allowance=settings.allowance
     )
 
 
-def _is_left(error: Path, line: dict[str, Any]) -> bool:
-    with at(Folder.ERROR):
-        record = record_at(error / str(line.get("folder")) / str(line.get("record")))
-    return record is not None and record["id"] == line.get("id")
-
-
-def _in_error(folders: Folders) -> int:
+def _in_error(folders: Folders) -> dict[str, set[str]]:
+    """
+    Return the names in `error/` by folder, as the history writes them; nothing where they cannot be read.
+    """
     try:
         with at(Folder.ERROR):
-            return sum(1 for _ in groups_below(folders.error))
+            found = names_below(folders.error)
+            return {escaped(folder): set(map(escaped, names)) for folder, names in found}
     except OSError:
-        return 0
+        return {}
 
 
 def _free(folders: Folders, hung: AbstractSet[Folder]) -> Iterator[tuple[str, int]]:

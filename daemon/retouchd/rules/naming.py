@@ -75,6 +75,8 @@ def escaped(name: str) -> str:
     Return a name as text that any program can read: bytes that are not UTF-8 become their hexadecimal
     escapes, half a surrogate pair becomes `\udXXX`.
     """
+    if name.isascii():
+        return name
     halves = _HALF.sub(lambda found: _escape(found[0]), name)
     return halves.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 

@@ -17,6 +17,7 @@ from retouchd.rules.pairing import pair
 from retouchd.rules.record import files_told
 
 _LAST = (Kind.MASK, Kind.RECORD, Kind.REASON, Kind.FOREIGN_PICTURE, Kind.IMAGE)
+_NEVER_BACK = (Kind.OTHER, Kind.FOLDER_PROMPT, Kind.FOLDER_EDIT)
 _DOUBTFUL = ("in_doubt", "bad_response", "content_policy")
 
 
@@ -83,6 +84,20 @@ def groups_in(
     return [group for group in made if any(_is_original(each) for each in group.names)]
 
 
+def count_groups(names: Collection[str]) -> int:
+    """
+    Return how many groups lie in one folder of `error/`, by the names alone: no record is read for it.
+    """
+    labels = {name.removesuffix(RECORD) for name in names if name.endswith(RECORD)}
+    # A record that names its image whole stands for that image's other files as well.
+    whole = {named.stem: each for each in labels if (named := parse(each + RECORD)).target}
+    found = set()
+    for name in names:
+        if _is_original(name) and (named := parse(name)).kind not in _NEVER_BACK:
+            found.add(_owner(name, labels) or whole.get(named.family, named.family))
+    return len(found)
+
+
 def select(groups: Sequence[Group], wish: str) -> list[Group]:
     """
     Return the groups that a person means: by path, by a pattern, or by a name in any one folder.
@@ -118,13 +133,17 @@ def may_join(group: Group, stem: str, there: Collection[str]) -> bool:
     return True
 
 
-def _owner(name: str, labels: Mapping[str, str]) -> str | None:
+def _owner(name: str, labels: Collection[str]) -> str | None:
     """
     Return the label of the record that a file belongs to: the longest that its name begins with.
     """
-    ends = (".", "_mask.", "-mask.")
-    mine = (label for label in labels if name.startswith(tuple(label + end for end in ends)))
-    return max(mine, key=len, default=None)
+    end = len(name)
+    while (end := name.rfind(".", 0, end)) >= 0:
+        front = name[:end]
+        for label in (front, front.removesuffix("_mask"), front.removesuffix("-mask")):
+            if label in labels:
+                return label
+    return None
 
 
 def _group(folder: str, label: str, names: Iterable[str], record: Mapping[str, Any]) -> Group:
@@ -160,10 +179,8 @@ def _returns(named: Named, image_ends: Collection[str]) -> bool:
     match named.kind:
         case Kind.FOREIGN_PICTURE:
             return named.target in image_ends
-        case Kind.OTHER | Kind.FOLDER_PROMPT | Kind.FOLDER_EDIT:
-            return False
         case _:
-            return True
+            return named.kind not in _NEVER_BACK
 
 
 def _rank(named: Named) -> int:
