@@ -133,6 +133,45 @@ CONFLICT = [
     ("Nextcloud", "photo_conflict-20240612-153012.jpg"),
     ("Dropbox", "photo (Ann's conflicted copy 2024-06-12).jpg"),
     ("Dropbox", "photo (Ann’s conflicted copy 2024-06-12).jpg"),
+    ("Dropbox", "photo (Ann (office)'s conflicted copy 2024-06-12 2).jpg"),
+    ("Dropbox", "photo (In Konflikt stehende Kopie von Anna 2026-11-29).jpg"),
+    ("Dropbox", "photo (Annas in Konflikt stehende Kopie 2026-11-29).txt"),
+    ("Dropbox", "photo (Copie en conflit de PC-ANNE 2026-11-29).jpg"),
+    ("Dropbox", "photo (Copia en conflicto de Ana 2026-11-29).jpg"),
+    ("Dropbox", "photo (Copia in conflitto di MBP-di-Marco 2026-11-29).jpg"),
+    ("Dropbox", "photo (Cópia em conflito de pc 2026-11-29 1).jpg"),
+    ("Dropbox", "photo (CÓPIA EM CONFLITO de pc 2026-11-29).jpg"),
+    ("Dropbox", "photo (Co\u0301pia em conflito de pc 2026-11-29).jpg"),
+    ("Dropbox", "photo (konfliktkopia 2026-11-29).jpg"),
+    ("Dropbox", "photo (kopia powodująca konflikt użytkownika Jan 2026-11-29).jpg"),
+    ("Dropbox", "photo (konfliktní kopie počítače notebook 2026-11-29).jpg"),
+    ("Dropbox", "photo (Конфликтующая копия пользователя Алёна 2026-11-29).jpg"),
+    ("Dropbox", "photo (Taketan の競合コピー 2026-11-29).jpg"),
+    ("Dropbox", "photo (Air 的冲突副本 2026-11-29).jpg"),
+    ("Dropbox", "photo(Cong-Windows的冲突副本1_2026-11-29 02-11-37).jpg"),
+    ("Dropbox", "photo（小王 的衝突複本 2026-11-29）.jpg"),
+    ("Dropbox", "photo (민수와(과) 충돌하는 사본 2026-11-29).jpg"),
+    ("Dropbox", "photo (Çakışan kopya Ayşe 2026-11-29).jpg"),
+    ("Dropbox", "photo (conflicterende kopie van Jan 2026-11-29).jpg"),
+    ("Dropbox", "photo (Oles motstridende kopi 2026-11-29).jpg"),
+    ("Dropbox", "photo (Liisan ristiriitainen kopio 2026-11-29).jpg"),
+    ("Dropbox", "photo (Case Conflict).jpg"),
+    ("Dropbox", "photo (Case Conflict (2)).jpg"),
+    ("Dropbox", "photo (Unicode Encoding Conflict).jpg"),
+    ("Dropbox", "photo (Conflicto de mayúsculas y minúsculas).jpg"),
+    ("Dropbox", "photo (Sam's conflicting copy 2026-11-29).jpg"),
+    ("Dropbox", "photo (conflicting copy 1).jpg"),
+    ("Dropbox", "photo (selective sync conflict).jpg"),
+    ("Nextcloud", "photo (conflicted copy anna 2024-06-12 153012).jpg"),
+    ("Nextcloud", "photo_conflict_anna-20240612-153012.jpg"),
+    ("Seafile", "photo (SFConflict ann@example.com 2026-11-29-11-30-28).jpg"),
+    ("Synology", "photo_Andy-PC_Jan-03-0901-2026_CaseConflict_1.jpg"),
+    ("Synology", "photo_Andy-PC_Jan-03-0901-2026_Conflict.jpg"),
+    ("OneDrive", "photo-DESKTOP-4F2K9QX.jpg"),
+    ("OneDrive", "photo-LAPTOP-0AB12CDE-2.txt"),
+    ("rclone", "photo.conflict1.jpg"),
+    ("rclone", "photo.jpg.conflict2"),
+    ("Resilio", "photo.jpg.Conflict"),
 ]
 PRIVATE = [
     ("underscore", "_backdrop.png"),
@@ -264,6 +303,36 @@ ORDINARY = [
     "conflicted copy.jpg",
     "family_conflict-resolution.jpg",
     "sync-conflict.jpg",
+    *[
+        f"{name}.jpg"
+        for name in (
+            "Conflict in Sudan (2024-01-01)",
+            "Sudan (conflict zone 2024-01-01)",
+            "Copy shop (2024-01-01)",
+            "Konflikt (Theater 2024)",
+            "Konfliktkopie",
+            "copie en conflit",
+            "Kopie (2)",
+            "photo (2024-06-12)",
+            "photo (Anna's copy 2024-06-12)",
+            "photo (Anna's conflict)",
+            "family (conflict of interest)",
+            "冲突 (2024)",
+            "副本 (1)",
+            "冲突副本",
+            "a(1) 冲突副本 (2)",
+            "cat 2",
+            "cat-DESKTOP",
+            "hero-DESKTOP-1440x90",
+            "hero-DESKTOP-VERSION",
+            "hero-LAPTOP-1440X900",
+            "x_Jan-03-0901-2026_Resolved",
+            "photo.conflict",
+            "photo.Conflict",
+            "war (case conflict files)",
+            "SFConflict 2026",
+        )
+    ],
     "Adobe Photoshop 2024.png",
     "synology.png",
     "Synopsis_1.jpg",
@@ -428,6 +497,35 @@ def test_quick_answer_agrees_with_the_table(name: str) -> None:
     The quick answer for ordinary names never takes a name that a row would ignore.
     """
     assert TABLE.file(name) == ignore._FILES.find(name)
+
+
+WORDS = ("Anna", "conflict", "Konflikt", "copy", "Kopie", "copia", "zone", "2024", "v2", "final")
+
+
+@given(
+    st.lists(st.sampled_from(WORDS), min_size=1, max_size=5).map(" ".join),
+    st.text("abcXYZ 0123456789éü猫-_", max_size=12),
+    st.sampled_from([".jpg", ".txt", ".mask.png"]),
+)
+def test_no_name_without_a_parenthesis_is_a_conflict_copy_of_dropbox(
+    words: str, rest: str, end: str
+) -> None:
+    """
+    A person's words are a person's, however they combine: the mark of those programs is its parenthesis.
+    """
+    found = TABLE.file(f"p{words}{rest}{end}")
+
+    assert found is None or "Dropbox" not in found.reason
+
+
+def test_conflict_copies_say_what_to_do() -> None:
+    """
+    Whoever sees one in the status learns how to have it edited after all.
+    """
+    found = TABLE.file("photo (Copie en conflit de PC-ANNE 2026-11-29).jpg")
+
+    assert found
+    assert "rename" in found.reason
 
 
 @given(NAMES)

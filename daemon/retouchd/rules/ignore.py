@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from retouchd.rules import conflict_copies
 from retouchd.rules.names import (
     EDIT_EXTENSIONS,
     FOREIGN_PICTURES,
@@ -77,7 +78,7 @@ TABLE: tuple[Row, ...] = (
     Row(_J, "placeholder of iCloud for a file that is not here yet", r"\..+\.icloud"),
     Row(_J, "state of Syncthing", r"\.stignore|\.stfolder", r"\.stfolder|\.stversions"),
     Row(_T, "unfinished copy of Syncthing", r"(?:\.syncthing\.|~syncthing~).+\.tmp"),
-    Row(_C, "conflict copy of Syncthing", r".+\.sync-conflict-\d{8}-\d{6}-.+"),
+    Row(_C, "conflict copy of Syncthing", conflict_copies.SYNCTHING),
     Row(_T, "unfinished upload to Nextcloud", r".+\.ocTransferId\d+\.part"),
     Row(_T, "unfinished download of Nextcloud", r"\..+\.~[0-9a-f]+"),
     Row(
@@ -85,8 +86,12 @@ TABLE: tuple[Row, ...] = (
         "state of Nextcloud",
         r"\._?sync_.*\.db.*|\.csync_journal\.db.*|\.(?:owncloud|nextcloud)sync\.log.*",
     ),
-    Row(_C, "conflict copy of Nextcloud", r".*\(conflicted copy.*\).*|.+_conflict-\d{8}-\d{6}.*"),
-    Row(_C, "conflict copy of Dropbox", r".*\(.*['’]s conflicted copy.*\).*"),
+    Row(_C, "conflict copy of Nextcloud", conflict_copies.NEXTCLOUD),
+    Row(_C, "conflict copy of Dropbox", conflict_copies.DROPBOX),
+    Row(_C, "conflict copy of Seafile", conflict_copies.SEAFILE),
+    Row(_C, "conflict copy of Synology Drive", conflict_copies.SYNOLOGY),
+    Row(_C, "conflict copy of OneDrive", conflict_copies.ONEDRIVE),
+    Row(_C, "conflict copy of rclone or Resilio Sync", conflict_copies.OTHERS),
     Row(_J, "state of Dropbox", r"\.dropbox(?:\.attr)?", r"\.dropbox\.cache"),
     Row(_T, "unfinished copy of Google Drive", None, r"\.tmp\.drive(?:download|upload)"),
     Row(_T, "unfinished upload of Google Cloud", r".+_\.gstmp"),
@@ -197,6 +202,8 @@ TABLE: tuple[Row, ...] = (
 )
 """Who writes what; specific rows first."""
 
+_RESOLVE = ", as its file was changed twice at once: delete one of the two, or rename this one to have it edited"
+
 _FLAGS = re.IGNORECASE | re.ASCII | re.DOTALL
 
 
@@ -226,14 +233,16 @@ def _rules(rows: Iterable[tuple[str, Ignored]]) -> Rules:
 
 
 def _answer(row: Row) -> Ignored:
-    return Ignored(kind=row.kind, reason=row.reason)
+    advice = _RESOLVE if row.kind is Kind.CONFLICT else ""
+    return Ignored(kind=row.kind, reason=f"{row.reason}{advice}")
 
 
 _FILES = _rules((row.files, _answer(row)) for row in TABLE if row.files)
 _FOLDERS = _rules((row.folders, _answer(row)) for row in TABLE if row.folders)
 
 _ORDINARY = re.compile(
-    rf"(?!flycheck_|SYNO)[^._~#\0-\x1f](?!.*(?:conflict|\.received\.)).*(?<!\.)\.{_TAKEN}", _FLAGS
+    rf"(?!flycheck_|SYNO)[^._~#\0-\x1f](?!.*(?:{conflict_copies.MAYBE}|\.received\.)).*(?<!\.)\.{_TAKEN}",
+    _FLAGS,
 )
 """Names that no row fits: the quick answer for nearly every file of a large folder."""
 
