@@ -91,6 +91,16 @@ def parse(
     return tree
 
 
+def parse_any_json(raw: bytes) -> Any:
+    """
+    Return what a file says that is JSON of any shape, None for what is not.
+    """
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _toml(text: str) -> Any:
     check_nesting(text)
     try:

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 from retouchd.engine.places import Family, Key
 from retouchd.engine.sightings import Sightings
 from retouchd.rules.fair_queue import FairQueue
-from retouchd.rules.names import SIDECARS, parse
+from retouchd.rules.names import SIDECARS, Kind, Named, parse
 from retouchd.rules.naming import path_below
 from retouchd.rules.pairing import Bundle, pair
 from retouchd.rules.readiness import (
@@ -151,6 +151,8 @@ class Backlog:
         Return the bundles of a family with their states.
         """
         unseen: list[str] = []
+        names = map(parse, self.sightings.names(key))
+        ours = [each for each in names if not self._foreign(key[0], each)]
 
         def shows_through(name: str) -> bool | None:
             found = self.sightings.shows_through(key[0], name)
@@ -160,8 +162,7 @@ class Backlog:
             return found
 
         return [
-            self._candidate(key[0], bundle, unseen, now)
-            for bundle in pair(map(parse, self.sightings.names(key)), shows_through)
+            self._candidate(key[0], bundle, unseen, now) for bundle in pair(ours, shows_through)
         ]
 
     def look_again(self, key: Key, at: float) -> None:
@@ -183,7 +184,10 @@ class Backlog:
         Return every file that waits or is left alone, in the order of folders and names.
         """
         for folder in sorted(self.sightings.folders()):
-            found = {name: Idle(folder, name, _UNKNOWN) for name in self.sightings.unpaired(folder)}
+            found = {
+                name: Idle(folder, name, self._unpaired(folder, name))
+                for name in self.sightings.unpaired(folder)
+            }
             for family in self.sightings.families(folder):
                 for candidate in self.candidates((folder, family), now):
                     for each in candidate.bundle.files:
@@ -192,6 +196,17 @@ class Backlog:
                 if left.is_shown:
                     found[name] = Idle(folder, name, f"left alone: {left.reason}")
             yield from (found[name] for name in sorted(found))
+
+    def _unpaired(self, folder: str, name: str) -> str:
+        foreign = self._foreign(folder, parse(name))
+        return f"left alone: {foreign}, not used" if foreign else _UNKNOWN
+
+    def _foreign(self, folder: str, named: Named) -> str:
+        """
+        Return what another program's JSON file is called, empty for all else.
+        """
+        content = self.sightings.content(folder, named.name) if named.kind is Kind.EDIT else None
+        return content.foreign if content else ""
 
     def _candidate(
         self, folder: str, bundle: Bundle, unseen: Sequence[str], now: float
@@ -209,9 +224,8 @@ class Backlog:
     def _surroundings(
         self, folder: str, bundle: Bundle, sights: dict[str, Sight], unseen: Sequence[str]
     ) -> Surroundings:
-        own = None
-        if len(bundle.edits) == 1:
-            own = self.sightings.content(folder, bundle.edits[0].name)
+        said = [self.sightings.content(folder, edit.name) for edit in bundle.edits]
+        own = said[0] if len(said) == 1 else None
         sources = tuple(self.sightings.sources(folder))
         paths, _ = references_of(own, sources)
         return Surroundings(
@@ -220,7 +234,8 @@ class Backlog:
             references=self.sightings.references.sights(paths),
             namer=self._namer(folder, bundle, sights),
             has_default=self._has_default(),
-            is_unseen=any(image.name in unseen for image in bundle.images),
+            is_unseen=any(image.name in unseen for image in bundle.images)
+            or (len(said) > 1 and None in said),
             gone_at=self.sightings.gone_at((folder, bundle.files[0].family)),
         )
 

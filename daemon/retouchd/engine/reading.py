@@ -12,9 +12,16 @@ from typing import Any
 from retouchd.adapters import images
 from retouchd.adapters.decoding import ImageFault
 from retouchd.adapters.inbox import Inbox
-from retouchd.adapters.notation import MAX_TREE_BYTES, notation_of, parse
+from retouchd.adapters.notation import (
+    MAX_TREE_BYTES,
+    Notation,
+    notation_of,
+    parse,
+    parse_any_json,
+)
 from retouchd.errors import Problem
 from retouchd.rules.edit import Sidecar, read_edit
+from retouchd.rules.foreign_json import foreign_beginning, foreign_json
 from retouchd.rules.inheritance import Content
 from retouchd.rules.names import Kind, Named
 from retouchd.rules.names import parse as parse_name
@@ -90,11 +97,19 @@ class Reader:
         except OSError as error:
             return Content(obstacle=f"cannot be read: {error.strerror}")
         named = parse_name(name)
-        extension = name.rpartition(".")[2]
-        try:
-            tree = parse(
-                raw, notation_of(extension), self._text_encoding, is_chinese=self._is_chinese
+        notation = notation_of(name.rpartition(".")[2])
+        found = self._said(folder, named, raw, notation)
+        if found.faults and notation is Notation.JSON and named.kind is Kind.EDIT:
+            return (
+                Content(foreign=foreign, digest=found.digest)
+                if (foreign := _foreign(raw))
+                else found
             )
+        return found
+
+    def _said(self, folder: str, named: Named, raw: bytes, notation: Notation) -> Content:
+        try:
+            tree = parse(raw, notation, self._text_encoding, is_chinese=self._is_chinese)
         except NotationFault as fault:
             return Content(faults=(str(fault),), digest=_digest(raw))
         found = read_edit(tree)
@@ -156,6 +171,14 @@ def _is_own(folder: str, named: Named, path: str) -> bool:
         and other.kind is Kind.IMAGE
         and named.target in (None, other.target)
     )
+
+
+def _foreign(raw: bytes) -> str:
+    """
+    Return what a JSON file is called that is another program's, empty for any other.
+    """
+    is_long = len(raw) > MAX_TREE_BYTES
+    return (foreign_beginning(raw) if is_long else foreign_json(parse_any_json(raw))) or ""
 
 
 def _digest(raw: bytes) -> str:

@@ -29,7 +29,8 @@ class Content:
     `images` are its references as paths below the inbox, None where it names none at all. `faults` are
     sentences, `reference_faults` those about references; a file that has any says nothing else but, as far
     as can be told, its references. `obstacle` is half a sentence on why the file could not be read.
-    `digest` is the SHA-256 of its bytes.
+    `digest` is the SHA-256 of its bytes. `foreign` is what another program's file is called that is nobody's
+    sidecar, whatever its name; it says nothing.
     """
 
     values: Values = field(default_factory=dict)
@@ -38,6 +39,7 @@ class Content:
     obstacle: str = ""
     reference_faults: tuple[str, ...] = ()
     digest: str = ""
+    foreign: str = ""
 
     @property
     def has_prompt(self) -> bool:

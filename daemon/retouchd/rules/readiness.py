@@ -57,7 +57,8 @@ class Surroundings:
     the nearest first. `references` holds the sight of each picture that any of them names, or half a
     sentence on why it cannot be used. `namer` is the file that names this image as a reference of another.
     `gone_at` is when a file that held for it was last seen to be gone: it may be about to be written anew.
-    `is_unseen` says that nobody has looked yet whether its image is a mask instead.
+    `is_unseen` says that nobody has looked yet whether its image is a mask instead, or which of several
+    structured sidecars are other programs' files.
     """
 
     own: Content | None = None
@@ -88,8 +89,8 @@ def readiness(
     if empty := [named for named in bundle.files if sights[named.name].signature.size == 0]:
         reason = f"{shown(empty[0].name)} is empty: it has not arrived yet"
         return _patiently(settled, reason, lambda: map(missing.empty, empty), patience, now)
-    if now < settled:
-        return Unsettled(at=settled, reason="still changing")
+    if now < settled or surroundings.is_unseen:
+        return Unsettled(at=settled, reason="still changing") if now < settled else _unread(now)
     if bundle.fault is not None:
         return Ready(since=settled, problems=(bundle.fault,))
     if not bundle.images:
@@ -116,7 +117,7 @@ def references_of(
 def _with_own_edit(
     bundle: Bundle, settled: float, surroundings: Surroundings, patience: Patience, now: float
 ) -> State:
-    if surroundings.is_unseen or (bundle.edits and surroundings.own is None):
+    if bundle.edits and surroundings.own is None:
         return _unread(now)
     if surroundings.own is not None and surroundings.own.obstacle:
         return Waiting(at=None, reason=f"{shown(bundle.edits[0].name)} {surroundings.own.obstacle}")
