@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from engine_world import open_world, photo
 from fault_plots import survive
 from faulty_disk import Extent, Fault, FaultyDisk
 from retouchd.engine import keeping
@@ -116,6 +117,52 @@ def test_a_picture_that_the_disk_does_not_show_is_not_bought_again(
     for at in looks:
         fault = Fault(number=errno.EIO, extent=Extent.ONCE, at=at)
         assert not broken_at(tmp_path / str(at), fault, world), whole.operations[at - 1]
+
+
+async def dropped_twice(disk: FaultyDisk) -> tuple[int, dict[str, str]]:
+    """
+    Drop a picture, and once it is done the same one again, and its result; return how many requests that
+    took, and what waits then.
+    """
+    async with open_world(disk.root) as world:
+        picture = photo()
+        world.tell(settle_seconds=1)
+        (world.folders.inbox / "_prompt.txt").write_text("make it blue")
+        with disk.installed():
+            async with world.running() as daemon:
+                world.drop("cat.png", None, image=picture)
+                await world.until(world.history)
+                world.drop("again.png", None, image=picture)
+                with disk.aside():
+                    result = (world.folders.outbox / "cat.png").read_bytes()
+                (world.folders.inbox / "result.png").write_bytes(result)
+                await world.noticed(daemon, "result.png")
+                await asyncio.sleep(60)  # Of skipped time: they have settled by then.
+                await world.until(lambda: not world.jobs())
+                return len(world.requests), await world.reasons(daemon)
+
+
+@pytest.mark.parametrize("read", ["originals/cat.png", "outputs/1.png"])
+def test_what_the_disk_did_not_tell_of_a_finished_job_is_looked_up_before_the_next_claim(
+    tmp_path: Path, read: str
+) -> None:
+    """
+    What a job is known by is read last when it is planned; where that fails, its picture is published all
+    the same.
+    """
+    whole = FaultyDisk(root=tmp_path / "whole")
+    assert asyncio.run(dropped_twice(whole))[0] == 1
+    last = max(n for n, each in enumerate(whole.operations, 1) if re.match(f"open .*{read}$", each))
+    disk = FaultyDisk(
+        root=tmp_path / "faulty", fault=Fault(number=errno.EIO, extent=Extent.ONCE, at=last)
+    )
+
+    requests, waiting = asyncio.run(dropped_twice(disk))
+
+    assert disk.hit.endswith(read)
+    assert requests == 1
+    assert "again.png" in waiting
+    assert "result.png" in waiting
 
 
 @pytest.mark.parametrize(

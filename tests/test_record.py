@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from typing import Any
 
@@ -10,6 +11,7 @@ from retouchd.errors import JobCode, Problem
 from retouchd.rules.job import Job, Request, Verdict
 from retouchd.rules.plan import Item, Plan
 from retouchd.rules.record import (
+    BESIDE_PARAMETERS,
     advice,
     document,
     history_line,
@@ -18,6 +20,7 @@ from retouchd.rules.record import (
     reason,
     record,
 )
+from retouchd.rules.recovery import request_of
 
 USAGE = {"total_tokens": 5}
 ATTEMPTS = [
@@ -51,6 +54,18 @@ FAILED = Plan(finished_at=NOW, stem="cat_2", problems=(PROBLEM, PROBLEM))
 def written(job: Job, plan: Plan = DONE) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(document(record(job, ATTEMPTS, plan)))
     return body
+
+
+def test_what_was_asked_for_can_be_told_from_the_record() -> None:
+    """
+    By it a picture is known that was edited before, where nothing else is left that tells.
+    """
+    job = a_job(*map(member, ("cat.png", "cat.txt", "cat.mask.png")))
+
+    asked = request_of(written(job))
+
+    assert asked == dataclasses.replace(job.request, origin={})
+    assert written(job)["request"].keys() - asked.parameters.keys() == BESIDE_PARAMETERS
 
 
 def test_the_record_of_a_done_job_holds_all_that_was_promised() -> None:

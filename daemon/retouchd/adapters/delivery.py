@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from retouchd.adapters import below, files, fingerprints, moves, presence, trees
 from retouchd.adapters.below import OpenFolder, Where
@@ -36,8 +35,6 @@ from retouchd.rules.plan import (
     stands_apart,
 )
 from retouchd.rules.record import document, own_record, reason, record
-
-T = TypeVar("T")
 
 _NO_NAME = {errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG}
 """What filesystems say to a name that they do not take, as exFAT to `:` and `?`."""
@@ -220,7 +217,9 @@ class Delivery:
 
     def _fingerprint(self, job: Job) -> Fingerprint | None:
         folder = self._spool.folder(job.id)
-        return self._known(job.id) or _read_twice(lambda: fingerprints.in_work(job, folder))
+        with contextlib.suppress(OSError):
+            return self._known(job.id) or fingerprints.in_work(job, folder)
+        return None
 
     def _archive(self, *, is_done: bool) -> Path:
         return self._folders.done if is_done else self._folders.error
@@ -245,20 +244,11 @@ def _way(own: Path, job: Job, item: Item, folder: OpenFolder) -> Way:
 
 
 def _content(folder: Path, name: str) -> Digest | None:
-    return _read_twice(lambda: fingerprints.digest_of(folder, name))
-
-
-def _read_twice(read: Callable[[], T]) -> T | None:
     """
-    Return what a job's file is known by, None where the disk fails twice in a row.
-
-    What is paid for is published all the same: the next start then reads what is missing from the record and
-    the files beside it. Until then the same could be bought again, so a disk that fails for a moment is asked
-    once more.
+    Return what a picture is known by, None where the disk fails: it was paid for and is published all the same.
     """
-    for _ in range(2):
-        with contextlib.suppress(OSError):
-            return read()
+    with contextlib.suppress(OSError):
+        return fingerprints.digest_of(folder, name)
     return None
 
 

@@ -187,6 +187,7 @@ class Crew:
                 history=self._history,
                 clock=clock,
                 on_return=self._returned,
+                on_unread=self.recovery.again,
             ),
             preparer=self._preparer,
             attempts=attempts,

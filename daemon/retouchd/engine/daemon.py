@@ -341,7 +341,8 @@ class Daemon:
 
 
 def _is_drained(crew: Crew) -> bool:
-    return not crew.workshop.jobs and crew.intake.is_idle()
+    is_looking_up = crew.looking_up and not crew.recovery.obstacle
+    return not crew.workshop.jobs and crew.intake.is_idle() and not is_looking_up
 
 
 def _stranded(crew: Crew) -> str:

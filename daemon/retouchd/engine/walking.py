@@ -22,7 +22,7 @@ from retouchd.errors import Blocked, Problem
 from retouchd.logs import logger
 from retouchd.rules.job import Job
 from retouchd.rules.phase import Phase
-from retouchd.rules.record import history_line, warnings_in
+from retouchd.rules.record import history_line, tells_all, warnings_in
 
 log = logger()
 
@@ -58,7 +58,8 @@ Halt: TypeAlias = Standing | Left | Stuck
 class Walker:
     """
     Takes jobs forward as far as the disk alone can. `on_return` is told the folder and the names of files
-    that lie in the inbox again, and why.
+    that lie in the inbox again, and why; `on_unread` that a job is over of which the disk did not tell all that
+    it is known by.
     """
 
     def __init__(
@@ -69,12 +70,14 @@ class Walker:
         history: History,
         clock: Clock,
         on_return: Callable[[str, list[str], str], None],
+        on_unread: Callable[[], None],
     ) -> None:
         self._spool = spool
         self._delivery = delivery
         self._history = history
         self._clock = clock
         self._on_return = on_return
+        self._on_unread = on_unread
 
     def walk(self, job_id: str) -> Steps[Halt]:
         """
@@ -145,6 +148,8 @@ class Walker:
         line = history_line(job, standing.attempts, plan, plan.record_name)
         self._history.add(line)
         self._spool.discard(standing.id)
+        if plan.is_done and not tells_all(line):
+            self._on_unread()  # Now: a job that is in work still is not looked up.
         if plan.is_done:
             warnings = warnings_in(standing.attempts)
             log.info(

@@ -19,6 +19,8 @@ from retouchd.rules.plan import Plan
 VERSION = 1
 BACK = "then move the files back into the inbox."
 JOB_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
+BESIDE_PARAMETERS = frozenset({"model", "prompt", "images", "mask", "removed", "from"})
+"""What `request` of a record says beside the parameters that were sent."""
 
 
 def record(
@@ -144,6 +146,13 @@ def history_line(
     if job.references:
         line["references"] = [dataclasses.asdict(each) for each in job.references]
     return {key: writable(value) for key, value in line.items()}
+
+
+def tells_all(line: Mapping[str, Any]) -> bool:
+    """
+    Return whether a line of the history tells what its job and all of its results are known by.
+    """
+    return "fingerprint" in line and "results" in line
 
 
 def _known_by(job: Job, plan: Plan) -> dict[str, Any]:

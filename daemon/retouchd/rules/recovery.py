@@ -12,11 +12,10 @@ from typing import Any
 from retouchd.rules.job import Request
 from retouchd.rules.names import parse, suffix_behind
 from retouchd.rules.naming import RECORD
-from retouchd.rules.record import JOB_ID, VERSION
+from retouchd.rules.record import BESIDE_PARAMETERS, JOB_ID, VERSION
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ESCAPE = re.compile(r"\\x([89a-f][0-9a-f])")
-_NO_PARAMETERS = ("model", "prompt", "images", "mask", "from")
 _MOST_PATHS = 1000
 _LONGEST = 4 * 4096
 """Signs of a path, each byte escaped at worst."""
@@ -102,7 +101,7 @@ def request_of(body: Mapping[str, Any]) -> Request | None:
     model, prompt = request.get("model"), request.get("prompt")
     if not isinstance(model, str) or not isinstance(prompt, str):
         return None
-    parameters = {key: each for key, each in request.items() if key not in _NO_PARAMETERS}
+    parameters = {key: each for key, each in request.items() if key not in BESIDE_PARAMETERS}
     if not all(isinstance(each, str | int | float) for each in parameters.values()):
         return None
     return Request(model=model, prompt=prompt, parameters=parameters)
