@@ -41,7 +41,7 @@ _KINDS = (
     "conflicto de mayúsculas y minúsculas",
     "conflicto de codificación unicode",
 )
-"""All that the parenthesis holds, but for a number, where one folder cannot hold two names (Dropbox, Maestral)."""
+"""All that the parenthesis holds, but for a number, where one folder cannot hold two such names."""
 
 _CONFLICTS = (
     *("conflict", "conflit", "conflikt", "conflitt", "konflikt", "konflig", "çakış", "ütköz"),

@@ -202,7 +202,7 @@ TABLE: tuple[Row, ...] = (
 )
 """Who writes what; specific rows first."""
 
-_RESOLVE = ", as its file was changed twice at once: delete one of the two, or rename this one to have it edited"
+_RESOLVE = ", as its file was changed in two places: delete one of them, or rename this one to have it edited"
 
 _FLAGS = re.IGNORECASE | re.ASCII | re.DOTALL
 
