@@ -159,7 +159,8 @@ def test_the_key_comes_from_the_nearest_source(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    Our own variable wins over systemd's credential, that over the file, that over OPENAI_API_KEY.
+    Our own variable wins over a file that holds the key, that over systemd's credential, that over the
+    configuration, that over OPENAI_API_KEY.
     """
     file.write_text("[endpoint]\n")
     keys = [key_of(loaded(file))]
@@ -171,10 +172,14 @@ def test_the_key_comes_from_the_nearest_source(
     keys.append(key_of(loaded(file)))
     credentials(tmp_path, monkeypatch, "sk-credential\n")
     keys.append(key_of(loaded(file)))
+    file.with_name("its.key").write_text("sk-of-a-file\n")
+    file.write_text('[endpoint]\napi_key = "sk-file"\napi_key_file = "its.key"\n')
+    keys.append(key_of(loaded(file)))
     monkeypatch.setenv("RETOUCHD_ENDPOINT__API_KEY", "sk-own")
     keys.append(key_of(loaded(file)))
 
-    assert keys == [None, "sk-openai", None, "sk-file", "sk-credential", "sk-own"]
+    expected = [None, "sk-openai", None, "sk-file", "sk-credential", "sk-of-a-file", "sk-own"]
+    assert keys == expected
 
 
 def test_the_address_comes_from_the_nearest_source(
@@ -515,10 +520,11 @@ def test_the_example_loads_with_every_key_set(file: Path) -> None:
     Whoever removes the comment mark of a line has a line that is right.
     """
     file.write_text(uncommented(), "utf-8")
+    file.with_name("api_key").write_text("sk-of-the-file")
 
     config = loaded(file)
 
-    assert config.endpoint.api_key == SecretStr("sk-…")
+    assert config.endpoint.api_key == SecretStr("sk-of-the-file")
     assert config.limits == {
         "my-model*": {"max_image_bytes": 10_000_000, "formats": ["png", "jpeg"]}
     }
@@ -531,6 +537,7 @@ def test_the_example_shows_the_defaults(file: Path) -> None:
     "Every key stands here with its default": each that has one shows it.
     """
     file.write_text(uncommented(), "utf-8")
+    file.with_name("api_key").write_text("sk-of-the-file")
     shown, default = loaded(file).model_dump(), Config().model_dump()
 
     for section in SECTIONS:

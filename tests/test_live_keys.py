@@ -41,6 +41,7 @@ SOON = 40.0
 LONG = 100_000
 ELSEWHERE = {
     "endpoint.allow_private_urls",
+    "endpoint.api_key_file",
     "endpoint.ca_file",
     "endpoint.connect_timeout_seconds",
     "endpoint.max_attempts",

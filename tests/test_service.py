@@ -174,18 +174,26 @@ def test_the_key_is_a_credential_and_nothing_else(service: Service) -> None:
     assert seen.returncode != 0, "nobody else may look"
 
 
-def test_a_missing_key_is_told(service: Service) -> None:
+def test_a_missing_key_is_told(service: Service, tmp_path: Path) -> None:
     """
-    Systemd itself says which file it lacks.
+    Without its file the service works where no key is needed; where one is, it ends once and names the file.
     """
-    service.configure("http://127.0.0.1:9/v1")
-    service.machine.run("rm", f"/etc/retouchd/{service.name}.key")
+    with counting_endpoint(tmp_path / "ledger") as url:
+        service.configure(url)
+        service.machine.run("rm", f"/etc/retouchd/{service.name}.key")
+        service.start()
+        service.drop()
+        service.wait_for("outbox", "cat.png")
+        service.stop()
+    service.write_config("https://api.openai.com/v1")
 
     started = service.machine.run("systemctl", "start", service.unit, check=False)
 
     assert started.returncode != 0
-    assert service.show("ExecMainStatus") == "243"
-    assert service.name in service.log()
+    assert service.show("ExecMainStatus") == "78"
+    assert service.show("NRestarts") == "0"
+    assert "No key is set" in service.log()
+    assert f"/etc/retouchd/{service.name}.key" in service.log()
 
 
 def test_the_watchdog_starts_what_hangs_anew(service: Service, tmp_path: Path) -> None:

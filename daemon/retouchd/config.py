@@ -12,7 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -25,11 +33,11 @@ from retouchd.errors import ConfigurationError
 from retouchd.rules.duplicates import Policy
 from retouchd.rules.edit import EditFields, Text
 from retouchd.rules.ignore import ignore_table
+from retouchd.rules.key_source import NO_KEY, KeySource
 from retouchd.rules.metadata import Metadata
 from retouchd.rules.nearest import nearest
 from retouchd.rules.watching import Choice
-from retouchd.rules.wire import names_a_key
-from retouchd.sources import PREFIX, credentials, wellknown, wellknown_key
+from retouchd.sources import KEY_VARIABLE, PREFIX, Asked, find_key, wellknown
 
 SANDBOX = "sandbox"
 _OTHER_VARIABLES = {"RETOUCHD_CONFIG"}
@@ -75,6 +83,7 @@ class EndpointSection(Section):
 
     base_url: str = "https://api.openai.com/v1"
     api_key: SecretStr | None = None
+    api_key_file: Path | None = None
     timeout_seconds: float = Field(600, gt=0)
     connect_timeout_seconds: float = Field(10, gt=0)
     concurrency: int = Field(4, ge=1, le=256)
@@ -85,6 +94,22 @@ class EndpointSection(Section):
     headers: dict[str, str] = {}
     ca_file: Path | None = None
     allow_private_urls: bool = False
+    _key_source: KeySource = PrivateAttr(default=NO_KEY)
+
+    @property
+    def key_source(self) -> KeySource:
+        """
+        Return where the key stands.
+        """
+        return self._key_source
+
+    def with_key(self, key: str | None, source: KeySource) -> Self:
+        """
+        Return the same with another key.
+        """
+        copy = self.model_copy(update={"api_key": SecretStr(key) if key is not None else None})
+        copy._key_source = source  # noqa: SLF001 - its own
+        return copy
 
     @field_validator("base_url")
     @classmethod
@@ -192,11 +217,10 @@ class Config(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """
-        Let the environment win over systemd's credentials, those over the file.
+        Let the environment win over the file, that over what other programs share.
         """
-        systemds = InitSettingsSource(settings_cls, init_kwargs=credentials())
         others = InitSettingsSource(settings_cls, init_kwargs=wellknown())
-        return env_settings, systemds, init_settings, others
+        return env_settings, init_settings, others
 
 
 class Fault(str):
@@ -217,6 +241,14 @@ class Fault(str):
         fault = super().__new__(cls, text)
         fault.hides_endpoint = hides_endpoint
         return fault
+
+
+class KeyFault(Fault):
+    """
+    A fault of the key: in the way of those alone who would send something.
+    """
+
+    __slots__ = ()
 
 
 def find(path: Path | None) -> Path | None:
@@ -244,7 +276,7 @@ def load(path: Path | None) -> tuple[Config | None, list[str]]:
     if faults:
         return None, faults
     try:
-        return _with_wellknown_key(Config(**values))
+        return _with_key(Config(**values), values, path)
     except ValidationError as error:
         found = error.errors()
     faults = [
@@ -253,7 +285,7 @@ def load(path: Path | None) -> tuple[Config | None, list[str]]:
     for fault in found:
         _cut_out(values, fault["loc"])
     try:
-        config, more = _with_wellknown_key(Config(**values))
+        config, more = _with_key(Config(**values), values, path)
     except ValidationError:
         return None, faults
     return config, [*faults, *more]
@@ -272,20 +304,31 @@ def _hides_endpoint(fault: ErrorDetails) -> bool:
     )
 
 
-def _with_wellknown_key(config: Config) -> tuple[Config, list[str]]:
+def _with_key(
+    config: Config, values: Mapping[str, Any], path: Path | None
+) -> tuple[Config, list[str]]:
     """
-    Return the configuration with other programs' key where it has none, or why that may not be sent.
+    Return the configuration with its key, wherever that stands, or without one and why so.
     """
-    endpoint = config.endpoint
-    is_complete = endpoint.api_key is not None or names_a_key(endpoint.headers)
-    if is_complete or endpoint.base_url == SANDBOX:
+    section = config.endpoint
+    if section.base_url == SANDBOX:
         return config, []
+    is_in_file = _holds(values, ("endpoint", "api_key"))
+    asked = Asked(
+        file=path,
+        base_url=section.base_url,
+        api_key=section.api_key.get_secret_value() if section.api_key is not None else None,
+        is_own_variable=not is_in_file or KEY_VARIABLE in map(str.upper, os.environ),
+        api_key_file=section.api_key_file,
+        headers=section.headers,
+        default=EndpointSection().base_url,
+    )
     try:
-        key = wellknown_key(endpoint.base_url, EndpointSection().base_url)
+        key, source = find_key(asked)
     except ValueError as error:
-        return config, [Fault(str(error), hides_endpoint=True)]
-    section = endpoint.model_copy(update={"api_key": SecretStr(key) if key else None})
-    return config.model_copy(update={"endpoint": section}), []
+        fault = KeyFault(str(error), hides_endpoint=True)
+        return config.model_copy(update={"endpoint": section.with_key(None, NO_KEY)}), [fault]
+    return config.model_copy(update={"endpoint": section.with_key(key, source)}), []
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,26 +1,30 @@
 """
-Where values of the configuration come from besides its file and our own variables: systemd, other programs.
+Where values of the configuration come from besides its file and our own variables: key files, systemd, other
+programs.
 """
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from retouchd.adapters.addresses import USUAL_PORTS
+from retouchd.adapters.small_files import read_small
+from retouchd.adapters.unit import Unit, own_unit
+from retouchd.rules.key_source import APPLY, KeySource
+from retouchd.rules.key_text import key_in
+from retouchd.rules.naming import shown
+from retouchd.rules.wire import names_a_key
 
 PREFIX = "RETOUCHD_"
 """What our own variables begin with."""
 
-
-def credentials() -> dict[str, Any]:
-    """
-    Return what systemd hands over in files that only the service can read: `api_key`.
-    """
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    if not folder or not (path := Path(folder) / "api_key").is_file():
-        return {}
-    return {"endpoint": {"api_key": path.read_text("utf-8").strip()}}
+KEY_VARIABLE = f"{PREFIX}ENDPOINT__API_KEY"
+_MOST_BYTES = 1 << 16
+_MISSING = b"missing:"
+"""How our units' SetCredential= begins, which stands in for a key file that is not there; its name follows."""
 
 
 def wellknown() -> dict[str, Any]:
@@ -31,7 +35,98 @@ def wellknown() -> dict[str, Any]:
     return {"endpoint": {"base_url": address}} if address else {}
 
 
-def wellknown_key(base_url: str, default: str) -> str | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """
+    What the configuration says of the endpoint and its key; `file` is where, None for the environment alone.
+
+    `default` is the usual address of the programs that share OPENAI_API_KEY.
+    """
+
+    file: Path | None
+    base_url: str
+    api_key: str | None
+    is_own_variable: bool
+    """`api_key` is the environment's, not the file's."""
+    api_key_file: Path | None
+    headers: Mapping[str, str]
+    default: str
+
+
+def find_key(asked: Asked) -> tuple[str | None, KeySource]:
+    """
+    Return the key with where it stands: our own variable, the file that holds it, systemd's credential, the
+    configuration, or what other programs use, whichever comes first; None where no key is set or needed.
+
+    Raises ValueError with a sentence for a key that cannot be one, and what to do.
+    """
+    where = f" in {shown(str(asked.file))}" if asked.file else ""
+    if names_a_key(asked.headers):
+        place = f"endpoint.headers{where}"
+        return asked.api_key, KeySource(place=place, remedy=f"Set a valid one there, {APPLY}.")
+    if asked.api_key is not None and asked.is_own_variable:
+        return _of_variable(KEY_VARIABLE, asked.api_key)
+    if asked.api_key_file is not None:
+        start = asked.file.absolute().parent if asked.file else Path()
+        return _of_file(start / asked.api_key_file.expanduser())
+    nothing = KeySource()
+    if (folder := os.environ.get("CREDENTIALS_DIRECTORY")) is not None:
+        key, nothing = _of_credential(Path(folder) / "api_key")
+        if key is not None:
+            return key, nothing
+    if asked.api_key is not None:
+        remedy = f"Set a valid endpoint.api_key{where}, {APPLY}."
+        return _valid(asked.api_key, f"endpoint.api_key{where}", remedy)
+    other = _of_other_programs(asked.base_url, asked.default)
+    return other or (None, nothing)
+
+
+def _of_variable(name: str, text: str) -> tuple[str, KeySource]:
+    place = f"the environment variable {name}"
+    return _valid(text, place, f"Set {name} to a valid key, then restart retouchd.")
+
+
+def _of_file(path: Path) -> tuple[str, KeySource]:
+    name = shown(str(path))
+    try:
+        raw = read_small(path, _MOST_BYTES)
+    except OSError as error:
+        why = (error.strerror or "").lower()
+        raise ValueError(f"endpoint.api_key_file: {name} cannot be read: {why}.") from error
+    return _valid(raw, name, f"Put a valid key into {name}, {APPLY}.")
+
+
+def _of_credential(path: Path) -> tuple[str | None, KeySource]:
+    """
+    Return the key that systemd hands over in a file that only the service can read.
+
+    Our units have a text instead where the file is missing from which systemd would take it: an endpoint may
+    need no key, and if it does, that name is what a person has to know.
+    """
+    unit = own_unit() or Unit(name=path.parent.name)
+    restart = f"`{unit.command('restart')}`: systemd hands credentials over at a start only."
+    try:
+        raw = read_small(path, _MOST_BYTES)
+    except FileNotFoundError:
+        return None, KeySource()
+    except OSError as error:
+        raise ValueError(f"The credential {path} cannot be read: {error.strerror}.") from error
+    if raw.startswith(_MISSING):
+        file = raw.removeprefix(_MISSING).decode("utf-8", "replace").replace("%i", unit.instance)
+        return None, KeySource(remedy=f"Write your key into {shown(file.strip())}, then {restart}")
+    place = f"the credential api_key of {unit.name}"
+    remedy = "Put a valid key into the file that LoadCredential= names in the unit, then "
+    return _valid(raw, place, remedy + restart)
+
+
+def _valid(text: bytes | str, place: str, remedy: str) -> tuple[str, KeySource]:
+    try:
+        return key_in(text), KeySource(place=place, remedy=remedy)
+    except ValueError as error:
+        raise ValueError(f"No key can be read: {place} {error}. {remedy}") from None
+
+
+def _of_other_programs(base_url: str, default: str) -> tuple[str, KeySource] | None:
     """
     Return the key that other programs use, None if there is none; `default` is their usual address.
 
@@ -46,11 +141,11 @@ def wellknown_key(base_url: str, default: str) -> str | None:
     if meant is None or meant != used:
         msg = (
             f"OPENAI_API_KEY is a key for {meant}, and endpoint.base_url is at {used}: it is not sent there. "
-            f"Set {PREFIX}ENDPOINT__API_KEY (or endpoint.api_key) to the key of that endpoint, or "
+            f"Set {KEY_VARIABLE} (or endpoint.api_key) to the key of that endpoint, or "
             "OPENAI_BASE_URL to its address if it is the same one."
         )
         raise ValueError(msg)
-    return key
+    return _of_variable("OPENAI_API_KEY", key)
 
 
 def _origin(address: str) -> str | None:

@@ -34,6 +34,7 @@ from retouchd.adapters.transport import (
 )
 from retouchd.adapters.uploads import Unreadable, Upload, begun
 from retouchd.errors import ConfigurationError
+from retouchd.rules.key_source import NO_KEY, KeySource, lack_of_key
 from retouchd.rules.wire import KEY_WORDS, encode, names_a_key, parts_of
 
 __all__ = [
@@ -76,6 +77,7 @@ class Endpoint:
     ca_file: Path | None = None
     allow_private_urls: bool = False
     concurrency: int = 4
+    key_source: KeySource = NO_KEY
 
 
 class EditsClient:
@@ -98,6 +100,13 @@ class EditsClient:
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._opened = None
+
+    @property
+    def key_source(self) -> KeySource:
+        """
+        Return where the key stands that goes along with each request.
+        """
+        return self._endpoint.key_source
 
     async def adopt(self, endpoint: Endpoint) -> None:
         """
@@ -269,6 +278,8 @@ def _headers_of(endpoint: Endpoint) -> dict[str, str]:
     problems = []
     if not _is_http(endpoint.base_url):
         problems.append(f"endpoint.base_url {endpoint.base_url!r} is not an http or https URL")
+    elif lack := _lack_of_key(endpoint):
+        problems.append(lack)
     headers = {
         "accept": "application/json",
         "accept-encoding": "identity",
@@ -290,6 +301,12 @@ def _headers_of(endpoint: Endpoint) -> dict[str, str]:
     if problems:
         raise ConfigurationError(problems)
     return headers
+
+
+def _lack_of_key(endpoint: Endpoint) -> str | None:
+    if endpoint.api_key is not None or names_a_key(endpoint.headers):
+        return None
+    return lack_of_key(urlsplit(endpoint.base_url).hostname or "", endpoint.key_source)
 
 
 def _is_http(base_url: str) -> bool:

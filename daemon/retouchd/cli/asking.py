@@ -11,6 +11,7 @@ from retouchd.cli.compose import without_password
 from retouchd.cli.findings import Finding, Mark
 from retouchd.cli.running import UNAVAILABLE
 from retouchd.engine.settings import Settings
+from retouchd.errors import ConfigurationError
 from retouchd.rules.naming import sentence
 
 
@@ -22,12 +23,15 @@ async def ask_endpoint(settings: Settings) -> list[Finding]:
     try:
         async with EditsClient(settings.endpoint) as client:
             head, body = await client.models()
+    except ConfigurationError as error:
+        return [Finding("endpoint", Mark.FAULT, problem) for problem in error.problems]
     except (NotSent, NoAnswer) as error:
         reason = sentence(str(error))
         text = f"{where} cannot be reached: {reason} Check endpoint.base_url and the network."
         return [Finding("endpoint", Mark.FAULT, text, UNAVAILABLE)]
     if head.status in (401, 403):
-        text = f"{where} refuses the key (HTTP {head.status}). Check endpoint.api_key."
+        source = settings.endpoint.key_source
+        text = f"{where} answers HTTP {head.status}. {source.complaint}. {source.remedy}"
         return [Finding("endpoint", Mark.FAULT, text, UNAVAILABLE)]
     if head.status == 407:
         text = (
@@ -39,7 +43,8 @@ async def ask_endpoint(settings: Settings) -> list[Finding]:
         text = f"{where} has no list of models (HTTP {head.status}); edits may work all the same"
         return [Finding("endpoint", Mark.WARNING, text)]
     today = dt.datetime.now(dt.UTC).date()
-    key = "takes the key" if settings.endpoint.api_key else "asks for no key"
+    place = settings.endpoint.key_source.place
+    key = f"takes the key from {place}" if place else "asks for no key; none is set"
     return [
         Finding("endpoint", Mark.OK, f"{where} answers and {key}"),
         _model(settings.edit.model, body, today),

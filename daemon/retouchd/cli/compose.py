@@ -14,7 +14,7 @@ from retouchd.adapters.disk_threads import PATIENCE_SECONDS, answered
 from retouchd.adapters.edits import Endpoint
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.obstacles import telling_of_the_disk
-from retouchd.config import Config, find, load
+from retouchd.config import Config, KeyFault, find, load
 from retouchd.engine.settings import Edit, Settings
 from retouchd.errors import ConfigurationError
 from retouchd.rules.checks import check_request
@@ -64,9 +64,11 @@ def settings_only(path: Path | None) -> tuple[Config, Settings]:
     """
     Return the configuration and the engine's settings without a look at the folders, let alone a probe.
 
-    Raises ConfigurationError with every fault of keys and between keys.
+    Raises ConfigurationError with every fault of keys and between keys, but not for the endpoint's key: who
+    looks on or drops a picture need not be allowed to read that.
     """
-    config, start, problems = read(path)
+    config, start, found = read(path)
+    problems = [problem for problem in found if not isinstance(problem, KeyFault)]
     settings, more = settings_of(config, start) if config is not None else (None, [])
     if config is None or settings is None or problems or more:
         raise ConfigurationError([*problems, *more])
@@ -175,6 +177,7 @@ def _endpoint(config: Config, start: Path) -> Endpoint:
     return Endpoint(
         base_url=section.base_url,
         api_key=section.api_key.get_secret_value() if section.api_key else None,
+        key_source=section.key_source,
         timeout_seconds=section.timeout_seconds,
         connect_timeout_seconds=section.connect_timeout_seconds,
         headers=section.headers,

@@ -24,6 +24,7 @@ from retouchd.errors import Blocked
 from retouchd.rules.answer import Fault, Found, Inline, Link, Reply, Whole, read_answer
 from retouchd.rules.errorbody import request_id_of, safe_text
 from retouchd.rules.job import Verdict
+from retouchd.rules.key_source import as_told
 from retouchd.rules.phase import OUTPUTS
 from retouchd.rules.received import warnings_of
 from retouchd.rules.verdict import (
@@ -174,7 +175,9 @@ class Judge:
             private = [each for each in fetched.values() if isinstance(each, FetchPrivate)]
             if private and not harvest.pictures:
                 return Withheld(standing=standing, reason=str(private[0]))
-            judgement = _judgement(answer, reply, harvest, answered_at)
+            judgement = as_told(
+                _judgement(answer, reply, harvest, answered_at), self._client.key_source
+            )
         if answer.broken and not harvest.pictures:
             self._spool.cut_answer(standing.id, standing.number, _FRUITLESS_BYTES)
         return self._attempts.close(

@@ -46,7 +46,8 @@ class Judgement:
     `retry_after` is in seconds. `endpoint_failure` counts toward the breaker; `slows_pool` delays every
     request, not this job's alone, and `may_slow_pool` does where others are served meanwhile;
     `may_hide_account` is a failure behind which an account's fault may hide.
-    `parameter` is the field refused, if named. `common_fault` says what was wrong if a configuration, not a
+    `topic` is what the endpoint's words are about, if it had any. `parameter` is the field refused, if named.
+    `common_fault` says what was wrong if a configuration, not a
     file, is the likely cause. `is_final` where repeating cannot change an answer that may have been charged.
     """
 
@@ -65,6 +66,7 @@ class Judgement:
     common_fault: str | None = None
     request_id: str | None = None
     is_final: bool = False
+    topic: Topic | None = None
 
     @property
     def reason(self) -> str:
@@ -202,6 +204,7 @@ def _judgement(
         parameter=None if parameter is None else safe_text(parameter),
         common_fault=meaning.common_fault or _common_fault(topic, parameter, code),
         request_id=request_id,
+        topic=topic,
     )
 
 
