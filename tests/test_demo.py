@@ -4,15 +4,19 @@
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageOps, ImageStat
 
 from checker import digest
 from process import Station, open_station
+from retouchd.cli.before_after import Pair, page
+from retouchd.sandbox.painting.lettering import write
 
 
 @pytest.fixture
@@ -31,6 +35,88 @@ def contents(root: Path) -> dict[str, bytes]:
         for path in (root / folder).rglob("*")
         if path.is_file()
     }
+
+
+def pixels(path: Path, size: tuple[int, int] | None = None) -> Image.Image:
+    with Image.open(path) as picture:
+        found = picture.convert("RGB")
+    return ImageOps.fit(found, size) if size else found
+
+
+def means(picture: Image.Image) -> list[float]:
+    return ImageStat.Stat(picture).mean
+
+
+def difference(one: Image.Image, other: Image.Image) -> float:
+    return max(means(ImageChops.difference(one, other)))
+
+
+def check_pictures(root: Path) -> None:
+    """
+    Compare each result with what its prompt says.
+    """
+    cat = pixels(root / "outbox/cat.png")
+    assert cat.size == (1536, 1024)
+    captioned = Image.new("RGB", cat.size)
+    write(captioned, "Chelsea", (0, 0, *cat.size))
+    lettering = captioned.getbbox()
+    assert lettering is not None
+    assert difference(cat.crop(lettering), captioned.crop(lettering)) < 3, "the caption is Chelsea"
+    red, _, blue = means(cat.crop((0, 0, cat.width, lettering[1])))
+    assert blue > red + 40, "the cat is blue"
+
+    coffee, mask = pixels(root / "outbox/coffee.png"), Image.open(root / "done/coffee.mask.png")
+    size = coffee.size
+    before = pixels(root / "done/coffee.jpg", size)
+    inside = ImageOps.fit(mask.getchannel("A"), size, Image.Resampling.NEAREST).point(
+        lambda a: 255 * (a == 0)
+    )
+    outside = ImageOps.invert(inside)
+    assert max(ImageStat.Stat(ImageChops.difference(coffee, before), outside).mean) < 1, (
+        "nothing else changed"
+    )
+    red, _, blue = ImageStat.Stat(coffee, inside).mean
+    assert blue > red, "the cup is blue"
+
+    rocket = pixels(root / "outbox/studio/rocket.png")
+    backdrop = pixels(root / "inbox/studio/_refs/backdrop.jpg", rocket.size)
+    original = pixels(root / "done/studio/rocket.jpg", rocket.size)
+    edge = (0, 0, rocket.width, rocket.height // 12)
+    width, height = rocket.size
+    middle = (width * 47 // 100, height * 4 // 10, width * 53 // 100, height * 6 // 10)
+    assert difference(rocket.crop(edge), backdrop.crop(edge)) < 3, "the backdrop is behind it"
+    assert difference(rocket.crop(middle), original.crop(middle)) < 3, "the rocket is there"
+
+
+def check_page(page: Path) -> None:
+    """
+    See that the page names each original with its result and shows pictures that are there.
+    """
+    text = page.read_text("utf-8")
+    shown = [page.parent / unquote(path) for path in re.findall(r'src="([^"]+)"', text)]
+    assert len(shown) == 7
+    assert all(path.is_file() for path in shown)
+    assert "rocket.txt holds no text" in text
+    assert "改成蓝色" in text
+
+
+def test_a_name_or_prompt_stays_text_in_the_page() -> None:
+    """
+    Prompts and names come from anywhere.
+    """
+    pair = Pair(
+        prompt="<script>alert(1)</script>",
+        original='done/a"b <i>.jpg',
+        results=("outbox/50% #1?.png",),
+        reason="x < y",
+    )
+
+    text = page("Before & after", [pair], "")
+
+    assert "<script" not in text
+    assert "<i>" not in text
+    assert 'src="done/a%22b%20%3Ci%3E.jpg"' in text
+    assert 'src="outbox/50%25%20%231%3F.png"' in text
 
 
 def test_three_photos_are_edited_and_one_is_explained(station: Station) -> None:
@@ -67,6 +153,8 @@ def test_the_demo_shows_every_way_to_say_what_is_wanted(station: Station) -> Non
         name: json.loads((root / "done" / f"{name}.job.json").read_bytes())["request"]
         for name in ("cat", "coffee", "studio/rocket")
     }
+    check_pictures(root)
+    check_page(root / "before-after.html")
     assert records["cat"]["from"]["prompt"] == "cat.toml"
     assert records["cat"]["size"] == "1536x1024"
     assert records["coffee"]["mask"] == "coffee.mask.png"

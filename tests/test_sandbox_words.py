@@ -52,7 +52,15 @@ def test_a_turn_may_name_its_degrees(prompt: str, degrees: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "prompt", ['blue, write "Big red sale"', "blue，写上“Big red sale”", "blue 「Big red sale」"]
+    "prompt",
+    [
+        'blue, write "Big red sale"',
+        "blue, write 'Big red sale'.",
+        "Make the cat's eyes blue, with 'Big red sale' below the cats' tails.",
+        "blue，写上“Big red sale”",
+        "blue，写上'Big red sale'",
+        "blue 「Big red sale」",
+    ],
 )
 def test_words_in_quotes_are_a_caption_and_nothing_else(prompt: str) -> None:
     """
@@ -62,6 +70,16 @@ def test_words_in_quotes_are_a_caption_and_nothing_else(prompt: str) -> None:
 
     assert wish.effects == (Effect.BLUE,)
     assert wish.caption == "Big red sale"
+
+
+@pytest.mark.parametrize(
+    "prompt", ["the cat's coat blue", "blue dogs' and cats' eyes", "blue '90s"]
+)
+def test_an_apostrophe_is_no_quote(prompt: str) -> None:
+    """
+    What a prompt says of somebody's things is no caption.
+    """
+    assert wish_of(prompt).caption == ""
 
 
 @given(st.text(min_size=1).filter(str.strip))

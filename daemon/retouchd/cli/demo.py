@@ -10,14 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files as resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from retouchd import logs
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
+from retouchd.cli.before_after import Pair, page
 from retouchd.cli.compose import settings_of
 from retouchd.cli.init import folders_below
 from retouchd.cli.progress import drain
@@ -44,6 +46,22 @@ class Bundle:
     words: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _End:
+    """
+    What became of a photo, by its record; paths are relative to the demo's folder.
+    """
+
+    original: str
+    results: tuple[str, ...]
+    record: Mapping[str, Any]
+
+    @property
+    def error(self) -> Mapping[str, str] | None:
+        return cast("Mapping[str, str] | None", self.record["error"])
+
+
+_NO_AI = "Edited by the endpoint that comes with retouchd, which is no AI: it only shows the way of a photo."
 _STUDIO = "studio"
 _BACKDROP = "_refs/backdrop.jpg"
 
@@ -90,8 +108,9 @@ def show(root: Path) -> int:
     logs.configure(level="error")
     asyncio.run(_work(root))
     lines = [line for line in History(folders.work).lines() if line["id"] not in before]
-    console.print(_table(folders, lines))
-    _say_more(console, folders)
+    ends = [_end(folders, line) for line in lines]
+    console.print(_table(ends))
+    _say_more(console, folders, _show_in_a_page(root.absolute(), ends))
     return 0 if sorted(line["status"] for line in lines) == ["done", "done", "done", "error"] else 1
 
 
@@ -140,24 +159,49 @@ async def _work(root: Path) -> None:
         await drain(Daemon(ready, SystemClock()), ready.folders, is_watched=sys.stderr.isatty())
 
 
-def _table(folders: Folders, lines: list[dict[str, Any]]) -> Table:
+def _end(folders: Folders, line: Mapping[str, Any]) -> _End:
+    archive = folders.done if line["status"] == "done" else folders.error
+    record = json.loads((archive / line["folder"] / line["record"]).read_bytes())
+    name = beside(path_below(line["folder"], line["record"]), line["name"], line["image"])
+    return _End(
+        original=f"{archive.name}/{name}",
+        results=tuple(f"{folders.outbox.name}/{each}" for each in line["outputs"]),
+        record=record,
+    )
+
+
+def _table(ends: list[_End]) -> Table:
     table = Table("original", "result", "seconds", show_edge=False)
-    for line in lines:
-        is_done = line["status"] == "done"
-        archive = folders.done if is_done else folders.error
-        record = json.loads((archive / line["folder"] / line["record"]).read_bytes())
-        result = ", ".join(f"outbox/{name}" for name in line["outputs"])
-        sent = sum(attempt["seconds"] for attempt in record["attempts"])
-        table.add_row(
-            f"{archive.name}/{beside(path_below(line['folder'], line['record']), line['name'], line['image'])}",
-            result or f"[red]{record['error']['message']}[/]",
-            f"{sent:.2f}" if is_done else "",
-        )
+    for end in ends:
+        seconds = sum(attempt["seconds"] for attempt in end.record["attempts"])
+        message = f"[red]{escape(end.error['message'])}[/]" if end.error else ""
+        took = f"{seconds:.2f}" if end.results else ""
+        table.add_row(end.original, ", ".join(end.results) or message, took)
     return table
 
 
-def _say_more(console: Console, folders: Folders) -> None:
+def _show_in_a_page(root: Path, ends: list[_End]) -> Path:
+    """
+    Write the page of before and after beside the folders; an earlier one stays.
+    """
+    pairs = [
+        Pair(
+            prompt=end.record["request"]["prompt"],
+            original=end.original,
+            results=end.results,
+            reason=f"{end.error['message']} {end.error['hint']}" if end.error else "",
+        )
+        for end in ends
+    ]
+    path = root / f"{_free(root, 'before-after', ['.html'])}.html"
+    path.write_text(page("Before and after", pairs, _NO_AI), "utf-8")
+    return path
+
+
+def _say_more(console: Console, folders: Folders, shown_in: Path) -> None:
     root, program = folders.inbox.parent, _program()
+    console.print("\nBefore and after, for your browser:", style="bold")
+    console.print(f"  {shown_in.as_uri()}", markup=False, soft_wrap=True)
     console.print(f"\nLook around in {shown(str(root))}:", markup=False, soft_wrap=True)
     console.print("  outbox/  the edited pictures (made by the embedded endpoint, which is no AI)")
     console.print("  done/    the originals with their prompts and the record of each job")

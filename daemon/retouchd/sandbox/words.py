@@ -115,6 +115,8 @@ _LEFT = _compiled(r"(counter|anti)[ -]?clockwise|left", "逆时针|逆時針|向
 _BEHIND = _compiled(*_BACKDROP)
 _QUOTED = re.compile(
     r"\"([^\"]+)\"|“([^”]+)”|„([^“”]+)[“”]|「([^」]+)」|『([^』]+)』|«([^»]+)»|‘([^’]+)’"
+    # A straight one within or behind a Latin word is an apostrophe.
+    r"|(?<![a-zA-Z0-9])'(?! )([^']+)(?<! )'(?![a-zA-Z0-9])"
 )
 
 
