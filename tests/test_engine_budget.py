@@ -80,6 +80,26 @@ async def test_requests_at_once_share_what_is_left(world: World) -> None:
     assert len(world.tree("inbox")) == 8
 
 
+async def test_a_pause_is_as_old_as_it_is_after_a_restart(world: World) -> None:
+    """
+    Since when nothing is sent is written down; after midnight, or with another budget, it begins anew.
+    """
+    world.tell(allowance=Allowance(images_per_day=2))
+    since = []
+    for hours in (0, 3, 24):
+        world.clock.jump += hours * HOUR
+        async with world.running() as daemon:
+            await world.until(lambda: (report := daemon.report()) and report.pause)
+            report = daemon.report()
+            assert report is not None
+            assert report.pause is not None
+            since.append(report.pause.since)
+
+    first, second, third = since
+    assert abs((second - first).total_seconds()) < 2
+    assert (third - first).total_seconds() > 20 * HOUR
+
+
 async def test_looking_again_does_not_lift_a_budget_that_is_spent(world: World) -> None:
     """
     A person's word makes it look again; only midnight or another budget makes it go on.

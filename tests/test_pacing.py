@@ -6,7 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retouchd.rules.job import Verdict
-from retouchd.rules.pacing import Bar, Cause, Hold, Pace, Report, after, barred, lifted, probe_now
+from retouchd.rules.pacing import (
+    Bar,
+    Cause,
+    Hold,
+    Pace,
+    Report,
+    after,
+    barred,
+    lifted,
+    probe_now,
+    resumed,
+)
 
 FAILED, DOUBTFUL = Verdict.TRANSIENT, Verdict.IN_DOUBT
 PROBED = [cause for cause in Cause if cause.is_probed]
@@ -194,6 +205,7 @@ def test_a_hold_changes_its_cause_with_what_the_probe_finds() -> None:
     assert found.hold is not None
     assert (found.hold.cause, found.hold.reason) == (Cause.ACCOUNT, "no credit")
     assert found.hold.probe_at == 221
+    assert found.hold.since == 100, "nothing has been sent since then"
 
 
 def test_a_429_delays_the_whole_pool() -> None:
@@ -324,6 +336,23 @@ def test_a_bar_ends_without_a_probe() -> None:
 
     assert again.hold == Hold(cause=Cause.DISK, reason="full", since=100, probe_at=120)
     assert lifted(again).hold is None
+
+
+def test_a_bar_of_an_earlier_process_goes_on_in_the_next_one() -> None:
+    """
+    For the same cause alone, and once; until something bars the way again, the gate is open.
+    """
+    earlier = Hold(cause=Cause.BUDGET, reason="spent", since=-500, probe_at=900)
+    spent, full = (Bar(cause=cause, reason="", seconds=10) for cause in (Cause.BUDGET, Cause.DISK))
+
+    pace = resumed(earlier)
+
+    assert pace.hold is None
+    first, other = barred(pace, spent, 100), barred(pace, full, 100)
+    again = barred(lifted(first), spent, 200)
+    done = barred(after(pace, report(50, Verdict.DONE, is_endpoint_failure=False)), spent, 100)
+    since = [each.hold and each.hold.since for each in (first, other, again, done)]
+    assert since == [-500, 100, 200, 100]
 
 
 @pytest.mark.parametrize("cause", PROBED)

@@ -107,6 +107,8 @@ def test_a_healthy_daemon(station: Station) -> None:
     assert body["today"] == {
         "done": 1,
         "failed": 0,
+        "failed_codes": {},
+        "warned": 0,
         "cost_usd": cost,
         "cost_unknown": 0,
         "in_doubt_usd": 0.0,
@@ -183,18 +185,25 @@ def test_files_that_a_folder_prompt_holds(station: Station) -> None:
 
 def test_failed_today_until_it_is_taken_back(station: Station) -> None:
     """
-    A picture in error/ needs attention as long as it lies there.
+    What may have cost money for nothing needs attention as long as it lies there; a person's own fault never.
     """
-    station.drop("cat.png", prompt=" ")
+    station.configure(endpoint={"max_in_doubt": 0, "base_url": station.endpoint("drop").url})
+    station.drop("cat.png")
+    station.drop("dog.png", prompt=" ")
     station.call("once")
     _, before = look(station)
+    _, running = station.call("status", COLUMNS="200")
     station.call("retry", "cat")
     _, after = look(station)
 
-    assert before["today"]["failed"] == 1
-    assert any("retouchd retry" in sentence for sentence in before["attention"])
-    assert (before["in_error"], after["in_error"]) == (1, 0)
-    assert after["attention"] == []
+    assert before["today"]["failed"] == 2
+    assert before["today"]["failed_codes"] == {"in_doubt": 1, "prompt_empty": 1}
+    (alarm,) = (each for each in before["attention"] if "in_doubt" in each)
+    assert "cat.png. Look at the provider's usage page" in alarm
+    assert "dog.png" not in "".join(before["attention"])
+    assert "2 failed (" in running.out
+    assert (before["in_error"], after["in_error"]) == (2, 1)
+    assert "in_doubt" not in "".join(after["attention"])
 
 
 def test_a_daemon_without_a_sign_of_life(station: Station) -> None:
@@ -342,6 +351,8 @@ def test_today_is_told_from_the_disk_alone(station: Station) -> None:
     assert body["today"] == {
         "done": 1,
         "failed": 0,
+        "failed_codes": {},
+        "warned": 0,
         "cost_usd": 1.5,
         "cost_unknown": 1,
         "in_doubt_usd": 0.25,

@@ -37,6 +37,7 @@ from retouchd.rules.key_source import NO_KEY, KeySource
 from retouchd.rules.metadata import Metadata
 from retouchd.rules.nearest import nearest
 from retouchd.rules.watching import Choice
+from retouchd.salvage import salvaged
 from retouchd.sources import KEY_VARIABLE, PREFIX, Asked, find_key, wellknown
 
 SANDBOX = "sandbox"
@@ -272,11 +273,33 @@ def load(path: Path | None) -> tuple[Config | None, list[str]]:
     nobody may be asked. Raises ConfigurationError for a file that cannot be read.
     """
     values = _read(path) if path is not None else {}
+    config, faults = _validated(values, path)
+    if config is None:
+        return None, faults
+    config, more = _with_key(config, values, path)
+    return config, [*faults, *more]
+
+
+def readable(path: Path | None) -> tuple[Config | None, list[str]]:
+    """
+    Return the configuration as far as anything of its file can be read, and every fault, for those who only
+    look: no key is asked for, and of a file that is no TOML the tables and lines that are count.
+    """
+    try:
+        values = _read(path) if path is not None else {}
+    except ConfigurationError as error:
+        assert path is not None, "only a file cannot be read"
+        config, _ = _validated(salvaged(path), path)
+        return config, list(error.problems)
+    return _validated(values, path)
+
+
+def _validated(values: dict[str, Any], path: Path | None) -> tuple[Config | None, list[str]]:
     faults = list(environment_faults(os.environ))
     if faults:
         return None, faults
     try:
-        return _with_key(Config(**values), values, path)
+        return Config(**values), []
     except ValidationError as error:
         found = error.errors()
     faults = [
@@ -285,10 +308,9 @@ def load(path: Path | None) -> tuple[Config | None, list[str]]:
     for fault in found:
         _cut_out(values, fault["loc"])
     try:
-        config, more = _with_key(Config(**values), values, path)
+        return Config(**values), faults
     except ValidationError:
         return None, faults
-    return config, [*faults, *more]
 
 
 def _hides_endpoint(fault: ErrorDetails) -> bool:

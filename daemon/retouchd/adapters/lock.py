@@ -8,6 +8,7 @@ found filled, the last end was not. Some network filesystems do not lock folders
 """
 
 import contextlib
+import datetime as dt
 import errno
 import fcntl
 import os
@@ -45,6 +46,18 @@ def holder(work: Path) -> int | None:
     if not is_held:
         return None
     return int(number) if number.isdigit() else 0
+
+
+def last_end(work: Path) -> tuple[bool, dt.datetime] | None:
+    """
+    Return whether the last daemon on a work folder ended cleanly, with the moment at which it did; of one that
+    did not, with the moment of its start. None where there was none.
+    """
+    try:
+        found = (work / "lock").stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_size == 0, dt.datetime.fromtimestamp(found.st_mtime, dt.UTC)
 
 
 class WorkLock:

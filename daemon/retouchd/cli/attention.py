@@ -3,49 +3,121 @@ What needs a person, in sentences: the worst first.
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 from retouchd.adapters.disk_threads import unresponsive
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.thread_pools import Folder, at
-from retouchd.cli.overview import Today
+from retouchd.cli.overview import State, clock
+from retouchd.cli.today import Today
+from retouchd.rules.failures import alarm
+from retouchd.rules.naming import escaped
 from retouchd.rules.report import Report
 
 SPARE_BYTES = 1 << 30
 """Less room than this on a disk is worth a warning: some dozens of large jobs."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """
+    How the daemon as a whole stands: its state and since when, the `faults` of its configuration as it is now.
+
+    Of one that does not run `was_clean` says whether it was stopped, None where there was none, and `left` in
+    words what waits for it.
+    """
+
+    at: dt.datetime
+    state: State
+    since: dt.datetime | None
+    faults: Sequence[str]
+    was_clean: bool | None = None
+    left: str = ""
+
+
 def attention(
+    condition: Condition,
     report: Report | None,
     folders: Folders,
     today: Today,
     *,
     hung: AbstractSet[Folder],
     free: dict[str, int],
-    silent_since: dt.datetime | None,
 ) -> Iterator[str]:
     """
-    Yield what needs a person; `hung` folders do not answer, and `silent_since` is the last sign of life of a
-    daemon that gives none.
+    Yield what needs a person; `hung` folders do not answer.
     """
-    if silent_since is not None:
-        yield (
-            f"The daemon has given no sign of life since {silent_since.astimezone():%H:%M:%S}; "
-            "look at its log, then restart it."
-        )
+    if condition.state is State.STOPPED:
+        yield from _of_none(condition)
+    else:
+        yield from _of_one(condition, report)
     places = folders.by_name()
     unusable = {folder.value: unresponsive(folder, places[folder]) for folder in sorted(hung)}
     yield from ({**unusable, **report.unusable} if report else unusable).values()
     if report:
         yield from _troubles(report)
-    if today.failed_left:
-        what = "picture" if today.failed_left == 1 else "pictures"
-        yield (
-            f"{today.failed_left} {what} went to error/ today; each has an .error.txt beside it. "
-            "`retouchd retry` takes them back."
-        )
+    for code, paths in today.alarming.items():
+        yield alarm(code, paths)
     yield from _places(folders, hung, free)
+
+
+def refused(problems: Sequence[str]) -> str:
+    """
+    Return what is said of a changed configuration beside a daemon that goes on with the old one.
+    """
+    return (
+        f"The configuration was changed and cannot be used; the old one stays in force. {_first(problems)} "
+        "Mend it before the next restart, which would fail."
+    )
+
+
+def _of_none(condition: Condition) -> Iterator[str]:
+    """
+    Return what is said where no daemon runs: how that came, what waits, and what to do.
+    """
+    if condition.faults:
+        faults = [escaped(each) for each in condition.faults]
+        yield f"The configuration cannot be used: {_first(faults)}"
+    when = f" at {clock(condition.since, condition.at)}" if condition.since else ""
+    match condition.was_clean:
+        case None:
+            how = "retouchd has not been started yet"
+        case True:
+            how = f"retouchd was stopped{when}"
+        case False:
+            how = (
+                "retouchd ended without being stopped (killed, a crash, a power cut); its last sign of life "
+                f"was{when or ' lost'}. Nothing is lost by that, and its log may say more"
+            )
+    start = (
+        "It starts again once the configuration is mended"
+        if condition.faults
+        else "Start it with `retouchd run`, or as a service (systemctl start retouchd)"
+    )
+    yield f"{how}. {condition.left}. {start}."
+
+
+def _of_one(condition: Condition, report: Report | None) -> Iterator[str]:
+    """
+    Return what is said of a daemon that gives no sign of life, or could not be started again.
+    """
+    if condition.state is State.HUNG and condition.since:
+        yield (
+            f"The daemon has given no sign of life since {clock(condition.since, condition.at)}; "
+            "look at its log, then restart it."
+        )
+    if condition.faults:
+        yield refused([escaped(each) for each in condition.faults])
+    elif report and report.remark:
+        yield report.remark
+
+
+def _first(problems: Sequence[str]) -> str:
+    first, *others = problems
+    more = f" And {len(others)} more: `retouchd check` lists them." if others else ""
+    return f"{first}{more}"
 
 
 def _troubles(report: Report) -> Iterator[str]:
@@ -54,8 +126,6 @@ def _troubles(report: Report) -> Iterator[str]:
     """
     if report.away:
         yield report.away
-    if report.remark:
-        yield report.remark
     if report.unread:
         yield report.unread
     if report.watch_remedy:

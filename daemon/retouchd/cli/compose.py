@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from retouchd.adapters.disk_threads import PATIENCE_SECONDS, answered
 from retouchd.adapters.edits import Endpoint
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.obstacles import telling_of_the_disk
-from retouchd.config import Config, KeyFault, find, load
+from retouchd.config import Config, KeyFault, find, load, readable
 from retouchd.engine.settings import Edit, Settings
 from retouchd.errors import ConfigurationError
 from retouchd.rules.checks import check_request
@@ -75,12 +76,33 @@ def settings_only(path: Path | None) -> tuple[Config, Settings]:
     return config, settings
 
 
+def settings_to_look(path: Path | None) -> tuple[Settings, list[str]]:
+    """
+    Return the settings as far as they can be read, for those who only look, and the faults for which no
+    daemon would take them.
+
+    Raises ConfigurationError where not even the folders are known.
+    """
+    config, start, problems = _read(path, readable)
+    settings, more = settings_of(config, start) if config is not None else (None, [])
+    problems = problems or more  # What the first leave out is no fault of its own.
+    if settings is None:
+        raise ConfigurationError(problems)
+    return settings, problems
+
+
 def read(path: Path | None) -> tuple[Config | None, Path, list[str]]:
     """
     Return the configuration as far as it can be read, the folder its relative paths start from, its faults.
 
     Raises ConfigurationError where there is none, or none that can be read.
     """
+    return _read(path, load)
+
+
+def _read(
+    path: Path | None, load: Callable[[Path | None], tuple[Config | None, list[str]]]
+) -> tuple[Config | None, Path, list[str]]:
     found = find(path)
     config, problems = load(found)
     if found is None and config is not None and config.folders == type(config.folders)():

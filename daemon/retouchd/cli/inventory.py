@@ -4,42 +4,46 @@ How things stand, gathered: the daemon's notice, the lock, the jobs, the history
 
 import contextlib
 import datetime as dt
+import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from retouchd.adapters.archive import names_below
 from retouchd.adapters.board import Board
 from retouchd.adapters.disk_threads import answered
 from retouchd.adapters.folders import Folders
-from retouchd.adapters.history import History
+from retouchd.adapters.lock import last_end
 from retouchd.adapters.obstacles import telling_of_the_disk
 from retouchd.adapters.responsiveness import FolderProbe
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
 from retouchd.adapters.thread_pools import Folder, at
-from retouchd.cli.attention import attention
+from retouchd.cli.attention import Condition, attention
 from retouchd.cli.following import holder_of
-from retouchd.cli.overview import Overview, State, Today
+from retouchd.cli.overview import Overview, State
+from retouchd.cli.today import today_of
 from retouchd.engine.backlog import READY, Idle
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.reporting import SIGN_OF_LIFE_SECONDS
 from retouchd.engine.settings import Settings
-from retouchd.engine.spending import day_on_disk
 from retouchd.engine.survey import Survey
-from retouchd.errors import Blocked, FolderUnresponsive
+from retouchd.errors import Blocked, ConfigurationError, FolderUnresponsive
+from retouchd.rules.names import Kind, parse
 from retouchd.rules.naming import escaped
-from retouchd.rules.phase import Phase
+from retouchd.rules.phase import ORIGINALS, Phase
 from retouchd.rules.report import Report
 from retouchd.rules.returning import count_groups
-from retouchd.rules.spending import Spend, day_of
 
 HUNG_SECONDS = 4 * SIGN_OF_LIFE_SECONDS
 ANSWER_SECONDS = 2.0
 """How long a folder may take to answer a question, before it is named instead."""
 
+_LEFT_ALONE = "left alone: "
 _SURVEYED = frozenset({Folder.INBOX, Folder.WORK})
 
 _PAUSED = {
@@ -69,24 +73,23 @@ class Inventory:
     answer is only named.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self) -> None:
         self._probe = FolderProbe()
 
-    def overview(self) -> Overview:
+    def overview(self, settings: Settings, faults: Sequence[str] = ()) -> Overview:
         """
-        Return how things stand now.
+        Return how things stand now; `faults` are those of the configuration.
         """
-        places = self._settings.folders.by_name()
+        places = settings.folders.by_name()
         hung = self._probe.unresponsive(places, ANSWER_SECONDS)
         while True:
             try:
-                return answered(partial(_gathered, self._settings, hung), places, ANSWER_SECONDS)
+                return answered(partial(_gathered, settings, faults, hung), places, ANSWER_SECONDS)
             except FolderUnresponsive as unresponsive:
                 hung |= {Folder(unresponsive.folder)}
 
 
-def _gathered(settings: Settings, hung: AbstractSet[Folder]) -> Overview:
+def _gathered(settings: Settings, faults: Sequence[str], hung: AbstractSet[Folder]) -> Overview:
     """
     Look at all folders but those that hang.
     """
@@ -95,21 +98,30 @@ def _gathered(settings: Settings, hung: AbstractSet[Folder]) -> Overview:
     if Folder.WORK not in hung:
         pid, report, written_at = _daemon(settings)
     idle, waiting = _idle(settings, report, now) if not hung & _SURVEYED else ([], [])
+    in_flight = () if Folder.WORK in hung else tuple(_jobs(folders, report))
     in_error = None if Folder.ERROR in hung else _in_error(folders)
-    today = _today(settings, now, hung, in_error or {})
+    today = today_of(settings, now, hung, in_error or {})
     free = dict(_free(folders, hung))
     is_hung = written_at is not None and (now - written_at).total_seconds() > HUNG_SECONDS
-    silent_since = written_at if is_hung else None
+    state = State.HUNG if Folder.WORK in hung else _state(pid, report, is_hung=is_hung)
+    condition = Condition(
+        at=now,
+        state=state,
+        since=_since(state, report, written_at),
+        faults=faults,
+    )
+    if state is State.STOPPED:
+        condition = _ended(condition, folders.work, _pictures(idle), len(in_flight))
     return Overview(
         at=now,
-        state=State.HUNG if Folder.WORK in hung else _state(pid, report, is_hung=is_hung),
-        attention=tuple(
-            attention(report, folders, today, hung=hung, free=free, silent_since=silent_since)
-        ),
+        state=state,
+        attention=tuple(attention(condition, report, folders, today, hung=hung, free=free)),
+        since=condition.since,
+        failure=ConfigurationError.exit_code if faults else None,
         pid=pid,
         written_at=written_at,
         report=report,
-        in_flight=() if Folder.WORK in hung else tuple(_jobs(folders, report)),
+        in_flight=in_flight,
         waiting=tuple(waiting),
         ready=sum(each.reason == READY for each in idle),
         today=today,
@@ -154,6 +166,51 @@ def _state(pid: int | None, report: Report | None, *, is_hung: bool) -> State:
     return State.PAUSED if report and report.pause else State.RUNNING
 
 
+def _since(
+    state: State, report: Report | None, written_at: dt.datetime | None
+) -> dt.datetime | None:
+    """
+    Return when the state of a daemon that runs began: of a silent one its last sign of life.
+    """
+    if state is State.HUNG:
+        return written_at
+    if report is None:
+        return None
+    return report.pause.since if report.pause else report.started_at
+
+
+def _ended(condition: Condition, work: Path, pictures: int, jobs: int) -> Condition:
+    """
+    Return how it stands where no daemon runs: how the last one ended, and what is left for the next.
+    """
+    left = f"{_counted(pictures, 'picture')} in the inbox"
+    if jobs:
+        left += f", {jobs:,} in work"
+    left += " wait for it" if pictures + jobs != 1 else " waits for it"
+    last = last_end(work)
+    if last is None:
+        return replace(condition, left=left)
+    was_clean, ended_at = last
+    if not was_clean:
+        found = Board(work).read()
+        ended_at = found[1] if found else ended_at
+    return replace(condition, was_clean=was_clean, since=ended_at, left=left)
+
+
+def _pictures(idle: Sequence[Idle]) -> int:
+    """
+    Return how many pictures wait in the inbox, those that are left alone not among them.
+    """
+    return sum(
+        parse(each.name).kind is Kind.IMAGE and not each.reason.startswith(_LEFT_ALONE)
+        for each in idle
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def _file(
     found: Idle, held: dict[tuple[str, str], str], report: Report | None, start: dt.datetime
 ) -> dict[str, Any]:
@@ -181,22 +238,28 @@ def _file(
 def _jobs(folders: Folders, report: Report | None) -> Iterator[dict[str, Any]]:
     spool = Spool(work=folders.work, inbox=folders.inbox)
     for job_id in spool.ids():
+        place = spool.folder(job_id)
         try:
             standing = spool.load(job_id)
         except (Blocked, OSError) as obstacle:
-            if (folders.work / "jobs" / job_id).is_dir():
-                yield _job(job_id, None, "damaged", str(obstacle))
+            if place.is_dir():
+                yield _job(job_id, None, place, "damaged", str(obstacle))
             continue
+        if standing.job is None and not standing.below(ORIGINALS):
+            continue  # Nothing is claimed yet: what it is for lies in the inbox.
         reason = report.jobs.get(job_id) if report else None
-        yield _job(job_id, standing, standing.phase.value, reason or _DOING[standing.phase])
+        yield _job(job_id, standing, place, standing.phase.value, reason or _DOING[standing.phase])
 
 
-def _job(job_id: str, standing: Standing | None, phase: str, reason: str) -> dict[str, Any]:
+def _job(
+    job_id: str, standing: Standing | None, place: Path, phase: str, reason: str
+) -> dict[str, Any]:
     job = standing.job if standing else None
+    name = job.members[0].name if job else _claimed(place)
     return {
         "id": job_id,
         "folder": escaped(job.folder) if job else "",
-        "name": escaped(job.members[0].name) if job else "",
+        "name": escaped(name),
         "claimed_at": job.claimed_at if job else None,
         "sent_at": standing.opened.sent_at if standing and standing.opened else None,
         "attempt": standing.number if standing else 0,
@@ -205,31 +268,14 @@ def _job(job_id: str, standing: Standing | None, phase: str, reason: str) -> dic
     }
 
 
-def _today(
-    settings: Settings,
-    now: dt.datetime,
-    hung: AbstractSet[Folder],
-    in_error: Mapping[str, AbstractSet[str]],
-) -> Today:
+def _claimed(place: Path) -> str:
     """
-    Count from the end of the history back to local midnight.
+    Return the name of the picture that a damaged job holds.
     """
-    folders, day = settings.folders, day_of(now)
-    history, spool = History(folders.work), Spool(work=folders.work, inbox=folders.inbox)
-    done = failed = 0
-    left: set[tuple[str, str]] = set()
-    spend = Spend()
+    names: list[str] = []
     with contextlib.suppress(OSError):
-        spend, lines = day_on_disk(day, history, spool) if Folder.WORK not in hung else (spend, ())
-        for line in lines:
-            is_done = line.get("status") == "done"
-            done, failed = done + is_done, failed + (not is_done)
-            folder, record = str(line.get("folder")), str(line.get("record"))
-            if not is_done and record in in_error.get(folder, ()):
-                left.add((folder, record))
-    return Today(
-        done=done, failed=failed, failed_left=len(left), spend=spend, allowance=settings.allowance
-    )
+        names = sorted(os.listdir(place / ORIGINALS))  # noqa: PTH208 - names, not paths
+    return next((name for name in names if parse(name).kind is Kind.IMAGE), "".join(names[:1]))
 
 
 def _in_error(folders: Folders) -> dict[str, set[str]]:

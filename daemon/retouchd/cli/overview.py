@@ -8,9 +8,10 @@ from enum import StrEnum
 from typing import Any
 
 from retouchd.adapters.folders import Folders
-from retouchd.errors import NotRunning
+from retouchd.cli.today import Today
+from retouchd.errors import NotRunning, RetouchdError
+from retouchd.rules.naming import escaped
 from retouchd.rules.report import Report
-from retouchd.rules.spending import Allowance, Left, Spend, left
 
 VERSION = 1
 
@@ -24,57 +25,42 @@ class State(StrEnum):
     PAUSED = "paused"
     HUNG = "hung"
     STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Today:
-    """
-    Since local midnight: what ended, and what the requests sent since then cost.
-
-    `failed_left` of the failed ones still lie in `error/`.
-    """
-
-    done: int = 0
-    failed: int = 0
-    failed_left: int = 0
-    spend: Spend = field(default_factory=Spend)
-    allowance: Allowance = field(default_factory=Allowance)
-
-    @property
-    def left(self) -> Left:
-        """
-        Return what the budget leaves for the rest of the day.
-        """
-        return left(self.spend, self.allowance)
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """
     How things stand at one moment; names and texts are escaped, times aware UTC.
+
+    `since` is when the present state began, as far as that can be told; `failure` is the exit code of what
+    keeps a daemon from starting, or this look from being one.
     """
 
     at: dt.datetime
     state: State
     attention: tuple[str, ...]
-    pid: int | None
-    written_at: dt.datetime | None
-    report: Report | None
-    in_flight: tuple[dict[str, Any], ...]
-    waiting: tuple[dict[str, Any], ...]
-    ready: int
-    today: Today
-    in_error: int | None
-    folders: Folders
-    free_bytes: dict[str, int]
+    since: dt.datetime | None = None
+    failure: int | None = None
+    pid: int | None = None
+    written_at: dt.datetime | None = None
+    report: Report | None = None
+    in_flight: tuple[dict[str, Any], ...] = ()
+    waiting: tuple[dict[str, Any], ...] = ()
+    ready: int = 0
+    today: Today = field(default_factory=Today)
+    in_error: int | None = None
+    folders: Folders | None = None
+    free_bytes: dict[str, int] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
         """
-        Return 0 for healthy, 1 where a person should look, 3 where no daemon runs.
+        Return 0 for healthy, 1 where a person should look, 3 where no daemon runs; where none could be
+        started, or nothing can be told, the code of that.
         """
-        if self.state is State.STOPPED:
-            return NotRunning.exit_code
+        if self.state in (State.STOPPED, State.UNKNOWN):
+            return self.failure or NotRunning.exit_code
         return 1 if self.attention else 0
 
     def document(self) -> dict[str, Any]:
@@ -87,6 +73,7 @@ class Overview:
             "version": VERSION,
             "at": iso(self.at),
             "state": self.state.value,
+            "since": iso(self.since),
             "attention": list(self.attention),
             "pid": self.pid,
             "started_at": iso(report.started_at) if report else None,
@@ -104,7 +91,7 @@ class Overview:
             "in_flight": [_written(each) for each in self.in_flight],
             "ready": self.ready,
             "waiting": [_written(each) for each in self.waiting],
-            "today": _today(self.today),
+            "today": _today(self.today) if self.state is not State.UNKNOWN else None,
             "budget": {
                 "usd_per_day": self.today.allowance.usd_per_day or None,
                 "images_per_day": self.today.allowance.images_per_day or None,
@@ -112,6 +99,28 @@ class Overview:
             "in_error": self.in_error,
             "free_bytes": self.free_bytes,
         }
+
+
+def unknown(error: RetouchdError) -> Overview:
+    """
+    Return what can be said where nothing can be looked at: why.
+    """
+    return Overview(
+        at=dt.datetime.now(dt.UTC),
+        state=State.UNKNOWN,
+        attention=tuple(escaped(line) for line in str(error).split("\n")),
+        failure=error.exit_code,
+    )
+
+
+def clock(moment: dt.datetime, now: dt.datetime) -> str:
+    """
+    Return a moment by the local clock, with its date where that is not today.
+    """
+    local = moment.astimezone()
+    return (
+        f"{local:%H:%M}" if local.date() == now.astimezone().date() else f"{local:%Y-%m-%d %H:%M}"
+    )
 
 
 def _written(each: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +133,9 @@ def _today(today: Today) -> dict[str, Any]:
     spend, rest = today.spend, today.left
     return {
         "done": today.done,
-        "failed": today.failed,
+        "failed": sum(today.failed.values()),
+        "failed_codes": dict(today.failed),
+        "warned": sum(map(len, today.warnings.values())),
         "cost_usd": float(spend.spent_usd),
         "cost_unknown": spend.unpriced,
         "in_doubt_usd": float(spend.in_doubt_usd),

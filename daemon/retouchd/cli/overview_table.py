@@ -3,14 +3,15 @@ How things stand, for an operator who looks twice a week.
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from retouchd.cli.overview import Overview, State
+from retouchd.cli.overview import Overview, State, clock
+from retouchd.cli.today import Today
 from retouchd.rules.naming import shown
 from retouchd.rules.phase import Phase
 from retouchd.rules.report import Report
@@ -23,6 +24,7 @@ _STYLES = {
     State.PAUSED: ("bold yellow", "paused"),
     State.HUNG: ("bold red", "silent"),
     State.STOPPED: ("bold red", "not running"),
+    State.UNKNOWN: ("bold red", "unknown"),
 }
 _READY = "waits for its turn"
 
@@ -33,8 +35,8 @@ def table_of(found: Overview) -> RenderableType:
     """
     lines = [_headline(found)]
     lines += [Text(f"! {shown(sentence)}", style="yellow") for sentence in found.attention]
-    if found.state is State.STOPPED:
-        lines.append(Text("! Start it with `retouchd run`, or as a service.", style="yellow"))
+    if found.folders is None:
+        return Group(*lines)
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
@@ -46,10 +48,8 @@ def table_of(found: Overview) -> RenderableType:
 def _headline(found: Overview) -> Text:
     style, word = _STYLES[found.state]
     line = Text("retouchd ").append(word, style=style)
-    if found.state is State.STOPPED:
-        return line
-    if found.report is not None:
-        line.append(f" since {_clock(found.report.started_at, found.at)}")
+    if found.since is not None:
+        line.append(f" since {clock(found.since, found.at)}")
     if found.pid:
         line.append(f" (process {found.pid})", style="dim")
     return line
@@ -57,18 +57,20 @@ def _headline(found: Overview) -> Text:
 
 def _rows(found: Overview) -> Iterator[tuple[str, Text]]:
     today = found.today
-    yield "today", Text(f"{today.done} done, {today.failed} failed, {_spent(found)}")
+    yield "today", Text(f"{today.done} done, {_failed(today)}, {_spent(found)}")
+    if today.warnings:
+        yield "warnings", _warnings(today)
     if found.report is not None and (pause := found.report.pause):
         yield (
             "paused",
             Text(
-                f"since {_clock(pause.since, found.at)}; asks again at "
-                f"{_clock(pause.next_probe, found.at)}"
+                f"since {clock(pause.since, found.at)}; asks again at "
+                f"{clock(pause.next_probe, found.at)}"
             ),
         )
     yield "in work", _in_work(found)
     yield "in the inbox", _waiting(found)
-    if found.in_error:
+    if found.in_error and found.folders:
         yield "in error", Text(f"{_counted(found.in_error, 'picture')} in {found.folders.error}")
     yield "disk", Text(_room(found))
     if found.report is not None:
@@ -154,6 +156,36 @@ def _kind(reason: str) -> str:
     return "waits for its prompt" if reason.startswith("waits for its prompt, ") else reason
 
 
+def _failed(today: Today) -> str:
+    """
+    Return how many failed, and by which codes.
+    """
+    codes = ", ".join(f"{count:,} {code}" for code, count in today.failed.items())
+    return f"{sum(today.failed.values()):,} failed{f' ({codes})' if codes else ''}"
+
+
+def _warnings(today: Today) -> Text:
+    """
+    Return what came other than asked for, the most frequent first, with a few of the names.
+    """
+    ranked = sorted(today.warnings.items(), key=lambda each: -len(each[1]))
+    lines = [
+        f"{_counted(len(paths), 'picture')}: {shown(warning)}\n  {_some(paths, len(paths))}"
+        for warning, paths in ranked[:_MOST_REASONS]
+    ]
+    if rest := len(ranked) - len(lines):
+        lines.append(f"and {_counted(rest, 'other warning')}: see the records in done/")
+    return Text("\n".join(lines))
+
+
+def _some(names: Sequence[str], count: int) -> str:
+    """
+    Return the first of so many names, and how many more there are.
+    """
+    told = ", ".join(shown(name) for name in names[:_MOST_NAMED])
+    return f"{told}, and {count - _MOST_NAMED:,} more" if count > _MOST_NAMED else told
+
+
 def _spent(found: Overview) -> str:
     """
     Return what today's requests cost, may have cost, and may still cost, and what the budget leaves.
@@ -189,13 +221,6 @@ def _room(found: Overview) -> str:
 
 def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def _clock(moment: dt.datetime, now: dt.datetime) -> str:
-    local = moment.astimezone()
-    return (
-        f"{local:%H:%M}" if local.date() == now.astimezone().date() else f"{local:%Y-%m-%d %H:%M}"
-    )
 
 
 def _ago(moment: dt.datetime, now: dt.datetime) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from retouchd.cli.attention import refused
 from retouchd.cli.compose import read, settings_of
 from retouchd.config import SANDBOX, Config
 from retouchd.engine.daemon import Daemon
@@ -126,7 +127,7 @@ class Reloader:
 
     def _refuse(self, refusal: ConfigurationError) -> None:
         log.error("configuration.refused", problems=refusal.problems)
-        self._daemon.remark = _refused(refusal)
+        self._daemon.remark = refused(refusal.problems)
 
     def _bring(self, found: News) -> None:
         self._config = found.config
@@ -153,12 +154,6 @@ class Reloader:
             endpoint = replace(settings.endpoint, base_url=self._base_url)
             settings = replace(settings, endpoint=endpoint)
         return found, settings
-
-
-def _refused(refusal: ConfigurationError) -> str:
-    first, *others = refusal.problems
-    more = f" And {len(others)} more: `retouchd check` lists them." if others else ""
-    return f"The configuration was changed and cannot be used; the old one stays in force. {first}{more}"
 
 
 def _late(keys: tuple[str, ...]) -> str:

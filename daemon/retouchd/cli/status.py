@@ -6,6 +6,8 @@ nobody else can know. So it works beside a daemon, and without one.
 """
 
 import json
+import os
+import select
 import sys
 import time
 from collections.abc import Iterator
@@ -14,11 +16,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from retouchd.cli.compose import settings_only
+from retouchd.cli.compose import settings_to_look
 from retouchd.cli.inventory import Inventory
-from retouchd.cli.overview import Overview
+from retouchd.cli.overview import Overview, unknown
 from retouchd.cli.overview_table import table_of
-from retouchd.engine.settings import Settings
+from retouchd.errors import RetouchdError
 from retouchd.rules.json_text import json_text
 
 _PAUSE_SECONDS = 1.0
@@ -30,45 +32,84 @@ def status(config: Path | None, *, as_json: bool, is_following: bool) -> int:
     """
     Print how things stand; return 0 healthy, 1 needs attention, 3 not running.
 
-    Following, it is printed again and again until it is interrupted.
+    Following, it is printed again and again until it is interrupted or nobody reads it any more. Raises what
+    keeps it from looking at all; a program gets a document that says so, too.
     """
-    _, settings = settings_only(config)
+    inventory = Inventory()
+    try:
+        found = _look(inventory, config)
+    except RetouchdError as error:
+        if as_json:
+            _show(unknown(error), as_json=True)
+        raise
     if is_following:
-        return _follow(settings, as_json=as_json)
-    found = Inventory(settings).overview()
+        return _follow(inventory, config, found, as_json=as_json)
     _show(found, as_json=as_json)
     return found.exit_code
 
 
-def _follow(settings: Settings, *, as_json: bool) -> int:
+def _look(inventory: Inventory, config: Path | None) -> Overview:
+    settings, faults = settings_to_look(config)
+    return inventory.overview(settings, faults)
+
+
+def _follow(inventory: Inventory, config: Path | None, first: Overview, *, as_json: bool) -> int:
     """
-    Redraw a terminal; for a program that reads along, print what is new.
+    Redraw a terminal; for a program that reads along, print what is new, as JSON one document on a line.
     """
-    code = 0
+    code = first.exit_code
+    looks = _looks(inventory, config, first)
     try:
         if sys.stdout.isatty() and not as_json:
             with Live(console=_console(), screen=True, auto_refresh=False) as live:
-                for found in _looks(settings):
+                for found in looks:
                     code = found.exit_code
                     live.update(table_of(found), refresh=True)
         else:
             last = None
-            for found in _looks(settings):
+            for found in looks:
                 code = found.exit_code
                 if (news := _news(found)) != last:
-                    _show(found, as_json=as_json)
+                    _show(found, as_json=as_json, indent=None)
                     last = news
     except KeyboardInterrupt:
         pass
+    except BrokenPipeError:
+        _discard_output()
     return code
 
 
-def _looks(settings: Settings) -> Iterator[Overview]:
-    inventory = Inventory(settings)
+def _looks(inventory: Inventory, config: Path | None, found: Overview) -> Iterator[Overview]:
+    """
+    Yield one look after the other for as long as somebody reads; what fails in between is told like the rest.
+    """
+    took = 0.0
     while True:
+        yield found
+        if _is_unread_after(max(_PAUSE_SECONDS, _SHARE * took)):
+            return
         began = time.monotonic()
-        yield inventory.overview()
-        time.sleep(max(_PAUSE_SECONDS, _SHARE * (time.monotonic() - began)))
+        try:
+            found = _look(inventory, config)
+        except RetouchdError as error:
+            found = unknown(error)
+        took = time.monotonic() - began
+
+
+def _is_unread_after(seconds: float) -> bool:
+    """
+    Wait for so long, or until the reader of our output is gone; return whether it is.
+    """
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)  # What is wrong with it is told unasked.
+    return bool(poll.poll(seconds * 1000))
+
+
+def _discard_output() -> None:
+    """
+    Let what is still to be written go nowhere: the interpreter would fail on it at its end.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _news(found: Overview) -> str:
@@ -81,13 +122,13 @@ def _news(found: Overview) -> str:
     return json.dumps(document)
 
 
-def _show(found: Overview, *, as_json: bool) -> None:
+def _show(found: Overview, *, as_json: bool, indent: int | None = 2) -> None:
     if as_json:
-        text = json_text(found.document(), indent=2) + "\n"
+        text = json_text(found.document(), indent=indent) + "\n"
         sys.stdout.buffer.write(text.encode())
-        sys.stdout.flush()
     else:
         _console().print(table_of(found))
+    sys.stdout.flush()
 
 
 def _console() -> Console:

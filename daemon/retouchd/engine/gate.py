@@ -200,7 +200,7 @@ class Gate:
         """
         Begin with the hold of an earlier process.
         """
-        self._move(replace(self._pace, hold=hold))
+        self._move(pacing.resumed(hold))
 
     def wake(self) -> None:
         """

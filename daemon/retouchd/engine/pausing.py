@@ -10,7 +10,7 @@ from retouchd.engine.clock import Clock
 from retouchd.engine.current import Current
 from retouchd.engine.gate import Gate
 from retouchd.logs import logger
-from retouchd.rules.pacing import Hold
+from retouchd.rules.pacing import Cause, Hold
 
 log = logger()
 
@@ -31,10 +31,11 @@ class Pausing:
         """
         Hold the gate as the last process left it, with one probe due at once.
 
-        With another configuration than the one that was held, the gate begins open.
+        With another configuration than the one that was held, the gate begins open; so it does where the time
+        of a bar is up.
         """
         paused = await in_work(self._file.read)
-        if paused is None or paused.configuration != self._current.settings.fingerprint:
+        if paused is None or self._is_over(paused):
             await in_work(self._file.write, None)
             return
         now = self._clock.monotonic()
@@ -64,8 +65,8 @@ class Pausing:
         Write the present hold down if it is another than last time.
         """
         hold = self._gate.held
-        if hold is not None and not hold.cause.is_probed:
-            hold = None
+        if hold is not None and hold.cause is Cause.DISK:
+            hold = None  # Nor is a disk that fails or hangs written to.
         if hold == self._written:
             return
         self._written = hold
@@ -73,6 +74,10 @@ class Pausing:
             await in_work(self._file.write, self._paused(hold))
         except OSError as error:
             log.warning("pause.unwritten", reason=str(error))
+
+    def _is_over(self, paused: Paused) -> bool:
+        is_bar_up = not paused.cause.is_probed and paused.next_probe <= self._clock.now()
+        return is_bar_up or paused.configuration != self._current.settings.fingerprint
 
     def _paused(self, hold: Hold | None) -> Paused | None:
         if hold is None:

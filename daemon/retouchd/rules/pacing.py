@@ -63,6 +63,8 @@ class Bar:
 class Hold:
     """
     The gate is held: why, since when, and when the next probe may pass (a bar: is looked at again).
+
+    `since` is when the last request could be sent, whatever the causes were that followed one another.
     """
 
     cause: Cause
@@ -79,6 +81,7 @@ class Pace:
 
     `sufferers` are the jobs that met the same `common_fault` one after the other; `throttled` counts the
     429s since the last success, `hidden` those of the failures behind which a fault of the account may hide.
+    `earlier` is the bar of an earlier process: one for the same cause goes on with it until something is done.
     """
 
     failures: int = 0
@@ -87,6 +90,7 @@ class Pace:
     common_fault: str | None = None
     sufferers: frozenset[str] = frozenset()
     hold: Hold | None = None
+    earlier: Hold | None = None
     not_before: float = 0.0
 
 
@@ -144,7 +148,7 @@ def _slowed(pace: Pace, report: Report) -> Pace:
     """
     wait = report.rest
     if report.verdict is Verdict.DONE:
-        pace = replace(pace, throttled=0)
+        pace = replace(pace, throttled=0, earlier=None)
     if report.slows_pool and report.verdict is Verdict.TRANSIENT:
         wait = report.retry_after or min(2.0 ** min(pace.throttled, 9), LONGEST_SLOWING_SECONDS)
         if report.may_slow_pool:
@@ -177,8 +181,18 @@ def barred(pace: Pace, bar: Bar, now: float) -> Pace:
     hold, until = pace.hold, now + bar.seconds
     if hold is not None and hold.cause.is_probed:
         return replace(pace, hold=replace(hold, probe_at=max(hold.probe_at, until)))
-    since = hold.since if hold is not None and hold.cause is bar.cause else now
-    return replace(pace, hold=Hold(cause=bar.cause, reason=bar.reason, since=since, probe_at=until))
+    if hold is None and pace.earlier is not None and pace.earlier.cause is bar.cause:
+        hold = pace.earlier
+    since = now if hold is None else hold.since
+    held = Hold(cause=bar.cause, reason=bar.reason, since=since, probe_at=until)
+    return replace(pace, hold=held, earlier=None)
+
+
+def resumed(hold: Hold) -> Pace:
+    """
+    Return the memory of a gate that an earlier process held: whether a bar still stands is looked at first.
+    """
+    return Pace(hold=hold) if hold.cause.is_probed else Pace(earlier=hold)
 
 
 def lifted(pace: Pace) -> Pace:
@@ -199,10 +213,8 @@ def _accusation(report: Report) -> str:
 
 
 def _next_hold(hold: Hold | None, cause: Cause, report: Report) -> Hold:
-    if hold is None or hold.cause is not cause:
-        since, probes = report.now, 0
-    else:
-        since, probes = hold.since, hold.probes + 1
+    since = report.now if hold is None else hold.since
+    probes = 0 if hold is None or hold.cause is not cause else hold.probes + 1
     wait = min(FIRST_PROBE_SECONDS * 2 ** min(probes, 6), LONGEST_PROBE_SECONDS)
     wait = max(wait, min(report.retry_after, LONGEST_PROBE_SECONDS))
     return Hold(

@@ -140,6 +140,8 @@ def history_line(
         "code": body["error"]["code"] if body["error"] else None,
         "record": escaped(record_name),
     }
+    if body["warnings"]:
+        line["warnings"] = body["warnings"]
     line |= _known_by(job, plan)
     if plan.fingerprint and (original := plan.fingerprint.original):
         line["original"] = dataclasses.asdict(original)

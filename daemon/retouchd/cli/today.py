@@ -1,0 +1,87 @@
+"""
+What the day has brought so far: counted from the end of the history back to local midnight.
+"""
+
+import contextlib
+import datetime as dt
+from collections import Counter
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+from retouchd.adapters.history import History
+from retouchd.adapters.spool import Spool
+from retouchd.adapters.thread_pools import Folder
+from retouchd.engine.settings import Settings
+from retouchd.engine.spending import day_on_disk
+from retouchd.rules.failures import is_for_the_operator
+from retouchd.rules.naming import path_below
+from retouchd.rules.spending import Allowance, Left, Spend, day_of, left
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Today:
+    """
+    Since local midnight: what ended, and what the requests sent since then cost.
+
+    `failed` counts by code. `alarming` has the paths of those failures that are the operator's matter and still
+    lie in `error/`, by code; `warnings` for each warning the paths of the pictures it came with.
+    """
+
+    done: int = 0
+    failed: Mapping[str, int] = field(default_factory=dict)
+    alarming: Mapping[str, list[str]] = field(default_factory=dict)
+    warnings: Mapping[str, list[str]] = field(default_factory=dict)
+    spend: Spend = field(default_factory=Spend)
+    allowance: Allowance = field(default_factory=Allowance)
+
+    @property
+    def left(self) -> Left:
+        """
+        Return what the budget leaves for the rest of the day.
+        """
+        return left(self.spend, self.allowance)
+
+
+def today_of(
+    settings: Settings,
+    now: dt.datetime,
+    hung: AbstractSet[Folder],
+    in_error: Mapping[str, AbstractSet[str]],
+) -> Today:
+    """
+    Return how the day has been; `in_error` has the names in `error/` by folder.
+    """
+    folders, day = settings.folders, day_of(now)
+    history, spool = History(folders.work), Spool(work=folders.work, inbox=folders.inbox)
+    done, failed, spend = 0, Counter[str](), Spend()
+    alarming: dict[str, list[str]] = {}
+    warnings: dict[str, list[str]] = {}
+    seen: set[tuple[str, str]] = set()
+    with contextlib.suppress(OSError):
+        spend, lines = day_on_disk(day, history, spool) if Folder.WORK not in hung else (spend, ())
+        for line in lines:
+            path = path_below(
+                str(line.get("folder") or ""), str(line.get("image") or line.get("name"))
+            )
+            for warning in line.get("warnings", ()):
+                warnings.setdefault(str(warning), []).append(path)
+            if line.get("status") == "done":
+                done += 1
+                continue
+            code = str(line.get("code"))
+            failed[code] += 1
+            folder, record = str(line.get("folder")), str(line.get("record"))
+            # The newest comes first: a name that is used again is of the last one.
+            is_left = record in in_error.get(folder, ()) and (folder, record) not in seen
+            seen.add((folder, record))
+            if is_left and is_for_the_operator(code):
+                alarming.setdefault(code, []).append(path)
+    return Today(
+        done=done,
+        failed=failed,
+        alarming=alarming,
+        warnings=warnings,
+        spend=spend,
+        allowance=settings.allowance,
+    )
