@@ -4,12 +4,16 @@
 
 import asyncio
 import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from retouchd import logs
 from retouchd.adapters.board import Board
+from retouchd.adapters.history import History
 from retouchd.adapters.memory import few_arenas
 from retouchd.cli.compose import settings_from
 from retouchd.cli.progress import drain
@@ -20,7 +24,10 @@ from retouchd.engine.outcome import End
 from retouchd.engine.reporting import reporting
 from retouchd.engine.settings import Settings
 from retouchd.errors import ConfigurationError
+from retouchd.rules.duplicates import gist
 from retouchd.rules.naming import path_below, shown
+
+_MOST_NAMED = 5
 
 
 def once(path: Path | None) -> int:
@@ -37,12 +44,15 @@ def once(path: Path | None) -> int:
 
 
 async def _once(settings: Settings, *, is_watched: bool) -> int:
+    history = History(settings.folders.work)
+    start = history.end()
     async with served(settings) as ready:
         daemon = Daemon(ready, SystemClock())
         listen(daemon, on_hangup=daemon.look_again)
         async with reporting(daemon.report, Board(settings.folders.work)):
             ending = await drain(daemon, settings.folders, is_watched=is_watched)
     _summary(daemon, ending, settings, await daemon.waiting())
+    _warn(history.after(start))
     if ending is Ending.UNAVAILABLE:
         return UNAVAILABLE
     if ending is Ending.AWAY:
@@ -66,6 +76,27 @@ def _summary(
         console.print(f"Stopped: {shown(daemon.trouble)}", style="bold")
     if ending is Ending.UNAVAILABLE:
         console.print(f"What was not sent is in {shown(str(settings.folders.inbox))}.")
+    duplicates = Counter(told[0] for *_, reason in waiting if (told := gist(reason)))
+    many: dict[str, list[str]] = {}
     for folder, name, reason in waiting:
-        path = path_below(folder, name)
-        console.print(f"waits: {shown(path)}: {reason}")
+        path = shown(path_below(folder, name))
+        if (told := gist(reason)) and duplicates[told[0]] > _MOST_NAMED:
+            many.setdefault(told[0], []).append(f"{path} ({shown(told[1])})")
+        else:
+            console.print(f"waits: {path}: {reason}")
+    for reason, paths in many.items():
+        some = f"{', '.join(paths[:_MOST_NAMED])}, and {len(paths) - _MOST_NAMED:,} more"
+        console.print(
+            f"waits: {len(paths):,} files: {reason}: {some}: see `retouchd status --json`"
+        )
+
+
+def _warn(lines: Iterable[Mapping[str, Any]]) -> None:
+    """
+    Say of every picture that came other than asked for what is different; `lines` are those of the history.
+    """
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    for line in lines:
+        for warning in line.get("warnings", ()):
+            path = path_below(str(line.get("folder") or ""), str(line.get("image")))
+            console.print(f"warning: {shown(path)}: {shown(str(warning))}", style="yellow")

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from retouchd.cli.overview import Overview, State, clock
 from retouchd.cli.today import Today
+from retouchd.rules.duplicates import gist
 from retouchd.rules.naming import shown
 from retouchd.rules.phase import Phase
 from retouchd.rules.report import Report
@@ -126,6 +127,8 @@ def _waiting(found: Overview) -> Text:
     for reason, files in ranked[:_MOST_REASONS]:
         names = [_named(each, found.at) for each in files[:_MOST_NAMED]]
         more = f", and {len(files) - len(names):,} more" if len(files) > len(names) else ""
+        if more and gist(files[0]["reason"]):
+            more += ": see `retouchd status --json`"
         lines.append(f"{_counted(len(files), 'file')}: {shown(reason)}\n")
         lines.append(f"  {', '.join(names)}{more}\n", style="dim")
     if rest := sum(len(files) for _, files in ranked[_MOST_REASONS:]):
@@ -144,6 +147,8 @@ def _named(file: dict[str, Any], now: dt.datetime) -> str:
     if file["until"]:
         rest = (file["until"] - now).total_seconds()
         return f"{path} (to error in {length(max(0.0, rest))})"
+    if told := gist(file["reason"]):
+        return f"{path} ({shown(told[1])})"
     return path
 
 
@@ -153,6 +158,8 @@ def _kind(reason: str) -> str:
     """
     if reason == "ready":
         return _READY
+    if told := gist(reason):
+        return told[0]
     return "waits for its prompt" if reason.startswith("waits for its prompt, ") else reason
 
 

@@ -5,6 +5,7 @@ Whether the same is asked for twice: the same bytes with the same request.
 import datetime as dt
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,6 +20,18 @@ _AGAIN = (
 _ANYWAY = (
     "Results are not edited by themselves, as a synced outbox would run for ever. To have it edited, "
     'give it a prompt of its own or set intake.duplicates to "run"; else take it away.'
+)
+
+_GISTS = (
+    (
+        "edited before",
+        re.compile(r"the same picture .* already: (?P<what>.*), recorded in done/.*"),
+    ),
+    ("result of an earlier edit", re.compile(r"it is a result.*? (?P<what>outbox/.*)")),
+    (
+        "the same comes first",
+        re.compile(r"the same picture .* comes first: (?P<what>.*)\. This .*"),
+    ),
 )
 
 
@@ -120,6 +133,18 @@ def about_to_be_done(job: Job) -> str:
     return (
         f"the same picture with the same request comes first: {path}. This one waits for its end."
     )
+
+
+def gist(reason: str) -> tuple[str, str] | None:
+    """
+    Return what is common to all that wait for such a reason, and what is this one's own: its result, or the
+    picture that comes first. None for a reason that is of no duplicate.
+    """
+    for common, pattern in _GISTS:
+        if found := pattern.fullmatch(reason):
+            own = re.split(r" of the job recorded | Results are |\. Results ", found["what"])[0]
+            return common, own.rstrip(".")
+    return None
 
 
 def _outline(job: Job) -> tuple[object, ...]:
