@@ -237,11 +237,11 @@ def plots(far: Path) -> dict[str, Plot]:
     returned = Plot(first=401)
     taken = Plot(n=2, has_intruder=True)
     return {
-        "kill": replace(all_kinds, recoveries=4),
-        "power cut": replace(cut, recoveries=4),
+        "kill": replace(all_kinds, recoveries=4, tries_probes=True),
+        "power cut": replace(cut, recoveries=4, tries_probes=True),
         "kill on the way": replace(on_the_way, recoveries=6),
         "power cut on the way": replace(cut_on_the_way, recoveries=6),
-        "kill on a plain disk": Plot(is_plain=True, recoveries=60),
+        "kill on a plain disk": Plot(is_plain=True, recoveries=60, tries_probes=True),
         "account at fault on a plain disk": replace(returned, is_plain=True, stride=3),
         "kill on the way to a plain disk": replace(on_the_way, is_plain=True, stride=3),
         "name taken on a plain disk": replace(taken, is_plain=True, stride=5),

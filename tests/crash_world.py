@@ -37,6 +37,7 @@ from retouchd import logs
 from retouchd.adapters import edits
 from retouchd.adapters.edits import Endpoint
 from retouchd.adapters.folders import Folders
+from retouchd.adapters.probes import PROBE
 from retouchd.adapters.transport import tls_context
 from retouchd.adapters.watch import Watcher
 from retouchd.engine.clock import SystemClock
@@ -105,7 +106,8 @@ class Plot:
     `first`: the status by which the first request is answered.
     `has_intruder`: after the first death somebody else takes the names that were planned in the outbox.
     Every step is tried, or with a `stride` every so many: enough to find what is broken at many of them.
-    With `recoveries` these die too, at every so many of their steps.
+    With `recoveries` these die too, at every so many of their steps. The steps by which a start tries its
+    folders are the same in all lives: a run dies at them where the plot `tries_probes`, or in a full sweep.
     """
 
     power_cut: bool = False
@@ -119,6 +121,7 @@ class Plot:
     mutant: Mutant = lambda: None
     stride: int = 1
     recoveries: int = 0
+    tries_probes: bool = False
 
 
 @dataclass(kw_only=True)
@@ -295,8 +298,13 @@ class Sweep:
         plot = self._plot
         # What one power cut may bring back is none of the next one's business.
         shelf = world.folders.work.parent / f"lost-{number}"
+        is_whole = self._is_patient or (plot.tries_probes and number == 0)
         disk = FailingDisk(
-            die_at=step, power_cut=plot.power_cut, shelf=shelf, is_plain=plot.is_plain
+            die_at=step,
+            power_cut=plot.power_cut,
+            shelf=shelf,
+            is_plain=plot.is_plain,
+            spared="" if is_whole else PROBE,
         )
         code = _run(world, disk, plot.mutant)
         assert code in {0, DIED}, f"the run ended with {code}"

@@ -52,7 +52,7 @@ class FailingDisk:
     Installed with `install`, it counts mutations and dies at number `die_at` (0: never).
 
     What a power cut may bring back is kept on `shelf`. One that `is_plain` knows neither links nor renames that
-    refuse a taken name.
+    refuse a taken name. Changes of names that hold what is `spared` do not count.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class FailingDisk:
         power_cut: bool = False,
         shelf: Path = Path("/nowhere"),
         is_plain: bool = False,
+        spared: str = "",
     ) -> None:
         self.count = 0
         self.lock = threading.RLock()
@@ -71,6 +72,7 @@ class FailingDisk:
         self._unsynced: dict[tuple[int, int], tuple[int, int]] = {}
         self._shelf = shelf
         self._is_plain = is_plain
+        self._spared = spared
         self._kept = 0
 
     def install(self) -> None:
@@ -87,7 +89,7 @@ class FailingDisk:
         path = _whole(path, dir_fd)
         if not flags & (os.O_CREAT | os.O_TRUNC):
             return os.open(path, flags, mode)
-        self._step()
+        self._step(path)
         is_new = not os.path.lexists(path)
         fd = os.open(path, flags, mode)
         if is_new:
@@ -99,15 +101,15 @@ class FailingDisk:
     @_one_at_a_time
     def write(self, fd: int, data: Any) -> int:
         self._soil(fd)
-        self._step(lambda: os.write(fd, bytes(data)[: len(data) // 2]))
+        self._step(_path_of(fd), lambda: os.write(fd, bytes(data)[: len(data) // 2]))
         return os.write(fd, data)
 
     @_one_at_a_time
     def fsync(self, fd: int) -> None:
-        self._step()
+        self._step(_path_of(fd))
         os.fsync(fd)
         if stat.S_ISDIR(os.fstat(fd).st_mode):
-            folder = os.readlink(f"/proc/self/fd/{fd}")
+            folder = _path_of(fd)
             for change in self._changes:
                 change.folders.discard(folder)
             self._changes = [change for change in self._changes if change.folders]
@@ -124,7 +126,7 @@ class FailingDisk:
         dst_dir_fd: int | None = None,
     ) -> None:
         source, target = _whole(source, src_dir_fd), _whole(target, dst_dir_fd)
-        self._step()
+        self._step(source)
         overwritten = self._keep(target)
         os.rename(source, target)
         self._renamed(source, target, overwritten)
@@ -135,7 +137,7 @@ class FailingDisk:
             ctypes.set_errno(errno.EINVAL)
             return -1
         old, new = os.fsencode(_whole(old, old_at)), os.fsencode(_whole(new, new_at))
-        self._step()
+        self._step(old)
         if os.path.lexists(new):
             ctypes.set_errno(errno.EEXIST)
             return -1
@@ -154,7 +156,7 @@ class FailingDisk:
     @_one_at_a_time
     def unlink(self, path: Any, *, dir_fd: int | None = None) -> None:
         path = _whole(path, dir_fd)
-        self._step()
+        self._step(path)
         kept = self._keep(path)
         os.unlink(path)
         if kept:
@@ -163,18 +165,20 @@ class FailingDisk:
     @_one_at_a_time
     def mkdir(self, path: Any, *, dir_fd: int | None = None) -> None:
         path = _whole(path, dir_fd)
-        self._step()
+        self._step(path)
         os.mkdir(path)
         self._change({_folder(path)}, lambda _: _remove_tree(path))
 
     @_one_at_a_time
     def rmdir(self, path: Any, *, dir_fd: int | None = None) -> None:
         path = _whole(path, dir_fd)
-        self._step()
+        self._step(path)
         os.rmdir(path)
         self._change({_folder(path)}, lambda _: _make_again(path))
 
-    def _step(self, last_act: Callable[[], object] = lambda: None) -> None:
+    def _step(self, path: Any, last_act: Callable[[], object] = lambda: None) -> None:
+        if self._spared and self._spared in os.path.basename(os.fsdecode(path)):
+            return
         self.count += 1
         if self.count == self._die_at:
             last_act()
@@ -242,6 +246,10 @@ def _whole(path: Any, folder: int | None) -> Any:
     if folder is None or folder < 0:
         return path
     return os.path.join(os.readlink(f"/proc/self/fd/{folder}"), os.fsdecode(path))
+
+
+def _path_of(fd: int) -> str:
+    return os.readlink(f"/proc/self/fd/{fd}")
 
 
 def _make_again(path: Any) -> None:
