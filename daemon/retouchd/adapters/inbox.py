@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from retouchd.adapters import below
+from retouchd.adapters.open_writers import is_written
 from retouchd.adapters.thread_pools import step
 from retouchd.rules.ignore import Ignored, IgnoreTable, Kind
 from retouchd.rules.naming import path_below
@@ -191,6 +192,17 @@ class Inbox:
         step()
         with below.opened(self.root, path_below(folder, name)) as file:
             return file.read(limit + 1)
+
+    def is_written(self, path: str) -> bool | None:
+        """
+        Return whether anybody has a file open for writing, None where the kernel does not say; raises OSError
+        for one that cannot be read.
+        """
+        self.looks += 1
+        step()
+        with below.opened(self.root, path) as file:
+            file.read(1)
+            return is_written(file.fileno())
 
     def _enters(self, *parts: str) -> bool:
         return all(self._recursive and not self._ignored.folder(part) for part in parts if part)

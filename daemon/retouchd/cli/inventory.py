@@ -151,7 +151,7 @@ def _idle(
     """
     with telling_of_the_disk(), at(Folder.INBOX):
         survey = Survey(settings, SystemClock())
-    told = [*report.held, *report.duplicates] if report else []
+    told = [*report.held, *report.unfinished, *report.duplicates] if report else []
     held = {(each.folder, each.name): each.reason for each in told}
     idle = [*survey.idle(), *(Idle(folder, "", fault) for folder, fault in survey.faults)]
     start = now - dt.timedelta(seconds=survey.now)

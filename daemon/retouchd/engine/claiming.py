@@ -5,12 +5,13 @@ The claim of what is ready: looked at once more, framed, and renamed out of the 
 import contextlib
 from functools import partial
 
-from retouchd.adapters import below, images
+from retouchd.adapters import below
 from retouchd.adapters.fingerprints import in_work
 from retouchd.adapters.inbox import Inbox
 from retouchd.adapters.spool import Spool
 from retouchd.engine.backlog import Backlog, Candidate
 from retouchd.engine.clock import Clock
+from retouchd.engine.completeness import Completeness, Unfinished
 from retouchd.engine.deciding import Decider
 from retouchd.engine.duplicates import Duplicates
 from retouchd.engine.framing import Framer
@@ -46,6 +47,7 @@ class Claimer:
         looker: Looker,
         decider: Decider,
         framer: Framer,
+        completeness: Completeness,
         duplicates: Duplicates,
         gatherer: Gatherer,
         spool: Spool,
@@ -53,12 +55,13 @@ class Claimer:
         retry_seconds: float,
         clock: Clock,
     ) -> None:
-        self._inbox = inbox
+        self._root = inbox.root
         self._backlog = backlog
         self._sightings = backlog.sightings
         self._looker = looker
         self._decider = decider
         self._framer = framer
+        self._completeness = completeness
         self._duplicates = duplicates
         self._gatherer = gatherer
         self._spool = spool
@@ -120,13 +123,12 @@ class Claimer:
     def _claim_one(self, key: Key, candidate: Candidate) -> Job | None:
         first = candidate.folder, candidate.bundle.files[0].name
         try:
-            for named in candidate.bundle.files:
-                self._inbox.read(candidate.folder, named.name, 0)
-            if not self._is_whole(key, candidate):
+            if unfinished := self._completeness.unfinished(candidate, self._clock.monotonic()):
+                self._wait(key, candidate, unfinished)
                 return None
             job = self._framer.frame(candidate, self._clock.now())
             for reference in job.references if not job.problems else ():
-                with below.opened(self._inbox.root, reference.path):
+                with below.opened(self._root, reference.path):
                     pass
             found = self._duplicates.check(job)
             if not self._take(key, job):
@@ -196,21 +198,18 @@ class Claimer:
             return False
         return True
 
-    def _is_whole(self, key: Key, candidate: Candidate) -> bool:
+    def _wait(self, key: Key, candidate: Candidate, unfinished: Unfinished) -> None:
         """
-        Return whether every image has its end marker, or has been quiet for long enough without one.
+        Hold what may still be written to, and look again later; an event about it comes first.
         """
-        assert isinstance(candidate.state, Ready), "only a ready bundle is looked into"
-        if candidate.state.problems:
-            return True
-        for named in candidate.bundle.images:
-            sight = candidate.sights[named.name]
-            end = sight.quiet_since + self._patience.incomplete_seconds
-            path = self._inbox.root / candidate.folder / named.name
-            if self._clock.monotonic() < end and not images.whole(path):
-                self._backlog.look_again(key, end)
-                return False
-        return True
+        first = candidate.folder, candidate.bundle.files[0].name
+        is_news = self.holding.hold(first, _hold_of(candidate, Cause.UNFINISHED, unfinished.reason))
+        if unfinished.is_passing:
+            self._backlog.look_again(key, unfinished.at)
+            return
+        self._backlog.try_later(key, unfinished.at)
+        if is_news:
+            log.warning("file.open", folder=first[0], name=first[1], reason=unfinished.reason)
 
     def _may_be_taken(self, key: Key, candidate: Candidate) -> bool:
         """

@@ -32,7 +32,7 @@ from retouchd.engine.recovering import Recovery
 from retouchd.engine.references import used_references
 from retouchd.engine.settings import Settings
 from retouchd.engine.spending import Spending
-from retouchd.engine.survey import backlog_of, framer_of, inbox_of, reader_of
+from retouchd.engine.survey import backlog_of, completeness_of, framer_of, inbox_of, reader_of
 from retouchd.engine.turns import Turns
 from retouchd.engine.walking import Walker
 from retouchd.engine.watching import Watching
@@ -218,6 +218,7 @@ class Crew:
                 looker=looker,
                 decider=decider,
                 framer=framer_of(self._current, inbox, self._preparer),
+                completeness=completeness_of(settings, inbox),
                 duplicates=self._duplicates,
                 gatherer=self._gatherer,
                 spool=self.spool,

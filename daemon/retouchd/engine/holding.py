@@ -13,10 +13,12 @@ from retouchd.rules.settling import Signature
 
 class Cause(Enum):
     """
-    What holds a bundle: a fault that a person must mend, or that the same was asked for already.
+    What holds a bundle: a fault that a person must mend, a writer that has not finished, or that the same was
+    asked for already.
     """
 
     FAULT = auto()
+    UNFINISHED = auto()
     IN_WORK = auto()
     DONE = auto()
 
@@ -52,11 +54,12 @@ class Hold:
 class Holding:
     """
     All that is held, by folder and name of each bundle's first file: what a person should look at in
-    `faults`, what only came again in `duplicates`.
+    `faults`, what may still be written to in `unfinished`, what only came again in `duplicates`.
     """
 
     def __init__(self) -> None:
         self.faults: dict[Place, Hold] = {}
+        self.unfinished: dict[Place, Hold] = {}
         self.duplicates: dict[Place, Hold] = {}
         self._reasons: Counter[str] = Counter()
 
@@ -66,8 +69,7 @@ class Holding:
         """
         is_news = not self._reasons[hold.reason]
         self.release(first)
-        held = self.faults if hold.cause is Cause.FAULT else self.duplicates
-        held[first] = hold
+        self._held(hold.cause)[first] = hold
         self._reasons[hold.reason] += 1
         return is_news
 
@@ -75,8 +77,9 @@ class Holding:
         """
         Hold a bundle no longer.
         """
-        hold = self.faults.pop(first, None) or self.duplicates.pop(first, None)
-        if hold is not None:
+        for held in (self.faults, self.unfinished, self.duplicates):
+            if (hold := held.pop(first, None)) is None:
+                continue
             self._reasons[hold.reason] -= 1
             if not self._reasons[hold.reason]:
                 del self._reasons[hold.reason]
@@ -92,7 +95,7 @@ class Holding:
         """
         Return the first file of each bundle that is held.
         """
-        return [*self.faults, *self.duplicates]
+        return [*self.faults, *self.unfinished, *self.duplicates]
 
     def reasons(self) -> Mapping[Place, str]:
         """
@@ -100,6 +103,16 @@ class Holding:
         """
         return {
             (folder, name): hold.reason
-            for (folder, _), hold in [*self.faults.items(), *self.duplicates.items()]
+            for held in (self.faults, self.unfinished, self.duplicates)
+            for (folder, _), hold in held.items()
             for name in hold.names
         }
+
+    def _held(self, cause: Cause) -> dict[Place, Hold]:
+        match cause:
+            case Cause.FAULT:
+                return self.faults
+            case Cause.UNFINISHED:
+                return self.unfinished
+            case Cause.IN_WORK | Cause.DONE:
+                return self.duplicates

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from itertools import islice
 
 from retouchd.adapters.board import Board
@@ -15,8 +15,9 @@ from retouchd.engine.clock import Clock
 from retouchd.engine.crew import Crew
 from retouchd.engine.disk_monitor import DiskMonitor
 from retouchd.engine.gate import Gate
-from retouchd.engine.holding import Cause
+from retouchd.engine.holding import Cause, Hold
 from retouchd.engine.outcome import End
+from retouchd.engine.references import Place
 from retouchd.logs import logger
 from retouchd.rules.naming import escaped
 from retouchd.rules.report import MOST_HELD, DuplicateFile, HeldFile, Pause, Report
@@ -62,11 +63,9 @@ def report_of(
         scan_seconds=round(crew.intake.scan_took, 1),
         jobs={job_id: escaped(reason) for job_id, reason in jobs.items()},
         blocked=tuple(each for each in jobs if obstacles.get(each) == jobs[each]),
-        held=tuple(
-            HeldFile(folder=escaped(folder), name=escaped(name), reason=escaped(hold.reason))
-            for (folder, name), hold in islice(holding.faults.items(), MOST_HELD)
-        ),
+        held=_held(holding.faults),
         held_count=len(holding.faults),
+        unfinished=_held(holding.unfinished),
         duplicates=tuple(
             DuplicateFile(
                 folder=escaped(folder),
@@ -82,6 +81,13 @@ def report_of(
         done=ends[End.DONE],
         failed=ends[End.ERROR],
         returned=ends[End.RETURNED],
+    )
+
+
+def _held(holds: Mapping[Place, Hold]) -> tuple[HeldFile, ...]:
+    return tuple(
+        HeldFile(folder=escaped(folder), name=escaped(name), reason=escaped(hold.reason))
+        for (folder, name), hold in islice(holds.items(), MOST_HELD)
     )
 
 

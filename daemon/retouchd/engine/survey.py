@@ -11,13 +11,13 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from retouchd.adapters import images
 from retouchd.adapters.fingerprints import in_inbox
 from retouchd.adapters.history import RECOVERED, History
 from retouchd.adapters.inbox import Inbox, Left
 from retouchd.adapters.spool import Spool
 from retouchd.engine.backlog import Backlog, Candidate, Idle
 from retouchd.engine.clock import Clock
+from retouchd.engine.completeness import Completeness
 from retouchd.engine.current import Current
 from retouchd.engine.deciding import Decider
 from retouchd.engine.duplicates import Duplicates, take_all
@@ -73,6 +73,15 @@ def reader_of(settings: Settings, inbox: Inbox) -> Reader:
     )
 
 
+def completeness_of(settings: Settings, inbox: Inbox) -> Completeness:
+    """
+    Return what looks into files that are ready.
+    """
+    return Completeness(
+        inbox=inbox, patience=settings.patience, max_megapixels=settings.max_megapixels
+    )
+
+
 def framer_of(current: Current, inbox: Inbox, preparer: Preparer) -> Framer:
     """
     Return what makes jobs of bundles.
@@ -101,8 +110,8 @@ class Survey:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         current = Current(settings)
-        self._patience = settings.patience
         self._inbox = inbox_of(settings)
+        self._completeness = completeness_of(settings, self._inbox)
         spool = Spool(work=settings.folders.work, inbox=settings.folders.inbox)
         gatherer = Gatherer(spool=spool, inbox=self._inbox)
         preparer = Preparer(spool=spool, gatherer=gatherer, current=current)
@@ -158,9 +167,9 @@ class Survey:
         return duplicates
 
     def _frame(self, candidate: Candidate, duplicates: Duplicates) -> Job | Held:
-        if reason := self._unwhole(candidate):
-            return Held(reason)
         try:
+            if unfinished := self._completeness.unfinished(candidate, self.now):
+                return Held(unfinished.reason)
             job = self._framer.frame(candidate, self._clock.now())
             duplicates.check(job)
         except HeldError as held:
@@ -171,17 +180,6 @@ class Survey:
             return Held(f"it cannot be taken: {error.strerror}")
         duplicates.take(job, partial(in_inbox, job, self._inbox.root))
         return job
-
-    def _unwhole(self, candidate: Candidate) -> str:
-        for named in candidate.bundle.images:
-            path = self._inbox.root / candidate.folder / named.name
-            end = candidate.sights[named.name].quiet_since + self._patience.incomplete_seconds
-            try:
-                if self.now < end and not images.whole(path):
-                    return "its end is missing: it may still be on its way"
-            except OSError as error:
-                return f"it cannot be taken: {error.strerror}"
-        return ""
 
     def _walk(self) -> None:
         ahead = self._clock.now().timestamp() - self.now

@@ -61,7 +61,8 @@ class Report:
     `watch_remedy` says what to do where changes are noticed in a worse way than was asked for, `away` why
     the inbox cannot be used now; both are empty where all is well. `looking_up` says why nothing is claimed
     while it is not known what was edited before, `unread` why that cannot be found out. `unusable` has a
-    sentence for each of the five folders that does not answer, or is not in its place. `done`, `failed` and
+    sentence for each of the five folders that does not answer, or is not in its place. `unfinished` are files
+    that may still be written to. `done`, `failed` and
     `returned` count since the start; `ready` families could be claimed at once.
     """
 
@@ -84,6 +85,7 @@ class Report:
     held: tuple[HeldFile, ...]
     held_count: int
     duplicates: tuple[DuplicateFile, ...] = ()
+    unfinished: tuple[HeldFile, ...] = ()
     ready: int
     done: int
     failed: int
