@@ -443,6 +443,7 @@ def _drain(world: World) -> Ending:
         ending = asyncio.run(Daemon(_settings(world), SystemClock()).run(until_drained=True))
         if ending is not Ending.UNAVAILABLE:
             break
+    logs.flush()
     return ending
 
 

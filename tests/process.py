@@ -35,7 +35,8 @@ _BEAT_SECONDS = 0.02
 
 class Running:
     """
-    A command from its start to its end. What it writes goes to files, so that it never waits for a reader.
+    A command from its start to its end. What it writes goes to files, so that it never waits for a reader,
+    unless another `stderr` is wanted.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Running:
         environment: Mapping[str, str],
         place: Path,
         is_journal: bool = False,
+        stderr: int | None = None,
     ) -> None:
         place.mkdir(parents=True)
         self._out, self._err = place / "stdout", place / "stderr"
@@ -58,7 +60,7 @@ class Running:
                 env={**environment, **journal},
                 stdin=subprocess.PIPE,
                 stdout=out,
-                stderr=err,
+                stderr=err if stderr is None else stderr,
             )
 
     @property

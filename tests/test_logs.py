@@ -33,6 +33,11 @@ def raw_lines(text: str) -> list[str]:
     return text[:-1].split("\n")
 
 
+def told(capfd: pytest.CaptureFixture[str]) -> list[str]:
+    logs.flush()
+    return raw_lines(capfd.readouterr().err)
+
+
 def control_signs(line: str) -> list[str]:
     return [sign for sign in line if unicodedata.category(sign) in {"Cc", "Cs", "Zl", "Zp"}]
 
@@ -186,7 +191,7 @@ def texts_in(value: Any) -> Iterator[str]:
                 yield from texts_in(each)
 
 
-def test_a_terminal_is_not_led_astray(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_terminal_is_not_led_astray(capfd: pytest.CaptureFixture[str]) -> None:
     """
     For people too a line is one line, and no name can move the cursor or colour what follows.
     """
@@ -194,7 +199,7 @@ def test_a_terminal_is_not_led_astray(capsys: pytest.CaptureFixture[str]) -> Non
 
     logs.logger().info("file.left", name=os.fsdecode(NASTY), files=[os.fsdecode(NASTY)])
 
-    (line,) = raw_lines(capsys.readouterr().err)
+    (line,) = told(capfd)
     assert control_signs(line) == []
     assert "file.left" in line
 
@@ -294,7 +299,7 @@ def test_a_long_prompt_is_cut_in_the_log(station: Station) -> None:
     assert LONG[:220] not in running.err
 
 
-def test_a_prompt_is_cut_at_200_characters(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_prompt_is_cut_at_200_characters(capfd: pytest.CaptureFixture[str]) -> None:
     """
     What is cut says so by its last sign; what fits stays whole.
     """
@@ -303,12 +308,12 @@ def test_a_prompt_is_cut_at_200_characters(capsys: pytest.CaptureFixture[str]) -
     logs.logger().info("some.event", prompt=LONG)
     logs.logger().info("some.event", prompt="x" * 200)
 
-    cut, whole = (json.loads(line)["prompt"] for line in raw_lines(capsys.readouterr().err))
+    cut, whole = (json.loads(line)["prompt"] for line in told(capfd))
     assert cut == LONG[:199] + "…"
     assert whole == "x" * 200
 
 
-def test_a_traceback_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_traceback_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     """
     What nobody foresaw is told whole, but in one line of JSON.
     """
@@ -319,7 +324,7 @@ def test_a_traceback_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     except ZeroDivisionError:
         logs.logger().exception("job.crashed", job="j1")
 
-    (line,) = raw_lines(capsys.readouterr().err)
+    (line,) = told(capfd)
     body = json.loads(line)
     assert body["level"] == "error"
     assert "ZeroDivisionError" in body["exception"]

@@ -5,37 +5,55 @@ The only module that knows structlog. Lines carry `timestamp level event` and wh
 a name with control signs or bytes that are not UTF-8 never breaks one.
 """
 
-import contextlib
 import os
 import sys
-from collections.abc import Mapping, MutableMapping
-from typing import Any, TextIO, cast
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any
 
 import structlog
 
+from retouchd.adapters.foreign_messages import PrintedLines, take_in
+from retouchd.adapters.log_writer import LogWriter
 from retouchd.rules.json_text import writable
+from retouchd.rules.log_queue import Gap, LogQueue
 from retouchd.rules.naming import shown
+from retouchd.rules.report import UnreadLog
+
+MOST_LINES, MOST_BYTES = 10_000, 4 << 20
+"""What waits for a reader at most; a thousand photos leave some 3,000 lines and 1 MB."""
 
 _PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 _LONGEST = 200
 
 
-class _Unfailing:
+class _Lines:
     """
-    A stream that takes what it can: a full disk or a closed pipe must not stop what is told of.
+    Hands each line of the log to the thread that writes it.
     """
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
 
-    def write(self, text: str) -> int:
-        with contextlib.suppress(OSError):
-            self._stream.write(text)
-        return len(text)
+    def encoded(self, line: str) -> bytes:
+        """
+        Return a line as it is written.
+        """
+        return f"{line}\n".encode(self._encoding, "backslashreplace")
 
-    def flush(self) -> None:
-        with contextlib.suppress(OSError):
-            self._stream.flush()
+    def msg(self, line: str) -> None:
+        """
+        Let it be written.
+        """
+        if _writer is not None:
+            _writer.put(self.encoded(line))
+
+    log = debug = info = warning = error = critical = exception = msg
+
+
+_writer: LogWriter | None = None
+_lines = _Lines("utf-8")
+_is_json = False
+_hidden: Callable[[str], str] = str
 
 
 def logger() -> Any:
@@ -48,25 +66,94 @@ def logger() -> Any:
 def configure(*, style: str = "auto", level: str = "info") -> None:
     """
     Set up logging to standard error: `style` is auto, console or json; auto is console on a terminal.
+
+    It never waits for a reader. A standard error that was closed from the start gets nothing.
     """
-    is_console = style == "console" or (style == "auto" and sys.stderr.isatty())
+    global _writer, _lines, _is_json  # noqa: PLW0603 - there is one log, as there is one standard error
+    stream = sys.__stderr__
+    is_terminal = stream is not None and stream.isatty()
+    _is_json = style == "json" or (style == "auto" and not is_terminal)
+    # Programs read UTF-8, a terminal what its locale says.
+    _lines = _Lines("utf-8" if _is_json or stream is None else stream.encoding)
+    if _writer is None and stream is not None:
+        waiting = LogQueue(most_lines=MOST_LINES, most_bytes=MOST_BYTES)
+        _writer = LogWriter(stream.fileno(), waiting=waiting, line_of=_line_of)
     number = {"debug": 10, "info": 20, "warning": 30, "error": 40}[level]
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=not is_console),
+            structlog.processors.TimeStamper(fmt="iso", utc=_is_json),
             structlog.processors.format_exc_info,
             _harmless,
-            *(_console() if is_console else _json()),
+            *(_json() if _is_json else _console(colors=is_terminal)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Unfailing(sys.stderr))),
+        logger_factory=lambda *_: _lines,
         cache_logger_on_first_use=False,
     )
 
 
-def _console() -> list[Any]:
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), sort_keys=False)]
+def take_over() -> None:
+    """
+    Let everything that is said on standard error by this process be lines of the log, where these are JSON.
+    """
+    take_in(_tell)
+    sys.stderr = PrintedLines(_tell) if _is_json else sys.__stderr__
+
+
+def is_json() -> bool:
+    """
+    Return whether the log is for programs.
+    """
+    return _is_json
+
+
+def hide(hidden: Callable[[str], str]) -> None:
+    """
+    Mask what `hidden` masks in tracebacks and in others' messages.
+    """
+    global _hidden  # noqa: PLW0603 - as above
+    _hidden = hidden
+
+
+def flush() -> None:
+    """
+    Wait until all is written: what is printed next shall stand behind it. Not long where nobody reads.
+    """
+    if _writer is not None:
+        _writer.flush()
+
+
+def unread() -> UnreadLog | None:
+    """
+    Return what is wrong with the log's reader, None while somebody reads.
+    """
+    return _writer.unread if _writer else None
+
+
+def _tell(level: int, event: str, **values: Any) -> None:
+    """
+    Log what others said.
+    """
+    if "message" in values:
+        values["message"] = _hidden(values["message"])
+    logger().log(level, event, **values)
+
+
+def _line_of(gap: Gap, fault: str) -> bytes:
+    """
+    Return the line that tells of lines that are missing, whatever the level.
+    """
+    since = gap.since.isoformat(timespec="seconds").replace("+00:00", "Z")
+    reason = fault or "nobody read the log"
+    line: Any = {"event": "log.dropped", "lines": gap.lines, "since": since, "reason": reason}
+    for process in structlog.get_config()["processors"]:
+        line = process(None, "warning", line)
+    return _lines.encoded(line)
+
+
+def _console(*, colors: bool) -> list[Any]:
+    return [structlog.dev.ConsoleRenderer(colors=colors, sort_keys=False)]
 
 
 def _json() -> list[Any]:
@@ -80,7 +167,9 @@ def _harmless(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappin
     """
     for key, value in event.items():
         try:
-            event[key] = _escaped(value, is_prompt=key == "prompt", is_trace=key == "exception")
+            is_trace = key == "exception"
+            told = _hidden(value) if is_trace else value
+            event[key] = _escaped(told, is_prompt=key == "prompt", is_trace=is_trace)
         except Exception as error:  # noqa: BLE001 - what cannot be told must not take the rest of the line along
             event[key] = f"({type(value).__name__} that cannot be told: {type(error).__name__})"
     return event

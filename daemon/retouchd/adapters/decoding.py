@@ -47,6 +47,7 @@ TiffImagePlugin.READ_LIBTIFF = True
 silence_libtiff()
 
 # What decoders think of a file is no line of the log: it names none. Odd metadata is no reason to refuse it.
+logging.getLogger("PIL").propagate = False
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 

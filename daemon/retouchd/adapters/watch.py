@@ -62,6 +62,7 @@ EXHAUSTED = frozenset({errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM, e
 InotifyMoveEventGrouper.delay = 0.005
 
 # What it has to say is asked for below; its lines must not stand between ours.
+logging.getLogger("watchdog").propagate = False
 logging.getLogger("watchdog").addHandler(logging.NullHandler())
 
 

@@ -128,6 +128,8 @@ def _troubles(report: Report) -> Iterator[str]:
         yield report.away
     if report.unread:
         yield report.unread
+    if report.unread_log:
+        yield str(report.unread_log)
     if report.watch_remedy:
         yield f"{report.watch_reason}: {report.watch_remedy}."
     if report.pause:

@@ -16,14 +16,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from retouchd import logs
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
 from retouchd.cli.before_after import Pair, page
 from retouchd.cli.compose import settings_of
 from retouchd.cli.init import folders_below
 from retouchd.cli.progress import drain
-from retouchd.cli.running import served
+from retouchd.cli.running import logged, open_log, served
 from retouchd.config import SANDBOX, Config, EndpointSection, FoldersSection, IntakeSection
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon
@@ -105,8 +104,9 @@ def show(root: Path) -> int:
         console.print(f"  {bundle.photo:<17} {bundle.words}", markup=False)
     before = {line["id"] for line in History(folders.work).lines()}
     _drop(folders)
-    logs.configure(level="error")
-    asyncio.run(_work(root))
+    open_log(level="error")
+    with logged():
+        asyncio.run(_work(root))
     lines = [line for line in History(folders.work).lines() if line["id"] not in before]
     ends = [_end(folders, line) for line in lines]
     console.print(_table(ends))
@@ -156,7 +156,11 @@ async def _work(root: Path) -> None:
     if settings is None:
         raise ConfigurationError(problems)
     async with served(settings) as ready:
-        await drain(Daemon(ready, SystemClock()), ready.folders, is_watched=sys.stderr.isatty())
+        await drain(Daemon(ready, SystemClock()), ready.folders, is_watched=_is_watched())
+
+
+def _is_watched() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def _end(folders: Folders, line: Mapping[str, Any]) -> _End:

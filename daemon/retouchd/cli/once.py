@@ -17,7 +17,7 @@ from retouchd.adapters.history import History
 from retouchd.adapters.memory import few_arenas
 from retouchd.cli.compose import settings_from
 from retouchd.cli.progress import drain
-from retouchd.cli.running import UNAVAILABLE, leave_no_core, listen, served
+from retouchd.cli.running import UNAVAILABLE, leave_no_core, listen, logged, open_log, served
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon, Ending
 from retouchd.engine.outcome import End
@@ -35,12 +35,14 @@ def once(path: Path | None) -> int:
     Drain the inbox with a progress bar on a terminal; return the exit code.
     """
     config, settings = settings_from(path)
-    is_watched = sys.stderr.isatty()
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    is_watched = is_terminal and config.logging.format != "json"
     level = "error" if is_watched and config.logging.level == "info" else config.logging.level
-    logs.configure(style=config.logging.format, level=level)
+    open_log(style=config.logging.format, level=level)
     leave_no_core()
     few_arenas()
-    return asyncio.run(_once(settings, is_watched=is_watched))
+    with logged():
+        return asyncio.run(_once(settings, is_watched=is_watched))
 
 
 async def _once(settings: Settings, *, is_watched: bool) -> int:
@@ -51,7 +53,9 @@ async def _once(settings: Settings, *, is_watched: bool) -> int:
         listen(daemon, on_hangup=daemon.look_again)
         async with reporting(daemon.report, Board(settings.folders.work)):
             ending = await drain(daemon, settings.folders, is_watched=is_watched)
-    _summary(daemon, ending, settings, await daemon.waiting())
+    waiting = await daemon.waiting()
+    logs.flush()
+    _summary(daemon, ending, settings, waiting)
     _warn(history.after(start))
     if ending is Ending.UNAVAILABLE:
         return UNAVAILABLE

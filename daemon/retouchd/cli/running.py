@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import resource
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +20,11 @@ from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon
 from retouchd.engine.reporting import reporting
 from retouchd.engine.settings import Settings
+from retouchd.errors import RetouchdError
 
 UNAVAILABLE = 75
+
+log = logs.logger()
 
 
 def run(path: Path | None) -> None:
@@ -32,7 +35,8 @@ def run(path: Path | None) -> None:
     _configure_logs(config)
     leave_no_core()
     few_arenas()
-    asyncio.run(_run(path, config, settings))
+    with logged():
+        asyncio.run(_run(path, config, settings))
 
 
 def leave_no_core() -> None:
@@ -43,8 +47,33 @@ def leave_no_core() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
+@contextlib.contextmanager
+def logged() -> Iterator[None]:
+    """
+    Let the log be written when a command's work is over; one for programs tells of the fault that ends it too.
+    """
+    try:
+        yield
+    except RetouchdError as error:
+        if not logs.is_json():
+            raise
+        problems = str(error).split("\n")
+        log.error("daemon.failed", problems=problems, exit_code=error.exit_code)  # noqa: TRY400 - no surprise
+        raise SystemExit(error.exit_code) from error
+    finally:
+        logs.flush()
+
+
 def _configure_logs(config: Config) -> None:
-    logs.configure(style=config.logging.format, level=config.logging.level)
+    open_log(style=config.logging.format, level=config.logging.level)
+
+
+def open_log(*, style: str = "auto", level: str) -> None:
+    """
+    Set up a command's log, and let all that its libraries have to say stand there too.
+    """
+    logs.configure(style=style, level=level)
+    logs.take_over()
 
 
 async def _run(path: Path | None, config: Config, settings: Settings) -> None:

@@ -28,7 +28,7 @@ from retouchd.engine.reporting import report_of
 from retouchd.engine.settings import Settings
 from retouchd.engine.starting import finish_returns, retrace
 from retouchd.errors import Blocked, ConfigurationError
-from retouchd.logs import logger
+from retouchd.logs import hide, logger
 from retouchd.rules.report import Report
 from retouchd.rules.watching import Stance
 
@@ -219,6 +219,8 @@ class Daemon:
         # Nobody else may hold the folder while a thread of ours is still at work in it.
         stack.push_async_callback(self._disks.threads.settle)
         client = await stack.enter_async_context(EditsClient(settings.endpoint))
+        # Asked anew for each text: a reload may bring another key.
+        hide(lambda text: client.secrets.hidden(text))  # noqa: PLW0108
         spool = Spool(
             work=settings.folders.work,
             inbox=settings.folders.inbox,

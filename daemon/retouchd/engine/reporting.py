@@ -18,7 +18,7 @@ from retouchd.engine.gate import Gate
 from retouchd.engine.holding import Cause, Hold
 from retouchd.engine.outcome import End
 from retouchd.engine.references import Place
-from retouchd.logs import logger
+from retouchd.logs import logger, unread
 from retouchd.rules.naming import escaped
 from retouchd.rules.report import MOST_HELD, DuplicateFile, HeldFile, Pause, Report
 
@@ -59,6 +59,7 @@ def report_of(
         remark=escaped(remark),
         looking_up=escaped(crew.looking_up),
         unread=escaped(crew.recovery.obstacle),
+        unread_log=unread(),
         unusable={folder.value: escaped(reason) for folder, reason in disks.reasons.items()},
         scan_seconds=round(crew.intake.scan_took, 1),
         jobs={job_id: escaped(reason) for job_id, reason in jobs.items()},

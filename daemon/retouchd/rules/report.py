@@ -53,6 +53,27 @@ class DuplicateFile(HeldFile):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadLog:
+    """
+    Log lines that could not be written: how many were dropped, none yet if 0, and since when. `fault` is what
+    the system says of it, empty where nobody reads.
+    """
+
+    lines: int
+    since: dt.datetime
+    fault: str = ""
+
+    def __str__(self) -> str:
+        since = f"{self.since.astimezone():%H:%M}"
+        why = f"the log cannot be written ({self.fault})" if self.fault else "nobody reads the log"
+        remedy = "look at where retouchd's standard error goes"
+        if not self.lines:
+            return f"Since {since} {why}, and soon its lines will be dropped: {remedy}."
+        lines = "1 log line was" if self.lines == 1 else f"{self.lines:,} log lines were"
+        return f"{lines} dropped since {since}: {why}; {remedy}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """
     One run at one moment. Times are aware UTC.
@@ -60,9 +81,9 @@ class Report:
     `jobs` has for each job that waits why it does; `blocked` those of them that a folder holds up.
     `watch_remedy` says what to do where changes are noticed in a worse way than was asked for, `away` why
     the inbox cannot be used now; both are empty where all is well. `looking_up` says why nothing is claimed
-    while it is not known what was edited before, `unread` why that cannot be found out. `unusable` has a
-    sentence for each of the five folders that does not answer, or is not in its place. `unfinished` are files
-    that may still be written to. `done`, `failed` and
+    while it is not known what was edited before, `unread` why that cannot be found out, `unread_log` what is
+    wrong where nobody reads the log. `unusable` has a sentence for each of the five folders that does not
+    answer, or is not in its place. `unfinished` are files that may still be written to. `done`, `failed` and
     `returned` count since the start; `ready` families could be claimed at once.
     """
 
@@ -78,6 +99,7 @@ class Report:
     remark: str = ""
     looking_up: str = ""
     unread: str = ""
+    unread_log: UnreadLog | None = None
     scan_seconds: float = 0.0
     unusable: dict[str, str] = field(default_factory=dict)
     jobs: dict[str, str]
