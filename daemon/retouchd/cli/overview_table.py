@@ -160,7 +160,8 @@ def _kind(reason: str) -> str:
         return _READY
     if told := gist(reason):
         return told[0]
-    return "waits for its prompt" if reason.startswith("waits for its prompt, ") else reason
+    is_plain = reason.startswith("waits for its prompt, ") and "; but " not in reason
+    return "waits for its prompt" if is_plain else reason
 
 
 def _failed(today: Today) -> str:

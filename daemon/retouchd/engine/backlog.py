@@ -8,14 +8,17 @@ No I/O here: looks are handed to the sightings, bundles are asked for.
 import heapq
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
 from retouchd.engine.places import Family, Key
 from retouchd.engine.sightings import Sightings
+from retouchd.errors import JobCode
 from retouchd.rules.fair_queue import FairQueue
+from retouchd.rules.missing import with_near_miss
 from retouchd.rules.names import SIDECARS, Kind, Named, parse
 from retouchd.rules.naming import path_below
+from retouchd.rules.near_misses import NearMisses
 from retouchd.rules.pairing import Bundle, pair
 from retouchd.rules.readiness import (
     Ready,
@@ -37,6 +40,9 @@ READY = "ready"
 _PENDING = float("-inf")
 """When a family is due that waits for its decision: nothing can make it due earlier."""
 
+_MISSING = frozenset({JobCode.PROMPT_MISSING, JobCode.IMAGE_MISSING})
+_AWAITING = ("waits for its prompt", "waits for its image")
+_NEAR_SECONDS = 1.0
 _UNKNOWN = "left alone: by its name neither a picture nor a file that belongs to one"
 _SPARED = "an earlier job; with a prompt of its own it is taken too"
 
@@ -46,7 +52,7 @@ class Idle(NamedTuple):
     A file that waits or is left alone, and why.
 
     In seconds of the monotonic clock: of one that still changes when it last did, of one that waits for
-    something until when it does.
+    something until when it does. `first` is the first file of its bundle, by which that is held.
     """
 
     folder: str
@@ -54,6 +60,7 @@ class Idle(NamedTuple):
     reason: str
     changed_at: float | None = None
     until: float | None = None
+    first: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +89,7 @@ class Backlog:
         self._pending: FairQueue[Rank] = FairQueue()
         self._ready: FairQueue[Rank] = FairQueue()
         self._unsettled = 0
+        self._near: tuple[str, float, NearMisses] = ("", _PENDING, NearMisses(()))
         self.sightings = Sightings(patience=patience, touch=self._touch)
 
     def next_due(self) -> float | None:
@@ -185,21 +193,59 @@ class Backlog:
         """
         for folder in sorted(self.sightings.folders()):
             found = {
-                name: Idle(folder, name, self._unpaired(folder, name))
+                name: Idle(folder, name, self._unpaired(folder, name, now))
                 for name in self.sightings.unpaired(folder)
             }
             for family in self.sightings.families(folder):
                 for candidate in self.candidates((folder, family), now):
                     for each in candidate.bundle.files:
-                        found[each.name] = _idle(candidate, each.name)
+                        found[each.name] = self._idle(candidate, each.name, now)
             for name, left in self.sightings.left(folder).items():
-                if left.is_shown:
-                    found[name] = Idle(folder, name, f"left alone: {left.reason}")
+                beside = "" if left.is_shown else self._near_misses(folder, now).beside(name)
+                if left.is_shown or beside:
+                    found[name] = Idle(folder, name, f"left alone: {beside or left.reason}")
             yield from (found[name] for name in sorted(found))
 
-    def _unpaired(self, folder: str, name: str) -> str:
-        foreign = self._foreign(folder, parse(name))
-        return f"left alone: {foreign}, not used" if foreign else _UNKNOWN
+    def _idle(self, candidate: Candidate, name: str, now: float) -> Idle:
+        found = _idle(candidate, name)
+        files = candidate.bundle.files
+        is_missing = isinstance(candidate.state, Waiting) and found.reason.startswith(_AWAITING)
+        near = self._near_misses(candidate.folder, now).of(files[0]) if is_missing else ""
+        return found._replace(
+            reason=f"{found.reason}; but {near}" if near else found.reason, first=files[0].name
+        )
+
+    def explained(self, candidate: Candidate, now: float) -> Candidate:
+        """
+        Return a candidate that goes to `error/` with what nearly fits where something is missing.
+        """
+        state = candidate.state
+        if not isinstance(state, Ready) or not any(
+            each.code in _MISSING for each in state.problems
+        ):
+            return candidate
+        near = self._near_misses(candidate.folder, now).of(candidate.bundle.files[0])
+        problems = tuple(
+            with_near_miss(each, near) if each.code in _MISSING else each for each in state.problems
+        )
+        return replace(candidate, state=replace(state, problems=problems))
+
+    def _near_misses(self, folder: str, now: float) -> NearMisses:
+        """
+        Return the names of a folder, sorted for a while: many of one folder are asked about at once.
+        """
+        known, at, found = self._near
+        if known != folder or not at <= now < at + _NEAR_SECONDS:
+            names = [*self.sightings.unpaired(folder), *self.sightings.left(folder)]
+            found = NearMisses(names)
+            self._near = folder, now, found
+        return found
+
+    def _unpaired(self, folder: str, name: str, now: float) -> str:
+        if foreign := self._foreign(folder, parse(name)):
+            return f"left alone: {foreign}, not used"
+        beside = self._near_misses(folder, now).beside(name)
+        return f"left alone: {beside}" if beside else _UNKNOWN
 
     def _foreign(self, folder: str, named: Named) -> str:
         """

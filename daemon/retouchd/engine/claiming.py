@@ -126,6 +126,7 @@ class Claimer:
             if unfinished := self._completeness.unfinished(candidate, self._clock.monotonic()):
                 self._wait(key, candidate, unfinished)
                 return None
+            candidate = self._backlog.explained(candidate, self._clock.monotonic())
             job = self._framer.frame(candidate, self._clock.now())
             for reference in job.references if not job.problems else ():
                 with below.opened(self._root, reference.path):

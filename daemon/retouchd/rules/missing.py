@@ -2,6 +2,8 @@
 What is said of a bundle that stayed incomplete for longer than anybody's patience.
 """
 
+from dataclasses import replace
+
 from retouchd.errors import JobCode, Problem
 from retouchd.rules.names import FOLDER_PROMPT, Kind, Named, parse
 from retouchd.rules.naming import shown
@@ -16,6 +18,13 @@ def prompt_name(image: Named) -> str:
     short = parse(f"{image.stem}.txt")
     is_its = short.kind is Kind.PROMPT and short.target is None
     return shown(short.name if is_its else f"{image.name}.txt")
+
+
+def with_near_miss(problem: Problem, near: str) -> Problem:
+    """
+    Return a problem of something missing that also says what nearly fits.
+    """
+    return replace(problem, message=f"{problem.message} But {near}.") if near else problem
 
 
 def prompt_missing(image: Named) -> Problem:
