@@ -90,6 +90,7 @@ def test_a_broken_configuration_hides_no_daemon(station: Station) -> None:
     assert "is not valid TOML" in fault
     assert "retouchd was stopped" in stopped
     assert "once the configuration is mended" in stopped
+    assert "Nothing waits for it." in stopped
 
 
 def test_where_nothing_can_be_looked_at_a_monitor_hears_why(station: Station) -> None:
@@ -320,7 +321,7 @@ def test_a_job_is_named_by_its_file(station: Station) -> None:
         (a_job().members[0].name, "empty"),
         ("emu.png", "damaged"),
     ]
-    assert "2 in work" in body["attention"][0]
+    assert "2 pictures in work wait for it." in body["attention"][0]
 
 
 def test_what_came_other_than_asked_for_is_told(station: Station) -> None:

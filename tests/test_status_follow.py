@@ -10,6 +10,7 @@ import re
 import signal
 import struct
 import subprocess
+import tempfile
 import termios
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from typing import Any
 import pytest
 
 from early_server import read_all_then_close, serving_early
-from process import RETOUCHD, Station, open_station
+from process import RETOUCHD, Running, Station, open_station
 from retouchd.cli.overview_table import length
 
 
@@ -211,31 +212,63 @@ def test_it_writes_nothing_and_asks_nobody(station: Station) -> None:
     assert daemon.end(signal.SIGTERM) == 0
 
 
-def test_someone_without_leave_is_told_so(station: Station) -> None:
+@pytest.fixture
+def visible_station() -> Iterator[Station]:
     """
-    What may not be read is said in a sentence, not by a traceback.
+    A station that others may reach: each start of pytest shuts the folder that the usual ones lie in.
+    """
+    with tempfile.TemporaryDirectory() as place, open_station(Path(place)) as station:
+        yield station
+
+
+def test_someone_without_leave_is_told_so(visible_station: Station) -> None:
+    """
+    The folder that may not be looked into is named, by the same sentence to people and to programs; where only
+    the inbox is shut, the rest is told.
     """
     if os.geteuid():
         pytest.skip("only root can become somebody else")
+    station = visible_station
     station.drop("cat.png")
-    for folder in (station.folders.work, station.folders.inbox):
-        folder.chmod(0o700)
-    for folder in [station.root, *station.root.parents[:3], station.config]:
-        folder.chmod(0o755)
+    for path in [station.root.parent, station.root, *station.root.iterdir()]:
+        path.chmod(0o755)
 
-    asking = station.run(
-        "setpriv",
-        "--reuid=65534",
-        "--clear-groups",
-        RETOUCHD,
-        "status",
-        "--config",
-        os.fspath(station.config),
-        environment={**station.environment, "COLUMNS": "200"},
-    )
+    def ask(*arguments: str) -> tuple[int, Running]:
+        asking = station.run(
+            "setpriv",
+            "--reuid=65534",
+            "--clear-groups",
+            RETOUCHD,
+            "status",
+            *arguments,
+            "--config",
+            os.fspath(station.config),
+            environment={**station.environment, "COLUMNS": "200"},
+        )
+        return asking.end(), asking
 
-    if asking.end() == 126 or "Permission denied" in asking.err.partition("retouchd")[0]:
+    station.folders.inbox.chmod(0o700)
+    code, asking = ask()
+    if code == 126 or "Permission denied" in asking.err.partition("retouchd")[0]:
         pytest.skip("nobody may not run the interpreter of these tests")
-    assert "Traceback" not in asking.err
-    said = asking.out + asking.err
-    assert "cannot be read" in said or "may not be looked into by this user" in said
+    assert (code, asking.err) == (3, "")
+    assert "What waits for it in the inbox cannot be read by this user." in asking.out
+    assert "this folder cannot be read: Permission denied" in asking.out
+
+    station.folders.work.chmod(0o700)
+    sentence = f"folders.work: {station.folders.work} may not be looked into by this user: "
+    code, asking = ask()
+    assert (code, asking.out) == (78, "")
+    assert asking.err.startswith(
+        f"retouchd: {sentence}Permission denied. Ask as root, or as the user"
+    )
+    code, asking = ask("--json")
+    body = json.loads(asking.out)
+    assert (code, body["state"]) == (78, "unknown")
+    assert body["attention"][0].startswith(sentence)
+
+    station.config.chmod(0o600)
+    code, asking = ask("--json")
+    body = json.loads(asking.out)
+    assert (code, body["state"]) == (78, "unknown")
+    assert f"{station.config} cannot be read" in body["attention"][0]

@@ -25,8 +25,8 @@ class Condition:
     """
     How the daemon as a whole stands: its state and since when, the `faults` of its configuration as it is now.
 
-    Of one that does not run `was_clean` says whether it was stopped, None where there was none, and `left` in
-    words what waits for it.
+    Of one that does not run `was_clean` says whether it was stopped, None where there was none, and `left` in a
+    sentence what waits for it.
     """
 
     at: dt.datetime
@@ -69,7 +69,7 @@ def refused(problems: Sequence[str]) -> str:
     """
     return (
         f"The configuration was changed and cannot be used; the old one stays in force. {_first(problems)} "
-        "Mend it before the next restart, which would fail."
+        "Mend it, then reload (systemctl reload retouchd): a restart would fail."
     )
 
 
@@ -96,7 +96,7 @@ def _of_none(condition: Condition) -> Iterator[str]:
         if condition.faults
         else "Start it with `retouchd run`, or as a service (systemctl start retouchd)"
     )
-    yield f"{how}. {condition.left}. {start}."
+    yield f"{how}. {condition.left} {start}."
 
 
 def _of_one(condition: Condition, report: Report | None) -> Iterator[str]:

@@ -33,7 +33,10 @@ def holder_of(settings: Settings) -> int | None:
     try:
         return holder(work)
     except OSError as error:
-        msg = f"folders.work: {work} may not be looked into by this user: {error.strerror}."
+        msg = (
+            f"folders.work: {work} may not be looked into by this user: {error.strerror}. "
+            "Ask as root, or as the user that retouchd runs as."
+        )
         raise ConfigurationError([msg]) from error
 
 

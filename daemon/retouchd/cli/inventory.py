@@ -65,6 +65,7 @@ _DOING = {
     Phase.ARCHIVING: "being filed",
     Phase.OVER: "finished",
 }
+_LOST = "sent, and retouchd ended before the answer came: it may have been paid for"
 
 
 class Inventory:
@@ -98,9 +99,11 @@ def _gathered(settings: Settings, faults: Sequence[str], hung: AbstractSet[Folde
     if Folder.WORK not in hung:
         pid, report, written_at = _daemon(settings)
     idle, waiting = _idle(settings, report, now) if not hung & _SURVEYED else ([], [])
-    in_flight = () if Folder.WORK in hung else tuple(_jobs(folders, report))
+    in_flight = (
+        () if Folder.WORK in hung else tuple(_jobs(folders, report, is_running=pid is not None))
+    )
     in_error = None if Folder.ERROR in hung else _in_error(folders)
-    today = today_of(settings, now, hung, in_error or {})
+    today = today_of(settings, now, hung, in_error)
     free = dict(_free(folders, hung))
     is_hung = written_at is not None and (now - written_at).total_seconds() > HUNG_SECONDS
     state = State.HUNG if Folder.WORK in hung else _state(pid, report, is_hung=is_hung)
@@ -111,7 +114,8 @@ def _gathered(settings: Settings, faults: Sequence[str], hung: AbstractSet[Folde
         faults=faults,
     )
     if state is State.STOPPED:
-        condition = _ended(condition, folders.work, _pictures(idle), len(in_flight))
+        pictures = _pictures(idle) if os.access(folders.inbox, os.R_OK | os.X_OK) else None
+        condition = _ended(condition, folders.work, pictures, len(in_flight))
     return Overview(
         at=now,
         state=state,
@@ -179,14 +183,19 @@ def _since(
     return report.pause.since if report.pause else report.started_at
 
 
-def _ended(condition: Condition, work: Path, pictures: int, jobs: int) -> Condition:
+def _ended(condition: Condition, work: Path, pictures: int | None, jobs: int) -> Condition:
     """
     Return how it stands where no daemon runs: how the last one ended, and what is left for the next.
     """
-    left = f"{_counted(pictures, 'picture')} in the inbox"
-    if jobs:
-        left += f", {jobs:,} in work"
-    left += " wait for it" if pictures + jobs != 1 else " waits for it"
+    parts = [
+        f"{_counted(count, 'picture')} in {where}"
+        for count, where in ((pictures, "the inbox"), (jobs, "work"))
+        if count
+    ]
+    verb = "waits" if (pictures or 0) + jobs == 1 else "wait"
+    left = f"{' and '.join(parts)} {verb} for it." if parts else "Nothing waits for it."
+    if pictures is None:
+        left = "What waits for it in the inbox cannot be read by this user."
     last = last_end(work)
     if last is None:
         return replace(condition, left=left)
@@ -235,7 +244,7 @@ def _file(
     }
 
 
-def _jobs(folders: Folders, report: Report | None) -> Iterator[dict[str, Any]]:
+def _jobs(folders: Folders, report: Report | None, *, is_running: bool) -> Iterator[dict[str, Any]]:
     spool = Spool(work=folders.work, inbox=folders.inbox)
     for job_id in spool.ids():
         place = spool.folder(job_id)
@@ -247,8 +256,9 @@ def _jobs(folders: Folders, report: Report | None) -> Iterator[dict[str, Any]]:
             continue
         if standing.job is None and not standing.below(ORIGINALS):
             continue  # Nothing is claimed yet: what it is for lies in the inbox.
-        reason = report.jobs.get(job_id) if report else None
-        yield _job(job_id, standing, place, standing.phase.value, reason or _DOING[standing.phase])
+        doing = _DOING if is_running else {**_DOING, Phase.ASKING: _LOST}
+        reason = (report.jobs.get(job_id) if report else None) or doing[standing.phase]
+        yield _job(job_id, standing, place, standing.phase.value, reason)
 
 
 def _job(
@@ -278,16 +288,16 @@ def _claimed(place: Path) -> str:
     return next((name for name in names if parse(name).kind is Kind.IMAGE), "".join(names[:1]))
 
 
-def _in_error(folders: Folders) -> dict[str, set[str]]:
+def _in_error(folders: Folders) -> dict[str, set[str]] | None:
     """
-    Return the names in `error/` by folder, as the history writes them; nothing where they cannot be read.
+    Return the names in `error/` by folder, as the history writes them; None where they cannot be read.
     """
     try:
         with at(Folder.ERROR):
             found = names_below(folders.error)
             return {escaped(folder): set(map(escaped, names)) for folder, names in found}
     except OSError:
-        return {}
+        return None
 
 
 def _free(folders: Folders, hung: AbstractSet[Folder]) -> Iterator[tuple[str, int]]:

@@ -112,7 +112,7 @@ _with_config = click.option(
     "-c",
     "--config",
     metavar="FILE",
-    type=_AnyPath(),
+    type=_AnyPath(readable=False),  # Told like all that is wrong with it.
     help="The configuration; else $RETOUCHD_CONFIG, ./config.toml, "
     "~/.config/retouchd/config.toml, /etc/retouchd/config.toml.",
 )

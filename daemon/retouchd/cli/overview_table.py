@@ -105,7 +105,7 @@ def _in_work(found: Overview) -> Text:
         path = "/".join(part for part in (job["folder"], job["name"]) if part) or job["id"]
         number = f"; try {job['attempt']}" if job["attempt"] > 1 else ""
         sent_at = job["sent_at"]
-        is_out = sent_at and job["state"] == Phase.ASKING.value
+        is_out = sent_at and job["state"] == Phase.ASKING.value and found.pid is not None
         doing = f"sent {_ago(sent_at, found.at)}, no answer yet" if is_out else job["reason"]
         lines.append(f"{shown(path)}: {shown(doing)}{number}")
     if rest := len(found.in_flight) - len(lines):

@@ -47,10 +47,10 @@ def today_of(
     settings: Settings,
     now: dt.datetime,
     hung: AbstractSet[Folder],
-    in_error: Mapping[str, AbstractSet[str]],
+    in_error: Mapping[str, AbstractSet[str]] | None,
 ) -> Today:
     """
-    Return how the day has been; `in_error` has the names in `error/` by folder.
+    Return how the day has been; `in_error` has the names in `error/` by folder: unknown, all may be there.
     """
     folders, day = settings.folders, day_of(now)
     history, spool = History(folders.work), Spool(work=folders.work, inbox=folders.inbox)
@@ -73,7 +73,8 @@ def today_of(
             failed[code] += 1
             folder, record = str(line.get("folder")), str(line.get("record"))
             # The newest comes first: a name that is used again is of the last one.
-            is_left = record in in_error.get(folder, ()) and (folder, record) not in seen
+            is_there = in_error is None or record in in_error.get(folder, ())
+            is_left = is_there and (folder, record) not in seen
             seen.add((folder, record))
             if is_left and is_for_the_operator(code):
                 alarming.setdefault(code, []).append(path)
