@@ -2,14 +2,17 @@
 `retouchd check`: all that can be known before the first photo, at once.
 """
 
+import contextlib
 import os
 import re
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from canary import CANARY
 from early_server import close_at_once, error, serving_early
 from process import RETOUCHD, Station, open_station
 
@@ -28,6 +31,21 @@ def nobody() -> Iterator[str]:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
+
+
+@contextlib.contextmanager
+def mounted_tmpfs(place: Path, *, megabytes: int) -> Iterator[None]:
+    """
+    Cover a folder with a disk of that size.
+    """
+    options = ("-o", f"size={megabytes}m", "tmpfs", os.fspath(place))
+    mounted = subprocess.run(["mount", "-t", "tmpfs", *options], check=False, capture_output=True)
+    if mounted.returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", os.fspath(place)], check=True)
 
 
 def finding(text: str, what: str) -> str:
@@ -253,3 +271,51 @@ def test_it_says_how_new_files_will_be_noticed(station: Station) -> None:
     _, running = station.call("check")
 
     assert "polling: intake.observer" in finding(running.out, "watching")
+
+
+def test_it_says_that_a_small_disk_will_be_a_pause(station: Station) -> None:
+    """
+    75 with the daemon's own words where there is no room for one answer, a warning where for one at a time.
+    """
+    with mounted_tmpfs(station.folders.outbox, megabytes=8):
+        station.folders.outbox.chmod(0o755)
+        code, running = station.call("check")
+        assert code == 75
+        line = finding(running.out, "room")
+        assert "nothing will be sent" in line
+        assert os.fspath(station.folders.outbox) in line
+    with mounted_tmpfs(station.folders.outbox, megabytes=40):
+        code, running = station.call("check")
+        assert code == 0
+        assert "pause with 4 requests at once" in finding(running.out, "room")
+
+
+def test_a_key_and_folders_that_others_may_use_are_named(station: Station, tmp_path: Path) -> None:
+    """
+    Each with what to type; where the way to them is closed, nothing is said.
+    """
+    station.configure(endpoint={"base_url": station.endpoint().url})
+    station.config.chmod(0o644)
+    station.folders.inbox.chmod(0o777)
+    _, quiet = station.call("check")
+    assert "chmod" not in quiet.out, "nobody gets there"
+    ways = [path for path in tmp_path.parents if path.stat().st_mode & 0o001 == 0]
+    modes = {path: path.stat().st_mode & 0o7777 for path in (tmp_path, *ways)}
+    for path, mode in modes.items():
+        path.chmod(mode | 0o011)
+    try:
+        code, running = station.call("check")
+        station.config.chmod(0o600)
+        for place in station.folders.by_name().values():
+            place.chmod(0o2770)
+        _, mended = station.call("check")
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+    assert code == 0
+    assert f"everybody may read the key in {station.config}: chmod 600" in running.out
+    assert f"may put files into {station.folders.inbox}" in running.out
+    assert f"may look into {station.folders.outbox}" in running.out
+    assert "chmod" not in mended.out
+    assert CANARY not in running.out

@@ -196,6 +196,101 @@ def test_a_missing_key_is_told(service: Service, tmp_path: Path) -> None:
     assert f"/etc/retouchd/{service.name}.key" in service.log()
 
 
+def check(service: Service) -> tuple[int, str]:
+    """
+    Run `check` as the service, by its name; return its exit code and what it says.
+    """
+    command = ("/opt/retouchd/bin/retouchd", "check", "--service", f"retouchd@{service.name}")
+    done = service.machine.run("env", "COLUMNS=400", *command, check=False)
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_check_looks_as_the_service_does(service: Service, tmp_path: Path) -> None:
+    """
+    With its user, its credential and the folders it may write; a wrong key and such folders are named so.
+    """
+    with counting_endpoint(tmp_path / "ledger") as url:
+        service.configure(url)
+        code, said = check(service)
+        assert code == 0, said
+        assert f"takes the key from the credential api_key of {service.unit}" in said
+
+        elsewhere = f"/var/lib/{service.name}"
+        service.machine.run(
+            "install", "-d", "-o", "retouchd", "-m", "2770", elsewhere, "/home/prints"
+        )
+        config = f'[folders]\nroot = "{service.root}"\noutbox = "{elsewhere}"\n'
+        config += f'done = "/home/prints"\n[endpoint]\nbase_url = "{url}"\n'
+        service.machine.write(f"/etc/retouchd/{service.name}.toml", config)
+        code, said = check(service)
+        assert code == 78, said
+        assert f"ReadWritePaths={elsewhere}" in said
+        assert f"systemctl edit retouchd@{service.name}" in said
+        assert "ProtectHome=" in said
+
+        started = service.machine.run("systemctl", "start", service.unit, check=False)
+        assert started.returncode != 0
+        assert (service.show("ExecMainStatus"), service.show("NRestarts")) == ("78", "0")
+        assert f"ReadWritePaths={elsewhere}" in service.log()
+        assert "Traceback" not in service.log()
+
+        drop_in = f"[Service]\nReadWritePaths={elsewhere} /home/prints\nProtectHome=read-only\n"
+        service.machine.write(f"/etc/systemd/system/{service.unit}.d/mine.conf", drop_in)
+        code, said = check(service)
+        assert code == 0, said
+
+    service.machine.run("rmdir", elsewhere)
+    code, said = check(service)
+    assert code == 78
+    assert "ReadWritePaths=" in said, "systemd itself cannot start it"
+    left = "ls /run/systemd/system | grep check || true"
+    assert service.machine.shell(left) == ""
+    nothing = service.machine.run(
+        "/opt/retouchd/bin/retouchd", "check", "--service", "nothing", check=False
+    )
+    assert nothing.returncode == 2
+    assert "nothing.service" in nothing.stderr
+
+
+def test_what_a_person_submits_is_the_services_to_use(service: Service, tmp_path: Path) -> None:
+    """
+    With a umask that lets nobody else read, and into a folder that is made for it; strangers are told that they
+    may not.
+    """
+    name = f"hand-{service.name}"[:30]
+    script = f"""
+        useradd --create-home --shell /bin/bash {name}
+        useradd --create-home --shell /bin/bash {name}x
+        usermod --append --groups retouchd {name}
+        install -m 644 /srv/share/{service.name}-drop.png /home/{name}/cat.png
+    """
+    submit = f"umask 077; retouchd submit cat.png -p blue -c /etc/retouchd/{service.name}.toml"
+    path = "PATH=/opt/retouchd/bin:$PATH; cd; "
+    with counting_endpoint(tmp_path / "ledger") as url:
+        service.configure(url)
+        service.drop("seed.png")
+        service.machine.shell(script)
+        as_person = ("runuser", "--login", name, "--command")
+        service.machine.run(*as_person, f"{path} {submit}")
+        service.machine.run(*as_person, f"{path} {submit} --folder shoes/red")
+        modes = service.machine.shell(
+            f"cd {service.root}/inbox; stat -c '%a %G' cat.png cat.txt shoes shoes/red shoes/red/cat.png"
+        )
+        shared = ["660 retouchd"] * 2 + ["2770 retouchd"] * 2 + ["660 retouchd"]
+        assert modes.splitlines() == shared
+        service.start()
+        service.wait_for("outbox", "cat.png")
+        service.wait_for("done", "cat.job.json")
+
+    as_stranger = ("runuser", "--login", f"{name}x", "--command")
+    for command in (f"{submit} --prompt x", "retouchd status"):
+        done = service.machine.run(*as_stranger, path + command, check=False)
+        assert done.returncode == 78, done.stderr
+        assert "Traceback" not in done.stderr
+        assert "/etc/retouchd" in done.stderr
+
+
 def test_the_watchdog_starts_what_hangs_anew(service: Service, tmp_path: Path) -> None:
     """
     With a request out: it is in doubt from then on, and asked once more as the configuration allows.

@@ -5,6 +5,7 @@ Every fault is reported at once, by its key, with the nearest known key for one 
 the commands only; the engine gets plain values (`settings_of`).
 """
 
+import codecs
 import json
 import os
 import tomllib
@@ -29,25 +30,29 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from retouchd.adapters.small_files import read_small
+from retouchd.adapters.unit import UNIT_VARIABLE
 from retouchd.errors import ConfigurationError
 from retouchd.rules.duplicates import Policy
 from retouchd.rules.edit import EditFields, Text
 from retouchd.rules.ignore import ignore_table
 from retouchd.rules.key_source import NO_KEY, KeySource
 from retouchd.rules.metadata import Metadata
+from retouchd.rules.naming import shown
 from retouchd.rules.nearest import nearest
 from retouchd.rules.watching import Choice
 from retouchd.salvage import salvaged
 from retouchd.sources import KEY_VARIABLE, PREFIX, Asked, find_key, wellknown
 
 SANDBOX = "sandbox"
-_OTHER_VARIABLES = {"RETOUCHD_CONFIG"}
+_OTHER_VARIABLES = {"RETOUCHD_CONFIG", UNIT_VARIABLE}
 _JSON_KEYS = {
     "endpoint": {"headers": '{"X-Group": "photos"}'},
     "edit": {"extra": '{"seed": 7}'},
     "intake": {"ignore": '["*.bak"]'},
 }
 _ALIKE = 0.75
+_MOST_BYTES = 1 << 20
 PLACES = (
     Path("config.toml"),
     Path("~/.config/retouchd/config.toml"),
@@ -261,7 +266,25 @@ def find(path: Path | None) -> Path | None:
     )
     if named is not None:
         return named
-    return next((place for p in PLACES if (place := p.expanduser()).is_file()), None)
+    return next((place for place in map(_place, PLACES) if place is not None), None)
+
+
+def _place(path: Path) -> Path | None:
+    """
+    Return where a configuration lies that nobody named, None if there is none for this user.
+    """
+    try:
+        place = path.expanduser()
+    except RuntimeError:
+        return None  # There is no home.
+    try:
+        return place if place.is_file() else None
+    except PermissionError as error:
+        msg = (
+            f"{place.parent} may not be looked into by this user: name another configuration with --config, "
+            f"or be added to the group of {place.parent}."
+        )
+        raise ConfigurationError([msg]) from error
 
 
 def load(path: Path | None) -> tuple[Config | None, list[str]]:
@@ -354,15 +377,35 @@ def _with_key(
 
 
 def _read(path: Path) -> dict[str, Any]:
+    name = shown(str(path))
     try:
-        return tomllib.loads(path.read_text("utf-8-sig"))
+        raw = read_small(path, _MOST_BYTES)
+        return tomllib.loads(_text(raw))
     except FileNotFoundError as error:
-        msg = f"{path} is not there. Run `retouchd init`, or name another file with --config."
+        msg = f"{name} is not there. Run `retouchd init`, or name another file with --config."
         raise ConfigurationError([msg]) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError([f"{path} cannot be read: {error}"]) from error
+    except OSError as error:
+        raise ConfigurationError([f"{name} cannot be read: {error.strerror}."]) from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError([f"{path} is not valid TOML: {error}"]) from error
+        raise ConfigurationError([f"{name} is not valid TOML: {error}"]) from error
+    except RecursionError as error:
+        raise ConfigurationError([f"{name} is not valid TOML: it is nested too deeply."]) from error
+    except ValueError as error:
+        raise ConfigurationError([f"{name} cannot be read: it {error}."]) from error
+
+
+def _text(raw: bytes) -> str:
+    """
+    Return the text of a file; raises ValueError with what it is instead.
+    """
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValueError("is UTF-16: save it as UTF-8")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"is not text in UTF-8 (byte {error.start + 1}): save it as UTF-8"
+        ) from None
 
 
 def _told(fault: ErrorDetails, values: Mapping[str, Any], path: Path | None) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from retouchd.adapters.addresses import USUAL_PORTS
 from retouchd.adapters.small_files import read_small
 from retouchd.adapters.unit import Unit, own_unit
+from retouchd.errors import ConfigurationError
 from retouchd.rules.key_source import APPLY, KeySource
 from retouchd.rules.key_text import key_in
 from retouchd.rules.naming import shown
@@ -25,6 +26,17 @@ KEY_VARIABLE = f"{PREFIX}ENDPOINT__API_KEY"
 _MOST_BYTES = 1 << 16
 _MISSING = b"missing:"
 """How our units' SetCredential= begins, which stands in for a key file that is not there; its name follows."""
+
+
+def at_home(path: Path) -> Path:
+    """
+    Return a path with the home folder in place of `~`. Raises ConfigurationError where there is none.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        msg = f"{shown(str(path))}: that home folder is not known: write the whole path."
+        raise ConfigurationError([msg]) from error
 
 
 def wellknown() -> dict[str, Any]:
@@ -68,7 +80,7 @@ def find_key(asked: Asked) -> tuple[str | None, KeySource]:
         return _of_variable(KEY_VARIABLE, asked.api_key)
     if asked.api_key_file is not None:
         start = asked.file.absolute().parent if asked.file else Path()
-        return _of_file(start / asked.api_key_file.expanduser())
+        return _of_file(start / at_home(asked.api_key_file))
     nothing = KeySource()
     if (folder := os.environ.get("CREDENTIALS_DIRECTORY")) is not None:
         key, nothing = _of_credential(Path(folder) / "api_key")

@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 from retouchd.adapters import files, presence
-from retouchd.adapters.below import Where
+from retouchd.adapters.below import Entry, Where
+from retouchd.adapters.sharing import share_as_folder
 
 
 def copy(source: Where, target: Where) -> None:
@@ -23,20 +24,25 @@ def copy(source: Where, target: Where) -> None:
     files.fsync_folder(target.parent)
 
 
-def copy_new(source: Path, target: Where) -> None:
+def copy_new(source: Path, target: Entry) -> None:
     """
-    Copy bytes alone to a name of our own, as a new file of this user's; durable on return but for the name.
+    Copy bytes alone to a name of our own, as a new file for all who share the folder; durable on return but for
+    the name.
     """
     with source.open("rb") as reader, files.DurableFile(target, target) as writer:
         for block in presence.blocks(reader.fileno()):
             writer.write(block)
+        share_as_folder(writer.fd, target.parent.fd)
         writer.seal()
 
 
-def put_new(target: Where, data: bytes) -> None:
+def put_new(target: Where, data: bytes, *, is_shared: bool = False) -> None:
     """
-    Write bytes under a name of our own, as a new file of this user's; durable on return but for the name.
+    Write bytes under a name of our own, as a new file of this user's, or of all who share the folder; durable
+    on return but for the name.
     """
     with files.DurableFile(target, target) as writer:
         writer.write(data)
+        if is_shared and isinstance(target, Entry):
+            share_as_folder(writer.fd, target.parent.fd)
         writer.seal()

@@ -38,7 +38,8 @@ def drop(
     folder: OpenFolder, stem: str, pieces: Sequence[Piece], before_last: Callable[[], None]
 ) -> list[str]:
     """
-    Copy a group into a folder of the inbox, in its order; return the names. Durable on return.
+    Copy a group into a folder of the inbox, in its order; return the names. Durable on return, and whoever
+    may use the folder may use the files: the daemon is another user, perhaps.
 
     `before_last` is called right before the last of them, the image, gets its name. Raises OSError, and
     leaves nothing behind then.
@@ -49,7 +50,7 @@ def drop(
     try:
         for path, piece in zip(hidden, pieces, strict=True):
             if isinstance(piece.source, bytes):
-                copies.put_new(path, piece.source)
+                copies.put_new(path, piece.source, is_shared=True)
             else:
                 copies.copy_new(piece.source, path)
         for _ in range(_TRIES):

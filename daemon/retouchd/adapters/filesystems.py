@@ -5,7 +5,7 @@ The filesystem that a folder lies on.
 import os
 from pathlib import Path
 
-from retouchd.rules.mounts import mount_of, mounts_in
+from retouchd.rules.mounts import Mount, mount_of, mounts_in
 
 _TABLE = Path("/proc/self/mountinfo")
 
@@ -22,3 +22,14 @@ def filesystem_of(folder: Path) -> str | None:
     device = f"{os.major(number)}:{os.minor(number)}"
     found = mount_of(os.path.realpath(folder), device, mounts_in(table))
     return found.kind if found else None
+
+
+def mount_above(path: Path) -> Mount | None:
+    """
+    Return the mount by which a path is reached, be it there or not, None where the machine does not say.
+    """
+    try:
+        table = os.fsdecode(_TABLE.read_bytes())
+        return mount_of(os.path.realpath(path), "", mounts_in(table))
+    except OSError:
+        return None

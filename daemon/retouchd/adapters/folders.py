@@ -5,6 +5,7 @@ The five folders: their places, and the proof at start that they can be what the
 import contextlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
@@ -19,6 +20,7 @@ from retouchd.adapters.probes import (
     unmovable,
     unnamable,
 )
+from retouchd.adapters.sealed import kept_by_unit
 from retouchd.adapters.thread_pools import Folder, at
 
 
@@ -116,7 +118,13 @@ class Folders:
 
 def _unusable(key: str, path: Path) -> str | None:
     with _marked(key):
-        if not path.is_dir():
+        if kept := kept_by_unit(path):
+            return f"{key}: {kept}"
+        try:
+            is_there = is_folder(path)
+        except PermissionError:
+            return f"{key}: {path} may not be looked at by this user. Change the mode of what it lies in."
+        if not is_there:
             return f"{key}: {path} is not there. Make it, or run `retouchd init`."
         if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
             return (
@@ -124,6 +132,16 @@ def _unusable(key: str, path: Path) -> str | None:
             )
         os.statvfs(path)  # What is known of a folder by heart says nothing of a share that is dead.
     return None
+
+
+def is_folder(path: Path) -> bool:
+    """
+    Return whether a folder is there. Raises OSError where this user may not even ask, or its disk fails.
+    """
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _marked(key: str) -> AbstractContextManager[None]:

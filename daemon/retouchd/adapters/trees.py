@@ -9,6 +9,7 @@ from pathlib import Path
 
 from retouchd.adapters import below, files
 from retouchd.adapters.below import OpenFolder
+from retouchd.adapters.sharing import share_as_folder
 
 
 @contextlib.contextmanager
@@ -39,6 +40,7 @@ def _made(folder: OpenFolder, path: str) -> int:
                 files.begin_folder(inner)
                 files.fsync_folder(folder)
                 fd = below.open_inner(inner)
+                share_as_folder(fd, folder.fd)
             os.close(folder.fd)
             folder = OpenFolder(inner.path, fd)
     except OSError:

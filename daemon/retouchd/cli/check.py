@@ -17,9 +17,11 @@ from retouchd.adapters.disk_threads import PATIENCE_SECONDS, answered, unrespons
 from retouchd.adapters.filesystems import filesystem_of
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.responsiveness import FolderProbe
+from retouchd.adapters.room import shortage
 from retouchd.cli.asking import ask_endpoint
 from retouchd.cli.attention import SPARE_BYTES
 from retouchd.cli.compose import read, settings_of
+from retouchd.cli.exposure import folder_exposure, key_exposure
 from retouchd.cli.findings import Finding, Mark
 from retouchd.cli.running import served
 from retouchd.config import Fault, find
@@ -56,8 +58,8 @@ async def _look(path: Path | None) -> list[Finding]:
         config, start, problems = read(path)
         settings, more = settings_of(config, start) if config else (None, [])
         findings = [*_configuration(find(path), [*problems, *more])]
-        if settings is not None:
-            findings += _places(settings)
+        if config is not None and settings is not None:
+            findings += [*key_exposure(find(path), config), *_places(settings)]
         if settings is None or any(isinstance(p, Fault) and p.hides_endpoint for p in problems):
             return [*findings, _NOBODY_ASKED]
         async with served(settings) as ready:
@@ -78,17 +80,24 @@ def _places(settings: Settings) -> list[Finding]:
     """
     Look at everything that lies on a disk, unless a folder does not answer.
     """
-    folders, places = settings.folders, settings.folders.by_name()
+    places = settings.folders.by_name()
     if hung := sorted(FolderProbe().unresponsive(places, PATIENCE_SECONDS)):
         return [_unresponsive(unresponsive(each, places[each])) for each in hung]
     try:
-        return answered(
-            lambda: [*_folders(folders), *_disks(folders), *_watches(settings)],
-            places,
-            PATIENCE_SECONDS,
-        )
+        return answered(lambda: list(_looks(settings)), places, PATIENCE_SECONDS)
     except FolderUnresponsive as error:
         return [_unresponsive(str(error))]
+
+
+def _looks(settings: Settings) -> Iterator[Finding]:
+    folders = settings.folders
+    found = list(_folders(folders))
+    yield from found
+    yield from folder_exposure(folders)
+    yield from _disks(folders)
+    if not any(each.mark is Mark.FAULT for each in found):
+        yield from _room(settings)
+    yield from _watches(settings)
 
 
 def _unresponsive(sentence: str) -> Finding:
@@ -124,7 +133,7 @@ def _disks(folders: Folders) -> Iterator[Finding]:
     """
     disks: dict[tuple[int, str], list[tuple[str, Path]]] = {}
     for key, place in folders.items():
-        if place.is_dir():
+        if os.access(place, os.F_OK):
             kind = filesystem_of(place) or "unknown"
             name = key.partition(".")[2]
             disks.setdefault((place.stat().st_dev, kind), []).append((name, place))
@@ -136,6 +145,24 @@ def _disks(folders: Folders) -> Iterator[Finding]:
             yield Finding("disk", Mark.WARNING, f"{text}: {names}")
         else:
             yield Finding("disk", Mark.OK, f"{kind}, {free / 1e9:.1f} GB free: {names}")
+
+
+def _room(settings: Settings) -> Iterator[Finding]:
+    """
+    Say by the rule of the daemon itself whether it would send anything with the room there is.
+    """
+    pictures = int(settings.edit.parameters.get("n") or 1)
+    for requests in sorted({1, settings.endpoint.concurrency}):
+        reason = shortage(settings.folders, requests * pictures)
+        if not reason:
+            continue
+        if requests == 1:
+            yield Finding(
+                "room", Mark.FAULT, f"nothing will be sent: {reason}", DiskFailed.exit_code
+            )
+            return
+        text = f"it will pause with {requests} requests at once: {reason}"
+        yield Finding("room", Mark.WARNING, text)
 
 
 def _watches(settings: Settings) -> Iterator[Finding]:

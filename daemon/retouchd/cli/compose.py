@@ -28,6 +28,7 @@ from retouchd.rules.retrying import Budget
 from retouchd.rules.settling import Patience
 from retouchd.rules.spending import Allowance, unpriced
 from retouchd.rules.wire import KEY_WORDS
+from retouchd.sources import at_home
 
 _PASSWORD = re.compile(r"//[^/@]*@")
 _KEY_IN_QUERY = re.compile(rf"([?&][^=&#]*(?:{KEY_WORDS})[^=&#]*=)[^&#]*", re.IGNORECASE)
@@ -190,7 +191,7 @@ def _folders(config: Config, start: Path) -> tuple[Folders | None, list[str]]:
                 f"folders.{name} has no place. Set folders.root, or folders.{name} itself."
             )
         else:
-            places[name] = (start / place.expanduser()).absolute()
+            places[name] = (start / at_home(place)).absolute()
     return (None, missing) if missing else (Folders(**places), [])
 
 
@@ -203,7 +204,7 @@ def _endpoint(config: Config, start: Path) -> Endpoint:
         timeout_seconds=section.timeout_seconds,
         connect_timeout_seconds=section.connect_timeout_seconds,
         headers=section.headers,
-        ca_file=start / section.ca_file.expanduser() if section.ca_file else None,
+        ca_file=start / at_home(section.ca_file) if section.ca_file else None,
         allow_private_urls=section.allow_private_urls,
         concurrency=section.concurrency,
     )

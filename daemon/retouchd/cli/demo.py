@@ -18,6 +18,7 @@ from rich.table import Table
 
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
+from retouchd.adapters.open_files import allow_open_files
 from retouchd.cli.before_after import Pair, page
 from retouchd.cli.compose import settings_of
 from retouchd.cli.init import folders_below
@@ -95,6 +96,7 @@ def show(root: Path) -> int:
     """
     Run the demo below `root`; return the exit code, 0 if everything ended as it should.
     """
+    allow_open_files(EndpointSection().concurrency)
     folders = folders_below(root.absolute())
     if problems := folders.make():
         raise ConfigurationError(problems)

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from retouchd.adapters import files
+from retouchd.adapters.open_files import allow_open_files
 from retouchd.errors import RetouchdError
 from retouchd.rules.naming import shown
 from retouchd.sandbox.app import Rules, build_app
@@ -23,6 +24,8 @@ from retouchd.sandbox.server import run
 from retouchd.sandbox.spelling import SEQUENCE, WELL, parse_faults
 
 _PROMPT_CHARACTERS = 40
+_AT_ONCE = 4
+"""As many requests as `run` sends unless told otherwise; the files of more are allowed where they can be."""
 
 
 def serve(
@@ -39,6 +42,7 @@ def serve(
     Raises ValueError for a fault that cannot be read, RetouchdError if the folder cannot be made or the
     port is taken.
     """
+    allow_open_files(_AT_ONCE)
     console = Console(highlight=False, soft_wrap=True)
     rules = Rules(
         api_key=key,

@@ -26,11 +26,12 @@ def make(root: Path) -> None:
     """
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     folders = folders_below(root.absolute())
+    os.umask(os.umask(0) | 0o007)  # Who shares pictures with everybody opens their folder.
     if problems := folders.make():
         raise ConfigurationError(problems)
     config = root / "config.toml"
     try:
-        with config.open("x", encoding="utf-8") as file:
+        with os.fdopen(_new_private(config), "w", encoding="utf-8") as file:
             file.write(_speaking(encoding_of(os.environ)))
     except FileExistsError:
         console.print(f"{shown(str(config))} is there already and was left as it is.")
@@ -40,6 +41,13 @@ def make(root: Path) -> None:
         console.print(f"Made {shown(str(config))}: put your key into it.")
     console.print(f"Drop photos and prompts into {shown(str(folders.inbox))}")
     console.print(f"then start:  retouchd run --config {shown(str(config))}")
+
+
+def _new_private(path: Path) -> int:
+    """
+    Make a file that is to hold a key; raises FileExistsError.
+    """
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
 def folders_below(root: Path) -> Folders:

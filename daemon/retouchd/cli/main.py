@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retouchd import __version__
-from retouchd.errors import RetouchdError
 from retouchd.rules.naming import shown
 
 if TYPE_CHECKING:  # A tenth of the time that --help takes, which names no path.
@@ -24,8 +23,11 @@ _SHELLS = click.Choice(["bash", "zsh", "fish"])
 
 class _AnyPath(click.Path):
     """
-    A path, there or not.
+    A path, there or not, readable or not: what it should be says who uses it.
     """
+
+    def __init__(self) -> None:
+        super().__init__(readable=False)
 
     def coerce_path_result(self, value: Any) -> Any:
         """
@@ -144,11 +146,22 @@ def init(folder: Path) -> None:
 
 
 @app.command(short_help="Print every problem of configuration, folders, endpoint and key.")
+@click.option(
+    "--service",
+    metavar="NAME",
+    help="Look as that systemd service would: its user, key, folders and configuration.",
+)
 @_with_config
-def check(config: Path | None) -> int:
+def check(config: Path | None, service: str | None) -> int:
     """
     Look at configuration, folders, endpoint and key, and print every problem at once.
     """
+    if service is not None:
+        from retouchd.cli.as_service import check_as_service
+
+        if config is not None:
+            raise click.UsageError("--service takes the configuration that the service has.")
+        return check_as_service(service)
     from retouchd.cli.check import check as look
 
     return look(config)
@@ -326,11 +339,28 @@ def sandbox(
 
 def main() -> None:
     """
-    Run a command; a fault that a person can mend is told without a traceback.
+    Run a command, whoever listens; a fault that a person can mend is told without a traceback.
     """
+    from retouchd.cli.streams import end, make_sure_of_streams
+
+    out = make_sure_of_streams()
+    sys.exit(end(out, _code_of(lambda: app(prog_name="retouchd"))))
+
+
+def _code_of(command: Callable[[], None]) -> int:
+    """
+    Return the exit code of a command, once what is wrong is told.
+    """
+    from retouchd.cli.mishaps import as_told
+
     try:
-        app(prog_name="retouchd")
-    except RetouchdError as error:
-        for line in str(error).split("\n"):
+        command()
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else 0
+    except Exception as error:
+        if (told := as_told(error)) is None:
+            raise
+        for line in str(told).split("\n"):
             sys.stderr.write(f"retouchd: {shown(line)}\n")
-        sys.exit(error.exit_code)
+        return told.exit_code
+    return 0

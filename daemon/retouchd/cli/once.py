@@ -15,6 +15,7 @@ from retouchd import logs
 from retouchd.adapters.board import Board
 from retouchd.adapters.history import History
 from retouchd.adapters.memory import few_arenas
+from retouchd.adapters.open_files import allow_open_files
 from retouchd.cli.compose import settings_from
 from retouchd.cli.progress import drain
 from retouchd.cli.running import UNAVAILABLE, leave_no_core, listen, logged, open_log, served
@@ -40,6 +41,7 @@ def once(path: Path | None) -> int:
     level = "error" if is_watched and config.logging.level == "info" else config.logging.level
     open_log(style=config.logging.format, level=level)
     leave_no_core()
+    allow_open_files(config.endpoint.concurrency)
     few_arenas()
     with logged():
         return asyncio.run(_once(settings, is_watched=is_watched))

@@ -13,6 +13,7 @@ from pathlib import Path
 from retouchd import logs
 from retouchd.adapters.board import Board
 from retouchd.adapters.memory import few_arenas
+from retouchd.adapters.open_files import allow_open_files
 from retouchd.cli.compose import settings_from
 from retouchd.cli.reloading import Reloader
 from retouchd.config import SANDBOX, Config
@@ -34,6 +35,7 @@ def run(path: Path | None) -> None:
     config, settings = settings_from(path)
     _configure_logs(config)
     leave_no_core()
+    allow_open_files(config.endpoint.concurrency)
     few_arenas()
     with logged():
         asyncio.run(_run(path, config, settings))

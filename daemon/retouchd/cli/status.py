@@ -6,7 +6,6 @@ nobody else can know. So it works beside a daemon, and without one.
 """
 
 import json
-import os
 import select
 import sys
 import time
@@ -20,6 +19,7 @@ from retouchd.cli.compose import settings_to_look
 from retouchd.cli.inventory import Inventory
 from retouchd.cli.overview import Overview, unknown
 from retouchd.cli.overview_table import table_of
+from retouchd.cli.streams import is_heard
 from retouchd.errors import RetouchdError
 from retouchd.rules.json_text import json_text
 
@@ -74,8 +74,6 @@ def _follow(inventory: Inventory, config: Path | None, first: Overview, *, as_js
                     last = news
     except KeyboardInterrupt:
         pass
-    except BrokenPipeError:
-        _discard_output()
     return code
 
 
@@ -84,7 +82,7 @@ def _looks(inventory: Inventory, config: Path | None, found: Overview) -> Iterat
     Yield one look after the other for as long as somebody reads; what fails in between is told like the rest.
     """
     took = 0.0
-    while True:
+    while is_heard():
         yield found
         if _is_unread_after(max(_PAUSE_SECONDS, _SHARE * took)):
             return
@@ -103,13 +101,6 @@ def _is_unread_after(seconds: float) -> bool:
     poll = select.poll()
     poll.register(sys.stdout.fileno(), 0)  # What is wrong with it is told unasked.
     return bool(poll.poll(seconds * 1000))
-
-
-def _discard_output() -> None:
-    """
-    Let what is still to be written go nowhere: the interpreter would fail on it at its end.
-    """
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _news(found: Overview) -> str:

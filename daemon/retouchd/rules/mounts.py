@@ -21,12 +21,15 @@ _DEAF = frozenset(
 
 class Mount(NamedTuple):
     """
-    One line of the table: the device as `major:minor`, where it is mounted, the kind of filesystem.
+    One line of the table: the device as `major:minor`, where it is mounted, the kind of filesystem; which of
+    its folders is seen there, and whether it can be written everywhere but here.
     """
 
     device: str
     point: str
     kind: str
+    root: str = "/"
+    is_sealed: bool = False
 
 
 def mounts_in(table: str) -> list[Mount]:
@@ -36,9 +39,11 @@ def mounts_in(table: str) -> list[Mount]:
     found = []
     for line in table.splitlines():
         before, _, after = line.partition(" - ")
-        fields, kind = before.split(" "), after.partition(" ")[0]
+        fields, (kind, *rest) = before.split(" "), after.split(" ")
         if len(fields) >= 6 and kind:
-            found.append(Mount(fields[2], _unescaped(fields[4]), kind))
+            is_sealed = _is_read_only(fields[5]) and not _is_read_only(rest[-1] if rest else "ro")
+            root, point = map(_unescaped, fields[3:5])
+            found.append(Mount(fields[2], point, kind, root, is_sealed))
     return found
 
 
@@ -60,6 +65,10 @@ def is_deaf(kind: str) -> bool:
     write to such a filesystem.
     """
     return kind in _DEAF or kind.startswith("fuse.")
+
+
+def _is_read_only(options: str) -> bool:
+    return "ro" in options.split(",")
 
 
 def _is_below(path: str, point: str) -> bool:
