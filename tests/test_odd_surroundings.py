@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from process import RETOUCHD, Station, open_station
-from retouchd.config import find, load
+from retouchd.config import find, load, readable
 from retouchd.errors import ConfigurationError
 
 NOBODY = 65534
@@ -191,6 +191,7 @@ def test_a_pipe_for_a_configuration_does_not_hang(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigurationError, match="it is a pipe"):
         load(tmp_path / "config.toml")
+    assert any("it is a pipe" in fault for fault in readable(tmp_path / "config.toml")[1])
 
 
 def test_places_that_may_not_be_looked_into_are_named(

@@ -41,7 +41,7 @@ from retouchd.rules.metadata import Metadata
 from retouchd.rules.naming import shown
 from retouchd.rules.nearest import nearest
 from retouchd.rules.watching import Choice
-from retouchd.salvage import salvaged
+from retouchd.salvage import MOST_BYTES, salvaged
 from retouchd.sources import KEY_VARIABLE, PREFIX, Asked, find_key, wellknown
 
 SANDBOX = "sandbox"
@@ -52,7 +52,6 @@ _JSON_KEYS = {
     "intake": {"ignore": '["*.bak"]'},
 }
 _ALIKE = 0.75
-_MOST_BYTES = 1 << 20
 PLACES = (
     Path("config.toml"),
     Path("~/.config/retouchd/config.toml"),
@@ -379,7 +378,7 @@ def _with_key(
 def _read(path: Path) -> dict[str, Any]:
     name = shown(str(path))
     try:
-        raw = read_small(path, _MOST_BYTES)
+        raw = read_small(path, MOST_BYTES)
         return tomllib.loads(_text(raw))
     except FileNotFoundError as error:
         msg = f"{name} is not there. Run `retouchd init`, or name another file with --config."

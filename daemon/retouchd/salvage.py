@@ -9,16 +9,21 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from retouchd.adapters.small_files import read_small
+
+MOST_BYTES = 1 << 20
+"""More is no configuration."""
+
 _HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)
 
 
 def salvaged(path: Path) -> dict[str, Any]:
     """
     Return the values of each table that can be read, and of a table that cannot those of its lines; nothing
-    where the file is away.
+    where the file is away, or is none.
     """
     try:
-        text = path.read_text("utf-8-sig", "replace")
+        text = read_small(path, MOST_BYTES).decode("utf-8-sig", "replace")
     except OSError:
         return {}
     values: dict[str, Any] = {}
