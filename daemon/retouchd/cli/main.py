@@ -114,7 +114,7 @@ _with_config = click.option(
     "-c",
     "--config",
     metavar="FILE",
-    type=_AnyPath(readable=False),  # Told like all that is wrong with it.
+    type=_AnyPath(),
     help="The configuration; else $RETOUCHD_CONFIG, ./config.toml, "
     "~/.config/retouchd/config.toml, /etc/retouchd/config.toml.",
 )
