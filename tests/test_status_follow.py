@@ -252,7 +252,7 @@ def test_someone_without_leave_is_told_so(visible_station: Station) -> None:
     if code == 126 or "Permission denied" in asking.err.partition("retouchd")[0]:
         pytest.skip("nobody may not run the interpreter of these tests")
     assert (code, asking.err) == (3, "")
-    assert "What waits for it in the inbox cannot be read by this user." in asking.out
+    assert "What waits for it in the inbox cannot be read now, or not by this user." in asking.out
     assert "this folder cannot be read: Permission denied" in asking.out
 
     station.folders.work.chmod(0o700)

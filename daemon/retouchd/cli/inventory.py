@@ -114,7 +114,8 @@ def _gathered(settings: Settings, faults: Sequence[str], hung: AbstractSet[Folde
         faults=faults,
     )
     if state is State.STOPPED:
-        pictures = _pictures(idle) if os.access(folders.inbox, os.R_OK | os.X_OK) else None
+        is_told = Folder.INBOX not in hung and _is_open(folders.inbox)
+        pictures = _pictures(idle) if is_told else None
         condition = _ended(condition, folders.work, pictures, len(in_flight))
     return Overview(
         at=now,
@@ -195,7 +196,7 @@ def _ended(condition: Condition, work: Path, pictures: int | None, jobs: int) ->
     verb = "waits" if (pictures or 0) + jobs == 1 else "wait"
     left = f"{' and '.join(parts)} {verb} for it." if parts else "Nothing waits for it."
     if pictures is None:
-        left = "What waits for it in the inbox cannot be read by this user."
+        left = "What waits for it in the inbox cannot be read now, or not by this user."
     last = last_end(work)
     if last is None:
         return replace(condition, left=left)
@@ -204,6 +205,11 @@ def _ended(condition: Condition, work: Path, pictures: int | None, jobs: int) ->
         found = Board(work).read()
         ended_at = found[1] if found else ended_at
     return replace(condition, was_clean=was_clean, since=ended_at, left=left)
+
+
+def _is_open(inbox: Path) -> bool:
+    with at(Folder.INBOX):
+        return os.access(inbox, os.R_OK | os.X_OK)
 
 
 def _pictures(idle: Sequence[Idle]) -> int:

@@ -258,7 +258,7 @@ def status(config: Path | None, *, as_json: bool, is_following: bool) -> int:
     """
     Say how things stand: the daemon, what is in work, what waits and why, what was done today.
 
-    Exit code: 0 healthy, 1 needs attention, 3 not running.
+    Exit code: 0 healthy, 1 needs attention, 3 not running, 78 not to be started with this configuration.
     """
     from retouchd.cli.status import status as look
 

@@ -4,7 +4,6 @@
 
 import asyncio
 import sys
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,10 +24,7 @@ from retouchd.engine.outcome import End
 from retouchd.engine.reporting import reporting
 from retouchd.engine.settings import Settings
 from retouchd.errors import ConfigurationError
-from retouchd.rules.duplicates import gist
 from retouchd.rules.naming import path_below, shown
-
-_MOST_NAMED = 5
 
 
 def once(path: Path | None) -> int:
@@ -82,19 +78,9 @@ def _summary(
         console.print(f"Stopped: {shown(daemon.trouble)}", style="bold")
     if ending is Ending.UNAVAILABLE:
         console.print(f"What was not sent is in {shown(str(settings.folders.inbox))}.")
-    duplicates = Counter(told[0] for *_, reason in waiting if (told := gist(reason)))
-    many: dict[str, list[str]] = {}
     for folder, name, reason in waiting:
-        path = shown(path_below(folder, name))
-        if (told := gist(reason)) and duplicates[told[0]] > _MOST_NAMED:
-            many.setdefault(told[0], []).append(f"{path} ({shown(told[1])})")
-        else:
-            console.print(f"waits: {path}: {reason}")
-    for reason, paths in many.items():
-        some = f"{', '.join(paths[:_MOST_NAMED])}, and {len(paths) - _MOST_NAMED:,} more"
-        console.print(
-            f"waits: {len(paths):,} files: {reason}: {some}: see `retouchd status --json`"
-        )
+        path = path_below(folder, name)
+        console.print(f"waits: {shown(path)}: {reason}")
 
 
 def _warn(lines: Iterable[Mapping[str, Any]]) -> None:
