@@ -4,6 +4,7 @@ Records in `done/` that the history lacks: read once, whatever else lies there, 
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,21 @@ def test_a_record_is_read_once(place: Place) -> None:
     assert knows(place) == (True, True)
 
 
+@pytest.mark.parametrize("content", [b"[1]", {"fingerprint": None, "image": "cat.png"}], ids=repr)
+def test_what_tells_no_fingerprint_is_noted_once(place: Place, content: Any) -> None:
+    """
+    Its time of change is one of today: no start reads it again, and the journal does not grow.
+    """
+    (place.folders.done / "cat.png").write_bytes(b"original")
+    put(place, content if isinstance(content, bytes) else record(place, **content))
+    learnt(place)
+    noted = (place.folders.work / RECOVERED).read_bytes()
+
+    learnt(place)
+
+    assert (place.folders.work / RECOVERED).read_bytes() == noted
+
+
 def test_a_record_that_another_job_took_the_name_of_is_read(place: Place) -> None:
     """
     An old work folder that was put back knows an older job under that name.
@@ -111,13 +127,15 @@ def test_a_record_that_another_job_took_the_name_of_is_read(place: Place) -> Non
 
 def test_what_the_history_tells_is_not_read(place: Place) -> None:
     """
-    Nothing is noted a second time, also of a job that is still in the work folder.
+    Nothing is noted a second time, also of a job that is about to leave the work folder.
     """
     put(place, record(place))
-    (place.folders.work / "jobs" / record(place)["id"]).mkdir()
+    at_work = place.folders.work / "jobs" / record(place)["id"]
+    at_work.mkdir()
+    (at_work / "plan.json").touch()
     learnt(place)
     assert not (place.folders.work / RECOVERED).exists()
-    (place.folders.work / "jobs" / record(place)["id"]).rmdir()
+    shutil.rmtree(at_work)
     kept = ("id", "status", "finished_at", "fingerprint", "results")
     line = {key: record(place)[key] for key in kept}
     History(place.folders.work).add({**line, "folder": "", "record": "cat.job.json"})

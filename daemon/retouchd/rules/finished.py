@@ -20,7 +20,7 @@ _ORIGINAL = re.compile(rb'"original":\s*\{\s*"size":' + _DIGEST)
 _RESULTS = re.compile(rb'"results":\s*\[')
 _RESULT = re.compile(rb'"bytes":' + _DIGEST)
 _FINISHED = re.compile(rb'"finished_at":\s*"([^"\\]*)"')
-_SEEN = re.compile(rb'"seen":\s*\[\s*(\d{1,18}),\s*(-?\d{1,18})\s*\]')
+_SEEN = re.compile(rb'"seen":\s*\[\s*(\d{1,18}),\s*(-?\d{1,19})\s*\]')
 _FOLDER = re.compile(rb'"folder":\s*"((?:[^"\\]|\\.)*)"')
 _RECORD = re.compile(rb'"record":\s*"((?:[^"\\]|\\.)*)"')
 
