@@ -41,12 +41,22 @@ def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
     """
     journal = tmp_path / "history.jsonl"
     History(tmp_path).add({"id": "a"})
-    for torn in (b'{"id": "b", "na', b"\0" * 64, b"\xff\xfe", b"[1]", b"null"):
+    for torn in (
+        b'{"id": "b", "na',
+        b"\0" * 64,
+        b"\xff\xfe",
+        b"[1]",
+        b"null",
+        b"[" * 100_000,
+        b'{"id": []}',
+        b'{"id": {}}',
+    ):
         with journal.open("ab") as file:
             file.write(torn)
         History(tmp_path).add({"id": "c" + torn.hex()})
 
-    assert len(list(History(tmp_path).lines())) == 6
+    assert len(list(History(tmp_path).lines())) == 9
+    assert len(list(History(tmp_path).newest())) == 9
     assert journal.read_bytes()[-1:] == b"\n"
 
 

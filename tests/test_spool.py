@@ -342,15 +342,22 @@ def test_attempts_are_read_in_their_order(place: Place) -> None:
 
 
 @pytest.mark.parametrize("name", ["job.json", "attempt-1.json", "plan.json"])
-@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'{"version": 1}', b'{"version": 2}'])
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"{", b"[]", b'{"version": 1}', b'{"version": 2}', b"[" * 100_000, None],
+    ids=lambda raw: repr(raw)[:16],
+)
 def test_a_damaged_document_names_where_the_originals_are(
-    place: Place, name: str, raw: bytes
+    place: Place, name: str, raw: bytes | None
 ) -> None:
     """
     The job waits for a person, and the others go on.
     """
-    job = place.claimed("cat.png", "cat.txt")
-    (place.spool.folder(job.id) / name).write_bytes(raw)
+    job = place.planned()
+    if raw is None:
+        (place.spool.folder(job.id) / "job.json").unlink()
+    else:
+        (place.spool.folder(job.id) / name).write_bytes(raw)
 
     with pytest.raises(Blocked, match="originals"):
         place.standing(job)
@@ -358,6 +365,20 @@ def test_a_damaged_document_names_where_the_originals_are(
     place.spool.prepare()
     assert place.spool.suspects(list(Phase)) == []
     assert {"cat.png", "cat.txt"} == originals_of(place, job).keys()
+
+
+def test_what_others_put_beside_the_jobs_is_let_alone(place: Place) -> None:
+    """
+    A person's pictures, or the folder that an indexer leaves everywhere: no job is made of them or swept away.
+    """
+    for name in ("@eaDir", "holiday"):
+        (place.folders.work / "jobs" / name).mkdir()
+    (place.folders.work / "jobs/holiday/cat.png").write_bytes(b"cat")
+
+    place.spool.prepare()
+
+    assert place.spool.ids() == []
+    assert (place.folders.work / "jobs/holiday/cat.png").read_bytes() == b"cat"
 
 
 def test_suspects_come_with_the_fewest_crashes_first(place: Place) -> None:

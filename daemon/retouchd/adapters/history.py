@@ -187,6 +187,7 @@ def _backwards(raw: BinaryIO) -> Iterator[bytes]:
 def _parsed(text: bytes) -> dict[str, Any] | None:
     try:
         line = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return line if isinstance(line, dict) else None
+    is_line = isinstance(line, dict) and isinstance(line.get("id"), str | int | None)
+    return line if is_line else None

@@ -27,6 +27,7 @@ from retouchd.rules import documents
 from retouchd.rules.job import Attempt, Job, Opened
 from retouchd.rules.phase import JOB, ORIGINALS, OUTPUTS, PLAN, REFERENCES, UPLOAD, Phase
 from retouchd.rules.plan import Plan
+from retouchd.rules.record import JOB_ID
 
 _UNSEALED = "outputs.part"
 
@@ -97,9 +98,9 @@ class Spool:
 
     def ids(self) -> list[str]:
         """
-        Return the ids of all jobs, oldest first.
+        Return the ids of all jobs, oldest first; what others put beside them is none of ours.
         """
-        return sorted(presence.folders(self._jobs))
+        return sorted(name for name in presence.folders(self._jobs) if JOB_ID.fullmatch(name))
 
     def jobs(self) -> Iterator[Job]:
         """

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from retouchd.adapters import presence
+from retouchd.adapters import files, presence
 from retouchd.errors import Blocked
 from retouchd.rules import documents
 from retouchd.rules.job import Attempt, Job, Opened
@@ -106,6 +106,9 @@ def read_standing(job_id: str, folder: Path) -> Standing:
     Return where the job of that directory stands; raises Blocked for a damaged document.
     """
     found = frozenset(_names_below(folder))
+    if JOB not in found and found - {files.temporary_of(folder / JOB).name}:
+        msg = f"{folder / JOB} is gone. {_safe(folder)}"
+        raise Blocked(msg)
     parts = attempts_in(found)
     closed = [n for n in sorted(parts) if "json" in parts[n]]
     last = max(parts, default=0)
@@ -125,11 +128,15 @@ def read_standing(job_id: str, folder: Path) -> Standing:
             crashes=_lines(folder / CRASHES) if CRASHES in found else (),
         )
     except (ValueError, KeyError, TypeError) as error:
-        msg = (
-            f"A document in {folder} is damaged ({error}). Its originals are safe in "
-            f"{folder / ORIGINALS}: move them back to the inbox, then remove the folder."
-        )
+        msg = f"A document in {folder} is damaged ({error}). {_safe(folder)}"
         raise Blocked(msg) from error
+
+
+def _safe(folder: Path) -> str:
+    return (
+        f"Its originals are safe in {folder / ORIGINALS}: move them back to the inbox, then remove "
+        "the folder."
+    )
 
 
 def _names_below(folder: Path) -> Iterator[str]:

@@ -105,7 +105,11 @@ def load_plan(raw: bytes) -> Plan:
 
 
 def _body(raw: bytes, unsaid: int | None = None) -> dict[str, Any]:
-    body = json.loads(raw)
+    try:
+        body = json.loads(raw)
+    except RecursionError as error:
+        msg = "nested without end"
+        raise ValueError(msg) from error
     if not isinstance(body, dict) or body.pop("version", unsaid) != VERSION:
         msg = "not a document of this version"
         raise ValueError(msg)
