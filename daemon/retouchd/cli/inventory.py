@@ -53,6 +53,7 @@ _PAUSED = {
     "budget": "the day's budget is used up",
     "disk": "there is no room on a disk",
 }
+_NOT_RUNNING = "waits until retouchd runs"
 _DOING = {
     Phase.EMPTY: "being claimed",
     Phase.CLAIMING: "being claimed",
@@ -98,7 +99,9 @@ def _gathered(settings: Settings, faults: Sequence[str], hung: AbstractSet[Folde
     pid, report, written_at = None, None, None
     if Folder.WORK not in hung:
         pid, report, written_at = _daemon(settings)
-    idle, waiting = _idle(settings, report, now) if not hung & _SURVEYED else ([], [])
+    idle, waiting = (
+        ([], []) if hung & _SURVEYED else _idle(settings, report, now, is_running=pid is not None)
+    )
     in_flight = (
         () if Folder.WORK in hung else tuple(_jobs(folders, report, is_running=pid is not None))
     )
@@ -128,7 +131,7 @@ def _gathered(settings: Settings, faults: Sequence[str], hung: AbstractSet[Folde
         report=report,
         in_flight=in_flight,
         waiting=tuple(waiting),
-        ready=sum(each.reason == READY for each in idle),
+        ready=_ready(idle, report),
         today=today,
         in_error=None if in_error is None else sum(map(count_groups, in_error.values())),
         folders=folders,
@@ -149,18 +152,52 @@ def _daemon(settings: Settings) -> tuple[int | None, Report | None, dt.datetime 
 
 
 def _idle(
-    settings: Settings, report: Report | None, now: dt.datetime
+    settings: Settings, report: Report | None, now: dt.datetime, *, is_running: bool
 ) -> tuple[list[Idle], list[dict[str, Any]]]:
     """
     Return what waits in the inbox or is left alone there, and what is said of each.
     """
     with telling_of_the_disk(), at(Folder.INBOX):
         survey = Survey(settings, SystemClock())
-    told = [*report.held, *report.unfinished, *report.duplicates] if report else []
-    held = {(each.folder, each.name): each.reason for each in told}
+    held, stop = _held(report), _stop(report) if is_running else _NOT_RUNNING
     idle = [*survey.idle(), *(Idle(folder, "", fault) for folder, fault in survey.faults)]
     start = now - dt.timedelta(seconds=survey.now)
-    return idle, [_file(each, held, report, start) for each in idle]
+    return idle, [_file(each, held, stop, start) for each in idle]
+
+
+def _held(report: Report | None) -> dict[tuple[str, str], str]:
+    """
+    Return why what is ready is not claimed, by the first file of each bundle.
+    """
+    told = [*report.held, *report.unfinished, *report.duplicates] if report else []
+    return {(each.folder, each.name): each.reason for each in told}
+
+
+def _stop(report: Report | None) -> str:
+    """
+    Return why nothing at all is claimed now, empty where all has its turn.
+    """
+    if report is None:
+        return ""
+    if report.pause:
+        return f"paused: {_PAUSED[report.pause.cause]}"
+    if report.away:
+        return "paused: the inbox cannot be used"
+    if report.unusable:
+        return f"paused: {', '.join(sorted(report.unusable))} cannot be used"
+    return report.looking_up
+
+
+def _first(found: Idle) -> tuple[str, str]:
+    return escaped(found.folder), escaped(found.first or found.name)
+
+
+def _ready(idle: Sequence[Idle], report: Report | None) -> int:
+    """
+    Return how many files only wait for their turn, or for the daemon to take any.
+    """
+    held = _held(report)
+    return sum(each.reason == READY and _first(each) not in held for each in idle)
 
 
 def _state(pid: int | None, report: Report | None, *, is_hung: bool) -> State:
@@ -227,16 +264,14 @@ def _counted(count: int, what: str) -> str:
 
 
 def _file(
-    found: Idle, held: dict[tuple[str, str], str], report: Report | None, start: dt.datetime
+    found: Idle, held: dict[tuple[str, str], str], stop: str, start: dt.datetime
 ) -> dict[str, Any]:
     """
     Return what is said of a file; `start` is when the monotonic clock showed nothing.
     """
     folder, name, reason = map(escaped, found[:3])
     if reason == READY:
-        looking_up = report.looking_up if report else ""
-        pause = f"paused: {_PAUSED[report.pause.cause]}" if report and report.pause else looking_up
-        reason = held.get((folder, name), pause or READY)
+        reason = held.get(_first(found), stop or READY)
     changed_at, until = (
         None if at is None else start + dt.timedelta(seconds=at)
         for at in (found.changed_at, found.until)
