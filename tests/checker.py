@@ -120,7 +120,7 @@ def tree(folders: Folders) -> dict[str, tuple[int, int, str] | None]:
 
     Left out is what tells of a run and not of a picture: the lock and the notice of the last run.
     """
-    passing = {folders.work / "lock", folders.work / "status.json"}
+    passing = {folders.work / name for name in ("lock", "status.json", "waiting.json")}
     found: dict[str, tuple[int, int, str] | None] = {}
     for key, top in folders.items():
         for path in sorted(top.rglob("*")):

@@ -33,7 +33,7 @@ def written(station: Station) -> str:
     """
     Return every text that the daemon has left.
     """
-    suffixes = (".job.json", ".error.txt", ".jsonl", "status.json", "pause.json")
+    suffixes = (".job.json", ".error.txt", ".jsonl", "status.json", "waiting.json", "pause.json")
     return "".join(
         path.read_text("utf-8")
         for path in sorted(station.root.rglob("*"))

@@ -1,23 +1,28 @@
 """
-The notice board of a run: `work/status.json`, for other programs of the same machine.
+The notice boards of a run in the work folder, for other programs of the same machine: `status.json` says how it
+stands, `waiting.json` what waits in the inbox.
 
-It is written over without a sync: after a power cut there is no run that it could tell of.
+They are written over without a sync: after a power cut there is no run that they could tell of.
 """
 
+import contextlib
 import datetime as dt
+import os
 from pathlib import Path
 
 from retouchd.adapters import files
 from retouchd.rules.report import Report, dump_report, load_report
+from retouchd.rules.waiting import Waiting, dump_waiting, load_waiting
 
 
 class Board:
     """
-    The notice of the run that holds a work folder, or of the last one that did.
+    The notices of the run that holds a work folder, or of the last one that did.
     """
 
     def __init__(self, work: Path) -> None:
         self._path = work / "status.json"
+        self._waiting = work / "waiting.json"
 
     def post(self, report: Report) -> None:
         """
@@ -36,3 +41,28 @@ class Board:
         except OSError:
             return None
         return (found, dt.datetime.fromtimestamp(written, dt.UTC)) if found else None
+
+    def post_waiting(self, waiting: Waiting) -> None:
+        """
+        Put up what waits; the file's time is when that was last found to be so.
+        """
+        files.post(self._waiting, dump_waiting(waiting))
+
+    def confirm_waiting(self) -> None:
+        """
+        Note that what waits was looked at, and is still what was put up.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(self._waiting)
+
+    def read_waiting(self) -> tuple[Waiting, int] | None:
+        """
+        Return what was found to wait, and when, in nanoseconds; None where there is nothing that can be read.
+        """
+        try:
+            with self._waiting.open("rb") as file:
+                found = load_waiting(file.read())
+                written = os.fstat(file.fileno()).st_mtime_ns
+        except OSError:
+            return None
+        return (found, written) if found else None

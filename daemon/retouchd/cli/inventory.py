@@ -18,41 +18,28 @@ from retouchd.adapters.board import Board
 from retouchd.adapters.disk_threads import answered
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.lock import last_end
-from retouchd.adapters.obstacles import telling_of_the_disk
 from retouchd.adapters.responsiveness import FolderProbe
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
 from retouchd.adapters.thread_pools import Folder, at
 from retouchd.cli.attention import Condition, attention
 from retouchd.cli.following import holder_of
+from retouchd.cli.inbox_told import stop_of, waiting_of
 from retouchd.cli.overview import Overview, State
 from retouchd.cli.today import today_of
-from retouchd.engine.backlog import READY, Idle
-from retouchd.engine.clock import SystemClock
-from retouchd.engine.reporting import SIGN_OF_LIFE_SECONDS
 from retouchd.engine.settings import Settings
-from retouchd.engine.survey import Survey
 from retouchd.errors import Blocked, ConfigurationError, FolderUnresponsive
 from retouchd.rules.names import Kind, parse
 from retouchd.rules.naming import escaped
 from retouchd.rules.phase import ORIGINALS, Phase
-from retouchd.rules.report import Report
+from retouchd.rules.report import SIGN_OF_LIFE_SECONDS, Report
 from retouchd.rules.returning import count_groups
+from retouchd.rules.waiting import READY, Waiting, WaitingFile
 
 HUNG_SECONDS = 4 * SIGN_OF_LIFE_SECONDS
 ANSWER_SECONDS = 2.0
 """How long a folder may take to answer a question, before it is named instead."""
 
-_LEFT_ALONE = "left alone: "
-_SURVEYED = frozenset({Folder.INBOX, Folder.WORK})
-
-_PAUSED = {
-    "account": "the account",
-    "configuration": "the configuration",
-    "outage": "the endpoint does not answer",
-    "budget": "the day's budget is used up",
-    "disk": "there is no room on a disk",
-}
 _NOT_RUNNING = "waits until retouchd runs"
 _DOING = {
     Phase.EMPTY: "being claimed",
@@ -73,9 +60,13 @@ class Inventory:
     """
     Gathers how things stand. Nothing is written, nobody is asked over a network, and a folder that does not
     answer is only named.
+
+    What waits is known by the daemon. Where none runs, or each file is to be named (`is_whole`), the inbox is
+    looked through for it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_whole: bool = False) -> None:
+        self._is_whole = is_whole
         self._probe = FolderProbe()
 
     def overview(self, settings: Settings, faults: Sequence[str] = ()) -> Overview:
@@ -86,12 +77,15 @@ class Inventory:
         hung = self._probe.unresponsive(places, ANSWER_SECONDS)
         while True:
             try:
-                return answered(partial(_gathered, settings, faults, hung), places, ANSWER_SECONDS)
+                gather = partial(_gathered, settings, faults, hung, is_whole=self._is_whole)
+                return answered(gather, places, ANSWER_SECONDS)
             except FolderUnresponsive as unresponsive:
                 hung |= {Folder(unresponsive.folder)}
 
 
-def _gathered(settings: Settings, faults: Sequence[str], hung: AbstractSet[Folder]) -> Overview:
+def _gathered(
+    settings: Settings, faults: Sequence[str], hung: AbstractSet[Folder], *, is_whole: bool
+) -> Overview:
     """
     Look at all folders but those that hang.
     """
@@ -99,9 +93,8 @@ def _gathered(settings: Settings, faults: Sequence[str], hung: AbstractSet[Folde
     pid, report, written_at = None, None, None
     if Folder.WORK not in hung:
         pid, report, written_at = _daemon(settings)
-    idle, waiting = (
-        ([], []) if hung & _SURVEYED else _idle(settings, report, now, is_running=pid is not None)
-    )
+    waiting = waiting_of(settings, pid, report, hung, is_whole=is_whole)
+    stop = stop_of(report) if pid is not None else _NOT_RUNNING
     in_flight = (
         () if Folder.WORK in hung else tuple(_jobs(folders, report, is_running=pid is not None))
     )
@@ -118,7 +111,7 @@ def _gathered(settings: Settings, faults: Sequence[str], hung: AbstractSet[Folde
     )
     if state is State.STOPPED:
         is_told = Folder.INBOX not in hung and _is_open(folders.inbox)
-        pictures = _pictures(idle) if is_told else None
+        pictures = waiting.pictures if waiting and is_told else None
         condition = _ended(condition, folders.work, pictures, len(in_flight))
     return Overview(
         at=now,
@@ -130,8 +123,10 @@ def _gathered(settings: Settings, faults: Sequence[str], hung: AbstractSet[Folde
         written_at=written_at,
         report=report,
         in_flight=in_flight,
-        waiting=tuple(waiting),
-        ready=_ready(idle, report),
+        waiting=tuple(_file(each, stop) for each in waiting.files) if waiting else (),
+        kinds=_kinds(waiting, stop) if waiting else None,
+        is_whole=is_whole,
+        ready=waiting.kinds.get(READY, 0) if waiting else 0,
         today=today,
         in_error=None if in_error is None else sum(map(count_groups, in_error.values())),
         folders=folders,
@@ -149,55 +144,6 @@ def _daemon(settings: Settings) -> tuple[int | None, Report | None, dt.datetime 
     if pid is None or (report and pid and report.pid != pid):
         return pid, None, None  # What a daemon before this one put up.
     return pid, report, written_at
-
-
-def _idle(
-    settings: Settings, report: Report | None, now: dt.datetime, *, is_running: bool
-) -> tuple[list[Idle], list[dict[str, Any]]]:
-    """
-    Return what waits in the inbox or is left alone there, and what is said of each.
-    """
-    with telling_of_the_disk(), at(Folder.INBOX):
-        survey = Survey(settings, SystemClock())
-    held, stop = _held(report), _stop(report) if is_running else _NOT_RUNNING
-    idle = [*survey.idle(), *(Idle(folder, "", fault) for folder, fault in survey.faults)]
-    start = now - dt.timedelta(seconds=survey.now)
-    return idle, [_file(each, held, stop, start) for each in idle]
-
-
-def _held(report: Report | None) -> dict[tuple[str, str], str]:
-    """
-    Return why what is ready is not claimed, by the first file of each bundle.
-    """
-    told = [*report.held, *report.unfinished, *report.duplicates] if report else []
-    return {(each.folder, each.name): each.reason for each in told}
-
-
-def _stop(report: Report | None) -> str:
-    """
-    Return why nothing at all is claimed now, empty where all has its turn.
-    """
-    if report is None:
-        return ""
-    if report.pause:
-        return f"paused: {_PAUSED[report.pause.cause]}"
-    if report.away:
-        return "paused: the inbox cannot be used"
-    if report.unusable:
-        return f"paused: {', '.join(sorted(report.unusable))} cannot be used"
-    return report.looking_up
-
-
-def _first(found: Idle) -> tuple[str, str]:
-    return escaped(found.folder), escaped(found.first or found.name)
-
-
-def _ready(idle: Sequence[Idle], report: Report | None) -> int:
-    """
-    Return how many files only wait for their turn, or for the daemon to take any.
-    """
-    held = _held(report)
-    return sum(each.reason == READY and _first(each) not in held for each in idle)
 
 
 def _state(pid: int | None, report: Report | None, *, is_hung: bool) -> State:
@@ -249,39 +195,26 @@ def _is_open(inbox: Path) -> bool:
         return os.access(inbox, os.R_OK | os.X_OK)
 
 
-def _pictures(idle: Sequence[Idle]) -> int:
-    """
-    Return how many pictures wait in the inbox, those that are left alone not among them.
-    """
-    return sum(
-        parse(each.name).kind is Kind.IMAGE and not each.reason.startswith(_LEFT_ALONE)
-        for each in idle
-    )
+def _kinds(waiting: Waiting, stop: str) -> dict[str, int]:
+    return {stop or kind if kind == READY else kind: n for kind, n in waiting.kinds.items()}
 
 
 def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def _file(
-    found: Idle, held: dict[tuple[str, str], str], stop: str, start: dt.datetime
-) -> dict[str, Any]:
+def _file(found: WaitingFile, stop: str) -> dict[str, Any]:
     """
-    Return what is said of a file; `start` is when the monotonic clock showed nothing.
+    Return what is said of a file; `stop` says why what is ready does not have its turn, empty where it has.
     """
-    folder, name, reason = map(escaped, found[:3])
-    if reason == READY:
-        reason = held.get(_first(found), stop or READY)
-    changed_at, until = (
-        None if at is None else start + dt.timedelta(seconds=at)
-        for at in (found.changed_at, found.until)
-    )
+    is_stopped = stop and found.reason == READY
     return {
-        "folder": folder,
-        "name": name,
-        "reason": reason,
-        "changed_at": changed_at,
-        "until": until,
+        "folder": found.folder,
+        "name": found.name,
+        "reason": stop if is_stopped else found.reason,
+        "kind": stop if is_stopped else found.kind,
+        "changed_at": found.changed_at,
+        "until": found.until,
     }
 
 

@@ -254,7 +254,13 @@ def submit(
     "--json", "as_json", is_flag=True, help="For programs; the README says what each field means."
 )
 @click.option("--follow", "is_following", is_flag=True, help="Again and again, until Ctrl-C.")
-def status(config: Path | None, *, as_json: bool, is_following: bool) -> int:
+@click.option(
+    "--all",
+    "is_whole",
+    is_flag=True,
+    help="Name every file that waits; a large inbox takes a while.",
+)
+def status(config: Path | None, *, as_json: bool, is_following: bool, is_whole: bool) -> int:
     """
     Say how things stand: the daemon, what is in work, what waits and why, what was done today.
 
@@ -262,7 +268,7 @@ def status(config: Path | None, *, as_json: bool, is_following: bool) -> int:
     """
     from retouchd.cli.status import status as look
 
-    return look(config, as_json=as_json, is_following=is_following)
+    return look(config, as_json=as_json, is_following=is_following, is_whole=is_whole)
 
 
 @app.command(short_help="Move originals from error/ back into the inbox.")

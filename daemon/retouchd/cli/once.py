@@ -23,6 +23,7 @@ from retouchd.engine.daemon import Daemon, Ending
 from retouchd.engine.outcome import End
 from retouchd.engine.reporting import reporting
 from retouchd.engine.settings import Settings
+from retouchd.engine.summarizing import Summaries
 from retouchd.errors import ConfigurationError
 from retouchd.rules.naming import path_below, shown
 
@@ -49,7 +50,8 @@ async def _once(settings: Settings, *, is_watched: bool) -> int:
     async with served(settings) as ready:
         daemon = Daemon(ready, SystemClock())
         listen(daemon, on_hangup=daemon.look_again)
-        async with reporting(daemon.report, Board(settings.folders.work)):
+        board = Board(settings.folders.work)
+        async with reporting(daemon.report, board), Summaries(daemon, board).kept():
             ending = await drain(daemon, settings.folders, is_watched=is_watched)
     waiting = await daemon.waiting()
     logs.flush()

@@ -34,7 +34,8 @@ class Overview:
     How things stand at one moment; names and texts are escaped, times aware UTC.
 
     `since` is when the present state began, as far as that can be told; `failure` is the exit code of what
-    keeps a daemon from starting, or this look from being one.
+    keeps a daemon from starting, or this look from being one. `kinds` counts the files in the inbox by the
+    kind of their reasons, None where it is not known what waits; `waiting` are those told by name.
     """
 
     at: dt.datetime
@@ -47,6 +48,7 @@ class Overview:
     report: Report | None = None
     in_flight: tuple[dict[str, Any], ...] = ()
     waiting: tuple[dict[str, Any], ...] = ()
+    kinds: dict[str, int] | None = None
     ready: int = 0
     today: Today = field(default_factory=Today)
     in_error: int | None = None
@@ -90,6 +92,8 @@ class Overview:
             else None,
             "in_flight": [_written(each) for each in self.in_flight],
             "ready": self.ready,
+            "waiting_count": None if self.kinds is None else sum(self.kinds.values()),
+            "waiting_kinds": self.kinds,
             "waiting": [_written(each) for each in self.waiting],
             "today": _today(self.today) if self.state is not State.UNKNOWN else None,
             "budget": {

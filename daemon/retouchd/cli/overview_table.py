@@ -3,7 +3,7 @@ How things stand, for an operator who looks twice a week.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -17,6 +17,7 @@ from retouchd.rules.naming import shown
 from retouchd.rules.phase import Phase
 from retouchd.rules.report import Report
 from retouchd.rules.spending import dollars
+from retouchd.rules.waiting import READY
 
 _MOST_NAMED = 5
 _MOST_REASONS = 10
@@ -28,6 +29,7 @@ _STYLES = {
     State.UNKNOWN: ("bold red", "unknown"),
 }
 _READY = "waits for its turn"
+_PROMPT = "waits for its prompt"
 
 
 def table_of(found: Overview) -> RenderableType:
@@ -117,24 +119,35 @@ def _waiting(found: Overview) -> Text:
     """
     Return the reasons, the most frequent first, with a few of the names.
     """
-    if not found.waiting:
+    if found.kinds is None:
+        return Text("not known yet: it is being looked at", style="dim")
+    if not found.kinds:
         return Text("empty", style="dim")
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for each in found.waiting:
-        groups.setdefault(_kind(each["reason"]), []).append(each)
-    ranked = sorted(groups.items(), key=lambda group: -len(group[1]))
+    ranked = sorted(found.kinds.items(), key=lambda kind: -kind[1])
     lines = Text()
-    for reason, files in ranked[:_MOST_REASONS]:
+    for kind, count in ranked[:_MOST_REASONS]:
+        files = [each for each in found.waiting if each["kind"] == kind]
         names = [_named(each, found.at) for each in files[:_MOST_NAMED]]
-        more = f", and {len(files) - len(names):,} more" if len(files) > len(names) else ""
-        if more and gist(files[0]["reason"]):
-            more += ": see `retouchd status --json`"
-        lines.append(f"{_counted(len(files), 'file')}: {shown(reason)}\n")
+        more = f", and {count - len(names):,} more" if count > len(names) else ""
+        if more and any(gist(each["reason"]) for each in files[:1]):
+            more += ": see `retouchd status --all`"
+        lines.append(f"{_counted(count, 'file')}: {shown(_reason(kind, files))}\n")
         lines.append(f"  {', '.join(names)}{more}\n", style="dim")
-    if rest := sum(len(files) for _, files in ranked[_MOST_REASONS:]):
+    if rest := sum(count for _, count in ranked[_MOST_REASONS:]):
         lines.append(f"{_counted(rest, 'file')} for other reasons: see `retouchd status --json`\n")
     lines.rstrip()
     return lines
+
+
+def _reason(kind: str, files: Sequence[Mapping[str, Any]]) -> str:
+    """
+    Return what is said of the files of a kind: their reason in full where all have the same.
+    """
+    if kind == READY:
+        return _READY
+    reasons = {each["reason"] for each in files}
+    is_own = kind.startswith(_PROMPT) or any(map(gist, reasons))
+    return kind if is_own or len(reasons) != 1 else reasons.pop()
 
 
 def _named(file: dict[str, Any], now: dt.datetime) -> str:
@@ -142,26 +155,17 @@ def _named(file: dict[str, Any], now: dt.datetime) -> str:
     Return a file's path, and how old or how patient it is.
     """
     path = shown("/".join(part for part in (file["folder"], file["name"]) if part))
+    notes = []
     if file["changed_at"]:
-        return f"{path} (changed {_ago(file['changed_at'], now)})"
-    if file["until"]:
+        notes.append(f"changed {_ago(file['changed_at'], now)}")
+    elif file["until"]:
         rest = (file["until"] - now).total_seconds()
-        return f"{path} (to error in {length(max(0.0, rest))})"
-    if told := gist(file["reason"]):
-        return f"{path} ({shown(told[1])})"
-    return path
-
-
-def _kind(reason: str) -> str:
-    """
-    Return a reason without what is different for each file.
-    """
-    if reason == "ready":
-        return _READY
-    if told := gist(reason):
-        return told[0]
-    is_plain = reason.startswith("waits for its prompt, ") and "; but " not in reason
-    return "waits for its prompt" if is_plain else reason
+        notes.append(f"to error in {length(max(0.0, rest))}")
+    elif told := gist(file["reason"]):
+        notes.append(shown(told[1]))
+    if near := file["reason"].partition("; but ")[2]:
+        notes.append(f"but {shown(near)}")
+    return f"{path} ({'; '.join(notes)})" if notes else path
 
 
 def _failed(today: Today) -> str:

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from retouchd.adapters.obstacles import telling_of_the_disk
 from retouchd.cli.compose import settings_only
-from retouchd.engine.backlog import READY
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.survey import Held, Survey
 from retouchd.errors import ConfigurationError
@@ -19,6 +18,7 @@ from retouchd.rules.metadata import Metadata
 from retouchd.rules.naming import path_below, shown
 from retouchd.rules.pricing import PriceList, estimate
 from retouchd.rules.spending import dollars
+from retouchd.rules.waiting import READY
 
 _WORDS = 60
 _KEPT = 'Metadata (place, names, serial numbers) would be sent along: images.metadata is "keep".'

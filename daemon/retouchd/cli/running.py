@@ -21,6 +21,7 @@ from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon
 from retouchd.engine.reporting import reporting
 from retouchd.engine.settings import Settings
+from retouchd.engine.summarizing import Summaries
 from retouchd.errors import RetouchdError
 
 UNAVAILABLE = 75
@@ -90,7 +91,8 @@ async def _run(path: Path | None, config: Config, settings: Settings) -> None:
         )
         listen(daemon, on_hangup=reloader.ring)
         board = Board(settings.folders.work)
-        async with reporting(daemon.report, board), reloader.listening():
+        summaries = Summaries(daemon, board)
+        async with reporting(daemon.report, board), summaries.kept(), reloader.listening():
             await daemon.run()
 
 

@@ -1,8 +1,8 @@
 """
 `retouchd status`: how things stand, from what lies on this machine's disks alone.
 
-The jobs, the history and the inbox are looked at where they are; the daemon's own notice adds only what
-nobody else can know. So it works beside a daemon, and without one.
+The jobs and the history are looked at where they are; the daemon's own notices add what it alone knows, and
+what waits in the inbox. Without a daemon the inbox is looked through.
 """
 
 import json
@@ -28,14 +28,15 @@ _SHARE = 10
 """A look at a large inbox takes a while: the time between two is so many times as long."""
 
 
-def status(config: Path | None, *, as_json: bool, is_following: bool) -> int:
+def status(config: Path | None, *, as_json: bool, is_following: bool, is_whole: bool) -> int:
     """
     Print how things stand; return 0 healthy, 1 needs attention, 3 not running.
 
-    Following, it is printed again and again until it is interrupted or nobody reads it any more. Raises what
-    keeps it from looking at all; a program gets a document that says so, too.
+    Where it is to be whole, each file that waits is named. Following, it is printed again and again until it
+    is interrupted or nobody reads it any more. Raises what keeps it from looking at all; a program gets a
+    document that says so, too.
     """
-    inventory = Inventory()
+    inventory = Inventory(is_whole=is_whole)
     try:
         found = _look(inventory, config)
     except RetouchdError as error:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
-from retouchd.engine.places import Family, Key
+from retouchd.engine.places import PENDING, Family, Folder, Key
 from retouchd.engine.sightings import Sightings
 from retouchd.errors import JobCode
 from retouchd.rules.fair_queue import FairQueue
@@ -30,20 +30,18 @@ from retouchd.rules.readiness import (
     references_of,
 )
 from retouchd.rules.settling import Patience, Sight
+from retouchd.rules.waiting import READY, kind_of
 
 Rank: TypeAlias = tuple[float, int, Family]
 """A family in its order: when it settled, the mtime of its first file, then its path."""
 
-READY = "ready"
-"""The reason of what waits for nothing but room."""
-
-_PENDING = float("-inf")
-"""When a family is due that waits for its decision: nothing can make it due earlier."""
-
 _MISSING = frozenset({JobCode.PROMPT_MISSING, JobCode.IMAGE_MISSING})
 _AWAITING = ("waits for its prompt", "waits for its image")
 _NEAR_SECONDS = 1.0
+_MOST_NEAR = 5000
+"""Names among which one that nearly fits is looked for: of more nobody can say which was meant."""
 _UNKNOWN = "left alone: by its name neither a picture nor a file that belongs to one"
+_MOST_KINDS = 1000
 _SPARED = "an earlier job; with a prompt of its own it is taken too"
 
 
@@ -89,7 +87,8 @@ class Backlog:
         self._pending: FairQueue[Rank] = FairQueue()
         self._ready: FairQueue[Rank] = FairQueue()
         self._unsettled = 0
-        self._near: tuple[str, float, NearMisses] = ("", _PENDING, NearMisses(()))
+        self._near: tuple[str, float, NearMisses] = ("", PENDING, NearMisses(()))
+        self._kinds: dict[str, str] = {}
         self.sightings = Sightings(patience=patience, touch=self._touch)
 
     def next_due(self) -> float | None:
@@ -152,6 +151,7 @@ class Backlog:
             return None
         *_, family = popped[1]
         family.is_ready = False
+        self.sightings.changes += 1
         return family.key
 
     def candidates(self, key: Key, now: float) -> list[Candidate]:
@@ -192,19 +192,35 @@ class Backlog:
         Return every file that waits or is left alone, in the order of folders and names.
         """
         for folder in sorted(self.sightings.folders()):
-            found = {
-                name: Idle(folder, name, self._unpaired(folder, name, now))
-                for name in self.sightings.unpaired(folder)
-            }
-            for family in self.sightings.families(folder):
-                for candidate in self.candidates((folder, family), now):
-                    for each in candidate.bundle.files:
-                        found[each.name] = self._idle(candidate, each.name, now)
-            for name, left in self.sightings.left(folder).items():
-                beside = "" if left.is_shown else self._near_misses(folder, now).beside(name)
-                if left.is_shown or beside:
-                    found[name] = Idle(folder, name, f"left alone: {beside or left.reason}")
+            place = self.sightings.folder(folder)
+            if place is None:
+                continue
+            found = {each.name: each for each in self.left_alone(folder, place, now)}
+            for family in place.families.values():
+                found |= {each.name: each for each in self.idle_of(family, now)}
             yield from (found[name] for name in sorted(found))
+
+    def idle_of(self, family: Family, now: float) -> Iterator[Idle]:
+        """
+        Return the files of a family, in the order of their names.
+        """
+        folder, names = family.folder, family.names
+        found = {name: Idle(folder, name, self._unpaired(folder, name, now)) for name in names}
+        for candidate in self.candidates(family.key, now):
+            for each in candidate.bundle.files:
+                found[each.name] = self._idle(candidate, each.name, now)
+        yield from (found[name] for name in sorted(found))
+
+    def left_alone(self, folder: str, place: Folder, now: float) -> Iterator[Idle]:
+        """
+        Return the files of a folder that are in no family and that somebody may wonder about.
+        """
+        for name in place.others:
+            yield Idle(folder, name, self._unpaired(folder, name, now))
+        for name, left in place.left.items():
+            beside = "" if left.is_shown else self._near_misses(folder, now).beside(name)
+            if left.is_shown or beside:
+                yield Idle(folder, name, f"left alone: {beside or left.reason}")
 
     def _idle(self, candidate: Candidate, name: str, now: float) -> Idle:
         found = _idle(candidate, name)
@@ -236,8 +252,8 @@ class Backlog:
         """
         known, at, found = self._near
         if known != folder or not at <= now < at + _NEAR_SECONDS:
-            names = [*self.sightings.unpaired(folder), *self.sightings.left(folder)]
-            found = NearMisses(names)
+            place = self.sightings.folder(folder)
+            found = NearMisses(_near_names(place) if place else ())
             self._near = folder, now, found
         return found
 
@@ -306,10 +322,25 @@ class Backlog:
         match state:
             case Unsettled(at=at):
                 self.look_again(key, at)
-            case Waiting(at=float() | int() as at):
-                self.try_later(key, at)
+            case Waiting(at=at):
+                self._wait(key, state.reason)
+                if at is not None:
+                    self.try_later(key, at)
+
+    def _wait(self, key: Key, reason: str) -> None:
+        """
+        Note for what kind of reason a family waits.
+        """
+        if (family := self.sightings.family(key)) is not None:
+            kind = kind_of(reason, family.names)
+            # One text for all: there may be a hundred thousand of them.
+            if len(self._kinds) > _MOST_KINDS:
+                self._kinds.clear()
+            family.waits_for = self._kinds.setdefault(kind, kind)
+            self.sightings.changes += 1
 
     def _touch(self, family: Family, at: float) -> None:
+        self.sightings.changes += 1
         self._unsettled += not family.is_unsettled
         family.is_unsettled = True
         self._schedule(family, at)
@@ -331,7 +362,7 @@ class Backlog:
             at = heapq.heappop(self._times)
             for family in self._due.pop(at):
                 if family.due == at:
-                    family.due = _PENDING
+                    family.due = PENDING
                     rank = (at, self.sightings.mtime_ns(family), family)
                     self._pending.push(family.folder, rank)
 
@@ -340,7 +371,12 @@ class Backlog:
         family.due = None
         self._unsettled -= family.is_unsettled
         family.is_unsettled = False
-        for candidate in self.candidates(family.key, now):
+        family.waits_for = None
+        self.sightings.changes += 1
+        candidates = self.candidates(family.key, now)
+        if not candidates and family.names:
+            self._wait(family.key, self._unpaired(family.folder, family.names[0], now))
+        for candidate in candidates:
             if not isinstance(candidate.state, Ready):
                 self.put_off(family.key, candidate.state)
             elif not family.is_ready:
@@ -349,6 +385,23 @@ class Backlog:
                 found = (candidate.state.since, first.mtime_ns, family)
                 # Nearly always equal, and then the same: there may be a hundred thousand of them.
                 self._ready.push(family.folder, rank if found == rank else found)
+        if family.is_ready:
+            family.waits_for = None
+
+
+def _near_names(place: Folder) -> list[str]:
+    """
+    Return the names of a folder of which one may have been meant for another: in a large one those that are
+    ready are only among them where they share a stem with one that is left alone.
+    """
+    beside = [*place.others, *place.left]
+    if len(place.sights) <= _MOST_NEAR:
+        return [*place.left, *(name for name in place.sights if name not in place.folder_files)]
+    families = [family for family in place.families.values() if family.waits_for is not None]
+    stems = {name.rpartition(".")[0] for name in beside}
+    families += [found for stem in stems if (found := place.families.get(stem))]
+    names = [*beside, *(name for family in families for name in family.names)]
+    return names if len(names) <= _MOST_NEAR else []
 
 
 def _idle(candidate: Candidate, name: str) -> Idle:

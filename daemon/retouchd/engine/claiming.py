@@ -28,6 +28,7 @@ from retouchd.rules.naming import path_below, shown
 from retouchd.rules.phase import Phase
 from retouchd.rules.readiness import Ready
 from retouchd.rules.settling import Patience
+from retouchd.rules.waiting import kind_of
 
 log = logger()
 
@@ -233,4 +234,5 @@ class Claimer:
 
 def _hold_of(candidate: Candidate, cause: Cause, reason: str) -> Hold:
     names = tuple(each.name for each in candidate.bundle.files)
-    return Hold(cause=cause, reason=reason, names=names, seen=candidate.sights[names[0]].signature)
+    seen = candidate.sights[names[0]].signature
+    return Hold(cause=cause, reason=reason, kind=kind_of(reason, names), names=names, seen=seen)

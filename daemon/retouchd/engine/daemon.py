@@ -30,6 +30,7 @@ from retouchd.engine.starting import finish_returns, retrace
 from retouchd.errors import Blocked, ConfigurationError
 from retouchd.logs import hide, logger
 from retouchd.rules.report import Report
+from retouchd.rules.waiting import Waiting
 from retouchd.rules.watching import Stance
 
 log = logger()
@@ -58,6 +59,7 @@ class Daemon:
         self._clock = clock
         self._stirred = asyncio.Event()
         self._stop = asyncio.Event()
+        self._begun = asyncio.Event()
         self._ready = asyncio.Event()
         self._gate = Gate(
             concurrency=settings.endpoint.concurrency, clock=clock, rates=settings.rates
@@ -141,6 +143,30 @@ class Daemon:
             started_at=self._started_at,
             remark=self.remark,
         )
+
+    @property
+    def changes(self) -> int:
+        """
+        Return a number that grows whenever there is something new to tell of what waits in the inbox.
+        """
+        return self._crew.intake.changes if self._crew else 0
+
+    async def turned(self) -> None:
+        """
+        Wait until the inbox has been looked at since this was last called.
+        """
+        await self._begun.wait()
+        assert self._crew is not None, "there is a crew once a run has begun"
+        await self._crew.intake.turned.wait()
+        self._crew.intake.turned.clear()
+
+    async def summary(self) -> tuple[Waiting, float]:
+        """
+        Return what waits in the inbox, in short, and how many seconds of work that was.
+        """
+        await self._begun.wait()
+        assert self._crew is not None, "there is a crew once a run has begun"
+        return await self._crew.intake.summary()
 
     async def waiting(self) -> list[tuple[str, str, str]]:
         """
@@ -239,6 +265,7 @@ class Daemon:
             disks=self._disks,
             on_change=self._stirred.set,
         )
+        self._begun.set()
         await look(crew.remember)
         await crew.pausing.restore()
         self._started_at = self._clock.now()

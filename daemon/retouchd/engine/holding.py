@@ -42,11 +42,13 @@ class NotYetError(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """
-    Why a bundle is held, and the names of its files; `seen` is the state of the first of them.
+    Why a bundle is held, the kind of that reason, and the names of its files; `seen` is the state of the first
+    of them.
     """
 
     cause: Cause
     reason: str
+    kind: str
     names: tuple[str, ...]
     seen: Signature
 
@@ -54,13 +56,15 @@ class Hold:
 class Holding:
     """
     All that is held, by folder and name of each bundle's first file: what a person should look at in
-    `faults`, what may still be written to in `unfinished`, what only came again in `duplicates`.
+    `faults`, what may still be written to in `unfinished`, what only came again in `duplicates`. `changes`
+    counts how often that became another.
     """
 
     def __init__(self) -> None:
         self.faults: dict[Place, Hold] = {}
         self.unfinished: dict[Place, Hold] = {}
         self.duplicates: dict[Place, Hold] = {}
+        self.changes = 0
         self._reasons: Counter[str] = Counter()
 
     def hold(self, first: Place, hold: Hold) -> bool:
@@ -70,8 +74,16 @@ class Holding:
         is_news = not self._reasons[hold.reason]
         self.release(first)
         self._held(hold.cause)[first] = hold
+        self.changes += 1
         self._reasons[hold.reason] += 1
         return is_news
+
+    def held(self, first: Place) -> Hold | None:
+        """
+        Return why the bundle with this first file is held, None if it is not.
+        """
+        every = (self.faults, self.unfinished, self.duplicates)
+        return next((held[first] for held in every if first in held), None)
 
     def release(self, first: Place) -> None:
         """
@@ -80,6 +92,7 @@ class Holding:
         for held in (self.faults, self.unfinished, self.duplicates):
             if (hold := held.pop(first, None)) is None:
                 continue
+            self.changes += 1
             self._reasons[hold.reason] -= 1
             if not self._reasons[hold.reason]:
                 del self._reasons[hold.reason]

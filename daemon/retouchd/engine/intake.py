@@ -7,23 +7,26 @@ Events are only hints. Everything here works without any, at the pace of the sca
 import asyncio
 import contextlib
 import datetime as dt
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from functools import partial
 
 from retouchd.adapters.bell import Bell, Ring
-from retouchd.adapters.disk_threads import run
+from retouchd.adapters.disk_threads import in_work, run
 from retouchd.adapters.memory import give_back
 from retouchd.adapters.thread_pools import Folder
 from retouchd.engine.attempts import about
-from retouchd.engine.backlog import READY, Backlog
+from retouchd.engine.backlog import Backlog
 from retouchd.engine.claiming import Claimer
 from retouchd.engine.clock import Clock
 from retouchd.engine.deciding import Decider
 from retouchd.engine.holding import Holding
 from retouchd.engine.looking import Looker
+from retouchd.engine.summary import Summary
 from retouchd.logs import logger
 from retouchd.rules.job import Job, Reference
 from retouchd.rules.naming import path_below
+from retouchd.rules.waiting import READY, Waiting
 from retouchd.rules.watching import Depth, scan_pause
 
 log = logger()
@@ -37,7 +40,7 @@ _DECISIONS = 1000
 class Intake:
     """
     Takes turns: looks, decides, claims. `room` says of which sub-folders nothing may be claimed now, None
-    where nothing may at all; `start` takes the job; `on_change` is called after each turn.
+    where nothing may at all; `start` takes the job; `on_change` is called after each turn, and `turned` set.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Intake:
         # The backlog is changed in threads, by one turn at a time.
         self._turning = asyncio.Lock()
         self._wake = asyncio.Event()
+        self.turned = asyncio.Event()
         loop = asyncio.get_running_loop()
         self.bell = Bell(partial(loop.call_soon_threadsafe, self._wake.set))
 
@@ -174,6 +178,20 @@ class Intake:
         async with self._turning:
             return await run(Folder.INBOX, self._waiting)
 
+    @property
+    def changes(self) -> int:
+        """
+        Return a number that grows whenever there is something new to tell of what waits.
+        """
+        return self._backlog.sightings.changes + self.holding.changes
+
+    async def summary(self) -> tuple[Waiting, float]:
+        """
+        Return what waits in the inbox, in short, and how many seconds of work that was.
+        """
+        async with self._turning:
+            return await in_work(self._summary)
+
     async def begin(self) -> None:
         """
         Look at every file of the inbox for the first time, and claim nothing yet.
@@ -208,6 +226,8 @@ class Intake:
                 log.exception("intake.crashed")
                 self._is_scan_asked = True
                 return False
+            finally:
+                self.turned.set()
         return True
 
     async def _turn(self) -> None:
@@ -296,6 +316,11 @@ class Intake:
             else each[:3]
             for each in self._backlog.idle(self._clock.monotonic())
         ]
+
+    def _summary(self) -> tuple[Waiting, float]:
+        began = time.thread_time()
+        summary = Summary(self._backlog, self.holding, self._looker.faults, self._clock)
+        return summary.waiting(), time.thread_time() - began
 
     def _seconds_to_turn(self) -> float:
         due = self._backlog.next_due()

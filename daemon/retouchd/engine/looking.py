@@ -20,7 +20,7 @@ log = logger()
 
 class Looker:
     """
-    The one who looks.
+    The one who looks. `faults` says of folders why they could not be read when they were last looked at.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class Looker:
         self._decider = decider
         self._clock = clock
         self._told: set[tuple[str, str, str]] = set()
+        self.faults: dict[str, str] = {}
 
     @property
     def looks(self) -> int:
@@ -79,11 +80,12 @@ class Looker:
         ]
         # The last moment: on a slow disk a file may have been written long after the first.
         now = self._clock.monotonic()
-        seen, unread = set(), set()
+        seen, unread, faults = set(), set(), dict[str, str]()
         for listing in listings:
             seen.add(listing.folder)
             if listing.fault is not None:
                 unread.add(listing.folder)
+                faults[listing.folder] = listing.fault
                 self.tell(listing.folder, "", Left(listing.fault, is_told=True))
                 continue
             for name, found in zip(listing.names, listing.found, strict=True):
@@ -94,6 +96,10 @@ class Looker:
         for gone in self._sightings.folders():
             if gone not in seen and is_below_any(gone, tops) and not is_below_any(gone, unread):
                 self._sightings.forget_folder(gone, began, now)
+        faults |= {each: why for each, why in self.faults.items() if not is_below_any(each, tops)}
+        if faults != self.faults:
+            self.faults = faults
+            self._sightings.changes += 1
         self._look_at_references(tops, now)
 
     def _look_at_references(self, tops: Collection[str], now: float) -> None:

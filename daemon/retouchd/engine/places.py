@@ -17,6 +17,10 @@ Key: TypeAlias = tuple[str, str]
 """A family in its folder: the folder's path below the inbox, and the family's stem."""
 
 
+PENDING = float("-inf")
+"""When a family is due that waits for its decision: nothing can make it due earlier."""
+
+
 def is_below(folder: str, above: str) -> bool:
     """
     Return whether a folder is another one or lies below it.
@@ -46,7 +50,8 @@ class Family:
     """
     The files of one stem in one folder, its images first, and what the backlog has to do with them.
 
-    `due` is when it is to be decided about next, `gone_at` when a file of it was last seen to be gone.
+    `due` is when it is to be decided about next, `gone_at` when a file of it was last seen to be gone,
+    `waits_for` the kind of reason for which it was found not to be ready, None where it was.
     Families are ordered by their paths.
     """
 
@@ -57,6 +62,14 @@ class Family:
     gone_at: float | None = None
     is_unsettled: bool = False
     is_ready: bool = False
+    waits_for: str | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """
+        Return whether it waits for its decision: its time has come.
+        """
+        return self.due == PENDING
 
     @property
     def key(self) -> Key:
@@ -76,7 +89,7 @@ class Folder:
 
     `see_through` says of pictures that are named like masks whether they have transparent pixels, as far as
     anybody had to look. `followed` are the files whose own state decides about something before anybody claims
-    them; `gone_at` is when a folder file was last seen to be gone.
+    them, `others` those that belong to no family; `gone_at` is when a folder file was last seen to be gone.
     """
 
     sights: dict[str, Trace] = field(default_factory=dict)
@@ -84,6 +97,7 @@ class Folder:
     left: dict[str, Left] = field(default_factory=dict)
     shut: set[str] = field(default_factory=set)
     followed: set[str] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)
     folder_files: list[str] = field(default_factory=list)
     contents: dict[str, tuple[Signature, Content]] = field(default_factory=dict)
     see_through: dict[str, tuple[Signature, bool]] = field(default_factory=dict)

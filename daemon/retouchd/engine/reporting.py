@@ -20,11 +20,17 @@ from retouchd.engine.outcome import End
 from retouchd.engine.references import Place
 from retouchd.logs import logger, unread
 from retouchd.rules.naming import escaped
-from retouchd.rules.report import MOST_HELD, DuplicateFile, HeldFile, Pause, Report
+from retouchd.rules.report import (
+    MOST_HELD,
+    SIGN_OF_LIFE_SECONDS,
+    DuplicateFile,
+    HeldFile,
+    Pause,
+    Report,
+)
 
 log = logger()
 
-SIGN_OF_LIFE_SECONDS = 30.0
 _BEAT_SECONDS = 1.0
 _RESTING_SECONDS = 2.0
 """Where the last look showed nothing new: with nothing to do, nothing is to wake the machine in vain."""

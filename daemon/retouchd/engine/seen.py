@@ -138,10 +138,3 @@ class Seen:
                 if is_own or named.kind in FOLDER_FILES:
                     found.append((folder, name))
         return found
-
-    def unpaired(self, folder: str) -> list[str]:
-        """
-        Return the names that are neither folder files nor left alone.
-        """
-        place = self._folders[folder]
-        return [name for name in place.sights if name not in place.folder_files]

@@ -37,7 +37,7 @@ _FOLLOWED = FOLDER_FILES | {Kind.EDIT}
 class Sightings(Seen):
     """
     Takes in what is seen of the inbox. `touch` is told each family that is to be decided anew, and the first
-    moment at which that may bring something new.
+    moment at which that may bring something new. `changes` counts how often anything became another.
     """
 
     def __init__(self, *, patience: Patience, touch: Callable[[Family, float], None]) -> None:
@@ -46,6 +46,7 @@ class Sightings(Seen):
         self._touch = touch
         self._unread = Unread()
         self._mute: set[int] = set()
+        self.changes = 0
 
     def see(self, folder: str, name: str, found: Mark | Left | None, now: float) -> bool:
         """
@@ -54,12 +55,12 @@ class Sightings(Seen):
         place = self._place(folder)
         if isinstance(found, Left):
             is_new = place.left.get(name) != found
+            self.changes += is_new
             place.left[name] = found
             (place.shut.add if found.is_shut else place.shut.discard)(name)
             return self._drop(place, folder, name, now) or is_new
         if place.left:
-            place.left.pop(name, None)
-            place.shut.discard(name)
+            self._leave_no_longer(place, name)
         if found is None:
             return self._drop(place, folder, name, now)
         before = place.sights.get(name)
@@ -102,8 +103,7 @@ class Sightings(Seen):
             seen = place.sights.get(name)
             if seen is not None and unpack(seen).quiet_since < before:
                 self._drop(place, folder, name, now)
-            if place.left.pop(name, None):
-                place.shut.discard(name)
+            self._leave_no_longer(place, name)
 
     def forget_folder(self, folder: str, before: float, now: float) -> None:
         """
@@ -188,6 +188,7 @@ class Sightings(Seen):
 
     def _put(self, folder: str, name: str, seen: Trace, settles: float | None, now: float) -> None:
         place, named = self._folders[folder], parse(name)
+        self.changes += 1
         is_new = name not in place.sights
         place.sights[name] = seen
         if named.kind in _FOLLOWED or settles is None:
@@ -200,7 +201,9 @@ class Sightings(Seen):
             if is_new:
                 place.folder_files.append(name)
             self._touch_below(folder, now)
-        elif named.kind is not Kind.OTHER:
+        elif named.kind is Kind.OTHER:
+            place.others.add(name)
+        else:
             family = place.joined(folder, named) if is_new else place.families[named.family]
             # Nothing of it is ready before that, and then it may be.
             self._touch(family, max(now, settles or now))
@@ -209,7 +212,9 @@ class Sightings(Seen):
         if place.sights.pop(name, None) is None:
             return False
         named = parse(name)
+        self.changes += 1
         place.followed.discard(name)
+        place.others.discard(name)
         place.see_through.pop(name, None)
         if named.kind in _EDITS:
             place.contents.pop(name, None)
@@ -226,6 +231,11 @@ class Sightings(Seen):
                 del place.families[named.family]
             self._touch(family, now)
         return True
+
+    def _leave_no_longer(self, place: Folder, name: str) -> None:
+        if place.left.pop(name, None):
+            place.shut.discard(name)
+            self.changes += 1
 
     def _weigh(self, place: Folder, listing: Listing, began: float) -> None:
         """

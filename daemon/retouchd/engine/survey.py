@@ -23,12 +23,13 @@ from retouchd.engine.deciding import Decider
 from retouchd.engine.duplicates import Duplicates, take_all
 from retouchd.engine.framing import Framer
 from retouchd.engine.gathering import Gatherer
-from retouchd.engine.holding import HeldError, NotYetError
+from retouchd.engine.holding import HeldError, Holding, NotYetError
 from retouchd.engine.preparing import Preparer
 from retouchd.engine.reading import Reader
 from retouchd.engine.recovering import Recovery
 from retouchd.engine.references import used_references
 from retouchd.engine.settings import Settings
+from retouchd.engine.summary import Summary
 from retouchd.engine.vetting import Vetting
 from retouchd.rules.duplicates import Policy
 from retouchd.rules.ignore import ignore_table
@@ -126,7 +127,7 @@ class Survey:
         )
         self._clock = clock
         self.now = clock.monotonic()
-        self.faults: list[tuple[str, str]] = []
+        self.faults: dict[str, str] = {}
         self._walk()
         self._backlog.sightings.references.spare(used_references(history, spool))
         for _ in range(_PASSES):
@@ -137,6 +138,12 @@ class Survey:
         Return every file that waits or is left alone; times are of the monotonic clock, see `now`.
         """
         return list(self._backlog.idle(self.now))
+
+    def summary(self) -> Summary:
+        """
+        Return what there is to tell of it.
+        """
+        return Summary(self._backlog, Holding(), self.faults, self._clock)
 
     def framed(self) -> Iterator[tuple[Candidate, Job | Held]]:
         """
@@ -185,7 +192,7 @@ class Survey:
         ahead = self._clock.now().timestamp() - self.now
         for listing in self._inbox.walk():
             if listing.fault is not None:
-                self.faults.append((listing.folder, listing.fault))
+                self.faults[listing.folder] = listing.fault
             for name, found in zip(listing.names, listing.found, strict=True):
                 at = self.now
                 if not isinstance(found, Left):

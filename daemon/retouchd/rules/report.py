@@ -13,6 +13,8 @@ from pydantic.dataclasses import dataclass
 
 from retouchd.rules.json_text import json_text
 
+SIGN_OF_LIFE_SECONDS = 30.0
+"""The daemon tells how it stands at least so often."""
 MOST_HELD = 1000
 """Held files that are listed, and duplicates, of these the newest; the rest is only counted."""
 

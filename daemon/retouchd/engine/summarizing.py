@@ -1,0 +1,74 @@
+"""
+What waits in the inbox, put up for other programs: at once after a change, then at most once a second.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from retouchd.adapters.board import Board
+from retouchd.adapters.disk_threads import in_work
+from retouchd.engine.daemon import Daemon
+from retouchd.logs import logger
+from retouchd.rules.waiting import Waiting
+
+log = logger()
+
+_GATHER_SECONDS = 0.1
+"""What is dropped comes in several files: they are told of together."""
+_BEAT_SECONDS = 1.0
+_SHARE = 50
+"""To count a large inbox takes a while: the time between two is so many times as long."""
+
+
+class Summaries:
+    """
+    Keeps the summary of what waits; `latest` is the last one, None before the first.
+    """
+
+    def __init__(self, daemon: Daemon, board: Board) -> None:
+        self._daemon = daemon
+        self._board = board
+        self._changes = -1
+        self._is_told = False
+        self.latest: Waiting | None = None
+
+    @contextlib.asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """
+        Keep it true meanwhile.
+        """
+        task = asyncio.ensure_future(self._keep())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _keep(self) -> None:
+        while True:
+            await self._daemon.turned()
+            await asyncio.sleep(_GATHER_SECONDS)
+            seconds = 0.0
+            try:
+                seconds = await self._look()
+                self._is_told = False
+            except OSError as error:
+                if not self._is_told:
+                    log.warning("status.unwritten", reason=str(error))
+                self._is_told = True
+            await asyncio.sleep(max(_BEAT_SECONDS, _SHARE * seconds))
+
+    async def _look(self) -> float:
+        """
+        Put up what is new; return how many seconds of work that was.
+        """
+        changes = self._daemon.changes
+        if changes == self._changes:
+            await in_work(self._board.confirm_waiting)
+            return 0.0
+        self.latest, seconds = await self._daemon.summary()
+        await in_work(self._board.post_waiting, self.latest)
+        self._changes = changes
+        return seconds
