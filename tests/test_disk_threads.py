@@ -3,6 +3,8 @@ Calls that hang in one folder hold up no other, and are told from slow ones.
 """
 
 import asyncio
+import os
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -209,3 +211,38 @@ def test_blocked_is_what_neither_gets_on_nor_computes(
 
 def test_all_steps_can_be_taken_in_one_go() -> None:
     assert all_steps(in_turn(*FAR)) == len(FAR)
+
+
+def test_a_thread_that_waits_for_a_processor_is_not_blocked() -> None:
+    """
+    On a machine with far more to do than it can, a call that works hangs in no folder.
+    """
+    cpu = min(os.sched_getaffinity(0))
+    crowd = [
+        subprocess.Popen(["taskset", "--cpu-list", str(cpu), "sh", "-c", "while :; do :; done"])
+        for _ in range(4)
+    ]
+    detector, calls, is_over = HangDetector(0.5), set[Call](), threading.Event()
+
+    def work() -> None:
+        os.sched_setaffinity(threading.get_native_id(), {cpu})
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        clock = time.pthread_getcpuclockid(threading.get_ident())
+        calls.add(Call(Folder.DONE, clock, threading.get_native_id()))
+        while not is_over.is_set():
+            sum(range(1000))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        end = time.monotonic() + 2.0
+        while time.monotonic() < end:
+            detector.check(set(calls))
+            assert not detector.hung
+            time.sleep(0.05)
+    finally:
+        is_over.set()
+        for process in crowd:
+            process.kill()
+            process.wait()
+        thread.join()

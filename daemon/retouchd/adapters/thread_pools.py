@@ -40,15 +40,35 @@ class Folder(StrEnum):
 
 class Call:
     """
-    One call while a thread runs it: the folder it is in, a count of its steps, and the thread's CPU clock.
+    One call while a thread runs it: the folder it is in, a count of its steps, and the thread.
     """
 
-    __slots__ = ("clock", "folder", "steps")
+    __slots__ = ("clock", "folder", "steps", "thread")
 
-    def __init__(self, folder: Folder, clock: int) -> None:
+    def __init__(self, folder: Folder, clock: int, thread: int = 0) -> None:
         self.folder = folder
         self.clock = clock
+        self.thread = thread
         self.steps = 0
+
+    @property
+    def busy(self) -> float:
+        """
+        Return for how many seconds its thread has run, or would have if a processor had been free.
+        """
+        return time.clock_gettime(self.clock) + _queued(self.thread)
+
+
+def _queued(thread: int) -> float:
+    """
+    Return for how many seconds a thread has waited for a processor; 0 where the kernel does not tell.
+    """
+    try:
+        # Plain calls: this is asked a few times a second of each thread that is at work.
+        with open(f"/proc/self/task/{thread}/schedstat", "rb") as file:  # noqa: PTH123
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 class Task(ABC):
@@ -209,7 +229,7 @@ class Pool:
     def _run(self, task: Task, clock: int) -> None:
         if not task.future.running() and not task.future.set_running_or_notify_cancel():
             return self._leave_last(task)
-        call = _thread.call = Call(task.folder, clock)
+        call = _thread.call = Call(task.folder, clock, threading.get_native_id())
         self.calls.add(call)
         try:
             while True:
@@ -238,7 +258,8 @@ class Pool:
 
 class HangDetector:
     """
-    Tells which calls are blocked: no step, and next to no CPU, for some time.
+    Tells which calls are blocked: no step, and next to no CPU, for some time. To wait for a processor on a busy
+    machine is not to be blocked.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -261,7 +282,7 @@ class HangDetector:
         known, self._known = self._known, {}
         self.blocked, hung = 0, set()
         for call in calls:
-            steps, busy = call.steps, time.clock_gettime(call.clock)
+            steps, busy = call.steps, call.busy
             before = known.get(call)
             is_same = before is not None and before[0] == steps
             self._known[call] = before if before is not None and is_same else (steps, busy, now)
