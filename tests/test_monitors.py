@@ -291,7 +291,7 @@ def test_duplicates_are_one_line(station: Station) -> None:
 
     assert " 00.png (outbox/00.png), 0" in told
     assert told.count("edited before") == 1
-    assert re.search(r", and \d+ more: see `retouchd status --json`", told)
+    assert re.search(r", and \d+ more: see `retouchd status --all`", told)
     results = {each["name"]: each["reason"] for each in body["waiting"] if each["name"] in names}
     assert all(f"outbox/{name}, recorded in done/" in results[name] for name in names)
     assert daemon.end(signal.SIGTERM) == 0

@@ -104,7 +104,8 @@ def test_a_daemon_tells_what_it_knows(station: Station) -> None:
     assert [each["name"] for each in body["waiting"][:2]] == ["empty.png", "photo.cr2"]
     station.drop("鞋/lone.png", prompt=None)
     body = until_told(station, daemon, waits_for_its_prompt=1)
-    assert body["waiting"][0] | {"until": None} == {
+    (lone,) = [each for each in body["waiting"] if each["kind"] == "waits for its prompt"]
+    assert lone | {"until": None} == {
         "folder": "鞋",
         "name": "lone.png",
         "reason": "waits for its prompt, lone.txt",

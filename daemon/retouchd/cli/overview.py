@@ -35,7 +35,8 @@ class Overview:
 
     `since` is when the present state began, as far as that can be told; `failure` is the exit code of what
     keeps a daemon from starting, or this look from being one. `kinds` counts the files in the inbox by the
-    kind of their reasons, None where it is not known what waits; `waiting` are those told by name.
+    kind of their reasons, None where it is not known what waits; `waiting` are those told by name, all of them
+    where it `is_whole`.
     """
 
     at: dt.datetime
@@ -49,6 +50,7 @@ class Overview:
     in_flight: tuple[dict[str, Any], ...] = ()
     waiting: tuple[dict[str, Any], ...] = ()
     kinds: dict[str, int] | None = None
+    is_whole: bool = False
     ready: int = 0
     today: Today = field(default_factory=Today)
     in_error: int | None = None

@@ -127,7 +127,8 @@ def _waiting(found: Overview) -> Text:
     lines = Text()
     for kind, count in ranked[:_MOST_REASONS]:
         files = [each for each in found.waiting if each["kind"] == kind]
-        names = [_named(each, found.at) for each in files[:_MOST_NAMED]]
+        told = files if found.is_whole else files[:_MOST_NAMED]
+        names = [_named(each, found.at) for each in told]
         more = f", and {count - len(names):,} more" if count > len(names) else ""
         if more and any(gist(each["reason"]) for each in files[:1]):
             more += ": see `retouchd status --all`"

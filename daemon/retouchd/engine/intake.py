@@ -40,7 +40,8 @@ _DECISIONS = 1000
 class Intake:
     """
     Takes turns: looks, decides, claims. `room` says of which sub-folders nothing may be claimed now, None
-    where nothing may at all; `start` takes the job; `on_change` is called after each turn, and `turned` set.
+    where nothing may at all; `start` takes the job; `on_change` is called after each turn, and `turned` set;
+    `is_turning` while one is taken.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Intake:
         self._claims = 0
         # The backlog is changed in threads, by one turn at a time.
         self._turning = asyncio.Lock()
+        self.is_turning = False
         self._wake = asyncio.Event()
         self.turned = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -151,13 +153,6 @@ class Intake:
         """
         return self._looker.looks + self._claims
 
-    @property
-    def is_turning(self) -> bool:
-        """
-        Return whether a turn is being taken.
-        """
-        return self._turning.locked()
-
     def ready(self, but_not: Collection[str] = ()) -> int:
         """
         Return how many families wait to be claimed, without those of some sub-folders.
@@ -219,6 +214,7 @@ class Intake:
 
     async def _survive(self, work: Callable[[], Awaitable[None]]) -> bool:
         async with self._turning:
+            self.is_turning = True
             try:
                 await work()
             except Exception:
@@ -227,6 +223,7 @@ class Intake:
                 self._is_scan_asked = True
                 return False
             finally:
+                self.is_turning = False
                 self.turned.set()
         return True
 
