@@ -19,7 +19,7 @@ _SECONDS = 40.0
 
 def install(machine: Machine) -> None:
     """
-    Install the product with its user, folders and units, as the README says.
+    Install the product with its user, folders and units, as docs/service.md says.
     """
     machine.install("/opt/retouchd")
     machine.shell(

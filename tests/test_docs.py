@@ -6,16 +6,14 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 
 from pydantic import BaseModel
 
+from documents import PAGES, ROOT, page, section
 from retouchd.cli.main import app
 from retouchd.config import Config
 from retouchd.errors import ConfigurationError, JobCode, NotRunning, WorkFolderHeld, WrongUsage
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text("utf-8")
 TABLES = ("limits", "pricing")
 """The sections whose tables a person names, by patterns of models."""
 EXAMPLE = (ROOT / "config.example.toml").read_text("utf-8")
@@ -30,21 +28,33 @@ def keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[str]:
             yield prefix + name
 
 
-def section(title: str) -> str:
-    return README.partition(f"## {title}\n")[2].partition("\n## ")[0]
+def events_told() -> set[str]:
+    table = section("docs/records.md", "Events of the log")
+    rows = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`([a-z]+\.[a-z]+)`", row)}
 
 
-def test_the_readme_names_every_key() -> None:
+def test_every_key_is_told() -> None:
     """
     The table of the configuration has every key of the model and no other.
     """
-    named = set(
-        re.findall(r"`((?:folders|endpoint|edit|intake|images|budget|logging)\.[a-z_]+)`", README)
-    )
+    sections = "|".join(name for name in Config.model_fields if name not in TABLES)
+    named = set(re.findall(rf"`((?:{sections})\.[a-z_]+)`", page("docs/configuration.md")))
 
     assert named == {key for key in keys() if key not in TABLES}
     for table in TABLES:
-        assert f'`{table}."model*"`' in section("Configuration")
+        assert f'`{table}."model*"`' in page("docs/configuration.md")
+
+
+def test_no_page_names_a_key_that_is_not_there() -> None:
+    """
+    A key that a page names by its table is one of the model.
+    """
+    sections = "|".join(name for name in Config.model_fields if name not in TABLES)
+    known = set(keys())
+    for path, text in PAGES.items():
+        named = set(re.findall(rf"`((?:{sections})\.[a-z_]+)`", text)) - {"status.txt"}
+        assert named - events_told() <= known, path
 
 
 def test_the_example_has_every_key() -> None:
@@ -66,54 +76,78 @@ def test_the_example_has_every_key() -> None:
     assert [table for table in TABLES if f"[{table}." not in EXAMPLE] == []
 
 
-def test_the_readme_names_every_command() -> None:
+def test_every_command_is_told() -> None:
     """
     The table of commands has every command and no other.
     """
-    named = set(re.findall(r"^\| `retouchd ([a-z]+)", section("Commands"), re.MULTILINE))
+    named = set(re.findall(r"^\| `retouchd ([a-z]+)", page("docs/commands.md"), re.MULTILINE))
 
     assert named == set(app.commands)
 
 
-def test_the_readme_names_every_error_code() -> None:
+def test_every_error_code_is_told() -> None:
     """
     The table of error codes has every code and no other.
     """
-    named = re.findall(
-        r"^\| `([a-z_]+)` \|", section("When something is in `error/`"), re.MULTILINE
-    )
+    named = re.findall(r"^\| `([a-z_]+)` \|", page("docs/errors.md"), re.MULTILINE)
 
     assert sorted(named) == sorted(JobCode)
 
 
-def test_the_readme_names_every_exit_code() -> None:
+def test_every_exit_code_is_told() -> None:
     """
     The table of exit codes has those of the errors that end a command.
     """
-    named = {int(code) for code in re.findall(r"^\| (\d+) \|", section("Commands"), re.MULTILINE)}
+    named = {
+        int(code) for code in re.findall(r"^\| (\d+) \|", page("docs/commands.md"), re.MULTILINE)
+    }
 
     assert named == {0, 1, 2, 3, 73, 74, 75, 78}
     ends = (ConfigurationError, WorkFolderHeld, WrongUsage, NotRunning)
     assert {each.exit_code for each in ends} <= named
 
 
-def test_the_readme_names_files_that_are_there() -> None:
+def test_every_file_and_link_is_there() -> None:
     """
-    Every file of the code and every link in the README exists.
+    Each module that is named, each link between pages, and each heading that a link leads to.
     """
-    modules = re.findall(r"`((?:rules|adapters|engine|cli|sandbox)/[a-z_]+\.py)`", README)
-    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    for path, text in PAGES.items():
+        modules = re.findall(r"`((?:rules|adapters|engine|cli|sandbox)/[a-z_0-9]+\.py)`", text)
+        assert [name for name in modules if not (ROOT / "daemon/retouchd" / name).is_file()] == []
+        for target, _, anchor in re.findall(r"\]\(([^)#:]+)(#([^)]+))?\)", text):
+            there = (path.parent / target).resolve()
+            assert there.exists(), (path, target)
+            if anchor:
+                titles = re.findall(r"^#+ (.+)$", PAGES[there], re.MULTILINE)
+                assert anchor in [
+                    re.sub(r"[^\w -]", "", t).lower().replace(" ", "-") for t in titles
+                ]
 
-    assert modules
-    assert [name for name in modules if not (ROOT / "daemon/retouchd" / name).is_file()] == []
-    assert [name for name in links if not (ROOT / name).exists()] == []
+
+def test_every_page_is_found_from_the_readme() -> None:
+    """
+    No page lies about that nobody is led to.
+    """
+    for path in PAGES:
+        if path.name != "README.md":
+            assert f"({path.relative_to(ROOT)}" in page("README.md"), path
+
+
+def test_every_event_is_told() -> None:
+    """
+    The table of events has those that the code logs and no other.
+    """
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "daemon/retouchd").rglob("*.py"))
+    logged = set(re.findall(r'"([a-z]+\.[a-z]+)"', code))
+    direct = set(re.findall(r'log\.(?:debug|info|warning|error|exception)\(\s*"([a-z.]+)"', code))
+    assert direct <= events_told() <= logged
 
 
 def test_the_two_commands_of_the_readme_are_targets() -> None:
     """
     `make demo` and `make test` are what the Makefile offers.
     """
-    for target in re.findall(r"^make ([a-z]+)$", README, re.MULTILINE):
+    for target in re.findall(r"^make ([a-z]+)$", page("README.md"), re.MULTILINE):
         dry = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, check=False)
         assert dry.returncode == 0, target
 

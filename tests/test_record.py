@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 from typing import Any
 
 import pytest
@@ -7,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOT_UTF8, NOW, PROBLEM, a_job, an_attempt, member
+from documents import section
 from retouchd.errors import JobCode, Problem
+from retouchd.rules.duplicates import Digest, Fingerprint
 from retouchd.rules.job import Job, Request, Verdict
 from retouchd.rules.plan import Item, Plan
 from retouchd.rules.record import (
@@ -66,6 +69,21 @@ def test_what_was_asked_for_can_be_told_from_the_record() -> None:
 
     assert asked == dataclasses.replace(job.request, origin={})
     assert written(job)["request"].keys() - asked.parameters.keys() == BESIDE_PARAMETERS
+
+
+def test_every_field_is_told() -> None:
+    """
+    The page for programs has the fields of a record and no other.
+    """
+    rows = re.findall(r"^\| (`[^|]+) \|", section("docs/records.md", "The record"), re.MULTILINE)
+    told = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}
+    known = Fingerprint(size=1, sha256="5" * 64)
+    content = Digest(size=1, sha256="7" * 64)
+    outputs = tuple(dataclasses.replace(each, content=content) for each in OUTPUTS)
+    originals = (Item(key="original-1", source="originals/cat.png", target="cat.png"),)
+    plan = dataclasses.replace(DONE, fingerprint=known, outputs=outputs, originals=originals)
+
+    assert told == record(a_job(), ATTEMPTS, plan, "/outbox").keys()
 
 
 def test_the_record_of_a_done_job_holds_all_that_was_promised() -> None:

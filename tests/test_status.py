@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 
 from builders import a_job
+from documents import section
 from process import RETOUCHD, Running, Station, open_station
 from retouchd.adapters.history import History
 from retouchd.adapters.spool import Spool
 from retouchd.rules.job import Opened
 from retouchd.rules.spending import dollars
-
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 
 
 @pytest.fixture
@@ -53,11 +52,11 @@ def until(station: Station, daemon: Running, key: str) -> tuple[int, dict[str, A
     return found[-1]
 
 
-def test_the_readme_names_every_field(station: Station) -> None:
+def test_every_field_is_told(station: Station) -> None:
     """
     The table has the fields of the document and no other.
     """
-    table = README.partition("### `status --json`")[2].partition("\n## ")[0]
+    table = section("docs/records.md", "`status --json`")
     named = [
         name
         for cell in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)

@@ -26,7 +26,7 @@ _EXIT_BY_SYSTEMD = 200
 _REASONS = {
     203: "systemd cannot run the program that ExecStart= names.",
     216: "the group that Group= names does not exist.",
-    217: "the user that User= names does not exist: see `systemd-sysusers` in the README.",
+    217: "the user that User= names does not exist: see `systemd-sysusers` in docs/service.md.",
     226: "a folder of ReadWritePaths= (or of another such setting) is not there.",
     243: "a file that LoadCredential= names cannot be read.",
 }

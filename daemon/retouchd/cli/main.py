@@ -251,7 +251,10 @@ def submit(
 @app.command(short_help="Say how things stand.")
 @_with_config
 @click.option(
-    "--json", "as_json", is_flag=True, help="For programs; the README says what each field means."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="For programs; docs/records.md says what each field means.",
 )
 @click.option("--follow", "is_following", is_flag=True, help="Again and again, until Ctrl-C.")
 @click.option(

@@ -69,7 +69,7 @@ class Overview:
 
     def document(self) -> dict[str, Any]:
         """
-        Return all of it for programs; the README says what each field means.
+        Return all of it for programs; docs/records.md says what each field means.
         """
         report = self.report if self.state is not State.STOPPED else None
         pause = report.pause if report else None

@@ -1,5 +1,5 @@
 """
-The README's way to a service, each of its commands typed into a bare machine with a real systemd.
+The way to a service by docs/service.md, each of its commands typed into a bare machine with a real systemd.
 """
 
 import re
@@ -12,10 +12,10 @@ from PIL.Image import Transpose
 from builders import until
 from canary import CANARY
 from crash_world import counting_endpoint
+from documents import section
 from pictures import scene
 from real_systemd import Machine, booted, obstacle
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 CHECKOUT = "cp -rT /opt/source /root/retouchd; cd /root/retouchd"
 
 WITHOUT_A_NETWORK = {
@@ -38,12 +38,12 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         yield machine
 
 
-def blocks(title: str) -> list[list[str]]:
+def blocks(title: str, name: str = "docs/service.md") -> list[list[str]]:
     """
     Return the commands of each block of a section, those without a network put in place.
     """
-    section = README.partition(f"## {title}\n")[2].partition("\n## ")[0].partition("\n### ")[0]
-    found = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
+    text = re.split("^## ", section(name, title), maxsplit=1, flags=re.MULTILINE)[0]
+    found = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
     return [[_put_in_place(line) for line in block.splitlines()] for block in found]
 
 
@@ -82,7 +82,7 @@ def wait_for(machine: Machine, path: str) -> None:
 
 def test_from_a_bare_machine_to_a_first_edit(machine: Machine, tmp_path: Path) -> None:
     """
-    Install, start, drop, look: by the commands of the README alone, then looked after and upgraded.
+    Install, start, drop, look: by the commands of the page alone; then looked after, upgraded and removed.
     """
     install, first_edit = blocks("As a service")
     several = blocks("Several at once")[0]
@@ -102,7 +102,7 @@ def test_from_a_bare_machine_to_a_first_edit(machine: Machine, tmp_path: Path) -
         wait_for(machine, "/srv/retouch/shop/outbox/beach.png")
 
         machine.shell("useradd --create-home --shell /bin/bash alice")
-        type_all(machine, blocks("Folders that others use")[0])
+        type_all(machine, blocks("A group that drops photos", "docs/nas.md")[0])
         scene().transpose(Transpose.ROTATE_90).save(machine.share / "hers.jpg")
         as_alice = ["runuser", "--login", "alice", "--command"]
         machine.run(
@@ -117,6 +117,11 @@ def test_from_a_bare_machine_to_a_first_edit(machine: Machine, tmp_path: Path) -
         told = machine.show("retouchd.service", "ActiveState", "NRestarts")
         assert told == {"ActiveState": "active", "NRestarts": "0"}
         assert not machine.run("systemctl", "--failed", "--plain", "--no-legend").stdout
+
+        type_all(machine, blocks("Uninstall")[0])
+        left = machine.shell("ls /srv/retouch/done; command -v retouchd || true")
+        assert "beach.job.json" in left
+        assert "retouchd" not in left
 
 
 def test_a_person_has_a_service_without_root(machine: Machine, tmp_path: Path) -> None:
