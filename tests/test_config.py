@@ -21,7 +21,7 @@ from retouchd.errors import ConfigurationError
 from retouchd.rules.price_overrides import price_problems, prices_for
 from retouchd.rules.spending import Allowance
 
-SECTIONS = ("folders", "endpoint", "edit", "intake", "images", "budget", "logging")
+SECTIONS = ("folders", "endpoint", "edit", "intake", "images", "budget", "status", "logging")
 _KEY_LINE = re.compile(r"^# (?=\[|[a-z_]+ = )", re.MULTILINE)
 
 

@@ -184,6 +184,14 @@ class BudgetSection(Section):
     images_per_day: int = Field(0, ge=0)
 
 
+class StatusSection(Section):
+    """
+    How people who see folders only hear how things stand.
+    """
+
+    text_file: bool = True
+
+
 class LoggingSection(Section):
     """
     How the log is written.
@@ -210,6 +218,7 @@ class Config(BaseSettings):
     budget: BudgetSection = BudgetSection()
     intake: IntakeSection = IntakeSection()
     images: ImagesSection = ImagesSection()
+    status: StatusSection = StatusSection()
     logging: LoggingSection = LoggingSection()
 
     @classmethod

@@ -122,14 +122,15 @@ def write(path: Path, data: bytes) -> None:
         file.commit()
 
 
-def post(path: Path, data: bytes) -> None:
+def post(path: Path, data: bytes, temporary: Path | None = None) -> None:
     """
     Put a whole file in place that nobody misses after a power cut: readers see the old or the new one.
     """
-    with DurableFile(path) as file:
+    temporary = temporary or temporary_of(path)
+    with DurableFile(path, temporary) as file:
         file.write(data)
         file.close()
-        os.rename(temporary_of(path), path)
+        os.rename(temporary, path)
 
 
 def append(path: Path, line: bytes) -> None:

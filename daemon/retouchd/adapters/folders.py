@@ -49,6 +49,13 @@ class Folders:
         """
         return {name: getattr(self, name) for name in Folder}
 
+    def hold(self, path: Path) -> bool:
+        """
+        Return whether a folder is one of these or lies inside one, links seen through.
+        """
+        above = set(_lineage(path))
+        return any(_lineage(place)[0] in above for _, place in self.items())
+
     def make(self) -> list[str]:
         """
         Make the folders that are missing; return a sentence for each one that cannot be made.

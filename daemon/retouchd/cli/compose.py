@@ -170,6 +170,7 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
         max_megapixels=config.images.max_megapixels,
         fit=config.images.fit,
         metadata=config.images.metadata,
+        status_text=config.status.text_file,
         fingerprint=_fingerprint(config),
         shown=_shown(config, folders),
     )

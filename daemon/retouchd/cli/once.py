@@ -17,13 +17,19 @@ from retouchd.adapters.memory import few_arenas
 from retouchd.adapters.open_files import allow_open_files
 from retouchd.cli.compose import settings_from
 from retouchd.cli.progress import drain
-from retouchd.cli.running import UNAVAILABLE, leave_no_core, listen, logged, open_log, served
+from retouchd.cli.running import (
+    UNAVAILABLE,
+    leave_no_core,
+    listen,
+    logged,
+    open_log,
+    served,
+    telling,
+)
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon, Ending
 from retouchd.engine.outcome import End
-from retouchd.engine.reporting import reporting
 from retouchd.engine.settings import Settings
-from retouchd.engine.summarizing import Summaries
 from retouchd.errors import ConfigurationError
 from retouchd.rules.naming import path_below, shown
 
@@ -51,7 +57,7 @@ async def _once(settings: Settings, *, is_watched: bool) -> int:
         daemon = Daemon(ready, SystemClock())
         listen(daemon, on_hangup=daemon.look_again)
         board = Board(settings.folders.work)
-        async with reporting(daemon.report, board), Summaries(daemon, board).kept():
+        async with telling(daemon, board, settings):
             ending = await drain(daemon, settings.folders, is_watched=is_watched)
     waiting = await daemon.waiting()
     logs.flush()

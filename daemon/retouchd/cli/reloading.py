@@ -21,7 +21,7 @@ from retouchd.logs import logger
 
 log = logger()
 
-LIVE = frozenset({"budget", "edit", "endpoint", "images", "limits", "logging", "pricing"})
+LIVE = frozenset({"budget", "edit", "endpoint", "images", "limits", "logging", "pricing", "status"})
 """The tables that a reload changes."""
 AT_START = frozenset({"folders", "intake"})
 """The tables that hold as they were at the start: where the files are, and what is remembered of them."""

@@ -21,6 +21,7 @@ from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon
 from retouchd.engine.reporting import reporting
 from retouchd.engine.settings import Settings
+from retouchd.engine.status_text import StatusText
 from retouchd.engine.summarizing import Summaries
 from retouchd.errors import RetouchdError
 
@@ -91,9 +92,19 @@ async def _run(path: Path | None, config: Config, settings: Settings) -> None:
         )
         listen(daemon, on_hangup=reloader.ring)
         board = Board(settings.folders.work)
-        summaries = Summaries(daemon, board)
-        async with reporting(daemon.report, board), summaries.kept(), reloader.listening():
+        async with telling(daemon, board, settings), reloader.listening():
             await daemon.run()
+
+
+@contextlib.asynccontextmanager
+async def telling(daemon: Daemon, board: Board, settings: Settings) -> AsyncIterator[None]:
+    """
+    Tell programs and people meanwhile how a run stands.
+    """
+    summaries = Summaries(daemon, board)
+    text = StatusText(daemon, summaries, settings.folders, SystemClock())
+    async with reporting(daemon.report, board), text.kept(), summaries.kept():
+        yield
 
 
 @contextlib.asynccontextmanager

@@ -145,6 +145,40 @@ class Daemon:
         )
 
     @property
+    def settings(self) -> Settings:
+        """
+        Return what the run works by now.
+        """
+        return self._current.settings
+
+    @property
+    def job_ids(self) -> list[str]:
+        """
+        Return the ids of the jobs in work.
+        """
+        return self._job_ids()
+
+    @property
+    def is_idle(self) -> bool:
+        """
+        Return whether nothing is in work, and nothing will be without somebody's doing.
+        """
+        return self._crew is None or _is_drained(self._crew)
+
+    @property
+    def has_begun(self) -> bool:
+        """
+        Return whether the work folder is, or was, held by this run.
+        """
+        return self._begun.is_set()
+
+    async def begun(self) -> None:
+        """
+        Wait until the work folder is held.
+        """
+        await self._begun.wait()
+
+    @property
     def changes(self) -> int:
         """
         Return a number that grows whenever there is something new to tell of what waits in the inbox.

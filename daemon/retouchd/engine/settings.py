@@ -71,5 +71,6 @@ class Settings:
     max_megapixels: float = 100
     fit: bool = True
     metadata: Metadata = Metadata.STRIP
+    status_text: bool = True
     fingerprint: str = ""
     shown: Mapping[str, Any] = field(default_factory=dict)
