@@ -107,6 +107,19 @@ def test_the_nearest_word_is_named(station: Station, words: tuple[str, ...], mea
     assert f"Did you mean '{meant}'?" in running.err
 
 
+def test_curly_quotes_are_named(station: Station) -> None:
+    """
+    Editors and web pages put them in place of straight ones.
+    """
+    station.config.write_text("[endpoint]\nbase_url = “https://relay.example/v1”\n", "utf-8")
+
+    code, running = station.call("check")
+
+    assert code == 78
+    assert "config.toml is not valid TOML: line 2: " in running.err + running.out
+    assert 'straight "quotes"' in running.err + running.out
+
+
 # init.
 
 
@@ -122,6 +135,8 @@ def test_init_makes_folders_and_a_configuration_that_loads(station: Station) -> 
     assert {path.name for path in there.iterdir()} == {*FOLDERS, "config.toml"}
     _, settings = settings_from(there / "config.toml")
     assert settings.folders.inbox == there / "inbox"
+    assert settings.allowance.images_per_day == 200, "an archive dropped by mistake costs so much"
+    assert "200 pictures a day" in running.out
     for place in ("photos/hot/config.toml", os.fspath(there / "inbox")):
         assert place in running.out
 
@@ -299,8 +314,7 @@ def test_toml_that_is_none(station: Station) -> None:
     code, running = station.call("run")
 
     assert code == 78
-    assert "config.toml is not valid TOML" in running.err
-    assert "line 1" in running.err
+    assert "config.toml is not valid TOML: line 1: " in running.err
     assert "Traceback" not in running.err
 
 
@@ -329,7 +343,7 @@ def sandbox(station: Station, *arguments: str) -> tuple[Running, int]:
     Start the embedded endpoint alone; return it and its port.
     """
     running = station.run(RETOUCHD, "sandbox", *arguments)
-    running.until(lambda: "endpoint.api_key" in running.out)
+    running.until(lambda: "The key is" in running.out)
     address = next(word for word in running.out.split() if word.startswith("http://"))
     port = urlsplit(address.rstrip(".")).port
     assert port is not None

@@ -317,6 +317,19 @@ def test_a_relative_file_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("colour = 1\n", ("colour", "not a known key")),
         ('[endpoint]\nbase_ulr = "x"\n', ("endpoint.base_ulr", "endpoint.base_url")),
+        (
+            '[logging]\nbase_url = "http://127.0.0.1:1/v1"\n',
+            (
+                "logging.base_url",
+                "below [logging]",
+                "Put base_url directly below the line [endpoint]",
+            ),
+        ),
+        (
+            '[logging]\nendpoint.base_url = "http://127.0.0.1:1/v1"\n',
+            ("logging.endpoint", "Put its key directly below the line [endpoint]"),
+        ),
+        ("[endpoint]\nimages_per_day = 5\n", ("endpoint.images_per_day", "[budget]")),
         ("[endpoint]\nconcurrency = 0\n", ("endpoint.concurrency", "1")),
         ('[endpoint]\nconcurrency = "many"\n', ("endpoint.concurrency", "integer")),
         ('[endpoint]\nbase_url = "relay.example"\n', ("endpoint.base_url", "https://", "sandbox")),

@@ -30,6 +30,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from retouchd.adapters.notation import toml_fault
 from retouchd.adapters.small_files import read_small
 from retouchd.adapters.unit import UNIT_VARIABLE
 from retouchd.errors import ConfigurationError
@@ -387,15 +388,17 @@ def _with_key(
 def _read(path: Path) -> dict[str, Any]:
     name = shown(str(path))
     try:
-        raw = read_small(path, MOST_BYTES)
-        return tomllib.loads(_text(raw))
+        text = _text(read_small(path, MOST_BYTES))
+        return tomllib.loads(text)
     except FileNotFoundError as error:
         msg = f"{name} is not there. Run `retouchd init`, or name another file with --config."
         raise ConfigurationError([msg]) from error
     except OSError as error:
         raise ConfigurationError([f"{name} cannot be read: {error.strerror}."]) from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError([f"{name} is not valid TOML: {error}"]) from error
+        raise ConfigurationError(
+            [f"{name} is not valid TOML: {toml_fault(error, text)}"]
+        ) from error
     except RecursionError as error:
         raise ConfigurationError([f"{name} is not valid TOML: it is nested too deeply."]) from error
     except ValueError as error:
@@ -438,10 +441,26 @@ def _unknown(keys: Sequence[str]) -> str:
     *above, wrong = keys
     if keys == ["edit", "images"]:
         return "edit.images is not a known key; references are named in an _edit.toml in the inbox."
+    if above and (home := _home_of(wrong)):
+        line = wrong if home != wrong else "its key"
+        return (
+            f"{'.'.join(keys)} is not a known key: the line stands below [{above[0]}]. Put {line} directly "
+            f"below the line [{home}]."
+        )
     near = nearest(wrong, _known_keys(above))
     meant = f"; did you mean {'.'.join([*above, near])}?" if near else "."
     extra = " A field of your own relay's goes into [edit.extra]." if above == ["edit"] else ""
     return f"{'.'.join(keys)} is not a known key{meant}{extra}"
+
+
+def _home_of(key: str) -> str | None:
+    """
+    Return the one table that a key belongs to, or that it names.
+    """
+    if key in Config.model_fields:
+        return key
+    homes = [table for table in Config.model_fields if key in _known_keys([table])]
+    return homes[0] if len(homes) == 1 else None
 
 
 def _known_keys(above: Sequence[str]) -> list[str]:

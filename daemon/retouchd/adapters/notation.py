@@ -101,15 +101,22 @@ def parse_any_json(raw: bytes) -> Any:
         return None
 
 
+def toml_fault(error: tomllib.TOMLDecodeError, text: str = "") -> str:
+    """
+    Return what is wrong with a text that is no TOML, in words, and where.
+    """
+    place = _TOML_PLACE.search(str(error))
+    line = int(place["line"]) if place and place["line"] else text.rstrip("\n").count("\n") + 1
+    words = _words(str(error), _TOML_FAULTS) or "this is not TOML that can be read."
+    return f"line {line}: {words}"
+
+
 def _toml(text: str) -> Any:
     check_nesting(text)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        place = _TOML_PLACE.search(str(error))
-        line = int(place["line"]) if place and place["line"] else text.rstrip("\n").count("\n") + 1
-        words = _words(str(error), _TOML_FAULTS) or "this is not TOML that can be read."
-        raise NotationFault(f"line {line}: {words}") from error
+        raise NotationFault(toml_fault(error, text)) from error
     except ValueError as error:
         raise NotationFault("a number has too many digits.") from error
 

@@ -65,11 +65,15 @@ def serve(
                 "No font with Chinese letters was found: captions show their code points. "
                 "Install one, such as fonts-noto-cjk."
             )
-        console.print("To use it, set in config.toml, or in the environment of `retouchd run`:")
         console.print(
-            f'  endpoint.base_url = "{url}"   (RETOUCHD_ENDPOINT__BASE_URL={url})', soft_wrap=True
+            "To use it, put this line into config.toml, directly below the line \\[endpoint]:"
         )
-        console.print(f"  endpoint.api_key: {'the key given here' if key else 'any, or none'}")
+        console.print(f'  base_url = "{url}"', markup=False, soft_wrap=True)
+        console.print("or start the daemon with:")
+        console.print(
+            f"  RETOUCHD_ENDPOINT__BASE_URL={url} retouchd run", markup=False, soft_wrap=True
+        )
+        console.print(f"The key is {'the one given here' if key else 'any, or none'}.")
 
     run(build_app(rules), host="127.0.0.1", port=port, ready=ready)
 

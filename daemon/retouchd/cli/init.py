@@ -15,12 +15,18 @@ from retouchd.rules.languages import encoding_of
 from retouchd.rules.naming import shown
 
 EXAMPLE = "config.example.toml"
+IMAGES_PER_DAY = 200
+_NEXT = """
+Next:
+  1. Your key: below [endpoint] in {config}, or export RETOUCHD_ENDPOINT__API_KEY=sk-…
+  2. retouchd check --config {config}
+  3. retouchd run --config {config}
+  4. Drop a photo and its prompt, photo.jpg and photo.txt, into {inbox}"""
 
 
 def make(root: Path) -> None:
     """
-    Make what is missing below `root` and say what was made; what is there stays as it is. On a machine whose
-    language has an encoding of its own, the configuration names that for prompts.
+    Make what is missing below `root` and say what was made and what to do next; what is there stays as it is.
 
     Raises ConfigurationError with every folder that cannot be made.
     """
@@ -32,15 +38,17 @@ def make(root: Path) -> None:
     config = root / "config.toml"
     try:
         with os.fdopen(_new_private(config), "w", encoding="utf-8") as file:
-            file.write(_speaking(encoding_of(os.environ)))
+            file.write(_first(encoding_of(os.environ)))
     except FileExistsError:
         console.print(f"{shown(str(config))} is there already and was left as it is.")
     except OSError as error:
         raise ConfigurationError([f"{config} cannot be written: {error.strerror}."]) from error
     else:
-        console.print(f"Made {shown(str(config))}: put your key into it.")
-    console.print(f"Drop photos and prompts into {shown(str(folders.inbox))}")
-    console.print(f"then start:  retouchd run --config {shown(str(config))}")
+        console.print(f"Made {shown(str(config))} and five folders beside it.")
+        console.print(
+            f"At most {IMAGES_PER_DAY} pictures a day are sent: budget.images_per_day in that file."
+        )
+    console.print(_NEXT.format(config=shown(str(config)), inbox=shown(str(folders.inbox))))
 
 
 def _new_private(path: Path) -> int:
@@ -70,10 +78,14 @@ def example() -> str:
     return (resources("retouchd") / EXAMPLE).read_text("utf-8")
 
 
-def _speaking(encoding: str | None) -> str:
+def _first(encoding: str | None) -> str:
     """
-    Return the commented configuration with the encoding that prompts have on this machine.
+    Return the commented configuration with what a first one has in force: an archive of thousands of photos
+    that was dropped by mistake costs a day's budget only, and prompts have the encoding of this machine.
     """
-    if encoding is None:
-        return example()
-    return re.sub("(?m)^# text_encoding = .*$", f'text_encoding = "{encoding}"', example())
+    text = _set(example(), "images_per_day", str(IMAGES_PER_DAY))
+    return _set(text, "text_encoding", f'"{encoding}"') if encoding else text
+
+
+def _set(text: str, key: str, value: str) -> str:
+    return re.sub(rf"(?m)^# {key} = .*$", f"{key} = {value}", text)
