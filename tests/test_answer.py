@@ -87,11 +87,78 @@ SHAPES = {
         ),
         [Inline(PNG), Link("https://x/a")],
     ),
+    "shown in HTML": (
+        said('<p>Done</p><img width="64" src="https://x/a?k=1">'),
+        [Link("https://x/a?k=1")],
+    ),
     "pictures beside the content": (
         chat({"content": "", "images": [{"image_url": {"url": "https://x/a"}}]}),
         [Link("https://x/a")],
     ),
 }
+
+
+LINK = "https://cdn.x/a?sign=1"
+ONE = [
+    "signed_url",
+    "public_url",
+    "cdn_url",
+    "download_link",
+    "image_link",
+    "photo_url",
+    "picUrl",
+    "result_image_url",
+    "generatedImageUrl",
+    "output_image",
+]
+MANY = ["urls", "output_urls", "resultUrls", "image_url_list", "final_image_list"]
+NAMED: dict[str, Any] = {
+    "MiniMax": {"id": "1", "data": {"image_urls": [LINK]}, "base_resp": {"status_code": 0}},
+    "Volcengine": {"code": 10000, "data": {"binary_data_base64": [], "image_urls": [LINK]}},
+    "Black Forest": {"id": "1", "status": "Ready", "result": {"sample": LINK}},
+    "Hunyuan": {"Response": {"ResultImage": [LINK], "ResultDetails": ["Success"]}},
+    "Freepik": {"data": {"task_id": "1", "status": "COMPLETED", "generated": [LINK]}},
+    "Luma": {"id": "1", "state": "completed", "assets": {"image": LINK}},
+    "Replicate": {
+        "status": "succeeded",
+        "input": {"image_url": "https://x/in.png"},
+        "output": LINK,
+        "urls": {"get": "https://api.x/1", "cancel": "https://api.x/1/cancel"},
+    },
+    "a list of a language that has none": {"images": {"0": {"url": LINK}}},
+    **{name: {"code": 0, "data": {name: LINK}} for name in ONE},
+    **{name: {"code": 0, "data": {name: [LINK]}} for name in MANY},
+}
+
+
+@pytest.mark.parametrize("document", NAMED.values(), ids=NAMED)
+def test_a_url_is_a_pictures_by_any_name_that_says_so(document: Any) -> None:
+    """
+    Without a name of a file in it: what lies there is paid for, and bought again if it is not found.
+    """
+    reply = read_answer(json.dumps(document).encode())
+
+    assert reply.pictures == (Link(LINK),)
+
+
+NOT_NAMED: dict[str, Any] = {
+    "where a task stands": {"id": "1", "urls": {"get": LINK, "cancel": LINK}},
+    "a ticket's own": {"status": "queued", "task_id": "1", "url": LINK},
+    "what was sent": {"data": {"input_image_url": LINK, "original_url": LINK, "image_urls": []}},
+    "a draft": {"data": {"preview_url": LINK, "thumb_urls": [LINK], "previewImageUrls": [LINK]}},
+    "whom to tell": {"data": {"webhook_url": LINK, "callback_url": LINK, "status_url": LINK}},
+    "a person's": {"data": {"avatar_url": LINK, "profile_link": LINK}},
+}
+
+
+@pytest.mark.parametrize("document", NOT_NAMED.values(), ids=NOT_NAMED)
+def test_other_urls_are_left_alone(document: Any) -> None:
+    """
+    Nothing is fetched that is said to be something else.
+    """
+    reply = read_answer(json.dumps(document).encode())
+
+    assert reply.found == ()
 
 
 @pytest.mark.parametrize(("document", "pictures"), SHAPES.values(), ids=SHAPES.keys())
@@ -215,7 +282,15 @@ def test_half_a_character_in_a_caption_does_not_lose_the_picture() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["![" * 400_000, "http://" * 200_000, "data:image/" * 100_000, "![](" * 300_000]
+    "text",
+    [
+        "![" * 400_000,
+        "<img " * 200_000,
+        "<img src=" * 100_000,
+        "http://" * 200_000,
+        "data:image/" * 100_000,
+        "![](" * 300_000,
+    ],
 )
 @pytest.mark.timeout(10)
 def test_hostile_words_are_read_in_linear_time(text: str) -> None:

@@ -138,6 +138,7 @@ BODIES: dict[str, bytes] = {
     "heartbeats before it": b": still at it\n\n" * 300_000 + b"data: " + WHOLE + b"\n\n",
     "log before it": b"12:00:00 [INFO] {step: 7} it goes on\n" * 100_000 + WHOLE,
     "callback": b"done(" + WHOLE + b");",
+    "a comment before it": b"<!-- served by cache-7 -->\n" + WHOLE,
     "half an emoji": WHOLE.replace(b"1,", rb'"\ud83d",'),
     "a document in a text": json.dumps(json.dumps(json.loads(WHOLE))).encode(),
     "latin-1 around it": "Größe: ".encode("latin-1") + WHOLE,
@@ -284,6 +285,34 @@ async def test_a_body_may_be_the_picture_itself(
 
     assert world.tree("outbox") == [name]
     assert published(world) == [picture]
+    assert endpoint.bought == 1
+
+
+AROUND: dict[str, tuple[bytes, bytes]] = {
+    "white space": (b" \n" * 30_000, b"\n"),
+    "a word": (b"OK\r\n", b""),
+    "a head within the body": (b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n", b""),
+    "chunks that nobody undid": (b"%x\r\n" % len(PICTURE), b"\r\n0\r\n\r\n"),
+    "a form": (
+        b"--x\r\nContent-Disposition: form-data; name=image\r\nContent-Type: image/png\r\n\r\n",
+        b"\r\n--x--\r\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "behind"), AROUND.values(), ids=AROUND)
+async def test_a_picture_may_have_text_around_it(
+    world: World, endpoint: RawEndpoint, before: bytes, behind: bytes
+) -> None:
+    """
+    As a careless server leaves it: what is published begins with the picture.
+    """
+    endpoint.edit = [answer(before + PICTURE + behind)]
+    world.drop("cat.png")
+
+    await world.once()
+
+    assert published(world) == [PICTURE + behind]
     assert endpoint.bought == 1
 
 

@@ -45,11 +45,17 @@ class KeptAnswer:
         self._start = body.tell()
         self.skeleton: Skeleton = skeleton_of(blocks_of(body), f"retouchd-{secrets.token_hex(8)}-")
 
-    def whole(self, start: int) -> Iterable[bytes]:
+    def whole(self, beginning: bytes) -> Iterator[bytes]:
         """
-        Return the body from a byte on, in pieces.
+        Return the body from where some bytes are met first, in pieces.
         """
-        return blocks_of(self._body, self._start + start)
+        blocks, read = iter(blocks_of(self._body, self._start)), b""
+        for block in blocks:
+            read += block
+            if (at := read.find(beginning)) >= 0:
+                yield read[at:]
+                yield from blocks
+            read = read[-len(beginning) :]
 
     def picture(self, text: str) -> Iterator[bytes]:
         """

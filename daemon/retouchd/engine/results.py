@@ -114,8 +114,8 @@ def _blocks(
     match picture:
         case Inline(data=data):
             return answer.picture(data)
-        case Whole(start=start):
-            return answer.whole(start)
+        case Whole(beginning=beginning):
+            return answer.whole(beginning)
         case Link():
             there = fetched[picture]
             if isinstance(there, FetchRefused):

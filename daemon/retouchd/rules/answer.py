@@ -7,6 +7,7 @@ arrive with it too.
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -30,6 +31,14 @@ __all__ = ["Fault", "Found", "Inline", "Link", "Reply", "Whole", "read_answer"]
 
 _TEXT_LIMIT = 500
 _USAGE_DEPTH = 8
+
+_BEGINNING = 16
+"""Bytes by which a picture is found again in the whole body."""
+_TEXT_BEFORE_PICTURE = re.compile(
+    rb"[\t\n\r -~]{1,4096}?(?=\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF.{4}WEBP)", re.DOTALL
+)
+"""No JSON goes on like that: these bytes are no text."""
+_COMMENT = re.compile(r"\s*<!--.{0,500}?-->\s*", re.DOTALL)
 
 _MOST_DIGITS = 300
 _MOST_GUESSES = 20
@@ -96,8 +105,8 @@ def read_answer(body: bytes) -> Reply:
     Return what the body of an answer holds. Raises nothing, whatever the bytes are.
     """
     inner = body.lstrip()
-    if sniff(inner) in _PICTURES:
-        return Reply(found=(Found(picture=Whole(len(body) - len(inner))),))
+    if (beginning := _beginning_of_picture(inner)) is not None:
+        return Reply(found=(Found(picture=Whole(beginning)),))
     documents, is_json = _documents(inner.removeprefix(b"\xef\xbb\xbf"))
     found = _found(documents)
     usage = next((u for document in reversed(documents) if (u := _usage(document))), None)
@@ -109,6 +118,16 @@ def read_answer(body: bytes) -> Reply:
         return replace(_unreadable(body), found=found)
     document = documents[-1]
     return Reply(found=found, text=_words(document), usage=usage, fault=_fault(document))
+
+
+def _beginning_of_picture(body: bytes) -> bytes | None:
+    """
+    Return how a body begins that is a picture itself, maybe with some text before it; None for any other.
+    """
+    if sniff(body) in _PICTURES:
+        return body[:_BEGINNING]
+    text = _TEXT_BEFORE_PICTURE.match(body)
+    return None if text is None else body[text.end() : text.end() + _BEGINNING]
 
 
 def _found(documents: list[Any]) -> tuple[Found, ...]:
@@ -260,7 +279,10 @@ def _is_foreign(document: Mapping[str, Any]) -> bool:
 
 
 def _is_page(body: bytes) -> bool:
-    start = body[:_TEXT_LIMIT].decode(errors="replace").lstrip("\ufeff \t\r\n")
+    start = body[: 2 * _TEXT_LIMIT].decode(errors="replace").lstrip("\ufeff \t\r\n")
+    comment = _COMMENT.match(start)
+    if comment is not None and start.startswith(("{", "["), comment.end()):
+        return False
     return start.lower().startswith(("<!doctype", "<html", "<head", "<!--", "<?xml"))
 
 

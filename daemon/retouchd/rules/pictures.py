@@ -23,10 +23,10 @@ __all__ = ["Found", "Inline", "Link", "Whole", "is_task", "pictures_in", "pictur
 @dataclass(frozen=True, slots=True)
 class Whole:
     """
-    A picture that is the answer's body itself, from this byte on.
+    A picture that is the answer's body itself, from where these bytes are met first.
     """
 
-    start: int
+    beginning: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,19 +63,23 @@ _INLINE = _names("""
     b64json b64 base64 imagebase64 base64image imageb64 b64image base64data imagebytes bytesbase64encoded
     """)
 """Names of base64, whatever it begins with; all names without case, `_` and `-`."""
-_LINKS = _names("url uri imageurl imageurls imageuri fileuri outputurl resulturl downloadurl")
 _PLACES = _names("""
-    data image images imagedata img result results output outputs artifacts content picture pictures photo
-    generatedimage generatedimages generations predictions candidates inlinedata choices parts file files value
-    imageurl imageurls filedata response message item items samples
+    data imagedata artifacts content generations predictions candidates inlinedata choices part parts value
+    filedata response message item items sample samples
     """)
-"""Names of results, and of what holds them."""
+_COMPOUND = re.compile(
+    r"(?=.)(?:result|output|generated|edited|final|download|signed|public|cdn|media|asset|file)*s?"
+    r"(?P<picture>image|img|picture|photo|pic)?s?(?P<link>(?:url|uri|link)s?)?(?:list)?"
+)
+"""Names of results, of urls to them, and of what holds either."""
 _TEXTS = _names("content text outputtext markdown answer reply")
 _NO_RESULTS = re.compile(
     r"input|request|prompt|mask|original|(?<!re)source|reference|preview|partial|thumb|avatar|logo|icon|error"
-    r"|detail|instruction|tool|param|docs|help|initimage|(?:urls|links|messages)$"
+    r"|detail|instruction|tool|param|docs|help|initimage|^messages$"
 )
 """In names of what was asked, of drafts, and of reading matter."""
+_MENUS = _names("urls links")
+"""Names of lists of results, unless each url in them has a name of its own: where a task stands, …"""
 _BEST = ("result", "output", "generated", "edited")
 """How a name begins that comes first where one object has several."""
 _KINDS = frozenset({"mimetype", "mediatype", "contenttype"})
@@ -148,27 +152,44 @@ def _of_object(document: Mapping[str, Any], lead: _Lead) -> tuple[list[Found], l
     is_barren = bool(document.get("error")) or is_task(document)
     for key, value in document.items():
         name = _plain(key)
-        if _NO_RESULTS.search(name):
+        if _NO_RESULTS.search(name) or (name in _MENUS and isinstance(value, dict)):
             continue
-        is_link = name in _LINKS and lead.is_place
-        is_inline = name in _INLINE or (name in _PLACES and is_called_image)
+        is_link = _is_link(name)
+        is_inline = name in _INLINE or (_is_place(name) and is_called_image)
         if isinstance(value, str) and (
             is_inline
-            or (name in _PLACES and _is_picture(value))
-            or (is_link and not (is_barren and not _names_image(value)))
+            or (_is_place(name) and not is_link and _is_picture(value))
+            or (is_link and lead.is_place and not (is_barren and not _names_image(value)))
         ):
             picture = _picture(value)
             if picture is not None:
                 is_late = not name.startswith(_BEST)
                 found.append((isinstance(picture, Link), is_late, picture))
             continue
-        is_place = name in _TEXTS if isinstance(value, str) else name in _PLACES
+        # What has a number for a name is one of a list.
+        name = lead.name if name.isdigit() else name
+        is_place = name in _TEXTS if isinstance(value, str) else _is_place(name)
         others.append(replace(lead, value=value, name=name, is_place=lead.is_place and is_place))
     found.sort(key=lambda each: each[:2])
     return [
         Found(picture=picture, is_sure=not at, group=lead.group)
         for at, (_, _, picture) in enumerate(found)
     ], others
+
+
+def _is_place(name: str) -> bool:
+    """
+    Tell whether results may stand under a name.
+    """
+    return name in _PLACES or _COMPOUND.fullmatch(name) is not None
+
+
+def _is_link(name: str) -> bool:
+    """
+    Tell whether a name is that of a url, which need not be a picture's.
+    """
+    found = _COMPOUND.fullmatch(name)
+    return found is not None and found["link"] is not None and found["picture"] is None
 
 
 def _is_called_image(document: Mapping[str, Any]) -> bool:
@@ -183,7 +204,7 @@ def _in_text(lead: _Lead, depth: int) -> Iterator[Found]:
     """
     Yield the pictures of a text: one that is a picture, words that show some, a document in a document.
     """
-    text, is_sure = lead.value, lead.is_place and lead.name in _PLACES
+    text, is_sure = lead.value, lead.is_place and _is_place(lead.name)
     inner: list[Found] = []
     if text.lstrip()[:1] in {"{", "["} and depth < _DEEPEST_TEXT:
         for document in documents_in(text):
@@ -219,14 +240,14 @@ def _picture(value: str) -> Inline | Link | None:
     value = value.strip()
     if _EMBEDDED.match(value):
         value = value.partition(",")[2]
-    elif _is_link(value[:_LOOKED_AT]):
+    elif _begins_as_link(value[:_LOOKED_AT]):
         return Link(value)
     if any(space in value for space in "\n\r \t"):
         value = "".join(value.split())
     return Inline(value) if value else None
 
 
-def _is_link(start: str) -> bool:
+def _begins_as_link(start: str) -> bool:
     if start.startswith("/"):
         return not start.startswith("/9j/")  # as the base64 of every JPEG begins
     return "." in start or ":" in start  # neither is in the alphabet of base64

@@ -1,5 +1,5 @@
 """
-Pictures in running text, as chats show them: embedded, in Markdown, or as a link.
+Pictures in running text, as chats show them: embedded, in Markdown or HTML, or as a link.
 """
 
 import re
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 _DATA_URI = re.compile(r"data:image/[\w.+-]+(?:;[\w=.+-]+)*;base64,([A-Za-z0-9+/=_-]+)", re.ASCII)
 # The alternative text is bounded and holds no bracket: a hostile answer must not cost quadratic time.
 _MARKDOWN_IMAGE = re.compile(r"!\[[^\]\[]{0,1000}\]\(\s*<?(https?://[^\s)>]+|/[^\s)>]+)")
+_HTML_IMAGE = re.compile(r"<img\b[^<>]{0,1000}?\ssrc=[\"']?(https?://[^\s\"'<>]+)", re.IGNORECASE)
 _LINK = re.compile(r"https?://[^\s()<>\"'\]\u0080-\U0010ffff]+")
 IMAGE_NAME = re.compile(r"\.(?:png|jpe?g|webp|gif|avif)(?!\w)", re.IGNORECASE)
 
@@ -41,7 +42,8 @@ def text_pictures(text: str) -> Iterator[Inline | Link]:
     """
     found: list[tuple[int, Inline | Link]] = []
     found += [(match.start(), Inline(match[1])) for match in _DATA_URI.finditer(text)]
-    found += [(match.start(), Link(match[1])) for match in _MARKDOWN_IMAGE.finditer(text)]
+    for shown in (_MARKDOWN_IMAGE, _HTML_IMAGE):
+        found += [(match.start(), Link(match[1])) for match in shown.finditer(text)]
     if found:
         found.sort(key=lambda pair: pair[0])
         yield from dict.fromkeys(picture for _, picture in found)
