@@ -197,11 +197,13 @@ def test_a_terminal_is_not_led_astray(capfd: pytest.CaptureFixture[str]) -> None
     """
     logs.configure(style="console")
 
-    logs.logger().info("file.left", name=os.fsdecode(NASTY), files=[os.fsdecode(NASTY)])
+    logs.logger().info("file.left", name=os.fsdecode(NASTY), reason=os.fsdecode(NASTY))
+    logs.logger().info("file.odd", name=os.fsdecode(NASTY), files=[os.fsdecode(NASTY)])
 
-    (line,) = told(capfd)
-    assert control_signs(line) == []
-    assert "file.left" in line
+    said, rest = told(capfd)
+    assert control_signs(said + rest) == []
+    assert "is not taken" in said
+    assert "file.odd" in rest
 
 
 # Secrets.

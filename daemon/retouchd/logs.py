@@ -5,6 +5,7 @@ The only module that knows structlog. Lines carry `timestamp level event` and wh
 a name with control signs or bytes that are not UTF-8 never breaks one.
 """
 
+import datetime as dt
 import os
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
@@ -14,6 +15,7 @@ import structlog
 
 from retouchd.adapters.foreign_messages import PrintedLines, take_in
 from retouchd.adapters.log_writer import LogWriter
+from retouchd.rules.event_words import sentence
 from retouchd.rules.json_text import writable
 from retouchd.rules.log_queue import Gap, LogQueue
 from retouchd.rules.naming import shown
@@ -24,6 +26,8 @@ MOST_LINES, MOST_BYTES = 10_000, 4 << 20
 
 _PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 _LONGEST = 200
+_MARKS = {"warning": ("! ", "\x1b[33m"), "error": ("! ", "\x1b[31m")}
+"""How lines that matter more begin on a terminal, and their colours there."""
 
 
 class _Lines:
@@ -82,7 +86,7 @@ def configure(*, style: str = "auto", level: str = "info") -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=_is_json),
+            structlog.processors.TimeStamper(fmt="iso", utc=True) if _is_json else _local_time,
             structlog.processors.format_exc_info,
             _harmless,
             *(_json() if _is_json else _console(colors=is_terminal)),
@@ -153,7 +157,27 @@ def _line_of(gap: Gap, fault: str) -> bytes:
 
 
 def _console(*, colors: bool) -> list[Any]:
-    return [structlog.dev.ConsoleRenderer(colors=colors, sort_keys=False)]
+    rest = structlog.dev.ConsoleRenderer(colors=colors, sort_keys=False)
+
+    def in_words(log: Any, method: str, event: MutableMapping[str, Any]) -> str:
+        """
+        Say what happened as a person would, and the rest as it is.
+        """
+        text = sentence(event["event"], event)
+        if text is None:
+            return str(rest(log, method, event))
+        if not text:
+            raise structlog.DropEvent
+        mark, tint = _MARKS.get(event["level"], ("", ""))
+        line = f"{event['timestamp']}  {mark}{text}"
+        return f"{tint}{line}\x1b[0m" if colors and tint else line
+
+    return [in_words]
+
+
+def _local_time(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event["timestamp"] = dt.datetime.now().astimezone().strftime("%H:%M:%S %Z")
+    return event
 
 
 def _json() -> list[Any]:

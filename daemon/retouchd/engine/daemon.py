@@ -317,6 +317,8 @@ class Daemon:
                     await self._end_of(tasks.create_task(crew.intake.begin()))
                 notify("READY=1")
                 self._ready.set()
+                if not until_drained:
+                    log.info("daemon.ready", inbox=str(self._current.settings.folders.inbox))
                 intake = tasks.create_task(crew.intake.run(), name="intake")
                 watching = tasks.create_task(crew.watching.run(), name="watching")
                 prober = tasks.create_task(crew.prober.run(), name="prober")
