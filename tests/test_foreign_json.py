@@ -36,6 +36,20 @@ FOREIGN: dict[str, Any] = {
         "3": {"class_type": "KSampler", "inputs": {"seed": 7}},
         "4": {"class_type": "LoadImage", "inputs": {}},
     },
+    "a whole one": {
+        "last_node_id": 9,
+        "nodes": [],
+        "links": [],
+        "config": {},
+        "extra": {"ds": {"scale": 1}},
+    },
+    "gallery-dl on who and how large": {
+        "category": "pixiv",
+        "subcategory": "artworks",
+        "extension": "png",
+        "user": {"id": 1},
+        "size": 4711,
+    },
     "gallery-dl": {"category": "x", "subcategory": "y", "extension": "png", "filename": "cat"},
     "Flickr": {"id": "1", "name": "cat", "photopage": "https://…", "date_taken": "2023-08-31"},
     "LabelMe": {"version": "5", "flags": {}, "shapes": [], "imagePath": "cat.png"},
@@ -47,6 +61,9 @@ SIDECARS_WITH_MISTAKES: list[Any] = [
     {**TAKEOUT, "prompt": "make it blue"},
     {"prompt": {"3": {"class_type": "KSampler"}}, "workflow": {}},
     {"class_type": "KSampler"},
+    {"extra": {"class_type": "KSampler"}, "n_pictures": {"class_type": "x"}},
+    {"images": ["a.png"], "nodes": [], "links": []},
+    {"prompt": "make it blue", "category": "x", "subcategory": "y", "extension": "png"},
     [],
     {},
     ["SourceFile"],
@@ -86,6 +103,25 @@ def test_a_file_too_long_to_be_read_is_told_by_its_beginning() -> None:
     assert foreign_beginning(workflow[:1000])
     assert foreign_beginning(json.dumps(FOREIGN["LabelMe"]).encode()[:-1] + b', "imageData": "AAA')
     assert foreign_beginning(b'{"promt": "' + b"x" * 1000) is None
+    assert foreign_beginning(json.dumps([{"SourceFile": "cat.png"}] * 99).encode()[:500])
+    assert foreign_beginning(json.dumps(FOREIGN["its other form"]).encode()[:60])
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_sidecar_too_long_to_be_read_is_one_whatever_its_extra_holds(indent: int | None) -> None:
+    """
+    Else the picture would be edited, and paid for, without it: by the prompt of its folder.
+    """
+    graph = {"nodes": [], "links": [], "last_node_id": 1, "SourceFile": 'a "prompt": \\"'}
+    nodes = {"3": {"class_type": "KSampler", "inputs": {"seed": 7}}}
+    for said in (
+        {"prompt": "make it blue", "extra": {"workflow": nodes, "graph": graph}},
+        {"extra": nodes, "prompt": "make it blue"},
+        {"extra": {"workflow": nodes}, "prompt": "make it blue"},
+        {"note": 'like "class_type": 1', "promt": "make it blue"},
+        {"a": {"promt": '{"nodes": {}, "links": {"class_type": 1' + "x" * 1000}},
+    ):
+        assert foreign_beginning(json.dumps(said, indent=indent).encode()[:500]) is None, said
 
 
 async def test_pictures_behave_as_without_the_files_of_other_programs(world: World) -> None:

@@ -1,18 +1,19 @@
 """
 JSON files that other programs lay beside pictures: descriptions for themselves, which are nobody's sidecar.
 
-A file is one of theirs if it has the keys that one of them writes and none that a sidecar may have. Any other
-is a sidecar, and told of if it cannot be used: a mistyped `promt` must not turn into a picture without it.
+A file is one of theirs if it has the keys that one of them writes and none that says what is to be done. Any
+other is a sidecar, and told of if it cannot be used: a mistyped `promt` must not turn into a picture without it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from typing import Any
 
 from retouchd.rules.edit import Sidecar
 
-_OWN = frozenset(Sidecar.model_fields) | {"mask"}
+_OWN = frozenset({"prompt", "images", "mask"})
+"""What only a sidecar has: `size`, `user`, `model`, `extra` are ordinary words that others write, too."""
+_PARAMETERS = frozenset(Sidecar.model_fields)
 
 _TABLE: tuple[tuple[str, tuple[AbstractSet[str], ...]], ...] = (
     # What is called so has all the keys of one of the sets.
@@ -40,7 +41,11 @@ _TABLE: tuple[tuple[str, tuple[AbstractSet[str], ...]], ...] = (
     ("osxphotos' description of a photo", ({"uuid", "original_filename"},)),
     ("a manifest of Content Credentials", ({"claim_generator", "assertions"}, {"active_manifest"})),
 )
-_KEY = re.compile(rb'"([A-Za-z_]+)"\s*:')
+_TOKEN = re.compile(
+    rb"(?P<open>[{\[])|(?P<shut>[}\]])"
+    rb'|"(?P<text>(?:[^"\\]|\\.)*+)(?:"(?P<is_key>\s*+:)?|\\?\Z)',  # Perhaps broken off.
+    re.DOTALL,
+)
 
 
 def foreign_json(tree: object) -> str | None:
@@ -49,22 +54,44 @@ def foreign_json(tree: object) -> str | None:
     """
     if isinstance(tree, list) and tree:
         tree = tree[0]
-    if not isinstance(tree, dict) or not tree:
+    if not isinstance(tree, dict):
         return None
-    if all(isinstance(node, dict) and "class_type" in node for node in tree.values()):
-        return "a workflow of ComfyUI"
-    return None if tree.keys() & _OWN else _called(tree)
+    below = {key for node in tree.values() if isinstance(node, dict) for key in node}
+    is_graph = all(isinstance(node, dict) and "class_type" in node for node in tree.values())
+    return _called(tree.keys(), below if is_graph else frozenset())
 
 
 def foreign_beginning(raw: bytes) -> str | None:
     """
-    Return the same of a file too long for any sidecar, by the keys that its beginning holds at whichever depth.
+    Return the same of a file too long for any sidecar, by the keys that its beginning holds.
     """
-    keys = dict.fromkeys(key.decode() for key in _KEY.findall(raw))
-    return "a workflow of ComfyUI" if "class_type" in keys else _called(keys)
+    keys: dict[int, set[str]] = {1: set(), 2: set()}
+    is_list = raw.lstrip().startswith(b"[")
+    for depth, key in _keys(raw):
+        keys.setdefault(depth - is_list, set()).add(key)
+    return _called(keys[1], keys[2])
 
 
-def _called(tree: Mapping[str, Any]) -> str | None:
-    return next(
-        (called for called, sets in _TABLE if any(keys <= tree.keys() for keys in sets)), None
-    )
+def _keys(raw: bytes) -> Iterator[tuple[int, str]]:
+    """
+    Yield each key of a JSON text that may break off, with how deep it stands.
+    """
+    depth = 0
+    for found in _TOKEN.finditer(raw):
+        if found["open"]:
+            depth += 1
+        elif found["shut"]:
+            depth -= 1
+        elif found["is_key"]:
+            yield depth, found["text"].decode("utf-8", "replace")
+
+
+def _called(keys: AbstractSet[str], below: AbstractSet[str]) -> str | None:
+    """
+    Return whose file it is that has these keys, and `below` those of what they stand for.
+    """
+    if keys & _OWN:
+        return None
+    if "class_type" in below and not keys & _PARAMETERS:
+        return "a workflow of ComfyUI"
+    return next((called for called, sets in _TABLE if any(each <= keys for each in sets)), None)
