@@ -355,7 +355,20 @@ def swept(file: Carried) -> None:
     file.stage()
 
 
-STATES = [nothing_yet, half_copied, copied, staged, named, linked, swept]
+def emptied(file: Carried) -> None:
+    """
+    What the other disk's power cut leaves where it had only promised to keep the bytes.
+    """
+    staged(file)
+    file.temporary.write_bytes(b"")
+
+
+def zeroed(file: Carried) -> None:
+    staged(file)
+    file.temporary.write_bytes(bytes(file.temporary.stat().st_size))
+
+
+STATES = [nothing_yet, half_copied, copied, staged, named, linked, swept, emptied, zeroed]
 
 
 @pytest.mark.parametrize("stop", STATES)

@@ -140,6 +140,29 @@ def test_what_was_put_back_half_is_finished_into_no_link(place: Place, outside: 
     assert (stage / "cat.png").read_bytes() == b"mine"
 
 
+def test_one_that_cannot_be_finished_holds_up_no_other(place: Place, outside: Path) -> None:
+    """
+    Whatever somebody plants by the name of a file on its way: the photos of others come back.
+    """
+    prefix = returning._prefix(place.folders.inbox)
+    for folder in ("a", "m", "z"):
+        (place.folders.error / folder).mkdir()
+    (place.folders.error / f"a/{prefix}00000000").symlink_to(outside, target_is_directory=True)
+    (place.folders.error / f"m/{prefix}00000001/folder.png").mkdir(parents=True)
+    (place.folders.error / f"m/{prefix}00000001/folder.png/x").write_bytes(b"x")
+    for folder in ("a", "m", "z"):
+        stage = place.folders.error / folder / f"{prefix}0000000f"
+        stage.mkdir()
+        (stage / "cat.png").write_bytes(b"mine")
+        (place.folders.inbox / folder).mkdir()
+        (place.folders.inbox / folder / stage.name).write_bytes(b"mine")
+
+    with pytest.raises(OSError, match="0000000"):
+        finish(place.folders)
+
+    assert sorted(tree(place.folders.inbox)) == ["a/cat.png", "m/cat.png", "z/cat.png"]
+
+
 @pytest.mark.parametrize("planted", ["pets", "pets/cats"])
 def test_nothing_is_submitted_into_a_link(place: Place, outside: Path, planted: str) -> None:
     """

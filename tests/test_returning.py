@@ -183,6 +183,22 @@ def test_a_name_taken_meanwhile_sends_it_back(scene: Scene) -> None:
     assert len(visible(scene.folders.error)) == 2
 
 
+@pytest.mark.parametrize("left", [b"", b"half"])
+def test_a_copy_that_the_disk_has_lost_is_no_original(scene: Scene, left: bytes) -> None:
+    """
+    The picture stands in error/ again, and nothing of the copy is left.
+    """
+    staged(scene)
+    (copy,) = (scene.folders.inbox / "pets").glob(f"{STAGE}*")
+    copy.write_bytes(left)
+
+    assert finish(scene.folders) == []
+
+    assert (scene.folders.error / "pets/cat.png").read_bytes() == content_of("cat.png")
+    assert not copy.exists()
+    assert not (scene.folders.inbox / "pets/cat.png").exists()
+
+
 def test_another_inbox_and_a_living_process_are_left_alone(scene: Scene) -> None:
     """
     Only the inbox it was meant for, and only what nobody is at, is finished.

@@ -254,12 +254,15 @@ def _content(folder: Path, name: str) -> Digest | None:
 
 def _unstage_if_lost(way: Way) -> None:
     """
-    Begin anew where somebody cleared the copy away before it got its name: the staged file is the last one.
+    Begin anew where somebody cleared the copy away before it got its name, or its disk lost some of it, as a
+    server's may in a power cut though it had promised to keep it: the staged file is the last one.
 
     It does not stay staged, as a half-made copy of a staged file would pass for a whole one.
     """
-    if presence.is_taken(way.temporary) or presence.is_copy(way.staged, way.target):
+    copy = way.temporary if presence.is_taken(way.temporary) else way.target
+    if presence.is_copy(way.staged, copy):
         return
+    files.remove(way.temporary)
     if presence.is_same(way.source, way.staged):
         files.remove(way.source)  # A power cut may leave both names of a rename.
     files.rename(way.staged, way.source)

@@ -5,7 +5,6 @@ While a file is on its way a hidden folder beside it holds it under the name tha
 the folder knows how to go on. Its name tells the inbox too: several may share one `error/`.
 """
 
-import contextlib
 import fcntl
 import hashlib
 import os
@@ -53,9 +52,11 @@ def finish(folders: Folders) -> list[str]:
     """
     Finish what was cut short; return the files that came into the inbox by it, as paths below it.
 
-    A file whose name was taken meanwhile goes back into `error/`. Raises OSError.
+    A file whose name was taken meanwhile goes back into `error/`. Raises OSError, the first one, after all that
+    can be finished was.
     """
     found: list[str] = []
+    faults: list[OSError] = []
     if folders.inbox.stat().st_dev != folders.work.stat().st_dev:
         return found  # It is away: from an empty mount point nothing must be concluded.
     prefix = _prefix(folders.inbox)
@@ -65,14 +66,24 @@ def finish(folders: Folders) -> list[str]:
         path = "" if path == "." else path
         for name in [each for each in names if each.startswith(prefix)]:
             names.remove(name)
-            with contextlib.ExitStack() as held:
-                error = held.enter_context(below.held(folders.error, path))
-                inbox = held.enter_context(trees.made_folder(folders.inbox, path))
-                stage = held.enter_context(below.inner(error / name))
-                if _is_locked(stage.fd):
-                    came = _finish(error / name, stage, inbox)
-                    found += [naming.path_below(path, each) for each in came]
+            try:
+                came = _finished(folders, path, name)
+                found += [naming.path_below(path, each) for each in came]
+            except OSError as error:
+                faults.append(error)
+    if faults:
+        raise faults[0]
     return found
+
+
+def _finished(folders: Folders, path: str, name: str) -> Iterator[str]:
+    with (
+        below.held(folders.error, path) as error,
+        trees.made_folder(folders.inbox, path) as inbox,
+        below.inner(error / name) as stage,
+    ):
+        if _is_locked(stage.fd):
+            yield from _finish(error / name, stage, inbox)
 
 
 def _finish(stage: Entry, held: OpenFolder, folder: OpenFolder) -> Iterator[str]:
@@ -85,6 +96,9 @@ def _finish(stage: Entry, held: OpenFolder, folder: OpenFolder) -> Iterator[str]
         )
         way = Way(source=source, staged=staged, temporary=temporary, target=folder / name)
         is_new = presence.is_taken(temporary)
+        if is_new and not presence.is_copy(staged, temporary):
+            _take_back(way, stage)  # The disk that it was on has lost some of it.
+            continue
         try:
             with files.synced(folder, source.parent):
                 carrying.carry(way)
