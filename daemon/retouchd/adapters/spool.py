@@ -344,6 +344,12 @@ class Spool:
         except OSError:
             return False
 
+    def is_ending(self, job_id: str) -> bool:
+        """
+        Return whether a job's end is fixed: only then it may have a record.
+        """
+        return presence.is_taken(self.folder(job_id) / PLAN)
+
     def require_place(self) -> None:
         """
         Raise OSError where another folder has the name of the one that is held: nothing is begun in it.

@@ -200,6 +200,7 @@ class Crew:
                 current=current,
             ),
             spending=self.spending,
+            duplicates=self._duplicates,
             clock=clock,
         )
 

@@ -67,6 +67,7 @@ class Duplicates:
         # Jobs end while a claim is looked into in a thread.
         self._lock = threading.Lock()
         self._ahead: dict[str, _Ahead] = {}
+        self._left: set[str] = set()
         self._waiting: dict[str, set[Place]] = {}
 
     def take(
@@ -78,6 +79,31 @@ class Duplicates:
         if self._is_on and not job.problems:
             with self._lock:
                 self._ahead[job.id] = _Ahead(job, look, found)
+
+    def leave(self, job_id: str) -> None:
+        """
+        Take in that an earlier process left a job in work whose end was not fixed yet.
+        """
+        self._left.add(job_id)
+
+    def is_left(self, job_id: str) -> bool:
+        """
+        Return whether nobody has looked since whether such a job was done: an older work folder may have been
+        put back, or another daemon have been quicker.
+        """
+        return job_id in self._left
+
+    def check_left(self, job: Job) -> None:
+        """
+        Look whether a job that was left has been done since; all its files are in work. Raises as `check` does.
+        """
+        with self._lock:
+            ahead = self._ahead.get(job.id)
+        if ahead is not None:
+            finished = self._finished()
+            ahead.found = ahead.found or ahead.look()
+            _raise_if_done(finished, ahead.found)
+        self._left.discard(job.id)
 
     def publish(self, job: Job, plan: Plan) -> None:
         """
@@ -147,9 +173,9 @@ class Duplicates:
             if finished is not None:
                 finished.catch_up()
                 return finished
-        except ReplacedError:
-            self._recovery.again()
-        raise NotYetError
+        except (ReplacedError, OSError):
+            self._recovery.again()  # Which also says what cannot be read.
+        raise NotYetError(self._recovery.reason, is_stuck=bool(self._recovery.obstacle))
 
     def _may_be_known(self, finished: Finished, job: Job) -> bool:
         image = job.member(Role.IMAGE)
@@ -194,6 +220,8 @@ def take_all(duplicates: Duplicates, spool: Spool) -> None:
         with contextlib.suppress(Blocked, OSError):
             if plan := spool.load(job.id).plan:
                 duplicates.publish(job, plan)
+            else:
+                duplicates.leave(job.id)
 
 
 def _raise_if_done(finished: Finished, own: Fingerprint) -> None:

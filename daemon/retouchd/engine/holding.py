@@ -35,8 +35,13 @@ class HeldError(Exception):
 
 class NotYetError(Exception):
     """
-    It is not known yet what was done before: the bundle is tried again soon.
+    It is not known yet what was done before: it is tried again soon. The message says why; `is_stuck` where a
+    person has to mend something first.
     """
+
+    def __init__(self, reason: str, *, is_stuck: bool) -> None:
+        super().__init__(reason)
+        self.is_stuck = is_stuck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

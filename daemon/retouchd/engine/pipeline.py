@@ -12,12 +12,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from retouchd.adapters.disk_threads import follow, in_work
+from retouchd.adapters.disk_threads import Steps, follow, in_work
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing, job_of
+from retouchd.adapters.thread_pools import Folder
 from retouchd.engine.attempts import Attempts, about
 from retouchd.engine.clock import Clock
 from retouchd.engine.downloads import FetchLater
+from retouchd.engine.duplicates import Duplicates
+from retouchd.engine.holding import HeldError, NotYetError
 from retouchd.engine.judging import FETCHED, Judge, Wanted
 from retouchd.engine.outcome import Outcome, Over, Wait
 from retouchd.engine.preparing import NotReadyError, Prepared, Preparer
@@ -40,6 +43,8 @@ RISKY = (Phase.CLAIMED, Phase.KEPT)
 
 _PREPARED_AT_ONCE = 2
 """A decoded picture of 100 megapixels takes 400 MB, and fitting holds it several times over."""
+_SOON_SECONDS = 0.5
+"""How long a job that an earlier process left waits until it is known what was done before."""
 
 
 class Pipeline:
@@ -57,6 +62,7 @@ class Pipeline:
         judge: Judge,
         turns: Turns,
         spending: Spending,
+        duplicates: Duplicates,
         clock: Clock,
     ) -> None:
         self._spool = spool
@@ -66,6 +72,7 @@ class Pipeline:
         self._judge = judge
         self._turns = turns
         self._spending = spending
+        self._duplicates = duplicates
         self._clock = clock
         self._prepared: dict[str, Prepared] = {}
         self._decoding = asyncio.Semaphore(_PREPARED_AT_ONCE)
@@ -173,6 +180,15 @@ class Pipeline:
         job = job_of(standing)
         if not self._is_prepared(job.id) and not await self._prepare(standing):
             return None
+        if self._duplicates.is_left(job.id):
+            try:
+                await follow(partial(self._check_left, job), key=job.id)
+            except NotYetError as early:
+                reason = str(early)
+                return Wait(seconds=_SOON_SECONDS, reason=reason, is_stranded=early.is_stuck)
+            except HeldError as held:
+                await self._give_back(standing, str(held))
+                return None
         prepared = self._prepared[job.id]
         is_prepared = partial(self._is_prepared, job.id)
         async with self._turns.taken(standing, job, len(prepared.images), is_prepared) as wait:
@@ -186,6 +202,10 @@ class Pipeline:
         if standing.crashes:
             await in_work(self._progressed, standing)
         return None
+
+    def _check_left(self, job: Job) -> Steps[None]:
+        yield Folder.DONE
+        self._duplicates.check_left(job)
 
     def _is_prepared(self, job_id: str) -> bool:
         known = self._prepared.get(job_id)

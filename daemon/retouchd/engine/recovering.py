@@ -162,8 +162,9 @@ class Recovery:
         self, finished: Finished, known: "_Known", batch: list[Sighted]
     ) -> Iterator[dict[str, Any]]:
         bodies = [record_in(self._folders.done, each.path) for each in batch]
-        # In this order: a job leaves the work folder after the history has its line.
-        at_work = set(self._spool.ids())
+        # In this order: a job leaves the work folder after the history has its line. One that has a record but
+        # no plan there was put back with an older work folder.
+        at_work = {each for each in self._spool.ids() if self._spool.is_ending(each)}
         finished.catch_up(known.note)
         for found, body in zip(batch, bodies, strict=True):
             line = self._line(found, body)
