@@ -49,7 +49,26 @@ WAITING = [
     (["cat.jpg", "edit.toml"], "edit.toml", ["_edit.toml"]),
     (["cat.png", "cat.maks.png"], "cat.maks.png", ["mask of cat.png", "cat.mask.png"]),
     (["cat.png", "cat mask.png"], "cat mask.png", ["mask of cat.png", "cat.mask.png"]),
-    (["cat.png", "mask.png"], "mask.png", ["cat.mask.png"]),
+    (["cat.png", "mask.png"], "mask.png", ["such as cat.mask.png"]),
+    (
+        ["cat.png", "cat mask.jpg"],
+        "cat mask.jpg",
+        ["save it with transparent parts as cat.mask.png"],
+    ),
+    # What an editor adds an ending to keeps its own: as a prompt its every line would be sent.
+    (["cat.jpg", "cat.toml.txt"], "cat.jpg", ["cat.toml.txt has", "rename it to cat.toml if"]),
+    (["cat.jpg", "cat.JSON.txt"], "cat.JSON.txt", ["one ending too many for", "to cat.json if"]),
+    (["cat.jpeg", "cat.jpg.toml"], "cat.jpg.toml", ["in its ending from cat.jpeg", "to cat.toml"]),
+    (
+        ["cat.jpg", "cat.text"],
+        "cat.jpg",
+        ["cat.text is not read as a prompt: rename it to cat.txt"],
+    ),
+    (["cat.jpg", "cat..txt"], "cat.jpg", ["cat..txt", "cat.txt"]),
+    (["cat.jpg", "cat_prompt.txt"], "cat.jpg", ["cat_prompt.txt", "cat.txt"]),
+    (["cat.jpg", "cat prompt.txt"], "cat prompt.txt", ["cat.jpg", "cat.txt"]),
+    (["cat.jpg", "_promt.txt"], "cat.jpg", ["_promt.txt", "_prompt.txt"]),
+    (["x\u00bd.jpg", "x1\u20442.txt"], "x\u00bd.jpg", ["signs that look alike"]),
 ]
 BESIDE = [
     (["cat.jpg", "cat.CR3"], "cat.CR3", "belongs to cat.jpg"),
@@ -58,6 +77,8 @@ BESIDE = [
     (["cat.jpg", "cat.docx"], "cat.docx", "cat.txt"),
     (["_prompt.txt.txt"], "_prompt.txt.txt", "_prompt.txt"),
     (["_prompt.rtf"], "_prompt.rtf", "_prompt.txt"),
+    (["cat.jpg", "cat.txt", "cat.docx"], "cat.docx", "beside cat.jpg, which has its prompt"),
+    (["cat.jpg", "cat.md"], "cat.md", "rename it to cat.txt, if it is the prompt of cat.jpg"),
 ]
 NOTHING = [
     (["cat.jpg", "dog.txt"], "cat.jpg"),
@@ -65,6 +86,10 @@ NOTHING = [
     (["IMG.jpg", "IMG.txt", "IMG (1).jpg"], "IMG (1).jpg"),
     (["cat.jpg", "_prompt.txt"], "cat.jpg"),
     (["unmask.png"], "unmask.png"),
+    (["prompt.png", "prompt.txt", "cat.jpg"], "cat.jpg"),
+    (["edit.jpg", "edit.json", "cat.jpg"], "cat.jpg"),
+    (["IMG (1).jpg", "IMG (2).txt"], "IMG (1).jpg"),
+    (["IMG (1).jpg", "IMG (2).txt"], "IMG (2).txt"),
     (["cat.jpg"], "cat.jpg"),
 ]
 

@@ -41,6 +41,7 @@ _NEAR_SECONDS = 1.0
 _MOST_NEAR = 5000
 """Names among which one that nearly fits is looked for: of more nobody can say which was meant."""
 _UNKNOWN = "left alone: by its name neither a picture nor a file that belongs to one"
+_OTHER_KIND = "left alone: of a kind that is not taken; to have it edited, save it as JPEG or PNG"
 _MOST_KINDS = 1000
 _SPARED = "an earlier job; with a prompt of its own it is taken too"
 
@@ -261,7 +262,8 @@ class Backlog:
         if foreign := self._foreign(folder, parse(name)):
             return f"left alone: {foreign}, not used"
         beside = self._near_misses(folder, now).beside(name)
-        return f"left alone: {beside}" if beside else _UNKNOWN
+        is_picture = parse(name).kind is Kind.FOREIGN_PICTURE
+        return f"left alone: {beside}" if beside else _OTHER_KIND if is_picture else _UNKNOWN
 
     def _foreign(self, folder: str, named: Named) -> str:
         """

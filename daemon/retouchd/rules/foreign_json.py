@@ -2,7 +2,7 @@
 JSON files that other programs lay beside pictures: descriptions for themselves, which are nobody's sidecar.
 
 A file is one of theirs if it has the keys that one of them writes and none that says what is to be done. Any
-other is a sidecar, and told of if it cannot be used: a mistyped `promt` must not turn into a picture without it.
+other is a sidecar, and told of if it cannot be used: a mistyped `promt` must not lead to a picture without it.
 """
 
 import re

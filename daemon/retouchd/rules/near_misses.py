@@ -12,6 +12,7 @@ from functools import cached_property
 
 from retouchd.rules.missing import prompt_name
 from retouchd.rules.names import (
+    EDIT_EXTENSIONS,
     FOREIGN_PICTURES,
     IMAGE_EXTENSIONS,
     PROMPT_EXTENSIONS,
@@ -27,11 +28,24 @@ from retouchd.rules.pairing import pair
 _RAW = FOREIGN_PICTURES & {"arw", "cr2", "cr3", "dng", "nef", "orf", "raf", "rw2"}
 _DOCUMENTS = frozenset({"doc", "docx", "odt", "pages", "pdf", "rtf"})
 _TEXTS = frozenset({"md", "markdown", "text"})
-_ENDING = IMAGE_EXTENSIONS | FOREIGN_PICTURES | PROMPT_EXTENSIONS | _DOCUMENTS | _TEXTS | {"xmp"}
+_ENDING = (
+    IMAGE_EXTENSIONS
+    | FOREIGN_PICTURES
+    | PROMPT_EXTENSIONS
+    | _DOCUMENTS
+    | _TEXTS
+    | EDIT_EXTENSIONS
+    | {"xmp"}
+)
 _ENDINGS = re.compile(rf"\.(?:{'|'.join(sorted(_ENDING))})\Z")
-_COPIES = re.compile(r"(?: ?\(\d{1,3}\)| - copy| copy| - kopie| kopie)\Z")
+_COPIES = re.compile(
+    r"(?: ?\(\d{1,3}\)| - copy| copy| ?\(copy\)| - kopie| kopie|[ ._-]+prompts?|[ .]+)\Z"
+)
+_NUMBER = re.compile(r"\((\d{1,3})\)(?=\.|\Z)")
+_NESTED = re.compile(r"\.(?P<true>toml|json|ya?ml|txt|prompt)\.(?:txt|prompt)\Z", re.IGNORECASE)
+"""What an editor leaves that adds its own ending to a name that has one."""
 _FOLDER = re.compile(
-    r"_?prompts?(?:\.(?:txt|text|md|rtf|docx?|odt))*"
+    r"_?(?:prompts?|promt|promp|propmt|pormpt)(?:\.(?:txt|text|md|rtf|docx?|odt))*"
     r"|_?edits?\.(?:toml|json|ya?ml)(?:\.txt)?"
 )
 _MASK = re.compile(r"(?P<stem>.*?)[ ._-]*(?:mask|maks|msak|masks|maske|masque)\Z")
@@ -74,26 +88,26 @@ class NearMisses:
         if ending in _RAW or ending == "xmp":
             return f"it belongs to {image}, which is all that is taken"
         if ending in _DOCUMENTS | _TEXTS:
-            prompt = prompt_name(parse(images[0]))
-            return f"it is no plain text file: if it is the prompt of {image}, save its words as {prompt}"
+            if self._has_words(images[0]):
+                return f"it lies beside {image}, which has its prompt"
+            wanted = prompt_name(parse(images[0]))
+            return f"it {_unlike_text(ending, wanted)}, if it is the prompt of {image}"
         return ""
 
     def _of_image(self, image: Named) -> str:
-        wanted = prompt_name(image)
         if mask := self._masked(image):
             return mask
         for name in self._alike(image.name):
             named, ending = parse(name), name.rpartition(".")[2].lower()
             if named.kind in SIDECARS and name in self._lone(_core(image.name)):
-                end = named.suffix if named.kind is not Kind.PROMPT else ""
-                wanted = f"{shown(image.stem)}{shown(end)}" if end else wanted
+                wanted = _wanted(image, named)
                 return f"{shown(name)} {_difference(image, named)}: rename it to {wanted} if it is meant"
             if ending in _DOCUMENTS | _TEXTS:
-                return f"{shown(name)} is no plain text file: save its words as {wanted}"
-        if self._folder_files:
-            name = self._folder_files[0]
-            meant = folder_file(name)
-            return f"{shown(name)} speaks for no picture: rename it to {meant} if it is meant for its folder"
+                return f"{shown(name)} {_unlike_text(ending, prompt_name(image))}, if it is meant"
+        for name in self._folder_files:
+            if parse(name).kind not in SIDECARS or name in self._lone(_core(name)):
+                meant = f"rename it to {folder_file(name)} if it is meant for its folder"
+                return f"{shown(name)} speaks for no picture: {meant}"
         return ""
 
     def _of_sidecar(self, lone: Named) -> str:
@@ -101,14 +115,27 @@ class NearMisses:
             return f"if it is meant for all pictures of its folder, rename it to {meant}"
         for name in self._images(lone.name):
             image = parse(name)
-            end = lone.suffix if lone.kind is not Kind.PROMPT else ""
-            wanted = f"{shown(image.stem)}{shown(end)}" if end else prompt_name(image)
-            return f"it {_difference(image, lone)} from {shown(name)}: rename it to {wanted} if it is meant"
+            difference, wanted = _difference(image, lone), _wanted(image, lone)
+            link = "for" if "too many" in difference else "from"
+            return f"it {difference} {link} {shown(name)}: rename it to {wanted} if it is meant"
         return ""
+
+    def _has_words(self, image: str) -> bool:
+        """
+        Return whether a picture has a prompt or a structured sidecar of its own.
+        """
+        core = _core(image)
+        return any(
+            parse(each).kind in (Kind.PROMPT, Kind.EDIT) and each not in self._lone(core)
+            for each in self._cores.get(core, ())
+        )
 
     def _alike(self, name: str) -> list[str]:
         found = self._cores.get(_core(name), [])
-        return found if len(found) <= _MOST_ALIKE else []
+        if len(found) > _MOST_ALIKE:
+            return []
+        mine = _number(name)
+        return [each for each in found if not mine or _number(each) in ("", mine)]
 
     def _images(self, name: str) -> list[str]:
         return [
@@ -137,9 +164,13 @@ class NearMisses:
         masked = self._images(found["stem"])
         if found["stem"] and not masked:
             return ""
-        stem = shown(parse(masked[0]).stem) if masked else "cat"
-        of = shown(masked[0]) if masked else "cat.png"
-        return f"if it is the mask of {of}, rename it to {stem}.mask.png"
+        is_png = image.target == "png"
+        if not masked:
+            how = "" if is_png else "save it with transparent parts and "
+            return f"if it is a mask, {how}name it after its picture, such as cat.mask.png"
+        how = "rename it to" if is_png else "save it with transparent parts as"
+        stem = shown(parse(masked[0]).stem)
+        return f"if it is the mask of {shown(masked[0])}, {how} {stem}.mask.png"
 
 
 def folder_file(name: str) -> str:
@@ -149,7 +180,7 @@ def folder_file(name: str) -> str:
     plain = _plain(name)
     if not _FOLDER.fullmatch(plain) or parse(name).kind in (Kind.FOLDER_PROMPT, Kind.FOLDER_EDIT):
         return ""
-    if "prompt" in plain:
+    if not plain.lstrip("_").startswith("edit"):
         return "_prompt.txt"
     return f"_edit.{plain.removesuffix('.txt').rpartition('.')[2]}"
 
@@ -167,21 +198,49 @@ def _core(name: str) -> str:
     core = _plain(name)
     while (shorter := _COPIES.sub("", _ENDINGS.sub("", core)).strip()) and shorter != core:
         core = shorter
-    return re.sub(r"\.(?:toml|json|ya?ml)\Z", "", core) or core
+    return core
+
+
+def _number(name: str) -> str:
+    """
+    Return which of several copies a name is of: `IMG (1).jpg` and `IMG (2).txt` are strangers.
+    """
+    found = _NUMBER.search(_plain(name))
+    return found[1] if found else ""
+
+
+def _wanted(image: Named, sidecar: Named) -> str:
+    """
+    Return the name with which a sidecar would belong to a picture.
+    """
+    nested = _NESTED.search(sidecar.name)
+    end = f".{nested['true'].lower()}" if nested else sidecar.suffix
+    if end in (".txt", ".prompt") or (sidecar.kind is Kind.PROMPT and not nested):
+        return prompt_name(image)
+    if sidecar.target and not nested:
+        end = f".{end[1:].partition('.')[2]}"
+    is_its = parse(image.stem + end).target is None
+    return shown((image.stem if is_its else image.name) + end)
+
+
+def _unlike_text(ending: str, wanted: str) -> str:
+    """
+    Return what is wrong with a file that holds a prompt in another form, and what to do.
+    """
+    if ending in _TEXTS:
+        return f"is not read as a prompt: rename it to {wanted}"
+    return f"is no plain text file: save its words as {wanted}"
 
 
 def _difference(image: Named, sidecar: Named) -> str:
     one, other = normal(image.stem), normal(sidecar.stem)
-    if re.search(r"\.(?:txt|prompt)\.(?:txt|prompt)\Z", sidecar.name, re.IGNORECASE):
+    if _NESTED.search(sidecar.name):
         return "has one ending too many"
-    if one.casefold() == other.casefold() and one != other:
+    if one == other:
+        return "differs in its ending"
+    if one.casefold() == other.casefold():
         return "differs only in upper and lower case"
-    if "".join(unicodedata.normalize("NFKC", one).split()) == "".join(
-        unicodedata.normalize("NFKC", other).split()
-    ):
-        return "differs only in spaces, of which some may look alike" if one != other else "differs"
-    return (
-        "differs only in signs that look alike"
-        if _plain(one) == _plain(other)
-        else "differs a little"
-    )
+    if "".join(one.split()) == "".join(other.split()):
+        return "differs only in spaces, of which some may look alike"
+    is_alike = _plain(one) == _plain(other)
+    return "differs only in signs that look alike" if is_alike else "differs a little"
