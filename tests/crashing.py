@@ -284,7 +284,7 @@ def _appear_again(target: Any, source: Any) -> None:
 
 def _remove_tree(path: Any) -> None:
     if not os.path.isdir(path):
-        os.unlink(path)
+        _unlink(path)  # It may be durably gone: renamed away and removed there.
         return
     for name in os.listdir(path):
         _remove_tree(os.path.join(path, name))
