@@ -99,13 +99,21 @@ class Log:
     A writer onto a descriptor, with a clock that is set by hand.
     """
 
-    def __init__(self, descriptor: int, *, most_lines: int = 10, most_bytes: int = 1 << 20) -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        *,
+        most_lines: int = 10,
+        most_bytes: int = 1 << 20,
+        retry_seconds: float = 3600.0,
+    ) -> None:
         self.seconds = 0.0
         self.writer = LogWriter(
             descriptor,
             waiting=LogQueue(most_lines=most_lines, most_bytes=most_bytes),
             line_of=lambda gap, fault: _line(dropped=gap.lines, since=f"{gap.since}", fault=fault),
             now=lambda: at(self.seconds),
+            retry_seconds=retry_seconds,
         )
 
     def say(self, *numbers: int, more: str = "") -> None:
@@ -260,7 +268,7 @@ def test_a_line_that_a_full_disk_cut_is_ended_first(
     When there is room again, its rest comes before all else, then the count, then what is new.
     """
     out, into = pipe
-    log = Log(into)
+    log = Log(into, retry_seconds=0.01)
     room, write = [15], os.write
 
     def short(descriptor: int, data: memoryview) -> int:
@@ -275,7 +283,12 @@ def test_a_line_that_a_full_disk_cut_is_ended_first(
     monkeypatch.setattr(os, "write", short)
     log.say(1, 2, 3)
     assert log.writer.flush()
+    assert log.writer.unread
     room[0] = 1 << 20
+    end = time.monotonic() + DEADLINE_SECONDS
+    while log.writer.unread is not None:
+        assert time.monotonic() < end, "it is told without another line, too"
+        time.sleep(0.01)
     log.say(4)
 
     lines = read(out, log)

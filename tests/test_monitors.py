@@ -83,6 +83,14 @@ def test_a_broken_configuration_hides_no_daemon(station: Station) -> None:
     assert (code, body["state"], body["pid"]) == (1, "running", daemon.process.pid)
     assert len(body["attention"]) == 1, "it is said once"
 
+    station.config.write_bytes(sound)
+    code, body = look(station)
+    (said,) = body["attention"]
+    assert code == 1
+    assert "At its last reload" in said
+    assert "reload again" in said
+    station.config.write_bytes(sound + BROKEN["no TOML"])
+
     assert daemon.end(signal.SIGTERM) == 0
     code, body = look(station)
     assert (code, body["state"]) == (78, "stopped")

@@ -240,6 +240,12 @@ def test_check_looks_as_the_service_does(service: Service, tmp_path: Path) -> No
         code, said = check(service)
         assert code == 0, said
 
+    killed = "[Service]\nExecStart=\nExecStart=/bin/sh -c 'kill -9 $$$$' run\n"
+    service.machine.write(f"/etc/systemd/system/{service.unit}.d/killed.conf", killed)
+    code, said = check(service)
+    assert (code, "systemd could not run the check to its end: signal" in said) == (78, True), said
+    service.machine.run("rm", f"/etc/systemd/system/{service.unit}.d/killed.conf")
+
     service.machine.run("rmdir", elsewhere)
     code, said = check(service)
     assert code == 78

@@ -394,7 +394,9 @@ def _read(path: Path) -> dict[str, Any]:
         msg = f"{name} is not there. Run `retouchd init`, or name another file with --config."
         raise ConfigurationError([msg]) from error
     except OSError as error:
-        raise ConfigurationError([f"{name} cannot be read: {error.strerror}."]) from error
+        who = " Ask as root, or as the user that retouchd runs as."
+        why = f"{error.strerror}.{who if isinstance(error, PermissionError) else ''}"
+        raise ConfigurationError([f"{name} cannot be read: {why}"]) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(
             [f"{name} is not valid TOML: {toml_fault(error, text)}"]

@@ -104,7 +104,8 @@ def _of_file(path: Path) -> tuple[str, KeySource]:
         raw = read_small(path, _MOST_BYTES)
     except OSError as error:
         why = (error.strerror or "").lower()
-        raise ValueError(f"endpoint.api_key_file: {name} cannot be read: {why}.") from error
+        mend = "Put your key there, in a file that this user may read, or name another one."
+        raise ValueError(f"endpoint.api_key_file: {name} cannot be read: {why}. {mend}") from error
     return _valid(raw, name, f"Put a valid key into {name}, {APPLY}.")
 
 

@@ -18,6 +18,8 @@ FLUSH_SECONDS = 2.0
 """How long the end of a process waits for a log that nobody reads."""
 STUCK_SECONDS = 30.0
 """Nobody reads the log where a line could not be written for so long."""
+RETRY_SECONDS = 5.0
+"""How long after a line that could not be written it is tried to tell of it, if nothing else is to be said."""
 
 
 def _now() -> dt.datetime:
@@ -39,11 +41,13 @@ class LogWriter:
         waiting: LogQueue,
         line_of: Callable[[Gap, str], bytes],
         now: Callable[[], dt.datetime] = _now,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self._descriptor = descriptor
         self._waiting = waiting
         self._line_of = line_of
         self._now = now
+        self._retry_seconds = retry_seconds
         # A finalizer may log at any allocation, of the very thread that holds the lock or reads the bell.
         self._lock = threading.RLock()
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -105,7 +109,10 @@ class LogWriter:
 
     def _run(self) -> None:
         while True:
-            self._bell.get()
+            try:
+                self._bell.get(timeout=self._retry_seconds if self._untold else None)
+            except queue.Empty:
+                self._write(Entry(b"", None))  # A disk may have room again.
             while entry := self._next():
                 self._write(entry)
 

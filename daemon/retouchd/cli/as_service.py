@@ -18,9 +18,11 @@ from retouchd.adapters.unit import UNIT_VARIABLE
 from retouchd.errors import ConfigurationError, WrongUsage
 from retouchd.rules.naming import shown
 
-_NAME = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]+)?")
+_NAME = re.compile(r"(?!-)[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]+)?")
 _RUNS = re.compile(r"(?<=\s)run(?=\s|$)")
 _SECONDS = 300
+_BOOTED = Path("/run/systemd/system")
+"""It is there while systemd runs the machine: sd_booted(3)."""
 _EXIT_BY_SYSTEMD = 200
 """From here on systemd tells in its own words why it could not even begin."""
 _REASONS = {
@@ -61,6 +63,10 @@ def check_as_service(name: str) -> int:
     Raises WrongUsage where there is no such service, or nobody here who may look as it.
     """
     unit = _unit_of(name)
+    if not _BOOTED.is_dir():
+        raise WrongUsage(
+            "--service: systemd does not run here; `retouchd check` looks as this user."
+        )
     scope = [] if os.geteuid() == 0 else ["--user"]
     settings = _settings(_text_of(unit, scope))
     command = _command_of(unit, settings)
@@ -100,7 +106,7 @@ def _unit_of(name: str) -> str:
 
 def _runtime(scope: Sequence[str]) -> Path:
     if not scope:
-        return Path("/run/systemd/system")
+        return _BOOTED
     folder = os.environ.get("XDG_RUNTIME_DIR")
     if not folder:
         raise WrongUsage("XDG_RUNTIME_DIR is not set: log in as the user whose service it is.")
@@ -155,8 +161,9 @@ def _run(unit: str, scope: Sequence[str], output: Path) -> int:
     code = int(found.get("ExecMainStatus") or 0)
     text = output.read_text("utf-8", "replace") if output.exists() else ""
     sys.stdout.write(text)
-    if code == 0 and found.get("Result") not in ("success", "", None):
-        raise ConfigurationError([f"systemd could not run the check: {found['Result']}."])
+    if (result := found.get("Result")) not in ("success", "exit-code", "", None):
+        ended = f"systemd could not run the check to its end: {result}."
+        raise ConfigurationError([ended, _words(scope)])
     if code >= _EXIT_BY_SYSTEMD:
         raise ConfigurationError(list(_why(code, scope)))
     return code
@@ -165,8 +172,12 @@ def _run(unit: str, scope: Sequence[str], output: Path) -> int:
 def _why(code: int, scope: Sequence[str]) -> Iterator[str]:
     reason = _REASONS.get(code, "see systemd.exec(5), under exit codes.")
     yield f"The service cannot even be started (exit code {code}): {reason}"
+    yield _words(scope)
+
+
+def _words(scope: Sequence[str]) -> str:
     journal = "journalctl --user" if scope else "journalctl"
-    yield f"`{journal} --since -1min` has systemd's own words."
+    return f"`{journal} --since -1min` has systemd's own words."
 
 
 def _systemctl(
@@ -175,8 +186,10 @@ def _systemctl(
     command = ["systemctl", "--no-pager", "--no-ask-password", *arguments]
     try:
         told = subprocess.run(  # noqa: S603 - a name of a unit, looked at before
-            command, capture_output=True, text=True, check=False, timeout=_SECONDS
+            command, capture_output=True, text=True, check=False, timeout=2 * _SECONDS
         )
+    except subprocess.TimeoutExpired as error:
+        raise WrongUsage(f"--service: `{' '.join(command)}` does not come back.") from error
     except FileNotFoundError as error:
         raise WrongUsage("--service: there is no systemd here (no systemctl).") from error
     if is_needed and told.returncode:

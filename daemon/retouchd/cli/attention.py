@@ -73,6 +73,16 @@ def refused(problems: Sequence[str]) -> str:
     )
 
 
+def was_refused(problems: Sequence[str]) -> str:
+    """
+    Return what a daemon says that refused a configuration; it may have been mended since.
+    """
+    return (
+        "At its last reload the configuration could not be used; the old one stays in force. "
+        f"{_first(problems)} Once that is mended, reload again (systemctl reload retouchd)."
+    )
+
+
 def _of_none(condition: Condition) -> Iterator[str]:
     """
     Return what is said where no daemon runs: how that came, what waits, and what to do.

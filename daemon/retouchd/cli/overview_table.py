@@ -75,6 +75,8 @@ def _rows(found: Overview) -> Iterator[tuple[str, Text]]:
     yield "in the inbox", _waiting(found)
     if found.in_error and found.folders:
         yield "in error", Text(f"{_counted(found.in_error, 'picture')} in {found.folders.error}")
+    if found.in_error is None:
+        yield "in error", Text("cannot be looked into now, or not by this user")
     yield "disk", Text(_room(found))
     if found.report is not None:
         yield "looks", Text(_looks(found.report, found.at))

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from retouchd.cli.attention import refused
+from retouchd.cli.attention import was_refused
 from retouchd.cli.compose import read, settings_of
 from retouchd.config import SANDBOX, Config
 from retouchd.engine.daemon import Daemon
@@ -127,7 +127,7 @@ class Reloader:
 
     def _refuse(self, refusal: ConfigurationError) -> None:
         log.error("configuration.refused", problems=refusal.problems)
-        self._daemon.remark = refused(refusal.problems)
+        self._daemon.remark = was_refused(refusal.problems)
 
     def _bring(self, found: News) -> None:
         self._config = found.config

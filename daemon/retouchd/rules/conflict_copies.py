@@ -91,8 +91,10 @@ SEAFILE = rf".+\(SFConflict {_INSIDE}\d{{4}}(?:-\d\d){{5}}\).*"
 """Of seafile.com/en/help/conflicts."""
 SYNOLOGY = rf".+_(?:{_MONTHS})-\d\d-\d{{4}}-\d{{4}}_\w*Conflict(?:_\d+)?(?:\.\w+)*"
 """Of Synology's knowledge base: `a_Andy-PC_Jan-03-0901-2013_CaseConflict_1.txt`."""
-ONEDRIVE = r".+-(?-i:DESKTOP-(?=[A-Z]*\d)[A-Z0-9]{7}|LAPTOP-(?=[A-Z]*\d)(?!\d+X\d)[A-Z0-9]{8})(?:-\d+)?\.\w+"
-"""It adds the computer's name; only the one that Windows makes up by itself is no word of a person's."""
+_MADE_UP = r"(?=[A-Z]*\d)(?!\d+X?\d*[-.])[A-Z0-9]"
+ONEDRIVE = rf".+-(?-i:DESKTOP-{_MADE_UP}{{7}}|LAPTOP-{_MADE_UP}{{8}})(?:-\d+)?\.\w+"
+"""It adds the computer's name; only the one that Windows makes up by itself is no word of a person's, no size,
+no number."""
 OTHERS = r".+\.conflict\d+(?:\.\w+)?|.+\.Conflict"
 """rclone bisync and Resilio Sync."""
 
