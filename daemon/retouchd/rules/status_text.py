@@ -195,7 +195,7 @@ def _kind(kind: str, count: int, files: Sequence[WaitingFile], paused: str) -> I
     """
     one, many = _KINDS.get(kind, (kind, kind))
     if kind == READY and paused:
-        one = many = "nothing is sent now, see above"
+        one, many = "waits: nothing is sent now, see above", "wait: nothing is sent now, see above"
     if kind in _KINDS:
         names = ", ".join(_name(each) for each in files[:MOST_NAMED])
         more = f" and {count - MOST_NAMED:,} more" if count > MOST_NAMED else ""
