@@ -27,6 +27,7 @@ from retouchd.adapters.probes import PROBE
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
 from retouchd.engine.attempts import Attempts
+from retouchd.engine.downloads import Downloads
 from retouchd.rules import phase
 from retouchd.rules.job import Opened
 from retouchd.rules.phase import ORIGINALS, Phase
@@ -46,6 +47,20 @@ def drop_kept_answers() -> None:
                     answer.unlink()
 
     vars_of(Spool, prepare=forgetful)
+
+
+def drop_what_is_not_fetched() -> None:
+    """
+    Break the download: an answer is thrown away before what it names was fetched.
+    """
+    fetch = Downloads.fetch
+
+    async def hasty(self: Downloads, job_id: str, *about: Any, **more: Any) -> Any:
+        for answer in self._spool.folder(job_id).glob("*.response"):
+            await asyncio.to_thread(files.remove, answer)
+        return await fetch(self, job_id, *about, **more)
+
+    vars_of(Downloads, fetch=hasty)
 
 
 def forget_that_it_asks() -> None:
@@ -236,6 +251,10 @@ def plots(far: Path) -> dict[str, Plot]:
     cut_on_the_way = replace(on_the_way, power_cut=True)
     returned = Plot(first=401)
     taken = Plot(n=2, has_intruder=True)
+    broken_off = Plot(odd=("spoilt=broken",), n=2)
+    compressed = Plot(odd=("spoilt=packed",))
+    behind_urls = Plot(odd=("url",), n=2)
+    private = Plot(odd=("url", "spoilt=elsewhere"), is_private=True)
     return {
         "kill": replace(all_kinds, recoveries=4, tries_probes=True),
         "power cut": replace(cut, recoveries=4, tries_probes=True),
@@ -250,6 +269,14 @@ def plots(far: Path) -> dict[str, Plot]:
         "dragged back": Plot(drop=drop_again, stride=2),
         "name taken": replace(taken, stride=2),
         "two at once": Plot(drop=drop_two, concurrency=2, stride=3),
+        "broken off": replace(broken_off, stride=9),
+        "broken off by power cut": replace(broken_off, power_cut=True, stride=7),
+        "compressed": replace(compressed, stride=11),
+        "compressed by power cut": replace(compressed, power_cut=True, stride=9),
+        "behind urls": replace(behind_urls, stride=8),
+        "behind urls by power cut": replace(behind_urls, power_cut=True, stride=7),
+        "at a private url": replace(private, stride=5),
+        "at a private url by power cut": replace(private, power_cut=True, stride=5),
         "answers dropped": Plot(mutant=drop_kept_answers, stride=4),
         "asking unnoted": Plot(mutant=forget_that_it_asks, stride=2),
         "asking uncounted": Plot(mutant=forget_that_it_asked, stride=2),
@@ -260,6 +287,7 @@ def plots(far: Path) -> dict[str, Plot]:
         "source unstaged": replace(on_the_way, mutant=unstage_at_once, stride=2),
         "archived unpublished": Plot(mutant=archive_before_publishing, stride=4),
         "archived unrecorded": Plot(mutant=archive_before_recording, stride=3),
+        "urls forgotten": replace(private, mutant=drop_what_is_not_fetched, stride=4),
         "forgotten untold": Plot(mutant=forget_before_telling, stride=3),
         "half decoded": Plot(n=2, mutant=publish_what_is_half_decoded, stride=4),
         "names overwritten": replace(taken, mutant=overwrite_in_the_outbox, stride=4),

@@ -17,7 +17,7 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -103,7 +103,9 @@ class Plot:
     What is tried: how the disk fails, what was dropped, what is broken on purpose.
 
     `far`: results go to another filesystem. `is_plain`: there are neither links nor RENAME_NOREPLACE.
-    `first`: the status by which the first request is answered.
+    `first`: the status by which the first request is answered. `odd`: what is odd about every answer, in the
+    words of `counting_endpoint`. Runs that die are not allowed urls at private addresses if the plot
+    `is_private`; one that recovers is not either, and then is.
     `has_intruder`: after the first death somebody else takes the names that were planned in the outbox.
     Every step is tried, or with a `stride` every so many: enough to find what is broken at many of them.
     With `recoveries` these die too, at every so many of their steps. The steps by which a start tries its
@@ -117,6 +119,8 @@ class Plot:
     concurrency: int = 1
     is_plain: bool = False
     first: int | None = None
+    odd: tuple[str, ...] = ()
+    is_private: bool = False
     has_intruder: bool = False
     mutant: Mutant = lambda: None
     stride: int = 1
@@ -148,6 +152,7 @@ class World:
     strangers: dict[str, str]
     n: int
     concurrency: int
+    is_private: bool
 
     def requests(self) -> list[str]:
         """
@@ -206,6 +211,7 @@ def make_world(root: Path, plot: Plot, url: str, ledger: Path) -> World:
         strangers={},
         n=plot.n,
         concurrency=plot.concurrency,
+        is_private=plot.is_private,
     )
 
 
@@ -327,6 +333,9 @@ class Sweep:
         """
         Let a run finish what is left, and one more that finds nothing to do.
         """
+        if world.is_private:
+            assert _run(world, FailingDisk(), self._plot.mutant) == 0, "no restart waited"
+            world = replace(world, is_private=False)
         disk = FailingDisk(is_plain=self._plot.is_plain)
         assert _run(world, disk, self._plot.mutant) == 0, "no restart finished"
         _check_end(world, asked_again)
@@ -344,10 +353,11 @@ def sweep(plot: Plot, tmp: Path, *, full: int = 0) -> Figures:
     every step of the recoveries with most to do, and every `full` step of the other ones.
     """
     ledger = tmp / "ledger"
-    faults = [f"first={plot.first}"] if plot.first else []
+    faults = [*plot.odd, *([f"first={plot.first}"] if plot.first else [])]
     vars_of(edits, tls_context=cache(tls_context))  # All is plain HTTP: once is enough.
     with counting_endpoint(ledger, *faults) as url:
-        _drain(make_world(tmp / "warm", plot, url, ledger))  # Imports once, not in every child.
+        warm = make_world(tmp / "warm", plot, url, ledger)
+        _drain(replace(warm, is_private=False))  # Imports once, not in every child.
         gc.freeze()  # Else each child copies whatever its collector touches.
         trial = Sweep(plot, tmp, url, ledger, is_patient=bool(full))
         trial.sweep_firsts()
@@ -428,7 +438,10 @@ def _run(world: World, disk: FailingDisk, mutant: Mutant) -> int:
     try:
         mutant()
         disk.install()
-        os._exit(0 if _drain(world) is Ending.DRAINED else 1)
+        ending = _drain(world)
+        # Where the configuration keeps a paid picture from being fetched, nothing else is right.
+        is_right = ending is Ending.DRAINED or (world.is_private and ending is Ending.UNAVAILABLE)
+        os._exit(0 if is_right else 1)
     except BaseException:  # noqa: BLE001 - the child must never return into pytest
         traceback.print_exc()
         os._exit(2)
@@ -439,7 +452,9 @@ def _drain(world: World) -> Ending:
     vars_of(Watcher, start=_refused)
     random.random = lambda: 0.0  # No jitter: repeats come at once.
     logs.configure(level="error")
-    for _ in range(MOST_RUNS):  # One that found its account at fault has given everything back.
+    for _ in range(
+        1 if world.is_private else MOST_RUNS
+    ):  # One that found its account at fault has given everything back.
         ending = asyncio.run(Daemon(_settings(world), SystemClock()).run(until_drained=True))
         if ending is not Ending.UNAVAILABLE:
             break
@@ -468,6 +483,7 @@ def _settings(world: World) -> Settings:
             timeout_seconds=20,
             connect_timeout_seconds=5,
             concurrency=world.concurrency,
+            allow_private_urls=not world.is_private,
         ),
         budget=Budget(max_in_doubt=MOST_RUNS),
         edit=Edit(model="gpt-image-2", parameters={"n": world.n}),

@@ -24,6 +24,7 @@ MEMORY = Path("/dev/shm")
 
 MUTANTS = {
     "answers dropped": "asked too often",
+    "urls forgotten": "asked too often",
     "asking unnoted": "asked too often",
     "asking uncounted": "was asked 2 times and tells of 1",
     "half claims removed": "is lost",
@@ -65,7 +66,9 @@ def outcomes(names: list[str], near: Path, far: Path) -> dict[str, dict[str, Any
         lanes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
     found: dict[str, dict[str, Any]] = {}
     for process in lanes:
-        found |= json.loads(process.communicate()[0])
+        said, _ = process.communicate()
+        assert process.returncode == 0, f"a lane itself ended with {process.returncode}"
+        found |= json.loads(said)
     return found
 
 
@@ -117,6 +120,17 @@ def test_crash_in_other_lives(tmp_path: Path, near: Path) -> None:
     for name, outcome in outcomes(names, near, tmp_path).items():
         assert not outcome["broken"], name
         assert outcome["steps"] > 60, "the sweep covered a whole run"
+
+
+@pytest.mark.timeout(400)
+def test_crash_with_odd_answers(tmp_path: Path, near: Path) -> None:
+    """
+    Broken off behind whole pictures, compressed, with urls to be fetched, with one that may not be yet.
+    """
+    names = [name for name, plot in plots(tmp_path).items() if plot.odd and name not in MUTANTS]
+    for name, outcome in outcomes(names, near, tmp_path).items():
+        assert not outcome["broken"], name
+        assert outcome["steps"] > 25, "the sweep covered a whole run"
 
 
 @pytest.mark.timeout(400)
