@@ -31,6 +31,8 @@ PACKED: dict[str, tuple[str, bytes]] = {
     "gzip in members": ("gzip", gzip.compress(BODY[:999]) + gzip.compress(BODY[999:])),
     "gzip twice": ("gzip, gzip", gzip.compress(gzip.compress(BODY))),
     "deflate": ("deflate", zlib.compress(BODY)),
+    "deflate that nobody named": ("", zlib.compress(BODY)),
+    "deflate named gzip": ("gzip", zlib.compress(BODY)),
     "deflate without a header": ("Deflate", deflated(BODY)),
     "br": ("br", brotli.compress(BODY)),
     "zstd": ("zstd", zstandard.compress(BODY)),
@@ -48,6 +50,7 @@ AS_IT_IS: dict[str, tuple[str, bytes]] = {
     "two letters": ("br", b"{}"),
     "damaged from the start": ("gzip", gzip.compress(b"")[:9] + b"\xff" * 40),
     "a header and no more": ("", gzip.compress(b"")[:10]),
+    "what begins like deflate": ("", b"x\x9c" + bytes(range(128, 256)) * 9),
     "what is called br": ("br", bytes(range(200, 256)) * 9),
 }
 

@@ -22,6 +22,8 @@ _MOST_HELD = 1 << 16
 """Bytes that come back as they are where nothing else comes of them."""
 _GZIP = b"\x1f\x8b\x08"
 """How every file of gzip begins (RFC 1952, 2.3.1), whatever a head says of it."""
+_ZLIB_WINDOW = 0x78
+"""How nearly every stream of zlib begins: deflate with the largest window (RFC 1950, 2.2)."""
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _ZSTD_WINDOW = 8 << 20
 """Bytes of memory; more is not allowed over HTTP (RFC 9659)."""
@@ -33,7 +35,8 @@ class Unpacker:
     """
     Takes a body in pieces and gives it back without its compression, in pieces of some 256 KiB.
 
-    gzip and zstd are known by their own first bytes, deflate and br by name (`encoding`, the header's value).
+    gzip, zstd and deflate with a header are known by their own first bytes, other deflate and br by name
+    (`encoding`, the header's value).
     Of what is damaged or breaks off as much as there is comes. What is none of these comes as it is: whoever
     reads it will find that it is not JSON.
     """
@@ -150,13 +153,15 @@ def _coding_of(start: bytes, named: str) -> _Coding | None:
     if start.startswith(_ZSTD):
         return _Zstd()
     is_plain = not start or sniff(start) is not None or (start.isascii() and _is_text(start))
-    if is_plain or named not in {"deflate", "br"}:
+    if is_plain:
         return None
-    if named == "br":
-        return _Brotli()
     # The standard says with a zlib header (RFC 1950, 2.2), some servers send none.
     has_header = start[0] & 0x0F == zlib.DEFLATED and int.from_bytes(start[:2], "big") % 31 == 0
-    return _Zlib(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
+    if named == "deflate":
+        return _Zlib(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
+    if named == "br":
+        return _Brotli()
+    return _Zlib(zlib.MAX_WBITS) if has_header and start[0] == _ZLIB_WINDOW else None
 
 
 def _is_text(start: bytes) -> bool:
