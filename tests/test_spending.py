@@ -258,6 +258,43 @@ def test_the_next_day_begins_at_local_midnight(
     assert day_of(after) == day_of(now) + dt.timedelta(days=1)
 
 
+MIDNIGHTS = {
+    "skipped": ("EET-2EEST,M4.5.5/0,M10.5.4/24", "2026-04-24", "2026-04-23T22:00:00+00:00"),
+    "skipped in the west": (
+        "CST5CDT,M3.2.0/0,M11.1.0/1",
+        "2026-03-08",
+        "2026-03-08T05:00:00+00:00",
+    ),
+    "twice": ("CST5CDT,M3.2.0/0,M11.1.0/1", "2026-11-01", "2026-11-01T04:00:00+00:00"),
+    "an hour before it twice": (
+        "EET-2EEST,M4.5.5/0,M10.5.4/24",
+        "2026-10-30",
+        "2026-10-29T22:00:00+00:00",
+    ),
+}
+
+
+@pytest.mark.parametrize(("rule", "day", "begin"), MIDNIGHTS.values(), ids=MIDNIGHTS)
+def test_a_day_begins_where_there_is_no_midnight(
+    monkeypatch: pytest.MonkeyPatch, rule: str, day: str, begin: str
+) -> None:
+    """
+    By the machine's own zone: an hour too early would be a pause that ends in the past, and is asked for anew.
+    """
+    date = dt.date.fromisoformat(day)
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", rule)
+        time.tzset()
+        found = midnight(date)
+        before = day_of(found - dt.timedelta(seconds=1))
+        at = day_of(found)
+    time.tzset()
+
+    assert found == dt.datetime.fromisoformat(begin)
+    assert before == date - dt.timedelta(days=1)
+    assert at == date
+
+
 @pytest.mark.skipif("Europe/Berlin" not in available_timezones(), reason="no zones on this machine")
 @given(
     st.integers(946_684_800, 2_114_380_800).map(
