@@ -177,7 +177,7 @@ def midnight(day: dt.date, zone: dt.tzinfo | None = None) -> dt.datetime:
     """
     Return the aware moment at which a day begins: 23 to 25 hours before the next where clocks are changed.
     """
-    # By way of the timestamp: where clocks skip midnight, `astimezone` is an hour off in the machine's own zone.
+    # By way of the timestamp: where clocks skip midnight, `astimezone` is an hour off in the machine's zone.
     return dt.datetime.fromtimestamp(dt.datetime.combine(day, dt.time(), zone).timestamp(), dt.UTC)
 
 
