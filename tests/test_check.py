@@ -143,7 +143,7 @@ def test_a_key_that_is_refused(station: Station) -> None:
     75, and the finding names the key of the configuration but never the key itself.
     """
     endpoint = station.run(RETOUCHD, "sandbox", "--port", "0", "--key", "sk-right")
-    endpoint.until(lambda: "endpoint.api_key" in endpoint.out)
+    endpoint.until(lambda: "The key is" in endpoint.out)
     url = re.search(r"http://\S+/v1", endpoint.out)
     assert url is not None
     station.configure(endpoint={"base_url": url[0], "api_key": "sk-CANARY-1234567890"})

@@ -66,7 +66,7 @@ def wanting(station: Station, key: str = KEY) -> str:
     Start an endpoint that takes one key alone; return its address.
     """
     endpoint = station.run(RETOUCHD, "sandbox", "--port", "0", "--key", key)
-    endpoint.until(lambda: "endpoint.api_key" in endpoint.out)
+    endpoint.until(lambda: "The key is" in endpoint.out)
     url = re.search(r"http://\S+/v1", endpoint.out)
     assert url is not None
     return url[0]

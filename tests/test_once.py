@@ -90,7 +90,7 @@ def test_a_wrong_key_leaves_everything_in_the_inbox(station: Station) -> None:
     75; the summary says that the key was refused, and no file is in error or in work.
     """
     endpoint = station.run(RETOUCHD, "sandbox", "--port", "0", "--key", "sk-right")
-    endpoint.until(lambda: "endpoint.api_key" in endpoint.out)
+    endpoint.until(lambda: "The key is" in endpoint.out)
     url = re.search(r"http://\S+/v1", endpoint.out)
     assert url is not None
     station.configure(endpoint={"base_url": url[0], "api_key": "sk-wrong", "concurrency": 1})

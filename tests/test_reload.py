@@ -229,10 +229,10 @@ def test_a_bad_file_changes_nothing_and_is_told(station: Station) -> None:
     assert len(line["problems"]) == 2
     assert "did you mean endpoint.concurrency?" in line["problems"][0]
     assert station.tree("inbox") == ["cat.png"], "the prompt of the bad file is not in force"
-    running.until(lambda: "cannot be used; the old one stays in force" in said(station))
+    running.until(lambda: "could not be used; the old one stays in force" in said(station))
     station.configure(endpoint=base)
     reload(running, outcome="configuration.unchanged")
-    running.until(lambda: "cannot be used" not in said(station))
+    running.until(lambda: "could not be used" not in said(station))
     assert running.end(signal.SIGTERM) == 0
 
 

@@ -148,7 +148,7 @@ def test_a_pause_needs_attention(station: Station) -> None:
     1, with the cause and when it is asked again.
     """
     endpoint = station.run(RETOUCHD, "sandbox", "--port", "0", "--key", "sk-right")
-    endpoint.until(lambda: "endpoint.api_key" in endpoint.out)
+    endpoint.until(lambda: "The key is" in endpoint.out)
     url = re.search(r"http://\S+/v1", endpoint.out)
     assert url is not None
     station.configure(endpoint={"base_url": url[0], "api_key": "sk-wrong"})
