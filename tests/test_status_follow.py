@@ -21,7 +21,6 @@ import pytest
 
 from early_server import read_all_then_close, serving_early
 from process import RETOUCHD, Running, Station, open_station
-from retouchd.cli.overview_table import length
 
 
 @pytest.fixture
@@ -124,17 +123,6 @@ def test_a_picture_that_is_waited_for_is_no_missing_answer(station: Station) -> 
             station
         )
         assert running.end(signal.SIGTERM) == 0
-
-
-@pytest.mark.parametrize(
-    ("seconds", "told"),
-    [(0, "0 s"), (119, "119 s"), (360, "6 min"), (7200, "2 h"), (200_000, "2 days")],
-)
-def test_a_length_is_told_as_people_do(seconds: float, told: str) -> None:
-    """
-    In the largest unit that holds it twice.
-    """
-    assert length(seconds) == told
 
 
 def test_a_program_that_follows_hears_what_is_new(station: Station) -> None:

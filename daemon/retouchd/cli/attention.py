@@ -13,7 +13,7 @@ from retouchd.adapters.thread_pools import Folder, at
 from retouchd.cli.overview import State, clock
 from retouchd.cli.today import Today
 from retouchd.rules.failures import alarm
-from retouchd.rules.naming import escaped
+from retouchd.rules.naming import escaped, path_below
 from retouchd.rules.report import Report
 
 SPARE_BYTES = 1 << 30
@@ -146,7 +146,7 @@ def _troubles(report: Report) -> Iterator[str]:
         yield f"Nothing is sent: {report.pause.reason}"
     if report.held_count:
         first = report.held[0]
-        path = "/".join(part for part in (first.folder, first.name) if part)
+        path = path_below(first.folder, first.name)
         more = f" and {report.held_count - 1} more" if report.held_count > 1 else ""
         yield f"{path}{more} cannot be taken: {first.reason}"
     yield from dict.fromkeys(report.jobs[job] for job in report.blocked)

@@ -127,7 +127,7 @@ class Follower:
         if key is None:  # The same job again: a crash may write its line twice.
             return True
         del self._open[key]
-        path = shown("/".join(part for part in key if part))
+        path = shown(path_below(*key))
         if line.get("status") == "done":
             made = ", ".join(f"outbox/{shown(name)}" for name in line.get("outputs", ()))
             console.print(f"{path} → {made}", markup=False)
@@ -147,7 +147,7 @@ class Follower:
             self._unseen[folder, name] = unseen
             if unseen > _BEATS_UNSEEN:
                 del self._open[folder, name]
-                gone.append("/".join(part for part in (folder, name) if part))
+                gone.append(path_below(folder, name))
         return gone
 
     def _in_work(self, folder: str, name: str) -> bool:

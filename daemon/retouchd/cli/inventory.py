@@ -32,6 +32,7 @@ from retouchd.errors import Blocked, ConfigurationError, FolderUnresponsive
 from retouchd.rules.names import Kind, parse
 from retouchd.rules.naming import escaped
 from retouchd.rules.phase import ORIGINALS, Phase
+from retouchd.rules.quantities import counted
 from retouchd.rules.report import SIGN_OF_LIFE_SECONDS, Report
 from retouchd.rules.returning import count_groups
 from retouchd.rules.waiting import READY, Waiting, WaitingFile
@@ -172,7 +173,7 @@ def _ended(condition: Condition, work: Path, pictures: int | None, jobs: int) ->
     Return how it stands where no daemon runs: how the last one ended, and what is left for the next.
     """
     parts = [
-        f"{_counted(count, 'picture')} in {where}"
+        f"{counted(count, 'picture')} in {where}"
         for count, where in ((pictures, "the inbox"), (jobs, "work"))
         if count
     ]
@@ -197,10 +198,6 @@ def _is_open(inbox: Path) -> bool:
 
 def _kinds(waiting: Waiting, stop: str) -> dict[str, int]:
     return {stop or kind if kind == READY else kind: n for kind, n in waiting.kinds.items()}
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _file(found: WaitingFile, stop: str) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from rich.text import Text
 from retouchd.cli.overview import Overview, State, clock
 from retouchd.cli.today import Today
 from retouchd.rules.duplicates import gist
-from retouchd.rules.naming import shown
+from retouchd.rules.naming import path_below, shown
 from retouchd.rules.phase import Phase
+from retouchd.rules.quantities import counted, exact_length
 from retouchd.rules.report import Report
 from retouchd.rules.spending import dollars
 from retouchd.rules.waiting import READY
@@ -74,7 +75,7 @@ def _rows(found: Overview) -> Iterator[tuple[str, Text]]:
     yield "in work", _in_work(found)
     yield "in the inbox", _waiting(found)
     if found.in_error and found.folders:
-        yield "in error", Text(f"{_counted(found.in_error, 'picture')} in {found.folders.error}")
+        yield "in error", Text(f"{counted(found.in_error, 'picture')} in {found.folders.error}")
     if found.in_error is None:
         yield "in error", Text("cannot be looked into now, or not by this user")
     yield "disk", Text(_room(found))
@@ -97,7 +98,7 @@ def _looks(report: Report, now: dt.datetime) -> str:
     why = f" ({shown(report.watch_reason)})" if report.watch_mode != "inotify" else ""
     if report.scanned_at is None:
         return f"{mode}{why}"
-    took = f", which took {length(report.scan_seconds)}" if report.scan_seconds >= 1 else ""
+    took = f", which took {exact_length(report.scan_seconds)}" if report.scan_seconds >= 1 else ""
     return f"{mode}{why}; at all of it {_ago(report.scanned_at, now)}{took}"
 
 
@@ -106,7 +107,7 @@ def _in_work(found: Overview) -> Text:
         return Text("nothing", style="dim")
     lines = []
     for job in found.in_flight[:_MOST_REASONS]:
-        path = "/".join(part for part in (job["folder"], job["name"]) if part) or job["id"]
+        path = path_below(job["folder"], job["name"]) or job["id"]
         number = f"; try {job['attempt']}" if job["attempt"] > 1 else ""
         sent_at = job["sent_at"]
         is_out = sent_at and job["state"] == Phase.ASKING.value and found.pid is not None
@@ -134,10 +135,10 @@ def _waiting(found: Overview) -> Text:
         more = f", and {count - len(names):,} more" if count > len(names) else ""
         if more and any(gist(each["reason"]) for each in files[:1]):
             more += ": see `retouchd status --all`"
-        lines.append(f"{_counted(count, 'file')}: {shown(_reason(kind, files))}\n")
+        lines.append(f"{counted(count, 'file')}: {shown(_reason(kind, files))}\n")
         lines.append(f"  {', '.join(names)}{more}\n", style="dim")
     if rest := sum(count for _, count in ranked[_MOST_REASONS:]):
-        lines.append(f"{_counted(rest, 'file')} for other reasons: see `retouchd status --json`\n")
+        lines.append(f"{counted(rest, 'file')} for other reasons: see `retouchd status --json`\n")
     lines.rstrip()
     return lines
 
@@ -157,13 +158,13 @@ def _named(file: dict[str, Any], now: dt.datetime) -> str:
     """
     Return a file's path, and how old or how patient it is.
     """
-    path = shown("/".join(part for part in (file["folder"], file["name"]) if part))
+    path = shown(path_below(file["folder"], file["name"]))
     notes = []
     if file["changed_at"]:
         notes.append(f"changed {_ago(file['changed_at'], now)}")
     elif file["until"]:
         rest = (file["until"] - now).total_seconds()
-        notes.append(f"to error in {length(max(0.0, rest))}")
+        notes.append(f"to error in {exact_length(max(0.0, rest))}")
     elif told := gist(file["reason"]):
         notes.append(shown(told[1]))
     if near := file["reason"].partition("; but ")[2]:
@@ -185,11 +186,11 @@ def _warnings(today: Today) -> Text:
     """
     ranked = sorted(today.warnings.items(), key=lambda each: -len(each[1]))
     lines = [
-        f"{_counted(len(paths), 'picture')}: {shown(warning)}\n  {_some(paths, len(paths))}"
+        f"{counted(len(paths), 'picture')}: {shown(warning)}\n  {_some(paths, len(paths))}"
         for warning, paths in ranked[:_MOST_REASONS]
     ]
     if rest := len(ranked) - len(lines):
-        lines.append(f"and {_counted(rest, 'other warning')}: see the records in done/")
+        lines.append(f"and {counted(rest, 'other warning')}: see the records in done/")
     return Text("\n".join(lines))
 
 
@@ -208,7 +209,7 @@ def _spent(found: Overview) -> str:
     spend, rest = found.today.spend, found.today.left
     parts = [f"{dollars(spend.spent_usd)} spent"]
     if spend.unpriced:
-        unknown = f"{_counted(spend.unpriced, 'request')} of unknown cost"
+        unknown = f"{counted(spend.unpriced, 'request')} of unknown cost"
         parts = [*parts, unknown] if spend.committed_usd else [unknown]
     if spend.in_doubt_usd:
         parts.append(f"{dollars(spend.in_doubt_usd)} in doubt")
@@ -217,7 +218,7 @@ def _spent(found: Overview) -> str:
     if rest.usd is not None:
         parts.append(f"{dollars(rest.usd)} of {dollars(found.today.allowance.usd_per_day)} left")
     if rest.images is not None:
-        allowed = _counted(found.today.allowance.images_per_day, "picture")
+        allowed = counted(found.today.allowance.images_per_day, "picture")
         parts.append(f"{rest.images:,} of {allowed} left")
     return ", ".join(parts)
 
@@ -234,19 +235,5 @@ def _room(found: Overview) -> str:
     )
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
 def _ago(moment: dt.datetime, now: dt.datetime) -> str:
-    return f"{length(max(0.0, (now - moment).total_seconds()))} ago"
-
-
-def length(seconds: float) -> str:
-    """
-    Return how long that is, as people say it: `2 s`, `6 min`, `3 h`, `5 days`.
-    """
-    for size, unit in ((86_400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return f"{exact_length(max(0.0, (now - moment).total_seconds()))} ago"

@@ -42,9 +42,9 @@ def fits(name: str) -> bool:
 
 def path_below(folder: str, name: str) -> str:
     """
-    Return a file's path below one of the five folders, with `/` between parts; `folder` may be `""`.
+    Return a file's path below one of the five folders, with `/` between parts; either part may be `""`.
     """
-    return f"{folder}/{name}" if folder else name
+    return f"{folder}/{name}" if folder and name else folder or name
 
 
 def output_suffixes(extensions: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from retouchd.rules.naming import path_below, sentence, shown
 from retouchd.rules.progress import Progress
+from retouchd.rules.quantities import counted, rough_length
 from retouchd.rules.report import Report
 from retouchd.rules.waiting import (
     CHANGING,
@@ -144,16 +145,16 @@ def _first(scene: Scene) -> Iterator[str]:
         yield (
             "All is done: nothing waits for its turn."
             if not pictures
-            else (f"{_counted(pictures, 'photo')} {_are(pictures)} in the inbox: see below.")
+            else (f"{counted(pictures, 'photo')} {_are(pictures)} in the inbox: see below.")
         )
 
 
 def _progress(progress: Progress, *, is_going_on: bool) -> str:
     line = (
-        f"{progress.over:,} of {_counted(progress.total, 'photo')} {_are(progress.total)} finished"
+        f"{progress.over:,} of {counted(progress.total, 'photo')} {_are(progress.total)} finished"
     )
     if progress.seconds_left is not None and is_going_on:
-        line += f", about {length(progress.seconds_left)} to go"
+        line += f", about {rough_length(progress.seconds_left)} to go"
     return f"{line}."
 
 
@@ -170,7 +171,7 @@ def _running(scene: Scene) -> list[str]:
         return []
     if more := scene.running_count - len(lines):
         lines.append(f"- and {more:,} more")
-    return [f"NOW IN WORK: {_counted(scene.running_count, 'photo')}", *lines]
+    return [f"NOW IN WORK: {counted(scene.running_count, 'photo')}", *lines]
 
 
 def _waiting(scene: Scene) -> Iterator[list[str]]:
@@ -180,12 +181,12 @@ def _waiting(scene: Scene) -> Iterator[list[str]]:
         return
     if not waiting.kinds:
         return
-    lines = [f"IN THE INBOX: {_counted(waiting.count, 'file')}"]
+    lines = [f"IN THE INBOX: {counted(waiting.count, 'file')}"]
     for kind, count in list(waiting.kinds.items())[:MOST_KINDS]:
         files = [each for each in waiting.files if each.kind == kind]
         lines += _kind(kind, count, files, scene.paused)
     if rest := sum(list(waiting.kinds.values())[MOST_KINDS:]):
-        lines.append(f"- {_counted(rest, 'file')} for other reasons")
+        lines.append(f"- {counted(rest, 'file')} for other reasons")
     yield lines
 
 
@@ -199,7 +200,7 @@ def _kind(kind: str, count: int, files: Sequence[WaitingFile], paused: str) -> I
     if kind in _KINDS:
         names = ", ".join(_name(each) for each in files[:MOST_NAMED])
         more = f" and {count - MOST_NAMED:,} more" if count > MOST_NAMED else ""
-        yield f"- {_counted(count, 'file')} {one if count == 1 else many}: {names}{more}"
+        yield f"- {counted(count, 'file')} {one if count == 1 else many}: {names}{more}"
         return
     for each in files[:MOST_NAMED]:
         until = (
@@ -214,7 +215,7 @@ def _kind(kind: str, count: int, files: Sequence[WaitingFile], paused: str) -> I
 
 def _day(scene: Scene) -> list[str]:
     day = scene.day
-    lines = [f"TODAY: {_counted(day.done, 'photo')} done, {len(day.failed):,} not."]
+    lines = [f"TODAY: {counted(day.done, 'photo')} done, {len(day.failed):,} not."]
     if day.failed:
         lines.append(
             "These went to the folder error; beside each a text (.error.txt) says why and what to do:"
@@ -229,10 +230,6 @@ def _name(file: WaitingFile) -> str:
     return shown(path_below(file.folder, file.name))
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
 def _are(count: int) -> str:
     return "is" if count == 1 else "are"
 
@@ -243,16 +240,3 @@ def _clock(moment: dt.datetime) -> str:
 
 def _date(now: dt.datetime) -> str:
     return f"{now.day} {now:%B %Y}"
-
-
-def length(seconds: float) -> str:
-    """
-    Return how long that is about, as people say it.
-    """
-    if seconds < 90:
-        return "a minute"
-    minutes = round(seconds / 60)
-    if minutes < 120:
-        return f"{minutes} minutes" if minutes < 20 else f"{5 * round(minutes / 5)} minutes"
-    hours = round(minutes / 60)
-    return f"{hours} hours" if hours < 48 else f"{round(hours / 24)} days"
