@@ -15,7 +15,7 @@ from retouchd.adapters.disk_threads import PATIENCE_SECONDS, answered
 from retouchd.adapters.edits import Endpoint
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.obstacles import telling_of_the_disk
-from retouchd.config import Config, KeyFault, find, load, readable
+from retouchd.config import Config, KeyFault, at_home, find, load, readable
 from retouchd.engine.settings import Edit, Settings
 from retouchd.errors import ConfigurationError
 from retouchd.rules.checks import check_request
@@ -28,7 +28,6 @@ from retouchd.rules.retrying import Budget
 from retouchd.rules.settling import Patience
 from retouchd.rules.spending import Allowance, unpriced
 from retouchd.rules.wire import KEY_WORDS
-from retouchd.sources import at_home
 
 _PASSWORD = re.compile(r"//[^/@]*@")
 _KEY_IN_QUERY = re.compile(rf"([?&][^=&#]*(?:{KEY_WORDS})[^=&#]*=)[^&#]*", re.IGNORECASE)

@@ -10,8 +10,7 @@ from pathlib import Path
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.sharing import others_who_may
 from retouchd.cli.findings import Finding, Mark
-from retouchd.config import Config
-from retouchd.sources import at_home
+from retouchd.config import Config, at_home
 
 
 def key_exposure(file: Path | None, config: Config) -> Iterator[Finding]:

@@ -1,0 +1,34 @@
+"""
+The configuration: one model of every key, read from environment, systemd credentials and a TOML file.
+
+Every fault is reported at once, by its key, with the nearest known key for one that is misspelt. Read by
+the commands only; the engine gets plain values (`settings_of`).
+"""
+
+from retouchd.config.faults import Fault, KeyFault
+from retouchd.config.model import (
+    SANDBOX,
+    Config,
+    EditSection,
+    EndpointSection,
+    FoldersSection,
+    IntakeSection,
+)
+from retouchd.config.reading import PLACES, find, load, readable
+from retouchd.config.sources import at_home
+
+__all__ = [
+    "PLACES",
+    "SANDBOX",
+    "Config",
+    "EditSection",
+    "EndpointSection",
+    "Fault",
+    "FoldersSection",
+    "IntakeSection",
+    "KeyFault",
+    "at_home",
+    "find",
+    "load",
+    "readable",
+]
