@@ -59,8 +59,7 @@ class Target:
         """
         The host as it is written in a URL and in the Host header; a scheme's own port is left out.
         """
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == USUAL_PORTS[self.scheme] else f"{host}:{self.port}"
+        return _netloc(self.scheme, self.host, self.port)
 
     def at(self, address: str | None = None) -> str:
         """
@@ -70,6 +69,18 @@ class Target:
             return f"{self.scheme}://{self.netloc}{self.path}"
         host = f"[{address}]" if ":" in address else address
         return f"{self.scheme}://{host}:{self.port}{self.path}"
+
+
+def origin_of(address: str) -> str | None:
+    """
+    Return scheme, host and port of an address: who hears what is sent there. None where it has no host.
+    """
+    try:
+        parts = urlsplit(address.strip())
+        host, port = (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        return None
+    return f"{parts.scheme}://{_netloc(parts.scheme, host, port)}" if host else None
 
 
 def target_of(url: str, base_url: str) -> Target:
@@ -137,3 +148,8 @@ def is_public(address: str) -> bool:
         elif ip.ipv4_mapped or ip.sixtofour or ip.teredo:
             return False
     return ip.is_global and not ip.is_multicast
+
+
+def _netloc(scheme: str, host: str, port: int | None) -> str:
+    name = f"[{host}]" if ":" in host else host
+    return name if port in (None, USUAL_PORTS.get(scheme)) else f"{name}:{port}"

@@ -31,17 +31,11 @@ from retouchd.adapters.sketches import sketched
 from retouchd.errors import JobCode
 from retouchd.rules.endmarks import MARKED, SNIFF_BYTES, is_whole, is_whole_at_a_glance, sniff
 from retouchd.rules.jpeg import is_arithmetic
-from retouchd.rules.kinds import ARITHMETIC, UNENDED, called
+from retouchd.rules.kinds import ARITHMETIC, EXTENSIONS, UNENDED, called
 from retouchd.rules.limits import Picture
 from retouchd.rules.metadata import Shown, Stripped
 from retouchd.rules.stripping import stripped
 
-_EXTENSIONS = {
-    **{kind: kind for kind in ("png", "webp", "gif", "avif", "heic", "bmp")},
-    "jpeg": "jpg",
-    "tiff": "tif",
-}
-"""By what a received picture is; every kind that can be decoded."""
 _SAFE_MEGAPIXELS = 100
 """What is decoded of a received picture at most, whatever `images.max_megapixels` says of those sent."""
 _SPARSEST = 16_384
@@ -148,11 +142,11 @@ def check_output(path: Path) -> str:
         with opened(path) as descriptor, open(descriptor, "rb", closefd=False) as file:
             content = OnDisk(descriptor)
             kind = sniff(content[:SNIFF_BYTES])
-            if kind not in _EXTENSIONS:
+            if kind not in EXTENSIONS:
                 found = called(kind) if kind else "of no known kind"
                 raise unreadable(name, f"is {found}, not PNG, JPEG, WebP, GIF or AVIF")
             _prove(content, file, kind, name)
-            return _EXTENSIONS[kind]
+            return EXTENSIONS[kind]
     except ImageFault as fault:
         raise ImageFault(JobCode.BAD_RESPONSE, fault.problem.message, hint) from fault
 

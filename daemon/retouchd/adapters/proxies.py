@@ -47,7 +47,7 @@ class Proxies:
         proxy = self.proxy_of(url)
         if proxy is None:
             return None
-        return f"the proxy {proxy.rpartition('@')[2].rpartition('//')[2].strip('/')} ({self._origin(url)})"
+        return f"the proxy {proxy.rpartition('@')[2].rpartition('//')[2].strip('/')} ({self._named_by(url)})"
 
     def fault_of(self, url: str) -> str | None:
         """
@@ -57,13 +57,13 @@ class Proxies:
         proxy = self.proxy_of(url)
         if proxy is None:
             return None
-        name = self._origin(url)
+        name = self._named_by(url)
         scheme = proxy.partition(":")[0].lower()
         if scheme not in USUAL_PORTS:
             return f"{name} names a {scheme} proxy; only http and https proxies can be used"
         return None if _is_address(proxy) else f"{name} is no address: write http://host:port"
 
-    def _origin(self, url: str) -> str:
+    def _named_by(self, url: str) -> str:
         return f"{self._variable(urlsplit(url)).upper()}_PROXY in the environment"
 
     def _variable(self, parts: SplitResult) -> str:

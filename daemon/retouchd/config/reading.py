@@ -16,7 +16,7 @@ from retouchd.adapters.small_files import read_small
 from retouchd.config.faults import KeyFault, environment_faults, fault_of, holds
 from retouchd.config.model import SANDBOX, Config, EndpointSection
 from retouchd.config.salvage import MOST_BYTES, salvaged
-from retouchd.config.sources import KEY_VARIABLE, Asked, find_key
+from retouchd.config.sources import KEY_VARIABLE, KeySettings, find_key
 from retouchd.errors import ConfigurationError
 from retouchd.rules.key_source import NO_KEY
 from retouchd.rules.naming import shown
@@ -116,7 +116,7 @@ def _with_key(
     if section.base_url == SANDBOX:
         return config, []
     is_in_file = holds(values, ("endpoint", "api_key"))
-    asked = Asked(
+    asked = KeySettings(
         file=path,
         base_url=section.base_url,
         api_key=section.api_key.get_secret_value() if section.api_key is not None else None,

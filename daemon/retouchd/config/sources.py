@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from retouchd.adapters.addresses import USUAL_PORTS
+from retouchd.adapters.addresses import origin_of
 from retouchd.adapters.small_files import read_small
 from retouchd.adapters.unit import Unit, own_unit
 from retouchd.errors import ConfigurationError
@@ -48,7 +47,7 @@ def wellknown() -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class KeySettings:
     """
     What the configuration says of the endpoint and its key; `file` is where, None for the environment alone.
 
@@ -65,7 +64,7 @@ class Asked:
     default: str
 
 
-def find_key(asked: Asked) -> tuple[str | None, KeySource]:
+def find_key(asked: KeySettings) -> tuple[str | None, KeySource]:
     """
     Return the key with where it stands: our own variable, the file that holds it, systemd's credential, the
     configuration, or what other programs use, whichever comes first; None where no key is set or needed.
@@ -149,8 +148,8 @@ def _of_other_programs(base_url: str, default: str) -> tuple[str, KeySource] | N
     key = os.environ.get("OPENAI_API_KEY", "").strip()
     if not key:
         return None
-    meant = _origin(os.environ.get("OPENAI_BASE_URL") or default)
-    used = _origin(base_url)
+    meant = origin_of(os.environ.get("OPENAI_BASE_URL") or default)
+    used = origin_of(base_url)
     if meant is None or meant != used:
         msg = (
             f"OPENAI_API_KEY is a key for {meant}, and endpoint.base_url is at {used}: it is not sent there. "
@@ -159,18 +158,3 @@ def _of_other_programs(base_url: str, default: str) -> tuple[str, KeySource] | N
         )
         raise ValueError(msg)
     return _of_variable("OPENAI_API_KEY", key)
-
-
-def _origin(address: str) -> str | None:
-    """
-    Return scheme, host and port of an address, which together are who hears what is sent.
-    """
-    try:
-        parts = urlsplit(address.strip())
-        host, port = (parts.hostname or "").rstrip("."), parts.port
-    except ValueError:
-        return None
-    usual = USUAL_PORTS.get(parts.scheme)
-    shown = f"[{host}]" if ":" in host else host
-    suffix = "" if port in (None, usual) else f":{port}"
-    return f"{parts.scheme}://{shown}{suffix}" if host else None

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from retouchd.rules.endmarks import sniff
+from retouchd.rules.kinds import EXTENSIONS
 from retouchd.rules.lenient_json import documents_in
 from retouchd.rules.pictures import (
     Found,
@@ -46,7 +47,6 @@ _ODD_ONE_IN = 10
 _OWN = frozenset({"choices", "created"})
 _SAYING = frozenset({"error", "errors", "message", "msg", "detail", "code"})
 """Keys under which something is said that the next answer need not say."""
-_PICTURES = frozenset({"png", "jpeg", "webp", "gif", "avif", "heic", "bmp", "tiff"})
 
 
 class Fault(StrEnum):
@@ -124,7 +124,7 @@ def _beginning_of_picture(body: bytes) -> bytes | None:
     """
     Return how a body begins that is a picture itself, maybe with some text before it; None for any other.
     """
-    if sniff(body) in _PICTURES:
+    if sniff(body) in EXTENSIONS:
         return body[:_BEGINNING]
     text = _TEXT_BEFORE_PICTURE.match(body)
     return None if text is None else body[text.end() : text.end() + _BEGINNING]

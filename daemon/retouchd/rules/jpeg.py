@@ -188,6 +188,13 @@ def segments(content: Stored) -> Iterator[Segment]:
         is_before_data = mark[0] == SCAN
 
 
+def app1(body: bytes) -> bytes:
+    """
+    Return an APP1 segment, in which EXIF and XMP stand.
+    """
+    return b"\xff\xe1" + (2 + len(body)).to_bytes(2, "big") + body
+
+
 def ends_in_zeros(content: Stored) -> bool:
     """
     Say whether the last bytes are zeros that are no data of a scan, where 00 stands behind FF alone.

@@ -111,7 +111,4 @@ def _beside(content: Stored, cutting: Cutting, segment: jpeg.Segment, *, is_late
 
 def _exif_segment(shown: Shown) -> bytes:
     structure = exif.block(shown)
-    if not structure:
-        return b""
-    body = exif.PREFIX + structure
-    return b"\xff\xe1" + (2 + len(body)).to_bytes(2, "big") + body
+    return jpeg.app1(exif.PREFIX + structure) if structure else b""

@@ -2,7 +2,14 @@
 Kinds of files in words: what a picture that cannot be sent is called by people.
 """
 
-_RAW = frozenset({"arw", "cr2", "cr3", "dng", "nef", "orf", "raf", "rw2"})
+EXTENSIONS = {
+    **{kind: kind for kind in ("png", "webp", "gif", "avif", "heic", "bmp")},
+    "jpeg": "jpg",
+    "tiff": "tif",
+}
+"""Every kind of picture that can be decoded, with the extension of the file in which a received one is kept."""
+RAW = frozenset({"arw", "cr2", "cr3", "dng", "nef", "orf", "raf", "rw2"})
+"""The extensions of cameras' raw files."""
 
 ARITHMETIC, UNENDED = "arithmetic jpeg", "unended jpeg"
 """Forms of JPEG that are decoded, and sent in no other than the usual one."""
@@ -49,4 +56,4 @@ def kind_by(name: str, sniffed: str | None) -> str | None:
     in vain.
     """
     extension = name.rpartition(".")[2].lower()
-    return "raw" if sniffed in (None, "tiff") and extension in _RAW else sniffed
+    return "raw" if sniffed in (None, "tiff") and extension in RAW else sniffed

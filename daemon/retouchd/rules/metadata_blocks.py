@@ -49,4 +49,4 @@ def _segments(blocks: Blocks) -> list[bytes]:
     ]
     if blocks.xmp and len(_XMP_PREFIX + blocks.xmp) <= _MOST_SEGMENT:
         bodies.append(_XMP_PREFIX + blocks.xmp)
-    return [b"\xff\xe1" + (2 + len(body)).to_bytes(2, "big") + body for body in bodies]
+    return [jpeg.app1(body) for body in bodies]

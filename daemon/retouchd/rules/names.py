@@ -12,6 +12,8 @@ import unicodedata
 from enum import StrEnum
 from typing import NamedTuple
 
+from retouchd.rules.kinds import RAW
+
 # fmt: off
 IMAGE_EXTENSIONS = frozenset({
     "avif", "bmp", "heic", "heif", "hif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp",
@@ -19,12 +21,7 @@ IMAGE_EXTENSIONS = frozenset({
 # fmt: on
 PROMPT_EXTENSIONS = frozenset({"txt", "prompt"})
 EDIT_EXTENSIONS = frozenset({"toml", "json", "yaml", "yml"})
-# fmt: off
-FOREIGN_PICTURES = frozenset({
-    "arw", "cr2", "cr3", "dng", "eps", "gif", "jp2", "jxl", "mov", "mp4", "nef", "orf", "pdf",
-    "psd", "raf", "rw2", "svg",
-})
-# fmt: on
+FOREIGN_PICTURES = RAW | frozenset({"eps", "gif", "jp2", "jxl", "mov", "mp4", "pdf", "psd", "svg"})
 """Pictures of a kind that no endpoint takes: with a prompt of their own they are an error, not a mystery."""
 
 _MASKS = ("_mask", "-mask")

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import cached_property
 
+from retouchd.rules.kinds import RAW
 from retouchd.rules.missing import prompt_name
 from retouchd.rules.names import (
     EDIT_EXTENSIONS,
@@ -25,7 +26,6 @@ from retouchd.rules.names import (
 from retouchd.rules.naming import shown
 from retouchd.rules.pairing import pair
 
-_RAW = FOREIGN_PICTURES & {"arw", "cr2", "cr3", "dng", "nef", "orf", "raf", "rw2"}
 _DOCUMENTS = frozenset({"doc", "docx", "odt", "pages", "pdf", "rtf"})
 _TEXTS = frozenset({"md", "markdown", "text"})
 _ENDING = (
@@ -85,7 +85,7 @@ class NearMisses:
         if not images:
             return ""
         image = shown(images[0])
-        if ending in _RAW or ending == "xmp":
+        if ending in RAW or ending == "xmp":
             return f"it belongs to {image}, which is all that is taken"
         if ending in _DOCUMENTS | _TEXTS:
             if self._has_words(images[0]):
