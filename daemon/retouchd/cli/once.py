@@ -31,6 +31,7 @@ from retouchd.engine.daemon import Daemon, Ending
 from retouchd.engine.outcome import End
 from retouchd.engine.settings import Settings
 from retouchd.errors import ConfigurationError
+from retouchd.rules.history_line import picture_path
 from retouchd.rules.naming import path_below, shown
 
 
@@ -98,5 +99,5 @@ def _warn(lines: Iterable[Mapping[str, Any]]) -> None:
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     for line in lines:
         for warning in line.get("warnings", ()):
-            path = path_below(str(line.get("folder") or ""), str(line.get("image")))
-            console.print(f"warning: {shown(path)}: {shown(str(warning))}", style="yellow")
+            path = shown(picture_path(line))
+            console.print(f"warning: {path}: {shown(str(warning))}", style="yellow")

@@ -15,7 +15,7 @@ from retouchd.adapters.thread_pools import Folder
 from retouchd.engine.settings import Settings
 from retouchd.engine.spending import day_on_disk
 from retouchd.rules.failures import is_for_the_operator
-from retouchd.rules.naming import path_below
+from retouchd.rules.history_line import picture_path
 from retouchd.rules.spending import Allowance, Left, Spend, day_of, left
 
 
@@ -61,9 +61,7 @@ def today_of(
     with contextlib.suppress(OSError):
         spend, lines = day_on_disk(day, history, spool) if Folder.WORK not in hung else (spend, ())
         for line in lines:
-            path = path_below(
-                str(line.get("folder") or ""), str(line.get("image") or line.get("name"))
-            )
+            path = picture_path(line)
             for warning in line.get("warnings", ()):
                 warnings.setdefault(str(warning), []).append(path)
             if line.get("status") == "done":

@@ -17,7 +17,7 @@ from retouchd.adapters.thread_pools import Folder, at
 from retouchd.rules.duplicates import Digest, Fingerprint
 from retouchd.rules.finished import Facts, bare_in, facts_in, result_path
 from retouchd.rules.hash_index import HashIndex, hash_key
-from retouchd.rules.naming import path_below
+from retouchd.rules.history_line import record_path
 from retouchd.rules.recovery import beside, is_told, raw_name
 
 Line: TypeAlias = Mapping[str, Any]
@@ -228,7 +228,7 @@ class Finished:
 
 
 def _record(line: Line) -> str:
-    return raw_name(path_below(str(line.get("folder") or ""), str(line.get("record"))))
+    return raw_name(record_path(line))
 
 
 def _original(line: Line) -> str | None:

@@ -24,7 +24,8 @@ from retouchd.errors import FolderUnresponsive
 from retouchd.logs import logger
 from retouchd.rules.finished import Facts, finished_at, record_of, seen_in
 from retouchd.rules.hash_index import HashIndex, text_key
-from retouchd.rules.naming import escaped, path_below, shown
+from retouchd.rules.history_line import record_path
+from retouchd.rules.naming import escaped, shown
 from retouchd.rules.recovery import beside, is_below, is_told, raw_name, recovered
 
 log = logger()
@@ -270,8 +271,7 @@ class _Known:
         """
         Return whether the sizes of that job's results were noted already.
         """
-        path = path_below(str(line.get("folder") or ""), str(line.get("record")))
-        return text_key(f"{line.get('finished_at')} {path}") in self._sized
+        return text_key(f"{line.get('finished_at')} {record_path(line)}") in self._sized
 
     def has_job(self, finished: Finished, found: Sighted, job_id: str) -> bool:
         """

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from retouchd.rules.history_line import record_path
 from retouchd.rules.job import Job, Request, Role
 from retouchd.rules.naming import path_below, shown
 
@@ -100,12 +101,10 @@ def already_done(line: Mapping[str, Any]) -> str:
     """
     Return why a duplicate of a finished job waits; `line` is the job's in the history.
     """
-    folder = str(line.get("folder") or "")
     outputs = ", ".join(f"outbox/{shown(str(each))}" for each in line.get("outputs") or ())
-    record = path_below(folder, str(line.get("record")))
     return (
         f"the same picture with the same request was edited{_when(line)} already: "
-        f"{outputs or 'no pictures'}, recorded in done/{shown(record)}. {_AGAIN}"
+        f"{outputs or 'no pictures'}, recorded in done/{shown(record_path(line))}. {_AGAIN}"
     )
 
 
@@ -114,8 +113,8 @@ def own_result(path: str, line: Mapping[str, Any]) -> str:
     Return why a file waits that is a result; `path` is where below the outbox it was published, `line` that
     of its job in the history.
     """
-    record = path_below(str(line.get("folder") or ""), str(line.get("record")))
-    return f"it is a result: outbox/{shown(path)} of the job recorded in done/{shown(record)}. {_ANYWAY}"
+    record = shown(record_path(line))
+    return f"it is a result: outbox/{shown(path)} of the job recorded in done/{record}. {_ANYWAY}"
 
 
 def own_result_in_work(path: str) -> str:
