@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from retouchd.cli.attention import was_refused
 from retouchd.cli.compose import read, settings_of
 from retouchd.config import SANDBOX, Config
+from retouchd.engine.background import running
 from retouchd.engine.daemon import Daemon
 from retouchd.engine.settings import Settings
 from retouchd.errors import ConfigurationError
@@ -102,13 +103,8 @@ class Reloader:
         """
         Reload meanwhile, whenever it is asked for.
         """
-        task = asyncio.ensure_future(self._listen())
-        try:
+        async with running(self._listen()):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def _listen(self) -> None:
         while True:

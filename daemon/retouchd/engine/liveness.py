@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 
 from retouchd.adapters.notify import notify, watchdog_seconds
 from retouchd.adapters.thread_pools import Folder
+from retouchd.engine.background import running
 from retouchd.engine.clock import Clock
 from retouchd.engine.disk_monitor import DiskMonitor
 from retouchd.engine.intake import Intake
@@ -35,13 +36,8 @@ async def extending(status: Callable[[], str]) -> AsyncIterator[None]:
     """
     Ask the manager for more time while something lasts that may take long, and say what it is.
     """
-    task = asyncio.ensure_future(_extend(status))
-    try:
+    async with running(_extend(status)):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _extend(status: Callable[[], str]) -> None:

@@ -11,6 +11,7 @@ from itertools import islice
 
 from retouchd.adapters.board import Board
 from retouchd.adapters.disk_threads import in_work
+from retouchd.engine.background import running
 from retouchd.engine.clock import Clock
 from retouchd.engine.crew import Crew
 from retouchd.engine.disk_monitor import DiskMonitor
@@ -103,13 +104,8 @@ async def reporting(look: Callable[[], Report | None], board: Board) -> AsyncIte
     """
     Keep the board true meanwhile. `look` returns None while there is no run to tell of.
     """
-    task = asyncio.ensure_future(_keep_true(look, board))
-    try:
+    async with running(_keep_true(look, board)):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _keep_true(look: Callable[[], Report | None], board: Board) -> None:

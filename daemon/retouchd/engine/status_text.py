@@ -17,12 +17,14 @@ from retouchd.adapters.history import History
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.text_file import place_of, post_text, remove_text
 from retouchd.adapters.thread_pools import Folder
+from retouchd.engine.background import running
 from retouchd.engine.clock import Clock
 from retouchd.engine.daemon import Daemon
 from retouchd.engine.outcome import End
 from retouchd.engine.summarizing import Summaries
 from retouchd.errors import Blocked
 from retouchd.logs import logger
+from retouchd.rules.history_line import picture_path
 from retouchd.rules.naming import path_below
 from retouchd.rules.phase import Phase
 from retouchd.rules.progress import Batch
@@ -88,13 +90,8 @@ class StatusText:
         """
         Keep it true meanwhile, and say at a clean end that nobody does so any more.
         """
-        task = asyncio.ensure_future(self._keep())
-        try:
+        async with running(self._keep()):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._end(), _LAST_SECONDS)
 
@@ -252,5 +249,4 @@ class _Today:
         if line.get("status") == "done":
             self._done += 1
         else:
-            folder, name = str(line.get("folder") or ""), line.get("image") or line.get("name")
-            self._failed[line.get("id")] = path_below(folder, str(name))
+            self._failed[line.get("id")] = picture_path(line)

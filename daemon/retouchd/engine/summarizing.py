@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 from retouchd.adapters.board import Board
 from retouchd.adapters.disk_threads import in_work
+from retouchd.engine.background import running
 from retouchd.engine.daemon import Daemon
 from retouchd.logs import logger
 from retouchd.rules.waiting import Waiting
@@ -38,13 +39,8 @@ class Summaries:
         """
         Keep it true meanwhile.
         """
-        task = asyncio.ensure_future(self._keep())
-        try:
+        async with running(self._keep()):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def _keep(self) -> None:
         while True:
