@@ -24,8 +24,8 @@ from retouchd.adapters.history import History
 from retouchd.adapters.spool import Spool
 from retouchd.config import readable
 from retouchd.errors import JobCode
+from retouchd.rules.alarms import OPERATORS, OWNERS, alarm, is_for_the_operator
 from retouchd.rules.duplicates import already_done, gist, own_result, own_result_in_work
-from retouchd.rules.failures import OPERATORS, OWNERS, alarm, is_for_the_operator
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from builders import Place
 from process import Running, Station, open_station
-from retouchd.adapters.text_file import place_of, post_text
+from retouchd.adapters.status_text_file import place_of, post_text
 from retouchd.rules.progress import Batch, Progress
 from retouchd.rules.status_text import MARK, Day, Scene, body_of, written
 from retouchd.rules.status_text import Running as InWork

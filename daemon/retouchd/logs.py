@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from retouchd.adapters.foreign_messages import PrintedLines, take_in
+from retouchd.adapters.captured_messages import PrintedLines, take_in
 from retouchd.adapters.log_writer import LogWriter
 from retouchd.rules.event_words import sentence
 from retouchd.rules.json_text import writable

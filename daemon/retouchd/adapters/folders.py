@@ -20,8 +20,8 @@ from retouchd.adapters.probes import (
     unmovable,
     unnamable,
 )
-from retouchd.adapters.sealed import kept_by_unit
 from retouchd.adapters.thread_pools import Folder, at
+from retouchd.adapters.unit_restrictions import kept_by_unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

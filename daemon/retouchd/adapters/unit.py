@@ -1,5 +1,5 @@
 """
-The unit of the service manager that this process runs as, where it is one.
+The systemd unit that this process runs as, if any.
 """
 
 import os

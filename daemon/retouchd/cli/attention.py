@@ -1,5 +1,5 @@
 """
-What needs a person, in sentences: the worst first.
+The `attention` of `status`: what needs a person, in sentences, the worst first.
 """
 
 import datetime as dt
@@ -12,7 +12,7 @@ from retouchd.adapters.folders import Folders
 from retouchd.adapters.thread_pools import Folder, at
 from retouchd.cli.overview import State, clock
 from retouchd.cli.today import Today
-from retouchd.rules.failures import alarm
+from retouchd.rules.alarms import alarm
 from retouchd.rules.naming import escaped, path_below
 from retouchd.rules.report import Report
 

@@ -1,5 +1,5 @@
 """
-How things stand, gathered: the daemon's notice, the lock, the jobs, the history, the inbox, the disks.
+Gathers what `status` shows: from the daemon's status file, the lock, jobs, history, inbox and disks.
 """
 
 import contextlib
@@ -24,9 +24,9 @@ from retouchd.adapters.standing import Standing
 from retouchd.adapters.thread_pools import Folder, at
 from retouchd.cli.attention import Condition, attention
 from retouchd.cli.following import holder_of
-from retouchd.cli.inbox_told import stop_of, waiting_of
 from retouchd.cli.overview import Overview, State
 from retouchd.cli.today import today_of
+from retouchd.cli.waiting_lookup import stop_of, waiting_of
 from retouchd.engine.settings import Settings
 from retouchd.errors import Blocked, ConfigurationError, FolderUnresponsive
 from retouchd.rules.names import Kind, parse

@@ -360,14 +360,14 @@ def _code_of(command: Callable[[], None]) -> int:
     """
     Return the exit code of a command, once what is wrong is told.
     """
-    from retouchd.cli.mishaps import as_told
+    from retouchd.cli.exception_text import mendable
 
     try:
         command()
     except SystemExit as ending:
         return ending.code if isinstance(ending.code, int) else 0
     except Exception as error:
-        if (told := as_told(error)) is None:
+        if (told := mendable(error)) is None:
             raise
         for line in str(told).split("\n"):
             sys.stderr.write(f"retouchd: {shown(line)}\n")

@@ -1,5 +1,5 @@
 """
-How things stand at one moment: the values, and the document that programs read.
+What `status` knows at one moment: the values, and the JSON document that programs read.
 """
 
 import datetime as dt

@@ -1,5 +1,5 @@
 """
-How things stand, for an operator who looks twice a week.
+What `status` prints on a terminal, for an operator who looks twice a week.
 """
 
 import datetime as dt

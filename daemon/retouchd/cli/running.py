@@ -21,8 +21,8 @@ from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon
 from retouchd.engine.reporting import reporting
 from retouchd.engine.settings import Settings
-from retouchd.engine.status_text import StatusText
-from retouchd.engine.summarizing import Summaries
+from retouchd.engine.status_text_writer import StatusTextWriter
+from retouchd.engine.waiting_publisher import WaitingPublisher
 from retouchd.errors import RetouchdError
 
 UNAVAILABLE = 75
@@ -101,9 +101,9 @@ async def telling(daemon: Daemon, board: Board, settings: Settings) -> AsyncIter
     """
     Tell programs and people meanwhile how a run stands.
     """
-    summaries = Summaries(daemon, board)
-    text = StatusText(daemon, summaries, settings.folders, SystemClock())
-    async with reporting(daemon.report, board), text.kept(), summaries.kept():
+    publisher = WaitingPublisher(daemon, board)
+    text = StatusTextWriter(daemon, publisher, settings.folders, SystemClock())
+    async with reporting(daemon.report, board), text.kept(), publisher.kept():
         yield
 
 

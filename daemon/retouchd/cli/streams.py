@@ -1,5 +1,5 @@
 """
-Standard input, output and error, such that no command depends on whether they are open and somebody listens.
+Makes standard input, output and error safe: closed, full or unread, they keep no command from its work.
 """
 
 import contextlib

@@ -14,7 +14,7 @@ from retouchd.adapters.spool import Spool
 from retouchd.adapters.thread_pools import Folder
 from retouchd.engine.settings import Settings
 from retouchd.engine.spending import day_on_disk
-from retouchd.rules.failures import is_for_the_operator
+from retouchd.rules.alarms import is_for_the_operator
 from retouchd.rules.history_line import picture_path
 from retouchd.rules.spending import Allowance, Left, Spend, day_of, left
 

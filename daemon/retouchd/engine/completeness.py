@@ -1,5 +1,5 @@
 """
-Whether what is ready is really finished: no image without its end, no file that somebody still writes to.
+The last check before a claim: no image without its end, no file that is still open for writing.
 """
 
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ class Unfinished:
 
 class Completeness:
     """
-    Looks into the files of ready bundles. Blocking.
+    Checks that the files of a ready bundle are complete. Blocking.
     """
 
     def __init__(self, *, inbox: Inbox, patience: Patience, max_megapixels: float) -> None:

@@ -1,5 +1,5 @@
 """
-All finished jobs, looked up by what they are known by: their fingerprints, originals and results.
+An index of all finished jobs by fingerprint, original and result.
 
 In memory are hashes, sizes and where a line begins in its journal; a match is compared in full with the line.
 What a line has no hash of is read from the files themselves, once a candidate has their size.
@@ -15,9 +15,9 @@ from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import RECOVERED, History
 from retouchd.adapters.thread_pools import Folder, at
 from retouchd.rules.duplicates import Digest, Fingerprint
-from retouchd.rules.finished import Facts, bare_in, facts_in, result_path
 from retouchd.rules.hash_index import HashIndex, hash_key
 from retouchd.rules.history_line import record_path
+from retouchd.rules.history_scan import Facts, bare_in, facts_in, result_path
 from retouchd.rules.recovery import beside, is_told, raw_name
 
 Line: TypeAlias = Mapping[str, Any]

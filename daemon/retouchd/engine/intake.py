@@ -22,7 +22,7 @@ from retouchd.engine.clock import Clock
 from retouchd.engine.deciding import Decider
 from retouchd.engine.holding import Holding
 from retouchd.engine.looking import Looker
-from retouchd.engine.summary import Summary
+from retouchd.engine.waiting_summary import WaitingSummary
 from retouchd.logs import logger
 from retouchd.rules.job import Job, Reference
 from retouchd.rules.naming import path_below
@@ -316,7 +316,7 @@ class Intake:
 
     def _summary(self) -> tuple[Waiting, float]:
         began = time.thread_time()
-        summary = Summary(self._backlog, self.holding, self._looker.faults, self._clock)
+        summary = WaitingSummary(self._backlog, self.holding, self._looker.faults, self._clock)
         return summary.waiting(), time.thread_time() - began
 
     def _seconds_to_turn(self) -> float:

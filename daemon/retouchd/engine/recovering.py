@@ -1,6 +1,6 @@
 """
-What finished jobs are known by, made whole before anything is bought: where the history lacks jobs that `done/`
-has a record of (it was removed, or an older work folder was put back), those records are read once and noted.
+Completes the index of finished jobs before anything is bought: where the history lacks jobs that `done/` has a
+record of (it was removed, or an older work folder was put back), those records are read once and noted.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ from retouchd.adapters.thread_pools import Folder, at
 from retouchd.engine.finished import Finished, ReplacedError
 from retouchd.errors import FolderUnresponsive
 from retouchd.logs import logger
-from retouchd.rules.finished import Facts, finished_at, record_of, seen_in
 from retouchd.rules.hash_index import HashIndex, text_key
 from retouchd.rules.history_line import record_path
+from retouchd.rules.history_scan import Facts, finished_at, record_of, seen_in
 from retouchd.rules.naming import escaped, shown
 from retouchd.rules.recovery import beside, is_below, is_told, raw_name, recovered
 
@@ -39,7 +39,8 @@ _UNDER_WAY = "waits until it is known from work/ and done/ what was edited befor
 
 class Recovery:
     """
-    Keeps `finished` whole: None until it is, and again where a person removed or shortened the history.
+    Builds `finished`, the index of all finished jobs: None until it is complete, and again where a person
+    removed or shortened the history.
 
     `on_change` is called in the loop's thread whenever that or the reason changes. `scratch` takes what is
     recovered for those who only look, in place of the work folder.

@@ -102,7 +102,7 @@ def _held(holds: Mapping[Place, Hold]) -> tuple[HeldFile, ...]:
 @contextlib.asynccontextmanager
 async def reporting(look: Callable[[], Report | None], board: Board) -> AsyncIterator[None]:
     """
-    Keep the board true meanwhile. `look` returns None while there is no run to tell of.
+    Keep the status file up to date meanwhile. `look` returns None while there is no run to tell of.
     """
     async with running(_keep_true(look, board)):
         yield

@@ -29,8 +29,8 @@ from retouchd.engine.reading import Reader
 from retouchd.engine.recovering import Recovery
 from retouchd.engine.references import used_references
 from retouchd.engine.settings import Settings
-from retouchd.engine.summary import Summary
 from retouchd.engine.vetting import Vetting
+from retouchd.engine.waiting_summary import WaitingSummary
 from retouchd.rules.duplicates import Policy
 from retouchd.rules.ignore import ignore_table
 from retouchd.rules.job import Job
@@ -139,11 +139,11 @@ class Survey:
         """
         return list(self._backlog.idle(self.now))
 
-    def summary(self) -> Summary:
+    def summary(self) -> WaitingSummary:
         """
         Return what there is to tell of it.
         """
-        return Summary(self._backlog, Holding(), self.faults, self._clock)
+        return WaitingSummary(self._backlog, Holding(), self.faults, self._clock)
 
     def framed(self) -> Iterator[tuple[Candidate, Job | Held]]:
         """

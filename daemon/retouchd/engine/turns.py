@@ -1,5 +1,5 @@
 """
-Whose turn it is: what becomes of a job that has no picture yet, and whether it may send just now.
+Permission to send: what becomes of a job that has no picture yet, and whether it may send just now.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from retouchd.rules.retrying import Ask, Move, Weather, doubts_in, next_move
 
 class Turns:
     """
-    Gives each request its place among those at once, what it needs, and the gate's leave.
+    Grants permission to send: a concurrency slot, reserved disk and budget, and an open breaker.
     """
 
     def __init__(

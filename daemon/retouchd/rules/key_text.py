@@ -1,5 +1,5 @@
 """
-A key as people write it down: in a file of its own, in a variable, or pasted with what stood around it.
+Parses an API key as people write it down: in a file, in a variable, or pasted with what stood around it.
 """
 
 import codecs

@@ -1,5 +1,5 @@
 """
-The queue between those who log and the one who writes: bounded, in order, and exact about what it dropped.
+A bounded queue of log lines, which counts exactly what it drops.
 """
 
 import datetime as dt
@@ -32,8 +32,8 @@ class Entry:
 
 class LogQueue:
     """
-    Lines in the order in which they came. What comes while it is full is dropped; it is taken in again once
-    half of it is written, so that a slow reader meets few gaps and not one at every other line.
+    Log lines, first in, first out. What comes while it is full is dropped; it takes lines again once half of it
+    is written, so that a slow reader meets few gaps and not one at every other line.
 
     An empty queue takes a line of any length.
     """

@@ -1,7 +1,7 @@
 """
-How things stand, as a plain text for people who see folders only: `status.txt`.
+The text of `status.txt`: how things stand, for people who see folders only.
 
-Begins with a byte order mark and ends its lines as Windows does: old Notepads show it right only so, and no
+It begins with a byte order mark and ends its lines as Windows does: old Notepads show it right only so, and no
 other editor minds.
 """
 

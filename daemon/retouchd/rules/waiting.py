@@ -1,5 +1,5 @@
 """
-What waits in the inbox, in short: how many files for which reason, and the first of them by name.
+The summary of what waits in the inbox: how many files for which reason, and the first of them by name.
 
 The reasons of a hundred thousand files take long to tell one by one, and nobody reads them: the kinds of
 reason are counted, and the files that want something of somebody come first.

@@ -1,5 +1,5 @@
 """
-What waits in the inbox, as `status` tells it: from the daemon, which knows, or by a look through the inbox.
+Finds out for `status` what waits in the inbox: from the daemon, which knows, or by a look through the inbox.
 """
 
 import time

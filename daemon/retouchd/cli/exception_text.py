@@ -1,5 +1,5 @@
 """
-What ends a command that is no fault of its own: told as a sentence, as everything is that a person can mend.
+Turns exceptions that a person can mend (no memory, no threads, a disk's) into a sentence with an exit code.
 """
 
 import errno
@@ -14,7 +14,7 @@ _TOO_MANY = {errno.EMFILE, errno.ENFILE}
 _NO_THREAD = "can't start new thread"
 
 
-def as_told(error: BaseException) -> RetouchdError | None:
+def mendable(error: BaseException) -> RetouchdError | None:
     """
     Return what is to be told of an exception, None for one that only a programmer can mend.
     """

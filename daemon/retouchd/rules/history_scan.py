@@ -1,5 +1,6 @@
 """
-What a line of a journal says of a finished job: what it is known by, and where its record and results lie.
+Regular expressions over the raw bytes of a history line: what a finished job is known by, and where its record
+lies.
 
 The values are looked for by their keys, which is ten times as quick as reading the whole line: there may be a
 hundred thousand. In a text the quotes would be escaped, so nobody's name or prompt looks like a key.

@@ -1,5 +1,5 @@
 """
-Folders that a unit of systemd keeps from its service: as usual for everybody else, for us read-only or away.
+Which setting of our systemd unit makes a folder read-only for us, or hides it, and how to mend that.
 """
 
 from pathlib import Path

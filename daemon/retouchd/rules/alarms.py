@@ -1,5 +1,5 @@
 """
-Whose matter a job is that ended in `error/`: the person's who dropped it, or the operator's.
+Which failed jobs are worth an alarm to the operator, by their codes, and the alarm's words.
 
 What is wrong with a file, its prompt or its sidecar, and what a provider refuses to draw, is said beside the
 file to whoever dropped it. A monitor is to ring only for what may have cost money for nothing, or will happen

@@ -1,6 +1,6 @@
 """
-What others say by the standard library's ways, made lines of our log: libraries' loggers, asyncio's too,
-warnings, exceptions that nobody caught, and whatever is printed to standard error.
+Redirects to our log what is said elsewhere: by libraries' loggers (asyncio's too), as warnings, by exceptions
+that nobody caught, and by whatever prints to standard error.
 """
 
 import io
@@ -77,7 +77,7 @@ def take_in(tell: Tell) -> None:
 
 class _Handler(logging.Handler):
     """
-    Takes what libraries log.
+    Hands records of the logging module to our log.
     """
 
     def __init__(self, tell: Tell) -> None:
@@ -96,7 +96,7 @@ class _Handler(logging.Handler):
 
 class PrintedLines(io.TextIOBase):
     """
-    Stands for standard error where only events may stand: each line that is printed becomes one.
+    A text stream in place of standard error, each line of which becomes an event of the log.
     """
 
     def __init__(self, tell: Tell) -> None:

@@ -1,5 +1,5 @@
 """
-The summary of what waits in the inbox, from what is remembered of it: nothing is looked at for it.
+Counts what waits in the inbox from the index in memory; no file is looked at.
 
 Each family bears its kind of reason since it was decided about, so that counting a hundred thousand costs some
 hundredths of a second; the reason itself is made for those files alone that are told by name.
@@ -34,9 +34,9 @@ from retouchd.rules.waiting import (
 _MASK = ".mask.png"
 
 
-class Summary:
+class WaitingSummary:
     """
-    Counts and tells what a backlog remembers. `faults` says of folders why they cannot be read.
+    Counts the files of a backlog by the kinds of their reasons. `faults`: why folders cannot be read.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
 """
-What waits in the inbox, put up for other programs: at once after a change, then at most once a second.
+Publishes the summary of what waits for other programs: at once after a change, at most once a second.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ _SHARE = 50
 """To count a large inbox takes a while: the time between two is so many times as long."""
 
 
-class Summaries:
+class WaitingPublisher:
     """
-    Keeps the summary of what waits; `latest` is the last one, None before the first.
+    Writes the summary of what waits into the work folder; `latest` is the last one, None before the first.
     """
 
     def __init__(self, daemon: Daemon, board: Board) -> None:
@@ -37,7 +37,7 @@ class Summaries:
     @contextlib.asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """
-        Keep it true meanwhile.
+        Keep the published summary up to date meanwhile.
         """
         async with running(self._keep()):
             yield
@@ -58,7 +58,7 @@ class Summaries:
 
     async def _look(self) -> float:
         """
-        Put up what is new; return how many seconds of work that was.
+        Publish what is new; return how many seconds of work that was.
         """
         changes = self._daemon.changes
         if changes == self._changes:

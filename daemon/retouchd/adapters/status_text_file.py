@@ -1,5 +1,5 @@
 """
-The text beside the work folder that tells people how things stand: `status.txt`.
+Where `status.txt` lies, and how it is put there and removed.
 
 It is written over without a sync, and only where what has its name is one of ours or nothing.
 """

@@ -1,5 +1,5 @@
 """
-`status.txt` kept true for as long as a run lasts, for people who see folders only.
+Keeps `status.txt` up to date while a run lasts, for people who see folders only.
 
 What hangs or cannot be written here holds nothing else up: it is told once, and tried again.
 """
@@ -15,13 +15,13 @@ from retouchd.adapters.disk_threads import DiskThreads
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
 from retouchd.adapters.spool import Spool
-from retouchd.adapters.text_file import place_of, post_text, remove_text
+from retouchd.adapters.status_text_file import place_of, post_text, remove_text
 from retouchd.adapters.thread_pools import Folder
 from retouchd.engine.background import running
 from retouchd.engine.clock import Clock
 from retouchd.engine.daemon import Daemon
 from retouchd.engine.outcome import End
-from retouchd.engine.summarizing import Summaries
+from retouchd.engine.waiting_publisher import WaitingPublisher
 from retouchd.errors import Blocked
 from retouchd.logs import logger
 from retouchd.rules.history_line import picture_path
@@ -64,16 +64,16 @@ _DOING = {
 }
 
 
-class StatusText:
+class StatusTextWriter:
     """
     Writes how a run stands: soon after a change, and now and then while anything waits.
     """
 
     def __init__(
-        self, daemon: Daemon, summaries: Summaries, folders: Folders, clock: Clock
+        self, daemon: Daemon, publisher: WaitingPublisher, folders: Folders, clock: Clock
     ) -> None:
         self._daemon = daemon
-        self._summaries = summaries
+        self._publisher = publisher
         self._folders = folders
         self._clock = clock
         self._batch = Batch()
@@ -88,7 +88,7 @@ class StatusText:
     @contextlib.asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """
-        Keep it true meanwhile, and say at a clean end that nobody does so any more.
+        Keep the file up to date meanwhile, and say in it at a clean end that nobody does so any more.
         """
         async with running(self._keep()):
             yield
@@ -116,7 +116,7 @@ class StatusText:
         body = await self._threads.run(Folder.WORK, self._body, report)
         last, at = self._last
         now = self._clock.monotonic()
-        waiting = self._summaries.latest
+        waiting = self._publisher.latest
         is_due = now - at >= _REST_SECONDS and (self._daemon.jobs or (waiting and waiting.kinds))
         if body != last or is_due:
             await self._write(body)
@@ -181,7 +181,7 @@ class StatusText:
                 progress=progress,
                 running=[each for job in jobs[:MOST_NAMED] if (each := self._running(job, report))],
                 running_count=len(jobs),
-                waiting=self._summaries.latest,
+                waiting=self._publisher.latest,
                 day=self._today.day(),
             )
         )
@@ -236,7 +236,7 @@ class _Today:
 
     def day(self) -> Day:
         """
-        Return it.
+        Return what ended since local midnight.
         """
         return Day(done=self._done, failed=tuple(reversed(self._failed.values())))
 
