@@ -11,9 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from retouchd.rules.metadata import Removed
-from retouchd.rules.nearest import nearest
 from retouchd.rules.overrides import READERS
-from retouchd.rules.patterns import fitting
+from retouchd.rules.patterns import fitting, row_fault, row_problems
 from retouchd.rules.sizes import SizeRule
 
 MB = 2**20
@@ -189,7 +188,7 @@ def limits_for(model: str, overrides: Overrides | None = None) -> Limits:
     limits = next((TABLE[pattern] for pattern in reversed(fitting(model, TABLE))), Limits())
     for pattern in fitting(model, overrides):
         for key, value in overrides[pattern].items():
-            if not _fault(key, value):
+            if not row_fault(key, value, READERS):
                 limits = replace(limits, **_read(limits, key, value))
     return limits
 
@@ -198,25 +197,7 @@ def override_problems(overrides: Overrides) -> list[str]:
     """
     Return every fault of the configuration's `limits`: a sentence each, naming the key.
     """
-    return [
-        f'limits."{pattern}".{key} {fault}.'
-        for pattern, row in overrides.items()
-        for key, value in row.items()
-        if (fault := _fault(key, value))
-    ]
-
-
-def _fault(key: str, value: object) -> str | None:
-    """
-    Return what is wrong with an override, as half a sentence that goes on after its key.
-    """
-    if key not in READERS:
-        return f"is not a known key; the nearest is {nearest(key, READERS)}"
-    try:
-        READERS[key](value)
-    except ValueError as error:
-        return str(error)
-    return None
+    return row_problems("limits", overrides, READERS)
 
 
 def _read(limits: Limits, key: str, value: object) -> dict[str, Any]:

@@ -5,10 +5,11 @@ Values of the configuration's `limits`, read into the shapes the rules work with
 after the key: what the value must be.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from retouchd.rules.patterns import Readers
 from retouchd.rules.sizes import SizeRule, is_size
 
 
@@ -83,7 +84,7 @@ def _forbidden(value: object) -> dict[str, str]:
     return dict.fromkeys(_names(value), "the configuration forbids it")
 
 
-READERS: Mapping[str, Callable[[object], Any]] = {
+READERS: Readers = {
     "formats": _names,
     "max_image_bytes": _count,
     "max_image_pixels": _count,

@@ -2,13 +2,12 @@
 The configuration's `pricing`, laid on the published prices.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from retouchd.rules.nearest import nearest
-from retouchd.rules.patterns import fitting
+from retouchd.rules.patterns import Readers, fitting, row_fault, row_problems
 from retouchd.rules.price_table import TABLE, PerImage, Prices, alike, all_alike
 from retouchd.rules.sizes import is_size
 
@@ -30,7 +29,8 @@ def prices_for(model: str, rows: PriceRows | None = None) -> Prices:
     rows = rows or {}
     prices = next((TABLE[pattern] for pattern in reversed(fitting(model, TABLE))), Prices())
     for pattern in fitting(model, rows):
-        said = {key: READERS[key](v) for key, v in rows[pattern].items() if not _fault(key, v)}
+        row = rows[pattern]
+        said = {key: READERS[key](row[key]) for key in row if not row_fault(key, row[key], READERS)}
         prices = replace(Prices() if any(key in said for key in _FLAT) else prices, **said)
     return prices
 
@@ -39,25 +39,7 @@ def price_problems(rows: PriceRows) -> list[str]:
     """
     Return every fault of the configuration's `pricing`: a sentence each, naming the key.
     """
-    return [
-        f'pricing."{pattern}".{key} {fault}.'
-        for pattern, row in rows.items()
-        for key, value in row.items()
-        if (fault := _fault(key, value))
-    ]
-
-
-def _fault(key: str, value: object) -> str | None:
-    """
-    Return what is wrong with a key, as half a sentence that goes on after it.
-    """
-    if key not in READERS:
-        return f"is not a known key; the nearest is {nearest(key, READERS)}"
-    try:
-        READERS[key](value)
-    except ValueError as error:
-        return str(error)
-    return None
+    return row_problems("pricing", rows, READERS)
 
 
 def _price(value: object) -> Decimal:
@@ -84,7 +66,7 @@ def _by_quality(value: object) -> Mapping[str, Decimal]:
     return {str(quality): _price(price) for quality, price in value.items()}
 
 
-READERS: Mapping[str, Callable[[object], Any]] = {
+READERS: Readers = {
     "text_in": _price,
     "image_in": _price,
     "text_out": _price,
