@@ -16,7 +16,7 @@ import structlog
 from retouchd.adapters.captured_messages import PrintedLines, take_in
 from retouchd.adapters.log_writer import LogWriter
 from retouchd.rules.event_words import sentence
-from retouchd.rules.json_text import writable
+from retouchd.rules.json_text import iso, writable
 from retouchd.rules.log_queue import Gap, LogQueue
 from retouchd.rules.naming import shown
 from retouchd.rules.report import UnreadLog
@@ -148,9 +148,13 @@ def _line_of(gap: Gap, fault: str) -> bytes:
     """
     Return the line that tells of lines that are missing, whatever the level.
     """
-    since = gap.since.isoformat(timespec="seconds").replace("+00:00", "Z")
     reason = fault or "nobody read the log"
-    line: Any = {"event": "log.dropped", "lines": gap.lines, "since": since, "reason": reason}
+    line: Any = {
+        "event": "log.dropped",
+        "lines": gap.lines,
+        "since": iso(gap.since),
+        "reason": reason,
+    }
     for process in structlog.get_config()["processors"]:
         line = process(None, "warning", line)
     return _lines.encoded(line)

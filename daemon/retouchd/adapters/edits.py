@@ -35,7 +35,7 @@ from retouchd.adapters.transport import (
 from retouchd.adapters.uploads import Unreadable, Upload, begun
 from retouchd.errors import ConfigurationError
 from retouchd.rules.key_source import NO_KEY, KeySource, lack_of_key
-from retouchd.rules.wire import KEY_WORDS, encode, names_a_key, parts_of
+from retouchd.rules.wire import HEADER_VALUE, KEY_WORDS, encode, names_a_key, parts_of
 
 __all__ = [
     "Answer",
@@ -58,7 +58,6 @@ _MODELS_LIMIT = 8 << 20
 _MODELS_SECONDS = 20.0
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _OF_A_KEY = re.compile(KEY_WORDS, re.IGNORECASE)
 _FRAMING = {"content-length", "content-type", "transfer-encoding", "connection", "host"}
 
@@ -288,14 +287,14 @@ def _headers_of(endpoint: Endpoint) -> dict[str, str]:
     if endpoint.api_key is not None:
         if not names_a_key(endpoint.headers):
             headers["authorization"] = f"Bearer {endpoint.api_key}"
-        if not _HEADER_VALUE.fullmatch(endpoint.api_key):
+        if not HEADER_VALUE.fullmatch(endpoint.api_key):
             problems.append(
                 "endpoint.api_key is empty or holds a character no key has; copy it anew"
             )
     for name, value in endpoint.headers.items():
         if name.lower() in _FRAMING:
             problems.append(f"endpoint.headers: {name} is set by retouchd itself; remove it")
-        elif not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+        elif not _HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
             problems.append(f"endpoint.headers: {name!r} or its value is empty or not plain ASCII")
         headers[name.lower()] = value
     if problems:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,6 @@ from retouchd.rules.wire import KEY_WORDS
 
 _PASSWORD = re.compile(r"//[^/@]*@")
 _KEY_IN_QUERY = re.compile(rf"([?&][^=&#]*(?:{KEY_WORDS})[^=&#]*=)[^&#]*", re.IGNORECASE)
-_NAMES = ("inbox", "outbox", "done", "error", "work")
 
 
 def settings_from(path: Path | None) -> tuple[Config, Settings]:
@@ -183,7 +183,7 @@ def _folders(config: Config, start: Path) -> tuple[Folders | None, list[str]]:
     section = config.folders
     places: dict[str, Path] = {}
     missing = []
-    for name in _NAMES:
+    for name in (each.name for each in fields(Folders)):
         own: Path | None = getattr(section, name)
         place = own or (section.root / name if section.root is not None else None)
         if place is None:

@@ -10,6 +10,7 @@ from typing import Any
 from retouchd.adapters.folders import Folders
 from retouchd.cli.today import Today
 from retouchd.errors import NotRunning, RetouchdError
+from retouchd.rules.json_text import iso
 from retouchd.rules.naming import escaped
 from retouchd.rules.report import Report
 
@@ -75,20 +76,20 @@ class Overview:
         pause = report.pause if report else None
         return {
             "version": VERSION,
-            "at": iso(self.at),
+            "at": _iso(self.at),
             "state": self.state.value,
-            "since": iso(self.since),
+            "since": _iso(self.since),
             "attention": list(self.attention),
             "pid": self.pid,
-            "started_at": iso(report.started_at) if report else None,
-            "reported_at": iso(self.written_at) if report else None,
-            "scanned_at": iso(report.scanned_at) if report else None,
+            "started_at": _iso(report.started_at) if report else None,
+            "reported_at": _iso(self.written_at) if report else None,
+            "scanned_at": _iso(report.scanned_at) if report else None,
             "watch": {"mode": report.watch_mode, "reason": report.watch_reason} if report else None,
             "paused": {
                 "cause": pause.cause,
                 "reason": pause.reason,
-                "since": iso(pause.since),
-                "next_probe": iso(pause.next_probe),
+                "since": _iso(pause.since),
+                "next_probe": _iso(pause.next_probe),
             }
             if pause
             else None,
@@ -152,10 +153,5 @@ def _today(today: Today) -> dict[str, Any]:
     }
 
 
-def iso(moment: dt.datetime | None) -> str | None:
-    """
-    Return a moment as documents write it.
-    """
-    if moment is None:
-        return None
-    return moment.astimezone(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+def _iso(moment: dt.datetime | None) -> str | None:
+    return None if moment is None else iso(moment)

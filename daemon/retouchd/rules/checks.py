@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from retouchd.errors import JobCode, Problem
-from retouchd.rules.job import Scalar
+from retouchd.rules.job import Scalar, scalar_text
 from retouchd.rules.kinds import called
 from retouchd.rules.limits import Limits, Picture, told_size
 from retouchd.rules.sizes import SizeRule, nearest_size, size_faults
@@ -53,7 +53,7 @@ def request_faults(
     """
     Yield what is wrong with a request of `count` pictures, each with the keys that are concerned.
     """
-    texts = {key: _text(value) for key, value in parameters.items()}
+    texts = {key: scalar_text(value) for key, value in parameters.items()}
     for problem in _prompt_problems(model, prompt, limits):
         yield ("prompt",), problem
     for key, text in texts.items():
@@ -301,12 +301,6 @@ def _listed(items: Sequence[str], last: str = "or") -> str:
 
 def _shown(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:60]}…"
-
-
-def _text(value: Scalar) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 def _problem(code: JobCode, fault: Fault) -> Problem:

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from retouchd.rules.lenient_json import plain_key
+
 _NESTING = 8
 _MOST_LAYERS = 40
 _MOST_FAULTS = 20
@@ -90,7 +92,9 @@ def layers_of(document: Any) -> Layers:
         if isinstance(layer, str):
             _say(found, layer, "; ")
         else:
-            _read(found, {_plain(key): value for key, value in layer.items()}, is_quoted=is_quoted)
+            _read(
+                found, {plain_key(key): value for key, value in layer.items()}, is_quoted=is_quoted
+            )
     return found
 
 
@@ -122,7 +126,7 @@ def _walk(
 
 def _inner_of(document: Mapping[str, Any]) -> Iterator[tuple[Any, bool]]:
     for key, value in document.items():
-        name = _plain(key)
+        name = plain_key(key)
         if name in _INNER or (name == "message" and _is_error(_within(value)[0])):
             yield _within(value)
 
@@ -244,7 +248,7 @@ def _is_error(value: Any) -> bool:
     """
     match value:
         case dict():
-            names = {_plain(key) for key in value}
+            names = {plain_key(key) for key in value}
             return bool(names & {"error", "message", "msg", "code", "errors", "detail"})
     return False
 
@@ -253,7 +257,3 @@ def _texts(layer: Mapping[str, Any], name: str) -> Iterator[str]:
     value = layer.get(name)
     if isinstance(value, str):
         yield value
-
-
-def _plain(key: object) -> str:
-    return str(key).replace("_", "").replace("-", "").lower()

@@ -215,3 +215,12 @@ class Attempt:
     """For a refusal: the fault in words for the person who dropped the file."""
     removed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+def scalar_text(value: Scalar) -> str:
+    """
+    Return a parameter's value as it is sent and told.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

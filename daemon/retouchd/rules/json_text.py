@@ -6,6 +6,7 @@ and Zp) stands as JSON's own escape `\uXXXX`, everything else as itself. Texts c
 surrogate pair, which no strict parser takes, is written out as the characters `\udXXX`.
 """
 
+import datetime as dt
 import json
 import re
 from collections.abc import Mapping
@@ -23,6 +24,13 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
     Return a document as JSON text; mappings, lists, tuples, strings, numbers, booleans and None only.
     """
     return tamed(json.dumps(writable(value), ensure_ascii=False, indent=indent))
+
+
+def iso(moment: dt.datetime, precision: str = "seconds") -> str:
+    """
+    Return a moment as documents write it: in UTC, with `Z`.
+    """
+    return moment.astimezone(dt.UTC).isoformat(timespec=precision).replace("+00:00", "Z")
 
 
 def tamed(text: str) -> str:

@@ -5,13 +5,14 @@ Parses an API key as people write it down: in a file, in a variable, or pasted w
 import codecs
 import re
 
+from retouchd.rules.wire import HEADER_VALUE
+
 _BLANK = " \t\r\n\v\f\0\u00a0\u200b\u200c\u200d\u2060\ufeff"
 _QUOTES = "\"'`“”‘’«»"
 _ASSIGNED = re.compile(
     r"(?:export\s+|set\s+|\$env:)?\w*(?:key|token)\w*\s*[=:]\s*(?!=)", re.IGNORECASE
 )
 _BEARER = re.compile(r"(?:authorization\s*:\s*)?bearer\s+", re.IGNORECASE)
-_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
 def key_in(text: bytes | str) -> str:
@@ -31,7 +32,7 @@ def key_in(text: bytes | str) -> str:
     key = _bare(_BEARER.sub("", _bare(_ASSIGNED.sub("", lines[0], count=1)), count=1))
     if not key:
         raise ValueError("is empty")
-    if not _KEY.fullmatch(key):
+    if not HEADER_VALUE.fullmatch(key):
         raise ValueError("holds a character that no key has")
     return key
 

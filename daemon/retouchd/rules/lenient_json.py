@@ -151,3 +151,10 @@ def _literal(word: str) -> Any:
         return int(word) if word.lstrip("-").isdigit() else float(word)
     found = _BYTES.fullmatch(word)
     return found[2] if found else word
+
+
+def plain_key(key: object) -> str:
+    """
+    Return a key without case, `_` and `-`: `image_url`, `imageUrl` and `image-url` mean the same.
+    """
+    return str(key).replace("_", "").replace("-", "").lower()

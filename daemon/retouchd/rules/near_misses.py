@@ -48,6 +48,7 @@ _FOLDER = re.compile(
     r"_?(?:prompts?|promt|promp|propmt|pormpt)(?:\.(?:txt|text|md|rtf|docx?|odt))*"
     r"|_?edits?\.(?:toml|json|ya?ml)(?:\.txt)?"
 )
+_FOR_ITS_FOLDER = "if it is meant for all pictures of its folder, rename it to {}"
 _MASK = re.compile(r"(?P<stem>.*?)[ ._-]*(?:mask|maks|msak|masks|maske|masque)\Z")
 _MOST_ALIKE = 32
 """Of more names nobody can say which was meant, and to compare each with each takes long."""
@@ -79,7 +80,7 @@ class NearMisses:
         Return why a file is left alone that belongs to another one, or was meant to; empty for any other.
         """
         if meant := folder_file(name):
-            return f"if it is meant for all pictures of its folder, rename it to {meant}"
+            return _FOR_ITS_FOLDER.format(meant)
         ending = name.rpartition(".")[2].lower()
         images = self._images(name)
         if not images:
@@ -112,7 +113,7 @@ class NearMisses:
 
     def _of_sidecar(self, lone: Named) -> str:
         if meant := folder_file(lone.name):
-            return f"if it is meant for all pictures of its folder, rename it to {meant}"
+            return _FOR_ITS_FOLDER.format(meant)
         for name in self._images(lone.name):
             image = parse(name)
             difference, wanted = _difference(image, lone), _wanted(image, lone)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from retouchd.rules.lenient_json import documents_in
+from retouchd.rules.lenient_json import documents_in, plain_key
 from retouchd.rules.skeleton import MARK
 from retouchd.rules.text_pictures import IMAGE_NAME, Inline, Link, text_pictures
 
@@ -151,7 +151,7 @@ def _of_object(document: Mapping[str, Any], lead: _Lead) -> tuple[list[Found], l
     is_called_image = _is_called_image(document)
     is_barren = bool(document.get("error")) or is_task(document)
     for key, value in document.items():
-        name = _plain(key)
+        name = plain_key(key)
         if _NO_RESULTS.search(name) or (name in _MENUS and isinstance(value, dict)):
             continue
         is_link = _is_link(name)
@@ -196,7 +196,7 @@ def _is_called_image(document: Mapping[str, Any]) -> bool:
     """
     Tell whether an object says of itself that it holds an image: `{"mimeType": "image/png", "data": …}`.
     """
-    kinds = (value for key, value in document.items() if _plain(key) in _KINDS)
+    kinds = (value for key, value in document.items() if plain_key(key) in _KINDS)
     return any(isinstance(kind, str) and kind.lower().startswith("image/") for kind in kinds)
 
 
@@ -251,7 +251,3 @@ def _begins_as_link(start: str) -> bool:
     if start.startswith("/"):
         return not start.startswith("/9j/")  # as the base64 of every JPEG begins
     return "." in start or ":" in start  # neither is in the alphabet of base64
-
-
-def _plain(key: object) -> str:
-    return str(key).replace("_", "").replace("-", "").lower()

@@ -3,7 +3,6 @@ The record of a finished job, and the reason a person reads: what stands beside 
 """
 
 import dataclasses
-import datetime as dt
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 from retouchd.errors import Problem
 from retouchd.rules.charges import State, charges_of, total, written
 from retouchd.rules.job import Attempt, Job, Request, Role, Verdict
-from retouchd.rules.json_text import json_text, writable
+from retouchd.rules.json_text import iso, json_text, writable
 from retouchd.rules.naming import escaped, hexed, path_below, shown
 from retouchd.rules.plan import Plan
 
@@ -43,8 +42,8 @@ def record(
         "name": escaped(job.stem),
         "image": escaped(image.name) if image else None,
         "folder": escaped(job.folder),
-        "claimed_at": _iso(job.claimed_at),
-        "finished_at": _iso(plan.finished_at),
+        "claimed_at": iso(job.claimed_at, "milliseconds"),
+        "finished_at": iso(plan.finished_at, "milliseconds"),
         "request": _request(job, attempts),
         "attempts": [_attempt(attempt) for attempt in attempts],
         "outputs": [_joined(job.folder, item.target) for item in plan.outputs],
@@ -209,7 +208,7 @@ def _removed(attempts: Sequence[Attempt]) -> list[str]:
 def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {
         "number": attempt.number,
-        "sent_at": _iso(attempt.sent_at),
+        "sent_at": iso(attempt.sent_at, "milliseconds"),
         "seconds": round(attempt.seconds, 3),
         "verdict": attempt.verdict.value,
         "http_status": attempt.http_status,
@@ -247,7 +246,3 @@ def _error(problems: Sequence[Problem]) -> dict[str, Any] | None:
 
 def _joined(folder: str, name: str) -> str:
     return escaped(path_below(folder, name))
-
-
-def _iso(moment: dt.datetime) -> str:
-    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -5,10 +5,11 @@ Written as the official Python client writes it (openai 3.54 on the wire): text 
 a Content-Type, then the pictures, the mask last. A relay that can read that client can read this.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from retouchd.rules.job import Request, Scalar
+from retouchd.rules.job import Request, Scalar, scalar_text
 
 _ORDER = (
     "prompt",
@@ -39,6 +40,8 @@ _OF_KEYS = {
     "ocp-apim-subscription-key",
 }
 """Headers in which endpoints take a key instead of `Authorization`; further ones go beside it."""
+HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+"""What may stand in a header, and so what a key may be."""
 KEY_WORDS = "key|token|secret|sig|pass|auth"
 """An expression for what stands in the name of a parameter that holds a key; case does not matter."""
 
@@ -96,7 +99,7 @@ def fields_of(request: Request) -> list[tuple[str, str]]:
     }
     names = [name for name in _ORDER if name in known]
     names += [name for name in known if name not in _ORDER]
-    return [(name, _text(known[name])) for name in names]
+    return [(name, scalar_text(known[name])) for name in names]
 
 
 def parts_of(images: Sequence[tuple[str, int]], mask: tuple[str, int] | None) -> list[Part]:
@@ -136,12 +139,6 @@ def encode(fields: Sequence[tuple[str, str]], parts: Sequence[Part], boundary: s
         tail = texts + end
     length = sum(map(len, heads)) + sum(part.size for part in parts) + len(tail)
     return Envelope(heads=tuple(heads), tail=tail, length=length)
-
-
-def _text(value: Scalar) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 def _part(field: str, stem: str, content_type: str, size: int) -> Part:
