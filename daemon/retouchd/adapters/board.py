@@ -1,5 +1,5 @@
 """
-The notice boards of a run in the work folder, for other programs of the same machine: `status.json` says how it
+The status files of a run in the work folder, for other programs of the same machine: `status.json` says how it
 stands, `waiting.json` what waits in the inbox.
 
 They are written over without a sync: after a power cut there is no run that they could tell of.
@@ -17,7 +17,7 @@ from retouchd.rules.waiting import Waiting, dump_waiting, load_waiting
 
 class Board:
     """
-    The notices of the run that holds a work folder, or of the last one that did.
+    The status files of the run that holds a work folder, or of the last one that did.
     """
 
     def __init__(self, work: Path) -> None:
@@ -34,13 +34,9 @@ class Board:
         """
         Return what was last put up, and when; None where there is nothing that can be read.
         """
-        try:
-            with self._path.open("rb") as file:
-                found = load_report(file.read())
-                written = self._path.stat().st_mtime
-        except OSError:
-            return None
-        return (found, dt.datetime.fromtimestamp(written, dt.UTC)) if found else None
+        raw, written_ns = _content(self._path)
+        found = load_report(raw)
+        return (found, dt.datetime.fromtimestamp(written_ns / 1e9, dt.UTC)) if found else None
 
     def post_waiting(self, waiting: Waiting) -> None:
         """
@@ -59,10 +55,17 @@ class Board:
         """
         Return what was found to wait, and when, in nanoseconds; None where there is nothing that can be read.
         """
-        try:
-            with self._waiting.open("rb") as file:
-                found = load_waiting(file.read())
-                written = os.fstat(file.fileno()).st_mtime_ns
-        except OSError:
-            return None
-        return (found, written) if found else None
+        raw, written_ns = _content(self._waiting)
+        found = load_waiting(raw)
+        return (found, written_ns) if found else None
+
+
+def _content(path: Path) -> tuple[bytes, int]:
+    """
+    Return what a notice holds, b"" where it cannot be read, and when that was written, in nanoseconds.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(), os.fstat(file.fileno()).st_mtime_ns
+    except OSError:
+        return b"", 0
