@@ -138,7 +138,7 @@ def _waiting(found: Overview) -> Text:
         lines.append(f"{counted(count, 'file')}: {shown(_reason(kind, files))}\n")
         lines.append(f"  {', '.join(names)}{more}\n", style="dim")
     if rest := sum(count for _, count in ranked[_MOST_REASONS:]):
-        lines.append(f"{counted(rest, 'file')} for other reasons: see `retouchd status --json`\n")
+        lines.append(f"{counted(rest, 'file')} for other reasons: see `retouchd status --all`\n")
     lines.rstrip()
     return lines
 
