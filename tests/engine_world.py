@@ -35,6 +35,7 @@ from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
 from retouchd.engine.daemon import Daemon, Ending
 from retouchd.engine.settings import Edit, Settings
+from retouchd.rules.key_source import KeySource
 from retouchd.rules.limits import limits_for
 from retouchd.rules.retrying import Budget
 from retouchd.rules.settling import Patience
@@ -482,6 +483,7 @@ async def open_world(
         endpoint=Endpoint(
             base_url="http://127.0.0.1:0/v1",
             api_key=CANARY,
+            key_source=KeySource(place="endpoint.api_key"),
             timeout_seconds=600,
             connect_timeout_seconds=10,
         ),
