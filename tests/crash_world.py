@@ -48,7 +48,7 @@ from retouchd.rules.limits import Limits
 from retouchd.rules.retrying import Budget
 from retouchd.rules.settling import Patience
 
-LONGEST_RUN_SECONDS = 30
+LONGEST_RUN_SECONDS = 120
 MOST_RUNS = 5
 
 Mutant = Callable[[], None]

@@ -49,8 +49,8 @@ HOUR = 3600.0
 DAY = 24 * HOUR
 
 _GRACE_SECONDS = 0.001
-_REAL_SECONDS = 30.0
-_CIRCLING_SECONDS = 8.0
+_REAL_SECONDS = 120.0
+_CIRCLING_SECONDS = 40.0
 
 
 class SkippedTime:
@@ -310,9 +310,9 @@ class World:
 
     async def noticed(self, daemon: Daemon, name: str) -> None:
         """
-        Wait until a new file is known to wait, and all is at rest again; a minute at most.
+        Wait until a new file is known to wait, and all is at rest again; two minutes at most.
         """
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while name not in await self.reasons(daemon):  # noqa: ASYNC110 - no event tells it
                 await asyncio.sleep(1)
         await self.time.still()

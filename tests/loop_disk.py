@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_DEADLINE_SECONDS = 30.0
+_DEADLINE_SECONDS = 120.0
 _BEAT_SECONDS = 0.005
 
 

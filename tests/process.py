@@ -25,7 +25,7 @@ from checker import digest
 from retouchd.adapters.folders import Folders
 
 RETOUCHD = os.fspath(Path(sys.executable).with_name("retouchd"))
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 90.0
 
 _ENDPOINT = os.fspath(Path(__file__).with_name("counting_endpoint.py"))
 _FOLDERS = ("inbox", "outbox", "done", "error", "work")

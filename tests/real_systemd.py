@@ -21,7 +21,7 @@ PYTHON = Path("/usr/bin/python3")
 SHARE = Path("/srv/share")
 """Inside: the folder that both sides see."""
 
-_BOOT_SECONDS = 30.0
+_BOOT_SECONDS = 90.0
 _CGROUP = "retouchd-test-"
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ENVIRONMENT = [

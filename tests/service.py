@@ -14,7 +14,7 @@ from pictures import scene
 from real_systemd import Machine
 
 UNITS = ("retouchd.service", "retouchd@.service")
-_SECONDS = 40.0
+_SECONDS = 120.0
 
 
 def install(machine: Machine) -> None:

@@ -121,9 +121,7 @@ def test_a_key_that_is_spelt_otherwise_is_said_nowhere(
             station.drop(f"{act}.png", act)
             station.drop(f"good-{act}.png", "good")
         daemon = watched.start("run").ready()
-        daemon.until(
-            lambda: len(daemon.events("job.done", "job.failed")) == 2 * len(acts), within=60
-        )
+        daemon.until(lambda: len(daemon.events("job.done", "job.failed")) == 2 * len(acts))
         status = watched.call("status", "--json")[1]
         assert daemon.end(signal.SIGTERM) == 0
 

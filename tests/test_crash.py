@@ -72,7 +72,7 @@ def outcomes(names: list[str], near: Path, far: Path) -> dict[str, dict[str, Any
     return found
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_crash_at_every_mutation(tmp_path: Path, near: Path) -> None:
     """
     Whatever the moment, nothing is lost, nothing is paid twice, and a restart finishes the work.
@@ -83,7 +83,7 @@ def test_crash_at_every_mutation(tmp_path: Path, near: Path) -> None:
         assert outcome["deaths"]["2"] > 30, "recoveries died too"
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_crash_on_the_way_to_another_filesystem(tmp_path: Path, near: Path) -> None:
     """
     The same with outbox, done and error elsewhere, where a rename is a copy.
@@ -98,7 +98,7 @@ def test_crash_on_the_way_to_another_filesystem(tmp_path: Path, near: Path) -> N
         assert outcome["deaths"]["2"] > 15, "recoveries died too"
 
 
-@pytest.mark.timeout(800)
+@pytest.mark.timeout(900)
 def test_crash_where_no_rename_refuses_a_taken_name(tmp_path: Path, near: Path) -> None:
     """
     The same where files can be neither linked nor renamed without overwriting: no empty file stays behind.
@@ -111,7 +111,7 @@ def test_crash_where_no_rename_refuses_a_taken_name(tmp_path: Path, near: Path) 
         assert outcome["steps"] > 60, "the sweep covered a whole run"
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_crash_in_other_lives(tmp_path: Path, near: Path) -> None:
     """
     A job given back, asked twice, dragged back out of error, robbed of its name, or beside another one.
@@ -122,7 +122,7 @@ def test_crash_in_other_lives(tmp_path: Path, near: Path) -> None:
         assert outcome["steps"] > 60, "the sweep covered a whole run"
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_crash_with_odd_answers(tmp_path: Path, near: Path) -> None:
     """
     Broken off behind whole pictures, compressed, with urls to be fetched, with one that may not be yet.
@@ -133,7 +133,7 @@ def test_crash_with_odd_answers(tmp_path: Path, near: Path) -> None:
         assert outcome["steps"] > 25, "the sweep covered a whole run"
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("share", [0, 1])
 def test_a_broken_product_is_found_out(tmp_path: Path, near: Path, share: int) -> None:
     """

@@ -39,7 +39,7 @@ def start(folder: Path, world: str, extent: Extent, every: int) -> subprocess.Po
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("lane", [SHARES[:2], SHARES[2:]], ids=["first", "second"])
 def test_no_fault_of_the_disk_loses_or_silences_anything(
     tmp_path: Path, lane: list[tuple[str, Extent, int]]

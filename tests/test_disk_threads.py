@@ -59,7 +59,7 @@ async def test_many_calls_that_hang_hold_up_nothing_else(folder: Folder, hang: H
     ]
     await asyncio.sleep(0)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         for _ in range(MANY):
             await threads.run(Folder.WORK, int)
         for other in FAR:
@@ -68,7 +68,7 @@ async def test_many_calls_that_hang_hold_up_nothing_else(folder: Folder, hang: H
                 await threads.follow(partial(in_turn, other))
 
     hang.is_over.set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         await asyncio.gather(*hung)
 
 
@@ -86,7 +86,7 @@ async def test_all_far_folders_may_hang_at_once(hang: Hang) -> None:
         asyncio.ensure_future(threads.run(folder, hang.call)) for _ in range(MANY) for folder in FAR
     ]
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         await asyncio.gather(*(threads.run(Folder.WORK, int) for _ in range(MANY)))
 
     hang.is_over.set()
@@ -136,7 +136,7 @@ async def test_whose_steps_hang_is_known_and_the_folder_named(
 
     hang.is_over.set()
     await hung
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while threads.unresponsive:  # noqa: ASYNC110 - what is tried is that it comes by itself
             await asyncio.sleep(0.05)
     assert [list(each) for each in changes] == [[Folder.OUTBOX], []]

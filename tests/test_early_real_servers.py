@@ -134,7 +134,7 @@ def running(command: list[str], port: int, folder: Path) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(90)
 
 
 @pytest.mark.parametrize("megabytes", [3, 20])

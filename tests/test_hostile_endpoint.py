@@ -297,7 +297,7 @@ def test_time_is_bounded_too(tmp_path: Path) -> None:
     """
     acts = ("drip", "drip_head", "stall", "continues")
     with open_station(tmp_path) as station:
-        victim = Victim(station, timeout_seconds=3, concurrency=8)
+        victim = Victim(station, timeout_seconds=8, concurrency=8)
         for act in acts:
             victim.drop(act, act)
         victim.drop("good", "good")
