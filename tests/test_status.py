@@ -194,6 +194,9 @@ def test_failed_today_until_it_is_taken_back(station: Station) -> None:
     _, running = station.call("status", COLUMNS="200")
     station.call("retry", "cat")
     _, after = look(station)
+    station.configure(endpoint={"base_url": station.endpoint().url})
+    station.call("once")
+    _, done = look(station)
 
     assert before["today"]["failed"] == 2
     assert before["today"]["failed_codes"] == {"in_doubt": 1, "prompt_empty": 1}
@@ -203,6 +206,7 @@ def test_failed_today_until_it_is_taken_back(station: Station) -> None:
     assert "2 failed (" in running.out
     assert (before["in_error"], after["in_error"]) == (2, 1)
     assert "in_doubt" not in "".join(after["attention"])
+    assert (done["today"]["done"], done["today"]["failed_codes"]) == (1, {"prompt_empty": 1})
 
 
 def test_a_daemon_without_a_sign_of_life(station: Station) -> None:

@@ -58,9 +58,14 @@ def today_of(
     alarming: dict[str, list[str]] = {}
     warnings: dict[str, list[str]] = {}
     seen: set[tuple[str, str]] = set()
+    retried: set[object] = set()
     with contextlib.suppress(OSError):
         spend, lines = day_on_disk(day, history, spool) if Folder.WORK not in hung else (spend, ())
         for line in lines:
+            # The newest comes first: what was taken back out of error/ counts by its last end.
+            retried.add(line.get("previous"))
+            if line.get("id") in retried:
+                continue
             path = picture_path(line)
             for warning in line.get("warnings", ()):
                 warnings.setdefault(str(warning), []).append(path)
@@ -70,7 +75,7 @@ def today_of(
             code = str(line.get("code"))
             failed[code] += 1
             folder, record = str(line.get("folder")), str(line.get("record"))
-            # The newest comes first: a name that is used again is of the last one.
+            # A name that is used again is of the last one.
             is_there = in_error is None or record in in_error.get(folder, ())
             is_left = is_there and (folder, record) not in seen
             seen.add((folder, record))
