@@ -47,6 +47,7 @@ ELSEWHERE = {
     "endpoint.max_attempts",
     "logging.format",
     "logging.level",
+    "status.text_file",
 }
 """Keys with a test of their own."""
 
@@ -442,7 +443,7 @@ def test_the_log_is_live(tmp_path: Path) -> None:
         running = station.start("run").ready()
         station.configure(logging={"format": "console"})
         running.tell(signal.SIGHUP)
-        running.until(lambda: "configuration.reloaded" in running.err)
+        running.until(lambda: "The configuration was read anew." in running.err)
         assert not running.events("configuration.reloaded")
         late = {"settle_seconds": 0.2}
         station.configure(logging={"format": "json", "level": "warning"}, intake=late)

@@ -173,12 +173,14 @@ def test_files_that_a_folder_prompt_holds(station: Station) -> None:
     station.drop("cat.png", prompt=None)
     daemon = station.start("run").ready()
 
+    def reasons() -> dict[str, str]:
+        return {each["name"]: each["reason"] for each in look(station)[1]["waiting"]}
+
     daemon.until(lambda: daemon.events("file.held"))
+    daemon.until(lambda: "_prompt.txt" in reasons()["cat.png"])
     code, body = until(station, daemon, "attention")
 
     assert code == 1
-    reasons = {each["name"]: each["reason"] for each in body["waiting"]}
-    assert "_prompt.txt" in reasons["cat.png"]
     assert any("cat.png" in sentence for sentence in body["attention"])
 
 

@@ -264,7 +264,7 @@ def test_waiting_for_what_is_done_already(station: Station) -> None:
     assert "cat.png waits: the same picture with the same request was edited" in told.out
     assert "outbox/cat.png" in told.out
     assert status == 0, overview.out
-    assert "done/cat.job.json" in overview.out
+    assert "outbox/cat.png" in overview.out
     assert station.tree("outbox") == ["cat.png", "cat_2.png"]
 
 

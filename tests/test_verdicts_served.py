@@ -23,6 +23,7 @@ from retouchd.engine.judging import Judge
 from retouchd.engine.preparing import Prepared
 from retouchd.engine.spending import Spending
 from retouchd.rules.job import Attempt, Verdict
+from retouchd.rules.key_source import KeySource
 from retouchd.rules.pacing import Cause, Report
 from retouchd.rules.price_overrides import prices_for
 from retouchd.rules.spending import Allowance
@@ -124,7 +125,11 @@ async def open_bench(root: Path) -> AsyncIterator[Bench]:
     picture.write_bytes(photo())
     async with serve(app) as url:
         endpoint = Endpoint(
-            base_url=url, api_key=KEY, timeout_seconds=30, connect_timeout_seconds=10
+            base_url=url,
+            api_key=KEY,
+            key_source=KeySource(place="endpoint.api_key", remedy="Set a valid endpoint.api_key."),
+            timeout_seconds=30,
+            connect_timeout_seconds=10,
         )
         async with EditsClient(endpoint) as client:
             yield Bench(place=Place.under(root), client=client, app=app, photo=picture)
