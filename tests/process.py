@@ -274,6 +274,14 @@ class Station:
         running = self.start(*arguments, is_journal=False, **environment)
         return running.end(), running
 
+    def status(self, *options: str) -> tuple[int, dict[str, Any], str]:
+        """
+        Return the exit code of `status --json`, its document, and what it says on standard error.
+        """
+        code, running = self.call("status", "--json", *options)
+        body: dict[str, Any] = json.loads(running.out)
+        return code, body, running.err
+
     def bare(self, *arguments: str, **environment: str) -> tuple[int, Running]:
         """
         Run `retouchd` with nothing but these arguments to its end; return the exit code too.

@@ -38,8 +38,7 @@ def look(station: Station) -> tuple[int, dict[str, Any]]:
     """
     Return the exit code of `status --json` and what it says.
     """
-    code, running = station.call("status", "--json")
-    body: dict[str, Any] = json.loads(running.out)
+    code, body, _ = station.status()
     return code, body
 
 

@@ -3,7 +3,6 @@
 """
 
 import datetime as dt
-import json
 import os
 import re
 import signal
@@ -32,9 +31,8 @@ def look(station: Station) -> tuple[int, dict[str, Any]]:
     """
     Return the exit code of `status --json` and what it says.
     """
-    code, running = station.call("status", "--json")
-    assert running.err == ""
-    body: dict[str, Any] = json.loads(running.out)
+    code, body, said = station.status()
+    assert said == ""
     return code, body
 
 

@@ -33,9 +33,7 @@ def document(station: Station) -> dict[str, Any]:
     """
     Return what `status --json` says.
     """
-    _, running = station.call("status", "--json")
-    body: dict[str, Any] = json.loads(running.out)
-    return body
+    return station.status()[1]
 
 
 def table(station: Station) -> str:

@@ -2,7 +2,6 @@
 What waits in the inbox, told in short: by a daemon that knows it, and without one.
 """
 
-import json
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -27,9 +26,8 @@ def look(station: Station, *options: str) -> dict[str, Any]:
     """
     Return what `status --json` says.
     """
-    _, running = station.call("status", "--json", *options)
-    assert running.err == ""
-    body: dict[str, Any] = json.loads(running.out)
+    _, body, said = station.status(*options)
+    assert said == ""
     return body
 
 
