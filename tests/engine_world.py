@@ -93,9 +93,9 @@ class SkippedTime:
 
         Fails as well where nothing ever stands still: something runs in circles.
         """
-        end, real_end = self.seconds() + within, time.monotonic() + _REAL_SECONDS
+        end, real_end = self._ahead + within, time.monotonic() + _REAL_SECONDS
         while not condition():
-            assert self.seconds() <= end, f"it did not come to that within {within:g} s"
+            assert self._ahead <= end, f"it did not come to that within {within:g} s"
             assert time.monotonic() <= real_end, "it did not come to that"
             if not self.is_skipping:
                 await asyncio.sleep(0.01)

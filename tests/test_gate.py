@@ -108,7 +108,8 @@ async def test_a_change_between_a_decision_and_the_wait_is_not_missed() -> None:
     gate.lift()
     gate.wake()
 
-    await asyncio.wait_for(gate.change(changes, None), 60)
+    async with asyncio.timeout(60):
+        await gate.change(changes, None)
 
 
 async def test_who_has_seen_the_last_change_waits_for_the_next() -> None:
@@ -122,4 +123,27 @@ async def test_who_has_seen_the_last_change_waits_for_the_next() -> None:
 
     gate.tell()
 
-    await asyncio.wait_for(waiting, 60)
+    async with asyncio.timeout(60):
+        await waiting
+
+
+@pytest.mark.parametrize("within", [None, 60.0])
+async def test_who_is_cancelled_while_a_change_comes_ends(within: float | None) -> None:
+    """
+    A run that ends for a pause cancels the prober in the very moment in which the gate tells of it.
+    """
+    gate = held_gate()
+
+    async def forever() -> None:
+        while True:
+            await gate.change(gate.changes, within)
+
+    waiting = asyncio.ensure_future(forever())
+    await asyncio.sleep(0)
+
+    gate.tell()
+    await asyncio.sleep(0)
+    waiting.cancel()
+
+    await asyncio.wait([waiting], timeout=5)
+    assert waiting.cancelled()

@@ -538,7 +538,7 @@ def _run(tmp: Path, station: Station) -> Aftermath:
     for thing in THINGS:
         _put(inbox, thing)
     with contextlib.suppress(AssertionError):
-        daemon.until(lambda: _is_over(station), within=40)
+        daemon.until(lambda: _is_over(station))
     status = station.call("status", "--json")[1]
     report: dict[str, Any] = json.loads(status.out)
     waiting = {
@@ -822,7 +822,7 @@ class TestD13Floods:
                 place.mkdir(exist_ok=True)
                 (place / f"{number}.png").touch()
             station.drop("last.png")
-            daemon.until(lambda: "last.png" in station.tree("outbox"), within=50)
+            daemon.until(lambda: "last.png" in station.tree("outbox"))
             grown = _memory(daemon, "VmHWM") - rest
             daemon.end(signal.SIGTERM)
 

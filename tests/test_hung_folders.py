@@ -126,7 +126,7 @@ def test_a_stop_does_not_wait_for_a_folder_that_hangs(
     scene = Scene(station, disk, folder)
     scene.daemon.until(lambda: scene.kept() == JOBS)
 
-    assert scene.daemon.end(signal.SIGTERM, within=60) == 0
+    assert scene.daemon.end(signal.SIGTERM) == 0
     disk.let_go()
 
     scene.all_done(scene.start())
@@ -175,7 +175,7 @@ def test_a_command_names_the_folder_that_hangs_and_ends(
 
     running = command_of(station, disk, command)
 
-    assert running.end(within=60) == {"status": 1 if folder == "work" else 3}.get(command, 75)
+    assert running.end() == {"status": 1 if folder == "work" else 3}.get(command, 75)
     assert f"folders.{folder}: " in running.out + running.err
     assert "Traceback" not in running.err
     assert len(station.tree("inbox")) == 2

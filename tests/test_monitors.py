@@ -83,6 +83,7 @@ def test_a_broken_configuration_hides_no_daemon(station: Station) -> None:
     assert len(body["attention"]) == 1, "it is said once"
 
     station.config.write_bytes(sound)
+    daemon.until(lambda: look(station)[1]["attention"])
     code, body = look(station)
     (said,) = body["attention"]
     assert code == 1

@@ -360,7 +360,8 @@ async def test_draining_an_inbox_that_went_away_ends_and_says_so(any_world: Worl
 
     any_world.folders.inbox.rename(any_world.root / "unmounted")
 
-    assert Ending.AWAY is await asyncio.wait_for(run, 20)
+    async with asyncio.timeout(60):
+        assert Ending.AWAY is await run
     assert "is not there" in daemon.trouble
     assert any_world.tree("outbox") == ["cat.png"]
 

@@ -331,7 +331,7 @@ def test_files_whose_numbers_change_are_taken_and_edited(
     for number in range(6):
         station.drop(f"cat{number}.png")
 
-    running.until(lambda: len(list(station.folders.done.glob("*.job.json"))) == 6, within=60)
+    running.until(lambda: len(list(station.folders.done.glob("*.job.json"))) == 6)
 
     assert len(endpoint.requests) == 6
     assert len(running.events("job.returned")) < 6

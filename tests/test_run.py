@@ -90,7 +90,7 @@ def test_a_second_signal_stops_at_once(station: Station) -> None:
 
     running.tell(signal.SIGTERM)
     running.until(lambda: running.events("daemon.stopping"))
-    running.end(signal.SIGINT, within=10)
+    running.end(signal.SIGINT)
 
     assert "Traceback" not in running.err
     check_at_any_time(station.folders, originals, is_exact=True)

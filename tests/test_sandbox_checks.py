@@ -301,7 +301,8 @@ async def test_an_enormous_body_is_refused_unread() -> None:
             b"POST /v1/images/edits HTTP/1.1\r\nHost: here\r\nContent-Length: 999999999999\r\n"
             b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x"
         )
-        status = await asyncio.wait_for(reader.readline(), 10)
+        async with asyncio.timeout(60):
+            status = await reader.readline()
         writer.close()
 
     assert b" 413 " in status

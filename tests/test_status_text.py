@@ -167,9 +167,9 @@ def test_from_the_drop_to_the_end(station: Station) -> None:
     station.drop("bad.png", prompt=" ")
     daemon = station.start("run").ready()
 
-    daemon.until(lambda: "NOW IN WORK: 1 photo" in text(station), within=40)
+    daemon.until(lambda: "NOW IN WORK: 1 photo" in text(station))
     assert re.search(r"- 鞋/红.png: sent at \d\d:\d\d:\d\d, no answer yet", text(station))
-    daemon.until(lambda: "TODAY: 1 photo done, 1 not." in text(station), within=40)
+    daemon.until(lambda: "TODAY: 1 photo done, 1 not." in text(station))
     assert "- bad.png" in text(station)
     assert "IN WORK" not in text(station)
     raw = (station.root / "status.txt").read_bytes()
@@ -189,10 +189,10 @@ def test_a_pause_says_why_and_a_stop_what_is_left(station: Station) -> None:
     station.drop("cat.png")
     daemon = station.start("run").ready()
 
-    daemon.until(lambda: "Nothing is sent since" in text(station), within=40)
+    daemon.until(lambda: "Nothing is sent since" in text(station))
     assert "goes on by itself" in text(station)
     ready = "- 2 files wait: nothing is sent now, see above: cat.png, cat.txt"
-    daemon.until(lambda: ready in text(station), within=40)
+    daemon.until(lambda: ready in text(station))
     assert daemon.end(signal.SIGTERM) == 0
     assert "2 files wait for their turn: cat.png, cat.txt" in text(station)
 
@@ -205,7 +205,7 @@ def test_a_pause_says_why_and_a_stop_what_is_left(station: Station) -> None:
 
 
 def until_logged(daemon: Running, event: str) -> None:
-    daemon.until(lambda: daemon.events(event), within=40)
+    daemon.until(lambda: daemon.events(event))
 
 
 def test_where_it_cannot_be_written_it_is_told_once(station: Station) -> None:
@@ -225,11 +225,11 @@ def test_where_it_cannot_be_written_it_is_told_once(station: Station) -> None:
     assert own.read_text("utf-8") == "shop hours: 9 to 5\n"
     assert not daemon.events("daemon.paused")
     own.unlink()
-    daemon.until(lambda: "TODAY: 1 photo done" in text(station, own.name), within=40)
+    daemon.until(lambda: "TODAY: 1 photo done" in text(station, own.name))
     assert len(daemon.events("status_text.unwritten")) == 1
     station.configure(folders=work, status={"text_file": False})
     daemon.tell(signal.SIGHUP)
-    daemon.until(lambda: not own.exists(), within=40)
+    daemon.until(lambda: not own.exists())
     assert daemon.end(signal.SIGTERM) == 0
     assert not own.exists()
 

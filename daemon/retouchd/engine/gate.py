@@ -218,7 +218,8 @@ class Gate:
         """
         if self.changes == since:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), within)
+                async with asyncio.timeout(within):
+                    await self._changed.wait()
 
     def _is_serving(self, now: float) -> bool:
         """

@@ -202,7 +202,8 @@ class Intake:
                 await asyncio.sleep(_AFTER_CRASH_SECONDS)
             self._on_change()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._seconds_to_turn())
+                async with asyncio.timeout(self._seconds_to_turn()):
+                    await self._wake.wait()
 
     async def turn(self) -> bool:
         """

@@ -117,7 +117,8 @@ class Recovery:
                 within, self.obstacle = _AGAIN_SECONDS, _UNFORESEEN
             self._on_change()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._needed.wait(), within)
+                async with asyncio.timeout(within):
+                    await self._needed.wait()
 
     def learn(self) -> None:
         """

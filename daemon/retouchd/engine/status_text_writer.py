@@ -93,7 +93,8 @@ class StatusTextWriter:
         async with running(self._keep()):
             yield
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._end(), _LAST_SECONDS)
+            async with asyncio.timeout(_LAST_SECONDS):
+                await self._end()
 
     async def _keep(self) -> None:
         await self._daemon.begun()

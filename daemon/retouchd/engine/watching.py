@@ -141,7 +141,8 @@ class Watching:
             await self.check()
             if not self._is_stopped:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._seconds_to_check())
+                    async with asyncio.timeout(self._seconds_to_check()):
+                        await self._wake.wait()
 
     async def check(self) -> None:
         """
