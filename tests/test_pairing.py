@@ -85,6 +85,14 @@ CLEAR = {
         ["cat.error.txt", "cat.job.json", "cat.png", "cat.txt"],
         [["cat.png", "cat.txt", "cat.error.txt", "cat.job.json"]],
     ),
+    "leftovers of a prompt without its image": (
+        ["cat.error.txt", "cat.job.json", "cat.txt"],
+        [["cat.txt", "cat.error.txt", "cat.job.json"]],
+    ),
+    "leftovers beside a picture and a prompt of none": (
+        ["cat.jpg.txt", "cat.job.json", "cat.png"],
+        [["cat.png", "cat.job.json"], ["cat.jpg.txt"]],
+    ),
     "leftovers alone": (["cat.error.txt", "cat.job.json"], []),
     "other files": (["cat.xmp", "cat.png", "cat.txt"], [["cat.png", "cat.txt"]]),
 }

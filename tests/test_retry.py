@@ -57,14 +57,16 @@ def test_ways_to_name_it(station: Station, words: tuple[str, ...]) -> None:
     By stem, by file, by pattern, by a name in a sub-folder: only what is meant moves.
     """
     fail(station, "cat.png", "shoes/red.png")
-    cat, red = ["cat.error.txt", "cat.job.json", "cat.png", "cat.txt"], "shoes/red.png"
+    cat, red = {"cat.job.json", "cat.png", "cat.txt"}, "shoes/red.png"
 
     code, running = station.call("retry", *words)
 
     assert code == 0, running.err
     is_cat = words[0] in ("cat", "cat.png", "error/cat.png", "*", "--all")
     is_red = words[0] in ("red", "shoes/red", "shoes/*", "*", "--all")
-    assert set(cat) <= set(station.tree("inbox" if is_cat else "error"))
+    assert cat <= set(station.tree("inbox" if is_cat else "error"))
+    assert ("cat.error.txt" in station.tree("error")) == (not is_cat)
+    assert "cat.error.txt" not in station.tree("inbox")
     assert red in station.tree("inbox" if is_red else "error")
 
 
@@ -79,7 +81,7 @@ def test_names_that_are_not_utf8_or_hold_a_newline(station: Station) -> None:
 
     assert code == 0, running.err
     assert station.tree("error") == []
-    assert station.tree("inbox") == before
+    assert station.tree("inbox") == [name for name in before if not name.endswith(".error.txt")]
     assert len(running.out.splitlines()) == 2
 
 
@@ -110,7 +112,7 @@ def test_a_taken_name_in_the_inbox(station: Station) -> None:
     code, _ = station.call("retry", "cat")
 
     assert code == 0
-    names = ["cat_2.error.txt", "cat_2.job.json", "cat_2.png", "cat_2.txt"]
+    names = ["cat_2.job.json", "cat_2.png", "cat_2.txt"]
     assert station.tree("inbox") == ["cat.png", *names]
     assert (station.folders.inbox / "cat.png").read_bytes() == newer
 
@@ -158,7 +160,7 @@ def test_a_retry_cut_short_is_taken_up_again(station: Station) -> None:
     code, _ = station.call("retry", "cat")
 
     assert code == 0
-    names = ["cat.error.txt", "cat.job.json", "cat.png", "cat.txt"]
+    names = ["cat.job.json", "cat.png", "cat.txt"]
     assert (station.tree("inbox"), station.tree("error")) == (names, [])
 
 
@@ -190,6 +192,48 @@ def test_orphans_and_files_without_a_record(station: Station) -> None:
     assert (station.tree("inbox"), station.tree("error")) == (["lost.prompt"], ["notes.doc"])
 
 
+def test_what_told_why_goes_and_what_is_a_persons_stays(station: Station) -> None:
+    """
+    The reason and the answers without a picture are of no use any more; what only has such a name is kept.
+    """
+    fail(station, "cat.png", "dog.png")
+    answer = '{"status": 200, "headers": {}}\n{}'
+    for name in ("cat.response", "cat.2.response", "dog.response"):
+        (station.folders.error / name).write_text(answer if name[0] == "c" else "my own")
+    (station.folders.error / "dog.error.txt").write_text("my own")
+
+    code, running = station.call("retry", "--all")
+
+    assert code == 0, running.err
+    assert station.tree("error") == ["dog.error.txt", "dog.response"]
+    back = ["cat.job.json", "cat.png", "cat.txt", "dog.job.json", "dog.png", "dog.txt"]
+    assert station.tree("inbox") == back
+
+
+def test_a_prompt_without_its_picture_takes_its_record_along(station: Station) -> None:
+    """
+    It fails again, and nothing of the first time stays in the inbox.
+    """
+    station.configure(intake={"orphan_seconds": 0.1, "settle_seconds": 0})
+    (station.folders.inbox / "cat.txt").write_text("blue")
+    daemon = station.start("run").ready()
+    daemon.until(lambda: "cat.txt" in station.tree("error"))
+    before = station.record("error/cat.job.json")["id"]
+
+    code, running = station.call("retry", "cat")
+    assert code == 0, running.err
+    daemon.until(
+        lambda: (
+            "cat.job.json" in station.tree("error")
+            and station.record("error/cat.job.json")["id"] != before
+        )
+    )
+
+    assert daemon.end(signal.SIGTERM) == 0
+    assert station.tree("inbox") == []
+    assert station.record("error/cat.job.json")["previous"] == before
+
+
 def test_what_an_endpoint_gave_stays(station: Station) -> None:
     """
     It is no picture of its own, with its job or alone.
@@ -201,7 +245,7 @@ def test_what_an_endpoint_gave_stays(station: Station) -> None:
     code, running = station.call("retry", "--all")
 
     assert code == 0, running.err
-    assert station.tree("inbox") == ["cat.error.txt", "cat.job.json", "cat.png", "cat.txt"]
+    assert station.tree("inbox") == ["cat.job.json", "cat.png", "cat.txt"]
     assert station.tree("error") == [
         "cat-1.received.webp",
         "cat.received.png",
@@ -229,7 +273,7 @@ def test_from_another_filesystem(station: Station) -> None:
         assert list(error.iterdir()) == []
         after = (station.folders.inbox / "cat.png").stat()
         assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
-        assert len(station.tree("inbox")) == 4
+        assert station.tree("inbox") == ["cat.job.json", "cat.png", "cat.txt"]
     finally:
         shutil.rmtree(error)
 

@@ -1,11 +1,13 @@
 """
-From `error/` on another filesystem back into the inbox: killed at every step, each file comes back once.
+From `error/` back into the inbox, on another filesystem too: killed at every step, each file comes back once,
+and what told why it lay in `error/` goes behind the last of them, never before.
 """
 
 import contextlib
 import fcntl
 import io
 import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -24,10 +26,23 @@ from retouchd.adapters import below, copies
 from retouchd.adapters.below import Entry
 from retouchd.adapters.dropping import clear_leftovers
 from retouchd.adapters.folders import Folders
-from retouchd.adapters.returning import STAGE, finish, put_back
+from retouchd.adapters.leftovers import STAGE
+from retouchd.adapters.returning import finish, put_back
 from retouchd.cli.retry import retry
 
 NAMES = ("cat.png", "cat.txt")
+_ID = "20261123-120000-0badcafe"
+RECORD = json.dumps({
+    "version": 1, "id": _ID, "status": "error", "attempts": [], "request": {}, "name": "cat",
+    "files": ["cat.response", "cat.2.response", *NAMES], "error": {"code": "bad_response"},
+}).encode()  # fmt: skip
+RESPONSE = b'{"status": 200, "headers": {}}\n{"no": "picture"}'
+LEFT = {
+    "cat.error.txt": f"It was answered.\n\n(retouchd, job {_ID})\n".encode(),
+    "cat.response": RESPONSE,
+    "cat.2.response": RESPONSE,
+}
+"""What told why the picture lay in error/."""
 
 
 @pytest.fixture
@@ -44,10 +59,10 @@ def elsewhere(tmp_path: Path) -> Iterator[Path]:
 
 class Scene:
     """
-    A picture and its prompt in `error/`, far from the inbox.
+    A picture and its prompt in `error/`, far from the inbox; where it `is_told`, with all that tells why.
     """
 
-    def __init__(self, root: Path, far: Path) -> None:
+    def __init__(self, root: Path, far: Path, *, is_told: bool = False) -> None:
         for folder in (root, far):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
@@ -60,6 +75,12 @@ class Scene:
         for name in NAMES:
             (self.folders.error / "pets").mkdir(exist_ok=True)
             (self.folders.error / "pets" / name).write_bytes(content_of(name))
+        self.expected = Counter(map(content_of, NAMES))
+        if is_told:
+            (self.folders.error / "pets/cat.job.json").write_bytes(RECORD)
+            for name, content in LEFT.items():
+                (self.folders.error / "pets" / name).write_bytes(content)
+            self.expected[RECORD] += 1
 
     def retry(self, disk: FailingDisk) -> bool:
         """
@@ -92,9 +113,18 @@ class Scene:
         """
         assert visible(self.folders.error) == []
         found = Counter(path.read_bytes() for path in [*self.taken.iterdir()])
-        assert found == Counter(map(content_of, NAMES))
+        assert found == self.expected
         for folder in (self.folders.inbox, self.folders.error):
             assert [each for each in folder.rglob("*") if each.name.startswith(".")] == []
+
+    def check_at_any_time(self) -> None:
+        """
+        Assert that a picture which is still in error/ is told of, and that the record came before the picture.
+        """
+        names = {path.name for path in visible(self.folders.error)}
+        assert "cat.png" not in names or names >= LEFT.keys()
+        came = {path.name for path in visible(self.folders.inbox)}
+        assert "cat.png" not in came or "cat.job.json" in came
 
 
 def visible(folder: Path) -> list[Path]:
@@ -122,6 +152,54 @@ def test_killed_at_every_step(tmp_path: Path, elsewhere: Path, *, power_cut: boo
         if not has_died:
             break
     assert step > 20, "the sweep covered a whole retry"
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("is_far", "power_cut"),
+    [(False, False), (True, False), (True, True)],
+    ids=["near", "far", "far, power cut"],
+)
+def test_killed_with_all_that_tells_why(
+    tmp_path: Path, elsewhere: Path, *, is_far: bool, power_cut: bool
+) -> None:
+    """
+    What told why goes only behind the picture; what was left of it goes at the next start, without any word.
+    """
+    far = elsewhere / "far" if is_far else tmp_path / "far"
+    for step in itertools.count(1):
+        scene = Scene(tmp_path / "near", far, is_told=True)
+        disk = FailingDisk(die_at=step, power_cut=power_cut, shelf=scene.shelf)
+        has_died = scene.retry(disk)
+        scene.check_at_any_time()
+        scene.take()
+        finish(scene.folders)
+        if "cat.png" not in {path.name for path in visible(scene.folders.error)}:
+            assert visible(scene.folders.error) == []
+        scene.take()
+        assert not scene.retry(FailingDisk())
+        scene.take()
+        scene.check()
+        if not has_died:
+            break
+    assert step > 20, "the sweep covered a whole retry"
+
+
+def test_dragged_back_by_hand_after_a_kill(tmp_path: Path) -> None:
+    """
+    A retry that died before the picture moved leaves nothing in its way, and nothing of error/ goes for it.
+    """
+    scene = Scene(tmp_path / "near", tmp_path / "far", is_told=True)
+    error, inbox = scene.folders.error / "pets", scene.folders.inbox / "pets"
+    for step in itertools.count(1):
+        if (inbox / "cat.job.json").exists():
+            break
+        assert scene.retry(FailingDisk(die_at=step))
+    (error / "cat.png").rename(inbox / "cat.png")
+
+    assert finish(scene.folders) == []
+
+    assert {path.name for path in visible(scene.folders.inbox)} >= {"cat.png", "cat.job.json"}
 
 
 @pytest.mark.timeout(200)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from retouchd.adapters.returning import STAGE
+from retouchd.adapters.leftovers import STAGE
 from retouchd.rules.naming import RECORD
 from retouchd.rules.record import own_record
 from retouchd.rules.returning import Group, groups_in

@@ -12,15 +12,14 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from retouchd.adapters import below, carrying, files, moves, presence, trees
+from retouchd.adapters import below, carrying, files, leftovers, moves, presence, trees
 from retouchd.adapters.below import Entry, OpenFolder, Where
 from retouchd.adapters.carrying import Way
 from retouchd.adapters.folders import Folders
+from retouchd.adapters.leftovers import NOTE, STAGE
 from retouchd.adapters.thread_pools import step
 from retouchd.rules import naming
 from retouchd.rules.names import parse
-
-STAGE = ".retouchd-retry-"
 
 
 def put_back(source: Entry, target: Entry, inbox: Path) -> None:
@@ -52,15 +51,15 @@ def finish(folders: Folders) -> list[str]:
     """
     Finish what was cut short; return the files that came into the inbox by it, as paths below it.
 
-    A file whose name was taken meanwhile goes back into `error/`. Raises OSError, the first one, after all that
-    can be finished was.
+    A file whose name was taken meanwhile goes back into `error/`. What told why files lay there goes where all
+    of them are away. Raises OSError, the first one, after all that can be finished was.
     """
     found: list[str] = []
     faults: list[OSError] = []
     if folders.inbox.stat().st_dev != folders.work.stat().st_dev:
         return found  # It is away: from an empty mount point nothing must be concluded.
     prefix = _prefix(folders.inbox)
-    for place, names, _ in os.walk(folders.error):
+    for place, names, notes in os.walk(folders.error):
         step()
         path = Path(place).relative_to(folders.error).as_posix()
         path = "" if path == "." else path
@@ -69,6 +68,12 @@ def finish(folders: Folders) -> list[str]:
             try:
                 came = _finished(folders, path, name)
                 found += [naming.path_below(path, each) for each in came]
+            except OSError as error:
+                faults.append(error)
+        for name in [each for each in notes if each.startswith(NOTE)]:
+            try:
+                with below.held(folders.error, path) as folder:
+                    leftovers.tidy(folder / name)
             except OSError as error:
                 faults.append(error)
     if faults:

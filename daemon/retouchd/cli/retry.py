@@ -13,6 +13,7 @@ from retouchd.adapters import below, trees
 from retouchd.adapters.archive import groups_below
 from retouchd.adapters.dropping import names_in
 from retouchd.adapters.folders import Folders
+from retouchd.adapters.leftovers import removed_after
 from retouchd.adapters.returning import finish, put_back
 from retouchd.cli.compose import settings_only
 from retouchd.errors import ConfigurationError, WrongUsage
@@ -96,8 +97,9 @@ def _put_back(group: Group, folders: Folders, console: Console) -> None:
             below.held(folders.error, group.folder) as error,
         ):
             stem = _free_stem(group, inbox.path)
-            for name in group.names:
-                put_back(error / name, inbox / (stem + group.suffix(name)), folders.inbox)
+            with removed_after(error, group.names, group.leftovers):
+                for name in group.names:
+                    put_back(error / name, inbox / (stem + group.suffix(name)), folders.inbox)
     except OSError as fault:
         name = fault.filename2 or fault.filename or group.path(group.stem)
         msg = (
@@ -107,9 +109,7 @@ def _put_back(group: Group, folders: Folders, console: Console) -> None:
         raise ConfigurationError([msg]) from fault
     last = group.names[-1]
     went = f"{group.path(last)} → inbox/{group.path(stem + group.suffix(last))}"
-    others = len(
-        [each for each in group.names if not each.endswith((naming.RECORD, naming.REASON))]
-    )
+    others = len([each for each in group.names if not each.endswith(naming.RECORD)])
     more = f" (with {others - 1} more)" if others > 1 else ""
     console.print(f"error/{shown(went)}{more}", markup=False)
     if group.is_doubtful and group.code:

@@ -261,19 +261,19 @@ def _orphans(owners: Mapping[Named, tuple[Named, ...]]) -> list[Bundle]:
 
 def _with_leftovers(bundles: list[Bundle], family: Sequence[Named]) -> list[Bundle]:
     """
-    Return the bundles with our own records and reasons: each goes with one image, and is in nobody's way.
+    Return the bundles with our own records and reasons: each goes with one image, or with sidecars that wait
+    for one, and is in nobody's way.
     """
     images = [image for bundle in bundles for image in bundle.images]
+    owners = images or [bundle.files[0] for bundle in bundles]
     mine: dict[Named, list[Named]] = {}
     for kind in (Kind.REASON, Kind.RECORD):
-        for leftover, found in _owners(images, [n for n in family if n.kind is kind]).items():
+        for leftover, found in _owners(owners, [n for n in family if n.kind is kind]).items():
             if found:
                 mine.setdefault(found[0], []).append(leftover)
     if not mine:
         return bundles
     return [
-        replace(
-            bundle, leftovers=tuple(each for image in bundle.images for each in mine.get(image, ()))
-        )
+        replace(bundle, leftovers=tuple(each for own in bundle.files for each in mine.get(own, ())))
         for bundle in bundles
     ]

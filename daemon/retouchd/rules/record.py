@@ -121,6 +121,17 @@ def is_own_reason(raw: bytes) -> bool:
     return b"\n(retouchd, job " in raw
 
 
+def is_own_response(raw: bytes) -> bool:
+    """
+    Return whether a file that begins so is an answer that was kept by us.
+    """
+    try:
+        head = json.loads(raw.partition(b"\n")[0])
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(head, dict) and {"status", "headers"} <= head.keys()
+
+
 def history_line(
     job: Job, attempts: Sequence[Attempt], plan: Plan, record_name: str
 ) -> dict[str, Any]:

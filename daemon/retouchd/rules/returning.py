@@ -7,24 +7,27 @@ together by their family.
 """
 
 import fnmatch
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from retouchd.rules.names import Kind, Named, normal, parse, suffix_behind
-from retouchd.rules.naming import REASON, RECORD, escaped, path_below, shown
+from retouchd.rules.naming import REASON, RECORD, RESPONSE, escaped, path_below, shown
 from retouchd.rules.pairing import pair
 from retouchd.rules.record import files_told
 
-_LAST = (Kind.MASK, Kind.RECORD, Kind.REASON, Kind.FOREIGN_PICTURE, Kind.IMAGE)
-_NEVER_BACK = (Kind.OTHER, Kind.FOLDER_PROMPT, Kind.FOLDER_EDIT)
+_LAST = (Kind.MASK, Kind.RECORD, Kind.FOREIGN_PICTURE, Kind.IMAGE)
+_NEVER_BACK = (Kind.OTHER, Kind.REASON, Kind.FOLDER_PROMPT, Kind.FOLDER_EDIT)
+_LATER_RESPONSE = re.compile(r"\.\d+\Z")
 _DOUBTFUL = ("in_doubt", "bad_response", "content_policy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """
-    The files of one job in a folder of `error/`, in the order in which they return: images last.
+    The files of one job in a folder of `error/`: `names` in the order in which they return, images last.
+    `leftovers` may be ours, and are of no use once those are back: the reason, answers without a picture.
 
     `stem` is what their names begin with, `wanted` the stem they once had; `code` says why they are here,
     None where no record does.
@@ -34,6 +37,7 @@ class Group:
     stem: str
     wanted: str
     names: tuple[str, ...]
+    leftovers: tuple[str, ...]
     code: str | None
 
     @property
@@ -59,7 +63,7 @@ class Group:
         """
         Return every way to name the group: by its stem or a file, as they are or as they are shown.
         """
-        own = {self.path(name) for name in (self.stem, *self.names)}
+        own = {self.path(name) for name in (self.stem, *self.names, *self.leftovers)}
         return own | {escaped(each) for each in own} | {shown(each) for each in own}
 
 
@@ -75,7 +79,7 @@ def groups_in(
     }
     found: dict[str, list[str]] = {}
     for name in names:
-        label = told.get(escaped(name)) or _owner(name, labels) or parse(name).family
+        label = told.get(escaped(name)) or _owner(name, labels) or _family(name)
         found.setdefault(label, []).append(name)
     made = (
         _group(folder, label, mine, records.get(labels.get(label, ""), {}))
@@ -146,6 +150,15 @@ def _owner(name: str, labels: Collection[str]) -> str | None:
     return None
 
 
+def _family(name: str) -> str:
+    """
+    Return what a file without a record is put together by: of `cat.2.response` it is `cat` as well.
+    """
+    if name.endswith(RESPONSE):
+        name = _LATER_RESPONSE.sub("", name.removesuffix(RESPONSE)) + RESPONSE
+    return parse(name).family
+
+
 def _group(folder: str, label: str, names: Iterable[str], record: Mapping[str, Any]) -> Group:
     request = record.get("request")
     images = request.get("images") if isinstance(request, Mapping) else None
@@ -161,7 +174,10 @@ def _group(folder: str, label: str, names: Iterable[str], record: Mapping[str, A
         folder=folder,
         stem=first,
         wanted=str(name) if is_plain and name else first,
-        names=tuple(each.name for each in returned if normal(each.name).startswith(normal(first))),
+        names=tuple(each.name for each in returned if _begins(each.name, first)),
+        leftovers=tuple(
+            each.name for each in parsed if _is_left(each) and _begins(each.name, first)
+        ),
         code=error.get("code") if isinstance(error, Mapping) else None,
     )
 
@@ -173,6 +189,14 @@ def _stem(label: str, name: object) -> str:
     named = parse(label + RECORD)
     is_whole = named.target is not None and escaped(named.stem) == name
     return named.stem if is_whole else label
+
+
+def _begins(name: str, stem: str) -> bool:
+    return normal(name).startswith(normal(stem))
+
+
+def _is_left(named: Named) -> bool:
+    return named.kind is Kind.REASON or named.name.endswith(RESPONSE)
 
 
 def _returns(named: Named, image_ends: Collection[str]) -> bool:
