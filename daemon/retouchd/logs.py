@@ -57,6 +57,7 @@ class _Lines:
 _writer: LogWriter | None = None
 _lines = _Lines("utf-8")
 _is_json = False
+_is_terminal = False
 _hidden: Callable[[str], str] = str
 
 
@@ -73,9 +74,9 @@ def configure(*, style: str = "auto", level: str = "info") -> None:
 
     It never waits for a reader. A standard error that was closed from the start gets nothing.
     """
-    global _writer, _lines, _is_json  # noqa: PLW0603 - there is one log, as there is one standard error
+    global _writer, _lines, _is_json, _is_terminal  # noqa: PLW0603 - there is one log, as there is one standard error
     stream = sys.__stderr__
-    is_terminal = stream is not None and stream.isatty()
+    _is_terminal = is_terminal = stream is not None and stream.isatty()
     _is_json = style == "json" or (style == "auto" and not is_terminal)
     # Programs read UTF-8, a terminal what its locale says.
     _lines = _Lines("utf-8" if _is_json or stream is None else stream.encoding)
@@ -110,6 +111,19 @@ def is_json() -> bool:
     Return whether the log is for programs.
     """
     return _is_json
+
+
+def show_below(text: str) -> None:
+    """
+    Have a text stand in the last line of the terminal from now on, below the log, "" for none; nothing of it is
+    in a log that is no terminal's, or for programs.
+    """
+    if _writer is not None:
+        _writer.show_below(text if _is_terminal and not _is_json and _can_erase() else "")
+
+
+def _can_erase() -> bool:
+    return os.environ.get("TERM", "") not in ("", "dumb")
 
 
 def hide(hidden: Callable[[str], str]) -> None:

@@ -11,6 +11,7 @@ import select
 import threading
 from collections.abc import Callable
 
+from retouchd.adapters.footer import Footer
 from retouchd.rules.log_queue import Entry, Gap, LogQueue
 from retouchd.rules.report import UnreadLog
 
@@ -20,6 +21,9 @@ STUCK_SECONDS = 30.0
 """Nobody reads the log where a line could not be written for so long."""
 RETRY_SECONDS = 5.0
 """How long after a line that could not be written it is tried to tell of it, if nothing else is to be said."""
+
+_FOOTER = Entry(b"", None)
+"""Stands for the line at the bottom, which is drawn once no other line waits."""
 
 
 def _now() -> dt.datetime:
@@ -59,6 +63,8 @@ class LogWriter:
         self._fault = ""
         self._begun_at: dt.datetime | None = None
         self._torn = b""
+        self._footer = Footer(descriptor)
+        self._is_footer_due = False
         self._room = select.poll()
         self._room.register(descriptor, select.POLLOUT)
 
@@ -83,12 +89,27 @@ class LogWriter:
             now = self._now()
             if not self._waiting.put(line, now):
                 self._count(Gap(1, now))
-            # There is none before the first line, and none in a process that was forked.
-            if self._thread is None or not self._thread.is_alive():
-                self._start()
-            if self._is_idle:
-                self._is_idle = False
-                self._bell.put(None)
+            self._ring()
+
+    def show_below(self, text: str) -> None:
+        """
+        Have a text stand below the lines from now on, "" for none. Only for a terminal.
+        """
+        with self._lock:
+            if text != self._footer.wanted:
+                self._footer.wanted, self._is_footer_due = text, True
+                self._ring()
+
+    def _ring(self) -> None:
+        """
+        Have the thread look at what is to be written; the lock is held.
+        """
+        # There is none before the first line, and none in a process that was forked.
+        if self._thread is None or not self._thread.is_alive():
+            self._start()
+        if self._is_idle:
+            self._is_idle = False
+            self._bell.put(None)
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
         """
@@ -121,6 +142,8 @@ class LogWriter:
             # In this order: a finalizer that logs in between rings once too often, not once too seldom.
             self._is_idle = True
             entry = self._waiting.take()
+            if entry is None and self._is_footer_due:
+                entry, self._is_footer_due = _FOOTER, False
             if entry:
                 self._is_idle = False
             else:
@@ -131,16 +154,37 @@ class LogWriter:
         """
         Write an entry behind the line that tells of what is missing before it.
         """
+        if entry is _FOOTER:
+            self._draw()
+            return
         if entry.gap:
             self._untold = self._untold + entry.gap if self._untold else entry.gap
-        if self._untold and self._send(self._line_of(self._untold, self._fault)):
+        if self._untold and self._send_line(self._line_of(self._untold, self._fault)):
             self._forget(self._untold)
             self._untold = None
-        if entry.line and (self._untold or not self._send(entry.line)):
+        if entry.line and (self._untold or not self._send_line(entry.line)):
             missing = Gap(1, self._now())
             self._untold = self._untold + missing if self._untold else missing
             with self._lock:
                 self._count(missing)
+
+    def _send_line(self, line: bytes) -> bool:
+        """
+        Write a line in place of the one at the bottom, which is drawn anew below it.
+        """
+        if not self._send(self._footer.erased + line):
+            return False
+        self._footer.forget()
+        with self._lock:
+            self._is_footer_due = bool(self._footer.wanted)
+        return True
+
+    def _draw(self) -> None:
+        """
+        Draw the line at the bottom, if nothing is missing above it.
+        """
+        if not self._torn and not self._untold and (text := self._footer.redrawn()):
+            self._send(text)
 
     def _send(self, line: bytes) -> bool:
         """

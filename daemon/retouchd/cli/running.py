@@ -15,6 +15,7 @@ from retouchd.adapters.board import Board
 from retouchd.adapters.memory import few_arenas
 from retouchd.adapters.open_files import allow_open_files
 from retouchd.cli.compose import settings_from
+from retouchd.cli.progress_line import progress_below
 from retouchd.cli.reloading import Reloader
 from retouchd.config import SANDBOX, Config
 from retouchd.engine.clock import SystemClock
@@ -92,7 +93,7 @@ async def _run(path: Path | None, config: Config, settings: Settings) -> None:
         )
         listen(daemon, on_hangup=reloader.ring)
         board = Board(settings.folders.work)
-        async with telling(daemon, board, settings), reloader.listening():
+        async with telling(daemon, board, settings), reloader.listening(), progress_below(daemon):
             await daemon.run()
 
 

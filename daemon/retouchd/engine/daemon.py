@@ -166,6 +166,13 @@ class Daemon:
         return self._crew is None or _is_drained(self._crew)
 
     @property
+    def is_stopping(self) -> bool:
+        """
+        Return whether a stop was asked for.
+        """
+        return self._stop.is_set()
+
+    @property
     def has_begun(self) -> bool:
         """
         Return whether the work folder is, or was, held by this run.

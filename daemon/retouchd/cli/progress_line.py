@@ -1,0 +1,54 @@
+"""
+How far a run is, in the last line of the terminal that shows its log.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from retouchd import logs
+from retouchd.engine.background import running
+from retouchd.engine.clock import SystemClock
+from retouchd.engine.daemon import Daemon
+from retouchd.engine.outcome import End
+from retouchd.rules.progress import Batch
+from retouchd.rules.quantities import counted, rough_length
+
+_BEAT_SECONDS = 1.0
+
+
+@contextlib.asynccontextmanager
+async def progress_below(daemon: Daemon) -> AsyncIterator[None]:
+    """
+    Keep the last line of the terminal true meanwhile, where there is one and photos are worked on.
+    """
+    try:
+        async with running(_keep(daemon)):
+            yield
+    finally:
+        logs.show_below("")
+
+
+async def _keep(daemon: Daemon) -> None:
+    batch, clock = Batch(), SystemClock()
+    while True:
+        logs.show_below(_line(daemon, batch, clock.monotonic()))
+        await asyncio.sleep(_BEAT_SECONDS)
+
+
+def _line(daemon: Daemon, batch: Batch, now: float) -> str:
+    ends, trouble = daemon.ends, daemon.trouble
+    progress = batch.see(
+        now,
+        over=ends[End.DONE] + ends[End.ERROR],
+        left=daemon.jobs + daemon.ready,
+        is_empty=daemon.is_idle,
+        is_held=bool(trouble),
+    )
+    if progress is None or daemon.is_stopping:
+        return ""
+    line = f"{progress.over:,} of {counted(progress.total, 'photo')}"
+    if trouble:
+        return f"{line}, nothing is sent now"
+    seconds = progress.seconds_left
+    return line if seconds is None else f"{line}, about {rough_length(seconds)} to go"
