@@ -133,7 +133,7 @@ def test_init_makes_folders_and_a_configuration_that_loads(station: Station) -> 
 
     assert code == 0
     assert {path.name for path in there.iterdir()} == {*FOLDERS, "config.toml"}
-    _, settings = settings_from(there / "config.toml")
+    _, settings, _ = settings_from(there / "config.toml")
     assert settings.folders.inbox == there / "inbox"
     assert settings.allowance.images_per_day == 200, "an archive dropped by mistake costs so much"
     assert "200 pictures a day" in running.out
@@ -170,7 +170,7 @@ def test_init_names_the_encoding_of_the_language(
     """
     code, _ = station.bare("init", "hot", LC_ALL=locale)
 
-    config, settings = settings_from(station.root / "hot" / "config.toml")
+    config, settings, _ = settings_from(station.root / "hot" / "config.toml")
     assert code == 0
     assert config.intake.text_encoding == encoding
     assert settings.text_encoding == encoding

@@ -7,6 +7,7 @@ RetouchdError              ends a command, with the exit code of its class
 ├── WrongUsage             2: what the command was given cannot be; lists every problem
 └── NotRunning             3: no daemon holds the work folder
 Blocked                    a folder cannot be written now; the job waits with the reason
+├── FolderAway             outbox, done or error is not there any more
 └── FolderUnresponsive     a folder does not answer at all
 
 A job's own faults are not exceptions but `Problem` values: all of them are gathered, and each
@@ -114,6 +115,12 @@ class NotRunning(RetouchdError):
 class Blocked(Exception):
     """
     A folder cannot take a file now (full, read-only, away); the sentence says which and why.
+    """
+
+
+class FolderAway(Blocked):
+    """
+    Outbox, done or error is not there any more.
     """
 
 

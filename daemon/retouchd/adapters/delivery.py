@@ -19,7 +19,7 @@ from retouchd.adapters.reserved import is_taken, reserved_in
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing, job_of
 from retouchd.adapters.thread_pools import Folder
-from retouchd.errors import Blocked, Problem
+from retouchd.errors import Blocked, FolderAway, Problem
 from retouchd.rules import naming
 from retouchd.rules.duplicates import Digest, Fingerprint
 from retouchd.rules.job import Attempt, Job, Role, Verdict
@@ -331,9 +331,14 @@ def _plan(standing: Standing) -> Plan:
 def _made(root: Path, job: Job) -> Iterator[OpenFolder]:
     """
     Hold the folder of a job open, made if need be; raises Blocked for what stands against it meanwhile.
+
+    A root that is away is not made anew: its disk may not be mounted.
     """
     with _blocked(root / job.folder):
-        files.make_folder(root)
+        try:
+            root.stat()
+        except FileNotFoundError as error:
+            raise FolderAway(presence.away(root)) from error
         with trees.made_folder(root, job.folder) as folder:
             yield folder
 

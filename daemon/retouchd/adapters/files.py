@@ -239,12 +239,12 @@ def synced(*folders: Path | OpenFolder) -> Iterator[None]:
     _fsync_all(folders)
 
 
-def begin_folder(path: Where) -> None:
+def begin_folder(path: Where, mode: int = 0o777) -> None:
     """
     Make a folder of our own, if it is not there yet; durable when the one that holds it is synced.
     """
     with contextlib.suppress(FileExistsError):
-        _call(os.mkdir, path)
+        _call(os.mkdir, path, mode)
 
 
 def make_folder(path: Path, *, root: Path | None = None) -> None:

@@ -132,7 +132,10 @@ def _unusable(key: str, path: Path) -> str | None:
         except PermissionError:
             return f"{key}: {path} may not be looked at by this user. Change the mode of what it lies in."
         if not is_there:
-            return f"{key}: {path} is not there. Make it, or run `retouchd init`."
+            return (
+                f"{key}: {path} is not there. Make it, or run `retouchd init`; "
+                "if it was there before, see whether its disk is mounted."
+            )
         if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
             return (
                 f"{key}: {path} may not be read and written by this user. Change its owner or mode."

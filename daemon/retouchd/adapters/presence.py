@@ -101,6 +101,16 @@ def is_taken(where: Where) -> bool:
     return True
 
 
+def away(path: Path) -> str:
+    """
+    Return what to do about one of the five folders that is not there any more.
+    """
+    return (
+        f"{shown(str(path))} is not there: mount its disk, or make it again. "
+        "retouchd then goes on by itself."
+    )
+
+
 def in_the_way(path: Path) -> str:
     """
     Return what to do about something that stands where a folder or a file of ours is to be.

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from retouchd.adapters.disk_threads import PATIENCE_SECONDS, answered
 from retouchd.adapters.edits import Endpoint
+from retouchd.adapters.first_start import make_missing
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.obstacles import telling_of_the_disk
 from retouchd.config import Config, KeyFault, at_home, find, load, readable
@@ -22,6 +23,7 @@ from retouchd.errors import ConfigurationError
 from retouchd.rules.checks import check_request
 from retouchd.rules.languages import is_chinese
 from retouchd.rules.limits import limits_for, override_problems
+from retouchd.rules.naming import shown
 from retouchd.rules.price_overrides import price_problems, prices_for
 from retouchd.rules.pricing import is_priced
 from retouchd.rules.rates import Rates
@@ -30,13 +32,15 @@ from retouchd.rules.settling import Patience
 from retouchd.rules.spending import Allowance, unpriced
 from retouchd.rules.wire import KEY_WORDS
 
+T = TypeVar("T")
+
 _PASSWORD = re.compile(r"//[^/@]*@")
 _KEY_IN_QUERY = re.compile(rf"([?&][^=&#]*(?:{KEY_WORDS})[^=&#]*=)[^&#]*", re.IGNORECASE)
 
 
-def settings_from(path: Path | None) -> tuple[Config, Settings]:
+def settings_from(path: Path | None) -> tuple[Config, Settings, list[Path]]:
     """
-    Return the configuration and the engine's settings.
+    Return the configuration, the engine's settings, and which folders were missing and have been made.
 
     Raises ConfigurationError with every fault at once: of keys, between keys, of the folders; DiskFailed where
     a folder does not answer.
@@ -46,19 +50,23 @@ def settings_from(path: Path | None) -> tuple[Config, Settings]:
     if config is not None:
         settings, more = settings_of(config, start)
         problems += more
+    made: list[Path] = []
     if settings is not None:
-        problems += _folder_problems(settings.folders)
+        if not problems:
+            made = _asked(settings.folders, partial(make_missing, settings.folders))
+        problems += _asked(settings.folders, settings.folders.problems)
     if problems or config is None or settings is None:
-        raise ConfigurationError(problems)
-    return config, settings
+        made_too = [f"{shown(str(each))} was missing and has been made." for each in made]
+        raise ConfigurationError([*problems, *made_too])
+    return config, settings, made
 
 
-def _folder_problems(folders: Folders) -> list[str]:
+def _asked(folders: Folders, look: Callable[[], list[T]]) -> list[T]:
     """
-    Return what is wrong with the folders. Raises DiskFailed where one of them does not answer.
+    Return what a look at the folders finds. Raises DiskFailed where one of them does not answer.
     """
     with telling_of_the_disk():
-        return answered(folders.problems, folders.by_name(), PATIENCE_SECONDS)
+        return answered(look, folders.by_name(), PATIENCE_SECONDS)
 
 
 def settings_only(path: Path | None) -> tuple[Config, Settings]:

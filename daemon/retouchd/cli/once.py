@@ -24,6 +24,7 @@ from retouchd.cli.running import (
     logged,
     open_log,
     served,
+    tell_of_made,
     telling,
 )
 from retouchd.engine.clock import SystemClock
@@ -39,11 +40,14 @@ def once(path: Path | None) -> int:
     """
     Drain the inbox with a progress bar on a terminal; return the exit code.
     """
-    config, settings = settings_from(path)
+    config, settings, made = settings_from(path)
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
     is_watched = is_terminal and config.logging.format != "json"
     level = "error" if is_watched and config.logging.level == "info" else config.logging.level
     open_log(style=config.logging.format, level=level)
+    tell_of_made(made)
+    if made and is_watched:
+        _console().print(f"Made {', '.join(shown(str(each)) for each in made)}.")
     leave_no_core()
     allow_open_files(config.endpoint.concurrency)
     few_arenas()
@@ -77,7 +81,7 @@ def _summary(
     """
     Say what was done, and of every file that is left why it waits.
     """
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = _console()
     done, failed = daemon.ends.get(End.DONE, 0), daemon.ends.get(End.ERROR, 0)
     console.print(f"{done} done, {failed} in error.")
     if failed:
@@ -96,8 +100,12 @@ def _warn(lines: Iterable[Mapping[str, Any]]) -> None:
     """
     Say of every picture that came other than asked for what is different; `lines` are those of the history.
     """
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = _console()
     for line in lines:
         for warning in line.get("warnings", ()):
             path = shown(picture_path(line))
             console.print(f"warning: {path}: {shown(str(warning))}", style="yellow")
+
+
+def _console() -> Console:
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)

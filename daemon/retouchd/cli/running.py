@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import resource
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,13 +35,22 @@ def run(path: Path | None) -> None:
     """
     Run the daemon until SIGTERM or SIGINT; SIGHUP reads the configuration anew and makes everything due.
     """
-    config, settings = settings_from(path)
+    config, settings, made = settings_from(path)
     _configure_logs(config)
+    tell_of_made(made)
     leave_no_core()
     allow_open_files(config.endpoint.concurrency)
     few_arenas()
     with logged():
         asyncio.run(_run(path, config, settings))
+
+
+def tell_of_made(folders: Sequence[Path]) -> None:
+    """
+    Log which folders were missing at this start and have been made.
+    """
+    if folders:
+        log.info("folder.made", folders=list(map(str, folders)))
 
 
 def leave_no_core() -> None:

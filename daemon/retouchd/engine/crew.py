@@ -188,6 +188,7 @@ class Crew:
                 clock=clock,
                 on_return=self._returned,
                 on_unread=self.recovery.again,
+                on_away=self._disks.miss,
             ),
             preparer=self._preparer,
             attempts=attempts,

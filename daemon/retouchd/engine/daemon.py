@@ -26,7 +26,7 @@ from retouchd.engine.liveness import Liveness, StatusLine, extending
 from retouchd.engine.outcome import End
 from retouchd.engine.reporting import report_of
 from retouchd.engine.settings import Settings
-from retouchd.engine.starting import finish_returns, retrace
+from retouchd.engine.starting import finish_returns, note_folders, retrace
 from retouchd.errors import Blocked, ConfigurationError
 from retouchd.logs import hide, logger
 from retouchd.rules.report import Report
@@ -296,6 +296,7 @@ class Daemon:
         )
         await look(spool.prepare)
         await look(finish_returns, settings.folders)
+        await look(note_folders, settings.folders)
         log.info("daemon.started", **settings.shown, was_clean=lock.was_clean)
         self._crew = crew = Crew(
             current=self._current,

@@ -97,6 +97,17 @@ class DiskMonitor:
         if self._lock is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(self._place, self._lock.obstacle())
 
+    def miss(self, reason: str) -> None:
+        """
+        Take in that outbox, done or error went away: nothing is sent until it is back. Called from any thread.
+        """
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._missed, reason)
+
+    def _missed(self, reason: str) -> None:
+        self._gate.bar(Bar(cause=Cause.DISK, reason=reason, seconds=_LOOK_SECONDS))
+        self._on_change()
+
     def _place(self, obstacle: str) -> None:
         if obstacle == self._misplaced:
             return

@@ -2,7 +2,7 @@
 What a run sees to before it takes anything: what an earlier one left half done, and a disk that is not there.
 """
 
-from retouchd.adapters import returning
+from retouchd.adapters import first_start, returning
 from retouchd.adapters.disk_threads import in_work
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.thread_pools import Folder, at
@@ -39,3 +39,13 @@ def finish_returns(folders: Folders) -> None:
             log.info("file.returned", path=path)
     except OSError as error:
         log.warning("file.unreturned", reason=str(error))
+
+
+def note_folders(folders: Folders) -> None:
+    """
+    Have the work folder remember these folders: one of them that is missing later on is not made anew.
+    """
+    try:
+        first_start.remember(folders)
+    except OSError as error:
+        log.warning("folder.unnoted", reason=str(error))

@@ -18,7 +18,7 @@ from retouchd.adapters.thread_pools import Folder
 from retouchd.engine.attempts import about
 from retouchd.engine.clock import Clock
 from retouchd.engine.outcome import End, Over
-from retouchd.errors import Blocked, Problem
+from retouchd.errors import Blocked, FolderAway, Problem
 from retouchd.logs import logger
 from retouchd.rules.job import Job
 from retouchd.rules.phase import Phase
@@ -59,7 +59,7 @@ class Walker:
     """
     Takes jobs forward as far as the disk alone can. `on_return` is told the folder and the names of files
     that lie in the inbox again, and why; `on_unread` that a job is over of which the disk did not tell all that
-    it is known by.
+    it is known by, `on_away` why a folder that results go to is not there.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Walker:
         clock: Clock,
         on_return: Callable[[str, list[str], str], None],
         on_unread: Callable[[], None],
+        on_away: Callable[[str], None],
     ) -> None:
         self._spool = spool
         self._delivery = delivery
@@ -78,6 +79,7 @@ class Walker:
         self._clock = clock
         self._on_return = on_return
         self._on_unread = on_unread
+        self._on_away = on_away
 
     def walk(self, job_id: str) -> Steps[Halt]:
         """
@@ -115,6 +117,8 @@ class Walker:
         """
         if self._spool.is_gone(job_id):
             return Left(standing=standing, over=Over(End.RETURNED))
+        if isinstance(obstacle, FolderAway):
+            self._on_away(str(obstacle))
         return Stuck(standing=standing, reason=str(obstacle))
 
     def give_back(self, job: Job, reason: str) -> Steps[None]:

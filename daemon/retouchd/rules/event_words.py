@@ -106,6 +106,11 @@ _WORDS: dict[str, str | Callable[[Values], str]] = {
     "file.left": _of("{file} is not taken: {reason}"),
     "file.returned": _of("{file} came back from error/: its retry had been cut short"),
     "file.unreturned": _of("A retry that was cut short could not be finished: {reason}"),
+    "folder.made": lambda values: (
+        f"Made {', '.join(values['folders'])}: it was not there yet."
+        if len(values["folders"]) == 1
+        else f"Made {', '.join(values['folders'])}: they were not there yet."
+    ),
     "folder.unresponsive": _of("{reason}"),
     "folder.answers": _of("{folder}/ answers again."),
     "work.misplaced": _of("{reason}"),

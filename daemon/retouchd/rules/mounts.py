@@ -47,6 +47,14 @@ def mounts_in(table: str) -> list[Mount]:
     return found
 
 
+def points_in(fstab: str) -> list[str]:
+    """
+    Return where /etc/fstab has filesystems mounted, see fstab(5).
+    """
+    rows = (line.split() for line in fstab.splitlines() if not line.lstrip().startswith("#"))
+    return [_unescaped(row[1]) for row in rows if len(row) > 1 and row[1].startswith("/")]
+
+
 def mount_of(path: str, device: str, mounts: Iterable[Mount]) -> Mount | None:
     """
     Return the mount that a path lies on, given the number of its device, None if the table does not say.
