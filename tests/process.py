@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from PIL import Image
 
 from canary import CANARY, assert_unsaid
 from checker import digest
+from fork_server import Forked, can_start
 from retouchd.adapters.folders import Folders
 
 RETOUCHD = os.fspath(Path(sys.executable).with_name("retouchd"))
@@ -31,6 +32,25 @@ _ENDPOINT = os.fspath(Path(__file__).with_name("counting_endpoint.py"))
 _FOLDERS = ("inbox", "outbox", "done", "error", "work")
 _FOREIGN = ("RETOUCHD_", "OPENAI_", "CREDENTIALS_", "NOTIFY_", "JOURNAL_", "XDG_")
 _BEAT_SECONDS = 0.02
+
+
+def opened(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    environment: Mapping[str, str] = os.environ,
+    stdin: int | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    by_exec: bool = False,
+) -> subprocess.Popen[bytes]:
+    """
+    Start a command: `retouchd` and the scripts of the tests by the fork server, where it can, unless
+    `by_exec` asks for a new interpreter.
+    """
+    is_forked = not by_exec and can_start(command, environment)
+    start = Forked if is_forked else subprocess.Popen[bytes]
+    return start(command, cwd=cwd, env=environment, stdin=stdin, stdout=stdout, stderr=stderr)
 
 
 class Running:
@@ -48,19 +68,21 @@ class Running:
         place: Path,
         is_journal: bool = False,
         stderr: int | None = None,
+        by_exec: bool = False,
     ) -> None:
         place.mkdir(parents=True)
         self._out, self._err = place / "stdout", place / "stderr"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             stat = os.fstat(err.fileno())
             journal = {"JOURNAL_STREAM": f"{stat.st_dev}:{stat.st_ino}"} if is_journal else {}
-            self.process = subprocess.Popen(
+            self.process = opened(
                 command,
                 cwd=cwd,
-                env={**environment, **journal},
+                environment={**environment, **journal},
                 stdin=subprocess.PIPE,
-                stdout=out,
-                stderr=err if stderr is None else stderr,
+                stdout=out.fileno(),
+                stderr=err.fileno() if stderr is None else stderr,
+                by_exec=by_exec,
             )
 
     @property
@@ -257,21 +279,26 @@ class Station:
         running.until(lambda: running.out.endswith("\n"))
         return Endpoint(url=running.out.strip(), ledger=ledger)
 
-    def start(self, *arguments: str, is_journal: bool = False, **environment: str) -> Running:
+    def start(
+        self, *arguments: str, is_journal: bool = False, by_exec: bool = False, **environment: str
+    ) -> Running:
         """
         Start `retouchd` with the station's configuration.
         """
         command, *rest = arguments
         config = ("--config", os.fspath(self.config))
         return self.run(
-            RETOUCHD, command, *config, *rest, is_journal=is_journal, environment=environment
+            *(RETOUCHD, command, *config, *rest),
+            is_journal=is_journal,
+            by_exec=by_exec,
+            environment=environment,
         )
 
     def call(self, *arguments: str, **environment: str) -> tuple[int, Running]:
         """
         Run `retouchd` with the station's configuration to its end; return the exit code too.
         """
-        running = self.start(*arguments, is_journal=False, **environment)
+        running = self.start(*arguments, is_journal=False, by_exec=False, **environment)
         return running.end(), running
 
     def status(self, *options: str) -> tuple[int, dict[str, Any], str]:
@@ -290,7 +317,11 @@ class Station:
         return running.end(), running
 
     def run(
-        self, *command: str, is_journal: bool = False, environment: Mapping[str, str] | None = None
+        self,
+        *command: str,
+        is_journal: bool = False,
+        by_exec: bool = False,
+        environment: Mapping[str, str] | None = None,
     ) -> Running:
         """
         Start any command in the root.
@@ -301,6 +332,7 @@ class Station:
             environment={**self.environment, **(environment or {})},
             place=self._tmp / f"run-{next(self._numbers)}",
             is_journal=is_journal,
+            by_exec=by_exec,
         )
         self._running.append(running)
         return running
@@ -311,10 +343,10 @@ class Station:
         """
         ours, theirs = pty.openpty()
         command, *rest = arguments
-        process = subprocess.Popen(
+        process = opened(
             [RETOUCHD, command, "--config", os.fspath(self.config), *rest],
             cwd=self.root,
-            env={**self.environment, "TERM": "xterm"},
+            environment={**self.environment, "TERM": "xterm"},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

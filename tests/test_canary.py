@@ -66,8 +66,8 @@ class Watched:
         station.holding_the_key.append(secret / "api_key")
         self._tmp = tmp
 
-    def start(self, *arguments: str) -> Running:
-        return self.station.start(*arguments, is_journal=False, **self.environment)
+    def start(self, *arguments: str, by_exec: bool = False) -> Running:
+        return self.station.start(*arguments, is_journal=False, by_exec=by_exec, **self.environment)
 
     def call(self, *arguments: str) -> tuple[int, Running]:
         return self.station.call(*arguments, **self.environment)
@@ -88,7 +88,7 @@ def test_a_key_that_is_quoted_back_is_said_nowhere(tmp_path: Path, source: str, 
         for fault in FAULTS:
             station.drop(f"{fault}.png", fault)
             station.drop(f"good-{fault}.png", "good")
-        daemon = watched.start("run").ready()
+        daemon = watched.start("run", by_exec=True).ready()
         daemon.until(lambda: len(station.tree("error")) > 4 * len(FAULTS))
         daemon.until(lambda: daemon.events("job.done"))
         pid = daemon.process.pid
@@ -161,7 +161,7 @@ def test_a_daemon_that_is_aborted_leaves_no_core(tmp_path: Path, act: str) -> No
         with open_station(tmp_path) as station:
             watched = Watched(tmp_path, station, "environment", PLAIN)
             station.drop("cat.png", act)
-            daemon = watched.start("run").ready()
+            daemon = watched.start("run", by_exec=True).ready()
             daemon.until(lambda: daemon.events("request.sent"))
             limits = Path(f"/proc/{daemon.process.pid}/limits").read_text()
             assert re.search(r"Max core file size\s+0 ", limits)

@@ -85,7 +85,7 @@ class Victim:
         self.villain = villain(station)
         values = {"base_url": self.villain.url, "max_in_doubt": 0, **endpoint}
         station.configure(endpoint=values, intake={"settle_seconds": 0})
-        self.daemon: Running = station.start("run").ready()
+        self.daemon: Running = station.start("run", by_exec=True).ready()
         self.meet("first", "good")
         self._baseline = self._memory("VmRSS")
 

@@ -520,7 +520,8 @@ def _run(tmp: Path, station: Station) -> Aftermath:
         intake={"settle_seconds": 0.1, "incomplete_seconds": 0.5, "rescan_seconds": 2},
     )
     station.drop("first.png")
-    daemon = station.start("run", PATH=f"{programs}:{os.environ['PATH']}").ready()
+    path = f"{programs}:{os.environ['PATH']}"
+    daemon = station.start("run", by_exec=True, PATH=path).ready()
     daemon.until(lambda: station.tree("outbox"))
     rest = _memory(daemon, "VmRSS")
     inbox = station.folders.inbox
@@ -814,7 +815,7 @@ class TestD13Floods:
         with tempfile.TemporaryDirectory(dir=here) as folder, open_station(Path(folder)) as station:
             station.configure(intake={"settle_seconds": 0, "rescan_seconds": 1})
             station.drop("first.png")
-            daemon = station.start("run").ready()
+            daemon = station.start("run", by_exec=True).ready()
             daemon.until(lambda: station.tree("outbox") == ["first.png"])
             rest = _memory(daemon, "VmRSS")
             for number in range(self.FILES):

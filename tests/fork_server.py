@@ -1,0 +1,252 @@
+"""
+Starts Python programs by forking a process that has imported what they need: a start costs a tenth.
+
+What is started is a process of its own: a child of the test's process, with the arguments, environment,
+folder and streams it was given, and it runs the very file. It differs from one started by exec in its command
+line and environment in /proc, its memory, its limits (those the tests began with), and in that the
+interpreter is not taken down at its end. `can_start` says what the interpreter's start decides.
+
+    python fork_server.py SOCKET
+"""
+
+import atexit
+import contextlib
+import ctypes
+import functools
+import gc
+import importlib
+import io
+import os
+import pickle
+import pkgutil
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+_HERE = os.fspath(Path(__file__).parent)
+_RETOUCHD = os.fspath(Path(sys.executable).with_name("retouchd"))
+_SET_CHILD_SUBREAPER = 36
+_MOST_BYTES = 1 << 20
+_OF_THE_INTERPRETER = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "GLIBC_", "PILLOW_")
+_PRELOADED = "LD_PRELOAD"
+_ITS_OWN = {"retouchd.__main__", "retouchd.cli.main"}
+"""Run anew by each start: they read the environment while they are imported."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """
+    What a program is started with.
+    """
+
+    command: list[str]
+    environment: dict[str, str]
+    folder: str
+
+
+def can_start(command: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """
+    Return whether a command is `retouchd` or a script of the tests, in an environment that means nothing
+    to the interpreter but what ours means; a preloaded library gets a server of its own.
+    """
+    is_known = command[0] == _RETOUCHD or (
+        command[0] == sys.executable and len(command) > 1 and os.path.dirname(command[1]) == _HERE
+    )
+    own = {name: each for name, each in environment.items() if name != _PRELOADED}
+    return is_known and _of_the_interpreter(own) == _of_the_interpreter(os.environ)
+
+
+class Forked(subprocess.Popen[bytes]):
+    """
+    A process that the fork server starts, to be used as one that Popen starts.
+    """
+
+    def _execute_child(
+        self,
+        args: Sequence[str],
+        _executable: object,
+        _preexec_fn: object,
+        _close_fds: object,
+        _pass_fds: object,
+        cwd: os.PathLike[str],
+        env: Mapping[str, str],
+        _startupinfo: object,
+        _creationflags: object,
+        _shell: object,
+        *others: Any,
+    ) -> None:
+        p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite, *_ = others
+        start = Start(command=list(args), environment=dict(env), folder=os.fspath(cwd))
+        given = (p2cread, c2pwrite, errwrite)
+        streams = [own if fd == -1 else fd for own, fd in enumerate(given)]
+        self.pid = _server(env.get(_PRELOADED, "")).start(start, streams)
+        self._child_created = True
+        self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)  # type: ignore[attr-defined]
+
+
+class _Server:
+    """
+    The process that forks, as the tests see it.
+    """
+
+    def __init__(self, preloaded: str) -> None:
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, __file__, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, **({_PRELOADED: preloaded} if preloaded else {})},
+            )
+        self._lock = threading.Lock()
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        atexit.register(self._end)
+
+    def start(self, start: Start, streams: Sequence[int]) -> int:
+        """
+        Start a program; return the id of its process, which is a child of this one.
+        """
+        with self._lock:
+            # The server's child that forks the program ends at once: the program goes to its nearest
+            # ancestor that takes orphans, which is this process for as long as that takes.
+            self._take_orphans(is_taking=True)
+            try:
+                socket.send_fds(self._socket, [pickle.dumps(start)], streams)
+                said = self._socket.recv(_MOST_BYTES)
+            finally:
+                self._take_orphans(is_taking=False)
+        if not said:
+            raise RuntimeError("the fork server has ended")
+        return int(said)
+
+    def _take_orphans(self, *, is_taking: bool) -> None:
+        if self._libc.prctl(_SET_CHILD_SUBREAPER, int(is_taking), 0, 0, 0):
+            raise OSError(ctypes.get_errno(), "prctl")
+
+    def _end(self) -> None:
+        self._socket.close()
+        self._process.wait()
+
+
+@functools.cache
+def _server(preloaded: str) -> _Server:
+    return _Server(preloaded)
+
+
+def _of_the_interpreter(environment: Mapping[str, str]) -> dict[str, str]:
+    names = (each for each in environment if each.startswith(_OF_THE_INTERPRETER))
+    return {name: environment[name] for name in names}
+
+
+def _import_all() -> None:
+    """
+    Import what the programs would, in the order of a daemon: what it leaves out, its libraries leave out.
+    """
+    import retouchd
+    from retouchd.cli.loading import lean
+
+    with lean():
+        importlib.import_module("retouchd.cli.running")
+    for module in pkgutil.walk_packages(retouchd.__path__, "retouchd."):
+        if module.name not in _ITS_OWN:
+            importlib.import_module(module.name)
+    assert len(os.listdir("/proc/self/task")) == 1, "a thread is lost where its process forks"
+    gc.collect()
+    gc.freeze()
+
+
+def _serve(listening: socket.socket) -> "tuple[Start, list[int]]":
+    """
+    Fork at each request, for ever; return in the process that is to be the program.
+    """
+    while True:
+        data, fds, *_ = socket.recv_fds(listening, _MOST_BYTES, 3)
+        if not data:
+            os._exit(0)
+        ours, theirs = os.pipe()
+        between = os.fork()
+        if not between:
+            if pid := os.fork():
+                os.write(theirs, str(pid).encode())
+                os._exit(0)
+            return pickle.loads(data), fds
+        os.close(theirs)
+        for fd in fds:
+            os.close(fd)
+        os.waitpid(between, 0)
+        with open(ours, "rb") as pipe:
+            listening.send(pipe.read())
+
+
+def _become(start: Start, streams: Sequence[int]) -> None:
+    """
+    Give this process what the program is started with.
+    """
+    for number, fd in enumerate([os.dup(each) for each in streams]):
+        os.dup2(fd, number)
+    os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)
+    os.chdir(start.folder)
+    os.environ.clear()
+    os.environ.update(start.environment)
+    time.tzset()
+    tempfile.tempdir = None
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    own = start.command[0] == sys.executable
+    sys.argv = start.command[1:] if own else start.command
+    sys.path[0] = os.path.dirname(sys.argv[0])
+    # The streams are those of the descriptors, whatever these are by now.
+    out = cast("io.TextIOWrapper", sys.stdout)
+    out.reconfigure(line_buffering=os.isatty(1) and not out.write_through)
+
+
+def _run() -> int:
+    """
+    Run the program; return its exit code.
+    """
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as ending:
+        if ending.code is None or isinstance(ending.code, int):
+            return ending.code or 0
+        sys.stderr.write(f"{ending.code}\n")
+        return 1
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        return -signal.SIGINT
+    except Exception:  # noqa: BLE001 - the interpreter would show it as well
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _end(code: int) -> NoReturn:
+    """
+    End as the interpreter does, but let the kernel have what is left: taking it down takes longer than most
+    programs run.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    _import_all()
+    _become(*_serve(socket.socket(fileno=int(sys.argv[1]))))
+    _end(_run())
