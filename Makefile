@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: demo test soak sweep bench format clean
+.PHONY: demo test soak sweep bench format man clean
 
 demo: .venv/installed
 	$(BIN)/retouchd demo
@@ -38,6 +38,9 @@ bench: .venv/installed-dev
 format: .venv/installed-dev
 	$(BIN)/ruff format daemon tests
 	$(BIN)/ruff check --fix daemon tests
+
+man: .venv/installed-dev
+	$(BIN)/python tests/man_pages.py
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -14,8 +14,8 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from retouchd.cli.compose import read, settings_of
-from retouchd.cli.init import example
 from retouchd.config import PLACES, Config, find, load
+from retouchd.config.schema import example
 from retouchd.engine.settings import Settings
 from retouchd.errors import ConfigurationError
 from retouchd.rules.price_overrides import price_problems, prices_for

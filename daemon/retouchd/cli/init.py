@@ -4,17 +4,16 @@
 
 import os
 import re
-from importlib.resources import files as resources
 from pathlib import Path
 
 from rich.console import Console
 
 from retouchd.adapters.folders import Folders
+from retouchd.config.schema import example
 from retouchd.errors import ConfigurationError
 from retouchd.rules.languages import encoding_of
 from retouchd.rules.naming import shown
 
-EXAMPLE = "config.example.toml"
 IMAGES_PER_DAY = 200
 _NEXT = """
 Next:
@@ -69,13 +68,6 @@ def folders_below(root: Path) -> Folders:
         error=root / "error",
         work=root / "work",
     )
-
-
-def example() -> str:
-    """
-    Return the commented configuration that comes with the package.
-    """
-    return (resources("retouchd") / EXAMPLE).read_text("utf-8")
 
 
 def _first(encoding: str | None) -> str:

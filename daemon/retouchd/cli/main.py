@@ -293,6 +293,23 @@ def retry(names: Sequence[str], config: Path | None, *, everything: bool) -> Non
     put_back(config, list(names), is_all=everything)
 
 
+@app.command(short_help="Print a JSON Schema, by which editors complete and check what is typed.")
+@click.argument(
+    "what",
+    metavar="config|sidecar",
+    type=click.Choice(["config", "sidecar"]),
+    help="Of config.toml, or of sidecars and _edit files.",
+)
+def schema(what: str) -> None:
+    """
+    Print the JSON Schema of config.toml, or of sidecars and _edit files: by it, editors complete and check
+    what is typed. docs/configuration.md says how.
+    """
+    from retouchd.cli.schema import text_of
+
+    click.echo(text_of(what))
+
+
 @app.command(short_help="Show the main job on real photos; no key is needed.")
 @click.argument("folder", metavar="[DIR]", type=_AnyPath(), default="retouchd-demo")
 def demo(folder: Path) -> int:

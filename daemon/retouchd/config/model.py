@@ -3,7 +3,7 @@ Every key of the configuration, with its type, default and bounds.
 """
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 from pydantic_settings import (
@@ -16,13 +16,15 @@ from pydantic_settings import (
 from retouchd.config.sources import PREFIX, wellknown
 from retouchd.rules.duplicates import Policy
 from retouchd.rules.edit import EditFields, Text
-from retouchd.rules.ignore import ignore_table
+from retouchd.rules.ignore import NAME_PATTERN, ignore_table
 from retouchd.rules.key_source import NO_KEY, KeySource
 from retouchd.rules.metadata import Metadata
 from retouchd.rules.watching import Choice
 
 SANDBOX = "sandbox"
 """The address that stands for the embedded endpoint."""
+
+_ADDRESS = rf"^\s*(https?://.*|{SANDBOX}\s*)$"
 
 
 class Section(BaseModel):
@@ -51,7 +53,9 @@ class EndpointSection(Section):
     The paid endpoint and how it is asked.
     """
 
-    base_url: str = "https://api.openai.com/v1"
+    base_url: Annotated[str, Field(json_schema_extra={"pattern": _ADDRESS})] = (
+        "https://api.openai.com/v1"
+    )
     api_key: SecretStr | None = None
     api_key_file: Path | None = None
     timeout_seconds: float = Field(600, gt=0)
@@ -109,7 +113,7 @@ class IntakeSection(Section):
     observer: Choice = Choice.AUTO
     poll_seconds: float = Field(5, gt=0)
     recursive: bool = True
-    ignore: tuple[str, ...] = ()
+    ignore: tuple[Annotated[str, Field(json_schema_extra={"pattern": NAME_PATTERN})], ...] = ()
     text_encoding: str | None = None
     duplicates: Policy = Policy.HOLD
 

@@ -21,7 +21,7 @@ from pydantic_core import ErrorDetails
 from retouchd.rules.invisible import visible
 from retouchd.rules.job import Scalar
 from retouchd.rules.nearest import nearest
-from retouchd.rules.sidecar import lost_letters
+from retouchd.rules.sidecar import LOST_LETTERS, lost_letters
 from retouchd.rules.tree import named
 
 MAX_REFERENCES = 64
@@ -67,8 +67,21 @@ def _is_no_boolean(value: object) -> object:
     return value
 
 
-Text: TypeAlias = Annotated[str, AfterValidator(_filled)]
+_SOME_TEXT = Field(json_schema_extra={"pattern": r"\S"})
+_SOME_PROMPT = Field(
+    json_schema_extra={"pattern": rf"^[^\uFFFD]*[^{LOST_LETTERS}\uFFFD][^\uFFFD]*$"}
+)
+
+Text: TypeAlias = Annotated[str, AfterValidator(_filled), _SOME_TEXT]
 Whole: TypeAlias = Annotated[int, BeforeValidator(_is_no_boolean)]
+
+
+def _no_own_names(schema: dict[str, Any]) -> None:
+    """
+    Say in a JSON Schema which names no further field may have.
+    """
+    names = sorted(_FILES | set(EditFields.model_fields))
+    schema["propertyNames"] = {"minLength": 1, "not": {"enum": names}}
 
 
 class EditFields(BaseModel):
@@ -81,8 +94,8 @@ class EditFields(BaseModel):
     )
 
     model: Text | None = None
-    prompt: Text | None = None
-    n: Whole | None = None
+    prompt: Annotated[str, AfterValidator(_filled), _SOME_PROMPT] | None = None
+    n: Annotated[Whole, Field(json_schema_extra={"minimum": 1})] | None = None
     size: Text | None = None
     quality: Text | None = None
     background: Text | None = None
@@ -92,7 +105,9 @@ class EditFields(BaseModel):
     moderation: Text | None = None
     response_format: Text | None = None
     user: Text | None = None
-    extra: dict[str, str | int | float | bool] = {}
+    extra: Annotated[
+        dict[str, str | int | float | bool], Field(json_schema_extra=_no_own_names)
+    ] = {}
 
     @field_validator("prompt", mode="before")
     @classmethod
@@ -129,13 +144,21 @@ class Sidecar(EditFields):
     `images` are paths relative to the file that names them, as they are written there.
     """
 
-    images: Annotated[tuple[Text, ...], Field(max_length=MAX_REFERENCES)] = ()
+    images: Annotated[
+        tuple[Text, ...],
+        Field(
+            max_length=MAX_REFERENCES,
+            description='Pictures that are sent after the photo, such as ["_refs/backdrop.png"]: paths that '
+            "start at the file that names them.",
+        ),
+    ] = ()
 
 
 def read_edit(tree: Mapping[str, Any]) -> Sidecar | list[str]:
     """
     Return what a tree says, or everything that is wrong with it.
     """
+    tree = {key: value for key, value in tree.items() if not _is_schema(key, value)}
     faults = [
         f"{named(key)} has no value; leave the line out." for key in tree if tree[key] is None
     ]
@@ -147,6 +170,13 @@ def read_edit(tree: Mapping[str, Any]) -> Sidecar | list[str]:
         faults += dict.fromkeys(_told(fault) for fault in error.errors())
         return faults
     return faults or sidecar
+
+
+def _is_schema(key: str, value: object) -> bool:
+    """
+    Return whether a key only tells an editor where the schema is.
+    """
+    return key == "$schema" and isinstance(value, str)
 
 
 def _told(fault: ErrorDetails) -> str:

@@ -277,6 +277,10 @@ class IgnoreTable:
         return self.own_folders.find(name) or _FOLDERS.find(name)
 
 
+NAME_PATTERN = r"^\s*(!\s*[^/\s][^/]*|[^!/\s][^/]*)/?\s*$"
+"""A person's own pattern, as a regular expression: one whole name, a `!` before it, a `/` behind it."""
+
+
 def ignore_table(user_patterns: Sequence[str] = ()) -> IgnoreTable:
     """
     Return the table with the person's patterns added to it.

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from retouchd.rules.patterns import Readers
-from retouchd.rules.sizes import SizeRule, is_size
+from retouchd.rules.patterns import Readers, Shapes
+from retouchd.rules.sizes import SIZE, SizeRule, is_size
 
 
 def _count(value: object) -> int | None:
@@ -101,3 +101,44 @@ READERS: Readers = {
     "transparent_formats": _names,
 }
 """For each key of `limits.<model pattern>`, what reads its value."""
+
+_LIST: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+_ABOVE_0 = {"exclusiveMinimum": 0}
+
+SHAPES: Shapes = {
+    _count: {"type": "integer", "minimum": 0},
+    _flag: {"type": "boolean"},
+    _names: _LIST,
+    _sizes: {
+        "anyOf": [
+            {
+                "type": "array",
+                "items": {"type": "string", "pattern": f"^([Aa][Uu][Tt][Oo]|{SIZE})$"},
+            },
+            {
+                "type": "object",
+                "properties": {
+                    each.name: {
+                        "type": "number" if each.name == "max_ratio" else "integer",
+                        "default": each.default,
+                        **_ABOVE_0,
+                    }
+                    for each in fields(SizeRule)
+                },
+                "additionalProperties": False,
+            },
+        ]
+    },
+    _values: {"type": "object", "additionalProperties": _LIST},
+    _ranges: {
+        "type": "object",
+        "additionalProperties": {
+            "type": "array",
+            "items": {"type": "integer"},
+            "minItems": 2,
+            "maxItems": 2,
+        },
+    },
+    _forbidden: {"anyOf": [_LIST, {"type": "object", "additionalProperties": {"type": "string"}}]},
+}
+"""What each reader takes, as JSON Schema says it."""

@@ -12,6 +12,9 @@ from retouchd.rules.nearest import nearest
 Readers: TypeAlias = Mapping[str, Callable[[object], Any]]
 """By each key of a row, what reads its value; ValueError with half a sentence says what that must be."""
 
+Shapes: TypeAlias = Mapping[Callable[[object], Any], Mapping[str, Any]]
+"""By each reader, the JSON Schema of what it takes."""
+
 _VERSION = re.compile(r"-20[0-9]{2}-[0-9]{2}-[0-9]{2}\Z")
 
 

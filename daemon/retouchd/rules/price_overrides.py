@@ -7,9 +7,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from retouchd.rules.patterns import Readers, fitting, row_fault, row_problems
+from retouchd.rules.patterns import Readers, Shapes, fitting, row_fault, row_problems
 from retouchd.rules.price_table import TABLE, PerImage, Prices, alike, all_alike
-from retouchd.rules.sizes import is_size
+from retouchd.rules.sizes import SIZE, is_size
 
 PriceRows: TypeAlias = Mapping[str, Mapping[str, Any]]
 """The configuration's `pricing`: a pattern for models, then keys of `Prices`."""
@@ -75,3 +75,26 @@ READERS: Readers = {
     "per_call": _price,
 }
 """For each key of `pricing.<model pattern>`, what reads its value."""
+
+_PRICE: dict[str, Any] = {"type": "number", "minimum": 0, "maximum": _DEAREST}
+
+SHAPES: Shapes = {
+    _price: _PRICE,
+    _per_image: {
+        "anyOf": [
+            _PRICE,
+            {
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": {"pattern": f"^{SIZE}$"},
+                "additionalProperties": {
+                    "anyOf": [
+                        _PRICE,
+                        {"type": "object", "minProperties": 1, "additionalProperties": _PRICE},
+                    ]
+                },
+            },
+        ]
+    },
+}
+"""What each reader takes, as JSON Schema says it."""

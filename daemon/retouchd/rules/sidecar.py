@@ -24,7 +24,10 @@ _CJK = re.compile(
     "[\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef\u2014\u2018-\u201d\u2026]"
 )
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f]")
-_LOST = re.compile(r"[?？¿\s]*")
+LOST_LETTERS = r"?？¿\s"
+"""What is left of a text whose letters were lost, as members of a regular expression's set."""
+
+_LOST = re.compile(rf"[{LOST_LETTERS}]*")
 _MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),

@@ -9,7 +9,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-_SIZE = re.compile(r"([0-9]{1,9})x([0-9]{1,9})")
+SIZE = "([0-9]{1,9})x([0-9]{1,9})"
+"""A size as it is written on the wire, as a regular expression."""
+
+_SIZE = re.compile(SIZE)
 _SIZE_LIKE = re.compile(r"\s*([0-9]{1,9})\s*[x×*X]\s*([0-9]{1,9})\s*")
 
 
