@@ -291,7 +291,7 @@ def test_every_waiting_file_has_its_reason(backlog: Backlog) -> None:
 
     assert "waits for its prompt, cat.txt" in found["cat.png"]
     assert "waits for its image" in found["dog.txt"]
-    assert "left alone" in found["readme.md"]
+    assert "not taken" in found["readme.md"]
     assert found["bird.png"] == found["bird.txt"] == "ready"
     assert found["eel.png"] == found["eel.txt"] == "still changing"
     assert "a symbolic link" in found["link.png"]

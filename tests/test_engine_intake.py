@@ -727,7 +727,7 @@ async def test_a_prompt_that_may_not_be_read_keeps_nobody_waiting(
 
     assert world.tree("outbox") == ["dog.png"]
     assert {"cat.png", "cat.txt"} == set(world.tree("inbox"))
-    assert "cannot be taken" in (await world.reasons(daemon))["cat.png"]
+    assert "cannot be moved out of the inbox" in (await world.reasons(daemon))["cat.png"]
     assert len(world.events("file.held")) == 1
 
 
@@ -863,7 +863,7 @@ async def test_a_claim_that_fails_half_way_is_taken_back(
     assert world.tree("outbox") == ["dog.png"]
     assert {"cat.png", "cat.txt"} == set(world.tree("inbox"))
     assert world.jobs() == []
-    assert "cannot be taken" in (await world.reasons(daemon))["cat.png"]
+    assert "cannot be moved out of the inbox" in (await world.reasons(daemon))["cat.png"]
 
 
 async def test_the_last_look_finds_a_prompt_that_nobody_rang_for(world: World) -> None:

@@ -130,11 +130,11 @@ async def test_what_a_sidecar_names_is_a_job_once_it_names_it_no_longer(world: W
     put(world, "bird.png", photo(seed=2))
     async with world.running() as daemon:
         await asyncio.sleep(30)
-        assert "a reference of cat.toml" in (await world.reasons(daemon))["dog.png"]
+        assert "a reference picture: named in cat.toml" in (await world.reasons(daemon))["dog.png"]
         sidecar.write_text('images = ["bird.png"]\n')
         await world.until(lambda: world.tree("outbox") == ["dog.png"], within=120)
         await asyncio.sleep(30)
-        assert "a reference of cat.toml" in (await world.reasons(daemon))["bird.png"]
+        assert "a reference picture: named in cat.toml" in (await world.reasons(daemon))["bird.png"]
 
 
 @pytest.mark.parametrize("fault", ["n = 99", "sise = 3"], ids=["value", "key"])

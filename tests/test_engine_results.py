@@ -249,5 +249,5 @@ async def test_what_an_endpoint_gave_is_no_picture(world: World, name: str) -> N
 
     reasons = await held(world)
 
-    assert "left alone: what an endpoint gave" in reasons[name]
+    assert "not taken: what an endpoint gave" in reasons[name]
     assert world.requests == []

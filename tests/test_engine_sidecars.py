@@ -256,7 +256,10 @@ async def test_a_reference_is_no_job_of_its_own(world: World) -> None:
 
     assert len(world.requests) == 1
     assert world.tree("inbox") == ["_prompt.txt", "backdrop.png"]
-    assert "a reference of an earlier job" in (await world.reasons(daemon))["backdrop.png"]
+    assert (
+        "a reference picture: sent along with an earlier picture"
+        in (await world.reasons(daemon))["backdrop.png"]
+    )
 
     put(world, "backdrop.txt", "make it blue")
     await world.once()
@@ -275,7 +278,7 @@ async def test_a_missing_reference_is_waited_for(world: World) -> None:
     async with world.running() as daemon:
         await world.noticed(daemon, "cat.png")
         told = (await world.reasons(daemon))["cat.png"]
-        assert told == "waits for its reference _refs/late.png, which is not there"
+        assert told == "waits for its reference picture _refs/late.png, which is not there"
         put(world, "_refs/late.png", photo(seed=3))
         await world.until(lambda: world.tree("outbox") == ["cat.png"], within=120)
 

@@ -226,7 +226,7 @@ async def test_a_refused_parameter_is_named_with_its_place(world: World, place: 
     await world.once()
 
     where = "[edit] of the configuration" if place == "configuration" else place
-    assert error(world, "猫")["hint"] == f"Mend style in {where}, or leave it out, {BACK}"
+    assert error(world, "猫")["hint"] == f"Correct style in {where}, or leave it out, {BACK}"
 
 
 @pytest.mark.parametrize("cut", [0, 20], ids=["whole", "torn"])
@@ -260,7 +260,7 @@ async def test_a_file_still_written_while_it_is_looked_at_goes_back(
     assert world.tree("done") == ["猫.job.json", "猫.png", "猫.txt"]
     assert (world.folders.done / "猫.png").read_bytes() == whole
     (returned,) = world.events("job.returned")
-    assert returned["reason"] == "猫.png was changed while it was claimed"
+    assert returned["reason"] == "猫.png was changed while it was taken"
     assert len(world.requests) == 1
 
 
@@ -283,7 +283,7 @@ WAITING: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     "reference": (
         with_sidecar("猫.toml", 'prompt = "蓝"\nimages = ["_底/蓝.png"]\n'),
         "猫.png",
-        "waits for its reference _底/蓝.png, which is not there",
+        "waits for its reference picture _底/蓝.png, which is not there",
     ),
     "folder-prompt-empty": (
         {"鞋/_prompt.txt": "", "鞋/红.png": photo()},
@@ -298,7 +298,7 @@ WAITING: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     "folder-prompt": (
         {"鞋/_prompt.txt": b"\xff\x00\xfe\x81\x8d", "鞋/红.png": photo()},
         "鞋/红.png",
-        "_prompt.txt is not plain text that can be read for certain. Mend 鞋/_prompt.txt.",
+        "_prompt.txt is not plain text that can be read for certain. Correct 鞋/_prompt.txt.",
     ),
     "folder-parameter": (
         {"_edit.toml": "n = 11\n", "猫.png": photo(), "猫.txt": "改"},
@@ -316,7 +316,7 @@ WAITING: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     "other-kind": (
         {"猫.docx": b"PK"},
         "猫.docx",
-        "left alone: by its name neither a picture nor a file that belongs to one",
+        "not taken: by its name it is no picture, prompt or mask",
     ),
 }
 
@@ -352,7 +352,7 @@ async def test_what_is_left_alone_is_told_with_its_reason(world: World) -> None:
         found = await world.reasons(daemon)
 
     advice = "a symbolic link: copy the file itself into the inbox"
-    assert found["猫.png"] == f"left alone: {advice}"
+    assert found["猫.png"] == f"not taken: {advice}"
     assert [(line["name"], line["reason"]) for line in world.events("file.left")] == [
         ("猫.png", advice)
     ]

@@ -137,9 +137,7 @@ async def test_pictures_behave_as_without_the_files_of_other_programs(world: Wor
     assert len(world.requests) == len(NAMES)
     assert world.tree("error") == []
     assert set(reasons) == {f"{number}/{name}" for number, name in enumerate(NAMES)}
-    assert set(reasons.values()) == {
-        "left alone: Google Takeout's description of a photo, not used"
-    }
+    assert set(reasons.values()) == {"not taken: Google Takeout's description of a photo"}
 
 
 async def test_the_picture_may_have_a_structured_sidecar_as_well(world: World) -> None:
@@ -161,7 +159,7 @@ async def test_a_picture_without_a_prompt_waits_for_it_as_without_that_file(worl
     reasons = await held(world)
 
     assert "waits for its prompt" in reasons["cat.png"]
-    assert "not used" in reasons["cat.png.json"]
+    assert "not taken: Google" in reasons["cat.png.json"]
 
 
 async def test_mistakes_in_sidecars_are_still_told_by_name(world: World) -> None:
@@ -180,7 +178,7 @@ async def test_a_file_that_becomes_a_sidecar_is_one(world: World) -> None:
     path = put(world, "cat.json", json.dumps(TAKEOUT))
     async with world.running() as daemon:
         await world.noticed(daemon, "cat.json")
-        assert "not used" in (await world.reasons(daemon))["cat.json"]
+        assert "not taken: Google" in (await world.reasons(daemon))["cat.json"]
         path.write_text('{"prompt": "make it blue"}')
         await world.until(lambda: world.tree("done"))
 

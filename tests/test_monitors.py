@@ -97,7 +97,7 @@ def test_a_broken_configuration_hides_no_daemon(station: Station) -> None:
     fault, stopped = body["attention"]
     assert "is not valid TOML" in fault
     assert "retouchd was stopped" in stopped
-    assert "once the configuration is mended" in stopped
+    assert "once the configuration is corrected" in stopped
     assert "Nothing waits for it." in stopped
 
 
@@ -236,7 +236,7 @@ def test_every_code_is_the_persons_or_the_operators() -> None:
     assert is_for_the_operator("finishing_failed")
     assert not is_for_the_operator("content_policy")
     assert alarm("in_doubt", ["a/cat.png", "dog.png", "emu.png"]).startswith(
-        "In error/ since midnight, may have been paid for, and no picture came (in_doubt): "
+        "In error/ since midnight, may have been charged, and no picture came (in_doubt): "
         "a/cat.png and 2 more. Look at "
     )
     assert "(new_code): cat.png. The .error.txt" in alarm("new_code", ["cat.png"])

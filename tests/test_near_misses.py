@@ -154,7 +154,10 @@ async def test_the_status_names_what_was_meant(world: World) -> None:
     assert "up.TXT differs only in upper and lower case" in reasons["UP.JPG"]
     assert reasons["UP.JPG"].startswith("waits for its prompt, UP.txt")
     assert "UP.JPG" in reasons["up.TXT"]
-    assert reasons["raw/cat.CR3"] == "left alone: it belongs to cat.png, which is all that is taken"
+    assert (
+        reasons["raw/cat.CR3"]
+        == "not taken: it belongs to cat.png; only the picture itself is edited"
+    )
     assert "rename it to _prompt.txt" in reasons["shoes/_prompt.txt.txt"]
     assert "_prompt.txt.txt" in reasons["shoes/red.png"]
 

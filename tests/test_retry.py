@@ -176,7 +176,7 @@ def test_what_may_cost_again_is_told(station: Station) -> None:
     code, running = station.call("retry", "--all")
 
     assert code == 0
-    assert "paid for" in running.out
+    assert "may be charged again" in running.out
 
 
 def test_orphans_and_files_without_a_record(station: Station) -> None:

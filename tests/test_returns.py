@@ -104,7 +104,7 @@ async def test_a_file_that_always_changes_while_it_is_taken(
         assert len(world.events("file.returning")) == 1
         reason = (await world.reasons(daemon))["cat.png"]
         assert f"{len(returned)} times in a row" in reason
-        assert "changed while it was claimed" in reason
+        assert "changed while it was taken" in reason
 
         is_over = True
         await world.until(lambda: "cat.png" in world.tree("outbox"))

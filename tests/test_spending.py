@@ -133,8 +133,8 @@ def test_a_budget_counts_what_is_reserved_and_in_doubt() -> None:
     reason = lack(SPENT, allowance, 0.26, 1)
 
     assert reason == (
-        "Today's budget.usd_per_day = 5 is used up: $3.50 spent, $0.25 in doubt, $1.00 reserved for "
-        "requests on their way, and the next request may cost $0.26."
+        "Today's budget.usd_per_day = 5 is used up: $3.50 spent, $0.25 perhaps charged without a "
+        "picture, $1.00 reserved for requests on their way, and the next request may cost $0.26."
     )
     assert left(SPENT, allowance).usd == Decimal("0.25")
 

@@ -61,7 +61,7 @@ def test_each_file_says_how_it_stands(station: Station) -> None:
     assert files.keys() == {"new.png", "new.txt", "lone.png", "coat.jpg.part"}
     assert files["new.png"]["reason"] == "still changing"
     assert files["new.png"]["changed_at"].endswith("Z")
-    assert files["coat.jpg.part"]["reason"].startswith("left alone: unfinished download")
+    assert files["coat.jpg.part"]["reason"].startswith("not taken: unfinished download")
     said = table(station)
     assert re.search(r"new\.png \(changed \d+ s ago\)", said)
 
@@ -80,10 +80,17 @@ def test_in_a_pause_what_is_ready_says_which(station: Station) -> None:
     station.drop("cat.png")
     running.until(lambda: running.events("job.returned"))
 
-    running.until(lambda: "2 files: paused: the account cat.png, cat.txt" in table(station))
+    running.until(
+        lambda: (
+            "2 files: paused: the key or the account is turned away cat.png, cat.txt"
+            in table(station)
+        )
+    )
 
     body = document(station)
-    assert {each["reason"] for each in body["waiting"]} == {"paused: the account"}
+    assert {each["reason"] for each in body["waiting"]} == {
+        "paused: the key or the account is turned away"
+    }
     assert body["ready"] == 2
     assert running.end(signal.SIGTERM) == 0
 

@@ -191,7 +191,7 @@ def test_a_pause_says_why_and_a_stop_what_is_left(station: Station) -> None:
 
     daemon.until(lambda: "Nothing is sent since" in text(station))
     assert "goes on by itself" in text(station)
-    ready = "- 2 files wait: nothing is sent now, see above: cat.png, cat.txt"
+    ready = "- 2 files wait (paused: the key or the account is turned away): cat.png, cat.txt"
     daemon.until(lambda: ready in text(station))
     assert daemon.end(signal.SIGTERM) == 0
     assert "2 files wait for their turn: cat.png, cat.txt" in text(station)

@@ -121,7 +121,7 @@ def test_every_fault_is_told_and_nothing_is_dropped(station: Station) -> None:
     assert code == 2
     for told in (
         "nope\\n猫.png is not there", "inbox is a folder", "notes.doc is no picture",
-        "empty.png is empty", "x.mask.png is a mask", "_cat.png would be left alone",
+        "empty.png is empty", "x.mask.png is a mask", "_cat.png would not be taken",
         "did you mean size?", "--set n: ", "--set nothing: write it as", "--prompt holds no text",
     ):  # fmt: skip
         assert any(told in line for line in running.err.splitlines()), told

@@ -66,8 +66,8 @@ def test_some_of_each_kind_are_told(counts: list[int], most: int) -> None:
         ("waits for its image, cat.png or cat.jpg", "waits for its image"),
         ("cat.txt is empty: it has not arrived yet", "is empty"),
         (
-            "left alone: unfinished download of Firefox",
-            "left alone: unfinished download of Firefox",
+            "not taken: unfinished download of Firefox",
+            "not taken: unfinished download of Firefox",
         ),
         ("ready", "ready"),
     ],
@@ -92,7 +92,7 @@ def test_a_daemon_tells_what_it_knows(station: Station) -> None:
     (inbox / "empty.png").touch()
     daemon = station.start("run").ready()
     daemon.until(lambda: daemon.events("daemon.paused"))
-    ready = {"paused:_the_account": MOST_FILES + 20}
+    ready = {"paused:_the_key_or_the_account_is_turned_away": MOST_FILES + 20}
 
     body = until_told(station, daemon, **ready)
 
@@ -121,7 +121,7 @@ def test_a_daemon_tells_what_it_knows(station: Station) -> None:
     daemon.tell(signal.SIGCONT)
     until_told(station, daemon, waits_for_its_prompt=2)
     _, running = station.call("status")
-    assert "1,020 files: paused: the account" in running.out
+    assert "1,020 files: paused: the key or the account is turned away" in running.out
     assert daemon.end(signal.SIGTERM) == 0
 
 

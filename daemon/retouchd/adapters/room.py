@@ -110,4 +110,4 @@ def _state(place: Path) -> os.statvfs_result | str:
 def _unusable(place: Path, error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return presence.away(place)
-    return f"{shown(str(place))} cannot be used: {error.strerror}. Make it, or mend its disk."
+    return f"{shown(str(place))} cannot be used: {error.strerror}. Make it, or see to its disk."

@@ -69,17 +69,17 @@ def refused(problems: Sequence[str]) -> str:
     """
     return (
         f"The configuration was changed and cannot be used; the old one stays in force. {_first(problems)} "
-        "Mend it, then reload (systemctl reload retouchd): a restart would fail."
+        "Correct it, then reload (systemctl reload retouchd): a restart would fail."
     )
 
 
 def was_refused(problems: Sequence[str]) -> str:
     """
-    Return what a daemon says that refused a configuration; it may have been mended since.
+    Return what a daemon says that refused a configuration; it may have been corrected since.
     """
     return (
         "At its last reload the configuration could not be used; the old one stays in force. "
-        f"{_first(problems)} Once that is mended, reload again (systemctl reload retouchd)."
+        f"{_first(problems)} Once that is corrected, reload again (systemctl reload retouchd)."
     )
 
 
@@ -102,7 +102,7 @@ def _of_none(condition: Condition) -> Iterator[str]:
                 f"was{when or ' lost'}. Nothing is lost by that, and its log may say more"
             )
     start = (
-        "It starts again once the configuration is mended"
+        "It starts again once the configuration is corrected"
         if condition.faults
         else "Start it with `retouchd run`, or as a service (systemctl start retouchd)"
     )
@@ -147,8 +147,9 @@ def _troubles(report: Report) -> Iterator[str]:
     if report.held_count:
         first = report.held[0]
         path = path_below(first.folder, first.name)
-        more = f" and {report.held_count - 1} more" if report.held_count > 1 else ""
-        yield f"{path}{more} cannot be taken: {first.reason}"
+        is_one = report.held_count == 1
+        who = f"{path} waits" if is_one else f"{path} and {report.held_count - 1:,} more wait"
+        yield f"{who}: {first.reason}"
     yield from dict.fromkeys(report.jobs[job] for job in report.blocked)
 
 

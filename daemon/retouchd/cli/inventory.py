@@ -26,12 +26,14 @@ from retouchd.cli.attention import Condition, attention
 from retouchd.cli.following import holder_of
 from retouchd.cli.overview import Overview, State
 from retouchd.cli.today import today_of
-from retouchd.cli.waiting_lookup import stop_of, waiting_of
+from retouchd.cli.waiting_lookup import waiting_of
 from retouchd.engine.settings import Settings
 from retouchd.errors import Blocked, ConfigurationError, FolderUnresponsive
 from retouchd.rules.names import Kind, parse
 from retouchd.rules.naming import escaped
-from retouchd.rules.phase import ORIGINALS, Phase
+from retouchd.rules.pause_words import stop_of
+from retouchd.rules.phase import ORIGINALS
+from retouchd.rules.phase_words import doing
 from retouchd.rules.quantities import counted
 from retouchd.rules.report import SIGN_OF_LIFE_SECONDS, Report
 from retouchd.rules.returning import count_groups
@@ -42,19 +44,6 @@ ANSWER_SECONDS = 2.0
 """How long a folder may take to answer a question, before it is named instead."""
 
 _NOT_RUNNING = "waits until retouchd runs"
-_DOING = {
-    Phase.EMPTY: "being claimed",
-    Phase.CLAIMING: "being claimed",
-    Phase.CLAIMED: "waits for its turn to be sent",
-    Phase.ASKING: "sent, no answer yet",
-    Phase.KEPT: "its answer is being read",
-    Phase.CLOSED: "waits for its next try",
-    Phase.EDITED: "edited, about to be published",
-    Phase.PUBLISHING: "being published",
-    Phase.ARCHIVING: "being filed",
-    Phase.OVER: "finished",
-}
-_LOST = "sent, and retouchd ended before the answer came: it may have been paid for"
 
 
 class Inventory:
@@ -227,8 +216,8 @@ def _jobs(folders: Folders, report: Report | None, *, is_running: bool) -> Itera
             continue
         if standing.job is None and not standing.below(ORIGINALS):
             continue  # Nothing is claimed yet: what it is for lies in the inbox.
-        doing = _DOING if is_running else {**_DOING, Phase.ASKING: _LOST}
-        reason = (report.jobs.get(job_id) if report else None) or doing[standing.phase]
+        told = report.jobs.get(job_id) if report else None
+        reason = told or doing(standing.phase, is_running=is_running)
         yield _job(job_id, standing, place, standing.phase.value, reason)
 
 

@@ -167,11 +167,11 @@ def check(config: Path | None, service: str | None) -> int:
     return look(config)
 
 
-@app.command(short_help="Run the daemon until it is stopped.")
+@app.command(short_help="Watch the inbox and edit what is dropped, until stopped.")
 @_with_config
 def run(config: Path | None) -> None:
     """
-    Run the daemon until it is stopped.
+    Watch the inbox and edit what is dropped, until stopped.
     """
     from retouchd.cli.loading import lean
 
@@ -181,7 +181,7 @@ def run(config: Path | None) -> None:
     work(config)
 
 
-@app.command(short_help="Work off what is in the inbox, then stop.")
+@app.command(short_help="Edit what is in the inbox, then stop.")
 @_with_config
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent, and touch nothing.")
 def once(config: Path | None, *, dry_run: bool) -> int:

@@ -212,9 +212,9 @@ def _spent(found: Overview) -> str:
         unknown = f"{counted(spend.unpriced, 'request')} of unknown cost"
         parts = [*parts, unknown] if spend.committed_usd else [unknown]
     if spend.in_doubt_usd:
-        parts.append(f"{dollars(spend.in_doubt_usd)} in doubt")
+        parts.append(f"{dollars(spend.in_doubt_usd)} more perhaps charged")
     if spend.reserved_usd:
-        parts.append(f"{dollars(spend.reserved_usd)} on its way")
+        parts.append(f"up to {dollars(spend.reserved_usd)} for what is being edited")
     if rest.usd is not None:
         parts.append(f"{dollars(rest.usd)} of {dollars(found.today.allowance.usd_per_day)} left")
     if rest.images is not None:

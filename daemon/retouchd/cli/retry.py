@@ -24,8 +24,8 @@ from retouchd.rules.returning import Group, may_join, select
 
 _MOST_NAMED = 10
 _DOUBTS = {
-    "in_doubt": "its request may have been paid for already; this one is paid for again",
-    "bad_response": "it was answered, perhaps paid for, already; this one is paid for again",
+    "in_doubt": "it may have been charged already; sent again, it may be charged again",
+    "bad_response": "it was answered, and may have been charged, already; sent again, it may be charged again",
     "content_policy": "the endpoint's rules forbade it; unchanged it will be refused again, "
     "and may be charged again",
 }
@@ -104,7 +104,7 @@ def _put_back(group: Group, folders: Folders, console: Console) -> None:
         name = fault.filename2 or fault.filename or group.path(group.stem)
         msg = (
             f"{shown(group.path(group.stem))} cannot be moved back: {shown(str(name))}: "
-            f"{fault.strerror}. Nothing is lost; mend it, then retry again."
+            f"{fault.strerror}. Nothing is lost; put that right, then retry again."
         )
         raise ConfigurationError([msg]) from fault
     last = group.names[-1]

@@ -128,7 +128,7 @@ def _files(wish: Wish, inbox: Inbox) -> Iterator[str]:
         if fault := _unusable(image):
             yield fault
         elif left := inbox.ignored(image.name):
-            yield f"{shown(str(image))} would be left alone ({left}); give it another name."
+            yield f"{shown(str(image))} would not be taken ({left}); give it another name."
         elif named.kind is Kind.MASK:
             yield f"{shown(str(image))} is a mask by its name; give it with --mask, or rename it."
         elif named.kind is not Kind.IMAGE:

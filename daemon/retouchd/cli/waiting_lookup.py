@@ -25,13 +25,6 @@ from retouchd.rules.waiting import (
 _FRESH_SECONDS = 1.3
 """How long a daemon gets to tell of what was dropped a moment ago."""
 _BEAT_SECONDS = 0.02
-_PAUSED = {
-    "account": "the account",
-    "configuration": "the configuration",
-    "outage": "the endpoint does not answer",
-    "budget": "the day's budget is used up",
-    "disk": "there is no room on a disk",
-}
 
 _Held: TypeAlias = Mapping[tuple[str, str], tuple[str, str]]
 
@@ -68,21 +61,6 @@ def waiting_of(
         held = dict(_held(report)) if report else {}
         files = tuple(_held_as(each, held) for each in summary.all())
         return replace(found, kinds=dict(Counter(each.kind for each in files)), files=files)
-
-
-def stop_of(report: Report | None) -> str:
-    """
-    Return why a daemon claims nothing at all now, empty where all has its turn.
-    """
-    if report is None:
-        return ""
-    if report.pause:
-        return f"paused: {_PAUSED[report.pause.cause]}"
-    if report.away:
-        return "paused: the inbox cannot be used"
-    if report.unusable:
-        return f"paused: {', '.join(sorted(report.unusable))} cannot be used"
-    return report.looking_up
 
 
 def _told(settings: Settings, pid: int, *, is_hung: bool) -> Waiting | None:

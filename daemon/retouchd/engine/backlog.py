@@ -17,7 +17,7 @@ from retouchd.errors import JobCode
 from retouchd.rules.fair_queue import FairQueue
 from retouchd.rules.missing import with_near_miss
 from retouchd.rules.names import SIDECARS, Kind, Named, parse
-from retouchd.rules.naming import path_below
+from retouchd.rules.naming import path_below, shown
 from retouchd.rules.near_misses import NearMisses
 from retouchd.rules.pairing import Bundle, pair
 from retouchd.rules.readiness import (
@@ -30,25 +30,24 @@ from retouchd.rules.readiness import (
     references_of,
 )
 from retouchd.rules.settling import Patience, Sight
-from retouchd.rules.waiting import READY, kind_of
+from retouchd.rules.waiting import NOT_TAKEN, READY, kind_of
 
 Rank: TypeAlias = tuple[float, int, Family]
 """A family in its order: when it settled, the mtime of its first file, then its path."""
 
 _MISSING = frozenset({JobCode.PROMPT_MISSING, JobCode.IMAGE_MISSING})
-_AWAITING = ("waits for its prompt", "waits for its image")
 _NEAR_SECONDS = 1.0
 _MOST_NEAR = 5000
 """Names among which one that nearly fits is looked for: of more nobody can say which was meant."""
-_UNKNOWN = "left alone: by its name neither a picture nor a file that belongs to one"
-_OTHER_KIND = "left alone: of a kind that is not taken; to have it edited, save it as JPEG or PNG"
+_UNKNOWN = f"{NOT_TAKEN}by its name it is no picture, prompt or mask"
+_OTHER_KIND = f"{NOT_TAKEN}pictures of this kind cannot be edited; save it as JPEG or PNG"
 _MOST_KINDS = 1000
-_SPARED = "an earlier job; with a prompt of its own it is taken too"
+_SPARED = "sent along with an earlier picture; give it a prompt of its own to have it edited too"
 
 
 class Idle(NamedTuple):
     """
-    A file that waits or is left alone, and why.
+    A file that waits or is not taken, and why.
 
     In seconds of the monotonic clock: of one that still changes when it last did, of one that waits for
     something until when it does. `first` is the first file of its bundle, by which that is held.
@@ -190,7 +189,7 @@ class Backlog:
 
     def idle(self, now: float) -> Iterator[Idle]:
         """
-        Return every file that waits or is left alone, in the order of folders and names.
+        Return every file that waits or is not taken, in the order of folders and names.
         """
         for folder in sorted(self.sightings.folders()):
             place = self.sightings.folder(folder)
@@ -221,12 +220,12 @@ class Backlog:
         for name, left in place.left.items():
             beside = "" if left.is_shown else self._near_misses(folder, now).beside(name)
             if left.is_shown or beside:
-                yield Idle(folder, name, f"left alone: {beside or left.reason}")
+                yield Idle(folder, name, f"{NOT_TAKEN}{beside or left.reason}")
 
     def _idle(self, candidate: Candidate, name: str, now: float) -> Idle:
         found = _idle(candidate, name)
         files = candidate.bundle.files
-        is_missing = isinstance(candidate.state, Waiting) and found.reason.startswith(_AWAITING)
+        is_missing = isinstance(candidate.state, Waiting) and candidate.state.is_missing
         near = self._near_misses(candidate.folder, now).of(files[0]) if is_missing else ""
         return found._replace(
             reason=f"{found.reason}; but {near}" if near else found.reason, first=files[0].name
@@ -260,10 +259,10 @@ class Backlog:
 
     def _unpaired(self, folder: str, name: str, now: float) -> str:
         if foreign := self._foreign(folder, parse(name)):
-            return f"left alone: {foreign}, not used"
+            return f"{NOT_TAKEN}{foreign}"
         beside = self._near_misses(folder, now).beside(name)
         is_picture = parse(name).kind is Kind.FOREIGN_PICTURE
-        return f"left alone: {beside}" if beside else _OTHER_KIND if is_picture else _UNKNOWN
+        return f"{NOT_TAKEN}{beside}" if beside else _OTHER_KIND if is_picture else _UNKNOWN
 
     def _foreign(self, folder: str, named: Named) -> str:
         """
@@ -305,14 +304,14 @@ class Backlog:
 
     def _namer(self, folder: str, bundle: Bundle, sights: dict[str, Sight]) -> str | None:
         """
-        Return what names an image of the bundle as a reference.
+        Return how an image of the bundle comes to be a reference, None where it is none.
         """
         references = self.sightings.references
         has_own = any(named.kind in SIDECARS for named in bundle.files)
         for image in bundle.images:
             path = path_below(folder, image.name)
             for _, name in references.namers(path):
-                return name
+                return f"named in {shown(name)}"
             if not has_own and references.is_spared(path, sights[image.name].signature):
                 return _SPARED
         return None
@@ -394,7 +393,7 @@ class Backlog:
 def _near_names(place: Folder) -> list[str]:
     """
     Return the names of a folder of which one may have been meant for another: in a large one those that are
-    ready are only among them where they share a stem with one that is left alone.
+    ready are only among them where they share a stem with one that is not taken.
     """
     beside = [*place.others, *place.left]
     if len(place.sights) <= _MOST_NEAR:

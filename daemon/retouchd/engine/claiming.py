@@ -136,7 +136,7 @@ class Claimer:
             if not self._take(key, job):
                 # Gone, which the next look shows, or changed at this very moment; if always so, it is held.
                 now = self._clock.monotonic()
-                self.returns.note(first, "it was not what had been seen a moment before", now)
+                self.returns.note(first, "it was changed at that very moment", now)
                 self._backlog.look_again(key, now + self._patience.settle_seconds)
                 return None
         except HeldError as held:
@@ -147,7 +147,10 @@ class Claimer:
                 self._backlog.try_later(key, self._clock.monotonic() + _SOON_SECONDS)
             return None
         except OSError as error:
-            self._hold(candidate, HeldError(f"it cannot be taken: {error.strerror or error}"))
+            self._hold(
+                candidate,
+                HeldError(f"it cannot be moved out of the inbox: {error.strerror or error}"),
+            )
             self._backlog.try_later(key, self._clock.monotonic() + self._retry_seconds)
             return None
         self._sightings.references.spare(job.references)

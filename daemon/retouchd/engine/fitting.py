@@ -217,9 +217,7 @@ class Fitter:
             self._spool.keep_upload(source.job.id, name, data)
         except OSError as error:
             # No fault of the picture: given back, it would only be taken and fitted again at once.
-            msg = (
-                f"{shown(source.name)} was made fit but cannot be kept in the work folder: {error}"
-            )
+            msg = f"{shown(source.name)}, as it is to be sent, cannot be kept in the work folder: {error}"
             raise Blocked(msg) from error
 
     def _kept(self, path: Path, source: Source) -> Seen | None:

@@ -143,7 +143,7 @@ class Framer:
             )
         prompt = self._reader.prompt(source.folder, source.name)
         if prompt.problem is not None:
-            raise HeldError(f"{prompt.problem.message} Mend {shown(source.path)}.")
+            raise HeldError(f"{prompt.problem.message} Correct {shown(source.path)}.")
         return Layer(origin=source.path, values={"prompt": prompt.text})
 
     def _faults(self, candidate: Candidate, wishes: Wishes) -> Iterator[Problem]:

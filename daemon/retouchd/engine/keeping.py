@@ -24,7 +24,7 @@ _PATCH = 4 << 20
 """So much of an answer is held at most: nearly all are whole then, and need one write and one fsync."""
 _AT_ONCE = 2
 _RETRY_SECONDS = 5.0
-_REMOVED = "its folder in work was removed while its request was out"
+_REMOVED = "its folder in work/ was removed before the answer came"
 _LONGEST_REASON = 80
 _SPARE = 6 * _LONGEST_REASON + len(', "broken": ""')
 """Bytes that a head line may grow by: a character takes six at most in JSON."""

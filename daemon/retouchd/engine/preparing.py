@@ -99,7 +99,7 @@ class Preparer:
     def _compare(self, job: Job) -> None:
         for member in job.members:
             if not member.snapshot.shows(presence.snapshot(self._original(job, member))):
-                raise NotReadyError(f"{shown(member.name)} was changed while it was claimed")
+                raise NotReadyError(f"{shown(member.name)} was changed while it was taken")
 
     def prepare(self, job: Job) -> Prepared | list[Problem]:
         """

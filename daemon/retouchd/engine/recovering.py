@@ -33,7 +33,9 @@ log = logger()
 _AT_ONCE = 500
 """Records that are read before what they say is made durable."""
 _AGAIN_SECONDS = 5.0
-_UNFORESEEN = "Nothing is claimed: looking up what was edited before failed in an unforeseen way; see the log."
+_UNFORESEEN = (
+    "Nothing is taken: looking up what was edited before failed in an unforeseen way; see the log."
+)
 _UNDER_WAY = "waits until it is known from work/ and done/ what was edited before"
 
 
@@ -222,8 +224,8 @@ class Recovery:
     def _meet(self, error: OSError) -> None:
         where = shown(os.fsdecode(error.filename) if error.filename else "done/")
         obstacle = (
-            f"Nothing is claimed: {where} cannot be read ({error.strerror}), so it cannot be told what was "
-            "edited before. Mend it, or move it elsewhere; retouchd tries again by itself."
+            f"Nothing is taken: {where} cannot be read ({error.strerror}), so it cannot be told what was "
+            "edited before. Make it readable, or move it elsewhere; retouchd tries again by itself."
         )
         if obstacle != self.obstacle:
             log.warning("history.unread", reason=obstacle)

@@ -26,7 +26,9 @@ from retouchd.errors import Blocked
 from retouchd.logs import logger
 from retouchd.rules.history_line import picture_path
 from retouchd.rules.naming import path_below
+from retouchd.rules.pause_words import stop_of
 from retouchd.rules.phase import Phase
+from retouchd.rules.phase_words import doing
 from retouchd.rules.progress import Batch
 from retouchd.rules.report import Report
 from retouchd.rules.spending import day_of, midnight
@@ -50,18 +52,6 @@ _HUNG_SECONDS = 10.0
 _LAST_SECONDS = 2.0
 _REMEMBERED = 200
 """A crash may write a line of the history twice: among so many a second one is known."""
-_DOING = {
-    Phase.EMPTY: "being taken",
-    Phase.CLAIMING: "being taken",
-    Phase.CLAIMED: "about to be sent",
-    Phase.ASKING: "sent, no answer yet",
-    Phase.KEPT: "its answer is being read",
-    Phase.CLOSED: "waits for its next try",
-    Phase.EDITED: "edited, about to be put into the outbox",
-    Phase.PUBLISHING: "being put into the outbox",
-    Phase.ARCHIVING: "edited, its original is being put away",
-    Phase.OVER: "finished",
-}
 
 
 class StatusTextWriter:
@@ -178,6 +168,7 @@ class StatusTextWriter:
         return body_of(
             Scene(
                 paused=paused(report),
+                stop=stop_of(report),
                 troubles=tuple(troubles(report)),
                 progress=progress,
                 running=[each for job in jobs[:MOST_NAMED] if (each := self._running(job, report))],
@@ -194,11 +185,11 @@ class StatusTextWriter:
             return None
         if standing.job is None:
             return None
-        doing = report.jobs.get(job_id) or _DOING[standing.phase]
+        now = report.jobs.get(job_id) or doing(standing.phase)
         if standing.phase is Phase.ASKING and standing.opened and job_id not in report.jobs:
-            doing = f"sent at {standing.opened.sent_at.astimezone():%H:%M:%S}, no answer yet"
+            now = f"sent at {standing.opened.sent_at.astimezone():%H:%M:%S}, no answer yet"
         return Running(
-            path=path_below(standing.job.folder, standing.job.members[0].name), doing=doing
+            path=path_below(standing.job.folder, standing.job.members[0].name), doing=now
         )
 
 

@@ -135,7 +135,7 @@ class Survey:
 
     def idle(self) -> list[Idle]:
         """
-        Return every file that waits or is left alone; times are of the monotonic clock, see `now`.
+        Return every file that waits or is not taken; times are of the monotonic clock, see `now`.
         """
         return list(self._backlog.idle(self.now))
 
@@ -182,9 +182,9 @@ class Survey:
         except HeldError as held:
             return Held(str(held))
         except NotYetError:
-            return Held("the history was replaced just now: look again")
+            return Held("what was edited before is being looked up: ask again in a moment")
         except OSError as error:
-            return Held(f"it cannot be taken: {error.strerror}")
+            return Held(f"it cannot be read: {error.strerror}")
         duplicates.take(job, partial(in_inbox, job, self._inbox.root))
         return job
 

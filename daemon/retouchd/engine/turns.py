@@ -63,7 +63,7 @@ class Turns:
             # Only now: a look at the disks takes its time, and much may have changed meanwhile.
             wait = self._held_up(standing, job, bar, images)
             if wait is None and not is_prepared():
-                wait = Wait(seconds=0.0, reason="it is prepared by other settings")
+                wait = Wait(seconds=0.0, reason="the settings were changed meanwhile")
             if wait is None:
                 self._gate.note_sent(job.id, images)
             try:

@@ -25,7 +25,7 @@ from retouchd.rules.waiting import (
     UNDECIDED,
     Waiting,
     WaitingFile,
-    is_left_alone,
+    is_no_work,
     kind_of,
     rank,
     shares,
@@ -89,7 +89,7 @@ class WaitingSummary:
                 kind = self._kind(family)
                 self._add(kind, len(family.names), family)
                 # Nearly always one: to look at each name would take several times as long.
-                self._pictures += _is_picture(family.names[0]) and not is_left_alone(kind)
+                self._pictures += _is_picture(family.names[0]) and not is_no_work(kind)
             for idle in self._backlog.left_alone(folder, place, self._now):
                 self._add(kind_of(idle.reason, (idle.name,)), 1, idle)
         for folder, fault in self._faults.items():

@@ -143,7 +143,9 @@ class Walker:
         except PermissionError:
             is_whole = False
         if not is_whole:
-            yield from self.give_back(job, "a file of it is gone, changed, or may not be taken")
+            yield from self.give_back(
+                job, "one of its files is gone, was changed, or may not be moved"
+            )
 
     def _forget(self, standing: Standing) -> Over:
         job, plan = job_of(standing), standing.plan

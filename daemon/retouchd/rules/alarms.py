@@ -34,11 +34,11 @@ OWNERS = frozenset(
 
 OPERATORS: Mapping[str, tuple[str, str]] = {
     JobCode.IN_DOUBT: (
-        "may have been paid for, and no picture came",
-        "Look at the provider's usage page before `retouchd retry` pays again",
+        "may have been charged, and no picture came",
+        "Look at the provider's usage page first: what `retouchd retry` sends again may be charged again",
     ),
     JobCode.BAD_RESPONSE: (
-        "answered without a usable picture, perhaps for money",
+        "answered, and perhaps charged, without a usable picture",
         "Each answer is kept there as .response; check edit.model and endpoint.base_url, or ask the provider",
     ),
     JobCode.ATTEMPTS_EXHAUSTED: (

@@ -71,4 +71,4 @@ def _hint(judgement: Judgement, job: Job) -> str:
     said_by = job.said_by(key)
     place = said_by.name if said_by else origin
     where = "[edit] of the configuration" if place == CONFIGURATION else shown(place)
-    return f"Mend {key} in {where}, or leave it out."
+    return f"Correct {key} in {where}, or leave it out."

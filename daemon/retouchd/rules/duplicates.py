@@ -16,11 +16,12 @@ from retouchd.rules.job import Job, Request, Role
 from retouchd.rules.naming import path_below, shown
 
 _AGAIN = (
-    'To buy it again, change its prompt or set intake.duplicates to "run"; else take this one away.'
+    'To have it edited, and charged, again, change its prompt or set intake.duplicates to "run"; '
+    "otherwise take this one away."
 )
 _ANYWAY = (
-    "Results are not edited by themselves, as a synced outbox would run for ever. To have it edited, "
-    'give it a prompt of its own or set intake.duplicates to "run"; else take it away.'
+    "Results are not edited by themselves, or an outbox that is synced into the inbox would never end. "
+    'To have it edited, give it a prompt of its own or set intake.duplicates to "run"; otherwise take it away.'
 )
 
 _GISTS = (

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from retouchd.rules.naming import path_below
+from retouchd.rules.spending import dollars
 
 Values: TypeAlias = Mapping[str, Any]
 
 _COSTS = {
-    "transient": "nothing was paid",
-    "in_doubt": "it may have been paid for",
-    "account": "it waits until that is mended",
+    "transient": "nothing was charged",
+    "in_doubt": "it may have been charged",
+    "account": "it waits until that is put right",
 }
 
 
@@ -58,7 +59,7 @@ def _failed(values: Values) -> str:
 
 def _done(values: Values) -> str:
     cost = values.get("cost_usd")
-    paid = f", ${cost:.4f}".rstrip("0").rstrip(".") if cost else ""
+    paid = f", {dollars(cost)}" if cost else ""
     results = ", ".join(f"outbox/{name}" for name in values["outputs"])
     return f"{_file(values)} → {results} ({values['seconds']:.0f} s{paid})"
 
@@ -67,10 +68,8 @@ def _stopping(values: Values) -> str:
     jobs = values["jobs"]
     if not jobs:
         return "Stopping."
-    what = "1 photo that is" if jobs == 1 else f"{jobs} photos that are"
-    return (
-        f"Stopping: waiting for {what} on the way and may be paid for. Ctrl-C again stops at once."
-    )
+    what = "1 photo that was" if jobs == 1 else f"{jobs} photos that were"
+    return f"Stopping: waiting for {what} sent and may be charged. Ctrl-C again stops at once."
 
 
 def _stopped(values: Values) -> str:
@@ -98,7 +97,7 @@ _WORDS: dict[str, str | Callable[[Values], str]] = {
     "job.failed": _of("{file} went to error/: {message}"),
     "job.warning": _of("{file}: {message}"),
     "job.waiting": _of("{file} waits: {reason}"),
-    "job.left": _of("{file} is left to the next start: {reason}"),
+    "job.left": _of("{file} goes on at the next start: {reason}"),
     "job.returned": _of("{file} is back in the inbox: {reason}"),
     "file.held": _of("{file} waits: {reason}"),
     "file.open": _of("{file} waits: {reason}"),

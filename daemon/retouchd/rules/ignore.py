@@ -184,7 +184,7 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         _R,
-        "what an endpoint gave before it was finished, never a picture of its own: rename it to have it edited",
+        "what an endpoint gave before retouchd finished it; to have it edited, rename it",
         rf".+\.received\.{_PICTURE}",
     ),
     Row(_J, "lock", r".*\.(?:lock|lck)"),

@@ -48,7 +48,7 @@ def reference_missing(edit: Named, path: str, why: str) -> Problem:
     return Problem(
         code=JobCode.REFERENCE_INVALID,
         message=f"{name} names {shown(path)} as a reference image, but that {why}.",
-        hint=f"Put the picture there, or mend its name in {name}.",
+        hint=f"Put the picture there, or correct its name in {name}.",
     )
 
 

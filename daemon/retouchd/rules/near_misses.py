@@ -77,7 +77,7 @@ class NearMisses:
 
     def beside(self, name: str) -> str:
         """
-        Return why a file is left alone that belongs to another one, or was meant to; empty for any other.
+        Return why a file is not taken that belongs to another one, or was meant to; empty for any other.
         """
         if meant := folder_file(name):
             return _FOR_ITS_FOLDER.format(meant)
@@ -87,10 +87,10 @@ class NearMisses:
             return ""
         image = shown(images[0])
         if ending in RAW or ending == "xmp":
-            return f"it belongs to {image}, which is all that is taken"
+            return f"it belongs to {image}; only the picture itself is edited"
         if ending in _DOCUMENTS | _TEXTS:
             if self._has_words(images[0]):
-                return f"it lies beside {image}, which has its prompt"
+                return f"it lies beside {image}, which has its prompt already"
             wanted = prompt_name(parse(images[0]))
             return f"it {_unlike_text(ending, wanted)}, if it is the prompt of {image}"
         return ""

@@ -3,7 +3,7 @@ Whether a bundle may be claimed: all of it settled together, its references too,
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from retouchd.errors import JobCode, Problem
@@ -13,6 +13,7 @@ from retouchd.rules.names import Kind
 from retouchd.rules.naming import shown
 from retouchd.rules.pairing import Bundle, ambiguous
 from retouchd.rules.settling import Patience, Sight, settled_at
+from retouchd.rules.waiting import CHANGING, REFERENCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +40,12 @@ class Unsettled:
 class Waiting:
     """
     Something is missing, and only somebody else can bring it; `at` is when patience ends, None for never.
+    `is_missing` says that it is the picture or the prompt, which may be there under another name.
     """
 
     at: float | None
     reason: str
+    is_missing: bool = False
 
 
 State: TypeAlias = Ready | Unsettled | Waiting
@@ -55,7 +58,7 @@ class Surroundings:
 
     `own` is what its structured sidecar says, None before that was read. `sources` are the folder files,
     the nearest first. `references` holds the sight of each picture that any of them names, or half a
-    sentence on why it cannot be used. `namer` is the file that names this image as a reference of another.
+    sentence on why it cannot be used. `namer` tells how this image comes to be a reference of another.
     `gone_at` is when a file that held for it was last seen to be gone: it may be about to be written anew.
     `is_unseen` says that nobody has looked yet whether its image is a mask instead, or which of several
     structured sidecars are other programs' files.
@@ -81,7 +84,7 @@ def readiness(
     Return what becomes of a bundle at this moment of the monotonic clock.
     """
     if surroundings.namer is not None:
-        return Waiting(at=None, reason=f"a reference of {shown(surroundings.namer)}")
+        return Waiting(at=None, reason=f"{REFERENCE}: {surroundings.namer}")
     changes = [sights[named.name].quiet_since for named in bundle.files]
     if surroundings.gone_at is not None:
         changes.append(surroundings.gone_at)
@@ -90,13 +93,14 @@ def readiness(
         reason = f"{shown(empty[0].name)} is empty: it has not arrived yet"
         return _patiently(settled, reason, lambda: map(missing.empty, empty), patience, now)
     if now < settled or surroundings.is_unseen:
-        return Unsettled(at=settled, reason="still changing") if now < settled else _unread(now)
+        return Unsettled(at=settled, reason=CHANGING) if now < settled else _unread(now)
     if bundle.fault is not None:
         return Ready(since=settled, problems=(bundle.fault,))
     if not bundle.images:
         lone = bundle.files[0]
         reason = missing.awaited_image(lone)
-        return _patiently(settled, reason, lambda: [missing.image_missing(lone)], patience, now)
+        problems = [missing.image_missing(lone)]
+        return _as_missing(_patiently(settled, reason, lambda: problems, patience, now))
     return _with_own_edit(bundle, settled, surroundings, patience, now)
 
 
@@ -132,7 +136,7 @@ def _own_problems(bundle: Bundle, own: Content | None) -> tuple[Problem, ...]:
     name = shown(bundle.edits[0].name)
     if own.faults or own.reference_faults:
         return tuple(
-            Problem(code=code, message=f"{name} cannot be used: {words}", hint=f"Mend {name}.")
+            Problem(code=code, message=f"{name} cannot be used: {words}", hint=f"Correct {name}.")
             for code, faults in (
                 (JobCode.SIDECAR_INVALID, own.faults),
                 (JobCode.REFERENCE_INVALID, own.reference_faults),
@@ -162,7 +166,8 @@ def _with_folder_files(
     if not has_prompt:
         image = bundle.images[0]
         reason = f"waits for its prompt, {missing.prompt_name(image)}"
-        return _patiently(settled, reason, lambda: [missing.prompt_missing(image)], patience, now)
+        problems = [missing.prompt_missing(image)]
+        return _as_missing(_patiently(settled, reason, lambda: problems, patience, now))
     return _with_references(bundle, settled, surroundings, patience, now)
 
 
@@ -193,19 +198,23 @@ def _with_references(
             if source is not None:
                 return Ready(since=settled)
             problem = missing.reference_missing(bundle.edits[0], path, sight)
-            reason = f"waits for its reference {shown(path)}, which {sight}"
+            reason = f"waits for its reference picture {shown(path)}, which {sight}"
             return _patiently(settled, reason, lambda: [problem], patience, now)  # noqa: B023
         at = settled_at(sight, patience)
         if at is None:
-            return Waiting(at=None, reason=f"its reference {shown(path)} is empty")
+            return Waiting(at=None, reason=f"its reference picture {shown(path)} is empty")
         if now < at:
-            return Unsettled(at=at, reason=f"its reference {shown(path)} still changes")
+            return Unsettled(at=at, reason=f"its reference picture {shown(path)} still changes")
         settled = max(settled, at)
     return Ready(since=settled)
 
 
 def _unread(now: float) -> Unsettled:
     return Unsettled(at=now, reason="about to be read")
+
+
+def _as_missing(state: State) -> State:
+    return replace(state, is_missing=True) if isinstance(state, Waiting) else state
 
 
 def _patiently(

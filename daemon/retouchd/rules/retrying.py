@@ -15,6 +15,7 @@ from retouchd.rules.blame import without_picture
 from retouchd.rules.job import Attempt, Verdict
 from retouchd.rules.naming import sentence
 from retouchd.rules.pacing import Cause
+from retouchd.rules.pause_words import WHY
 from retouchd.rules.retry_after import LONGEST_RETRY_AFTER_SECONDS
 from retouchd.rules.verdict import Failure
 
@@ -26,12 +27,6 @@ LONGEST_WAIT = dt.timedelta(seconds=LONGEST_RETRY_AFTER_SECONDS)
 
 
 _UNDECIDED = (Cause.ACCOUNT, Cause.OUTAGE)
-_WHY = {
-    Cause.ACCOUNT: "the endpoint accepts nothing before a person has acted",
-    Cause.CONFIGURATION: "the configuration is at fault",
-    Cause.BUDGET: "the budget of the day is spent",
-    Cause.DISK: "there is no room for an answer",
-}
 
 
 def backoff(repeats: int, luck: float) -> float:
@@ -119,7 +114,7 @@ def next_move(name: str, attempts: Sequence[Attempt], budget: Budget, weather: W
     if last is not None and last.problem is not None:
         return Fail(problem=last.problem)
     if weather.hold is not None and weather.hold.is_lasting and not doubts:
-        return Return(reason=f"nothing is sent for now: {_WHY[weather.hold]}")
+        return Return(reason=f"nothing is sent for now: {WHY[weather.hold]}")
     if last is None:
         return Ask()
     if doubts > budget.max_in_doubt:
@@ -150,7 +145,10 @@ def _due(last: Attempt, weather: Weather) -> Move:
 
 def _doubt_spent(name: str, attempts: Sequence[Attempt], weather: Weather) -> Move:
     if weather.hold in _UNDECIDED:
-        return Later(until=None, reason="may have been paid for; decided when the endpoint answers")
+        return Later(
+            until=None,
+            reason="may have been charged already; decided once the endpoint answers again",
+        )
     last = attempts[-1]
     is_success = last.http_status is not None and 200 <= last.http_status < 300
     if is_success and last.code != Failure.NO_ANSWER.value:

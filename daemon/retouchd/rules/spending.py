@@ -140,7 +140,7 @@ def lack(spend: Spend, allowance: Allowance, usd: float | None, pictures: int) -
     if rest.usd is not None and usd is not None and exact(usd) > rest.usd:
         parts = {
             "spent": spend.spent_usd,
-            "in doubt": spend.in_doubt_usd,
+            "perhaps charged without a picture": spend.in_doubt_usd,
             "reserved for requests on their way": spend.reserved_usd,
         }
         told = ", ".join(f"{dollars(sum_)} {what}" for what, sum_ in parts.items() if sum_)
@@ -192,5 +192,7 @@ def dollars(amount: float | Decimal) -> str:
     """
     Return an amount as people read it: cents, and tenths of a cent where there are any.
     """
+    if 0 < amount < 0.0005:
+        return "less than $0.001"
     places = 2 if round(amount * 100, 1) == round(amount * 100) else 3
     return f"${amount:,.{places}f}"

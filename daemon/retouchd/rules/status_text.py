@@ -70,6 +70,7 @@ class Day:
 class Scene:
     """
     All that is told. Names are as they are, or escaped; `troubles` are sentences, `paused` is one or empty.
+    `stop` says in a few words why what is ready does not have its turn, empty where it has.
 
     `waiting` is None before the inbox was looked at, `running_count` more than are `running` where those are
     many. `stopped` says that this is the last text of a run.
@@ -77,6 +78,7 @@ class Scene:
 
     troubles: Sequence[str] = ()
     paused: str = ""
+    stop: str = ""
     stopped: bool = False
     progress: Progress | None = None
     running: Sequence[Running] = ()
@@ -184,19 +186,19 @@ def _waiting(scene: Scene) -> Iterator[list[str]]:
     lines = [f"IN THE INBOX: {counted(waiting.count, 'file')}"]
     for kind, count in list(waiting.kinds.items())[:MOST_KINDS]:
         files = [each for each in waiting.files if each.kind == kind]
-        lines += _kind(kind, count, files, scene.paused)
+        lines += _kind(kind, count, files, scene.stop)
     if rest := sum(list(waiting.kinds.values())[MOST_KINDS:]):
         lines.append(f"- {counted(rest, 'file')} for other reasons")
     yield lines
 
 
-def _kind(kind: str, count: int, files: Sequence[WaitingFile], paused: str) -> Iterator[str]:
+def _kind(kind: str, count: int, files: Sequence[WaitingFile], stop: str) -> Iterator[str]:
     """
     Return what is said of one kind: those that want something are told one by one, each with what it wants.
     """
     one, many = _KINDS.get(kind, (kind, kind))
-    if kind == READY and paused:
-        one, many = "waits: nothing is sent now, see above", "wait: nothing is sent now, see above"
+    if kind == READY and stop:
+        one, many = f"waits ({stop})", f"wait ({stop})"
     if kind in _KINDS:
         names = ", ".join(_name(each) for each in files[:MOST_NAMED])
         more = f" and {count - MOST_NAMED:,} more" if count > MOST_NAMED else ""

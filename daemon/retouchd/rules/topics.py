@@ -84,7 +84,7 @@ def _refused(job_code: JobCode, hint: str, common_fault: str | None = None) -> M
     return Meaning(verdict=Verdict.REFUSED, job_code=job_code, hint=hint, common_fault=common_fault)
 
 
-_MEND = "Mend what it objects to, or try another prompt or picture."
+_MEND = "Change what it objects to, or try another prompt or picture."
 
 _MEANINGS = {
     Topic.KEY: _account("The endpoint does not accept the key", "Set a valid endpoint.api_key."),

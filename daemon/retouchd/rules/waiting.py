@@ -30,15 +30,18 @@ MOST_KINDS = 100
 """Kinds of reasons that are told apart."""
 _EACH = 100
 """Files of each kind that are told before more of any other kind are."""
-_LEFT_ALONE = "left alone: "
-_NO_WORK = (_LEFT_ALONE, "a reference of ")
+NOT_TAKEN = "not taken: "
+"""How every reason begins of a file that is no work of ours."""
+REFERENCE = "a reference picture"
+"""How it begins for a picture that is sent along with others, and not edited itself."""
+_NO_WORK = (NOT_TAKEN, REFERENCE)
 _LAST = (CHANGING, UNDECIDED, OTHERS, *_NO_WORK, *DUPLICATES, READY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingFile:
     """
-    A file that waits or is left alone: escaped names, the reason, and its kind.
+    A file that waits or is not taken: escaped names, the reason, and its kind.
 
     `first` is the first file of its bundle where that is known, by which a daemon holds it.
     `changed_at` is when one that still changes last did, `until` when one that waits for something goes to
@@ -102,8 +105,8 @@ def kind_of(reason: str, names: Collection[str] = ()) -> str:
     """
     if told := gist(reason):
         return told[0]
-    if reason.startswith(_LEFT_ALONE):
-        return _LEFT_ALONE + kind_of(reason.removeprefix(_LEFT_ALONE), names)
+    if reason.startswith(NOT_TAKEN):
+        return NOT_TAKEN + kind_of(reason.removeprefix(NOT_TAKEN), names)
     for name in names:
         if reason.startswith(f"{shown(name)} "):
             reason = reason.removeprefix(f"{shown(name)} ")
@@ -114,13 +117,13 @@ def kind_of(reason: str, names: Collection[str] = ()) -> str:
 def rank(kind: str) -> int:
     """
     Return where a kind comes in the order in which people want to hear of it: first what wants something of
-    somebody, then what changes, what is left alone, what came again, and last what is merely ready.
+    somebody, then what changes, what is not taken, what came again, and last what is merely ready.
     """
     places = (place for place, start in enumerate(_LAST, 1) if kind.startswith(start))
     return next(places, 0)
 
 
-def is_left_alone(kind: str) -> bool:
+def is_no_work(kind: str) -> bool:
     """
     Return whether files of that kind are no work of ours.
     """
