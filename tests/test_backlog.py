@@ -281,6 +281,7 @@ def test_every_waiting_file_has_its_reason(backlog: Backlog) -> None:
     Nothing in the inbox is silent, but what is nobody's business.
     """
     see(backlog, 1, "cat.png", "dog.txt", "readme.md", "bird.png", "bird.txt", "_prompt.txt.md")
+    see(backlog, 1, "fox.job.json", "fox.error.txt", "fox.2.response")
     see(backlog, 9, "eel.png", "eel.txt")
     backlog.sightings.see("", "link.png", Left("a symbolic link", is_told=True), 1)
     backlog.sightings.see(
@@ -292,6 +293,8 @@ def test_every_waiting_file_has_its_reason(backlog: Backlog) -> None:
     assert "waits for its prompt, cat.txt" in found["cat.png"]
     assert "waits for its image" in found["dog.txt"]
     assert "not taken" in found["readme.md"]
+    for own in ("fox.job.json", "fox.error.txt", "fox.2.response"):
+        assert "a note of retouchd's" in found[own]
     assert found["bird.png"] == found["bird.txt"] == "ready"
     assert found["eel.png"] == found["eel.txt"] == "still changing"
     assert "a symbolic link" in found["link.png"]

@@ -349,7 +349,7 @@ WRONG = [
     (T, "a = 9223372036854775808", "a is too large"),
     (T, "a = " + "1" * 5000, "digits"),
     (T, "a = 0x" + "f" * 5000, "a is too large"),
-    (T, 'a = "\\u0000"', "a holds a control sign"),
+    (T, 'a = "\\u0000"', "a holds a control character"),
     (J, "", "empty"),
     (J, " \n", "empty"),
     (J, "[1]", "no keys"),
@@ -370,9 +370,9 @@ WRONG = [
     (J, '{"a": -Infinity}', "-Infinity is not a number"),
     (J, '{"a": 1e999}', "a is not a number"),
     (J, '{"a": ' + "1" * 5000 + "}", "digits"),
-    (J, '{"a": "\\ud800"}', "a holds a control sign"),
+    (J, '{"a": "\\ud800"}', "a holds a control character"),
     (J, '{"\\u0007": 1}', "the name of a key"),
-    (J, "\0{}", "control sign"),
+    (J, "\0{}", "control character"),
     (Y, "prompt: Change: blue", "line 1", "colon"),
     (Y, "prompt：蓝色", "no keys", "plain colon"),
     (Y, "- a\n- b", "no keys"),
@@ -397,8 +397,8 @@ WRONG = [
     (Y, "a: 1.0e+999", "a is not a number"),
     (Y, "a: 9223372036854775808", "a is too large"),
     (Y, "a: " + "1" * 5000, "line 1", "too large"),
-    (Y, 'a: "\\0"', "a holds a control sign"),
-    (Y, "a: b\x1b[0m", "control sign"),
+    (Y, 'a: "\\0"', "a holds a control character"),
+    (Y, "a: b\x1b[0m", "control character"),
 ]
 
 

@@ -83,7 +83,9 @@ def parse(
     except NotPlainTextError as error:
         raise NotationFault(f"it {error.fault}. {error.advice}.") from error
     if not is_plain(text):
-        raise NotationFault("the text holds a control sign, which cannot be seen; type it anew.")
+        raise NotationFault(
+            "the text holds a control character, which cannot be seen; type it anew."
+        )
     tree = _READERS[notation](text.replace("\r\n", "\n").replace("\r", "\n"))
     if not isinstance(tree, dict):
         raise NotationFault(f"there are no keys; write {_EXAMPLES[notation]}.")

@@ -115,7 +115,7 @@ def _of_one(condition: Condition, report: Report | None) -> Iterator[str]:
     """
     if condition.state is State.HUNG and condition.since:
         yield (
-            f"The daemon has given no sign of life since {clock(condition.since, condition.at)}; "
+            f"retouchd has given no sign of life since {clock(condition.since, condition.at)}; "
             "look at its log, then restart it."
         )
     if condition.faults:

@@ -80,13 +80,13 @@ def _rows(found: Overview) -> Iterator[tuple[str, Text]]:
         yield "in error", Text("cannot be looked into now, or not by this user")
     yield "disk", Text(_room(found))
     if found.report is not None:
-        yield "looks", Text(_looks(found.report, found.at))
+        yield "watches", Text(_looks(found.report, found.at))
 
 
 _MODES = {
-    "inotify": "at each file as it comes",
-    "polling": "at the inbox again and again",
-    "scan": "at the inbox from time to time",
+    "inotify": "each file as it comes",
+    "polling": "the inbox again and again",
+    "scan": "the inbox from time to time",
 }
 
 
@@ -99,7 +99,7 @@ def _looks(report: Report, now: dt.datetime) -> str:
     if report.scanned_at is None:
         return f"{mode}{why}"
     took = f", which took {exact_length(report.scan_seconds)}" if report.scan_seconds >= 1 else ""
-    return f"{mode}{why}; at all of it {_ago(report.scanned_at, now)}{took}"
+    return f"{mode}{why}; looked through all of it {_ago(report.scanned_at, now)}{took}"
 
 
 def _in_work(found: Overview) -> Text:

@@ -47,7 +47,10 @@ def retry(config: Path | None, names: Sequence[str], *, is_all: bool) -> None:
         raise ConfigurationError([msg]) from error
     console = Console(highlight=False, soft_wrap=True)
     for path in finished:
-        console.print(f"error/{shown(path)} → inbox/{shown(path)} (begun before)", markup=False)
+        console.print(
+            f"error/{shown(path)} → inbox/{shown(path)} (an earlier retry had been cut short)",
+            markup=False,
+        )
     meant = [name for name in names if not _is_finished(name, finished, folders)]
     if finished and names and not meant:
         return

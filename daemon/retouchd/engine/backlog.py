@@ -17,7 +17,7 @@ from retouchd.errors import JobCode
 from retouchd.rules.fair_queue import FairQueue
 from retouchd.rules.missing import with_near_miss
 from retouchd.rules.names import SIDECARS, Kind, Named, parse
-from retouchd.rules.naming import path_below, shown
+from retouchd.rules.naming import RESPONSE, path_below, shown
 from retouchd.rules.near_misses import NearMisses
 from retouchd.rules.pairing import Bundle, pair
 from retouchd.rules.readiness import (
@@ -41,6 +41,7 @@ _MOST_NEAR = 5000
 """Names among which one that nearly fits is looked for: of more nobody can say which was meant."""
 _UNKNOWN = f"{NOT_TAKEN}by its name it is no picture, prompt or mask"
 _OTHER_KIND = f"{NOT_TAKEN}pictures of this kind cannot be edited; save it as JPEG or PNG"
+_OWN = f"{NOT_TAKEN}a note of retouchd's on a picture that is not here; it can be deleted"
 _MOST_KINDS = 1000
 _SPARED = "sent along with an earlier picture; give it a prompt of its own to have it edited too"
 
@@ -260,6 +261,8 @@ class Backlog:
     def _unpaired(self, folder: str, name: str, now: float) -> str:
         if foreign := self._foreign(folder, parse(name)):
             return f"{NOT_TAKEN}{foreign}"
+        if parse(name).kind in (Kind.RECORD, Kind.REASON) or name.endswith(RESPONSE):
+            return _OWN
         beside = self._near_misses(folder, now).beside(name)
         is_picture = parse(name).kind is Kind.FOREIGN_PICTURE
         return f"{NOT_TAKEN}{beside}" if beside else _OTHER_KIND if is_picture else _UNKNOWN

@@ -149,7 +149,7 @@ def check_mask(
 
 def _metadata_fault(name: str) -> Fault:
     return (
-        f"{name} is not written strictly, so that its metadata (place, names, numbers) cannot be cut out.",
+        f"{name} does not keep to its file format, so its metadata (place, names, numbers) cannot be cut out.",
         f'Save {name} anew as PNG or JPEG, or set images.metadata = "keep" in the configuration.',
     )
 

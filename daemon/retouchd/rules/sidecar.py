@@ -111,7 +111,7 @@ def decode(raw: bytes, fallback: str | None = None, *, is_chinese: bool = False)
     if found := _CONTROL.search(text):
         line = text.count("\n", 0, found.start()) + 1
         raise NotPlainTextError(
-            f"holds a control sign in line {line}, which cannot be seen",
+            f"holds a control character in line {line}, which cannot be seen",
             "Type that line anew and save it with the encoding UTF-8",
         )
     return text
@@ -137,7 +137,7 @@ def _certain(raw: bytes, fallback: str | None, *, is_chinese: bool) -> str:
     if text is not None and "\0" not in text:
         return text
     if _is_cut(raw):
-        raise NotPlainTextError("ends in the midst of a letter, so that it was cut off", _AS_UTF8)
+        raise NotPlainTextError("ends in the middle of a letter, so it was cut off", _AS_UTF8)
     for each in (_try(raw, fallback) if fallback else None, _chinese(raw, is_sure=is_chinese)):
         if each is not None and "\0" not in each:
             return each

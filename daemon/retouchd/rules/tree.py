@@ -106,4 +106,6 @@ def _check_depth(depth: int) -> None:
 
 def _check_text(text: str, where: str) -> None:
     if not is_plain(text):
-        raise NotationFault(f"{where} holds a control sign, which cannot be seen; type it anew.")
+        raise NotationFault(
+            f"{where} holds a control character, which cannot be seen; type it anew."
+        )
