@@ -163,10 +163,10 @@ class FailingDisk:
             self._change({_folder(path)}, lambda _: _link(kept, path))
 
     @_one_at_a_time
-    def mkdir(self, path: Any, *, dir_fd: int | None = None) -> None:
+    def mkdir(self, path: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
         path = _whole(path, dir_fd)
         self._step(path)
-        os.mkdir(path)
+        os.mkdir(path, mode)
         self._change({_folder(path)}, lambda _: _remove_tree(path))
 
     @_one_at_a_time

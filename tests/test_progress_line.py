@@ -164,7 +164,7 @@ def test_programs_and_simple_terminals_get_lines_alone(
     endpoint = station.endpoint("latency=0.8")
     station.configure(endpoint={"base_url": endpoint.url}, logging={"format": style})
 
-    with a_terminal(station, **environment) as terminal:
+    with a_terminal(station, columns=100, **environment) as terminal:
         for number in range(3):
             terminal.until(f"{number}.png")
         terminal.until("job.done" if style == "json" else "→ outbox/")
