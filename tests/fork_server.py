@@ -29,29 +29,20 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 _HERE = os.fspath(Path(__file__).parent)
 _RETOUCHD = os.fspath(Path(sys.executable).with_name("retouchd"))
+Start = tuple[list[str], dict[str, str], str]
+"""A command, its environment and its folder: plain values, which the server reads without this module."""
+
 _SET_CHILD_SUBREAPER = 36
 _MOST_BYTES = 1 << 20
 _OF_THE_INTERPRETER = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "GLIBC_", "PILLOW_")
 _PRELOADED = "LD_PRELOAD"
 _ITS_OWN = {"retouchd.__main__", "retouchd.cli.main"}
 """Run anew by each start: they read the environment while they are imported."""
-
-
-@dataclass(frozen=True)
-class Start:
-    """
-    What a program is started with.
-    """
-
-    command: list[str]
-    environment: dict[str, str]
-    folder: str
 
 
 def can_start(command: Sequence[str], environment: Mapping[str, str]) -> bool:
@@ -86,7 +77,7 @@ class Forked(subprocess.Popen[bytes]):
         *others: Any,
     ) -> None:
         p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite, *_ = others
-        start = Start(command=list(args), environment=dict(env), folder=os.fspath(cwd))
+        start = list(args), dict(env), os.fspath(cwd)
         given = (p2cread, c2pwrite, errwrite)
         streams = [own if fd == -1 else fd for own, fd in enumerate(given)]
         self.pid = _server(env.get(_PRELOADED, "")).start(start, streams)
@@ -196,14 +187,14 @@ def _become(start: Start, streams: Sequence[int]) -> None:
     for number, fd in enumerate([os.dup(each) for each in streams]):
         os.dup2(fd, number)
     os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)
-    os.chdir(start.folder)
+    command, environment, folder = start
+    os.chdir(folder)
     os.environ.clear()
-    os.environ.update(start.environment)
+    os.environ.update(environment)
     time.tzset()
     tempfile.tempdir = None
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    own = start.command[0] == sys.executable
-    sys.argv = start.command[1:] if own else start.command
+    sys.argv = command[1:] if command[0] == sys.executable else command
     sys.path[0] = os.path.dirname(sys.argv[0])
     # The streams are those of the descriptors, whatever these are by now.
     out = cast("io.TextIOWrapper", sys.stdout)

@@ -2,6 +2,7 @@
 What the fork server starts is told from what a new interpreter runs by nothing that a test looks at.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -63,8 +64,9 @@ def both(station: Station, *command: str, **environment: str) -> list[tuple[int,
     ]
     for running in ways:
         assert running.process.stdin is not None
-        running.process.stdin.write(b"told")
-        running.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # It may have ended.
+            running.process.stdin.write(b"told")
+            running.process.stdin.close()
     return [(running.end(), running.out, running.err) for running in ways]
 
 
