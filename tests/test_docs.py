@@ -102,7 +102,7 @@ def test_every_exit_code_is_told() -> None:
         int(code) for code in re.findall(r"^\| (\d+) \|", page("docs/commands.md"), re.MULTILINE)
     }
 
-    assert named == {0, 1, 2, 3, 73, 74, 75, 78}
+    assert named == {0, 1, 2, 3, 73, 74, 75, 78, 130}
     ends = (ConfigurationError, WorkFolderHeld, WrongUsage, NotRunning)
     assert {each.exit_code for each in ends} <= named
 

@@ -291,6 +291,7 @@ def test_the_summary_stands_behind_the_log(station: Station) -> None:
         capture_output=True,
     )
 
-    *log, summary = found.stdout.decode().splitlines()
+    *log, summary, left = found.stdout.decode().splitlines()
     assert summary == "0 done, 0 in error."
-    assert json.loads(log[-1])["event"] == "daemon.stopped"
+    assert left == "Nothing waits in the inbox."
+    assert json.loads(log[-1])["event"] == "once.ended"

@@ -173,7 +173,17 @@ def test_no_name_breaks_a_line(station: Station) -> None:
         assert "".join(texts_in(json.loads(line))).encode("utf-8")
     for line in raw_lines(running.out):
         assert control_signs(line) == []
-        assert line.startswith(("1 done", "Each file", "waits: "))
+        assert line.startswith(
+            (
+                "1 done",
+                "Each file",
+                "2 files wait",
+                "1 file waits",
+                "waits: ",
+                "What is to be done",
+                "not taken: ",
+            )
+        )
     (reason,) = station.folders.error.glob("*.error.txt")
     assert all(control_signs(line) == [] for line in reason.read_text("utf-8").split("\n"))
 

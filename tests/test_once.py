@@ -3,15 +3,17 @@
 """
 
 import re
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from process import RETOUCHD, Station, open_station
+from process import RETOUCHD, Running, Station, open_station
 
 
 @pytest.fixture
@@ -35,10 +37,14 @@ def test_it_drains_the_inbox_and_lists_what_waits(station: Station) -> None:
     assert "1 done, 0 in error." in running.out
     assert station.tree("outbox") == ["cat.png"]
     assert station.tree("inbox") == ["lost.txt", "notes.doc", "shoes/red.png"]
-    waits = [line for line in running.out.splitlines() if line.startswith("waits: ")]
-    for name, reason in (("shoes/red.png", "prompt"), ("lost.txt", "image"), ("notes.doc", "")):
+    lines = running.out.splitlines()
+    assert "2 files wait in the inbox, 1 photo among them; 1 other file is not taken." in lines
+    waits = [line for line in lines if line.startswith("waits: ")]
+    for name, reason in (("shoes/red.png", "prompt"), ("lost.txt", "image")):
         assert any(f" {name}: " in line and reason in line for line in waits), name
-    assert len(waits) == 3
+    assert len(waits) == 2
+    assert [line.split(": ")[1] for line in lines if line.startswith("not taken")] == ["notes.doc"]
+    assert any("written into the text file" in line for line in lines)
 
 
 def test_it_ends_with_1_where_something_went_wrong(station: Station) -> None:
@@ -80,7 +86,7 @@ def test_an_empty_inbox_is_soon_drained(station: Station) -> None:
     code, running = station.call("once")
 
     assert code == 0
-    assert running.out == "0 done, 0 in error.\n"
+    assert running.out == "0 done, 0 in error.\nNothing waits in the inbox.\n"
     assert "\x1b" not in running.out + running.err
     assert "\r" not in running.err
 
@@ -128,6 +134,118 @@ def test_nothing_listening_leaves_everything_in_the_inbox(station: Station, coun
     assert station.tree("error") == station.tree("outbox") == []
     assert list((station.folders.work / "jobs").iterdir()) == []
     assert "Stopped: " in running.out
+
+
+def told(running: Running) -> dict[str, Any]:
+    """
+    Return what the log says that a run came to.
+    """
+    (event,) = running.events("once.ended")
+    return event
+
+
+def test_a_spent_budget_tells_of_all_that_was_not_sent(station: Station) -> None:
+    """
+    Those given back at the end wait like those that were never taken; programs read the same numbers.
+    """
+    station.configure(budget={"images_per_day": 2}, endpoint={"concurrency": 1})
+    for number in range(5):
+        station.drop(f"{number}.png")
+
+    code, running = station.call("once")
+
+    assert code == 75
+    lines = running.out.splitlines()
+    assert lines[0] == "2 done, 0 in error."
+    assert "Stopped: Today's budget.images_per_day = 2 is used up" in lines[1]
+    assert "tomorrow" in lines[2]
+    assert lines[3] == "6 files wait in the inbox, 3 photos among them."
+    assert {line.split(": ")[1] for line in lines[4:]} == set(station.tree("inbox"))
+    event = told(running)
+    assert (event["ending"], event["exit_code"]) == ("unavailable", 75)
+    assert event["waiting"] == {"ready": 6}
+    assert (event["done"], event["waiting_pictures"], event["in_work"]) == (2, 3, 0)
+
+
+def test_many_of_one_kind_are_counted(station: Station) -> None:
+    """
+    The first are named, the rest is a number: nobody reads a thousand lines.
+    """
+    for number in range(40):
+        station.drop(f"{number:02}.png", prompt=None)
+
+    code, running = station.call("once")
+
+    assert code == 0
+    lines = running.out.splitlines()
+    assert lines[1] == "40 files wait in the inbox, 40 photos among them."
+    assert len([line for line in lines if line.startswith("waits: ")]) == 11
+    assert any(line.startswith("waits: 30 more: waits for its prompt") for line in lines)
+    assert told(running)["waiting"] == {"waits for its prompt": 40}
+
+
+def test_a_stop_is_not_told_as_the_end(station: Station) -> None:
+    """
+    130 and what is left, while there is any.
+    """
+    endpoint = station.endpoint("latency=1")
+    station.configure(endpoint={"base_url": endpoint.url, "concurrency": 1})
+    for number in range(5):
+        station.drop(f"{number}.png")
+    running = station.start("once")
+    running.until(lambda: running.events("job.done"))
+
+    code = running.end(signal.SIGINT)
+
+    assert code == 130
+    done = len(station.tree("outbox"))
+    assert f"{done} done, 0 in error." in running.out
+    assert "Stopped before all was done" in running.out
+    event = told(running)
+    assert event["waiting_pictures"] + event["in_work"] == 5 - done
+    assert told(running)["ending"] == "stopped"
+
+
+def test_what_a_folder_holds_up_is_told(station: Station) -> None:
+    """
+    The picture is there and cannot be put into the outbox: it is in work, and nothing is said to be done.
+    """
+    station.drop("cat.png")
+    station.folders.outbox.rmdir()
+    station.folders.outbox.write_text("a file in the way")
+
+    code, running = station.call("once")
+
+    assert code != 0
+    assert "1 done" not in running.out
+
+
+def test_what_lies_in_error_from_before_is_told(station: Station) -> None:
+    """
+    Each run counts its own; what nobody has looked after yet is no secret.
+    """
+    station.drop("bad.png", prompt=" ")
+    assert station.call("once")[0] == 1
+
+    code, running = station.call("once")
+
+    assert code == 0
+    assert "0 done, 0 in error." in running.out
+    assert "1 photo of earlier runs lies in" in running.out
+    assert "`retouchd retry`" in running.out
+
+
+def test_a_file_that_is_open_is_named_with_its_program(station: Station) -> None:
+    """
+    It ends all the same, and does not say that all is done.
+    """
+    station.drop("cat.png")
+    with (station.folders.inbox / "cat.png").open("ab"):
+        code, running = station.call("once")
+
+    assert code == 0
+    assert "2 files wait in the inbox, 1 photo among them." in running.out
+    assert "waits: cat.png: still open in python" in running.out
 
 
 def test_a_terminal_shows_a_progress_bar(station: Station) -> None:

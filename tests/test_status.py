@@ -280,7 +280,7 @@ def test_a_dry_run_touches_nothing(station: Station) -> None:
     code, running = station.call("once", "--dry-run")
 
     assert code == 0, running.err
-    for text in ("鞋/红.png", "改成蓝色", "gpt-image-2", "size=1024x1024", "outbox/鞋/红"):
+    for text in ("鞋/红.png", "改成蓝色", "gpt-image-2", "size=1024x1024", "outbox/鞋/红.png"):
         assert text in running.out, text
     assert "waits: lone.png: waits for its prompt" in running.out
     assert "1 would be sent (at most $0.224), 0 would go to error/" in running.out

@@ -470,8 +470,10 @@ def test_what_waits_is_listed_name_by_name(station: Station) -> None:
     code, running = station.call("once")
 
     assert code == 0
-    first, *lines = running.out.removesuffix("\n").split("\n")
+    first, count, *lines = running.out.removesuffix("\n").split("\n")
     assert first == "0 done, 0 in error."
+    assert count == f"{len(LISTED)} files wait in the inbox, {len(LISTED)} photos among them."
+    lines = [line for line in lines if not line.startswith("What is to be done")]
     assert len(lines) == len(LISTED)
     for name in LISTED:
         escaped = {"\n": r"\n", "\t": r"\t", "\r": r"\r", "\x1b": r"\x1b", "\u202e": r"\u202e"}

@@ -198,20 +198,12 @@ def ended(data: bytes, kind: str, name: str, max_megapixels: float) -> bytes:
 
 
 @contextmanager
-def decoded(
+def undecoded(
     source: BinaryIO, kind: str, name: str, max_megapixels: float
 ) -> Iterator[ImageFile.ImageFile]:
     """
-    Decode a picture, its header first: no pixel of one that is too large.
-
-    Where a file holds several pictures, it is the first one, or the one it calls its primary one.
-    Raises ImageFault, and OSError where the disk and not the picture is at fault.
+    Open a picture of which only the header is read. Raises as `decoded` does.
     """
-    icc = None
-    stored = source.getbuffer() if isinstance(source, io.BytesIO) else OnDisk(source.fileno())
-    code = _colour_code(stored, kind)
-    if kind == "png":
-        source, icc = without_excess(source, stored)
     try:
         image = DECODERS[kind](source)
     except Image.DecompressionBombError as error:
@@ -227,6 +219,25 @@ def decoded(
                 name,
                 f"{image.width}×{image.height} pixels, more than {max_megapixels:g} million",
             )
+        yield image
+
+
+@contextmanager
+def decoded(
+    source: BinaryIO, kind: str, name: str, max_megapixels: float
+) -> Iterator[ImageFile.ImageFile]:
+    """
+    Decode a picture, its header first: no pixel of one that is too large.
+
+    Where a file holds several pictures, it is the first one, or the one it calls its primary one.
+    Raises ImageFault, and OSError where the disk and not the picture is at fault.
+    """
+    icc = None
+    stored = source.getbuffer() if isinstance(source, io.BytesIO) else OnDisk(source.fileno())
+    code = _colour_code(stored, kind)
+    if kind == "png":
+        source, icc = without_excess(source, stored)
+    with undecoded(source, kind, name, max_megapixels) as image:
         try:
             image.load()
             if kind == "png":

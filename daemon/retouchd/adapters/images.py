@@ -23,6 +23,7 @@ from retouchd.adapters.decoding import (
     kind_of,
     opened,
     reading,
+    undecoded,
     unreadable,
 )
 from retouchd.adapters.metadata import kinds_in, says_adobe_rgb
@@ -70,6 +71,26 @@ def look(path: Path, *, name: str, max_megapixels: float) -> Picture:
     with decoded(io.BytesIO(data), kind, name, max_megapixels) as image:
         found = _seen(image, kind, data, name)
     return replace(found, format=_form(found.format, stored, data), size_bytes=len(stored))
+
+
+def glance(path: Path, *, name: str, max_megapixels: float) -> Picture:
+    """
+    Return what a picture is by its header alone: fast, and blind to damage behind it. What has alpha counts as
+    having transparency.
+
+    Raises as `look` does.
+    """
+    with reading(path, name) as file:
+        content = OnDisk(file.fileno())
+        kind = kind_of(content[:SNIFF_BYTES], name)
+        check_readable(content, kind, name)
+        with undecoded(file, kind, name, max_megapixels) as image:
+            if kind == "png" and "Raw profile type exif" not in image.info:
+                image.info.setdefault(
+                    "exif", b""
+                )  # Else Pillow would look for it behind all pixels.
+            found = _seen(image, kind, content[:SNIFF_BYTES], name, is_decoded=False)
+        return replace(found, size_bytes=len(content))
 
 
 def _form(kind: str, stored: bytes, data: bytes) -> str:
@@ -216,7 +237,9 @@ def orientation_of(image: Image.Image) -> int:
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
-def _seen(image: ImageFile.ImageFile, kind: str, data: bytes, name: str) -> Picture:
+def _seen(
+    image: ImageFile.ImageFile, kind: str, data: bytes, name: str, *, is_decoded: bool = True
+) -> Picture:
     """
     Return what a decoded picture is. Raises ImageFault for more than one, and for one that makes no sense.
     """
@@ -230,7 +253,7 @@ def _seen(image: ImageFile.ImageFile, kind: str, data: bytes, name: str) -> Pict
             height=image.height,
             mode=image.mode,
             has_alpha=has_alpha,
-            has_transparency=has_alpha and 0 in alpha_of(image).getextrema(),
+            has_transparency=has_alpha and (not is_decoded or 0 in alpha_of(image).getextrema()),
             size_bytes=len(data),
             depth=depth_of(image, data),
             orientation=orientation_of(image),

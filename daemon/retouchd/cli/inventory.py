@@ -86,9 +86,11 @@ def _gathered(
     waiting = waiting_of(settings, pid, report, hung, is_whole=is_whole)
     stop = stop_of(report) if pid is not None else _NOT_RUNNING
     in_flight = (
-        () if Folder.WORK in hung else tuple(_jobs(folders, report, is_running=pid is not None))
+        ()
+        if Folder.WORK in hung
+        else tuple(jobs_in_work(folders, report, is_running=pid is not None))
     )
-    in_error = None if Folder.ERROR in hung else _in_error(folders)
+    in_error = None if Folder.ERROR in hung else files_in_error(folders)
     today = today_of(settings, now, hung, in_error)
     free = dict(_free(folders, hung))
     is_hung = written_at is not None and (now - written_at).total_seconds() > HUNG_SECONDS
@@ -204,7 +206,12 @@ def _file(found: WaitingFile, stop: str) -> dict[str, Any]:
     }
 
 
-def _jobs(folders: Folders, report: Report | None, *, is_running: bool) -> Iterator[dict[str, Any]]:
+def jobs_in_work(
+    folders: Folders, report: Report | None, *, is_running: bool
+) -> Iterator[dict[str, Any]]:
+    """
+    Yield what is known of each job in work.
+    """
     spool = Spool(work=folders.work, inbox=folders.inbox)
     for job_id in spool.ids():
         place = spool.folder(job_id)
@@ -248,7 +255,7 @@ def _claimed(place: Path) -> str:
     return next((name for name in names if parse(name).kind is Kind.IMAGE), "".join(names[:1]))
 
 
-def _in_error(folders: Folders) -> dict[str, set[str]] | None:
+def files_in_error(folders: Folders) -> dict[str, set[str]] | None:
     """
     Return the names in `error/` by folder, as the history writes them; None where they cannot be read.
     """

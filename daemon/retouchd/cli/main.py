@@ -183,17 +183,30 @@ def run(config: Path | None) -> None:
 
 @app.command(short_help="Edit what is in the inbox, then stop.")
 @_with_config
-@click.option("--dry-run", is_flag=True, help="Only say what would be sent, and touch nothing.")
-def once(config: Path | None, *, dry_run: bool) -> int:
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Only say what would be sent, for how much, and where it would go; touch nothing.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="With --dry-run, for programs; docs/commands.md says what each field means.",
+)
+def once(config: Path | None, *, dry_run: bool, as_json: bool) -> int:
     """
-    Work off what is in the inbox, then stop; what waits for a partner is listed and stays.
+    Work off what is in the inbox, then stop; what still waits then is told with its reason, and stays.
 
-    Exit code: 0 all done, 1 something went to error/, 75 the endpoint or the account is unavailable.
+    Exit code: 0 nothing went wrong (some may wait: see what it says), 1 something went to error/, 75 the
+    endpoint, the account or the day's budget stops it, 78 the inbox is away, 130 it was stopped before.
     """
     if dry_run:
         from retouchd.cli.rehearsing import rehearse
 
-        return rehearse(config)
+        return rehearse(config, as_json=as_json)
+    if as_json:
+        raise click.UsageError("--json goes with --dry-run; a run tells programs by its log.")
     from retouchd.cli.once import once as work
 
     return work(config)

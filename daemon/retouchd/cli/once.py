@@ -5,6 +5,7 @@
 import asyncio
 import sys
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,16 @@ from rich.console import Console
 
 from retouchd import logs
 from retouchd.adapters.board import Board
+from retouchd.adapters.disk_threads import answered
+from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
 from retouchd.adapters.memory import few_arenas
 from retouchd.adapters.open_files import allow_open_files
 from retouchd.cli.compose import settings_from
+from retouchd.cli.inventory import ANSWER_SECONDS, files_in_error, jobs_in_work
+from retouchd.cli.once_outcome import Outcome, lines_of
 from retouchd.cli.progress import drain
 from retouchd.cli.running import (
-    UNAVAILABLE,
     leave_no_core,
     listen,
     logged,
@@ -28,12 +32,16 @@ from retouchd.cli.running import (
     telling,
 )
 from retouchd.engine.clock import SystemClock
-from retouchd.engine.daemon import Daemon, Ending
+from retouchd.engine.daemon import Daemon
 from retouchd.engine.outcome import End
 from retouchd.engine.settings import Settings
-from retouchd.errors import ConfigurationError
+from retouchd.errors import FolderUnresponsive
+from retouchd.logs import logger
 from retouchd.rules.history_line import picture_path
-from retouchd.rules.naming import path_below, shown
+from retouchd.rules.naming import shown
+from retouchd.rules.returning import count_groups
+
+log = logger()
 
 
 def once(path: Path | None) -> int:
@@ -64,36 +72,34 @@ async def _once(settings: Settings, *, is_watched: bool) -> int:
         board = Board(settings.folders.work)
         async with telling(daemon, board, settings):
             ending = await drain(daemon, settings.folders, is_watched=is_watched)
-    waiting = await daemon.waiting()
+    outcome = Outcome(
+        ending=ending,
+        done=daemon.ends[End.DONE],
+        failed=daemon.ends[End.ERROR],
+        trouble=daemon.trouble,
+        cause=daemon.pause_cause,
+        waiting=await daemon.left(),
+        in_work=tuple(jobs_in_work(settings.folders, None, is_running=False)),
+        in_error=_in_error(settings.folders),
+    )
+    log.info("once.ended", **outcome.told, exit_code=outcome.exit_code)
     logs.flush()
-    _summary(daemon, ending, settings, waiting)
-    _warn(history.after(start))
-    if ending is Ending.UNAVAILABLE:
-        return UNAVAILABLE
-    if ending is Ending.AWAY:
-        return ConfigurationError.exit_code
-    return 1 if daemon.ends.get(End.ERROR) else 0
-
-
-def _summary(
-    daemon: Daemon, ending: Ending, settings: Settings, waiting: list[tuple[str, str, str]]
-) -> None:
-    """
-    Say what was done, and of every file that is left why it waits.
-    """
     console = _console()
-    done, failed = daemon.ends.get(End.DONE, 0), daemon.ends.get(End.ERROR, 0)
-    console.print(f"{done} done, {failed} in error.")
-    if failed:
-        error = shown(str(settings.folders.error))
-        console.print(f"Each file in {error} has an .error.txt beside it.")
-    if ending in (Ending.UNAVAILABLE, Ending.AWAY):
-        console.print(f"Stopped: {shown(daemon.trouble)}", style="bold")
-    if ending is Ending.UNAVAILABLE:
-        console.print(f"What was not sent is in {shown(str(settings.folders.inbox))}.")
-    for folder, name, reason in waiting:
-        path = path_below(folder, name)
-        console.print(f"waits: {shown(path)}: {reason}")
+    for line in lines_of(outcome, settings.folders):
+        console.print(line, style="bold" if line.startswith("Stopped") else None)
+    _warn(history.after(start))
+    return outcome.exit_code
+
+
+def _in_error(folders: Folders) -> int | None:
+    """
+    Return how many pictures lie in `error/`, None where that cannot be told now.
+    """
+    try:
+        found = answered(partial(files_in_error, folders), folders.by_name(), ANSWER_SECONDS)
+    except FolderUnresponsive:
+        return None
+    return None if found is None else sum(map(count_groups, found.values()))
 
 
 def _warn(lines: Iterable[Mapping[str, Any]]) -> None:

@@ -26,7 +26,7 @@ from retouchd.engine.status_text_writer import StatusTextWriter
 from retouchd.engine.waiting_publisher import WaitingPublisher
 from retouchd.errors import RetouchdError
 
-UNAVAILABLE = 75
+UNAVAILABLE, INTERRUPTED = 75, 130
 
 log = logs.logger()
 

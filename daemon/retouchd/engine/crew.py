@@ -229,6 +229,7 @@ class Crew:
                 clock=clock,
             ),
             rescan_seconds=settings.rescan_seconds,
+            settle_seconds=settings.patience.settle_seconds,
             clock=clock,
             room=self._room,
             start=self._start,

@@ -105,6 +105,14 @@ class Daemon:
         return self._gate.reason or self._away or self._stranded or looking_up
 
     @property
+    def pause_cause(self) -> str:
+        """
+        Return the kind of reason for which nothing is sent, empty where the gate is open.
+        """
+        held = self._gate.held
+        return held.cause.value if held else ""
+
+    @property
     def watch(self) -> Stance | None:
         """
         Return how changes are noticed, and why so; None before the first scan.
@@ -214,6 +222,16 @@ class Daemon:
         Return every file that waits in the inbox: its folder, its name, the reason.
         """
         return await self._crew.intake.waiting() if self._crew else []
+
+    async def left(self) -> Waiting:
+        """
+        Return what waits in the inbox once the run is over, with what was given back at its end.
+        """
+        assert self._crew is not None, "there is a crew once a run has begun"
+        if not self._away:
+            await self._crew.intake.look_back()
+        found, _ = await self._crew.intake.summary()
+        return found
 
     def stop(self) -> None:
         """

@@ -52,6 +52,7 @@ class Intake:
         decider: Decider,
         claimer: Claimer,
         rescan_seconds: float,
+        settle_seconds: float,
         clock: Clock,
         room: Callable[[], Collection[str] | None],
         start: Callable[[Job], None],
@@ -62,6 +63,7 @@ class Intake:
         self._decider = decider
         self._claimer = claimer
         self._rescan_seconds = rescan_seconds
+        self._settle_seconds = settle_seconds
         self._clock = clock
         self._room = room
         self._start = start
@@ -187,6 +189,14 @@ class Intake:
         async with self._turning:
             return await in_work(self._summary)
 
+    async def look_back(self) -> None:
+        """
+        Look at what came back from work since the last turn, once no other one comes; nothing is claimed, and
+        what lies there waits for its turn at once.
+        """
+        async with self._turning:
+            await run(Folder.INBOX, self._look_back)
+
     async def begin(self) -> None:
         """
         Look at every file of the inbox for the first time, and claim nothing yet.
@@ -245,6 +255,12 @@ class Intake:
                 self._wake.set()  # To go on after the next looks: a thousand duplicates take long to read.
                 return
             jobs = await run(Folder.INBOX, self._claim_next)
+
+    def _look_back(self) -> None:
+        rings, is_lost = self.bell.take()
+        self._scan(Depth.FILES if is_lost else None)
+        self._looker.answer(rings)
+        self._decider.settle(self._clock.monotonic() + self._settle_seconds)
 
     def _depth(self) -> Depth | None:
         """

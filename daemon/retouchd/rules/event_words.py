@@ -84,6 +84,7 @@ _WORDS: dict[str, str | Callable[[Values], str]] = {
     "daemon.resumed": "Going on.",
     "daemon.stopping": _stopping,
     "daemon.stopped": _stopped,
+    "once.ended": "",
     "daemon.stuck": _of("No progress: {reason}"),
     "daemon.unstuck": "Going on.",
     "watch.mode": lambda values: (

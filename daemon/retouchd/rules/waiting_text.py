@@ -1,0 +1,59 @@
+"""
+What waits in the inbox as lines for people, each beginning with what is to become of the file.
+"""
+
+from collections.abc import Iterator
+
+from retouchd.rules.naming import path_below, shown
+from retouchd.rules.quantities import counted
+from retouchd.rules.waiting import NOT_TAKEN, READY, Waiting, WaitingFile, is_no_work
+
+MOST_NAMED = 10
+"""Files of each kind that are told by name."""
+
+_TURN = "waits for its turn"
+_REMEDIES = {
+    "waits for its prompt": (
+        "What is to be done with a photo is written into the text file named there, or for all photos of "
+        "a folder into a _prompt.txt."
+    ),
+    "waits for its image": "Put the photo beside it, or take the file away.",
+}
+
+
+def lines_of(waiting: Waiting) -> Iterator[str]:
+    """
+    Yield how many files wait and how many are no work, then the first of each kind with their reasons, and what
+    to do where no reason says so.
+    """
+    others = sum(count for kind, count in waiting.kinds.items() if is_no_work(kind))
+    if not waiting.kinds:
+        yield "Nothing waits in the inbox."
+        return
+    yield _headline(waiting.count - others, waiting.pictures, others)
+    for kind, count in waiting.kinds.items():
+        files = [each for each in waiting.files if each.kind == kind][:MOST_NAMED]
+        word = "not taken" if is_no_work(kind) else "waits"
+        yield from (f"{word}: {_path(each)}: {_reason(each)}" for each in files)
+        if rest := count - len(files):
+            more = _TURN if kind == READY else shown(kind).removeprefix(NOT_TAKEN)
+            yield f"{word}: {rest:,} more: {more} (`retouchd status --all` names them)"
+        yield from (text for start, text in _REMEDIES.items() if kind.startswith(start))
+
+
+def _headline(count: int, pictures: int, others: int) -> str:
+    waits = "waits" if count == 1 else "wait"
+    photos = f", {counted(pictures, 'photo')} among them" if count > 1 and pictures else ""
+    line = f"{counted(count, 'file')} {waits} in the inbox{photos}"
+    if not count:
+        line = "Nothing waits in the inbox"
+    not_taken = "is not taken" if others == 1 else "are not taken"
+    return f"{line}; {counted(others, 'other file')} {not_taken}." if others else f"{line}."
+
+
+def _path(file: WaitingFile) -> str:
+    return shown(path_below(file.folder, file.name))
+
+
+def _reason(file: WaitingFile) -> str:
+    return _TURN if file.reason == READY else shown(file.reason).removeprefix(NOT_TAKEN)
