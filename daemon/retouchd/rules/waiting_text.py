@@ -32,7 +32,9 @@ def lines_of(waiting: Waiting) -> Iterator[str]:
         return
     yield _headline(waiting.count - others, waiting.pictures, others)
     for kind, count in waiting.kinds.items():
-        files = [each for each in waiting.files if each.kind == kind][:MOST_NAMED]
+        files = sorted((each for each in waiting.files if each.kind == kind), key=_path)[
+            :MOST_NAMED
+        ]
         word = "not taken" if is_no_work(kind) else "waits"
         yield from (f"{word}: {_path(each)}: {_reason(each)}" for each in files)
         if rest := count - len(files):
