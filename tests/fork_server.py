@@ -166,16 +166,22 @@ def _serve(listening: socket.socket) -> "tuple[Start, list[int]]":
         if not data:
             os._exit(0)
         ours, theirs = os.pipe()
+        gate, opener = os.pipe()
         between = os.fork()
         if not between:
             if pid := os.fork():
                 os.write(theirs, str(pid).encode())
                 os._exit(0)
+            os.close(opener)
+            # Until the process between is gone: from then on its parent is the right one.
+            os.read(gate, 1)
             return pickle.loads(data), fds
         os.close(theirs)
+        os.close(gate)
         for fd in fds:
             os.close(fd)
         os.waitpid(between, 0)
+        os.close(opener)
         with open(ours, "rb") as pipe:
             listening.send(pipe.read())
 

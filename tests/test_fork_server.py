@@ -17,7 +17,7 @@ from process import RETOUCHD, Running, Station, open_station
 
 TELLING = """
 import atexit, locale, os, random, signal, sys, threading, time
-threading.Thread(target=lambda: (time.sleep(0.1), print("thread ended"))).start()
+threading.Thread(target=lambda: (threading.main_thread().join(), print("thread ended"))).start()
 atexit.register(print, "exit function ran")
 print(sys.argv[1:], os.path.basename(sys.argv[0]), os.getcwd(), __name__)
 print(sys.path[0] == os.path.dirname(__file__))
