@@ -12,11 +12,12 @@ Prints its base URL when it listens.
 """
 
 import asyncio
+import contextlib
 import gzip
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -129,12 +130,31 @@ def _append(path: str, line: str) -> None:
 _OWN = {"first", "spoilt"}
 
 
-async def _main(ledger: str, faults: Sequence[str]) -> None:
+async def serve_for_ever(ledger: str, faults: Sequence[str], told: int) -> None:
+    """
+    Tell the base URL to a descriptor and close it, once it listens.
+    """
+    async with serving(ledger, faults) as url:
+        os.write(told, url.encode())
+        os.close(told)
+        await asyncio.Event().wait()
+
+
+@contextlib.asynccontextmanager
+async def serving(ledger: str, faults: Sequence[str]) -> AsyncIterator[str]:
+    """
+    Listen meanwhile; yield the base URL.
+    """
     own = {key: value for key, _, value in (each.partition("=") for each in faults) if key in _OWN}
     others = [each for each in faults if each.partition("=")[0] not in _OWN]
     app = build_app(Rules(faults=tuple(map(parse_fault, others))))
     first = int(own["first"]) if "first" in own else None
     async with serve(Ledger(app, ledger, first, SPOILT.get(own.get("spoilt", "")))) as url:
+        yield url
+
+
+async def _main(ledger: str, faults: Sequence[str]) -> None:
+    async with serving(ledger, faults) as url:
         sys.stdout.write(f"{url}\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)

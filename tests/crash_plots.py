@@ -280,7 +280,7 @@ def plots(far: Path) -> dict[str, Plot]:
         "answers dropped": Plot(mutant=drop_kept_answers, stride=4),
         "asking unnoted": Plot(mutant=forget_that_it_asks, stride=2),
         "asking uncounted": Plot(mutant=forget_that_it_asked, stride=2),
-        "half claims removed": Plot(mutant=clear_away_half_claims, stride=2),
+        "half claims removed": Plot(mutant=clear_away_half_claims),
         "folder unsynced": replace(cut, mutant=skip_a_folders_fsync, stride=4),
         "picture unsynced": Plot(power_cut=True, mutant=skip_a_pictures_fsync, stride=3),
         "copy unsynced": replace(cut_on_the_way, mutant=skip_a_copys_fsync, stride=4),

@@ -4,16 +4,16 @@ A run that dies: bundles in an inbox, a daemon in a child process on a failing d
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import gc
+import hashlib
 import json
 import os
 import random
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -32,6 +32,7 @@ from checker import (
     open_requests,
     tree,
 )
+from counting_endpoint import serve_for_ever
 from crashing import DIED, FailingDisk
 from retouchd import logs
 from retouchd.adapters import edits
@@ -50,6 +51,8 @@ from retouchd.rules.settling import Patience
 
 LONGEST_RUN_SECONDS = 120
 MOST_RUNS = 5
+_RANDOM = random.random
+_SET_PARENT_DEATH_SIGNAL = 1
 
 Mutant = Callable[[], None]
 Drop = Callable[[Path], None]
@@ -158,26 +161,33 @@ class World:
         """
         Return the key of every request the endpoint got and did not refuse.
         """
-        unpaid = self.ledger.with_name(f"{self.ledger.name}.unpaid")
-        return list((Counter(_words(self.ledger)) - Counter(_words(unpaid))).elements())
+        unpaid = Counter(_words(_unpaid(self.ledger)))
+        return list((Counter(_words(self.ledger)) - unpaid).elements())
 
 
 @contextlib.contextmanager
 def counting_endpoint(ledger: Path, *faults: str) -> Iterator[str]:
     """
-    Run the endpoint in a process of its own; yield its base URL.
+    Run the endpoint in a process of its own, forked from this one; yield its base URL.
     """
-    script = Path(__file__).with_name("counting_endpoint.py")
-    process = subprocess.Popen(
-        [sys.executable, os.fspath(script), os.fspath(ledger), *faults],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.kill()
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            # However this one ends, nobody is left behind.
+            ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+            random.random = _RANDOM
+            asyncio.run(serve_for_ever(os.fspath(ledger), faults, theirs))
+        finally:
+            os._exit(1)
+    os.close(theirs)
+    with open(ours) as told:
+        url = told.read().strip()
+    try:
+        yield url
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def make_world(root: Path, plot: Plot, url: str, ledger: Path) -> World:
@@ -222,6 +232,9 @@ def _away(root: Path, plot: Plot) -> Path:
 class Sweep:
     """
     Lets runs of one plot die, and the runs that recover from that, each in a world of its own.
+
+    Many deaths leave the same: those around an fsync, if nothing is lost. What follows from a state is tried
+    once, unless the sweep is patient.
     """
 
     def __init__(self, plot: Plot, tmp: Path, url: str, ledger: Path, *, is_patient: bool) -> None:
@@ -232,6 +245,8 @@ class Sweep:
         self._is_patient = is_patient
         self._moments: dict[str, int] = {}
         self._states: dict[tuple[str, ...], int] = {}
+        self._recovered: set[tuple[object, ...]] = set()
+        self._ended: set[tuple[str, ...]] = set()
         self.figures = Figures()
 
     def sweep_firsts(self) -> None:
@@ -279,7 +294,8 @@ class Sweep:
                 out |= open_requests(world.folders)
             if is_dead and len(deaths) == 1:
                 self._remember(world.folders, deaths[0])
-            self._recover(world, len(out))
+            if not (is_dead and self._is_known(world, len(deaths), len(out))):
+                self._recover(world, len(out))
         shutil.rmtree(root)
         shutil.rmtree(_away(root, self._plot), ignore_errors=True)
         return is_dead
@@ -329,6 +345,16 @@ class Sweep:
         if moment := _moment(folders):
             self._moments.setdefault(moment, first)
 
+    def _is_known(self, world: World, *about: int) -> bool:
+        """
+        Return whether runs have recovered from what is left before.
+        """
+        asked = len(world.requests()), len(_words(_unpaid(world.ledger)))
+        state = (*about, *asked, bool(world.strangers), *_state(world.folders))
+        is_known = state in self._recovered and not self._is_patient
+        self._recovered.add(state)
+        return is_known
+
     def _recover(self, world: World, asked_again: int) -> None:
         """
         Let a run finish what is left, and one more that finds nothing to do.
@@ -339,6 +365,10 @@ class Sweep:
         disk = FailingDisk(is_plain=self._plot.is_plain)
         assert _run(world, disk, self._plot.mutant) == 0, "no restart finished"
         _check_end(world, asked_again)
+        end = _state(world.folders)
+        if end in self._ended and not self._is_patient:
+            return
+        self._ended.add(end)
         before = tree(world.folders)
         disk = FailingDisk(is_plain=self._plot.is_plain)
         assert _run(world, disk, self._plot.mutant) == 0, "no restart finished"
@@ -390,15 +420,19 @@ def _state(folders: Folders) -> tuple[str, ...]:
     for key, top in folders.items():
         for path in sorted(top.rglob("*")):
             name = re.sub(r"\d{8}-\d{6}-[0-9a-f]{8}", "ID", f"{key}/{path.relative_to(top)}")
-            found.append(f"{name} {path.is_file() and _is_sound(path)}")
+            found.append(f"{name} {path.is_file() and _told(path)}")
     return tuple(found)
 
 
-def _is_sound(path: Path) -> bool:
+def _told(path: Path) -> str:
+    """
+    Return what a file of ours comes to: which picture, or how many lines and whether the last one is whole.
+    """
     raw = path.read_bytes()
-    if path.suffix == ".png":
-        return is_whole(raw)
-    return raw.endswith((b"}", b"}\n", b"\n"))
+    if path.suffix == ".png" and is_whole(raw):
+        return hashlib.sha256(raw).hexdigest()
+    is_ended = raw.endswith((b"}", b"}\n", b"\n"))
+    return f"{len(raw.splitlines())} {is_ended}"
 
 
 def _intrude(world: World) -> None:
@@ -490,6 +524,10 @@ def _settings(world: World) -> Settings:
         limits=lambda _: Limits(),
         patience=Patience(settle_seconds=0, orphan_seconds=0),
     )
+
+
+def _unpaid(ledger: Path) -> Path:
+    return ledger.with_name(f"{ledger.name}.unpaid")
 
 
 def _words(path: Path) -> list[str]:

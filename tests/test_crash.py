@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from crash_plots import plots
+from process import opened
 
 MEMORY = Path("/dev/shm")
 
@@ -63,7 +64,7 @@ def outcomes(names: list[str], near: Path, far: Path) -> dict[str, dict[str, Any
     lanes = []
     for lane in (names[::2], names[1::2]):
         command = [sys.executable, *map(str, (script, near, far)), "0", *lane]
-        lanes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        lanes.append(opened(command, cwd=near, stdout=subprocess.PIPE))
     found: dict[str, dict[str, Any]] = {}
     for process in lanes:
         said, _ = process.communicate()

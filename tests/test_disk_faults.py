@@ -18,25 +18,26 @@ import pytest
 from engine_world import open_world, photo
 from fault_plots import survive
 from faulty_disk import Extent, Fault, FaultyDisk
+from process import opened
 from retouchd.engine import keeping
 
 SHARES = [
-    ("near", Extent.ONCE, 11),
-    ("near", Extent.LIKE, 27),
-    ("near", Extent.ALL, 29),
-    ("far", Extent.ONCE, 17),
-    ("far", Extent.LIKE, 23),
+    ("near", Extent.ONCE, 23),
+    ("near", Extent.LIKE, 55),
+    ("near", Extent.ALL, 57),
+    ("far", Extent.ONCE, 35),
+    ("far", Extent.LIKE, 37),
 ]
 """The world, how much fails, and every how manieth operation is tried; the errors take turns."""
 
 ANSWER = r"^fsync .*\.response"
 
 
-def start(folder: Path, world: str, extent: Extent, every: int) -> subprocess.Popen[str]:
+def start(folder: Path, world: str, extent: Extent, every: int) -> subprocess.Popen[bytes]:
     script = Path(__file__).with_name("fault_plots.py")
     folder.mkdir()
     command = [sys.executable, *map(str, (script, folder, world, extent, every // 2, every))]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return opened(command, cwd=folder, stdout=subprocess.PIPE)
 
 
 @pytest.mark.timeout(900)
