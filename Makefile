@@ -5,19 +5,30 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: demo test soak sweep bench format man clean
+.PHONY: demo test check static pure soak sweep bench format man clean
 
 demo: .venv/installed
 	$(BIN)/retouchd demo
 
-test: .venv/installed-dev
+test: static
+	$(BIN)/pytest --numprocesses auto --dist worksteal
+
+# For those who change the daemon. While you work, in less than a minute: all but the tests that start
+# something.
+
+check: .venv/installed-dev
+	$(MAKE) --jobs 2 --output-sync=target static pure
+
+static: .venv/installed-dev
 	$(BIN)/ruff format --check daemon tests
 	$(BIN)/ruff check daemon tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --numprocesses auto
 
-# For those who change the daemon: the same as in `make test`, for as long as you like.
+pure: .venv/installed-dev
+	$(BIN)/pytest --quiet --pure tests
+
+# The same as in `make test`, for as long as you like.
 
 MINUTES ?= 10
 EXAMPLES ?= 2000
