@@ -8,7 +8,7 @@ history and from `done/`, so it outlives restarts.
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from retouchd.rules.duplicates import (
     Policy,
     about_to_be_done,
     already_done,
-    may_be_same,
+    outline,
     own_result,
     own_result_in_work,
 )
@@ -67,6 +67,9 @@ class Duplicates:
         # Jobs end while a claim is looked into in a thread.
         self._lock = threading.Lock()
         self._ahead: dict[str, _Ahead] = {}
+        # What would be slow to look through for each of ten thousand jobs.
+        self._alike: dict[Hashable, dict[str, _Ahead]] = {}
+        self._publishing: dict[str, _Ahead] = {}
         self._left: set[str] = set()
         self._waiting: dict[str, set[Place]] = {}
 
@@ -78,7 +81,8 @@ class Duplicates:
         """
         if self._is_on and not job.problems:
             with self._lock:
-                self._ahead[job.id] = _Ahead(job, look, found)
+                self._ahead[job.id] = ahead = _Ahead(job, look, found)
+                self._alike.setdefault(outline(job), {})[job.id] = ahead
 
     def leave(self, job_id: str) -> None:
         """
@@ -116,6 +120,7 @@ class Duplicates:
                     for item in plan.outputs
                     if item.content
                 }
+                self._publishing[job.id] = ahead
 
     def known(self, job_id: str) -> Fingerprint | None:
         """
@@ -130,7 +135,13 @@ class Duplicates:
         Take in that a job is over; return what has waited for that.
         """
         with self._lock:
-            self._ahead.pop(job_id, None)
+            self._publishing.pop(job_id, None)
+            if ahead := self._ahead.pop(job_id, None):
+                key = outline(ahead.job)
+                alike = self._alike[key]
+                del alike[job_id]
+                if not alike:
+                    del self._alike[key]
             return self._waiting.pop(job_id, set())
 
     def check(self, job: Job) -> Fingerprint | None:
@@ -154,7 +165,7 @@ class Duplicates:
                 if job.said_by("prompt") is None:
                     self._raise_if_result(finished, own)
             with self._lock:
-                ahead = [each for each in self._ahead.values() if may_be_same(each.job, job)]
+                ahead = list(self._alike.get(outline(job), {}).values())
             if not ahead:
                 return own
             own = own or fingerprints.in_inbox(job, self._inbox)
@@ -183,7 +194,7 @@ class Duplicates:
             return False
         size = image.snapshot.size
         with self._lock:
-            in_work = {each.size for ahead in self._ahead.values() for each in ahead.results}
+            in_work = {each.size for ahead in self._publishing.values() for each in ahead.results}
         return size in in_work or finished.may_be_done(size) or finished.may_be_result(size)
 
     def _raise_if_result(self, finished: Finished, own: Fingerprint) -> None:
@@ -191,7 +202,8 @@ class Duplicates:
         assert image is not None, "what was read in the inbox tells of its image"
         with self._lock:
             in_work = next(
-                (path for each in self._ahead.values() if (path := each.results.get(image))), None
+                (path for each in self._publishing.values() if (path := each.results.get(image))),
+                None,
             )
         found = finished.result(image)
         if (in_work is None and found is None) or finished.is_original(image):

@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -95,7 +95,21 @@ def may_be_same(one: Job, other: Job) -> bool:
     """
     Return whether two jobs ask for the same as far as can be told without reading their pictures.
     """
-    return _outline(one) == _outline(other)
+    return outline(one) == outline(other)
+
+
+def outline(job: Job) -> Hashable:
+    """
+    Return what is equal of all jobs that may ask for the same.
+    """
+    request = job.request
+    sizes = tuple(
+        (member.role, member.snapshot.size)
+        for member in job.members
+        if member.role in (Role.IMAGE, Role.MASK)
+    )
+    references = tuple(each.snapshot.size for each in job.references)
+    return (request.model, request.prompt, frozenset(request.parameters.items()), sizes, references)
 
 
 def already_done(line: Mapping[str, Any]) -> str:
@@ -145,17 +159,6 @@ def gist(reason: str) -> tuple[str, str] | None:
             own = re.split(r" of the job recorded | Results are |\. Results ", found["what"])[0]
             return common, own.rstrip(".")
     return None
-
-
-def _outline(job: Job) -> tuple[object, ...]:
-    request = job.request
-    sizes = [
-        (member.role, member.snapshot.size)
-        for member in job.members
-        if member.role in (Role.IMAGE, Role.MASK)
-    ]
-    references = [each.snapshot.size for each in job.references]
-    return (request.model, request.prompt, dict(request.parameters), sizes, references)
 
 
 def _when(line: Mapping[str, Any]) -> str:
