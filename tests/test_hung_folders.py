@@ -38,8 +38,9 @@ def command_of(station: Station, disk: HangingDisk, command: str, *arguments: st
     """
     Start `retouchd` on the disk that hangs.
     """
+    name, *options = command.split()
     config = ("--config", str(station.config))
-    return station.run(RETOUCHD, command, *config, *arguments, environment=disk.environment)
+    return station.run(RETOUCHD, name, *config, *options, *arguments, environment=disk.environment)
 
 
 class Scene:
@@ -158,6 +159,8 @@ def test_it_goes_on_by_itself_when_the_folder_answers(
         ("run", "outbox"),
         ("run", "work"),
         ("once", "inbox"),
+        ("once --dry-run", "inbox"),
+        ("once --dry-run", "outbox"),
         ("check", "done"),
         ("status", "error"),
         ("status", "inbox"),

@@ -8,18 +8,23 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+from retouchd.adapters.disk_threads import PATIENCE_SECONDS, answered
 from retouchd.adapters.obstacles import telling_of_the_disk
+from retouchd.adapters.thread_pools import Folder, at
 from retouchd.cli.compose import settings_only
 from retouchd.cli.rehearsal_document import document_of
 from retouchd.cli.rehearsal_text import lines_of
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.rehearsing import Rehearser
+from retouchd.engine.settings import Settings
 from retouchd.errors import ConfigurationError
 from retouchd.rules.json_text import json_text
 from retouchd.rules.names import IMAGE_EXTENSIONS
 from retouchd.rules.naming import shown
+from retouchd.rules.rehearsal import Rehearsal
 from retouchd.rules.waiting import Waiting, WaitingFile, is_no_work, rank
 
 
@@ -28,13 +33,10 @@ def rehearse(config: Path | None, *, as_json: bool) -> int:
     Print what `once` would do; return 0, or 1 if something would go to `error/`.
     """
     _, settings = settings_only(config)
-    inbox = settings.folders.inbox
-    if not inbox.is_dir():
-        raise ConfigurationError(
-            [f"folders.inbox: {shown(str(inbox))} is not there. Run `retouchd init`."]
-        )
     with telling_of_the_disk():
-        found = Rehearser(settings, SystemClock()).rehearse()
+        found = answered(
+            partial(_rehearsed, settings), settings.folders.by_name(), PATIENCE_SECONDS
+        )
     now = dt.datetime.now(dt.UTC)
     if as_json:
         sys.stdout.write(json_text(document_of(found, settings, now), indent=2) + "\n")
@@ -48,6 +50,16 @@ def rehearse(config: Path | None, *, as_json: bool) -> int:
         )
         sys.stdout.writelines(f"{line}\n" for line in lines)
     return 1 if found.failing else 0
+
+
+def _rehearsed(settings: Settings) -> Rehearsal:
+    inbox = settings.folders.inbox
+    with at(Folder.INBOX):
+        if not inbox.is_dir():
+            raise ConfigurationError(
+                [f"folders.inbox: {shown(str(inbox))} is not there. Run `retouchd init`."]
+            )
+    return Rehearser(settings, SystemClock()).rehearse()
 
 
 def _waiting(files: Sequence[WaitingFile], now: dt.datetime) -> Waiting:

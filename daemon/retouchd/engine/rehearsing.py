@@ -11,6 +11,7 @@ from retouchd.adapters import images
 from retouchd.adapters.decoding import ImageFault
 from retouchd.adapters.history import History
 from retouchd.adapters.spool import Spool
+from retouchd.adapters.thread_pools import Folder, at, step
 from retouchd.engine.clock import Clock
 from retouchd.engine.settings import Settings
 from retouchd.engine.spending import day_on_disk
@@ -50,11 +51,34 @@ class Rehearser:
         """
         Return what a run would do now.
         """
-        survey = Survey(self._settings, self._clock)
         planned: list[Planned] = []
         failing: list[Failing] = []
         waiting: list[WaitingFile] = []
+        with at(Folder.INBOX):
+            self._look(planned, failing, waiting)
+        history = History(self._settings.folders.work)
+        spool = Spool(work=self._settings.folders.work, inbox=self._settings.folders.inbox)
+        spend, _ = day_on_disk(day_of(self._clock.now()), history, spool)
+        planned, reason = self._afforded(planned, spend)
+        return Rehearsal(
+            planned=planned,
+            failing=failing,
+            waiting=waiting,
+            in_work=len(list(spool.ids())),
+            allowance=self._settings.allowance,
+            spend=spend,
+            lack=reason,
+        )
+
+    def _look(
+        self, planned: list[Planned], failing: list[Failing], waiting: list[WaitingFile]
+    ) -> None:
+        """
+        Sort what lies in the inbox.
+        """
+        survey = Survey(self._settings, self._clock)
         for candidate, found in survey.framed():
+            step()
             first = candidate.bundle.files[0].name
             if isinstance(found, Held):
                 waiting.append(_waiting(candidate.folder, first, found.reason))
@@ -69,19 +93,6 @@ class Rehearser:
             failing += [job] if isinstance(job, Failing) else []
         waiting += [_waiting(*each[:3]) for each in survey.idle() if each.reason != READY]
         waiting += [_waiting(folder, "", fault) for folder, fault in survey.faults.items()]
-        history = History(self._settings.folders.work)
-        spool = Spool(work=self._settings.folders.work, inbox=self._settings.folders.inbox)
-        spend, _ = day_on_disk(day_of(self._clock.now()), history, spool)
-        planned, reason = self._afforded(planned, spend)
-        return Rehearsal(
-            planned=planned,
-            failing=failing,
-            waiting=waiting,
-            in_work=len(list(spool.ids())),
-            allowance=self._settings.allowance,
-            spend=spend,
-            lack=reason,
-        )
 
     def _afforded(self, planned: list[Planned], spend: Spend) -> tuple[list[Planned], str]:
         """
@@ -177,7 +188,8 @@ def _with_way_out(as_it_is: list[Problem], fitted: list[Problem]) -> list[Proble
 
 def _is_there(path: Path) -> bool:
     try:
-        return os.path.lexists(path)
+        with at(Folder.OUTBOX):
+            return os.path.lexists(path)
     except OSError:
         return False
 
