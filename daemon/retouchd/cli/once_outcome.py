@@ -21,7 +21,7 @@ _REMEDIES = {
     "outage": "run it again later.",
 }
 """What to do about a pause, by its cause."""
-_REMEDY = "run it again once that is mended."
+_REMEDY = "run it again once that is corrected."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ def lines_of(outcome: Outcome, folders: Folders) -> Iterator[str]:
         lie = "lies" if before == 1 else "lie"
         yield (
             f"{counted(before, 'photo')} of earlier runs {lie} in {shown(str(folders.error))}: once what "
-            "its .error.txt says is mended, `retouchd retry` has it tried again."
+            "its .error.txt says is corrected, `retouchd retry` has it tried again."
         )
     if outcome.ending is Ending.STOPPED:
         yield "Stopped before all was done, as it was told to: run it again to go on."
