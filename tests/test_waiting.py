@@ -125,6 +125,22 @@ def test_a_daemon_tells_what_it_knows(station: Station) -> None:
     assert daemon.end(signal.SIGTERM) == 0
 
 
+def test_what_is_not_taken_and_goes_is_told_no_longer(station: Station) -> None:
+    """
+    A download that gets its name, and what `check` tries in the inbox: with its going, not with the next scan.
+    """
+    station.configure(intake={"settle_seconds": 0, "rescan_seconds": 3600})
+    daemon = station.start("run").ready()
+    part = station.folders.inbox / "coat.jpg.part"
+    part.write_bytes(b"half")
+    daemon.until(lambda: [each["name"] for each in look(station)["waiting"]] == [part.name])
+
+    station.call("check")
+    part.rename(station.folders.inbox / "notes.jpg")
+
+    daemon.until(lambda: [each["name"] for each in look(station)["waiting"]] == ["notes.jpg"])
+
+
 def test_held_files_are_told_with_their_reasons(station: Station) -> None:
     """
     A second drop of what is done is told as edited before, with its result; a fault by its sentence.

@@ -126,16 +126,15 @@ class Inbox:
         """
         self.looks += 1
         step()
-        if ignored := self._ignored.file(name):
-            return _left(ignored)
+        ignored = self._ignored.file(name)
         try:
-            found = below.stat_of(self.root, path_below(folder, name))
+            found: Mark | Left | None = _seen(below.stat_of(self.root, path_below(folder, name)))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             # A partner's name may be longer than any file's.
-            return None if error.errno == errno.ENAMETOOLONG else _shut(error)
-        return _seen(found)
+            found = None if error.errno == errno.ENAMETOOLONG else _shut(error)
+        return _left(ignored) if ignored and found is not None else found
 
     def ignored(self, name: str) -> str | None:
         """

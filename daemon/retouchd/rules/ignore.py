@@ -107,6 +107,7 @@ TABLE: tuple[Row, ...] = (
     Row(_J, "state of WebDAV", None, r"\.DAV"),
     Row(_T, "unfinished copy of rclone", r".+\.[0-9a-z]{8}\.partial"),
     Row(_J, "list of aria2 for a download under way", r".+\.aria2"),
+    Row(_J, "test file of retouchd", r"\.retouchd-probe-.+"),
     Row(_T, "unfinished copy of retouchd", r"\.retouchd-.+"),
     # Browsers and downloaders.
     Row(
