@@ -196,7 +196,7 @@ async def test_a_full_work_folder_makes_the_job_wait(
     assert world.tree("outbox") == ["cat.png"]
     assert world.events("job.returned") == []
     (line,) = world.events("job.waiting")
-    assert "cat.png was made fit but cannot be kept" in line["reason"]
+    assert "cat.png, as it is to be sent, cannot be kept" in line["reason"]
     assert "No space left" in line["reason"]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from process import Endpoint, Station, open_station
+from process import Endpoint, Running, Station, open_station
 
 FOLDERS = ("inbox", "outbox", "done", "error", "work")
 HERE = Path(__file__).with_name("left_behind")
@@ -62,13 +62,20 @@ def unpacked(station: Station, archive: Path) -> Endpoint:
     return endpoint
 
 
-def drain(station: Station) -> str:
+def drain(station: Station) -> Running:
     """
-    Drain the inbox; return what the command said.
+    Drain the inbox.
     """
     code, running = station.call("once")
     assert code in {0, 1}, running.err
-    return running.out
+    return running
+
+
+def held(running: Running) -> dict[str, str]:
+    """
+    Return why which picture was not taken.
+    """
+    return {each["name"]: each["reason"] for each in running.events("file.held")}
 
 
 def drop_again(station: Station) -> list[str]:
@@ -134,15 +141,15 @@ def test_every_job_is_taken_over(station: Station, archive: Path) -> None:
     endpoint = unpacked(station, archive)
     before = (station.root / "requests").read_text().split()
 
-    said = drain(station)
+    drained = drain(station)
 
     assert not list(station.folders.work.glob("jobs/*"))
     images = names_by_job(station)
     assert {images[each] for each in endpoint.requests} == ASKED_AGAIN | ASKED_FIRST
     twice = [each for each, times in Counter([*before, *endpoint.requests]).items() if times > 1]
     assert {images[each] for each in twice} == ASKED_AGAIN
-    assert "known.png: the same picture with the same request" in said
-    assert "alone.png: waits for its prompt" in said
+    assert "the same picture with the same request" in held(drained)["known.png"]
+    assert "alone.png: waits for its prompt" in drained.out
     assert station.tree("error") == [
         f"refused.{each}" for each in ("error.txt", "job.json", "png", "txt")
     ]
@@ -165,12 +172,12 @@ def test_the_same_archive_dropped_again_buys_nothing(
     loss(station)
     pictures = drop_again(station)
 
-    said = drain(station)
+    drained = drain(station)
 
     assert endpoint.requests == asked
     for name in pictures:
         shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        assert f"{shown}: the same picture with the same request" in said
+        assert "the same picture with the same request" in held(drained)[shown]
 
 
 @pytest.mark.parametrize("archive", ["0.1.0"], indirect=True)
@@ -182,11 +189,13 @@ def test_a_history_lost_before_it_is_taken_over(station: Station, archive: Path)
     lose_history(station)
     pictures = drop_again(station)
 
-    said = drain(station)
+    drained = drain(station)
 
     images = names_by_job(station)
     assert {images[each] for each in endpoint.requests} == ASKED_AGAIN | ASKED_FIRST
-    assert said.count("the same picture with the same request") >= len(pictures)
+    told = [each["reason"] for each in drained.events("file.held")]
+    same = [each for each in told if "same picture with the same request" in each]
+    assert len(same) >= len(pictures)
 
 
 @pytest.mark.parametrize("archive", ["0.1.0"], indirect=True)
@@ -204,10 +213,11 @@ def test_results_of_the_version_before_are_known(
     shutil.copytree(station.folders.outbox, station.folders.inbox / "synced")
     (station.folders.inbox / "synced/_prompt.txt").write_text("make it blue")
 
-    said = drain(station)
+    drained = drain(station)
 
     assert endpoint.requests == asked
-    assert said.count("it is a result: outbox/") == len(results)
+    (ended,) = drained.events("once.ended")
+    assert ended["waiting"]["result of an earlier edit"] == len(results)
 
 
 def _raw(escaped: str) -> bytes:
