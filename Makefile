@@ -13,7 +13,7 @@ demo: .venv/installed
 test: static
 	$(BIN)/pytest --numprocesses auto --dist worksteal
 
-# For those who change the daemon. While you work, in less than a minute: all but the tests that start
+# For those who change the daemon. While you work, in a few minutes: all but the tests that start
 # something.
 
 check: .venv/installed-dev
