@@ -298,8 +298,17 @@ class Station:
         """
         Run `retouchd` with the station's configuration to its end; return the exit code too.
         """
+        if "--dry-run" in arguments or arguments[0] == "status":
+            self.settle()
         running = self.start(*arguments, is_journal=False, by_exec=False, **environment)
         return running.end(), running
+
+    def settle(self) -> None:
+        """
+        Wait until what was dropped is old enough to be taken: who only looks does not wait for it.
+        """
+        newest = max((path.lstat().st_ctime for path in self.folders.inbox.rglob("*")), default=0.0)
+        time.sleep(max(0.0, min(newest + 0.3 - time.time(), 0.3)))
 
     def status(self, *options: str) -> tuple[int, dict[str, Any], str]:
         """

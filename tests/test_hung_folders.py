@@ -174,6 +174,7 @@ def test_a_command_names_the_folder_that_hangs_and_ends(
     In a moment, and with a code that has a service manager try again later.
     """
     station.drop("cat.png")
+    station.settle()
     disk.hang(getattr(station.folders, folder))
 
     running = command_of(station, disk, command)
