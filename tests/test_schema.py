@@ -189,6 +189,8 @@ def test_a_value_of_a_sidecar_is_judged_alike(key: str, value: Any) -> None:
     "values",
     [
         {"endpoint": {"concurency": 3}},
+        {"edit": {"extra": {" ": 0}}},
+        {"edit": {"extra": {" prompt ": "blue"}}},
         {"retries": {}},
         {"limits": {"my-model": {"max_size": 1}}},
         {"pricing": {"my-model": {"per_picture": 1}}},

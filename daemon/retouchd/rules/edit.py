@@ -4,6 +4,7 @@ What may be set for an edit: one model for `[edit]` of the configuration, `_edit
 `read_edit` gives every fault of a sidecar at once, each in one or two sentences that name no file.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
@@ -81,7 +82,8 @@ def _no_own_names(schema: dict[str, Any]) -> None:
     Say in a JSON Schema which names no further field may have.
     """
     names = sorted(_FILES | set(EditFields.model_fields))
-    schema["propertyNames"] = {"minLength": 1, "not": {"enum": names}}
+    own = "|".join(map(re.escape, names))
+    schema["propertyNames"] = {"pattern": r"\S", "not": {"pattern": rf"^\s*({own})\s*$"}}
 
 
 class EditFields(BaseModel):
