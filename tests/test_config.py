@@ -19,6 +19,7 @@ from retouchd.config.schema import example
 from retouchd.engine.settings import Settings
 from retouchd.errors import ConfigurationError
 from retouchd.rules.limits import override_problems
+from retouchd.rules.overrides import READERS
 from retouchd.rules.price_overrides import price_problems, prices_for
 from retouchd.rules.spending import Allowance
 
@@ -539,7 +540,9 @@ def test_the_example_loads_with_every_key_set(file: Path) -> None:
     config = loaded(file)
 
     assert config.endpoint.api_key == SecretStr("sk-of-the-file")
+    assert config.limits["my-model*"].keys() == READERS.keys()
     assert config.limits["my-model*"]["formats"] == ["png", "jpeg"]
+    assert config.limits["my-model*"]["max_image_bytes"] == 10_000_000
     assert override_problems(config.limits) == []
     assert config.pricing["my-model*"] == {"per_call": 0.03}
     assert price_problems(config.pricing) == []

@@ -168,7 +168,7 @@ def test_a_long_key_holds_nobody_up() -> None:
     built = time.process_time() - started
     masked = secrets.hidden(f'{{"one": "{escaped}", "two": "{in_base64}", "three": "{key}"}}')
 
-    assert built < 0.5
-    assert time.process_time() - started < 5
+    assert built < 0.05
+    assert time.process_time() - started < 2
     assert not says(masked.encode(), key)
     assert masked.count('"') == 12

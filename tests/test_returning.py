@@ -147,23 +147,40 @@ def visible(folder: Path) -> list[Path]:
     ]
 
 
+def killed_retries(begin: Callable[[], Scene], *, power_cut: bool) -> Iterator[Scene]:
+    """
+    Yield what each death of a retry leaves, at every step of it, and at last what one leaves that lived.
+    """
+    for step in itertools.count(1):
+        scene = begin()
+        disk = FailingDisk(die_at=step, power_cut=power_cut, shelf=scene.shelf)
+        has_died = scene.retry(disk)
+        yield scene
+        if not has_died:
+            break
+    assert step > 20, "the sweep covered a whole retry"
+
+
+def end(scene: Scene) -> None:
+    """
+    Take what arrived, retry once more, and assert that each file came once.
+    """
+    scene.take()
+    assert not scene.retry(FailingDisk())
+    scene.take()
+    scene.check()
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("power_cut", [False, True], ids=["kill", "power cut"])
 def test_killed_at_every_step(tmp_path: Path, elsewhere: Path, *, power_cut: bool) -> None:
     """
     What arrived is taken at once, and still nothing comes twice by the next retry, nor is anything lost.
     """
-    for step in itertools.count(1):
-        scene = Scene(tmp_path / "near", elsewhere / "far")
-        disk = FailingDisk(die_at=step, power_cut=power_cut, shelf=scene.shelf)
-        has_died = scene.retry(disk)
-        scene.take()
-        assert not scene.retry(FailingDisk())
-        scene.take()
-        scene.check()
-        if not has_died:
-            break
-    assert step > 20, "the sweep covered a whole retry"
+    for scene in killed_retries(
+        lambda: Scene(tmp_path / "near", elsewhere / "far"), power_cut=power_cut
+    ):
+        end(scene)
 
 
 @pytest.mark.timeout(600)
@@ -179,22 +196,15 @@ def test_killed_with_all_that_tells_why(
     What told why goes only behind the picture; what was left of it goes at the next start, without any word.
     """
     far = elsewhere / "far" if is_far else tmp_path / "far"
-    for step in itertools.count(1):
-        scene = Scene(tmp_path / "near", far, is_told=True)
-        disk = FailingDisk(die_at=step, power_cut=power_cut, shelf=scene.shelf)
-        has_died = scene.retry(disk)
+    for scene in killed_retries(
+        lambda: Scene(tmp_path / "near", far, is_told=True), power_cut=power_cut
+    ):
         scene.check_at_any_time()
         scene.take()
         finish(scene.folders)
         if "cat.png" not in {path.name for path in visible(scene.folders.error)}:
             assert visible(scene.folders.error) == []
-        scene.take()
-        assert not scene.retry(FailingDisk())
-        scene.take()
-        scene.check()
-        if not has_died:
-            break
-    assert step > 20, "the sweep covered a whole retry"
+        end(scene)
 
 
 def test_dragged_back_by_hand_after_a_kill(tmp_path: Path) -> None:

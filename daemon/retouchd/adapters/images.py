@@ -86,9 +86,8 @@ def glance(path: Path, *, name: str, max_megapixels: float) -> Picture:
         check_readable(content, kind, name)
         with undecoded(file, kind, name, max_megapixels) as image:
             if kind == "png" and "Raw profile type exif" not in image.info:
-                image.info.setdefault(
-                    "exif", b""
-                )  # Else Pillow would look for it behind all pixels.
+                # Else Pillow would look for it behind all pixels.
+                image.info.setdefault("exif", b"")
             found = _seen(image, kind, content[:SNIFF_BYTES], name, is_decoded=False)
         return replace(found, size_bytes=len(content))
 

@@ -53,15 +53,15 @@ def settings_from(path: Path | None) -> tuple[Config, Settings, list[Path]]:
     made: list[Path] = []
     if settings is not None:
         if not problems:
-            made = _asked(settings.folders, partial(make_missing, settings.folders))
-        problems += _asked(settings.folders, settings.folders.problems)
+            made = asked(settings.folders, partial(make_missing, settings.folders))
+        problems += asked(settings.folders, settings.folders.problems)
     if problems or config is None or settings is None:
         made_too = [f"{shown(str(each))} was missing and has been made." for each in made]
         raise ConfigurationError([*problems, *made_too])
     return config, settings, made
 
 
-def _asked(folders: Folders, look: Callable[[], list[T]]) -> list[T]:
+def asked(folders: Folders, look: Callable[[], T]) -> T:
     """
     Return what a look at the folders finds. Raises DiskFailed where one of them does not answer.
     """

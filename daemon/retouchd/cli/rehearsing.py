@@ -11,10 +11,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from retouchd.adapters.disk_threads import PATIENCE_SECONDS, answered
-from retouchd.adapters.obstacles import telling_of_the_disk
 from retouchd.adapters.thread_pools import Folder, at
-from retouchd.cli.compose import settings_only
+from retouchd.cli.compose import asked, settings_only
 from retouchd.cli.rehearsal_document import document_of
 from retouchd.cli.rehearsal_text import lines_of
 from retouchd.engine.clock import SystemClock
@@ -22,10 +20,9 @@ from retouchd.engine.rehearsing import Rehearser
 from retouchd.engine.settings import Settings
 from retouchd.errors import ConfigurationError
 from retouchd.rules.json_text import json_text
-from retouchd.rules.names import IMAGE_EXTENSIONS
 from retouchd.rules.naming import shown
 from retouchd.rules.rehearsal import Rehearsal
-from retouchd.rules.waiting import Waiting, WaitingFile, is_no_work, rank
+from retouchd.rules.waiting import Waiting, WaitingFile, in_order, is_no_work, is_picture
 
 
 def rehearse(config: Path | None, *, as_json: bool) -> int:
@@ -33,10 +30,7 @@ def rehearse(config: Path | None, *, as_json: bool) -> int:
     Print what `once` would do; return 0, or 1 if something would go to `error/`.
     """
     _, settings = settings_only(config)
-    with telling_of_the_disk():
-        found = answered(
-            partial(_rehearsed, settings), settings.folders.by_name(), PATIENCE_SECONDS
-        )
+    found = asked(settings.folders, partial(_rehearsed, settings))
     now = dt.datetime.now(dt.UTC)
     if as_json:
         sys.stdout.write(json_text(document_of(found, settings, now), indent=2) + "\n")
@@ -67,15 +61,11 @@ def _waiting(files: Sequence[WaitingFile], now: dt.datetime) -> Waiting:
     Return what waits, by the kinds of its reasons.
     """
     counts = Counter(each.kind for each in files)
-    kinds = sorted(counts, key=lambda kind: (rank(kind), -counts[kind], kind))
-    pictures = sum(
-        each.name.rpartition(".")[2].lower() in IMAGE_EXTENSIONS and not is_no_work(each.kind)
-        for each in files
-    )
+    pictures = sum(is_picture(each.name) and not is_no_work(each.kind) for each in files)
     return Waiting(
         pid=os.getpid(),
         at=now,
-        kinds={kind: counts[kind] for kind in kinds},
+        kinds=in_order(counts),
         pictures=pictures,
         files=tuple(files),
     )

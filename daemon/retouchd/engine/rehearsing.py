@@ -51,11 +51,8 @@ class Rehearser:
         """
         Return what a run would do now.
         """
-        planned: list[Planned] = []
-        failing: list[Failing] = []
-        waiting: list[WaitingFile] = []
         with at(Folder.INBOX):
-            self._look(planned, failing, waiting)
+            planned, failing, waiting = self._look()
         history = History(self._settings.folders.work)
         spool = Spool(work=self._settings.folders.work, inbox=self._settings.folders.inbox)
         spend, _ = day_on_disk(day_of(self._clock.now()), history, spool)
@@ -70,12 +67,13 @@ class Rehearser:
             lack=reason,
         )
 
-    def _look(
-        self, planned: list[Planned], failing: list[Failing], waiting: list[WaitingFile]
-    ) -> None:
+    def _look(self) -> tuple[list[Planned], list[Failing], list[WaitingFile]]:
         """
-        Sort what lies in the inbox.
+        Return what of the inbox would be sent, what would fail, and what waits.
         """
+        planned: list[Planned] = []
+        failing: list[Failing] = []
+        waiting: list[WaitingFile] = []
         survey = Survey(self._settings, self._clock)
         for candidate, found in survey.framed():
             step()
@@ -93,6 +91,7 @@ class Rehearser:
             failing += [job] if isinstance(job, Failing) else []
         waiting += [_waiting(*each[:3]) for each in survey.idle() if each.reason != READY]
         waiting += [_waiting(folder, "", fault) for folder, fault in survey.faults.items()]
+        return planned, failing, waiting
 
     def _afforded(self, planned: list[Planned], spend: Spend) -> tuple[list[Planned], str]:
         """

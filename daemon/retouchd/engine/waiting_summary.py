@@ -14,7 +14,6 @@ from retouchd.engine.backlog import Backlog, Idle
 from retouchd.engine.clock import Clock
 from retouchd.engine.holding import Hold, Holding
 from retouchd.engine.places import Family
-from retouchd.rules.names import IMAGE_EXTENSIONS
 from retouchd.rules.naming import escaped
 from retouchd.rules.waiting import (
     CHANGING,
@@ -25,13 +24,12 @@ from retouchd.rules.waiting import (
     UNDECIDED,
     Waiting,
     WaitingFile,
+    in_order,
     is_no_work,
+    is_picture,
     kind_of,
-    rank,
     shares,
 )
-
-_MASK = ".mask.png"
 
 
 class WaitingSummary:
@@ -55,8 +53,8 @@ class WaitingSummary:
         Return what waits now.
         """
         self._count()
-        kinds = sorted(self._counts, key=lambda kind: (rank(kind), -self._counts[kind], kind))
-        told = shares([self._counts[kind] for kind in kinds])
+        kinds = in_order(self._counts)
+        told = shares(list(kinds.values()))
         files = [
             self._file(each, kind)
             for kind, most in zip(kinds, told, strict=True)
@@ -65,7 +63,7 @@ class WaitingSummary:
         return Waiting(
             pid=os.getpid(),
             at=self._at,
-            kinds={kind: self._counts[kind] for kind in kinds},
+            kinds=kinds,
             pictures=self._pictures,
             files=tuple(files),
         )
@@ -89,7 +87,7 @@ class WaitingSummary:
                 kind = self._kind(family)
                 self._add(kind, len(family.names), family)
                 # Nearly always one: to look at each name would take several times as long.
-                self._pictures += _is_picture(family.names[0]) and not is_no_work(kind)
+                self._pictures += is_picture(family.names[0]) and not is_no_work(kind)
             for idle in self._backlog.left_alone(folder, place, self._now):
                 self._add(kind_of(idle.reason, (idle.name,)), 1, idle)
         for folder, fault in self._faults.items():
@@ -148,7 +146,3 @@ class WaitingSummary:
 
     def _wall(self, at: float | None) -> dt.datetime | None:
         return None if at is None else self._at + dt.timedelta(seconds=at - self._now)
-
-
-def _is_picture(name: str) -> bool:
-    return name.rpartition(".")[2].lower() in IMAGE_EXTENSIONS and not name.lower().endswith(_MASK)

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from retouchd.errors import Problem
 from retouchd.rules.fitting import Change, Fit, expected, image_fit, mask_fit
 from retouchd.rules.job import Job, Role, scalar_text
+from retouchd.rules.kinds import EXTENSIONS
 from retouchd.rules.limits import Limits, Picture
 from retouchd.rules.metadata import Metadata, Removed
 from retouchd.rules.naming import output_suffixes, path_below
 from retouchd.rules.pricing import pictures_asked
 from retouchd.rules.spending import Allowance, Spend
 from retouchd.rules.waiting import WaitingFile
-
-_EXTENSIONS = {"jpeg": "jpg"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +110,7 @@ def result_suffixes(job: Job) -> list[str]:
     Return what follows the stem in the names of a job's results, if they come as they are asked for.
     """
     kind = scalar_text(job.request.parameters.get("output_format", "png"))
-    return output_suffixes([_EXTENSIONS.get(kind, kind)] * pictures_asked(job.request))
+    return output_suffixes([EXTENSIONS.get(kind, kind)] * pictures_asked(job.request))
 
 
 def sources(job: Job) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ reason are counted, and the files that want something of somebody come first.
 """
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from retouchd.rules.duplicates import gist
 from retouchd.rules.json_text import json_text
+from retouchd.rules.names import IMAGE_EXTENSIONS
 from retouchd.rules.naming import shown
 
 READY = "ready"
@@ -35,6 +36,7 @@ NOT_TAKEN = "not taken: "
 REFERENCE = "a reference picture"
 """How it begins for a picture that is sent along with others, and not edited itself."""
 _NO_WORK = (NOT_TAKEN, REFERENCE)
+_MASK = ".mask.png"
 _LAST = (CHANGING, UNDECIDED, OTHERS, *_NO_WORK, *DUPLICATES, READY)
 
 
@@ -121,6 +123,21 @@ def rank(kind: str) -> int:
     """
     places = (place for place, start in enumerate(_LAST, 1) if kind.startswith(start))
     return next(places, 0)
+
+
+def in_order(counts: Mapping[str, int]) -> dict[str, int]:
+    """
+    Return counts by kind in the order in which people want to hear of them, the larger of equals first.
+    """
+    kinds = sorted(counts, key=lambda kind: (rank(kind), -counts[kind], kind))
+    return {kind: counts[kind] for kind in kinds}
+
+
+def is_picture(name: str) -> bool:
+    """
+    Return whether a name is one of a picture to be edited, and not of its mask.
+    """
+    return name.rpartition(".")[2].lower() in IMAGE_EXTENSIONS and not name.lower().endswith(_MASK)
 
 
 def is_no_work(kind: str) -> bool:
