@@ -82,8 +82,8 @@ def _of_keys() -> Iterator[str]:
     yield ".SH DESCRIPTION"
     yield text(
         "A file in TOML: the one that --config or $RETOUCHD_CONFIG names, else ./config.toml, "
-        "~/.config/retouchd/config.toml or /etc/retouchd/config.toml. Environment variables win over it: "
-        "RETOUCHD_ENDPOINT__API_KEY is endpoint.api_key. Each key can be left out."
+        "./retouch/config.toml, ~/.config/retouchd/config.toml or /etc/retouchd/config.toml. Environment "
+        "variables win over it: RETOUCHD_ENDPOINT__API_KEY is endpoint.api_key. Each key can be left out."
     )
     for table, section in schema["properties"].items():
         rows = section.get("additionalProperties")

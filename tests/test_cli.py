@@ -143,12 +143,39 @@ def test_init_makes_folders_and_a_configuration_that_loads(station: Station) -> 
 
 def test_init_goes_to_retouch_by_default(station: Station) -> None:
     """
-    Without a folder it makes ./retouch.
+    Without a folder it makes ./retouch, and names the configuration only where the commands would take another.
     """
-    code, _ = station.bare("init")
+    _, second = station.bare("init")
+    station.config.unlink()
+    code, running = station.bare("init")
 
     assert code == 0
+    assert "retouchd check\n" in running.out
+    assert "retouchd check --config retouch/config.toml\n" in second.out
     assert (station.root / "retouch" / "config.toml").is_file()
+
+
+def test_commands_find_what_init_made_here(station: Station) -> None:
+    """
+    The first hour: `init`, then any command, in the same folder and without an option.
+    """
+    station.config.unlink()
+    station.bare("init")
+    made = station.root / "retouch"
+    station.drop("cat.png")
+    for path in station.folders.inbox.iterdir():
+        path.rename(made / "inbox" / path.name)
+
+    environment = {"RETOUCHD_ENDPOINT__BASE_URL": "sandbox"}
+    checked, check = station.bare("check", **environment)
+    once, _ = station.bare("once", **environment)
+    _, status = station.bare("status")
+    retried, retry = station.bare("retry", "--all")
+
+    assert (checked, once, retried) == (0, 0, 0), check.out + retry.err
+    assert f"{made / 'config.toml'}: every key is known" in check.out
+    assert (made / "outbox/cat.png").is_file()
+    assert "1 done" in status.out
 
 
 @pytest.mark.parametrize(

@@ -92,11 +92,16 @@ def credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> No
 
 def test_the_search_goes_from_near_to_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    --config wins over $RETOUCHD_CONFIG, that over ./config.toml, that over the one at home.
+    --config wins over $RETOUCHD_CONFIG, that over ./config.toml, that over what `init` made here, that over
+    the one at home.
     """
     at_home = tmp_path / "home/.config/retouchd/config.toml"
+    made = Path("retouch/config.toml")
     found = []
     at_home.touch()
+    found.append(find(None))
+    made.parent.mkdir()
+    made.touch()
     found.append(find(None))
     Path("config.toml").touch()
     found.append(find(None))
@@ -106,6 +111,7 @@ def test_the_search_goes_from_near_to_far(tmp_path: Path, monkeypatch: pytest.Mo
 
     assert found == [
         at_home,
+        made,
         Path("config.toml"),
         Path("/named/by/variable.toml"),
         Path("/named/by/option.toml"),
@@ -133,12 +139,14 @@ def test_a_variable_that_names_no_file_is_a_fault(monkeypatch: pytest.MonkeyPatc
 
 def test_no_configuration_at_all() -> None:
     """
-    Without a file and without folders in the environment there is nothing to work on.
+    Without a file and without folders in the environment there is nothing to work on: it says where it looked.
     """
     (problem,) = problems_of(None)
 
     assert "retouchd init" in problem
     assert "--config" in problem
+    assert "$RETOUCHD_CONFIG" in problem
+    assert all(str(place) in problem for place in PLACES)
 
 
 def test_the_environment_alone_can_be_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from retouchd.adapters.edits import Endpoint
 from retouchd.adapters.first_start import make_missing
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.obstacles import telling_of_the_disk
-from retouchd.config import Config, KeyFault, at_home, find, load, readable
+from retouchd.config import PLACES, Config, KeyFault, at_home, find, load, readable
 from retouchd.engine.settings import Edit, Settings
 from retouchd.errors import ConfigurationError
 from retouchd.rules.checks import check_request
@@ -114,8 +114,11 @@ def _read(
     found = find(path)
     config, problems = load(found)
     if found is None and config is not None and config.folders == type(config.folders)():
+        places = ", ".join(str(place) for place in PLACES)
         problem = (
-            "No configuration was found. Run `retouchd init` to make one, or name it with --config."
+            f"No configuration was found: none of {places} is there, seen from {shown(str(Path.cwd()))}, and "
+            "$RETOUCHD_CONFIG is not set. Run `retouchd init` to make one in ./retouch, or name one with "
+            "--config."
         )
         raise ConfigurationError([problem])
     return config, found.absolute().parent if found else Path.cwd(), problems

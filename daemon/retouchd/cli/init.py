@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from retouchd.adapters.folders import Folders
+from retouchd.config import find
 from retouchd.config.schema import example
 from retouchd.errors import ConfigurationError
 from retouchd.rules.languages import encoding_of
@@ -18,8 +19,8 @@ IMAGES_PER_DAY = 200
 _NEXT = """
 Next:
   1. Your key: below [endpoint] in {config}, or export RETOUCHD_ENDPOINT__API_KEY=sk-…
-  2. retouchd check --config {config}
-  3. retouchd run --config {config}
+  2. retouchd check{option}
+  3. retouchd run{option}
   4. Drop a photo and its prompt, photo.jpg and photo.txt, into {inbox}"""
 
 
@@ -47,7 +48,20 @@ def make(root: Path) -> None:
         console.print(
             f"At most {IMAGES_PER_DAY} pictures a day are sent: budget.images_per_day in that file."
         )
-    console.print(_NEXT.format(config=shown(str(config)), inbox=shown(str(folders.inbox))))
+    name = shown(str(config))
+    option = "" if _is_found(config) else f" --config {name}"
+    console.print(_NEXT.format(config=name, option=option, inbox=shown(str(folders.inbox))))
+
+
+def _is_found(config: Path) -> bool:
+    """
+    Return whether the commands find a configuration from here without being told.
+    """
+    try:
+        found = find(None)
+        return found is not None and found.samefile(config)
+    except (ConfigurationError, OSError):
+        return False
 
 
 def _new_private(path: Path) -> int:

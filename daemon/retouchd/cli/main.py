@@ -115,7 +115,7 @@ _with_config = click.option(
     "--config",
     metavar="FILE",
     type=_AnyPath(),
-    help="The configuration; else $RETOUCHD_CONFIG, ./config.toml, "
+    help="The configuration; else $RETOUCHD_CONFIG, ./config.toml, ./retouch/config.toml, "
     "~/.config/retouchd/config.toml, /etc/retouchd/config.toml.",
 )
 

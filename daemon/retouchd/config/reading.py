@@ -23,10 +23,11 @@ from retouchd.rules.naming import shown
 
 PLACES = (
     Path("config.toml"),
+    Path("retouch/config.toml"),
     Path("~/.config/retouchd/config.toml"),
     Path("/etc/retouchd/config.toml"),
 )
-"""Where the configuration is looked for, after `--config` and `$RETOUCHD_CONFIG`."""
+"""Where the configuration is looked for, after `--config` and `$RETOUCHD_CONFIG`; `init` makes the second."""
 
 
 def find(path: Path | None) -> Path | None:
