@@ -54,11 +54,13 @@ man: .venv/installed-dev
 	$(BIN)/python tests/man_pages.py
 
 .venv/installed: pyproject.toml constraints.txt
+	@echo "Installing retouchd and the libraries it needs into .venv; that takes about a minute."
 	$(PYTHON) -m venv .venv
 	$(PIP) --editable .
 	@touch $@
 
 .venv/installed-dev: .venv/installed
+	@echo "Installing what developers need into .venv; that takes about a minute."
 	$(PIP) --editable ".[dev,bench]"
 	@touch $@
 

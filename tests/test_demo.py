@@ -89,14 +89,20 @@ def check_pictures(root: Path) -> None:
 
 def check_page(page: Path) -> None:
     """
-    See that the page names each original with its result and shows pictures that are there.
+    See that the page leads from the best result to the failure, and shows pictures that are there.
     """
     text = page.read_text("utf-8")
     shown = [page.parent / unquote(path) for path in re.findall(r'src="([^"]+)"', text)]
     assert len(shown) == 7
     assert all(path.is_file() for path in shown)
-    assert "rocket.txt holds no text" in text
-    assert "改成蓝色" in text
+    assert re.findall(r"<figcaption>((?:done|error)/[^<]+)</figcaption>", text) == [
+        "done/coffee.jpg",
+        "done/cat.jpg",
+        "done/studio/rocket.jpg",
+        "error/rocket.jpg",
+    ]
+    assert text.index("改成蓝色") < text.index("make it blue") < text.index("coffee.jpg")
+    assert text.index("error/rocket.jpg") < text.index("rocket.txt holds no text")
 
 
 def test_a_name_or_prompt_stays_text_in_the_page() -> None:
@@ -105,6 +111,7 @@ def test_a_name_or_prompt_stays_text_in_the_page() -> None:
     """
     pair = Pair(
         prompt="<script>alert(1)</script>",
+        note="<script>alert(2)</script>",
         original='done/a"b <i>.jpg',
         results=("outbox/50% #1?.png",),
         reason="x < y",
@@ -134,6 +141,7 @@ def test_three_photos_are_edited_and_one_is_explained(station: Station) -> None:
         with Image.open(root / "outbox" / f"{name}.png") as picture:
             picture.load()
     assert len(list((root / "outbox").rglob("*.png"))) == 3
+    assert "3 photos done, 1 not" in (root / "status.txt").read_text("utf-8-sig")
     assert "rocket.txt" in (root / "error/rocket.error.txt").read_text("utf-8")
     assert running.err == ""
 

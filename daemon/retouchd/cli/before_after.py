@@ -16,8 +16,9 @@ article { border-top: 1px solid var(--line); padding: 1.5rem 0; }
 .pair > * { align-self: start; }
 figure { margin: 0; }
 img { width: 100%; height: auto; display: block; border-radius: 6px; }
-figcaption, footer { color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }
-blockquote { margin: 0 0 1rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+.note, figcaption, footer { color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }
+blockquote, .note { margin: 0 0 1rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+blockquote { font-size: 1.15rem; margin-bottom: 0; }
 .missing { border: 1px dashed var(--line); border-radius: 6px; padding: 1rem; }
 """
 
@@ -27,10 +28,11 @@ class Pair:
     """
     An original and what became of it: its results, or the sentences that say why there is none.
 
-    Paths are relative to the page.
+    `note` says in a reader's words what was asked for, and where. Paths are relative to the page.
     """
 
     prompt: str
+    note: str
     original: str
     results: tuple[str, ...] = ()
     reason: str = ""
@@ -54,8 +56,9 @@ def _article(pair: Pair) -> str:
     if pair.reason:
         after.append(f'<p class="missing">{escape(pair.reason)}</p>')
     prompt = f"<blockquote>{escape(pair.prompt)}</blockquote>\n" if pair.prompt else ""
+    note = f'<p class="note">{escape(pair.note)}</p>\n'
     pictures = "\n".join([_figure(pair.original), *after])
-    return f'<article>\n{prompt}<div class="pair">\n{pictures}\n</div>\n</article>'
+    return f'<article>\n{prompt}{note}<div class="pair">\n{pictures}\n</div>\n</article>'
 
 
 def _figure(path: str) -> str:

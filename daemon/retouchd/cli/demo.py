@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from retouchd.adapters.board import Board
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
 from retouchd.adapters.open_files import allow_open_files
@@ -23,12 +24,13 @@ from retouchd.cli.before_after import Pair, page
 from retouchd.cli.compose import settings_of
 from retouchd.cli.init import folders_below
 from retouchd.cli.progress import drain
-from retouchd.cli.running import logged, open_log, served
+from retouchd.cli.running import logged, open_log, served, telling
 from retouchd.config import SANDBOX, Config, EndpointSection, FoldersSection, IntakeSection
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.daemon import Daemon
 from retouchd.errors import ConfigurationError
 from retouchd.rules.duplicates import Policy
+from retouchd.rules.history_line import picture_path
 from retouchd.rules.naming import free_stem, path_below, shown
 from retouchd.rules.recovery import beside
 
@@ -52,6 +54,7 @@ class _End:
     What became of a photo, by its record; paths are relative to the demo's folder.
     """
 
+    words: str
     original: str
     results: tuple[str, ...]
     record: Mapping[str, Any]
@@ -68,9 +71,15 @@ _BACKDROP = "_refs/backdrop.jpg"
 
 def bundles() -> list[Bundle]:
     """
-    Return what the demo drops: one bundle for each way to say what is wanted, and one that says nothing.
+    Return what the demo drops, in the order in which it is shown: a bundle for each way to say what is
+    wanted, and last one that says nothing.
     """
     return [
+        Bundle(
+            photo="coffee.jpg",
+            sidecars={".txt": "改成蓝色", ".mask.png": _photo("coffee.mask.png")},
+            words="coffee.txt: 改成蓝色 (make it blue); a mask: the cup only",
+        ),
         Bundle(
             photo="cat.jpg",
             sidecars={
@@ -79,16 +88,15 @@ def bundles() -> list[Bundle]:
             words="cat.toml: make it blue, with a caption; size 1536x1024",
         ),
         Bundle(
-            photo="coffee.jpg",
-            sidecars={".txt": "改成蓝色", ".mask.png": _photo("coffee.mask.png")},
-            words="coffee.txt: 改成蓝色; coffee.mask.png: the cup only",
-        ),
-        Bundle(
             photo=f"{_STUDIO}/rocket.jpg",
             sidecars={},
-            words="_prompt.txt for the folder, _edit.toml with a reference picture",
+            words="_prompt.txt: put it on the backdrop; _edit.toml: which one",
         ),
-        Bundle(photo="rocket.jpg", sidecars={".txt": "   \n"}, words="rocket.txt: an empty prompt"),
+        Bundle(
+            photo="rocket.jpg",
+            sidecars={".txt": "   \n"},
+            words="rocket.txt: empty, to show what becomes of a mistake",
+        ),
     ]
 
 
@@ -104,39 +112,46 @@ def show(root: Path) -> int:
     console.print("Four photos are dropped into the inbox, each with what is to be done:")
     for bundle in bundles():
         console.print(f"  {bundle.photo:<17} {bundle.words}", markup=False)
-    before = {line["id"] for line in History(folders.work).lines()}
-    _drop(folders)
+    history = History(folders.work)
+    start = history.end()
+    dropped = _drop(folders)
     open_log(level="error")
     with logged():
         asyncio.run(_work(root))
-    lines = [line for line in History(folders.work).lines() if line["id"] not in before]
-    ends = [_end(folders, line) for line in lines]
+    lines = {picture_path(line): line for line in history.after(start)}
+    ends = [_end(folders, lines[path], words) for path, words in dropped.items() if path in lines]
     console.print(_table(ends))
     _say_more(console, folders, _show_in_a_page(root.absolute(), ends))
-    return 0 if sorted(line["status"] for line in lines) == ["done", "done", "done", "error"] else 1
+    return 0 if [bool(end.error) for end in ends] == [False, False, False, True] else 1
 
 
-def _drop(folders: Folders) -> None:
+def _drop(folders: Folders) -> dict[str, str]:
     """
-    Drop the way a good program does: folder files and sidecars first, the image last.
+    Drop the way a good program does: folder files and sidecars first, the image last. Return the images' paths
+    below the inbox, each with its words.
     """
     studio = _free(folders.inbox, _STUDIO, [""])
     (folders.inbox / studio / "_refs").mkdir(parents=True)
     (folders.inbox / studio / _BACKDROP).write_bytes(_photo("backdrop.jpg"))
     (folders.inbox / studio / "_edit.toml").write_text(f'images = ["{_BACKDROP}"]\n', "utf-8")
     (folders.inbox / studio / "_prompt.txt").write_text("Put it on the backdrop.\n", "utf-8")
+    dropped = {}
     for bundle in bundles():
         folder, _, name = bundle.photo.rpartition("/")
-        _drop_bundle(folders.inbox / studio if folder else folders.inbox, name, bundle)
+        folder = studio if folder else ""
+        dropped_as = _drop_bundle(folders.inbox / folder, name, bundle)
+        dropped[path_below(folder, dropped_as)] = bundle.words
+    return dropped
 
 
-def _drop_bundle(folder: Path, name: str, bundle: Bundle) -> None:
+def _drop_bundle(folder: Path, name: str, bundle: Bundle) -> str:
     image = Path(name)
     stem = _free(folder, image.stem, [*bundle.sidecars, image.suffix])
     for suffix, content in bundle.sidecars.items():
         raw = content.encode() if isinstance(content, str) else content
         (folder / f"{stem}{suffix}").write_bytes(raw)
     (folder / f"{stem}{image.suffix}").write_bytes(_photo(name))
+    return f"{stem}{image.suffix}"
 
 
 def _free(folder: Path, stem: str, suffixes: list[str]) -> str:
@@ -158,18 +173,21 @@ async def _work(root: Path) -> None:
     if settings is None:
         raise ConfigurationError(problems)
     async with served(settings) as ready:
-        await drain(Daemon(ready, SystemClock()), ready.folders, is_watched=_is_watched())
+        daemon = Daemon(ready, SystemClock())
+        async with telling(daemon, Board(ready.folders.work), ready):
+            await drain(daemon, ready.folders, is_watched=_is_watched())
 
 
 def _is_watched() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-def _end(folders: Folders, line: Mapping[str, Any]) -> _End:
+def _end(folders: Folders, line: Mapping[str, Any], words: str) -> _End:
     archive = folders.done if line["status"] == "done" else folders.error
     record = json.loads((archive / line["folder"] / line["record"]).read_bytes())
     name = beside(path_below(line["folder"], line["record"]), line["name"], line["image"])
     return _End(
+        words=words,
         original=f"{archive.name}/{name}",
         results=tuple(f"{folders.outbox.name}/{each}" for each in line["outputs"]),
         record=record,
@@ -193,6 +211,7 @@ def _show_in_a_page(root: Path, ends: list[_End]) -> Path:
     pairs = [
         Pair(
             prompt=end.record["request"]["prompt"],
+            note=end.words,
             original=end.original,
             results=end.results,
             reason=f"{end.error['message']} {end.error['hint']}" if end.error else "",
