@@ -233,7 +233,7 @@ def decoded(
     Raises ImageFault, and OSError where the disk and not the picture is at fault.
     """
     icc = None
-    stored = source.getbuffer() if isinstance(source, io.BytesIO) else OnDisk(source.fileno())
+    stored = source.getvalue() if isinstance(source, io.BytesIO) else OnDisk(source.fileno())
     code = _colour_code(stored, kind)
     if kind == "png":
         source, icc = without_excess(source, stored)
