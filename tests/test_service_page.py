@@ -84,20 +84,22 @@ def test_from_a_bare_machine_to_a_first_edit(machine: Machine, tmp_path: Path) -
     """
     Install, start, drop, look: by the commands of the page alone; then looked after, upgraded and removed.
     """
-    install, first_edit = blocks("As a service")
-    several = blocks("Several at once")[0]
+    install, key, start, first_edit = blocks("As a service")
+    several, key_of_several, start_several = blocks("Several at once")
     look, upgrade = blocks("Looking after it")
     draw(machine)
     with counting_endpoint(tmp_path / "ledger") as url:
-        type_all(machine, install[:-1])
+        type_all(machine, install)
         use_endpoint(machine, "config", url)
-        type_all(machine, install[-1:])
+        type_all(machine, key)
+        type_all(machine, start)
         type_all(machine, first_edit)
         wait_for(machine, "/srv/retouch/outbox/beach.png")
 
-        type_all(machine, several[:-1])
+        type_all(machine, several)
         use_endpoint(machine, "shop", url)
-        type_all(machine, several[-1:])
+        type_all(machine, key_of_several)
+        type_all(machine, start_several)
         type_all(machine, [line.replace("retouch/", "retouch/shop/") for line in first_edit[:2]])
         wait_for(machine, "/srv/retouch/shop/outbox/beach.png")
 
@@ -128,16 +130,17 @@ def test_a_person_has_a_service_without_root(machine: Machine, tmp_path: Path) -
     """
     The same for a user and their own service manager.
     """
-    (commands,) = blocks("For one person, without root")
+    install, key, start = blocks("For one person, without root")
     draw(machine)
     with counting_endpoint(tmp_path / "ledger") as url:
         lead = f's|^# base_url = .*|base_url = "{url}"|'
         script = [
             "export XDG_RUNTIME_DIR=/run/user/$(id -u)",
             "cd /opt/source",
-            *commands[:-1],
+            *install,
             f"sed -i '{lead}' ~/.config/retouchd/config.toml",
-            *commands[-1:],
+            *key,
+            *start,
             "cp /srv/share/beach.jpg ~/Retouch/inbox/; echo blue > ~/Retouch/inbox/beach.txt",
         ]
         (machine.share / "person.sh").write_text("\n".join(script), "utf-8")
