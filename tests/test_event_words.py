@@ -11,6 +11,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +40,30 @@ def test_only_known_events_have_words() -> None:
     assert set(_WORDS) <= set(
         re.findall(r"`([a-z]+\.[a-z]+)`", section("docs/records.md", "Events of the log"))
     )
+
+
+@pytest.mark.parametrize(
+    ("others", "files", "text"),
+    [
+        ([], 1, "shoes/a.png waits for its prompt, a.txt."),
+        (["b.png"], 2, "shoes/a.png waits for its prompt, a.txt. Likewise b.png."),
+        (
+            ["b.png", "c.png"],
+            1234,
+            "shoes/a.png waits for its prompt, a.txt. Likewise b.png, c.png and 1,231 more.",
+        ),
+    ],
+)
+def test_what_waits_for_somebody_is_told_in_words(others: list[str], files: int, text: str) -> None:
+    """
+    The first with its reason, some by name, the rest as a number.
+    """
+    reason = "waits for its prompt, a.txt"
+    values = {"folder": "shoes", "name": "a.png", "reason": reason}
+
+    assert sentence("file.waiting", {**values, "files": files, "others": others}) == text
+    empty = {**values, "reason": "a.png is empty: it has not arrived yet", "others": [], "files": 1}
+    assert sentence("file.waiting", empty) == "shoes/a.png is empty: it has not arrived yet."
 
 
 def read(terminal: int, said: bytearray) -> str:

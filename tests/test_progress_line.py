@@ -139,6 +139,23 @@ def test_how_far_it_is_stands_in_the_last_line(station: Station, columns: int) -
     assert lines[-2].endswith("Stopped. 9 done.")
 
 
+def test_a_batch_that_is_over_is_told_whole(station: Station) -> None:
+    """
+    Whoever comes back reads that all is done, until more is dropped.
+    """
+    busy(station, 3, latency=1.5)
+
+    with a_terminal(station) as terminal:
+        terminal.until("3 of 3 photos")
+        station.drop("more.png")
+        terminal.until("1 of 1 photo")
+        terminal.end()
+        said = terminal.read()
+
+    assert said.index("of 3 photos") < said.index("3 of 3 photos") < said.index("0 of 1 photo")
+    assert not any(PROGRESS.match(line) for line in shown(said))
+
+
 def test_each_line_has_the_local_time_and_its_zone(station: Station) -> None:
     """
     Whoever reads it knows when that was.

@@ -132,8 +132,25 @@ def test_the_progress_of_a_batch() -> None:
     assert held is not None
     assert held.seconds_left is None
     assert batch.see(9000, over=257, left=0, is_empty=True) is None
+    assert batch.finished == 250
     again = batch.see(9001, over=257, left=1, is_empty=False)
     assert again == Progress(over=0, total=1, seconds_left=None)
+
+
+def test_what_is_over_before_a_look_belongs_to_the_batch() -> None:
+    """
+    Looks come once a second, and quick pictures between two of them.
+    """
+    batch = Batch()
+    batch.see(0, over=0, left=0, is_empty=True)
+    begun = batch.see(1, over=2, left=4, is_empty=False)
+    assert begun == Progress(over=2, total=6, seconds_left=None)
+    batch.see(2, over=6, left=0, is_empty=True)
+    assert batch.finished == 6
+    batch.see(3, over=9, left=0, is_empty=True)
+    assert batch.finished == 3
+    batch.see(4, over=9, left=0, is_empty=True)
+    assert batch.finished == 3
 
 
 @given(

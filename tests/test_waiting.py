@@ -182,3 +182,40 @@ def test_without_a_daemon_the_same_is_told(station: Station) -> None:
     assert short["waiting_count"] == len(short["waiting"]) == len(whole["waiting"])
     assert short["waiting_kinds"] == whole["waiting_kinds"]
     assert Counter(each["kind"] for each in short["waiting"]) == short["waiting_kinds"]
+
+
+def test_what_somebody_has_to_bring_is_logged_once_for_each_kind(station: Station) -> None:
+    """
+    Whoever only looks at the terminal hears that photos wait for their prompts, and is not flooded; and again
+    when there are ten times as many, or when it begins anew.
+    """
+    for name in ("a.png", "b.png", "shoes/c.png"):
+        station.drop(name, prompt=None)
+    (station.folders.inbox / "lone.txt").write_text("make it blue", "utf-8")
+    station.settle()
+    daemon = station.start("run").ready()
+
+    def told() -> dict[str, int]:
+        lines = daemon.events("file.waiting")
+        assert len({(line["name"], line["files"]) for line in lines}) == len(lines)
+        return Counter(line["reason"].partition(",")[0] for line in lines)
+
+    daemon.until(lambda: told() == {"waits for its prompt": 1, "waits for its image": 1})
+    (line,) = [each for each in daemon.events("file.waiting") if each["name"] == "a.png"]
+    assert (line["reason"], line["files"]) == ("waits for its prompt, a.txt", 3)
+    assert line["others"] == ["b.png", "shoes/c.png"]
+
+    for number in range(26):
+        station.drop(f"{number}.png", prompt=None)
+    until_told(station, daemon, waits_for_its_prompt=29)
+    assert told()["waits for its prompt"] == 1
+    station.drop("d.png", prompt=None)
+    daemon.until(lambda: told()["waits for its prompt"] == 2)
+
+    (station.folders.inbox / "_prompt.txt").write_text("make it blue", "utf-8")
+    until_told(station, daemon, waits_for_its_image=1)
+    daemon.until(lambda: len(station.tree("outbox")) == 30)
+    (station.folders.inbox / "_prompt.txt").unlink()
+    station.drop("e.png", prompt=None)
+    daemon.until(lambda: told()["waits for its prompt"] == 3)
+    assert told()["waits for its image"] == 1

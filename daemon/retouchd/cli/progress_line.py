@@ -45,8 +45,11 @@ def _line(daemon: Daemon, batch: Batch, now: float) -> str:
         is_empty=daemon.is_idle,
         is_held=bool(trouble),
     )
-    if progress is None or daemon.is_stopping:
+    if daemon.is_stopping:
         return ""
+    if progress is None:
+        last = batch.finished
+        return f"{last:,} of {counted(last, 'photo')}" if last else ""
     line = f"{progress.over:,} of {counted(progress.total, 'photo')}"
     if trouble:
         return f"{line}, nothing is sent now"

@@ -217,6 +217,12 @@ class Daemon:
         assert self._crew is not None, "there is a crew once a run has begun"
         return await self._crew.intake.summary()
 
+    def holds(self, kind: str) -> bool:
+        """
+        Return whether anything that is ready is held for that kind of reason.
+        """
+        return self._crew is not None and self._crew.intake.holding.holds(kind)
+
     async def waiting(self) -> list[tuple[str, str, str]]:
         """
         Return every file that waits in the inbox: its folder, its name, the reason.

@@ -71,6 +71,7 @@ class Holding:
         self.duplicates: dict[Place, Hold] = {}
         self.changes = 0
         self._reasons: Counter[str] = Counter()
+        self._kinds: Counter[str] = Counter()
 
     def hold(self, first: Place, hold: Hold) -> bool:
         """
@@ -81,6 +82,7 @@ class Holding:
         self._held(hold.cause)[first] = hold
         self.changes += 1
         self._reasons[hold.reason] += 1
+        self._kinds[hold.kind] += 1
         return is_news
 
     def held(self, first: Place) -> Hold | None:
@@ -90,6 +92,12 @@ class Holding:
         every = (self.faults, self.unfinished, self.duplicates)
         return next((held[first] for held in every if first in held), None)
 
+    def holds(self, kind: str) -> bool:
+        """
+        Return whether anything is held for that kind of reason.
+        """
+        return self._kinds[kind] > 0
+
     def release(self, first: Place) -> None:
         """
         Hold a bundle no longer.
@@ -98,6 +106,7 @@ class Holding:
             if (hold := held.pop(first, None)) is None:
                 continue
             self.changes += 1
+            self._kinds[hold.kind] -= 1
             self._reasons[hold.reason] -= 1
             if not self._reasons[hold.reason]:
                 del self._reasons[hold.reason]

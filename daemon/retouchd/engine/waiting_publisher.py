@@ -1,5 +1,6 @@
 """
-Publishes the summary of what waits for other programs: at once after a change, at most once a second.
+Publishes the summary of what waits for other programs, and logs what is news in it: at once after a change, at
+most once a second.
 """
 
 import asyncio
@@ -11,13 +12,16 @@ from retouchd.adapters.disk_threads import in_work
 from retouchd.engine.background import running
 from retouchd.engine.daemon import Daemon
 from retouchd.logs import logger
+from retouchd.rules.naming import path_below
 from retouchd.rules.waiting import Waiting
+from retouchd.rules.waiting_news import WaitingNews
 
 log = logger()
 
 _GATHER_SECONDS = 0.1
 """What is dropped comes in several files: they are told of together."""
 _BEAT_SECONDS = 1.0
+_MOST_NAMED = 10
 _SHARE = 50
 """To count a large inbox takes a while: the time between two is so many times as long."""
 
@@ -32,6 +36,7 @@ class WaitingPublisher:
         self._board = board
         self._changes = -1
         self._is_told = False
+        self._news = WaitingNews(daemon.holds)
         self.latest: Waiting | None = None
 
     @contextlib.asynccontextmanager
@@ -65,6 +70,18 @@ class WaitingPublisher:
             await in_work(self._board.confirm_waiting)
             return 0.0
         self.latest, seconds = await self._daemon.summary()
+        self._tell(self.latest)
         await in_work(self._board.post_waiting, self.latest)
         self._changes = changes
         return seconds
+
+    def _tell(self, waiting: Waiting) -> None:
+        for count, (first, *others) in self._news.of(waiting):
+            log.info(
+                "file.waiting",
+                folder=first.folder,
+                name=first.name,
+                reason=first.reason,
+                files=count,
+                others=[path_below(each.folder, each.name) for each in others[: _MOST_NAMED - 1]],
+            )

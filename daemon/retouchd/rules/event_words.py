@@ -77,6 +77,16 @@ def _stopped(values: Values) -> str:
     return f"{ends}, {values['error']} in error/." if values.get("error") else f"{ends}."
 
 
+def _waiting(values: Values) -> str:
+    file, name, others = _file(values), values["name"], values["others"]
+    reason = values["reason"].removeprefix(f"{name} ")
+    is_predicate = reason != values["reason"] or reason.startswith("waits ")
+    first = f"{file}{' ' if is_predicate else ': '}{reason}."
+    rest = values["files"] - 1 - len(others)
+    more = f" and {rest:,} more" if rest > 0 else ""
+    return f"{first} Likewise {', '.join(others)}{more}." if others else first
+
+
 _WORDS: dict[str, str | Callable[[Values], str]] = {
     "daemon.started": "",
     "daemon.ready": _of("Ready. Drop photos and prompts into {inbox}. Ctrl-C stops it."),
@@ -100,6 +110,7 @@ _WORDS: dict[str, str | Callable[[Values], str]] = {
     "job.waiting": _of("{file} waits: {reason}"),
     "job.left": _of("{file} goes on at the next start: {reason}"),
     "job.returned": _of("{file} is back in the inbox: {reason}"),
+    "file.waiting": _waiting,
     "file.held": _of("{file} waits: {reason}"),
     "file.open": _of("{file} waits: {reason}"),
     "file.returning": _of("{file} waits: {reason}"),

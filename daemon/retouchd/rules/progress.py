@@ -27,12 +27,14 @@ class Progress:
 
 class Batch:
     """
-    Follows the batch that is being worked on.
+    Follows the batch that is being worked on; `finished` is how many pictures the last whole one had.
     """
 
     def __init__(self) -> None:
-        self._base: int | None = None
+        self._begun = 0
+        self._is_on = False
         self._moments: deque[tuple[float, int]] = deque()
+        self.finished = 0
 
     def see(
         self, now: float, *, over: int, left: int, is_empty: bool, is_held: bool = False
@@ -43,15 +45,16 @@ class Batch:
 
         Nothing `is_empty` of which something may still become work; while the run `is_held` nothing goes on.
         """
-        if self._base is None:
-            if not left:
-                return None
-            self._base = over
-        elif is_empty and not left:
-            self._base = None
+        if is_empty and not left:
+            if over > self._begun:
+                self.finished = over - self._begun
+            self._begun, self._is_on = over, False
             self._moments.clear()
             return None
-        done = over - self._base
+        self._is_on = self._is_on or left > 0
+        if not self._is_on:
+            return None
+        done = over - self._begun
         self._note(now, done, is_held=is_held)
         return Progress(over=done, total=done + left, seconds_left=self._seconds_left(now, left))
 
