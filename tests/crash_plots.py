@@ -26,10 +26,9 @@ from retouchd.adapters.history import History
 from retouchd.adapters.probes import PROBE
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing
-from retouchd.engine.attempts import Attempts
 from retouchd.engine.downloads import Downloads
 from retouchd.rules import phase
-from retouchd.rules.job import Opened
+from retouchd.rules.job import Attempt, Opened
 from retouchd.rules.phase import ORIGINALS, Phase
 
 
@@ -90,11 +89,14 @@ def forget_that_it_asked() -> None:
     Break the attempts: one that a dead run left open is asked again and not counted.
     """
 
-    async def uncounted(self: Attempts, standing: Standing) -> None:
-        note = self._spool.folder(standing.id) / f"attempt-{standing.number}.open"
-        await asyncio.to_thread(files.remove, note)
+    def uncounted(spool: Spool, job_id: str, attempt: Attempt) -> None:
+        if attempt.code != "interrupted":
+            close(spool, job_id, attempt)
+        else:
+            files.remove(spool.folder(job_id) / f"attempt-{attempt.number}.open")
 
-    vars_of(Attempts, interrupted=uncounted)
+    close = Spool.close_attempt
+    vars_of(Spool, close_attempt=uncounted)
 
 
 def clear_away_half_claims() -> None:

@@ -39,8 +39,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 def spending(daemon: Daemon) -> Spending:
-    assert daemon._crew is not None
-    return daemon._crew.spending
+    return daemon._throttle.ledger
 
 
 def on_disk(world: World) -> Spend:

@@ -104,12 +104,12 @@ async def test_a_change_between_a_decision_and_the_wait_is_not_missed() -> None:
     Whoever decides to wait may have to wait for a lock before it does, and the gate may open meanwhile.
     """
     gate = held_gate()
-    changes = gate.changes
+    changes = gate.changes.count
     gate.lift()
     gate.wake()
 
     async with asyncio.timeout(60):
-        await gate.change(changes, None)
+        await gate.changes.wait(changes)
 
 
 async def test_who_has_seen_the_last_change_waits_for_the_next() -> None:
@@ -117,11 +117,11 @@ async def test_who_has_seen_the_last_change_waits_for_the_next() -> None:
     Else they would go round and round.
     """
     gate = held_gate()
-    waiting = asyncio.ensure_future(gate.change(gate.changes, None))
+    waiting = asyncio.ensure_future(gate.changes.wait(gate.changes.count))
     await asyncio.sleep(0)
     assert not waiting.done()
 
-    gate.tell()
+    gate.changes.tell()
 
     async with asyncio.timeout(60):
         await waiting
@@ -136,12 +136,12 @@ async def test_who_is_cancelled_while_a_change_comes_ends(within: float | None) 
 
     async def forever() -> None:
         while True:
-            await gate.change(gate.changes, within)
+            await gate.changes.wait(gate.changes.count, within)
 
     waiting = asyncio.ensure_future(forever())
     await asyncio.sleep(0)
 
-    gate.tell()
+    gate.changes.tell()
     await asyncio.sleep(0)
     waiting.cancel()
 

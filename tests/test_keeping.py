@@ -76,16 +76,9 @@ async def test_an_answer_outlives_a_disk_that_neither_writes_nor_reads(
     monkeypatch.setattr(files, "os", FailingOnce())
     body = os.urandom(3 * PATCH + 7)
 
-    size = await Keeper(spool, memory=PATCH).keep(
-        job.id,
-        1,
-        {"status": 200},
-        in_chunks(body),
-        lambda: spool.answer(job.id, 1).stat().st_size,
-    )
+    await Keeper(spool, memory=PATCH).keep(job.id, 1, {"status": 200}, in_chunks(body))
 
     head, _, kept = spool.answer(job.id, 1).read_bytes().partition(b"\n")
-    assert size == len(head) + 1 + len(kept)
     assert spool.looks == 2
     assert (json.loads(head), kept) == ({"status": 200}, body)
 
@@ -145,9 +138,7 @@ async def test_what_a_failed_fsync_left_is_never_trusted(
     body = os.urandom(size)
 
     async with asyncio.timeout(20):
-        await Keeper(place.spool, memory=PATCH).keep(
-            job.id, 1, {"status": 200}, in_chunks(body), lambda: None
-        )
+        await Keeper(place.spool, memory=PATCH).keep(job.id, 1, {"status": 200}, in_chunks(body))
 
     assert failing.has_failed
     head, _, kept = place.spool.answer(job.id, 1).read_bytes().partition(b"\n")
@@ -169,7 +160,7 @@ async def test_an_answer_that_breaks_off_is_kept_and_says_so(tmp_path: Path, siz
             yield chunk
         raise NoAnswer("the answer broke off: „Verbindung zurückgesetzt“ " + "é" * 100)
 
-    await Keeper(place.spool, memory=PATCH).keep(job.id, 1, {"status": 200}, broken(), lambda: None)
+    await Keeper(place.spool, memory=PATCH).keep(job.id, 1, {"status": 200}, broken())
 
     head, _, kept = place.spool.answer(job.id, 1).read_bytes().partition(b"\n")
     assert kept == body
@@ -196,15 +187,15 @@ async def test_a_head_alone_is_kept_where_it_says_something(
 
     expectation = contextlib.nullcontext() if is_kept else pytest.raises(NoAnswer)
     with expectation:
-        await Keeper(place.spool).keep(job.id, 1, {"status": status}, broken(), lambda: None)
+        await Keeper(place.spool).keep(job.id, 1, {"status": status}, broken())
     assert place.spool.answer(job.id, 1).exists() == is_kept
 
 
-async def test_of_answers_that_come_together_one_is_judged_before_the_next_is_written(
+async def test_of_answers_that_come_together_one_is_kept_before_the_next_is_written(
     tmp_path: Path,
 ) -> None:
     """
-    Otherwise all of them would be judged at the end, and nobody's turn would be free before.
+    Otherwise all of them would be whole at the end, and nobody could be judged before.
     """
     place = Place.under(tmp_path)
     jobs = [place.claimed(f"{number}.png", f"{number}.txt") for number in range(12)]
@@ -212,11 +203,10 @@ async def test_of_answers_that_come_together_one_is_judged_before_the_next_is_wr
         place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
     keeper = Keeper(place.spool)
 
-    def kept() -> int:
+    async def kept(job_id: str) -> int:
+        await keeper.keep(job_id, 1, {"status": 200}, in_chunks(b"{}"))
         return sum(place.spool.answer(job.id, 1).exists() for job in jobs)
 
-    found = await asyncio.gather(
-        *(keeper.keep(job.id, 1, {"status": 200}, in_chunks(b"{}"), kept) for job in jobs)
-    )
+    found = await asyncio.gather(*(kept(job.id) for job in jobs))
 
     assert all(there <= number + keeping._AT_ONCE for number, there in enumerate(found)), found

@@ -15,38 +15,23 @@ from starlette.applications import Starlette
 from builders import Place
 from engine_world import photo
 from retouchd.adapters.edits import EditsClient, Endpoint, Upload
+from retouchd.engine.admission import Permit, report_of
 from retouchd.engine.attempts import Attempts
 from retouchd.engine.clock import SystemClock
 from retouchd.engine.downloads import Downloads
 from retouchd.engine.gate import Gate
 from retouchd.engine.judging import Judge
 from retouchd.engine.preparing import Prepared
-from retouchd.engine.spending import Spending
 from retouchd.rules.job import Attempt, Verdict
 from retouchd.rules.key_source import KeySource
 from retouchd.rules.pacing import Cause, Report
 from retouchd.rules.price_overrides import prices_for
-from retouchd.rules.spending import Allowance
 from retouchd.sandbox.app import build_app
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.sandbox.server import serve
 from verdict_cases import ACCOUNT, ANSWERS, REFUSED, TRANSIENT, Answer, openai
 
 KEY = "a-key-of-no-known-form-42"
-
-
-class Listening(Gate):
-    """
-    A gate that remembers what it was told.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(concurrency=1, clock=SystemClock())
-        self.told: list[Report] = []
-
-    def report(self, report: Report) -> None:
-        self.told.append(report)
-        super().report(report)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,32 +62,29 @@ class Bench:
         Send one job's request and judge what comes back.
         """
         self.app.state.script.set([_served(answer)])
-        gate, clock, spool = Listening(), SystemClock(), self.place.spool
-        attempts = Attempts(
-            spool=spool,
-            client=self.client,
-            gate=gate,
-            clock=clock,
-            prices=prices_for,
-            spending=Spending(allowance=Allowance, clock=clock),
-        )
+        clock, spool = SystemClock(), self.place.spool
+        gate = Gate(concurrency=1, clock=clock)
+        attempts = Attempts(spool=spool, client=self.client, clock=clock, prices=prices_for)
         judge = Judge(
             spool=spool,
             client=self.client,
-            attempts=attempts,
             downloads=Downloads(spool=spool, client=self.client, clock=clock),
         )
         job = self.place.claimed("cat.png", "cat.txt")
         upload = Upload(path=self.photo, content_type="image/png", size=self.photo.stat().st_size)
         prepared = Prepared(images=(upload,), mask=None)
-        standing = spool.load(job.id)
-        await judge.conclude(standing, await attempts.send(standing, job, prepared, judge.rule))
+        permit = Permit(at=clock.now(), is_probe=False, pictures=1, estimate_usd=None)
+        asking = await attempts.open(spool.load(job.id), permit, prepared)
+        unanswered = await attempts.send(asking, prepared)
+        judged = unanswered or await judge.judge(asking.kept())
+        report = report_of(job.id, attempts.close(asking, judged), clock.monotonic())
+        gate.report(report)
         closed = spool.load(job.id)
         spool.give_back(job)
         spool.discard(job.id)
         return Met(
             attempt=closed.attempts[-1],
-            report=gate.told[-1],
+            report=report,
             hold=gate.hold,
             seconds_closed=gate.wait_for_turn(1)[0],
         )

@@ -8,32 +8,25 @@ from collections.abc import Callable, Collection
 from retouchd.adapters.delivery import Delivery
 from retouchd.adapters.edits import EditsClient
 from retouchd.adapters.history import History
-from retouchd.adapters.pauses import PauseFile
 from retouchd.adapters.spool import Spool
 from retouchd.engine.attempts import Attempts
 from retouchd.engine.claiming import Claimer
 from retouchd.engine.clock import Clock
 from retouchd.engine.current import Current
 from retouchd.engine.deciding import Decider
-from retouchd.engine.disk_monitor import DiskMonitor
 from retouchd.engine.downloads import Downloads
 from retouchd.engine.duplicates import Duplicates, take_all
-from retouchd.engine.gate import Gate
 from retouchd.engine.gathering import Gatherer
 from retouchd.engine.intake import Intake
 from retouchd.engine.judging import Judge
 from retouchd.engine.looking import Looker
-from retouchd.engine.means import Means
-from retouchd.engine.pausing import Pausing
 from retouchd.engine.pipeline import Pipeline
 from retouchd.engine.preparing import Preparer
-from retouchd.engine.prober import Prober
 from retouchd.engine.recovering import Recovery
 from retouchd.engine.references import used_references
 from retouchd.engine.settings import Settings
-from retouchd.engine.spending import Spending
 from retouchd.engine.survey import backlog_of, completeness_of, framer_of, inbox_of, reader_of
-from retouchd.engine.turns import Turns
+from retouchd.engine.throttle import Throttle
 from retouchd.engine.walking import Walker
 from retouchd.engine.watching import Watching
 from retouchd.engine.workshop import Workshop
@@ -51,40 +44,27 @@ class Crew:
         *,
         current: Current,
         clock: Clock,
-        gate: Gate,
+        throttle: Throttle,
         client: EditsClient,
         spool: Spool,
-        disks: DiskMonitor,
         on_change: Callable[[], None],
     ) -> None:
         settings = current.settings
         self._current = current
         self._client = client
-        self._gate = gate
+        self._admission = throttle.admission
+        self._ledger = throttle.ledger
+        self._disks = throttle.disks
         self._on_change = on_change
         self._tasks: asyncio.TaskGroup | None = None
         self._is_closing = False
         self._folders: dict[str, str] = {}
         self.spool = spool
-        self._disks = disks
         self._history = History(settings.folders.work)
-        self.spending = Spending(allowance=current.allowance, clock=clock, on_release=gate.tell)
         self._inbox = inbox_of(settings)
         self._gatherer = Gatherer(spool=spool, inbox=self._inbox)
         self._preparer = Preparer(spool=spool, gatherer=self._gatherer, current=current)
-        self._means = Means(
-            folders=settings.folders,
-            disks=disks,
-            spending=self.spending,
-            prices=current.prices,
-            clock=clock,
-        )
-        self.pausing = Pausing(
-            gate=gate,
-            file=PauseFile(settings.folders.work),
-            current=current,
-            clock=clock,
-        )
+        self.pausing = throttle.pausing
         self.recovery = Recovery(
             folders=settings.folders, history=self._history, spool=spool, on_change=self._stir
         )
@@ -94,7 +74,7 @@ class Crew:
         self.pipeline = self._pipeline(current, clock, client)
         self.workshop = Workshop(
             pipeline=self.pipeline,
-            gate=gate,
+            changes=self._admission.changes,
             room=lambda: current.most_at_work,
             on_over=self._over,
             on_change=self._stir,
@@ -103,12 +83,9 @@ class Crew:
         self.watching = Watching(
             settings=settings, intake=self.intake, clock=clock, on_change=self._stir
         )
-        self.prober = Prober(
-            gate=gate,
-            workshop=self.workshop,
+        self.prober = throttle.prober(
+            jobs=self.workshop,
             client=client,
-            means=self._means,
-            clock=clock,
             has_ready=lambda: self.intake.ready() > 0,
             wake_intake=self.intake.wake,
         )
@@ -125,7 +102,7 @@ class Crew:
         Take in what today has cost, what jobs have asked for, and which pictures of the inbox they have
         used as references. Blocking.
         """
-        self.spending.prime(self._history, self.spool)
+        self._ledger.prime(self._history, self.spool)
         take_all(self._duplicates, self.spool)
         self._folders = {job.id: job.folder for job in self.spool.jobs()}
         self.intake.spare(used_references(self._history, self.spool))
@@ -136,7 +113,7 @@ class Crew:
         """
         await self._client.adopt(settings.endpoint)
         self._current.settings = settings
-        await self._gate.adopt(concurrency=settings.endpoint.concurrency, rates=settings.rates)
+        await self._admission.adopt()
 
     def start(self, job_ids: list[str], tasks: asyncio.TaskGroup) -> None:
         """
@@ -157,23 +134,10 @@ class Crew:
         self.watching.stop()
         self.recovery.stop()
         self.workshop.stop()
+        self._admission.stop()
 
     def _pipeline(self, current: Current, clock: Clock, client: EditsClient) -> Pipeline:
-        gate, spool = self._gate, self.spool
-        attempts = Attempts(
-            spool=spool,
-            client=client,
-            gate=gate,
-            clock=clock,
-            prices=current.prices,
-            spending=self.spending,
-        )
-        judge = Judge(
-            spool=spool,
-            client=client,
-            attempts=attempts,
-            downloads=Downloads(spool=spool, client=client, clock=clock),
-        )
+        spool = self.spool
         return Pipeline(
             spool=spool,
             walker=Walker(
@@ -191,18 +155,14 @@ class Crew:
                 on_away=self._disks.miss,
             ),
             preparer=self._preparer,
-            attempts=attempts,
-            judge=judge,
-            turns=Turns(
-                gate=gate,
-                means=self._means,
-                attempts=attempts,
-                clock=clock,
-                current=current,
+            attempts=Attempts(spool=spool, client=client, clock=clock, prices=current.prices),
+            judge=Judge(
+                spool=spool,
+                client=client,
+                downloads=Downloads(spool=spool, client=client, clock=clock),
             ),
-            spending=self.spending,
+            admission=self._admission,
             duplicates=self._duplicates,
-            clock=clock,
         )
 
     def _intake(self, settings: Settings, clock: Clock) -> Intake:
@@ -256,7 +216,7 @@ class Crew:
         is_held_up = self.watching.away or self.looking_up or self._disks.reasons
         if self._is_closing or is_held_up:
             return None
-        if self._gate.hold is not None:
+        if self._admission.held is not None:
             return () if self.prober.wants_new else None
         return self.workshop.room
 

@@ -20,13 +20,12 @@ from retouchd.adapters.thread_pools import Folder
 from retouchd.engine.clock import Clock
 from retouchd.engine.crew import Crew
 from retouchd.engine.current import Current
-from retouchd.engine.disk_monitor import DiskMonitor
-from retouchd.engine.gate import Gate
 from retouchd.engine.liveness import Liveness, StatusLine, extending
 from retouchd.engine.outcome import End
 from retouchd.engine.reporting import report_of
 from retouchd.engine.settings import Settings
 from retouchd.engine.starting import finish_returns, note_folders, retrace
+from retouchd.engine.throttle import Throttle
 from retouchd.errors import Blocked, ConfigurationError
 from retouchd.logs import hide, logger
 from retouchd.rules.report import Report
@@ -61,15 +60,9 @@ class Daemon:
         self._stop = asyncio.Event()
         self._begun = asyncio.Event()
         self._ready = asyncio.Event()
-        self._gate = Gate(
-            concurrency=settings.endpoint.concurrency, clock=clock, rates=settings.rates
-        )
-        self._disks = DiskMonitor(
-            folders=settings.folders,
-            gate=self._gate,
-            jobs=self._job_ids,
-            on_change=self._moved,
-        )
+        self._throttle = Throttle(self._current, clock, jobs=self._job_ids, on_change=self._moved)
+        self._admission = self._throttle.admission
+        self._disks = self._throttle.disks
         self._crew: Crew | None = None
         self._started_at: dt.datetime | None = None
         self._stranded = ""
@@ -102,14 +95,14 @@ class Daemon:
         Return why nothing is sent, empty while all is well.
         """
         looking_up = self._crew.looking_up if self._crew else ""
-        return self._gate.reason or self._away or self._stranded or looking_up
+        return self._admission.reason or self._away or self._stranded or looking_up
 
     @property
     def pause_cause(self) -> str:
         """
         Return the kind of reason for which nothing is sent, empty where the gate is open.
         """
-        held = self._gate.held
+        held = self._admission.held
         return held.cause.value if held else ""
 
     @property
@@ -145,7 +138,7 @@ class Daemon:
             return None
         return report_of(
             self._crew,
-            self._gate,
+            self._admission,
             self._disks,
             self._clock,
             started_at=self._started_at,
@@ -277,7 +270,7 @@ class Daemon:
         """
         Make every waiting job due and scan the inbox: a person has mended something.
         """
-        self._gate.wake()
+        self._admission.wake()
         if self._crew is not None:
             self._crew.intake.reconsider()
             self._crew.watching.try_again()
@@ -325,10 +318,9 @@ class Daemon:
         self._crew = crew = Crew(
             current=self._current,
             clock=self._clock,
-            gate=self._gate,
+            throttle=self._throttle,
             client=client,
             spool=spool,
-            disks=self._disks,
             on_change=self._stirred.set,
         )
         self._begun.set()
@@ -380,7 +372,7 @@ class Daemon:
                 self._stirred.clear()
                 line.say(self._status())
                 self._stranded = _stranded(crew)
-                if until_drained and (self._gate.is_shut or self._stranded):
+                if until_drained and (self._admission.is_shut or self._stranded):
                     return Ending.UNAVAILABLE
                 if until_drained and crew.recovery.obstacle and crew.intake.ready():
                     return Ending.UNAVAILABLE
@@ -430,7 +422,7 @@ class Daemon:
         return self._crew.workshop.ids if self._crew else []
 
     def _status(self) -> str:
-        held = f"; paused: {self._gate.reason}" if self._gate.hold else ""
+        held = f"; paused: {self._admission.reason}" if self._admission.held else ""
         held += f"; {self._crew.looking_up}" if self._crew and self._crew.looking_up else ""
         away = f"; {self._away}" if self._away else ""
         hung = "".join(f"; {each}" for each in self._disks.reasons.values() if each not in held)

@@ -33,6 +33,15 @@ class FetchLater(Exception):
         self.seconds = seconds
 
 
+class WithheldError(FetchLater):
+    """
+    A paid picture lies at an address where the configuration does not let us go.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"its picture is paid for but not fetched: {reason}", None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pause:
     """

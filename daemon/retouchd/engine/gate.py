@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+from retouchd.engine.changes import Changes
 from retouchd.engine.clock import Clock
 from retouchd.logs import logger
 from retouchd.rules import pacing
@@ -26,7 +27,7 @@ _THRIVES_SECONDS = 60.0
 class Gate:
     """
     Who may send. What it decides is in `rules.pacing`, `rules.width` and `rules.rates`; this holds their
-    memory and tells those who wait. `changes` counts how often they were told.
+    memory and tells those who wait by `changes`.
     """
 
     def __init__(self, *, concurrency: int, clock: Clock, rates: Rates | None = None) -> None:
@@ -38,8 +39,7 @@ class Gate:
         self._out: dict[str, float] = {}
         self._succeeded_at = float("-inf")
         self._sent: tuple[Sent, ...] = ()
-        self._changed = asyncio.Event()
-        self.changes = 0
+        self.changes = Changes()
         self._pace = Pace()
         self._probe: str | None = None
         self.due_since: dt.datetime | None = None
@@ -132,7 +132,7 @@ class Gate:
         self._rates = rates
         if concurrency != self._width.most:
             self._width = Width(most=concurrency, now=concurrency)
-        self.tell()
+        self.changes.tell()
         async with self._free:
             self._free.notify_all()
 
@@ -141,7 +141,7 @@ class Gate:
         Let this one job through while the gate is held, for one request.
         """
         self._probe = job_id
-        self.tell()
+        self.changes.tell()
 
     def end_probe(self, job_id: str) -> None:
         """
@@ -149,7 +149,7 @@ class Gate:
         """
         if self._probe == job_id:
             self._probe = None
-            self.tell()
+            self.changes.tell()
 
     @property
     def is_probing(self) -> bool:
@@ -208,18 +208,7 @@ class Gate:
         """
         self.due_since = self._clock.now()
         self._move(pacing.probe_now(self._pace, self._clock.monotonic()))
-        self.tell()
-
-    async def change(self, since: int, within: float | None) -> None:
-        """
-        Wait until there are other `changes` than `since`, or for so many seconds.
-
-        Whoever reads the number before it decides to wait misses no change that came meanwhile.
-        """
-        if self.changes == since:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(within):
-                    await self._changed.wait()
+        self.changes.tell()
 
     def _is_serving(self, now: float) -> bool:
         """
@@ -249,12 +238,4 @@ class Gate:
             log.info("daemon.resumed", after=before.cause.value)
             self.due_since = self._clock.now()
         if hold != before:
-            self.tell()
-
-    def tell(self) -> None:
-        """
-        Have everyone who waits look again.
-        """
-        self.changes += 1
-        self._changed.set()
-        self._changed = asyncio.Event()
+            self.changes.tell()

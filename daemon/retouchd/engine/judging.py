@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TypeAlias
 
 from retouchd.adapters import answers
 from retouchd.adapters.answers import KeptAnswer
@@ -17,8 +16,8 @@ from retouchd.adapters.disk_threads import in_work
 from retouchd.adapters.edits import EditsClient, FetchPrivate
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing, job_of
-from retouchd.engine.attempts import Attempts, Closed
-from retouchd.engine.downloads import Downloads, FetchLater
+from retouchd.engine.attempts import Judged
+from retouchd.engine.downloads import Downloads, WithheldError
 from retouchd.engine.results import Fetched, Results
 from retouchd.errors import Blocked
 from retouchd.rules.answer import Fault, Found, Inline, Link, Reply, Whole, read_answer
@@ -42,34 +41,22 @@ _LASTING = frozenset({Fault.HTML, Fault.ASYNCHRONOUS, Fault.FOREIGN})
 """What the next answer would be as well."""
 
 
+_AT_ONCE = 2
+"""So many answers are judged at a time, in the order in which they were whole: else all would end together."""
+
 FETCHED = "fetched"
 """The step in which a picture is decoded that was fetched; a note of a crash says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class _Wanted:
     """
     What is still to be fetched before a kept answer can be judged; `is_awaited` where it may take its time.
     """
 
-    standing: Standing
     links: tuple[Link, ...]
     is_awaited: bool
     answered_at: dt.datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Withheld:
-    """
-    A picture lies where the configuration does not let us go.
-    """
-
-    standing: Standing
-    reason: str
-
-
-Ruling: TypeAlias = Closed | Wanted | Withheld
-"""What a kept answer came to so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,72 +76,74 @@ class Judge:
     Reads kept answers. The answer on disk is never thrown away here, so judging may be repeated.
     """
 
-    def __init__(
-        self, *, spool: Spool, client: EditsClient, attempts: Attempts, downloads: Downloads
-    ) -> None:
+    def __init__(self, *, spool: Spool, client: EditsClient, downloads: Downloads) -> None:
         self._spool = spool
         self._client = client
-        self._attempts = attempts
         self._downloads = downloads
         self._results = Results(spool)
         self._suspects: set[str] = set()
         self._alone = asyncio.Lock()
+        self._order = asyncio.Semaphore(_AT_ONCE)
 
-    def suspect(self, job_id: str) -> None:
+    async def judge(self, standing: Standing) -> Judged:
         """
-        Take what will be fetched for this job for what may have brought an earlier process down.
-        """
-        self._suspects.add(job_id)
+        Judge a kept answer; on success `outputs/` stands whole before. Fetches what the answer only names.
 
-    async def judge(self, standing: Standing) -> Closed:
-        """
-        Close the kept attempt; on success `outputs/` stands whole before. Raises FetchLater.
+        Raises FetchLater, and WithheldError where the picture lies at an address that is not allowed.
         """
         self._downloads.check_due(standing.id)
-        return await self.conclude(standing, await in_work(self.rule, standing))
-
-    async def conclude(self, standing: Standing, ruling: Ruling) -> Closed:
-        """
-        Fetch what is still to be fetched and judge again; then let it count. Raises FetchLater.
-        """
         fetched: dict[Link, Fetched] = {}
         with contextlib.ExitStack() as files:
-            while isinstance(ruling, Wanted):
+            judged = await self._in_order(standing)
+            while isinstance(judged, _Wanted):
                 fetched |= await self._downloads.fetch(
                     standing.id,
-                    ruling.links,
-                    ruling.answered_at,
+                    judged.links,
+                    judged.answered_at,
                     files,
-                    is_awaited=ruling.is_awaited,
+                    is_awaited=judged.is_awaited,
                 )
-                ruling = await self._rule_fetched(ruling.standing, fetched)
-        if isinstance(ruling, Withheld):
-            self._attempts.tell_withheld(ruling.standing)
-            raise FetchLater(f"its picture is paid for but not fetched: {ruling.reason}", None)
-        self._attempts.tell(standing, ruling)
-        return ruling
+                judged = await self._judge_fetched(standing, fetched)
+        return judged
 
-    async def _rule_fetched(self, standing: Standing, fetched: Mapping[Link, Fetched]) -> Ruling:
+    async def judge_unfetched(self, standing: Standing) -> Judged | None:
+        """
+        Judge a kept answer by what it holds itself; None if it names what is to be fetched, which is looked at
+        with a note on disk then.
+        """
+        judged = await in_work(self._judge, standing)
+        if isinstance(judged, _Wanted):
+            self._suspects.add(standing.id)
+            return None
+        return judged
+
+    async def _in_order(self, standing: Standing) -> Judged | _Wanted:
+        async with self._order:
+            return await in_work(self._judge, standing)
+
+    async def _judge_fetched(
+        self, standing: Standing, fetched: Mapping[Link, Fetched]
+    ) -> Judged | _Wanted:
         """
         Judge by what was fetched; for a suspect alone, with a note on disk for as long as it takes.
         """
         if standing.id not in self._suspects:
-            return await in_work(self.rule, standing, fetched)
+            return await in_work(self._judge, standing, fetched)
         async with self._alone:
             await in_work(self._spool.add_crash, standing.id, FETCHED)
             try:
-                ruling = await in_work(self.rule, standing, fetched)
+                judged = await in_work(self._judge, standing, fetched)
             except Exception:
                 with contextlib.suppress(Blocked, OSError):
                     await in_work(self._spool.clear_crashes, standing.id, FETCHED)
                 raise
             await in_work(self._spool.clear_crashes, standing.id, FETCHED)
             self._suspects.discard(standing.id)
-        return ruling
+        return judged
 
-    def rule(
+    def _judge(
         self, standing: Standing, fetched: Mapping[Link, Fetched] = MappingProxyType({})
-    ) -> Ruling:
+    ) -> Judged | _Wanted:
         """
         Judge by the answer and what was fetched for it; return what is still to be fetched, if anything is.
 
@@ -166,23 +155,19 @@ class Judge:
             reply = _reply_in(answer)
             harvest = self._harvest(standing, answer, reply, fetched)
             if harvest.links:
-                return Wanted(
-                    standing=standing,
-                    links=harvest.links,
-                    is_awaited=harvest.is_awaited,
-                    answered_at=answered_at,
+                return _Wanted(
+                    links=harvest.links, is_awaited=harvest.is_awaited, answered_at=answered_at
                 )
             private = [each for each in fetched.values() if isinstance(each, FetchPrivate)]
             if private and not harvest.pictures:
-                return Withheld(standing=standing, reason=str(private[0]))
+                raise WithheldError(str(private[0]))
             judgement = as_told(
                 _judgement(answer, reply, harvest, answered_at), self._client.key_source
             )
         if answer.broken and not harvest.pictures:
             self._spool.cut_answer(standing.id, standing.number, _FRUITLESS_BYTES)
-        return self._attempts.close(
-            standing,
-            judgement,
+        return Judged(
+            judgement=judgement,
             closed_at=answered_at,
             head=head,
             pictures=max(harvest.pictures, len(reply.pictures)),

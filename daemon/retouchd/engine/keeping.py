@@ -35,8 +35,8 @@ class Keeper:
     Keeps answers, any number at once; all that are on their way share so many bytes of memory, or twice that
     where they are many.
 
-    Of answers that come together only a few are written and judged at a time, in the order in which they
-    were whole: taken forward side by side all of them would be through at the end, and nobody before.
+    Of answers that come together only a few are written at a time, in the order in which they were whole:
+    written side by side all of them would be through at the end, and nobody before.
     """
 
     def __init__(self, spool: Spool, *, memory: int = _MEMORY) -> None:
@@ -51,10 +51,9 @@ class Keeper:
         number: int,
         head: dict[str, Any],
         chunks: AsyncIterator[bytes],
-        then: Callable[[], T],
-    ) -> T:
+    ) -> None:
         """
-        Write an answer as it comes; once it is durable under its name, do `then` in the same thread.
+        Write an answer as it comes; return once it is durable under its name.
 
         Where the disk fails (full, most often) the bytes stay in memory until it takes them: they leave it
         only when they are durable, as what a failed fsync left behind need not be what was written.
@@ -74,7 +73,7 @@ class Keeper:
                 if sink.is_empty and 200 <= head["status"] < 300:
                     raise
                 sink.end_broken(str(failure))
-            while (kept := await self._in_order(partial(_kept, sink, then))) is None:
+            while not await self._in_order(sink.commit):
                 if await in_work(self._spool.is_gone, job_id):
                     log.error("answer.lost", job=job_id, bytes=len(sink.rest), reason=_REMOVED)
                     raise Blocked(_REMOVED)
@@ -83,7 +82,6 @@ class Keeper:
         finally:
             self._sinks.remove(sink)
             sink.close()
-        return kept[0]
 
     def _is_much(self, sink: "_Sink") -> bool:
         """
@@ -97,13 +95,6 @@ class Keeper:
     async def _in_order(self, task: Callable[[], T]) -> T:
         async with self._order:
             return await in_work(task)
-
-
-def _kept(sink: "_Sink", then: Callable[[], T]) -> tuple[T] | None:
-    """
-    Give an answer its name and return what came of it then, None if the disk does not take it.
-    """
-    return (then(),) if sink.commit() else None
 
 
 class _Sink:

@@ -56,9 +56,9 @@ class Pausing:
         Write each change down.
         """
         while True:
-            changes = self._gate.changes
+            changes = self._gate.changes.count
             await self.write()
-            await self._gate.change(changes, None)
+            await self._gate.changes.wait(changes)
 
     async def write(self) -> None:
         """

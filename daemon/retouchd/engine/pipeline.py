@@ -7,7 +7,6 @@ There is one step for each phase and no other way forward; a restart runs the sa
 
 import asyncio
 import contextlib
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -16,23 +15,21 @@ from retouchd.adapters.disk_threads import Steps, follow, in_work
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing, job_of
 from retouchd.adapters.thread_pools import Folder
-from retouchd.engine.attempts import Attempts, about
-from retouchd.engine.clock import Clock
-from retouchd.engine.downloads import FetchLater
+from retouchd.engine.admission import Admission
+from retouchd.engine.attempts import Attempts, Judged, about
+from retouchd.engine.downloads import FetchLater, WithheldError
 from retouchd.engine.duplicates import Duplicates
 from retouchd.engine.holding import HeldError, NotYetError
-from retouchd.engine.judging import FETCHED, Judge, Wanted
+from retouchd.engine.judging import FETCHED, Judge
 from retouchd.engine.outcome import Outcome, Over, Wait
 from retouchd.engine.preparing import NotReadyError, Prepared, Preparer
-from retouchd.engine.spending import Spending
-from retouchd.engine.turns import Turns
 from retouchd.engine.walking import Left, Stuck, Walker
 from retouchd.errors import Blocked, JobCode, Problem
 from retouchd.logs import logger
-from retouchd.rules.job import Job
+from retouchd.rules.job import Attempt, Job
 from retouchd.rules.naming import shown
 from retouchd.rules.phase import Phase
-from retouchd.rules.retrying import Ask, Fail, Later, Return, doubts_in
+from retouchd.rules.retrying import Ask, Fail, Return, doubts_in
 from retouchd.rules.verdict import Failure
 
 log = logger()
@@ -60,20 +57,16 @@ class Pipeline:
         preparer: Preparer,
         attempts: Attempts,
         judge: Judge,
-        turns: Turns,
-        spending: Spending,
+        admission: Admission,
         duplicates: Duplicates,
-        clock: Clock,
     ) -> None:
         self._spool = spool
         self._walker = walker
         self._preparer = preparer
         self._attempts = attempts
         self._judge = judge
-        self._turns = turns
-        self._spending = spending
+        self._admission = admission
         self._duplicates = duplicates
-        self._clock = clock
         self._prepared: dict[str, Prepared] = {}
         self._decoding = asyncio.Semaphore(_PREPARED_AT_ONCE)
         self._obstacles: dict[str, str] = {}
@@ -85,25 +78,22 @@ class Pipeline:
         """
         return self._obstacles
 
-    def stop(self) -> None:
-        """
-        Have nothing more sent.
-        """
-        self._turns.stop()
-
     async def advance(self, job_id: str) -> Outcome:
         """
         Take the next steps of a job until it is over or must wait.
         """
-        while True:
-            halt = await follow(partial(self._walker.walk, job_id), key=job_id)
-            match await self._step(halt) if isinstance(halt, Standing) else halt:
-                case Left() as left:
-                    return self._over(job_id, left)
-                case Stuck() as stuck:
-                    return self._obstructed(job_id, stuck)
-                case Wait() as wait:
-                    return wait
+        try:
+            while True:
+                halt = await follow(partial(self._walker.walk, job_id), key=job_id)
+                match await self._step(halt) if isinstance(halt, Standing) else halt:
+                    case Left() as left:
+                        return self._over(job_id, left)
+                    case Stuck() as stuck:
+                        return self._obstructed(job_id, stuck)
+                    case Wait() as wait:
+                        return wait
+        finally:
+            self._admission.end_probe(job_id)
 
     async def retrace(self, job_id: str) -> None:
         """
@@ -149,7 +139,8 @@ class Pipeline:
         try:
             match standing.phase:
                 case Phase.ASKING:
-                    await self._attempts.interrupted(standing)
+                    closed = await in_work(self._attempts.close_interrupted, standing)
+                    self._admission.release(standing, closed)
                 case Phase.KEPT:
                     await self._judge_kept(standing)
                 case _:
@@ -162,14 +153,11 @@ class Pipeline:
         return None
 
     async def _decide(self, standing: Standing) -> Wait | None:
-        match self._turns.next_move(standing, job_of(standing)):
+        match self._admission.next_move(standing):
             case Ask():
                 return await self._ask(standing)
-            case Later(until=None, reason=reason):
-                return Wait(seconds=None, reason=reason)
-            case Later(until=dt.datetime() as until, reason=reason):
-                seconds = max(0.0, (until - self._clock.now()).total_seconds())
-                return Wait(seconds=seconds, reason=reason, doubts=doubts_in(standing.attempts))
+            case Wait() as wait:
+                return wait
             case Return(reason=reason):
                 await self._give_back(standing, reason)
             case Fail(problem=problem):
@@ -177,31 +165,49 @@ class Pipeline:
         return None
 
     async def _ask(self, standing: Standing) -> Wait | None:
-        job = job_of(standing)
-        if not self._is_prepared(job.id) and not await self._prepare(standing):
+        job_id = standing.id
+        if not self._is_prepared(job_id) and not await self._prepare(standing):
             return None
-        if self._duplicates.is_left(job.id):
+        if self._duplicates.is_left(job_id):
             try:
-                await follow(partial(self._check_left, job), key=job.id)
+                await follow(partial(self._check_left, job_of(standing)), key=job_id)
             except NotYetError as early:
                 reason = str(early)
                 return Wait(seconds=_SOON_SECONDS, reason=reason, is_stranded=early.is_stuck)
             except HeldError as held:
                 await self._give_back(standing, str(held))
                 return None
-        prepared = self._prepared[job.id]
-        is_prepared = partial(self._is_prepared, job.id)
-        async with self._turns.taken(standing, job, len(prepared.images), is_prepared) as wait:
-            if wait is not None:
-                return wait
-            ruling = await self._attempts.send(standing, job, prepared, self._judge.rule)
-            # The turn is kept until the verdict is known: the next one must not be sent in ignorance.
-            closed = await self._judge.conclude(standing, ruling)
-        if closed.attempt.code == Failure.UNREADABLE.value:
-            del self._prepared[job.id]  # What the file is by now, nobody has judged.
+        prepared = self._prepared[job_id]
+        is_prepared = partial(self._is_prepared, job_id)
+        async with self._admission.permit(standing, len(prepared.images), is_prepared) as permit:
+            if isinstance(permit, Wait):
+                return permit
+            asking = await self._attempts.open(standing, permit, prepared)
+            self._admission.note_opened(job_id)
+            unanswered = await self._attempts.send(asking, prepared)
+            # The permit is kept until the verdict is known: the next request must not be sent in ignorance.
+            if unanswered is None:
+                attempt = await self._judge_answer(asking.kept())
+            else:
+                attempt = await self._close(asking, unanswered)
+        if attempt.code == Failure.UNREADABLE.value:
+            del self._prepared[job_id]  # What the file is by now, nobody has judged.
         if standing.crashes:
             await in_work(self._progressed, standing)
         return None
+
+    async def _judge_answer(self, kept: Standing) -> Attempt:
+        try:
+            judged = await self._judge.judge(kept)
+        except WithheldError:
+            self._admission.note_withheld(kept)
+            raise
+        return await self._close(kept, judged)
+
+    async def _close(self, standing: Standing, judged: Judged) -> Attempt:
+        closed = await in_work(self._attempts.close, standing, judged)
+        self._admission.release(standing, closed)
+        return closed.attempt
 
     def _check_left(self, job: Job) -> Steps[None]:
         yield Folder.DONE
@@ -251,7 +257,7 @@ class Pipeline:
         if _has_crashed(standing):
             await self._give_up(standing)
             return
-        await self._judge.judge(standing)
+        await self._judge_answer(standing)
         if standing.crashes:
             await in_work(self._progressed, standing)
 
@@ -263,12 +269,11 @@ class Pipeline:
         if _has_crashed(standing):
             await self._give_up(standing)
             return
-        ruling = await in_work(self._judge.rule, standing)
-        if isinstance(ruling, Wanted):
-            self._judge.suspect(standing.id)
+        judged = await self._judge.judge_unfetched(standing)
+        if judged is None:
             await in_work(self._spool.clear_crashes, standing.id, standing.phase.value)
             return
-        await self._judge.conclude(standing, ruling)
+        await self._close(standing, judged)
         await in_work(self._progressed, standing)
 
     async def _give_up(self, standing: Standing) -> None:
@@ -281,7 +286,7 @@ class Pipeline:
     def _over(self, job_id: str, left: Left) -> Over:
         self._prepared.pop(job_id, None)
         self._obstacles.pop(job_id, None)
-        self._spending.forget(job_id, left.standing.attempts if left.standing else ())
+        self._admission.forget(job_id, left.standing.attempts if left.standing else ())
         return left.over
 
     def _obstructed(self, job_id: str, stuck: Stuck) -> Wait:

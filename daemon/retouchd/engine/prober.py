@@ -5,15 +5,39 @@ Where the gate is barred for a cause of our own, a look at that cause is enough.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from retouchd.adapters.edits import EditsClient, NoAnswer, NotSent
 from retouchd.engine.clock import Clock
 from retouchd.engine.gate import Gate
 from retouchd.engine.means import Means
-from retouchd.engine.workshop import Workshop
+from retouchd.engine.outcome import Wait
 from retouchd.rules.job import Verdict
 from retouchd.rules.pacing import Cause, Report
+
+
+class Jobs(Protocol):
+    """
+    The jobs in work: how many, what those that wait do so for, and which of them may be asked next.
+    """
+
+    @property
+    def jobs(self) -> int:
+        """
+        Return how many jobs are in work.
+        """
+
+    @property
+    def waiting(self) -> Mapping[str, Wait]:
+        """
+        Return what the jobs that cannot go on wait for.
+        """
+
+    def probe_candidate(self) -> str | None:
+        """
+        Return the waiting job that may be asked next, None if there is none.
+        """
 
 
 class Prober:
@@ -27,7 +51,7 @@ class Prober:
         self,
         *,
         gate: Gate,
-        workshop: Workshop,
+        jobs: Jobs,
         client: EditsClient,
         means: Means,
         clock: Clock,
@@ -35,7 +59,7 @@ class Prober:
         wake_intake: Callable[[], None],
     ) -> None:
         self._gate = gate
-        self._workshop = workshop
+        self._jobs = jobs
         self._client = client
         self._means = means
         self._clock = clock
@@ -63,7 +87,7 @@ class Prober:
         Let probes through whenever one is due; look again at a bar when its time is up.
         """
         while True:
-            changes = self._gate.changes
+            changes = self._gate.changes.count
             seconds, hold = self._gate.seconds_to_probe(), self._gate.hold
             if seconds == 0 and hold is not None and not hold.is_probed:
                 await self._look_at_bar()
@@ -71,7 +95,7 @@ class Prober:
                 await self._probe()
             else:
                 self.wants_new = False
-                await self._gate.change(changes, None if self._gate.is_probing else seconds)
+                await self._gate.changes.wait(changes, None if self._gate.is_probing else seconds)
 
     async def _look_at_bar(self) -> None:
         bar = await self._means.look_again()
@@ -83,8 +107,8 @@ class Prober:
 
     async def _probe(self) -> None:
         self._stirred.clear()
-        job_id = self._workshop.probe_candidate()
-        is_clean = job_id is not None and self._workshop.waiting[job_id].doubts == 0
+        job_id = self._jobs.probe_candidate()
+        is_clean = job_id is not None and self._jobs.waiting[job_id].doubts == 0
         if job_id is not None and (is_clean or not self._has_ready()):
             self.wants_new = False
             self._gate.let_probe(job_id)
@@ -92,7 +116,7 @@ class Prober:
             self.wants_new = True
             self._wake_intake()
             await self._stirred.wait()
-        elif self._workshop.jobs and self._gate.hold is Cause.OUTAGE:
+        elif self._jobs.jobs and self._gate.hold is Cause.OUTAGE:
             await self._ask_models()
         else:
             await self._stirred.wait()

@@ -11,15 +11,16 @@ from itertools import islice
 
 from retouchd.adapters.board import Board
 from retouchd.adapters.disk_threads import in_work
+from retouchd.engine.admission import Admission
 from retouchd.engine.background import running
 from retouchd.engine.clock import Clock
 from retouchd.engine.crew import Crew
 from retouchd.engine.disk_monitor import DiskMonitor
-from retouchd.engine.gate import Gate
 from retouchd.engine.holding import Cause, Hold
 from retouchd.engine.outcome import End
 from retouchd.engine.references import Place
 from retouchd.logs import logger, unread
+from retouchd.rules import pacing
 from retouchd.rules.naming import escaped
 from retouchd.rules.report import (
     MOST_HELD,
@@ -40,7 +41,7 @@ _FIRST_BEAT_SECONDS = 0.1
 
 def report_of(
     crew: Crew,
-    gate: Gate,
+    admission: Admission,
     disks: DiskMonitor,
     clock: Clock,
     *,
@@ -62,7 +63,7 @@ def report_of(
         watch_reason=escaped(crew.watching.stance.reason),
         watch_remedy=escaped(crew.watching.stance.remedy),
         away=escaped(crew.watching.away),
-        pause=_pause(gate, clock),
+        pause=_pause(admission.held, clock),
         remark=escaped(remark),
         looking_up=escaped(crew.looking_up),
         unread=escaped(crew.recovery.obstacle),
@@ -126,8 +127,7 @@ async def _keep_true(look: Callable[[], Report | None], board: Board) -> None:
         await asyncio.sleep(pause if last else _FIRST_BEAT_SECONDS)
 
 
-def _pause(gate: Gate, clock: Clock) -> Pause | None:
-    held = gate.held
+def _pause(held: pacing.Hold | None, clock: Clock) -> Pause | None:
     if held is None:
         return None
     # Whole seconds: two looks at the same hold are to be equal.

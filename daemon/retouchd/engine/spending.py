@@ -75,10 +75,12 @@ class Spending:
 
     def take_back(self, job_id: str, number: int) -> None:
         """
-        Let an attempt that could not even be opened count as nothing. Nobody is told: those who wait, many of
-        them for the same disk, would wake one another without end.
+        Let a reservation for an attempt that was never opened count as nothing. Nobody is told: those who wait,
+        many of them for the same disk, would wake one another without end.
         """
-        self._replace(job_id, number, None)
+        charge = self._noted.get(job_id, {}).get(number)
+        if charge is not None and charge.state is State.OPEN:
+            self._replace(job_id, number, None)
 
     def _replace(self, job_id: str, number: int, charge: Charge | None) -> bool:
         """

@@ -7,7 +7,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Collection
 
-from retouchd.engine.gate import Gate
+from retouchd.engine.changes import Changes
 from retouchd.engine.outcome import End, Over, Wait
 from retouchd.engine.pipeline import Pipeline
 from retouchd.errors import Blocked
@@ -27,13 +27,13 @@ class Workshop:
         self,
         *,
         pipeline: Pipeline,
-        gate: Gate,
+        changes: Changes,
         room: Callable[[], int],
         on_over: Callable[[str], None],
         on_change: Callable[[], None],
     ) -> None:
         self._pipeline = pipeline
-        self._gate = gate
+        self._changes = changes
         self._room = room
         self._on_over = on_over
         self._on_change = on_change
@@ -90,8 +90,7 @@ class Workshop:
         Send nothing more: jobs that wait end where they are, those that can go on do so.
         """
         self._is_stopping = True
-        self._pipeline.stop()
-        self._gate.tell()
+        self._changes.tell()
 
     def abandon(self) -> None:
         """
@@ -114,7 +113,7 @@ class Workshop:
         try:
             while not self._is_stopping or job_id not in self.waiting:
                 self.waiting.pop(job_id, None)
-                changes = self._gate.changes
+                changes = self._changes.count
                 try:
                     outcome = await self._pipeline.advance(job_id)
                     failures = 0
@@ -123,7 +122,6 @@ class Workshop:
                     log.exception("job.crashed", job=job_id)
                     failures += 1
                     outcome = await self._after_crash(job_id, failures)
-                self._gate.end_probe(job_id)
                 if isinstance(outcome, Over):
                     self.ends[outcome.end] += 1
                     self._on_over(job_id)
@@ -138,7 +136,7 @@ class Workshop:
         self.waiting[job_id] = wait
         self._on_change()
         if not self._is_stopping:
-            await self._gate.change(changes, wait.seconds)
+            await self._changes.wait(changes, wait.seconds)
 
     async def _after_crash(self, job_id: str, failures: int) -> Wait:
         seconds = min(2.0**failures, LONGEST_BACKOFF_SECONDS)

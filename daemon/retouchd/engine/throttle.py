@@ -1,0 +1,79 @@
+"""
+What decides whether a request may go now, put together for one endpoint.
+"""
+
+from collections.abc import Callable
+
+from retouchd.adapters.edits import EditsClient
+from retouchd.adapters.pauses import PauseFile
+from retouchd.engine.admission import Admission
+from retouchd.engine.clock import Clock
+from retouchd.engine.current import Current
+from retouchd.engine.disk_monitor import DiskMonitor
+from retouchd.engine.gate import Gate
+from retouchd.engine.means import Means
+from retouchd.engine.pausing import Pausing
+from retouchd.engine.prober import Jobs, Prober
+from retouchd.engine.spending import Spending
+
+
+class Throttle:
+    """
+    Admission with all it rests on: breaker, disks, ledger, the pause that outlives a process, and probes.
+
+    `jobs` returns the ids of those in work; `on_change` is called whenever a folder's state changes.
+    """
+
+    def __init__(
+        self,
+        current: Current,
+        clock: Clock,
+        *,
+        jobs: Callable[[], list[str]],
+        on_change: Callable[[], None],
+    ) -> None:
+        settings = current.settings
+        self._clock = clock
+        self._gate = Gate(
+            concurrency=settings.endpoint.concurrency, clock=clock, rates=settings.rates
+        )
+        self.disks = DiskMonitor(
+            folders=settings.folders, gate=self._gate, jobs=jobs, on_change=on_change
+        )
+        self.ledger = Spending(
+            allowance=current.allowance, clock=clock, on_release=self._gate.changes.tell
+        )
+        self._means = Means(
+            folders=settings.folders,
+            disks=self.disks,
+            spending=self.ledger,
+            prices=current.prices,
+            clock=clock,
+        )
+        self.admission = Admission(
+            gate=self._gate, means=self._means, ledger=self.ledger, clock=clock, current=current
+        )
+        self.pausing = Pausing(
+            gate=self._gate, file=PauseFile(settings.folders.work), current=current, clock=clock
+        )
+
+    def prober(
+        self,
+        *,
+        jobs: Jobs,
+        client: EditsClient,
+        has_ready: Callable[[], bool],
+        wake_intake: Callable[[], None],
+    ) -> Prober:
+        """
+        Return who probes the endpoint with one of these jobs, or with a new one.
+        """
+        return Prober(
+            gate=self._gate,
+            jobs=jobs,
+            client=client,
+            means=self._means,
+            clock=self._clock,
+            has_ready=has_ready,
+            wake_intake=wake_intake,
+        )
