@@ -9,15 +9,14 @@ from retouchd.adapters import below
 from retouchd.adapters.fingerprints import in_work
 from retouchd.adapters.inbox import Inbox
 from retouchd.adapters.spool import Spool
-from retouchd.engine.backlog import Backlog, Candidate
+from retouchd.engine.backlog import Candidate
 from retouchd.engine.clock import Clock
 from retouchd.engine.completeness import Completeness, Unfinished
-from retouchd.engine.deciding import Decider
 from retouchd.engine.duplicates import Duplicates
 from retouchd.engine.framing import Framer
 from retouchd.engine.gathering import Gatherer
 from retouchd.engine.holding import Cause, HeldError, Hold, Holding, NotYetError
-from retouchd.engine.looking import Looker
+from retouchd.engine.inbox_index import InboxIndex
 from retouchd.engine.places import Key
 from retouchd.engine.returns import Returns
 from retouchd.errors import Blocked
@@ -44,9 +43,7 @@ class Claimer:
         self,
         *,
         inbox: Inbox,
-        backlog: Backlog,
-        looker: Looker,
-        decider: Decider,
+        index: InboxIndex,
         framer: Framer,
         completeness: Completeness,
         duplicates: Duplicates,
@@ -57,10 +54,8 @@ class Claimer:
         clock: Clock,
     ) -> None:
         self._root = inbox.root
-        self._backlog = backlog
-        self._sightings = backlog.sightings
-        self._looker = looker
-        self._decider = decider
+        self._index = index
+        self._queue = index.queue
         self._framer = framer
         self._completeness = completeness
         self._duplicates = duplicates
@@ -76,49 +71,49 @@ class Claimer:
         """
         Forget what was held and is no longer there.
         """
-        self.holding.forget(self._sightings.knows)
+        self.holding.forget(self._index.files.knows)
         self.returns.forget(self._clock.monotonic())
 
     def reconsider(self) -> None:
         """
         Have everything decided about anew, and all that is held tried again.
         """
-        self._sightings.touch_all(self._clock.monotonic())
+        self._index.files.touch_all(self._clock.monotonic())
         self.returns.clear()
         for folder, name in self.holding.places():
-            self._backlog.try_later((folder, parse(name).family), self._clock.monotonic())
+            self._queue.try_later((folder, parse(name).family), self._clock.monotonic())
 
     def claim(self, key: Key) -> list[Job]:
         """
         Look once more at all files of a family, then claim the bundles of it that are ready.
         """
         folder = key[0]
-        names = self._sightings.names(key)
+        names = self._index.files.names(key)
         for name in dict.fromkeys([*names, *(p for each in names for p in partners(each))]):
-            self._looker.look(folder, name)
-        for source in list(self._sightings.sources(folder)):
-            self._looker.look(source.folder, source.name)
-        for place in self._sightings.shut(key):
-            self._looker.look(*place)
+            self._index.look(folder, name)
+        for source in list(self._index.files.sources(folder)):
+            self._index.look(source.folder, source.name)
+        for place in self._index.files.shut(key):
+            self._index.look(*place)
         now = self._clock.monotonic()
-        candidates = self._backlog.candidates(key, now)
+        candidates = self._queue.candidates(key, now)
         named = {path for each in candidates for path in each.surroundings.references}
         if named:
-            self._decider.look_at_references(named, now)
-            candidates = self._backlog.candidates(key, now)
+            self._index.look_at_references(named, now)
+            candidates = self._queue.candidates(key, now)
         ready = []
         for candidate in candidates:
             if isinstance(candidate.state, Ready):
                 ready.append(candidate)
             else:
-                self._backlog.put_off(key, candidate.state)
-        if ready and (shut := self._sightings.shut(key)):
+                self._queue.put_off(key, candidate.state)
+        if ready and (shut := self._index.files.shut(key)):
             self._shut_out(key, ready, path_below(*shut[0]))
             return []
         ready = [candidate for candidate in ready if self._may_be_taken(key, candidate)]
         jobs = [job for candidate in ready if (job := self._claim_one(key, candidate))]
-        for name in self._sightings.names(key) if jobs else ():
-            self._looker.look(folder, name)
+        for name in self._index.files.names(key) if jobs else ():
+            self._index.look(folder, name)
         return jobs
 
     def _claim_one(self, key: Key, candidate: Candidate) -> Job | None:
@@ -127,7 +122,7 @@ class Claimer:
             if unfinished := self._completeness.unfinished(candidate, self._clock.monotonic()):
                 self._wait(key, candidate, unfinished)
                 return None
-            candidate = self._backlog.explained(candidate, self._clock.monotonic())
+            candidate = self._queue.explained(candidate, self._clock.monotonic())
             job = self._framer.frame(candidate, self._clock.now())
             for reference in job.references if not job.problems else ():
                 with below.opened(self._root, reference.path):
@@ -137,23 +132,23 @@ class Claimer:
                 # Gone, which the next look shows, or changed at this very moment; if always so, it is held.
                 now = self._clock.monotonic()
                 self.returns.note(first, "it was changed at that very moment", now)
-                self._backlog.look_again(key, now + self._patience.settle_seconds)
+                self._queue.look_again(key, now + self._patience.settle_seconds)
                 return None
         except HeldError as held:
             self._hold(candidate, held)
             return None
         except (NotYetError, FileNotFoundError) as early:
             if isinstance(early, NotYetError):  # Else somebody took it away meanwhile.
-                self._backlog.try_later(key, self._clock.monotonic() + _SOON_SECONDS)
+                self._queue.try_later(key, self._clock.monotonic() + _SOON_SECONDS)
             return None
         except OSError as error:
             self._hold(
                 candidate,
                 HeldError(f"it cannot be moved out of the inbox: {error.strerror or error}"),
             )
-            self._backlog.try_later(key, self._clock.monotonic() + self._retry_seconds)
+            self._queue.try_later(key, self._clock.monotonic() + self._retry_seconds)
             return None
-        self._sightings.references.spare(job.references)
+        self._index.files.references.spare(job.references)
         self._duplicates.take(job, partial(in_work, job, self._spool.folder(job.id)), found)
         self.holding.release(first)
         if not job.problems:
@@ -169,7 +164,7 @@ class Claimer:
         held = HeldError(f"{shown(path)} cannot be looked at, and may belong to it")
         for candidate in ready:
             self._hold(candidate, held)
-        self._backlog.try_later(key, self._clock.monotonic() + self._retry_seconds)
+        self._queue.try_later(key, self._clock.monotonic() + self._retry_seconds)
 
     def _take(self, key: Key, job: Job) -> bool:
         """
@@ -185,7 +180,7 @@ class Claimer:
             if self._took_back(job):
                 raise
             # The pipeline goes on with what could not be given back either; it may turn out to be nothing.
-            self._backlog.try_later(key, self._clock.monotonic() + self._retry_seconds)
+            self._queue.try_later(key, self._clock.monotonic() + self._retry_seconds)
             return True
         try:
             is_empty = self._spool.load(job.id).phase is Phase.EMPTY
@@ -210,9 +205,9 @@ class Claimer:
         first = candidate.folder, candidate.bundle.files[0].name
         is_news = self.holding.hold(first, _hold_of(candidate, Cause.UNFINISHED, unfinished.reason))
         if unfinished.is_passing:
-            self._backlog.look_again(key, unfinished.at)
+            self._queue.look_again(key, unfinished.at)
             return
-        self._backlog.try_later(key, unfinished.at)
+        self._queue.try_later(key, unfinished.at)
         if is_news:
             log.warning("file.open", folder=first[0], name=first[1], reason=unfinished.reason)
 
@@ -226,7 +221,7 @@ class Claimer:
         if back.is_news and first not in self.holding.faults:
             log.warning("file.returning", folder=first[0], name=first[1], reason=back.sentence)
         self.holding.hold(first, _hold_of(candidate, Cause.FAULT, back.sentence))
-        self._backlog.try_later(key, back.until)
+        self._queue.try_later(key, back.until)
         return False
 
     def _hold(self, candidate: Candidate, held: HeldError) -> None:

@@ -13,19 +13,17 @@ from retouchd.engine.attempts import Attempts
 from retouchd.engine.claiming import Claimer
 from retouchd.engine.clock import Clock
 from retouchd.engine.current import Current
-from retouchd.engine.deciding import Decider
 from retouchd.engine.downloads import Downloads
 from retouchd.engine.duplicates import Duplicates, take_all
 from retouchd.engine.gathering import Gatherer
 from retouchd.engine.intake import Intake
 from retouchd.engine.judging import Judge
-from retouchd.engine.looking import Looker
 from retouchd.engine.pipeline import Pipeline
 from retouchd.engine.preparing import Preparer
 from retouchd.engine.recovering import Recovery
 from retouchd.engine.references import used_references
 from retouchd.engine.settings import Settings
-from retouchd.engine.survey import backlog_of, completeness_of, framer_of, inbox_of, reader_of
+from retouchd.engine.survey import completeness_of, framer_of, inbox_of, index_of
 from retouchd.engine.throttle import Throttle
 from retouchd.engine.walking import Walker
 from retouchd.engine.watching import Watching
@@ -166,19 +164,12 @@ class Crew:
         )
 
     def _intake(self, settings: Settings, clock: Clock) -> Intake:
-        inbox, backlog = self._inbox, backlog_of(self._current)
-        reader = reader_of(settings, inbox)
-        decider = Decider(inbox=inbox, reader=reader, backlog=backlog)
-        looker = Looker(inbox=inbox, sightings=backlog.sightings, decider=decider, clock=clock)
+        inbox, index = self._inbox, index_of(self._current, self._inbox, clock)
         return Intake(
-            backlog=backlog,
-            looker=looker,
-            decider=decider,
+            index=index,
             claimer=Claimer(
                 inbox=inbox,
-                backlog=backlog,
-                looker=looker,
-                decider=decider,
+                index=index,
                 framer=framer_of(self._current, inbox, self._preparer),
                 completeness=completeness_of(settings, inbox),
                 duplicates=self._duplicates,

@@ -1,5 +1,5 @@
 """
-The way in: rings, looks and scans keep the backlog true; what is ready is claimed when there is room.
+The way in: rings, looks and scans keep the index true; what is ready is claimed when there is room.
 
 Events are only hints. Everything here works without any, at the pace of the scans.
 """
@@ -16,12 +16,10 @@ from retouchd.adapters.disk_threads import in_work, run
 from retouchd.adapters.memory import give_back
 from retouchd.adapters.thread_pools import Folder
 from retouchd.engine.attempts import about
-from retouchd.engine.backlog import Backlog
 from retouchd.engine.claiming import Claimer
 from retouchd.engine.clock import Clock
-from retouchd.engine.deciding import Decider
 from retouchd.engine.holding import Holding
-from retouchd.engine.looking import Looker
+from retouchd.engine.inbox_index import InboxIndex
 from retouchd.engine.waiting_summary import WaitingSummary
 from retouchd.logs import logger
 from retouchd.rules.job import Job, Reference
@@ -47,9 +45,7 @@ class Intake:
     def __init__(
         self,
         *,
-        backlog: Backlog,
-        looker: Looker,
-        decider: Decider,
+        index: InboxIndex,
         claimer: Claimer,
         rescan_seconds: float,
         settle_seconds: float,
@@ -58,9 +54,8 @@ class Intake:
         start: Callable[[Job], None],
         on_change: Callable[[], None],
     ) -> None:
-        self._backlog = backlog
-        self._looker = looker
-        self._decider = decider
+        self._index = index
+        self._queue = index.queue
         self._claimer = claimer
         self._rescan_seconds = rescan_seconds
         self._settle_seconds = settle_seconds
@@ -78,7 +73,7 @@ class Intake:
         self._is_stopped = False
         self._is_reconsidering = False
         self._claims = 0
-        # The backlog is changed in threads, by one turn at a time.
+        # The index is changed in threads, by one turn at a time.
         self._turning = asyncio.Lock()
         self.is_turning = False
         self._wake = asyncio.Event()
@@ -140,7 +135,7 @@ class Intake:
         """
         Leave alone what jobs have used as references, unless it gets a sidecar of its own.
         """
-        self._backlog.sightings.references.spare(references)
+        self._index.files.references.spare(references)
 
     def scan_every(self, seconds: float) -> None:
         """
@@ -153,20 +148,20 @@ class Intake:
         """
         Return a number that grows with whatever a turn does.
         """
-        return self._looker.looks + self._claims
+        return self._index.looks + self._claims
 
     def ready(self, but_not: Collection[str] = ()) -> int:
         """
         Return how many families wait to be claimed, without those of some sub-folders.
         """
-        return self._backlog.ready(but_not)
+        return self._queue.ready(but_not)
 
     def is_idle(self) -> bool:
         """
         Return whether nothing is ready and nothing will be without somebody's doing.
         """
         is_at_rest = not self.is_turning and not self._wake.is_set()
-        return is_at_rest and not self._is_scan_asked and self._backlog.is_settled()
+        return is_at_rest and not self._is_scan_asked and self._queue.is_settled()
 
     async def waiting(self) -> list[tuple[str, str, str]]:
         """
@@ -180,7 +175,7 @@ class Intake:
         """
         Return a number that grows whenever there is something new to tell of what waits.
         """
-        return self._backlog.sightings.changes + self.holding.changes
+        return self._index.files.changes + self.holding.changes
 
     async def summary(self) -> tuple[Waiting, float]:
         """
@@ -259,8 +254,8 @@ class Intake:
     def _look_back(self) -> None:
         rings, is_lost = self.bell.take()
         self._scan(Depth.FILES if is_lost else None)
-        self._looker.answer(rings)
-        self._decider.settle(self._clock.monotonic() + self._settle_seconds)
+        self._index.observe(rings)
+        self._index.settle(self._clock.monotonic() + self._settle_seconds)
 
     def _depth(self) -> Depth | None:
         """
@@ -282,18 +277,17 @@ class Intake:
         if self._is_reconsidering:
             self._is_reconsidering = False
             self._claimer.reconsider()
-        self._looker.answer(rings)
-        for folder, name, left in self._decider.settle(self._clock.monotonic(), _DECISIONS):
-            self._looker.tell(folder, name, left)
+        self._index.observe(rings)
+        self._index.settle(self._clock.monotonic(), _DECISIONS)
         return self._claim_next()
 
     def _scan(self, depth: Depth | None) -> None:
         if depth is None:
             return
         began = self._clock.monotonic()
-        self._looker.scan([""], depth)
+        self._index.scan([""], depth)
         for place in self._claimer.holding.reasons() if depth is not Depth.FILES else ():
-            self._looker.look(*place)
+            self._index.look(*place)
         self._claimer.forget()
         if depth is Depth.FILES:
             give_back()
@@ -311,7 +305,7 @@ class Intake:
         Claim the next ready family; return None where none is left, or there is no room for it.
         """
         but_not = self._room()
-        key = None if but_not is None else self._backlog.take(but_not)
+        key = None if but_not is None else self._queue.take(but_not)
         if key is None:
             return None
         self._claims += 1
@@ -319,7 +313,7 @@ class Intake:
             return self._claimer.claim(key)
         except Exception:
             # It is ready no longer, and nothing new would be seen of it: only this brings it back.
-            self._backlog.try_later(key, self._clock.monotonic() + _AFTER_CRASH_SECONDS)
+            self._queue.try_later(key, self._clock.monotonic() + _AFTER_CRASH_SECONDS)
             raise
 
     def _waiting(self) -> list[tuple[str, str, str]]:
@@ -328,15 +322,15 @@ class Intake:
             (each.folder, each.name, held.get(each[:2], each.reason))
             if each.reason == READY
             else each[:3]
-            for each in self._backlog.idle(self._clock.monotonic())
+            for each in self._queue.idle(self._clock.monotonic())
         ]
 
     def _summary(self) -> tuple[Waiting, float]:
         began = time.thread_time()
-        summary = WaitingSummary(self._backlog, self.holding, self._looker.faults, self._clock)
+        summary = WaitingSummary(self._queue, self.holding, self._index.faults, self._clock)
         return summary.waiting(), time.thread_time() - began
 
     def _seconds_to_turn(self) -> float:
-        due = self._backlog.next_due()
+        due = self._queue.next_due()
         until = self._next_scan if due is None else min(due, self._next_scan)
         return 0.0 if self._is_scan_asked else max(0.0, until - self._clock.monotonic())

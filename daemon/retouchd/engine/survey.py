@@ -5,7 +5,7 @@ What a file's watcher would remember is taken from its ctime: the last moment at
 or renamed it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,11 @@ from retouchd.engine.backlog import Backlog, Candidate, Idle
 from retouchd.engine.clock import Clock
 from retouchd.engine.completeness import Completeness
 from retouchd.engine.current import Current
-from retouchd.engine.deciding import Decider
 from retouchd.engine.duplicates import Duplicates, take_all
 from retouchd.engine.framing import Framer
 from retouchd.engine.gathering import Gatherer
 from retouchd.engine.holding import HeldError, Holding, NotYetError
+from retouchd.engine.inbox_index import InboxIndex
 from retouchd.engine.preparing import Preparer
 from retouchd.engine.reading import Reader
 from retouchd.engine.recovering import Recovery
@@ -52,14 +52,16 @@ def inbox_of(settings: Settings) -> Inbox:
     )
 
 
-def backlog_of(current: Current) -> Backlog:
+def index_of(current: Current, inbox: Inbox, clock: Clock) -> InboxIndex:
     """
-    Return an empty memory of the inbox.
+    Return an empty index of the inbox.
     """
-    return Backlog(
+    queue = Backlog(
         patience=current.settings.patience,
         has_default_prompt=lambda: current.settings.edit.prompt is not None,
     )
+    reader = reader_of(current.settings, inbox)
+    return InboxIndex(inbox=inbox, reader=reader, queue=queue, clock=clock)
 
 
 def reader_of(settings: Settings, inbox: Inbox) -> Reader:
@@ -119,31 +121,33 @@ class Survey:
         self._framer = framer_of(current, self._inbox, preparer)
         history = History(settings.folders.work)
         self._settings, self._history, self._spool = settings, history, spool
-        self._backlog = backlog_of(current)
-        self._decider = Decider(
-            inbox=self._inbox,
-            reader=reader_of(settings, self._inbox),
-            backlog=self._backlog,
-        )
+        self._index = index_of(current, self._inbox, clock)
+        self._queue = self._index.queue
         self._clock = clock
         self.now = clock.monotonic()
-        self.faults: dict[str, str] = {}
         self._walk()
-        self._backlog.sightings.references.spare(used_references(history, spool))
+        self._index.files.references.spare(used_references(history, spool))
         for _ in range(_PASSES):
-            self._decider.settle(self.now)
+            self._index.settle(self.now)
+
+    @property
+    def faults(self) -> Mapping[str, str]:
+        """
+        Return why folders could not be read.
+        """
+        return self._index.faults
 
     def idle(self) -> list[Idle]:
         """
         Return every file that waits or is not taken; times are of the monotonic clock, see `now`.
         """
-        return list(self._backlog.idle(self.now))
+        return list(self._queue.idle(self.now))
 
     def summary(self) -> WaitingSummary:
         """
         Return what there is to tell of it.
         """
-        return WaitingSummary(self._backlog, Holding(), self.faults, self._clock)
+        return WaitingSummary(self._queue, Holding(), self._index.faults, self._clock)
 
     def framed(self) -> Iterator[tuple[Candidate, Job | Held]]:
         """
@@ -152,8 +156,8 @@ class Survey:
         # Nothing is written where the daemon works, so what is recovered goes elsewhere.
         with TemporaryDirectory(prefix="retouchd-") as scratch:
             duplicates = self._duplicates(Path(scratch))
-            while (key := self._backlog.take()) is not None:
-                for candidate in self._backlog.candidates(key, self.now):
+            while (key := self._queue.take()) is not None:
+                for candidate in self._queue.candidates(key, self.now):
                     if isinstance(candidate.state, Ready):
                         yield candidate, self._frame(candidate, duplicates)
 
@@ -192,9 +196,9 @@ class Survey:
         ahead = self._clock.now().timestamp() - self.now
         for listing in self._inbox.walk():
             if listing.fault is not None:
-                self.faults[listing.folder] = listing.fault
+                self._index.faults[listing.folder] = listing.fault
             for name, found in zip(listing.names, listing.found, strict=True):
                 at = self.now
                 if not isinstance(found, Left):
                     at = min(at, ctime_of(found) / 1e9 - ahead)
-                self._backlog.sightings.see(listing.folder, name, found, at)
+                self._index.files.see(listing.folder, name, found, at)

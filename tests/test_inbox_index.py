@@ -14,8 +14,7 @@ from retouchd.adapters import below
 from retouchd.adapters.bell import Ring
 from retouchd.adapters.inbox import Inbox
 from retouchd.engine.backlog import Backlog
-from retouchd.engine.deciding import Decider
-from retouchd.engine.looking import Looker
+from retouchd.engine.inbox_index import InboxIndex
 from retouchd.engine.reading import Reader
 from retouchd.rules.ignore import ignore_table
 from retouchd.rules.settling import Patience
@@ -50,17 +49,12 @@ class Eyes:
         self.backlog = Backlog(patience=Patience(), has_default_prompt=lambda: False)
         inbox = Inbox(root=self.root, ignored=ignore_table(), recursive=True)
         reader = Reader(inbox=inbox, text_encoding=None)
-        self.looker = Looker(
-            inbox=inbox,
-            sightings=self.backlog.sightings,
-            decider=Decider(inbox=inbox, reader=reader, backlog=self.backlog),
-            clock=self.clock,
-        )
+        self.index = InboxIndex(inbox=inbox, reader=reader, queue=self.backlog, clock=self.clock)
 
     def look(self, depth: Depth, times: int = 1) -> None:
         for _ in range(times):
             self.clock.at += 1
-            self.looker.scan([""], depth)
+            self.index.scan([""], depth)
 
     def put(self, path: str, content: bytes = b"content") -> None:
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -246,7 +240,7 @@ def test_many_new_folders_are_each_listed_once(
         eyes.put(f"{folder}/cat.png")
     listed = eyes.listings(monkeypatch)
 
-    eyes.looker.answer([Ring(path=folder, is_folder=True) for folder in folders])
+    eyes.index.answer([Ring(path=folder, is_folder=True) for folder in folders])
 
     assert len(listed) == 30
     assert eyes.known() == {f"{folder}/cat.png" for folder in folders}
@@ -262,6 +256,6 @@ def test_a_folder_that_left_is_forgotten_and_its_neighbours_are_not(eyes: Eyes) 
     (eyes.root / "a").rename(eyes.root.parent / "away")
     eyes.clock.at += 1
 
-    eyes.looker.answer([Ring(path="a", is_folder=True)])
+    eyes.index.answer([Ring(path="a", is_folder=True)])
 
     assert eyes.known() == {"ab/cat.png", "c/a/cat.png"}
