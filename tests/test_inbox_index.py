@@ -240,7 +240,7 @@ def test_many_new_folders_are_each_listed_once(
         eyes.put(f"{folder}/cat.png")
     listed = eyes.listings(monkeypatch)
 
-    eyes.index.answer([Ring(path=folder, is_folder=True) for folder in folders])
+    eyes.index.observe([Ring(path=folder, is_folder=True) for folder in folders])
 
     assert len(listed) == 30
     assert eyes.known() == {f"{folder}/cat.png" for folder in folders}
@@ -256,6 +256,6 @@ def test_a_folder_that_left_is_forgotten_and_its_neighbours_are_not(eyes: Eyes) 
     (eyes.root / "a").rename(eyes.root.parent / "away")
     eyes.clock.at += 1
 
-    eyes.index.answer([Ring(path="a", is_folder=True)])
+    eyes.index.observe([Ring(path="a", is_folder=True)])
 
     assert eyes.known() == {"ab/cat.png", "c/a/cat.png"}
