@@ -75,6 +75,8 @@ class SkippedTime:
         self._select = loop._selector.select
         loop.set_default_executor(self._executor)
         loop.run_in_executor = self._run_in_executor
+        self._shut_down_executor = loop.shutdown_default_executor
+        loop.shutdown_default_executor = self._end_threads
         loop.time = self.seconds
         loop._selector.select = self._select_or_skip
 
@@ -128,6 +130,11 @@ class SkippedTime:
         # Added after the wrapper's own callback: the loop hears of the result first.
         submitted.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._rest))
         return future
+
+    async def _end_threads(self, *args: Any) -> None:
+        # Python 3.12 gives the threads some minutes to end, by the loop's own time.
+        self.is_skipping = False
+        await self._shut_down_executor(*args)
 
     def _rest(self) -> None:
         self._busy -= 1

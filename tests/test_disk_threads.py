@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from builders import until
 from retouchd.adapters.disk_threads import DiskThreads, Steps, all_steps, answered
 from retouchd.adapters.thread_pools import Call, Folder, HangDetector, at
 from retouchd.errors import FolderUnresponsive
@@ -177,6 +178,18 @@ def test_without_a_loop_a_folder_that_hangs_is_named(hang: Hang, tmp_path: Path)
     assert answered(lambda: 7, places, 0.3) == 7
     with pytest.raises(ZeroDivisionError):
         answered(lambda: 1 // 0, places, 0.3)
+
+
+def test_without_a_loop_no_thread_outlives_its_answer(tmp_path: Path) -> None:
+    """
+    `status --follow` looks again and again for as long as it is read.
+    """
+    before = set(threading.enumerate())
+
+    for number in range(3):
+        assert answered(lambda: number, {Folder.INBOX: tmp_path}, 5) == number  # noqa: B023 - it has been called
+
+    assert until(lambda: set(threading.enumerate()) <= before), threading.enumerate()
 
 
 @pytest.mark.parametrize(

@@ -325,6 +325,7 @@ def answered(function: Callable[[], T], folders: Mapping[Folder, Path], seconds:
     pool, detector = Pool(1, "disk"), HangDetector(seconds)
     task = _Function(Folder.WORK, partial(copy_context().run, function))
     pool.start(task)
+    pool.retire()
     while not task.future.done():
         with contextlib.suppress(TimeoutError):
             return cast(T, task.future.result(_SYNC_CHECK_SECONDS))

@@ -166,6 +166,13 @@ class Pool:
         if task.folder is Folder.WORK or self._enter(task):
             self._queue(task)
 
+    def retire(self) -> None:
+        """
+        Take nothing more: each thread ends with the task that it has.
+        """
+        with self._lock:
+            self._size = 0
+
     def relieve(self, blocked: int) -> None:
         """
         Take in how many calls are blocked in other folders: so many threads more may run.
