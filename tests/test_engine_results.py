@@ -59,6 +59,20 @@ async def test_an_outbox_synced_into_the_inbox_buys_nothing(world: World, below:
     assert len(world.requests) == 2
 
 
+async def test_each_result_that_comes_back_is_logged(world: World) -> None:
+    """
+    Also where two have the same bytes: each file that is not taken has its line.
+    """
+    result = await edited(world)
+    put(world, "_prompt.txt", "make it grey")
+    for name in ("a.png", "b.png", "shoes/c.png"):
+        put(world, name, result)
+    await held(world)
+
+    names = [f"{each['folder']}/{each['name']}" for each in world.events("file.held")]
+    assert sorted(names) == ["/a.png", "/b.png", "shoes/c.png"]
+
+
 async def test_a_sync_while_it_runs(world: World) -> None:
     """
     What a sync program brings back while the daemon works is noticed just so.

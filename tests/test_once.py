@@ -327,3 +327,35 @@ def test_a_dry_run_says_where_metadata_would_be_sent_along(station: Station, met
     assert ("place, names, serial numbers" in dry.out) == (metadata == "keep")
     assert code == (78 if metadata == "kept" else 0)
     assert ("images.metadata" in dry.err) == (metadata == "kept")
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+def test_it_ends_where_a_result_cannot_be_put_down(station: Station, *, is_sent: bool) -> None:
+    """
+    A file in the place of a sub-folder of the outbox, before a photo is sent or after: the others are done,
+    nothing is paid for in vain or twice, and the next run goes on.
+    """
+    endpoint = station.endpoint("latency=1")
+    station.configure(endpoint={"base_url": endpoint.url})
+    for name in ("shoes/red.png", "hats/blue.png", "cat.png"):
+        station.drop(name)
+    in_the_way = station.folders.outbox / "shoes"
+    if not is_sent:
+        in_the_way.write_text("mine")
+    running = station.start("once")
+    if is_sent:
+        running.until(lambda: len(running.events("request.sent")) == 3)
+        in_the_way.write_text("mine")
+
+    code = running.end()
+
+    assert code == 75
+    assert station.tree("outbox") == ["cat.png", "hats/blue.png", "shoes"]
+    assert f"Stopped: {in_the_way} is in the way" in running.out
+    assert "un it again once that is corrected." in running.out
+    where = "in work" if is_sent else "waits"
+    assert f"{where}: shoes/red.png: " in running.out
+    in_the_way.unlink()
+    assert station.call("once")[0] == 0
+    assert station.tree("outbox") == ["cat.png", "hats/blue.png", "shoes/red.png"]
+    assert len(endpoint.requests) == 3

@@ -198,8 +198,10 @@ def once(config: Path | None, *, dry_run: bool, as_json: bool) -> int:
     """
     Work off what is in the inbox, then stop; what still waits then is told with its reason, and stays.
 
-    Exit code: 0 nothing went wrong (some may wait: see what it says), 1 something went to error/, 75 the
-    endpoint, the account or the day's budget stops it, 78 the inbox is away, 130 it was stopped before.
+    Exit code: 0 nothing went wrong (some may wait: see what it says), 1 something went to error/, 73 another
+    retouchd holds the work folder, 74 the summary could not be written, 75 the endpoint, the account, the
+    day's budget, a disk or something in the way of a result stops it, 78 the configuration or a folder is
+    wrong, 130 it was stopped before. A dry run: 0, or 1 where something would go to error/.
     """
     if dry_run:
         from retouchd.cli.rehearsing import rehearse

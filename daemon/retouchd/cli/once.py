@@ -4,10 +4,10 @@
 
 import asyncio
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 
@@ -40,6 +40,8 @@ from retouchd.logs import logger
 from retouchd.rules.history_line import picture_path
 from retouchd.rules.naming import shown
 from retouchd.rules.returning import count_groups
+
+T = TypeVar("T")
 
 log = logger()
 
@@ -79,26 +81,34 @@ async def _once(settings: Settings, *, is_watched: bool) -> int:
         trouble=daemon.trouble,
         cause=daemon.pause_cause,
         waiting=await daemon.left(),
-        in_work=tuple(jobs_in_work(settings.folders, None, is_running=False)),
-        in_error=_in_error(settings.folders),
+        in_work=_found(settings.folders, partial(_in_work, settings.folders)),
+        in_error=_found(settings.folders, partial(_in_error, settings.folders)),
     )
     log.info("once.ended", **outcome.told, exit_code=outcome.exit_code)
     logs.flush()
     console = _console()
     for line in lines_of(outcome, settings.folders):
         console.print(line, style="bold" if line.startswith("Stopped") else None)
-    _warn(history.after(start))
+    _warn(_found(settings.folders, lambda: list(history.after(start))) or ())
     return outcome.exit_code
 
 
-def _in_error(folders: Folders) -> int | None:
+def _found(folders: Folders, look: Callable[[], T]) -> T | None:
     """
-    Return how many pictures lie in `error/`, None where that cannot be told now.
+    Return what a look at the folders finds, None where one of them does not answer.
     """
     try:
-        found = answered(partial(files_in_error, folders), folders.by_name(), ANSWER_SECONDS)
+        return answered(look, folders.by_name(), ANSWER_SECONDS)
     except FolderUnresponsive:
         return None
+
+
+def _in_work(folders: Folders) -> Sequence[Mapping[str, Any]]:
+    return tuple(jobs_in_work(folders, None, is_running=False))
+
+
+def _in_error(folders: Folders) -> int | None:
+    found = files_in_error(folders)
     return None if found is None else sum(map(count_groups, found.values()))
 
 

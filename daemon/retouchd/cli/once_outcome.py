@@ -28,8 +28,8 @@ _REMEDY = "run it again once that is corrected."
 class Outcome:
     """
     How it ended and why (`trouble`, and `cause` where that is a pause's), how many were done and failed, and
-    what is left: what waits in the inbox, the jobs in work, and how many pictures lie in `error/`, None where
-    that cannot be told.
+    what is left: what waits in the inbox, the jobs in work, and how many pictures lie in `error/`; None of both
+    where that cannot be told.
     """
 
     ending: Ending
@@ -38,7 +38,7 @@ class Outcome:
     trouble: str
     cause: str
     waiting: Waiting
-    in_work: Sequence[Mapping[str, Any]]
+    in_work: Sequence[Mapping[str, Any]] | None
     in_error: int | None
 
     @property
@@ -51,7 +51,7 @@ class Outcome:
                 return UNAVAILABLE
             case Ending.AWAY:
                 return ConfigurationError.exit_code
-            case Ending.STOPPED if self.in_work or self.waiting.pictures:
+            case Ending.STOPPED if self.in_work is None or self.in_work or self.waiting.pictures:
                 return INTERRUPTED
         return 1 if self.failed else 0
 
@@ -67,7 +67,7 @@ class Outcome:
             "error": self.failed,
             "waiting": self.waiting.kinds,
             "waiting_pictures": self.waiting.pictures,
-            "in_work": len(self.in_work),
+            "in_work": None if self.in_work is None else len(self.in_work),
             "in_error": self.in_error,
         }
 
@@ -91,10 +91,16 @@ def lines_of(outcome: Outcome, folders: Folders) -> Iterator[str]:
         yield f"Stopped: {shown(outcome.trouble)}"
     if outcome.ending is Ending.UNAVAILABLE:
         remedy = _REMEDIES.get(outcome.cause, _REMEDY)
-        yield f"What was not sent is in {shown(str(folders.inbox))}: {remedy}"
+        unsent = f"What was not sent is in {shown(str(folders.inbox))}: "
+        yield (
+            f"{unsent}{remedy}" if outcome.waiting.pictures else f"{remedy[0].upper()}{remedy[1:]}"
+        )
     if outcome.ending is not Ending.AWAY:
         yield from waiting_text.lines_of(outcome.waiting)
-    yield from _in_work(outcome.in_work)
+    if outcome.in_work is None:
+        yield f"What is in work cannot be told: {shown(str(folders.work))} does not answer."
+    else:
+        yield from _in_work(outcome.in_work)
 
 
 def _in_work(jobs: Sequence[Mapping[str, Any]]) -> Iterator[str]:

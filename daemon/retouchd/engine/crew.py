@@ -161,6 +161,7 @@ class Crew:
             ),
             admission=self._admission,
             duplicates=self._duplicates,
+            clock=clock,
         )
 
     def _intake(self, settings: Settings, clock: Clock) -> Intake:

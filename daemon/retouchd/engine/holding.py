@@ -75,15 +75,19 @@ class Holding:
 
     def hold(self, first: Place, hold: Hold) -> bool:
         """
-        Hold a bundle; return whether its reason is news: one fault may hold many.
+        Hold a bundle; return whether its reason is news: one fault may hold many, of which the first alone is.
         """
-        is_news = not self._reasons[hold.reason]
+        before = self.held(first)
+        is_its_own = hold.cause in (Cause.IN_WORK, Cause.DONE)
+        is_known = (
+            before and before.reason == hold.reason if is_its_own else self._reasons[hold.reason]
+        )
         self.release(first)
         self._held(hold.cause)[first] = hold
         self.changes += 1
         self._reasons[hold.reason] += 1
         self._kinds[hold.kind] += 1
-        return is_news
+        return not is_known
 
     def held(self, first: Place) -> Hold | None:
         """

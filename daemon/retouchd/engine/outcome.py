@@ -32,7 +32,8 @@ class Wait:
     The job cannot go on before so many seconds have passed (None: no time helps), or the gate changes.
 
     `doubts` is the number of requests that may have been paid for, None if it may not be asked again.
-    `is_stranded` where nothing but a change of the configuration helps.
+    `is_stranded` where only a person can help: nothing but a change of the configuration does, or something
+    stands in the way and did not go by itself.
     """
 
     seconds: float | None

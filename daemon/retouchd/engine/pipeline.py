@@ -17,13 +17,14 @@ from retouchd.adapters.standing import Standing, job_of
 from retouchd.adapters.thread_pools import Folder
 from retouchd.engine.admission import Admission
 from retouchd.engine.attempts import Attempts, Judged, about
+from retouchd.engine.clock import Clock
 from retouchd.engine.downloads import FetchLater, WithheldError
 from retouchd.engine.duplicates import Duplicates
 from retouchd.engine.holding import HeldError, NotYetError
 from retouchd.engine.judging import FETCHED, Judge
 from retouchd.engine.outcome import Outcome, Over, Wait
 from retouchd.engine.preparing import NotReadyError, Prepared, Preparer
-from retouchd.engine.walking import Left, Stuck, Walker
+from retouchd.engine.walking import BLOCKED_SECONDS, Left, Stuck, Walker
 from retouchd.errors import Blocked, JobCode, Problem
 from retouchd.logs import logger
 from retouchd.rules.job import Attempt, Job
@@ -59,6 +60,7 @@ class Pipeline:
         judge: Judge,
         admission: Admission,
         duplicates: Duplicates,
+        clock: Clock,
     ) -> None:
         self._spool = spool
         self._walker = walker
@@ -67,9 +69,11 @@ class Pipeline:
         self._judge = judge
         self._admission = admission
         self._duplicates = duplicates
+        self._clock = clock
         self._prepared: dict[str, Prepared] = {}
         self._decoding = asyncio.Semaphore(_PREPARED_AT_ONCE)
         self._obstacles: dict[str, str] = {}
+        self._met_at: dict[str, float] = {}
 
     @property
     def obstacles(self) -> Mapping[str, str]:
@@ -148,7 +152,7 @@ class Pipeline:
         except (Blocked, FetchLater, OSError) as obstacle:
             halt = await in_work(self._walker.met, standing.id, standing, obstacle)
             if isinstance(halt, Stuck) and isinstance(obstacle, FetchLater):
-                return replace(halt, seconds=obstacle.seconds)
+                return replace(halt, seconds=obstacle.seconds, is_passing=True)
             return halt
         return None
 
@@ -286,16 +290,20 @@ class Pipeline:
     def _over(self, job_id: str, left: Left) -> Over:
         self._prepared.pop(job_id, None)
         self._obstacles.pop(job_id, None)
+        self._met_at.pop(job_id, None)
         self._admission.forget(job_id, left.standing.attempts if left.standing else ())
         return left.over
 
     def _obstructed(self, job_id: str, stuck: Stuck) -> Wait:
+        now = self._clock.monotonic()
         if self._obstacles.get(job_id) != stuck.reason:
             self._obstacles[job_id] = stuck.reason
+            self._met_at[job_id] = now
             standing = stuck.standing
             known = about(standing.job) if standing and standing.job else {"job": job_id}
             log.warning("job.waiting", **known, reason=stuck.reason)
-        is_stranded = stuck.seconds is None
+        has_stayed = now - self._met_at[job_id] >= BLOCKED_SECONDS
+        is_stranded = stuck.seconds is None or (has_stayed and not stuck.is_passing)
         return Wait(seconds=stuck.seconds, reason=stuck.reason, is_stranded=is_stranded)
 
 

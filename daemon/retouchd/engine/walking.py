@@ -33,12 +33,13 @@ BLOCKED_SECONDS = 5.0
 class Stuck:
     """
     Something stands in a job's way; `standing` is where it was last seen, None if it could not be read.
-    `seconds` is when to try again, None where no time helps.
+    `seconds` is when to try again, None where no time helps; `is_passing` where it is known to go by itself.
     """
 
     standing: Standing | None
     reason: str
     seconds: float | None = BLOCKED_SECONDS
+    is_passing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,7 +72,7 @@ class Workshop:
     @property
     def stranded(self) -> str:
         """
-        Return why no job can go on unless a person changes the configuration, empty where one can.
+        Return why no job can go on unless a person helps, empty where one can.
         """
         waits = list(self.waiting.values())
         is_stuck = len(waits) == len(self._tasks) and all(wait.is_stranded for wait in waits)
