@@ -166,7 +166,7 @@ def test_prompt_is_counted_in_characters(model: str, longest: int) -> None:
     assert check_request(model, "蓝" * longest, {}, limits) == []
     [problem] = check_request(model, "蓝" * (longest + 2), {}, limits)
     assert problem.code is JobCode.PROMPT_TOO_LONG
-    assert str(longest + 2) in problem.message
+    assert f"{longest + 2:,}" in problem.message
     assert "by at least 2 characters" in problem.hint
 
 

@@ -163,7 +163,7 @@ def _prompt_problems(model: str, prompt: str | None, limits: Limits) -> Iterator
     length, longest = len(prompt), limits.max_prompt_chars
     if longest and length > longest:
         fault = (
-            f"The prompt has {length} characters; {model} takes at most {longest}.",
+            f"The prompt has {length:,} characters; {model} takes at most {longest:,}.",
             f"Shorten it by at least {_counted(length - longest, 'character')}.",
         )
         yield _problem(JobCode.PROMPT_TOO_LONG, fault)

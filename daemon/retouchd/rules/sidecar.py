@@ -37,7 +37,8 @@ _MARKS = (
     (b"+/v/", "UTF-7"),
 )
 _LONGEST_READING = 24
-_AS_UTF8 = "Save it anew with the encoding UTF-8"
+_IN_UTF8 = "with the encoding UTF-8 (in Notepad: File > Save as)"
+_AS_UTF8 = f"Save it anew {_IN_UTF8}"
 
 
 class NotPlainTextError(Exception):
@@ -72,7 +73,7 @@ def read_prompt(
         return _invalid(name, error.fault, error.advice)
     text = visible(text.replace("\r\n", "\n").replace("\r", "\n"))
     if lost := lost_letters(text):
-        return _invalid(name, lost, "Write it anew and save it with the encoding UTF-8")
+        return _invalid(name, lost, f"Write it anew and save it {_IN_UTF8}")
     if not text:
         return Problem(
             code=JobCode.PROMPT_EMPTY,
@@ -112,7 +113,7 @@ def decode(raw: bytes, fallback: str | None = None, *, is_chinese: bool = False)
         line = text.count("\n", 0, found.start()) + 1
         raise NotPlainTextError(
             f"holds a control character in line {line}, which cannot be seen",
-            "Type that line anew and save it with the encoding UTF-8",
+            f"Type that line anew and save it {_IN_UTF8}",
         )
     return text
 
@@ -185,7 +186,7 @@ def _unreadable(readings: Sequence[str]) -> NotPlainTextError:
     either = f"{', '.join(first)} or {last}" if first else last
     return NotPlainTextError(
         f"is neither UTF-8 nor marked as UTF-16, so that it may read {either}",
-        "Save it as UTF-8, or set intake.text_encoding to the encoding that reads right",
+        f"{_AS_UTF8}, or set intake.text_encoding in the configuration to the one that reads right",
     )
 
 

@@ -65,8 +65,8 @@ def size_faults(size: str, rule: SizeRule) -> list[str]:
         f"has a long edge of more than {rule.max_ratio:g} times the short one": (
             longest > rule.max_ratio * shortest
         ),
-        f"has {pixels} pixels, fewer than {rule.min_pixels}": pixels < rule.min_pixels,
-        f"has {pixels} pixels, more than {rule.max_pixels}": pixels > rule.max_pixels,
+        f"has {pixels:,} pixels, fewer than {rule.min_pixels:,}": pixels < rule.min_pixels,
+        f"has {pixels:,} pixels, more than {rule.max_pixels:,}": pixels > rule.max_pixels,
     }
     return [fault for fault, holds in faults.items() if holds]
 
