@@ -234,7 +234,7 @@ def _say_more(console: Console, folders: Folders, shown_in: Path) -> None:
     console.print("\nWith your own photos and key:", style="bold")
     console.print(f"  {program} init")
     console.print("  export RETOUCHD_ENDPOINT__API_KEY=…    (or put it into ./retouch/config.toml)")
-    console.print(f"  {program} run --config retouch/config.toml")
+    console.print(f"  {program} run")
     console.print("and drop a photo and its prompt (photo.jpg and photo.txt) into ./retouch/inbox.")
 
 
