@@ -29,12 +29,14 @@ from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from canary import CANARY, assert_unsaid
+from retouchd import logs
 from retouchd.adapters import watch
 from retouchd.adapters.edits import Endpoint
 from retouchd.adapters.folders import Folders
 from retouchd.adapters.history import History
 from retouchd.engine.daemon import Daemon, Ending
 from retouchd.engine.settings import Edit, Settings
+from retouchd.events import listen
 from retouchd.rules.key_source import KeySource
 from retouchd.rules.limits import limits_for
 from retouchd.rules.retrying import Budget
@@ -502,7 +504,12 @@ async def open_world(
     )
     skipped = SkippedTime(threads=threads)
     skipped.is_skipping = not has_events
-    with capture_logs() as lines, pytest.MonkeyPatch.context() as patch:
+    with (
+        capture_logs() as lines,
+        contextlib.ExitStack() as stack,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        stack.callback(listen(logs.write))
         # All of it is plain HTTP: no daemon need load the machine's authorities.
         patch.setenv("SSL_CERT_DIR", str(root))
         if not has_events:

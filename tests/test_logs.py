@@ -8,14 +8,18 @@ import re
 import signal
 import socket
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from process import Running, Station, open_station
 from retouchd import logs
+from retouchd.events import Event, emit, listen
+from retouchd.events.inbox import FileLeft
+from retouchd.events.jobs import JobCrashed
 
 CANARY = "sk-CANARY-1234567890"
 LONG = "make it blue " * 400
@@ -26,6 +30,14 @@ ABOUT = ["timestamp", "level", "event"]
 def station(tmp_path: Path) -> Iterator[Station]:
     with open_station(tmp_path) as station:
         yield station
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Odd(Event):
+    event: ClassVar[str] = "file.odd"
+    name: str = ""
+    files: Sequence[str] = ()
+    prompt: str = ""
 
 
 def raw_lines(text: str) -> list[str]:
@@ -207,8 +219,8 @@ def test_a_terminal_is_not_led_astray(capfd: pytest.CaptureFixture[str]) -> None
     """
     logs.configure(style="console")
 
-    logs.logger().info("file.left", name=os.fsdecode(NASTY), reason=os.fsdecode(NASTY))
-    logs.logger().info("file.odd", name=os.fsdecode(NASTY), files=[os.fsdecode(NASTY)])
+    emit(FileLeft(folder="", name=os.fsdecode(NASTY), reason=os.fsdecode(NASTY)))
+    emit(Odd(name=os.fsdecode(NASTY), files=[os.fsdecode(NASTY)]))
 
     said, rest = told(capfd)
     assert control_signs(said + rest) == []
@@ -317,8 +329,8 @@ def test_a_prompt_is_cut_at_200_characters(capfd: pytest.CaptureFixture[str]) ->
     """
     logs.configure(style="json")
 
-    logs.logger().info("some.event", prompt=LONG)
-    logs.logger().info("some.event", prompt="x" * 200)
+    emit(Odd(prompt=LONG))
+    emit(Odd(prompt="x" * 200))
 
     cut, whole = (json.loads(line)["prompt"] for line in told(capfd))
     assert cut == LONG[:199] + "…"
@@ -333,8 +345,8 @@ def test_a_traceback_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
 
     try:
         _ = 1 / 0
-    except ZeroDivisionError:
-        logs.logger().exception("job.crashed", job="j1")
+    except ZeroDivisionError as error:
+        emit(JobCrashed(job="j1", exception=error))
 
     (line,) = told(capfd)
     body = json.loads(line)
@@ -350,4 +362,5 @@ def as_before() -> Iterator[None]:
     import structlog
 
     yield
+    listen(logs.write)()
     structlog.reset_defaults()

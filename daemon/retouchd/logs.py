@@ -5,6 +5,7 @@ The only module that knows structlog. Lines carry `timestamp level event` and wh
 a name with control signs or bytes that are not UTF-8 never breaks one.
 """
 
+import dataclasses
 import datetime as dt
 import os
 import sys
@@ -15,6 +16,14 @@ import structlog
 
 from retouchd.adapters.captured_messages import PrintedLines, take_in
 from retouchd.adapters.log_writer import LogWriter
+from retouchd.events import Event, emit, listen
+from retouchd.events.messages import (
+    ExceptionIgnored,
+    LibraryMessage,
+    LogDropped,
+    PythonWarning,
+    StderrPrinted,
+)
 from retouchd.rules.event_words import sentence
 from retouchd.rules.json_text import iso, writable
 from retouchd.rules.log_queue import Gap, LogQueue
@@ -61,16 +70,29 @@ _is_terminal = False
 _hidden: Callable[[str], str] = str
 
 
-def logger() -> Any:
+def write(event: Event) -> None:
     """
-    Return the logger: `log.info("job.done", job=…, name=…)`.
+    Write an event as a line; the listener by which the log hears of a run.
     """
-    return structlog.get_logger()
+    values = _values(event)
+    if "exception" in values:
+        values["exc_info"] = values.pop("exception")
+    getattr(structlog.get_logger(), event.level)(event.event, **values)
+
+
+def _values(event: Event) -> dict[str, Any]:
+    """
+    Return what stands in an event's line by its keys, in their order.
+    """
+    told = ((each, getattr(event, each.name)) for each in dataclasses.fields(event))
+    return {
+        each.name: value for each, value in told if each.name != "level" and value != each.default
+    }
 
 
 def configure(*, style: str = "auto", level: str = "info") -> None:
     """
-    Set up logging to standard error: `style` is auto, console or json; auto is console on a terminal.
+    Write events to standard error from now on: `style` is auto, console or json; auto is console on a terminal.
 
     It never waits for a reader. A standard error that was closed from the start gets nothing.
     """
@@ -96,6 +118,7 @@ def configure(*, style: str = "auto", level: str = "info") -> None:
         logger_factory=lambda *_: _lines,
         cache_logger_on_first_use=False,
     )
+    listen(write)
 
 
 def take_over() -> None:
@@ -149,13 +172,14 @@ def unread() -> UnreadLog | None:
     return _writer.unread if _writer else None
 
 
-def _tell(level: int, event: str, **values: Any) -> None:
+def _tell(event: Event) -> None:
     """
-    Log what others said.
+    Emit what others said, without secrets of ours.
     """
-    if "message" in values:
-        values["message"] = _hidden(values["message"])
-    logger().log(level, event, **values)
+    match event:
+        case LibraryMessage() | PythonWarning() | StderrPrinted() | ExceptionIgnored():
+            event = dataclasses.replace(event, message=_hidden(event.message))
+    emit(event)
 
 
 def _line_of(gap: Gap, fault: str) -> bytes:
@@ -163,14 +187,10 @@ def _line_of(gap: Gap, fault: str) -> bytes:
     Return the line that tells of lines that are missing, whatever the level.
     """
     reason = fault or "nobody read the log"
-    line: Any = {
-        "event": "log.dropped",
-        "lines": gap.lines,
-        "since": iso(gap.since),
-        "reason": reason,
-    }
+    dropped = LogDropped(lines=gap.lines, since=iso(gap.since), reason=reason)
+    line: Any = {"event": dropped.event, **_values(dropped)}
     for process in structlog.get_config()["processors"]:
-        line = process(None, "warning", line)
+        line = process(None, dropped.level, line)
     return _lines.encoded(line)
 
 

@@ -8,24 +8,22 @@ import logging
 import sys
 import threading
 import warnings
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
-_LEVELS = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO)
+from retouchd.events import Level, Listener
+from retouchd.events.messages import (
+    ExceptionIgnored,
+    LibraryMessage,
+    ProcessCrashed,
+    PythonWarning,
+    StderrPrinted,
+    ThreadCrashed,
+)
 
-
-class Tell(Protocol):
-    """
-    Writes an event to the log.
-    """
-
-    def __call__(self, level: int, event: str, **values: Any) -> None:
-        """
-        Write it.
-        """
-        ...
+_LEVELS = {logging.CRITICAL: Level.CRITICAL, logging.ERROR: Level.ERROR}
 
 
-def take_in(tell: Tell) -> None:
+def take_in(tell: Listener) -> None:
     """
     Tell from now on of all that was said otherwise to standard error by itself.
 
@@ -48,28 +46,20 @@ def take_in(tell: Tell) -> None:
             file.write(warnings.formatwarning(message, category, filename, lineno, line))
             return
         place = f"{filename}:{lineno}"
-        tell(
-            logging.WARNING,
-            "python.warning",
-            category=category.__name__,
-            message=str(message),
-            at=place,
-        )
+        tell(PythonWarning(category=category.__name__, message=str(message), at=place))
 
-    def crash(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        tell(logging.CRITICAL, "process.crashed", exc_info=(kind, error, trace))
+    def crash(_: type[BaseException], error: BaseException, __: Any) -> None:
+        tell(ProcessCrashed(exception=error))
 
     def crash_thread(found: threading.ExceptHookArgs) -> None:
         if found.exc_type is SystemExit or found.exc_value is None:
             return
         name = found.thread.name if found.thread else None
-        trace = (found.exc_type, found.exc_value, found.exc_traceback)
-        tell(logging.ERROR, "thread.crashed", thread=name, exc_info=trace)
+        tell(ThreadCrashed(thread=name, exception=found.exc_value))
 
     def ignore(found: "sys.UnraisableHookArgs") -> None:
         about = f"{found.err_msg or 'Exception ignored in'}: {found.object!r}"
-        trace = (found.exc_type, found.exc_value, found.exc_traceback)
-        tell(logging.ERROR, "exception.ignored", message=about, exc_info=trace)
+        tell(ExceptionIgnored(message=about, exception=found.exc_value))
 
     warnings.showwarning = warn
     sys.excepthook, threading.excepthook, sys.unraisablehook = crash, crash_thread, ignore
@@ -80,16 +70,20 @@ class _Handler(logging.Handler):
     Hands records of the logging module to our log.
     """
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: Listener) -> None:
         super().__init__(logging.WARNING)
         self._tell = tell
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            level = next((each for each in _LEVELS if record.levelno >= each), logging.DEBUG)
-            trace = {"exc_info": record.exc_info} if record.exc_info else {}
+            level = next(
+                (_LEVELS[each] for each in _LEVELS if record.levelno >= each), Level.WARNING
+            )
+            error = record.exc_info[1] if record.exc_info else None
             message = record.getMessage()
-            self._tell(level, "library.message", logger=record.name, message=message, **trace)
+            self._tell(
+                LibraryMessage(level=level, logger=record.name, message=message, exception=error)
+            )
         except Exception:  # noqa: BLE001 - as every handler does: the library must not fail for its message
             self.handleError(record)
 
@@ -99,7 +93,7 @@ class PrintedLines(io.TextIOBase):
     A text stream in place of standard error, each line of which becomes an event of the log.
     """
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: Listener) -> None:
         super().__init__()
         self._tell = tell
         self._begun = threading.local()
@@ -118,5 +112,5 @@ class PrintedLines(io.TextIOBase):
         self._begun.text = rest
         for line in whole:
             if line.strip():
-                self._tell(logging.WARNING, "stderr.printed", message=line)
+                self._tell(StderrPrinted(message=line))
         return len(text)

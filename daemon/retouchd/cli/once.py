@@ -36,14 +36,13 @@ from retouchd.engine.daemon import Daemon
 from retouchd.engine.outcome import End
 from retouchd.engine.settings import Settings
 from retouchd.errors import FolderUnresponsive
-from retouchd.logs import logger
+from retouchd.events import emit
+from retouchd.events.run import OnceEnded
 from retouchd.rules.history_line import picture_path
 from retouchd.rules.naming import shown
 from retouchd.rules.returning import count_groups
 
 T = TypeVar("T")
-
-log = logger()
 
 
 def once(path: Path | None) -> int:
@@ -84,7 +83,7 @@ async def _once(settings: Settings, *, is_watched: bool) -> int:
         in_work=_found(settings.folders, partial(_in_work, settings.folders)),
         in_error=_found(settings.folders, partial(_in_error, settings.folders)),
     )
-    log.info("once.ended", **outcome.told, exit_code=outcome.exit_code)
+    emit(OnceEnded(**outcome.told, exit_code=outcome.exit_code))
     logs.flush()
     console = _console()
     for line in lines_of(outcome, settings.folders):

@@ -18,9 +18,13 @@ from retouchd.engine.background import running
 from retouchd.engine.daemon import Daemon
 from retouchd.engine.settings import Settings
 from retouchd.errors import ConfigurationError
-from retouchd.logs import logger
-
-log = logger()
+from retouchd.events import emit
+from retouchd.events.run import (
+    ConfigurationLate,
+    ConfigurationRefused,
+    ConfigurationReloaded,
+    ConfigurationUnchanged,
+)
 
 LIVE = frozenset({"budget", "edit", "endpoint", "images", "limits", "logging", "pricing", "status"})
 """The tables that a reload changes."""
@@ -122,18 +126,18 @@ class Reloader:
             self._bring(found)
 
     def _refuse(self, refusal: ConfigurationError) -> None:
-        log.error("configuration.refused", problems=refusal.problems)
+        emit(ConfigurationRefused(problems=refusal.problems))
         self._daemon.remark = was_refused(refusal.problems)
 
     def _bring(self, found: News) -> None:
         self._config = found.config
         self._configure_logs(found.config)
         if found.changed:
-            log.info("configuration.reloaded", changed=found.changed)
+            emit(ConfigurationReloaded(changed=found.changed))
         elif not found.late:
-            log.info("configuration.unchanged")
+            emit(ConfigurationUnchanged())
         if found.late:
-            log.warning("configuration.late", keys=found.late, remedy="restart retouchd")
+            emit(ConfigurationLate(keys=found.late, remedy="restart retouchd"))
         self._daemon.remark = _late(found.late)
 
     def _read(self) -> tuple[News, Settings]:

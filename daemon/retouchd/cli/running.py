@@ -25,10 +25,10 @@ from retouchd.engine.settings import Settings
 from retouchd.engine.status_text_writer import StatusTextWriter
 from retouchd.engine.waiting_publisher import WaitingPublisher
 from retouchd.errors import RetouchdError
+from retouchd.events import emit
+from retouchd.events.run import DaemonFailed, FolderMade
 
 UNAVAILABLE, INTERRUPTED = 75, 130
-
-log = logs.logger()
 
 
 def run(path: Path | None) -> None:
@@ -50,7 +50,7 @@ def tell_of_made(folders: Sequence[Path]) -> None:
     Log which folders were missing at this start and have been made.
     """
     if folders:
-        log.info("folder.made", folders=list(map(str, folders)))
+        emit(FolderMade(folders=list(map(str, folders))))
 
 
 def leave_no_core() -> None:
@@ -72,7 +72,7 @@ def logged() -> Iterator[None]:
         if not logs.is_json():
             raise
         problems = str(error).split("\n")
-        log.error("daemon.failed", problems=problems, exit_code=error.exit_code)  # noqa: TRY400 - no surprise
+        emit(DaemonFailed(problems=problems, exit_code=error.exit_code))
         raise SystemExit(error.exit_code) from error
     finally:
         logs.flush()

@@ -16,16 +16,15 @@ from retouchd.engine.admission import Closed, Permit
 from retouchd.engine.clock import Clock
 from retouchd.engine.keeping import Keeper
 from retouchd.engine.preparing import Prepared
-from retouchd.logs import logger
+from retouchd.events import emit
+from retouchd.events.jobs import RequestFailed, RequestSent
 from retouchd.rules.blame import as_met_by, problem_of
-from retouchd.rules.job import Attempt, Job, Opened, Verdict
+from retouchd.rules.job import Attempt, Opened, Verdict
 from retouchd.rules.pricing import PriceList, cost
 from retouchd.rules.retry_after import rest_after
 from retouchd.rules.retrying import IN_DOUBT_SECONDS, backoff
 from retouchd.rules.verdict import Failure, Judgement, judge_failure
 from retouchd.rules.wire import fields_of
-
-log = logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,7 @@ class Attempts:
             removed=prepared.removed,
         )
         await in_work(self._spool.open_attempt, job.id, number, opened)
-        log.info("request.sent", **about(job), attempt=number, model=job.request.model)
+        emit(RequestSent(**job.about, attempt=number, model=job.request.model))
         return standing.asking(number, opened)
 
     async def send(self, asking: Standing, prepared: Prepared) -> Judged | None:
@@ -191,24 +190,18 @@ class Attempts:
             return False  # The verdict is durable and told, whatever the disk does meanwhile.
 
 
-def about(job: Job) -> dict[str, Any]:
-    """
-    Return what every line about a job says of it.
-    """
-    return {"job": job.id, "folder": job.folder, "name": job.members[0].name}
-
-
 def _log_failure(standing: Standing, attempt: Attempt, now: dt.datetime) -> None:
     retry_in = None
     if attempt.retry_at is not None:
         retry_in = round(max(0.0, (attempt.retry_at - now).total_seconds()), 1)
-    log.warning(
-        "request.failed",
-        **(about(standing.job) if standing.job else {"job": standing.id}),
-        attempt=attempt.number,
-        verdict=attempt.verdict.value,
-        http_status=attempt.http_status,
-        code=attempt.code,
-        message=attempt.message,
-        retry_in=retry_in,
+    emit(
+        RequestFailed(
+            **job_of(standing).about,
+            attempt=attempt.number,
+            verdict=attempt.verdict.value,
+            http_status=attempt.http_status,
+            code=attempt.code,
+            message=attempt.message,
+            retry_in=retry_in,
+        )
     )

@@ -20,7 +20,8 @@ from retouchd.engine.inbox_index import InboxIndex
 from retouchd.engine.places import Key
 from retouchd.engine.returns import Returns
 from retouchd.errors import Blocked
-from retouchd.logs import logger
+from retouchd.events import emit
+from retouchd.events.inbox import FileHeld, FileOpen, FileReturning
 from retouchd.rules.job import Job
 from retouchd.rules.names import parse, partners
 from retouchd.rules.naming import path_below, shown
@@ -28,8 +29,6 @@ from retouchd.rules.phase import Phase
 from retouchd.rules.readiness import Ready
 from retouchd.rules.settling import Patience
 from retouchd.rules.waiting import kind_of
-
-log = logger()
 
 _SOON_SECONDS = 1.0
 
@@ -209,7 +208,7 @@ class Claimer:
             return
         self._queue.try_later(key, unfinished.at)
         if is_news:
-            log.warning("file.open", folder=first[0], name=first[1], reason=unfinished.reason)
+            emit(FileOpen(folder=first[0], name=first[1], reason=unfinished.reason))
 
     def _may_be_taken(self, key: Key, candidate: Candidate) -> bool:
         """
@@ -219,7 +218,7 @@ class Claimer:
         if (back := self.returns.held(first, self._clock.monotonic())) is None:
             return True
         if back.is_news and first not in self.holding.faults:
-            log.warning("file.returning", folder=first[0], name=first[1], reason=back.sentence)
+            emit(FileReturning(folder=first[0], name=first[1], reason=back.sentence))
         self.holding.hold(first, _hold_of(candidate, Cause.FAULT, back.sentence))
         self._queue.try_later(key, back.until)
         return False
@@ -227,7 +226,7 @@ class Claimer:
     def _hold(self, candidate: Candidate, held: HeldError) -> None:
         first = candidate.folder, candidate.bundle.files[0].name
         if self.holding.hold(first, _hold_of(candidate, held.cause, str(held))):
-            log.warning("file.held", folder=first[0], name=first[1], reason=str(held))
+            emit(FileHeld(folder=first[0], name=first[1], reason=str(held)))
 
 
 def _hold_of(candidate: Candidate, cause: Cause, reason: str) -> Hold:

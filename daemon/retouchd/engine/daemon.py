@@ -27,12 +27,13 @@ from retouchd.engine.settings import Settings
 from retouchd.engine.starting import finish_returns, note_folders, retrace
 from retouchd.engine.throttle import Throttle
 from retouchd.errors import Blocked, ConfigurationError
-from retouchd.logs import hide, logger
+from retouchd.events import emit
+from retouchd.events.jobs import JobLeft, JobWaiting
+from retouchd.events.run import DaemonReady, DaemonStarted, DaemonStopped, DaemonStopping
+from retouchd.logs import hide, unread
 from retouchd.rules.report import Report
 from retouchd.rules.waiting import Waiting
 from retouchd.rules.watching import Stance
-
-log = logger()
 
 
 class Ending(StrEnum):
@@ -143,6 +144,7 @@ class Daemon:
             self._clock,
             started_at=self._started_at,
             remark=self.remark,
+            unread_log=unread(),
         )
 
     @property
@@ -288,7 +290,14 @@ class Daemon:
                     crew, job_ids = await self._begin(stack)
             ending = await self._work(crew, job_ids, until_drained=until_drained)
             self._started_at = None
-        log.info("daemon.stopped", ending=ending.value, **_counted(self.ends))
+        emit(
+            DaemonStopped(
+                ending=ending.value,
+                done=self.ends[End.DONE],
+                error=self.ends[End.ERROR],
+                returned=self.ends[End.RETURNED],
+            )
+        )
         return ending
 
     async def _begin(self, stack: contextlib.AsyncExitStack) -> tuple[Crew, list[str]]:
@@ -314,7 +323,7 @@ class Daemon:
         await look(spool.prepare)
         await look(finish_returns, settings.folders)
         await look(note_folders, settings.folders)
-        log.info("daemon.started", **settings.shown, was_clean=lock.was_clean)
+        emit(DaemonStarted(**settings.shown, was_clean=lock.was_clean))
         self._crew = crew = Crew(
             current=self._current,
             clock=self._clock,
@@ -342,14 +351,14 @@ class Daemon:
                 notify("READY=1")
                 self._ready.set()
                 if not until_drained:
-                    log.info("daemon.ready", inbox=str(self._current.settings.folders.inbox))
+                    emit(DaemonReady(inbox=str(self._current.settings.folders.inbox)))
                 intake = tasks.create_task(crew.intake.run(), name="intake")
                 watching = tasks.create_task(crew.watching.run(), name="watching")
                 prober = tasks.create_task(crew.prober.run(), name="prober")
                 pausing = tasks.create_task(crew.pausing.run(), name="pausing")
                 ending = await self._until_end(crew, until_drained=until_drained)
                 notify("STOPPING=1")
-                log.info("daemon.stopping", jobs=crew.workshop.jobs)
+                emit(DaemonStopping(jobs=crew.workshop.jobs))
                 crew.close()
                 await self._end_of(intake)
                 await self._end_of(watching)
@@ -363,7 +372,7 @@ class Daemon:
                 try:
                     await crew.pipeline.release(job_id)
                 except (Blocked, OSError) as obstacle:
-                    log.warning("job.waiting", job=job_id, reason=str(obstacle))
+                    emit(JobWaiting(job=job_id, reason=str(obstacle)))
         return ending
 
     async def _until_end(self, crew: Crew, *, until_drained: bool) -> Ending:
@@ -407,7 +416,7 @@ class Daemon:
                 self._stirred.clear()
                 await self._stirred.wait()
         for job_id in crew.workshop.ids:
-            log.warning("job.left", job=job_id, reason=self._disks.threads.holds_up(job_id))
+            emit(JobLeft(job=job_id, reason=self._disks.threads.holds_up(job_id)))
         crew.workshop.abandon()
 
     async def _live(self, crew: Crew) -> None:
@@ -441,7 +450,3 @@ def _stranded(crew: Crew) -> str:
     but_not = crew.workshop.room
     is_full = but_not is None or (but_not and not crew.intake.ready(but_not))
     return crew.workshop.stranded if is_full or crew.intake.is_idle() else ""
-
-
-def _counted(ends: Counter[End]) -> dict[str, int]:
-    return {end.value: ends[end] for end in End}

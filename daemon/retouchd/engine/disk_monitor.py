@@ -13,10 +13,9 @@ from retouchd.adapters.folders import Folders
 from retouchd.adapters.lock import WorkLock
 from retouchd.adapters.thread_pools import Folder
 from retouchd.engine.gate import Gate
-from retouchd.logs import logger
+from retouchd.events import emit
+from retouchd.events.run import FolderAnswers, FolderUnresponsive, WorkMisplaced, WorkRestored
 from retouchd.rules.pacing import Bar, Cause
-
-log = logger()
 
 _LOOK_SECONDS = 10.0
 
@@ -64,9 +63,9 @@ class DiskMonitor:
         """
         now = self.threads.unresponsive
         for folder in now.keys() - self._told.keys():
-            log.error("folder.unresponsive", folder=folder.value, reason=now[folder])
+            emit(FolderUnresponsive(folder=folder.value, reason=now[folder]))
         for folder in self._told.keys() - now.keys():
-            log.info("folder.answers", folder=folder.value)
+            emit(FolderAnswers(folder=folder.value))
         self._told = dict(now)
         self._tell()
 
@@ -113,9 +112,9 @@ class DiskMonitor:
             return
         self._misplaced = obstacle
         if obstacle:
-            log.error("work.misplaced", reason=obstacle, jobs=self._jobs())
+            emit(WorkMisplaced(reason=obstacle, jobs=self._jobs()))
         else:
-            log.info("work.restored")
+            emit(WorkRestored())
         self._tell()
 
     def _tell(self) -> None:

@@ -14,15 +14,14 @@ from retouchd.adapters.edits import Upload
 from retouchd.adapters.spool import Spool
 from retouchd.engine.current import Current
 from retouchd.errors import Blocked, Problem
-from retouchd.logs import logger
+from retouchd.events import emit
+from retouchd.events.jobs import ImageFitted
 from retouchd.rules.checks import check_image, check_mask
 from retouchd.rules.fitting import EXTENSIONS, Fit, expected, image_fit, mask_fit, with_way_out
 from retouchd.rules.job import Job
 from retouchd.rules.limits import Limits, Picture
 from retouchd.rules.metadata import Metadata, Removed, Stripped
 from retouchd.rules.naming import shown
-
-log = logger()
 
 _KEPT = frozenset({Removed.EXIF, Removed.XMP})
 """What a fitted file still holds, if metadata is kept."""
@@ -289,14 +288,15 @@ def _as(seen: Seen, removed: tuple[Removed, ...]) -> Fitted:
 
 
 def _tell(source: Source, fit: Fit, before: Picture, after: Picture) -> None:
-    log.info(
-        "image.fitted",
-        job=source.job.id,
-        folder=source.job.folder,
-        name=source.name,
-        changes=[change.value for change in fit.changes],
-        before=_in_words(before),
-        after=_in_words(after),
+    emit(
+        ImageFitted(
+            job=source.job.id,
+            folder=source.job.folder,
+            name=source.name,
+            changes=[change.value for change in fit.changes],
+            before=_in_words(before),
+            after=_in_words(after),
+        )
     )
 
 

@@ -11,14 +11,13 @@ from dataclasses import replace
 
 from retouchd.engine.changes import Changes
 from retouchd.engine.clock import Clock
-from retouchd.logs import logger
+from retouchd.events import emit
+from retouchd.events.run import DaemonPaused, DaemonResumed, PoolNarrowed, PoolWidened
 from retouchd.rules import pacing
 from retouchd.rules.job import Verdict
 from retouchd.rules.pacing import Bar, Cause, Hold, Pace, Report
 from retouchd.rules.rates import Rates, Sent, seconds_to_wait, within_the_minute
 from retouchd.rules.width import Width, narrowed, widened
-
-log = logger()
 
 _THRIVES_SECONDS = 60.0
 """An endpoint that brought a picture so short a time ago is not taken for one that is down."""
@@ -224,18 +223,18 @@ class Gate:
         elif report.verdict is Verdict.DONE:
             self._width = widened(before)
         if self._width.now < before.now:
-            log.warning("pool.narrowed", at_once=self._width.now, most=before.most)
+            emit(PoolNarrowed(at_once=self._width.now, most=before.most))
         elif self._width.now == before.most > before.now:
-            log.info("pool.widened", at_once=before.most)
+            emit(PoolWidened(at_once=before.most))
 
     def _move(self, pace: Pace) -> None:
         before, self._pace = self._pace.hold, pace
         hold = pace.hold
         if hold is not None and (before is None or before.cause is not hold.cause):
             wait = round(hold.probe_at - self._clock.monotonic())
-            log.warning("daemon.paused", cause=hold.cause.value, reason=hold.reason, probe_in=wait)
+            emit(DaemonPaused(cause=hold.cause.value, reason=hold.reason, probe_in=wait))
         if hold is None and before is not None:
-            log.info("daemon.resumed", after=before.cause.value)
+            emit(DaemonResumed(after=before.cause.value))
             self.due_since = self._clock.now()
         if hold != before:
             self.changes.tell()

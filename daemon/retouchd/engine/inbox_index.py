@@ -15,11 +15,10 @@ from retouchd.engine.backlog import Backlog
 from retouchd.engine.clock import Clock
 from retouchd.engine.places import is_below_any
 from retouchd.engine.reading import Reader
-from retouchd.logs import logger
+from retouchd.events import emit
+from retouchd.events.inbox import FileLeft
 from retouchd.rules.names import Kind, parse
 from retouchd.rules.watching import Depth
-
-log = logger()
 
 _READ_AGAIN_SECONDS = 60.0
 
@@ -186,7 +185,7 @@ class InboxIndex:
         told = (folder, name, left.reason)
         if left.is_told and told not in self._told:
             self._told.add(told)
-            log.warning("file.left", folder=folder, name=name, reason=left.reason)
+            emit(FileLeft(folder=folder, name=name, reason=left.reason))
 
 
 def _topmost(folders: Iterable[str]) -> list[str]:

@@ -15,19 +15,18 @@ from retouchd.adapters.bell import Bell, Ring
 from retouchd.adapters.disk_threads import in_work, run
 from retouchd.adapters.memory import give_back
 from retouchd.adapters.thread_pools import Folder
-from retouchd.engine.attempts import about
 from retouchd.engine.claiming import Claimer
 from retouchd.engine.clock import Clock
 from retouchd.engine.holding import Holding
 from retouchd.engine.inbox_index import InboxIndex
 from retouchd.engine.waiting_summary import WaitingSummary
-from retouchd.logs import logger
+from retouchd.events import emit
+from retouchd.events.inbox import IntakeCrashed, WatchOverflow
+from retouchd.events.jobs import JobClaimed
 from retouchd.rules.job import Job, Reference
 from retouchd.rules.naming import path_below
 from retouchd.rules.waiting import READY, Waiting
 from retouchd.rules.watching import Depth, scan_pause
-
-log = logger()
 
 _AFTER_CRASH_SECONDS = 5.0
 _CLAIMING_SECONDS = 1.0
@@ -223,9 +222,8 @@ class Intake:
             self.is_turning = True
             try:
                 await work()
-            except Exception:
-                # As with jobs: one turn must not end the daemon.
-                log.exception("intake.crashed")
+            except Exception as error:  # noqa: BLE001 - as with jobs: one turn must not end the daemon
+                emit(IntakeCrashed(exception=error))
                 self._is_scan_asked = True
                 return False
             finally:
@@ -237,14 +235,14 @@ class Intake:
         self._wake.clear()
         rings, is_lost = self.bell.take()
         if is_lost:
-            log.warning("watch.overflow", action="scanning the whole inbox")
+            emit(WatchOverflow(action="scanning the whole inbox"))
             self._is_scan_asked = True
         # All in one go: each way to a thread and back takes as long as a look.
         jobs = await run(Folder.INBOX, self._look_and_claim, self._depth(), rings)
         end = self._clock.monotonic() + _CLAIMING_SECONDS
         while jobs is not None:
             for job in jobs:
-                log.info("job.claimed", **about(job), files=[m.name for m in job.members])
+                emit(JobClaimed(**job.about, files=[m.name for m in job.members]))
                 self._start(job)
             if self._clock.monotonic() > end:
                 self._wake.set()  # To go on after the next looks: a thousand duplicates take long to read.

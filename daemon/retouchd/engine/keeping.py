@@ -13,9 +13,8 @@ from retouchd.adapters.edits import NoAnswer
 from retouchd.adapters.files import DurableFile
 from retouchd.adapters.spool import Spool, head_line
 from retouchd.errors import Blocked
-from retouchd.logs import logger
-
-log = logger()
+from retouchd.events import emit
+from retouchd.events.jobs import AnswerHeld, AnswerLost
 
 T = TypeVar("T")
 
@@ -75,9 +74,9 @@ class Keeper:
                 sink.end_broken(str(failure))
             while not await self._in_order(sink.commit):
                 if await in_work(self._spool.is_gone, job_id):
-                    log.error("answer.lost", job=job_id, bytes=len(sink.rest), reason=_REMOVED)
+                    emit(AnswerLost(job=job_id, bytes=len(sink.rest), reason=_REMOVED))
                     raise Blocked(_REMOVED)
-                log.error("answer.held", job=job_id, bytes=len(sink.rest), reason=sink.failure)
+                emit(AnswerHeld(job=job_id, bytes=len(sink.rest), reason=sink.failure))
                 await asyncio.sleep(_RETRY_SECONDS)
         finally:
             self._sinks.remove(sink)

@@ -16,10 +16,9 @@ from retouchd.engine.background import running
 from retouchd.engine.clock import Clock
 from retouchd.engine.disk_monitor import DiskMonitor
 from retouchd.engine.intake import Intake
-from retouchd.logs import logger
+from retouchd.events import emit
+from retouchd.events.run import DaemonStuck, DaemonUnstuck
 from retouchd.rules.liveness import Motion, observed, stuck
-
-log = logger()
 
 _EXTEND_USEC = 30_000_000
 _EXTEND_SECONDS = 5.0
@@ -132,7 +131,7 @@ class Liveness:
         if organ == self._stuck:
             return
         if organ is not None:
-            log.error("daemon.stuck", reason=_ORGANS[organ])
+            emit(DaemonStuck(reason=_ORGANS[organ]))
         else:
-            log.info("daemon.unstuck")
+            emit(DaemonUnstuck())
         self._stuck = organ

@@ -9,10 +9,9 @@ from retouchd.adapters.pauses import Paused, PauseFile
 from retouchd.engine.clock import Clock
 from retouchd.engine.current import Current
 from retouchd.engine.gate import Gate
-from retouchd.logs import logger
+from retouchd.events import emit
+from retouchd.events.run import PauseUnwritten
 from retouchd.rules.pacing import Cause, Hold
-
-log = logger()
 
 
 class Pausing:
@@ -73,7 +72,7 @@ class Pausing:
         try:
             await in_work(self._file.write, self._paused(hold))
         except OSError as error:
-            log.warning("pause.unwritten", reason=str(error))
+            emit(PauseUnwritten(reason=str(error)))
 
     def _is_over(self, paused: Paused) -> bool:
         is_bar_up = not paused.cause.is_probed and paused.next_probe <= self._clock.now()

@@ -16,7 +16,7 @@ from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing, job_of
 from retouchd.adapters.thread_pools import Folder
 from retouchd.engine.admission import Admission
-from retouchd.engine.attempts import Attempts, Judged, about
+from retouchd.engine.attempts import Attempts, Judged
 from retouchd.engine.clock import Clock
 from retouchd.engine.downloads import FetchLater, WithheldError
 from retouchd.engine.duplicates import Duplicates
@@ -26,14 +26,13 @@ from retouchd.engine.outcome import Outcome, Over, Wait
 from retouchd.engine.preparing import NotReadyError, Prepared, Preparer
 from retouchd.engine.walking import BLOCKED_SECONDS, Left, Stuck, Walker
 from retouchd.errors import Blocked, JobCode, Problem
-from retouchd.logs import logger
+from retouchd.events import emit
+from retouchd.events.jobs import JobWaiting
 from retouchd.rules.job import Attempt, Job
 from retouchd.rules.naming import shown
 from retouchd.rules.phase import Phase
 from retouchd.rules.retrying import Ask, Fail, Return, doubts_in
 from retouchd.rules.verdict import Failure
-
-log = logger()
 
 CRASHES_TO_FAIL = 3
 RISKY = (Phase.CLAIMED, Phase.KEPT)
@@ -300,8 +299,10 @@ class Pipeline:
             self._obstacles[job_id] = stuck.reason
             self._met_at[job_id] = now
             standing = stuck.standing
-            known = about(standing.job) if standing and standing.job else {"job": job_id}
-            log.warning("job.waiting", **known, reason=stuck.reason)
+            if standing and standing.job:
+                emit(JobWaiting(**standing.job.about, reason=stuck.reason))
+            else:
+                emit(JobWaiting(job=job_id, reason=stuck.reason))
         has_stayed = now - self._met_at[job_id] >= BLOCKED_SECONDS
         is_stranded = stuck.seconds is None or (has_stayed and not stuck.is_passing)
         return Wait(seconds=stuck.seconds, reason=stuck.reason, is_stranded=is_stranded)

@@ -21,14 +21,13 @@ from retouchd.adapters.spool import Spool
 from retouchd.adapters.thread_pools import Folder, at
 from retouchd.engine.finished import Finished, ReplacedError
 from retouchd.errors import FolderUnresponsive
-from retouchd.logs import logger
+from retouchd.events import emit
+from retouchd.events.run import HistoryClosed, HistoryCrashed, HistoryRecovered, HistoryUnread
 from retouchd.rules.hash_index import HashIndex, text_key
 from retouchd.rules.history_line import record_path
 from retouchd.rules.history_scan import Facts, finished_at, record_of, seen_in
 from retouchd.rules.naming import escaped, shown
 from retouchd.rules.recovery import beside, is_below, is_told, raw_name, recovered
-
-log = logger()
 
 _AT_ONCE = 500
 """Records that are read before what they say is made durable."""
@@ -113,9 +112,8 @@ class Recovery:
             except OSError as error:
                 within = _AGAIN_SECONDS
                 self._meet(error)
-            except Exception:
-                # As with jobs: what nobody foresaw must not end the daemon.
-                log.exception("history.crashed")
+            except Exception as error:  # noqa: BLE001 - as with jobs: what nobody foresaw must not end the daemon
+                emit(HistoryCrashed(exception=error))
                 within, self.obstacle = _AGAIN_SECONDS, _UNFORESEEN
             self._on_change()
             with contextlib.suppress(TimeoutError):
@@ -148,7 +146,7 @@ class Recovery:
             if self._is_stopped:
                 return
         if count:
-            log.info("history.recovered", jobs=count)
+            emit(HistoryRecovered(jobs=count))
         self.finished = finished
 
     def _note(self, finished: Finished, known: "_Known", lines: Iterable[dict[str, Any]]) -> int:
@@ -228,7 +226,7 @@ class Recovery:
             "edited before. Make it readable, or move it elsewhere; retouchd tries again by itself."
         )
         if obstacle != self.obstacle:
-            log.warning("history.unread", reason=obstacle)
+            emit(HistoryUnread(reason=obstacle))
         self.obstacle = obstacle
 
 
@@ -293,4 +291,4 @@ def _nanoseconds(moment: str) -> int:
 
 
 def _tell_closed(folder: str) -> None:
-    log.warning("history.closed", folder=folder, reason="its records may not be read by this user")
+    emit(HistoryClosed(folder=folder, reason="its records may not be read by this user"))

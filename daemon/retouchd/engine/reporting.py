@@ -19,7 +19,8 @@ from retouchd.engine.disk_monitor import DiskMonitor
 from retouchd.engine.holding import Cause, Hold
 from retouchd.engine.outcome import End
 from retouchd.engine.references import Place
-from retouchd.logs import logger, unread
+from retouchd.events import emit
+from retouchd.events.run import StatusUnwritten
 from retouchd.rules import pacing
 from retouchd.rules.naming import escaped
 from retouchd.rules.report import (
@@ -29,9 +30,8 @@ from retouchd.rules.report import (
     HeldFile,
     Pause,
     Report,
+    UnreadLog,
 )
-
-log = logger()
 
 _BEAT_SECONDS = 1.0
 _RESTING_SECONDS = 2.0
@@ -47,6 +47,7 @@ def report_of(
     *,
     started_at: dt.datetime,
     remark: str,
+    unread_log: UnreadLog | None,
 ) -> Report:
     """
     Return how a run stands, at a cost that does not grow with the inbox.
@@ -67,7 +68,7 @@ def report_of(
         remark=escaped(remark),
         looking_up=escaped(crew.looking_up),
         unread=escaped(crew.recovery.obstacle),
-        unread_log=unread(),
+        unread_log=unread_log,
         unusable={folder.value: escaped(reason) for folder, reason in disks.reasons.items()},
         scan_seconds=round(crew.intake.scan_took, 1),
         jobs={job_id: escaped(reason) for job_id, reason in jobs.items()},
@@ -122,7 +123,7 @@ async def _keep_true(look: Callable[[], Report | None], board: Board) -> None:
                 last, posted_at, is_told = report, loop.time(), False
             except OSError as error:
                 if not is_told:
-                    log.warning("status.unwritten", reason=str(error))
+                    emit(StatusUnwritten(reason=str(error)))
                 is_told = True
         await asyncio.sleep(pause if last else _FIRST_BEAT_SECONDS)
 

@@ -8,9 +8,10 @@ from retouchd.adapters.folders import Folders
 from retouchd.adapters.thread_pools import Folder, at
 from retouchd.engine.crew import Crew
 from retouchd.engine.pipeline import RISKY
-from retouchd.logs import logger
-
-log = logger()
+from retouchd.events import emit
+from retouchd.events.inbox import FileReturned, FileUnreturned
+from retouchd.events.jobs import JobCrashed
+from retouchd.events.run import FolderUnnoted
 
 
 async def retrace(crew: Crew) -> None:
@@ -23,9 +24,8 @@ async def retrace(crew: Crew) -> None:
     for job_id in suspects:
         try:
             await crew.pipeline.retrace(job_id)
-        except Exception:
-            # Noted as one more crash already; the others must not suffer for it.
-            log.exception("job.crashed", job=job_id)
+        except Exception as error:  # noqa: BLE001 - noted as a crash already; the others must not suffer for it
+            emit(JobCrashed(job=job_id, exception=error))
 
 
 def finish_returns(folders: Folders) -> None:
@@ -36,9 +36,9 @@ def finish_returns(folders: Folders) -> None:
         with at(Folder.ERROR):
             returned = list(returning.finish(folders))
         for path in returned:
-            log.info("file.returned", path=path)
+            emit(FileReturned(path=path))
     except OSError as error:
-        log.warning("file.unreturned", reason=str(error))
+        emit(FileUnreturned(reason=str(error)))
 
 
 def note_folders(folders: Folders) -> None:
@@ -48,4 +48,4 @@ def note_folders(folders: Folders) -> None:
     try:
         first_start.remember(folders)
     except OSError as error:
-        log.warning("folder.unnoted", reason=str(error))
+        emit(FolderUnnoted(reason=str(error)))

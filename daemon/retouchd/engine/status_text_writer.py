@@ -23,7 +23,8 @@ from retouchd.engine.daemon import Daemon
 from retouchd.engine.outcome import End
 from retouchd.engine.waiting_publisher import WaitingPublisher
 from retouchd.errors import Blocked
-from retouchd.logs import logger
+from retouchd.events import emit
+from retouchd.events.run import StatusTextCrashed, StatusTextUnwritten
 from retouchd.rules.history_line import picture_path
 from retouchd.rules.naming import path_below
 from retouchd.rules.pause_words import stop_of
@@ -42,8 +43,6 @@ from retouchd.rules.status_text import (
     troubles,
     written,
 )
-
-log = logger()
 
 _BEAT_SECONDS = 5.0
 _REST_SECONDS = 300.0
@@ -91,9 +90,8 @@ class StatusTextWriter:
         while True:
             try:
                 await self._look()
-            except Exception:
-                # It is only told by it how things stand: nothing that it meets may end a run.
-                log.exception("status_text.crashed")
+            except Exception as error:  # noqa: BLE001 - how things stand is only told by it: it must not end a run
+                emit(StatusTextCrashed(exception=error))
             await asyncio.sleep(_BEAT_SECONDS)
 
     async def _look(self) -> None:
@@ -141,9 +139,7 @@ class StatusTextWriter:
 
     def _tell(self, reason: str) -> None:
         if self._told != reason:
-            log.warning(
-                "status_text.unwritten", place=str(self._folders.work.parent), reason=reason
-            )
+            emit(StatusTextUnwritten(place=str(self._folders.work.parent), reason=reason))
         self._told = reason
 
     def _post(self, body: str) -> None:

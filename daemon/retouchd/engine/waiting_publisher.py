@@ -11,12 +11,12 @@ from retouchd.adapters.board import Board
 from retouchd.adapters.disk_threads import in_work
 from retouchd.engine.background import running
 from retouchd.engine.daemon import Daemon
-from retouchd.logs import logger
+from retouchd.events import emit
+from retouchd.events.inbox import FileWaiting
+from retouchd.events.run import StatusUnwritten
 from retouchd.rules.naming import path_below
 from retouchd.rules.waiting import Waiting
 from retouchd.rules.waiting_news import WaitingNews
-
-log = logger()
 
 _GATHER_SECONDS = 0.1
 """What is dropped comes in several files: they are told of together."""
@@ -57,7 +57,7 @@ class WaitingPublisher:
                 self._is_told = False
             except OSError as error:
                 if not self._is_told:
-                    log.warning("status.unwritten", reason=str(error))
+                    emit(StatusUnwritten(reason=str(error)))
                 self._is_told = True
             await asyncio.sleep(max(_BEAT_SECONDS, _SHARE * seconds))
 
@@ -77,11 +77,13 @@ class WaitingPublisher:
 
     def _tell(self, waiting: Waiting) -> None:
         for count, (first, *others) in self._news.of(waiting):
-            log.info(
-                "file.waiting",
-                folder=first.folder,
-                name=first.name,
-                reason=first.reason,
-                files=count,
-                others=[path_below(each.folder, each.name) for each in others[: _MOST_NAMED - 1]],
+            some = others[: _MOST_NAMED - 1]
+            emit(
+                FileWaiting(
+                    folder=first.folder,
+                    name=first.name,
+                    reason=first.reason,
+                    files=count,
+                    others=[path_below(each.folder, each.name) for each in some],
+                )
             )

@@ -15,16 +15,14 @@ from retouchd.adapters.history import History
 from retouchd.adapters.spool import Spool
 from retouchd.adapters.standing import Standing, job_of
 from retouchd.adapters.thread_pools import Folder
-from retouchd.engine.attempts import about
 from retouchd.engine.clock import Clock
 from retouchd.engine.outcome import End, Over
 from retouchd.errors import Blocked, FolderAway, Problem
-from retouchd.logs import logger
+from retouchd.events import emit
+from retouchd.events.jobs import JobDone, JobFailed, JobReturned, JobWarning
 from retouchd.rules.job import Job
 from retouchd.rules.phase import Phase
 from retouchd.rules.record import history_line, tells_all, warnings_in
-
-log = logger()
 
 BLOCKED_SECONDS = 5.0
 
@@ -129,7 +127,7 @@ class Walker:
         yield Folder.INBOX
         names = self._spool.give_back(job)
         self._on_return(job.folder, names, reason)
-        log.info("job.returned", **about(job), reason=reason)
+        emit(JobReturned(**job.about, reason=reason))
 
     def plan(self, standing: Standing, problems: Sequence[Problem]) -> Steps[Standing]:
         """
@@ -159,19 +157,20 @@ class Walker:
             self._on_unread()  # Now: a job that is in work still is not looked up.
         if plan.is_done:
             warnings = warnings_in(standing.attempts)
-            log.info(
-                "job.done",
-                **about(job),
-                seconds=round((plan.finished_at - job.claimed_at).total_seconds(), 3),
-                attempts=len(standing.attempts),
-                usage=standing.attempts[-1].usage if standing.attempts else None,
-                cost_usd=line["cost_usd"],
-                outputs=line["outputs"],
-                warnings=list(warnings),
+            emit(
+                JobDone(
+                    **job.about,
+                    seconds=round((plan.finished_at - job.claimed_at).total_seconds(), 3),
+                    attempts=len(standing.attempts),
+                    usage=standing.attempts[-1].usage if standing.attempts else None,
+                    cost_usd=line["cost_usd"],
+                    outputs=line["outputs"],
+                    warnings=list(warnings),
+                )
             )
             for warning in warnings:
-                log.warning("job.warning", **about(job), message=warning)
+                emit(JobWarning(**job.about, message=warning))
             return Over(End.DONE)
         first = plan.problems[0]
-        log.warning("job.failed", **about(job), code=first.code.value, message=first.message)
+        emit(JobFailed(**job.about, code=first.code.value, message=first.message))
         return Over(End.ERROR)

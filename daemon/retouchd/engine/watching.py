@@ -22,10 +22,9 @@ from retouchd.engine.clock import Clock
 from retouchd.engine.intake import Intake
 from retouchd.engine.settings import Settings
 from retouchd.errors import DiskFailed, FolderUnresponsive
-from retouchd.logs import logger
+from retouchd.events import Level, emit
+from retouchd.events.inbox import WatchCrashed, WatchLost, WatchMode, WatchRestored
 from retouchd.rules.watching import Mode, Stance, choose, fall_back
-
-log = logger()
 
 _CHECK_SECONDS = 5.0
 _SHORTEST_BACKOFF_SECONDS = 1.0
@@ -151,9 +150,8 @@ class Watching:
         async with self._checking:
             try:
                 await self._check()
-            except Exception:
-                # As with jobs: what nobody foresaw is tried again, and scans go on meanwhile.
-                log.exception("watch.crashed")
+            except Exception as error:  # noqa: BLE001 - as with jobs: it is tried again, and scans go on meanwhile
+                emit(WatchCrashed(exception=error))
                 self._lost = self._lost or "the watcher failed; see the log"
 
     async def _check(self) -> None:
@@ -188,14 +186,15 @@ class Watching:
         self._intake.scan_every(every)
         if stance != self.stance:
             self.stance = stance
-            tell = log.warning if stance.remedy else log.info
-            tell(
-                "watch.mode",
-                mode=stance.mode.value,
-                reason=stance.reason,
-                meaning=_MEANINGS[stance.mode],
-                **({"remedy": stance.remedy} if stance.remedy else {}),
-                scan_seconds=every,
+            emit(
+                WatchMode(
+                    level=Level.WARNING if stance.remedy else Level.INFO,
+                    mode=stance.mode.value,
+                    reason=stance.reason,
+                    meaning=_MEANINGS[stance.mode],
+                    remedy=stance.remedy,
+                    scan_seconds=every,
+                )
             )
 
     def _mismatch(self) -> str:
@@ -212,7 +211,7 @@ class Watching:
         await run(Folder.INBOX, self._watcher.stop)
         self.away = await run(Folder.INBOX, self._unusable)
         self._lost = self.away or reason
-        log.warning("watch.lost", reason=self._lost, action="scanning the inbox, trying again")
+        emit(WatchLost(reason=self._lost, action="scanning the inbox, trying again"))
         self._intake.scan_soon()
         self._on_change()
 
@@ -220,7 +219,7 @@ class Watching:
         self._backoff = min(2 * self._backoff, _LONGEST_BACKOFF_SECONDS)
         self.away = await run(Folder.INBOX, self._unusable)
         if self.away and self.away != self._lost:
-            log.warning("watch.lost", reason=self.away)
+            emit(WatchLost(reason=self.away))
         self._lost = self.away or self._lost
         if self.away:
             return
@@ -229,7 +228,7 @@ class Watching:
         except OSError:
             return  # It is gone again.
         self._lost = ""
-        log.info("watch.restored", mode=self.stance.mode.value)
+        emit(WatchRestored(mode=self.stance.mode.value))
         self._on_change()
 
     async def _fall_back(self, refusal: OSError) -> None:

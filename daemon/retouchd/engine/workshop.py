@@ -11,10 +11,9 @@ from retouchd.engine.changes import Changes
 from retouchd.engine.outcome import End, Over, Wait
 from retouchd.engine.pipeline import Pipeline
 from retouchd.errors import Blocked
-from retouchd.logs import logger
+from retouchd.events import emit
+from retouchd.events.jobs import JobCrashed
 from retouchd.rules.retrying import LONGEST_BACKOFF_SECONDS
-
-log = logger()
 
 
 class Workshop:
@@ -117,9 +116,8 @@ class Workshop:
                 try:
                     outcome = await self._pipeline.advance(job_id)
                     failures = 0
-                except Exception:
-                    # The one broad catch: a job nobody foresaw must not stop the others.
-                    log.exception("job.crashed", job=job_id)
+                except Exception as error:  # noqa: BLE001 - a job nobody foresaw must not stop the others
+                    emit(JobCrashed(job=job_id, exception=error))
                     failures += 1
                     outcome = await self._after_crash(job_id, failures)
                 if isinstance(outcome, Over):

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict
 
 from retouchd.errors import Problem
 
@@ -113,6 +113,16 @@ class Request:
     origin: Mapping[str, str] = field(default_factory=dict)
 
 
+class AboutJob(TypedDict):
+    """
+    The fields by which events say which job they are about.
+    """
+
+    job: str
+    folder: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """
@@ -133,6 +143,13 @@ class Job:
     references: tuple[Reference, ...] = ()
     previous: str | None = None
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def about(self) -> AboutJob:
+        """
+        Return what every event about this job says of it.
+        """
+        return {"job": self.id, "folder": self.folder, "name": self.members[0].name}
 
     def member(self, role: Role) -> Member | None:
         """
