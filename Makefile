@@ -26,7 +26,7 @@ static: .venv/installed-dev
 	$(BIN)/lint-imports
 
 pure: .venv/installed-dev
-	$(BIN)/pytest --quiet --pure tests
+	$(BIN)/pytest --quiet --pure --numprocesses auto tests
 
 # The same as in `make test`, for as long as you like.
 

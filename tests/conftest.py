@@ -4,6 +4,7 @@ What holds for all tests.
 
 import ast
 import functools
+import os
 import signal
 from pathlib import Path
 
@@ -27,6 +28,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     Add `--pure`.
     """
     parser.addoption("--pure", action="store_true", help="only tests that start nothing")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """
+    Return how many workers share the tests: most of those that start something wait for it most of the time.
+    """
+    cores = len(os.sched_getaffinity(0))
+    return cores if config.getoption("--pure") else 2 * cores
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
