@@ -5,18 +5,16 @@ The claim of what is ready: looked at once more, framed, and renamed out of the 
 import contextlib
 from functools import partial
 
-from retouchd.adapters import below
 from retouchd.adapters.fingerprints import in_work
-from retouchd.adapters.inbox import Inbox
 from retouchd.adapters.spool import Spool
 from retouchd.engine.backlog import Candidate
 from retouchd.engine.clock import Clock
-from retouchd.engine.completeness import Completeness, Unfinished
+from retouchd.engine.completeness import Unfinished
 from retouchd.engine.duplicates import Duplicates
-from retouchd.engine.framing import Framer
 from retouchd.engine.gathering import Gatherer
 from retouchd.engine.holding import Cause, HeldError, Hold, Holding, NotYetError
 from retouchd.engine.inbox_index import InboxIndex
+from retouchd.engine.job_builder import JobBuilder
 from retouchd.engine.places import Key
 from retouchd.engine.returns import Returns
 from retouchd.errors import Blocked
@@ -41,10 +39,8 @@ class Claimer:
     def __init__(
         self,
         *,
-        inbox: Inbox,
         index: InboxIndex,
-        framer: Framer,
-        completeness: Completeness,
+        builder: JobBuilder,
         duplicates: Duplicates,
         gatherer: Gatherer,
         spool: Spool,
@@ -52,11 +48,9 @@ class Claimer:
         retry_seconds: float,
         clock: Clock,
     ) -> None:
-        self._root = inbox.root
         self._index = index
         self._queue = index.queue
-        self._framer = framer
-        self._completeness = completeness
+        self._builder = builder
         self._duplicates = duplicates
         self._gatherer = gatherer
         self._spool = spool
@@ -118,14 +112,12 @@ class Claimer:
     def _claim_one(self, key: Key, candidate: Candidate) -> Job | None:
         first = candidate.folder, candidate.bundle.files[0].name
         try:
-            if unfinished := self._completeness.unfinished(candidate, self._clock.monotonic()):
-                self._wait(key, candidate, unfinished)
+            now = self._clock.monotonic()
+            candidate = self._queue.explained(candidate, now)
+            job = self._builder.build(candidate, now)
+            if isinstance(job, Unfinished):
+                self._wait(key, candidate, job)
                 return None
-            candidate = self._queue.explained(candidate, self._clock.monotonic())
-            job = self._framer.frame(candidate, self._clock.now())
-            for reference in job.references if not job.problems else ():
-                with below.opened(self._root, reference.path):
-                    pass
             found = self._duplicates.check(job)
             if not self._take(key, job):
                 # Gone, which the next look shows, or changed at this very moment; if always so, it is held.

@@ -23,7 +23,7 @@ from retouchd.engine.preparing import Preparer
 from retouchd.engine.recovering import Recovery
 from retouchd.engine.references import used_references
 from retouchd.engine.settings import Settings
-from retouchd.engine.survey import completeness_of, framer_of, inbox_of, index_of
+from retouchd.engine.survey import builder_of, inbox_of, index_of
 from retouchd.engine.throttle import Throttle
 from retouchd.engine.walking import Walker
 from retouchd.engine.watching import Watching
@@ -169,10 +169,8 @@ class Crew:
         return Intake(
             index=index,
             claimer=Claimer(
-                inbox=inbox,
                 index=index,
-                framer=framer_of(self._current, inbox, self._preparer),
-                completeness=completeness_of(settings, inbox),
+                builder=builder_of(self._current, inbox, self._preparer, clock),
                 duplicates=self._duplicates,
                 gatherer=self._gatherer,
                 spool=self.spool,

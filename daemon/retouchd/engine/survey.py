@@ -17,13 +17,14 @@ from retouchd.adapters.inbox import Inbox, Left
 from retouchd.adapters.spool import Spool
 from retouchd.engine.backlog import Backlog, Candidate, Idle
 from retouchd.engine.clock import Clock
-from retouchd.engine.completeness import Completeness
+from retouchd.engine.completeness import Completeness, Unfinished
 from retouchd.engine.current import Current
 from retouchd.engine.duplicates import Duplicates, take_all
 from retouchd.engine.framing import Framer
 from retouchd.engine.gathering import Gatherer
 from retouchd.engine.holding import HeldError, Holding, NotYetError
 from retouchd.engine.inbox_index import InboxIndex
+from retouchd.engine.job_builder import JobBuilder
 from retouchd.engine.preparing import Preparer
 from retouchd.engine.reading import Reader
 from retouchd.engine.recovering import Recovery
@@ -76,25 +77,21 @@ def reader_of(settings: Settings, inbox: Inbox) -> Reader:
     )
 
 
-def completeness_of(settings: Settings, inbox: Inbox) -> Completeness:
+def builder_of(current: Current, inbox: Inbox, preparer: Preparer, clock: Clock) -> JobBuilder:
     """
-    Return what looks into files that are ready.
+    Return what makes jobs of what is ready.
     """
-    return Completeness(
-        inbox=inbox, patience=settings.patience, max_megapixels=settings.max_megapixels
-    )
-
-
-def framer_of(current: Current, inbox: Inbox, preparer: Preparer) -> Framer:
-    """
-    Return what makes jobs of bundles.
-    """
-    return Framer(
+    settings = current.settings
+    framer = Framer(
         inbox=inbox,
-        reader=reader_of(current.settings, inbox),
+        reader=reader_of(settings, inbox),
         vetting=Vetting(inbox=inbox.root, examine=preparer.reference_problems),
         current=current,
     )
+    completeness = Completeness(
+        inbox=inbox, patience=settings.patience, max_megapixels=settings.max_megapixels
+    )
+    return JobBuilder(inbox=inbox, framer=framer, completeness=completeness, clock=clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +111,10 @@ class Survey:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         current = Current(settings)
         self._inbox = inbox_of(settings)
-        self._completeness = completeness_of(settings, self._inbox)
         spool = Spool(work=settings.folders.work, inbox=settings.folders.inbox)
         gatherer = Gatherer(spool=spool, inbox=self._inbox)
         preparer = Preparer(spool=spool, gatherer=gatherer, current=current)
-        self._framer = framer_of(current, self._inbox, preparer)
+        self._builder = builder_of(current, self._inbox, preparer, clock)
         history = History(settings.folders.work)
         self._settings, self._history, self._spool = settings, history, spool
         self._index = index_of(current, self._inbox, clock)
@@ -179,9 +175,9 @@ class Survey:
 
     def _frame(self, candidate: Candidate, duplicates: Duplicates) -> Job | Held:
         try:
-            if unfinished := self._completeness.unfinished(candidate, self.now):
-                return Held(unfinished.reason)
-            job = self._framer.frame(candidate, self._clock.now())
+            job = self._builder.build(candidate, self.now)
+            if isinstance(job, Unfinished):
+                return Held(job.reason)
             duplicates.check(job)
         except HeldError as held:
             return Held(str(held))
