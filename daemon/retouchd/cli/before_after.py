@@ -16,7 +16,7 @@ article { border-top: 1px solid var(--line); padding: 1.5rem 0; }
 .pair > * { align-self: start; }
 figure { margin: 0; }
 img { width: 100%; height: auto; display: block; border-radius: 6px; }
-.note, figcaption, footer { color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }
+.note, figcaption { color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }
 blockquote, .note { margin: 0 0 1rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 blockquote { font-size: 1.15rem; margin-bottom: 0; }
 .missing { border: 1px dashed var(--line); border-radius: 6px; padding: 1rem; }
@@ -47,7 +47,8 @@ def page(title: str, pairs: Iterable[Pair], remark: str) -> str:
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n"
-        f"<h1>{escape(title)}</h1>\n{body}\n<footer>{escape(remark)}</footer>\n</html>\n"
+        f"<h1>{escape(title)}</h1>\n"
+        f'<p class="note">{escape(remark)}</p>\n{body}\n</html>\n'
     )
 
 

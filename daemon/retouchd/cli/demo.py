@@ -64,7 +64,7 @@ class _End:
         return cast("Mapping[str, str] | None", self.record["error"])
 
 
-_NO_AI = "Edited by the endpoint that comes with retouchd, which is no AI: it only shows the way of a photo."
+_NO_AI = "Edited by the endpoint that comes with retouchd. It is no AI and shows only the way of a photo."
 _STUDIO = "studio"
 _BACKDROP = "_refs/backdrop.jpg"
 
