@@ -459,6 +459,16 @@ def test_broken_pngs_are_seen_as_before(name: str, data: st.DataObject) -> None:
     check_seen_alike(data.draw(rearranged_pngs(pngs()[name])), "png")
 
 
+def test_a_frame_of_no_animation_is_not_cut_from_a_png() -> None:
+    """
+    Decoders differ about the pixels of such a file, and without it all would see something else than before.
+    """
+    data = pngs()["alpha"]
+    frame = struct.pack(">IIIIIHHBB", 0, 20, 10, 0, 0, 1, 9, 0, 0)
+
+    assert stripped(data[:33] + chunk(b"fcTL", frame) + data[33:], "png", Shown()) is None
+
+
 @given(st.sampled_from(WEBPS), st.data())
 @many
 def test_broken_webps_are_seen_as_before(name: str, data: st.DataObject) -> None:

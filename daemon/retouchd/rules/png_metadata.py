@@ -75,7 +75,11 @@ def stripped(content: Stored, shown: Shown) -> Stripped | None:
 def _may_follow(name: bytes, length: int, last: bytes, seen: set[bytes]) -> bool:
     """
     Say whether a chunk may stand here: the header first, the pixels in one run, nothing unknown but needed.
+
+    Frames of no animation are for nobody; Pillow takes the first one's size for the picture's all the same.
     """
+    if name in (b"fcTL", b"fdAT") and b"acTL" not in seen:
+        return False
     is_known = name[:1].islower() or name == b"IDAT" or name in _CODED
     is_out_of_turn = (name == b"IHDR") != (not last) or (
         name == b"IDAT" and last != name and name in seen
