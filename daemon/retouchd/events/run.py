@@ -312,7 +312,7 @@ class StatusUnwritten(Warned):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusTextUnwritten(Warned):
     """
-    STATUS.txt could not be written into its place.
+    status.txt could not be written into its place.
     """
 
     event: ClassVar[str] = "status_text.unwritten"
@@ -323,7 +323,7 @@ class StatusTextUnwritten(Warned):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusTextCrashed(Crash):
     """
-    Writing STATUS.txt failed in a way that nobody foresaw; it is tried again.
+    Writing status.txt failed in a way that nobody foresaw; it is tried again.
     """
 
     event: ClassVar[str] = "status_text.crashed"
