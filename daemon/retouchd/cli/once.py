@@ -37,7 +37,6 @@ from retouchd.engine.outcome import End
 from retouchd.engine.settings import Settings
 from retouchd.errors import FolderUnresponsive
 from retouchd.events import emit
-from retouchd.events.run import OnceEnded
 from retouchd.rules.history_line import picture_path
 from retouchd.rules.naming import shown
 from retouchd.rules.returning import count_groups
@@ -83,7 +82,7 @@ async def _once(settings: Settings, *, is_watched: bool) -> int:
         in_work=_found(settings.folders, partial(_in_work, settings.folders)),
         in_error=_found(settings.folders, partial(_in_error, settings.folders)),
     )
-    emit(OnceEnded(**outcome.told, exit_code=outcome.exit_code))
+    emit(outcome.event)
     logs.flush()
     console = _console()
     for line in lines_of(outcome, settings.folders):

@@ -10,6 +10,7 @@ from retouchd.adapters.folders import Folders
 from retouchd.cli.running import INTERRUPTED, UNAVAILABLE
 from retouchd.engine.daemon import Ending
 from retouchd.errors import ConfigurationError
+from retouchd.events.run import OnceEnded
 from retouchd.rules import waiting_text
 from retouchd.rules.naming import path_below, shown
 from retouchd.rules.quantities import counted
@@ -56,20 +57,21 @@ class Outcome:
         return 1 if self.failed else 0
 
     @property
-    def told(self) -> dict[str, Any]:
+    def event(self) -> OnceEnded:
         """
-        Return it as values of an event.
+        Return it as an event.
         """
-        return {
-            "ending": self.ending.value,
-            "reason": self.trouble,
-            "done": self.done,
-            "error": self.failed,
-            "waiting": self.waiting.kinds,
-            "waiting_pictures": self.waiting.pictures,
-            "in_work": None if self.in_work is None else len(self.in_work),
-            "in_error": self.in_error,
-        }
+        return OnceEnded(
+            ending=self.ending.value,
+            reason=self.trouble,
+            done=self.done,
+            error=self.failed,
+            waiting=self.waiting.kinds,
+            waiting_pictures=self.waiting.pictures,
+            in_work=None if self.in_work is None else len(self.in_work),
+            in_error=self.in_error,
+            exit_code=self.exit_code,
+        )
 
 
 def lines_of(outcome: Outcome, folders: Folders) -> Iterator[str]:

@@ -129,7 +129,7 @@ class OnceEnded(Event):
     error: int
     waiting: Mapping[str, int]
     waiting_pictures: int
-    in_work: int
+    in_work: int | None
     in_error: int | None
     exit_code: int
 
