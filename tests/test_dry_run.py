@@ -136,13 +136,21 @@ def test_what_would_not_be_sent_has_its_reason(station: Station) -> None:
     station.drop("lone.png", prompt=None)
     (station.folders.inbox / "no.jpg").write_bytes(b"no picture at all")
     (station.folders.inbox / "no.txt").write_text("blue")
+    station.configure(intake={"incomplete_seconds": 0})
+    station.drop("half.png")
+    half = station.folders.inbox / "half.png"
+    half.write_bytes(half.read_bytes()[:-20])
     (station.folders.inbox / "notes.doc").write_text("mine")
 
     body = rehearsed(station, code=1)
     _, running = station.call("once", "--dry-run")
 
     problems = {each["name"]: each["problems"][0]["code"] for each in body["to_error"]}
-    assert problems == {"empty.png": "prompt_empty", "no.jpg": "image_unreadable"}
+    assert problems == {
+        "empty.png": "prompt_empty",
+        "no.jpg": "image_unreadable",
+        "half.png": "image_unreadable",
+    }
     waiting = {each["name"]: each["is_no_work"] for each in body["waiting"]}
     assert waiting == {"lone.png": False, "notes.doc": True}
     assert "would go to error/: empty.png: " in running.out

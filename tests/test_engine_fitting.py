@@ -273,7 +273,11 @@ async def test_dall_e_2_gets_png_but_nothing_is_cropped_for_it(world: World) -> 
     assert len(world.record("error/wide.job.json")["error"]["problems"]) == 1
 
 
-MASK_HINT = "Save cat.mask.png as PNG with transparency where the picture is to be edited"
+MASK_HINT = (
+    "Erase what is to be edited from a copy of the photo, so that it is transparent there, and save that as "
+    "cat.mask.png, a PNG"
+)
+STORED_HINT = "Make cat.mask.png of a copy of cat.jpg as it is now, or scale it to 48×32"
 OFF: dict[str, tuple[str, bytes, bytes | None, dict[str, Any], str, str, str]] = {
     "heic": (
         "猫.heic", DROPPED["红猫.heic"], None, {}, "image_unsupported",
@@ -318,12 +322,12 @@ OFF: dict[str, tuple[str, bytes, bytes | None, dict[str, Any], str, str, str]] =
     "mask-other-size": (
         "cat.png", encoded(scene(), "PNG"), encoded(masking((9, 9)), "PNG"), {}, "mask_size_mismatch",
         "cat.mask.png has 9×9 pixels, but cat.png has 48×32.",
-        "Save cat.mask.png in the size of cat.png.",
+        "Make cat.mask.png of a copy of cat.png as it is now, or scale it to 48×32.",
     ),
     "mask-stored-size": (
         "cat.jpg", TURNED, encoded(stored_as(masking(), 6), "PNG"), {}, "mask_size_mismatch",
         "cat.mask.png has 32×48 pixels, but cat.jpg has 48×32.",
-        "Save cat.mask.png in the size of cat.jpg, or set images.fit = true in the configuration.",
+        f"{STORED_HINT}, or set images.fit = true in the configuration.",
     ),
 }  # fmt: skip
 

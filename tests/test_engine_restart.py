@@ -2,6 +2,7 @@
 A daemon that ends at a bad moment, and the next one on the same folders: nothing lost, nothing paid twice.
 """
 
+import asyncio
 import errno
 import json
 import os
@@ -449,6 +450,40 @@ async def test_a_blocked_folder_survives_a_restart(world: World) -> None:
 
     assert world.tree("outbox") == ["shoes/red.png"]
     assert len(world.requests) == 1
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+async def test_once_does_not_wait_for_ever_for_a_blocked_folder(
+    world: World, *, is_sent: bool
+) -> None:
+    """
+    The others are done first; it ends and says why, nothing is paid for in vain, and the next run goes on.
+    """
+    obstacle = world.folders.outbox / "shoes"
+    if is_sent:
+        world.faults(Fault(kind=FaultKind.LATENCY, seconds=5))
+    else:
+        obstacle.write_text("in the way")
+    for seed, name in enumerate(("cat.png", "hats/blue.png", "shoes/red.png")):
+        world.drop(name, image=photo(seed=seed))
+    daemon = world.daemon()
+
+    async def block() -> None:
+        await world.asked(3)
+        obstacle.write_text("in the way")
+
+    async with asyncio.TaskGroup() as tasks:
+        if is_sent:
+            tasks.create_task(block())
+        ending = await world.once(daemon)
+
+    assert ending is Ending.UNAVAILABLE
+    assert "shoes is in the way" in daemon.trouble
+    assert world.tree("outbox") == ["cat.png", "hats/blue.png", "shoes"]
+    obstacle.unlink()
+    await world.once()
+    assert world.tree("outbox") == ["cat.png", "hats/blue.png", "shoes/red.png"]
+    assert len(world.requests) == 3
 
 
 async def test_a_clean_stop_does_not_wait_for_a_blocked_folder(world: World) -> None:

@@ -111,6 +111,7 @@ def test_no_key_at_all(station: Station) -> None:
     for text in (finding(looked, "endpoint"), worked.out):
         assert "No key is set" in text
         assert "endpoint.api_key_file" in text
+        assert "RETOUCHD_ENDPOINT__API_KEY" in text
     assert station.tree("inbox") == ["cat.png", "cat.txt"]
 
 

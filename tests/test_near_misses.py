@@ -29,6 +29,9 @@ WAITING = [
     (["a\u00a0cat.png", "a cat.txt"], "a\u00a0cat.png", ["a cat.txt", "spaces"]),
     (["a cat.png", "a  cat.txt"], "a cat.png", ["spaces"]),
     (["cat.png", "cat .txt"], "cat.png", ["spaces"]),
+    (["launch 2.jpg", "launch2.txt"], "launch 2.jpg", ["launch2.txt", "spaces", "launch 2.txt"]),
+    (["launch 2.jpg", "launch2.txt"], "launch2.txt", ["launch 2.jpg", "launch 2.txt"]),
+    (["red-hat.jpg", "red_hat.txt"], "red-hat.jpg", ["red_hat.txt", "red-hat.txt"]),
     (["cat.png", "c\u0430t.txt"], "cat.png", ["look alike"]),
     (["cat.png", "cat\u200b.txt"], "cat.png", ["look alike"]),
     (["cat-1.png", "cat\u20131.txt"], "cat-1.png", ["look alike"]),
@@ -43,9 +46,8 @@ WAITING = [
     (["cat.jpg", "cat.docx"], "cat.jpg", ["cat.docx", "no plain text", "cat.txt"]),
     (["cat.jpg", "cat.rtf"], "cat.jpg", ["cat.rtf", "no plain text"]),
     (["cat.jpg", "cat.md"], "cat.jpg", ["cat.md"]),
-    (["cat.jpg", "prompt.txt"], "cat.jpg", ["prompt.txt", "_prompt.txt"]),
+    (["cat.jpg", "prompt.txt"], "prompt.txt", ["all pictures of its folder", "_prompt.txt"]),
     (["cat.jpg", "Prompt.txt"], "Prompt.txt", ["_prompt.txt"]),
-    (["cat.jpg", "_prompt.txt.txt"], "cat.jpg", ["_prompt.txt.txt", "_prompt.txt"]),
     (["cat.jpg", "edit.toml"], "edit.toml", ["_edit.toml"]),
     (["cat.png", "cat.maks.png"], "cat.maks.png", ["mask of cat.png", "cat.mask.png"]),
     (["cat.png", "cat mask.png"], "cat mask.png", ["mask of cat.png", "cat.mask.png"]),
@@ -67,7 +69,6 @@ WAITING = [
     (["cat.jpg", "cat..txt"], "cat.jpg", ["cat..txt", "cat.txt"]),
     (["cat.jpg", "cat_prompt.txt"], "cat.jpg", ["cat_prompt.txt", "cat.txt"]),
     (["cat.jpg", "cat prompt.txt"], "cat prompt.txt", ["cat.jpg", "cat.txt"]),
-    (["cat.jpg", "_promt.txt"], "cat.jpg", ["_promt.txt", "_prompt.txt"]),
     (["x\u00bd.jpg", "x1\u20442.txt"], "x\u00bd.jpg", ["signs that look alike"]),
 ]
 BESIDE = [
@@ -80,7 +81,13 @@ BESIDE = [
     (["cat.jpg", "cat.txt", "cat.docx"], "cat.docx", "beside cat.jpg, which has its prompt"),
     (["cat.jpg", "cat.md"], "cat.md", "rename it to cat.txt, if it is the prompt of cat.jpg"),
 ]
+FOR_A_FOLDER = [
+    (["cat.jpg", "prompt.txt"], "prompt.txt"),
+    (["cat.jpg", "_prompt.txt.txt"], "_prompt.txt.txt"),
+    (["cat.jpg", "_promt.txt"], "_promt.txt"),
+]
 NOTHING = [
+    (["IMG 1-2.jpg", "IMG 12.txt"], "IMG 1-2.jpg"),
     (["cat.jpg", "dog.txt"], "cat.jpg"),
     (["IMG_1.jpg", "IMG_2.txt"], "IMG_1.jpg"),
     (["IMG.jpg", "IMG.txt", "IMG (1).jpg"], "IMG (1).jpg"),
@@ -106,6 +113,18 @@ def test_what_lies_beside_says_why_it_is_left_alone(
     names: list[str], asked: str, words: str
 ) -> None:
     assert words in NearMisses(names).beside(asked)
+
+
+@pytest.mark.parametrize(("names", "meant"), FOR_A_FOLDER, ids=str)
+def test_what_is_meant_for_a_folder_is_told_of_once(names: list[str], meant: str) -> None:
+    """
+    Of itself while all wait, not of each picture beside it; and of a picture that goes to `error/`.
+    """
+    misses = NearMisses(names)
+
+    assert misses.of(parse(names[0])) == ""
+    assert f"{meant} speaks for no picture: rename it to _prompt.txt" in misses.for_folder()
+    assert "_prompt.txt" in misses.of(parse(meant)) + misses.beside(meant)
 
 
 @pytest.mark.parametrize(("names", "asked"), NOTHING, ids=str)
@@ -159,7 +178,7 @@ async def test_the_status_names_what_was_meant(world: World) -> None:
         == "not taken: it belongs to cat.png; only the picture itself is edited"
     )
     assert "rename it to _prompt.txt" in reasons["shoes/_prompt.txt.txt"]
-    assert "_prompt.txt.txt" in reasons["shoes/red.png"]
+    assert reasons["shoes/red.png"] == "waits for its prompt, red.txt"
 
 
 async def test_the_text_in_error_names_what_was_meant(world: World) -> None:

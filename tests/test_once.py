@@ -2,6 +2,7 @@
 `retouchd once`: what is in the inbox is worked off, what waits is listed, and the exit code tells the rest.
 """
 
+import datetime as dt
 import re
 import signal
 import socket
@@ -14,6 +15,12 @@ import pytest
 from PIL import Image
 
 from process import RETOUCHD, Running, Station, open_station
+from retouchd.adapters.folders import Folders
+from retouchd.cli.once_outcome import Outcome, lines_of
+from retouchd.engine.daemon import Ending
+from retouchd.rules.waiting import Waiting
+
+FOLDERS = ("inbox", "outbox", "done", "error", "work")
 
 
 @pytest.fixture
@@ -59,6 +66,7 @@ def test_it_ends_with_1_where_something_went_wrong(station: Station) -> None:
     assert code == 1
     assert "1 done, 1 in error." in running.out
     assert str(station.folders.error) in running.out
+    assert "in error: bad.png" in running.out.splitlines()
     assert station.tree("error") == ["bad.error.txt", "bad.job.json", "bad.png", "bad.txt"]
 
 
@@ -310,8 +318,9 @@ def test_what_is_done_already_is_listed_and_does_not_fail(station: Station) -> N
     assert "1 done, 0 in error." in running.out
     waits = [line for line in running.out.splitlines() if line.startswith("waits: ")]
     assert [line.split()[1] for line in waits] == ["cat.png:", "cat.txt:", "twin.png:", "twin.txt:"]
-    assert all("outbox/cat.png" in line for line in waits[:2])
-    assert all("outbox/other.png" in line for line in waits[2:])
+    assert "outbox/cat.png" in waits[0]
+    assert "outbox/other.png" in waits[2]
+    assert waits[1::2] == ["waits: cat.txt: as cat.png does", "waits: twin.txt: as twin.png does"]
 
 
 @pytest.mark.parametrize("metadata", ["strip", "keep", "kept"])
@@ -329,33 +338,29 @@ def test_a_dry_run_says_where_metadata_would_be_sent_along(station: Station, met
     assert ("images.metadata" in dry.err) == (metadata == "kept")
 
 
-@pytest.mark.parametrize("is_sent", [False, True])
-def test_it_ends_where_a_result_cannot_be_put_down(station: Station, *, is_sent: bool) -> None:
+def test_what_is_left_in_work_is_told_with_what_to_do(tmp_path: Path) -> None:
     """
-    A file in the place of a sub-folder of the outbox, before a photo is sent or after: the others are done,
-    nothing is paid for in vain or twice, and the next run goes on.
+    Nothing waits in the inbox then: it is run again where that which is in the way is gone.
     """
-    endpoint = station.endpoint("latency=1")
-    station.configure(endpoint={"base_url": endpoint.url})
-    for name in ("shoes/red.png", "hats/blue.png", "cat.png"):
-        station.drop(name)
-    in_the_way = station.folders.outbox / "shoes"
-    if not is_sent:
-        in_the_way.write_text("mine")
-    running = station.start("once")
-    if is_sent:
-        running.until(lambda: len(running.events("request.sent")) == 3)
-        in_the_way.write_text("mine")
+    folders = Folders(**{name: tmp_path / name for name in FOLDERS})
+    outcome = Outcome(
+        ending=Ending.UNAVAILABLE,
+        done=2,
+        failed=0,
+        went_wrong=[],
+        trouble="outbox/shoes is in the way.",
+        cause="",
+        waiting=Waiting(pid=1, at=dt.datetime.now(dt.UTC), kinds={}, pictures=0, files=()),
+        in_work=[{"id": "1", "folder": "shoes", "name": "red.png", "reason": "in the way"}],
+        in_error=0,
+    )
 
-    code = running.end()
-
-    assert code == 75
-    assert station.tree("outbox") == ["cat.png", "hats/blue.png", "shoes"]
-    assert f"Stopped: {in_the_way} is in the way" in running.out
-    assert "un it again once that is corrected." in running.out
-    where = "in work" if is_sent else "waits"
-    assert f"{where}: shoes/red.png: " in running.out
-    in_the_way.unlink()
-    assert station.call("once")[0] == 0
-    assert station.tree("outbox") == ["cat.png", "hats/blue.png", "shoes/red.png"]
-    assert len(endpoint.requests) == 3
+    assert outcome.exit_code == 75
+    assert list(lines_of(outcome, folders)) == [
+        "2 done, 0 in error.",
+        "Stopped: outbox/shoes is in the way.",
+        "Run it again once that is corrected.",
+        "Nothing waits in the inbox.",
+        "1 photo in work, with which the next run goes on:",
+        "in work: shoes/red.png: in the way",
+    ]

@@ -366,7 +366,7 @@ def test_today_is_told_from_the_disk_alone(station: Station) -> None:
     }
     told = " ".join(running.out.split())
     assert (
-        "$1.50 spent, 1 request of unknown cost, $0.25 more perhaps charged, "
+        "$1.50 spent, 1 request of unknown cost, at most $0.25 more perhaps charged, "
         "up to $1.00 for what is being edited, $2.25 of $5.00 left, 3 of 10 pictures left" in told
     )
 

@@ -92,7 +92,7 @@ def test_a_daemon_tells_what_it_knows(station: Station) -> None:
     (inbox / "empty.png").touch()
     daemon = station.start("run").ready()
     daemon.until(lambda: daemon.events("daemon.paused"))
-    ready = {"paused:_the_key_or_the_account_is_turned_away": MOST_FILES + 20}
+    ready = {"ready": MOST_FILES + 20}
 
     body = until_told(station, daemon, **ready)
 

@@ -37,7 +37,7 @@ from retouchd.rules.phase_words import doing
 from retouchd.rules.quantities import counted
 from retouchd.rules.report import SIGN_OF_LIFE_SECONDS, Report
 from retouchd.rules.returning import count_groups
-from retouchd.rules.waiting import READY, Waiting, WaitingFile
+from retouchd.rules.waiting import READY, WaitingFile
 
 HUNG_SECONDS = 4 * SIGN_OF_LIFE_SECONDS
 ANSWER_SECONDS = 2.0
@@ -116,7 +116,8 @@ def _gathered(
         report=report,
         in_flight=in_flight,
         waiting=tuple(_file(each, stop) for each in waiting.files) if waiting else (),
-        kinds=_kinds(waiting, stop) if waiting else None,
+        kinds=waiting.kinds if waiting else None,
+        stop=stop,
         is_whole=is_whole,
         ready=waiting.kinds.get(READY, 0) if waiting else 0,
         today=today,
@@ -187,20 +188,15 @@ def _is_open(inbox: Path) -> bool:
         return os.access(inbox, os.R_OK | os.X_OK)
 
 
-def _kinds(waiting: Waiting, stop: str) -> dict[str, int]:
-    return {stop or kind if kind == READY else kind: n for kind, n in waiting.kinds.items()}
-
-
 def _file(found: WaitingFile, stop: str) -> dict[str, Any]:
     """
     Return what is said of a file; `stop` says why what is ready does not have its turn, empty where it has.
     """
-    is_stopped = stop and found.reason == READY
     return {
         "folder": found.folder,
         "name": found.name,
-        "reason": stop if is_stopped else found.reason,
-        "kind": stop if is_stopped else found.kind,
+        "reason": stop or READY if found.reason == READY else found.reason,
+        "kind": found.kind,
         "changed_at": found.changed_at,
         "until": found.until,
     }

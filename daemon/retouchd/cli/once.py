@@ -72,10 +72,12 @@ async def _once(settings: Settings, *, is_watched: bool) -> int:
         board = Board(settings.folders.work)
         async with telling(daemon, board, settings):
             ending = await drain(daemon, settings.folders, is_watched=is_watched)
+    lines = _found(settings.folders, lambda: list(history.after(start))) or []
     outcome = Outcome(
         ending=ending,
         done=daemon.ends[End.DONE],
         failed=daemon.ends[End.ERROR],
+        went_wrong=[picture_path(each) for each in lines if each.get("status") == "error"],
         trouble=daemon.trouble,
         cause=daemon.pause_cause,
         waiting=await daemon.left(),
@@ -87,7 +89,7 @@ async def _once(settings: Settings, *, is_watched: bool) -> int:
     console = _console()
     for line in lines_of(outcome, settings.folders):
         console.print(line, style="bold" if line.startswith("Stopped") else None)
-    _warn(_found(settings.folders, lambda: list(history.after(start))) or ())
+    _warn(lines)
     return outcome.exit_code
 
 

@@ -28,14 +28,15 @@ _REMEDY = "run it again once that is corrected."
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """
-    How it ended and why (`trouble`, and `cause` where that is a pause's), how many were done and failed, and
-    what is left: what waits in the inbox, the jobs in work, and how many pictures lie in `error/`; None of both
-    where that cannot be told.
+    How it ended and why (`trouble`, and `cause` where that is a pause's), how many were done and failed, the
+    paths of those that `went_wrong`, and what is left: what waits in the inbox, the jobs in work, and how many
+    pictures lie in `error/`; None of both where that cannot be told.
     """
 
     ending: Ending
     done: int
     failed: int
+    went_wrong: Sequence[str]
     trouble: str
     cause: str
     waiting: Waiting
@@ -81,6 +82,9 @@ def lines_of(outcome: Outcome, folders: Folders) -> Iterator[str]:
     yield f"{outcome.done} done, {outcome.failed} in error."
     if outcome.failed:
         yield f"Each file in {shown(str(folders.error))} has an .error.txt beside it."
+        yield from (f"in error: {shown(path)}" for path in outcome.went_wrong[:_MOST_NAMED])
+        if rest := len(outcome.went_wrong[_MOST_NAMED:]):
+            yield f"in error: {rest:,} more"
     if before := max(0, (outcome.in_error or 0) - outcome.failed):
         lie = "lies" if before == 1 else "lie"
         yield (

@@ -37,7 +37,7 @@ class Overview:
     `since` is when the present state began, as far as that can be told; `failure` is the exit code of what
     keeps a daemon from starting, or this look from being one. `kinds` counts the files in the inbox by the
     kind of their reasons, None where it is not known what waits; `waiting` are those told by name, all of them
-    where it `is_whole`.
+    where it `is_whole`. `stop` says why what is ready does not have its turn, empty where it has.
     """
 
     at: dt.datetime
@@ -52,6 +52,7 @@ class Overview:
     waiting: tuple[dict[str, Any], ...] = ()
     kinds: dict[str, int] | None = None
     is_whole: bool = False
+    stop: str = ""
     ready: int = 0
     today: Today = field(default_factory=Today)
     in_error: int | None = None

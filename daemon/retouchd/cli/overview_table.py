@@ -135,7 +135,7 @@ def _waiting(found: Overview) -> Text:
         more = f", and {count - len(names):,} more" if count > len(names) else ""
         if more and any(gist(each["reason"]) for each in files[:1]):
             more += ": see `retouchd status --all`"
-        lines.append(f"{counted(count, 'file')}: {shown(_reason(kind, files))}\n")
+        lines.append(f"{counted(count, 'file')}: {shown(_reason(kind, files, found.stop))}\n")
         lines.append(f"  {', '.join(names)}{more}\n", style="dim")
     if rest := sum(count for _, count in ranked[_MOST_REASONS:]):
         lines.append(f"{counted(rest, 'file')} for other reasons: see `retouchd status --all`\n")
@@ -143,12 +143,12 @@ def _waiting(found: Overview) -> Text:
     return lines
 
 
-def _reason(kind: str, files: Sequence[Mapping[str, Any]]) -> str:
+def _reason(kind: str, files: Sequence[Mapping[str, Any]], stop: str) -> str:
     """
     Return what is said of the files of a kind: their reason in full where all have the same.
     """
     if kind == READY:
-        return _READY
+        return stop or _READY
     reasons = {each["reason"] for each in files}
     is_own = kind.startswith(_PROMPT) or any(map(gist, reasons))
     return kind if is_own or len(reasons) != 1 else reasons.pop()
@@ -212,7 +212,7 @@ def _spent(found: Overview) -> str:
         unknown = f"{counted(spend.unpriced, 'request')} of unknown cost"
         parts = [*parts, unknown] if spend.committed_usd else [unknown]
     if spend.in_doubt_usd:
-        parts.append(f"{dollars(spend.in_doubt_usd)} more perhaps charged")
+        parts.append(f"at most {dollars(spend.in_doubt_usd)} more perhaps charged")
     if spend.reserved_usd:
         parts.append(f"up to {dollars(spend.reserved_usd)} for what is being edited")
     if rest.usd is not None:

@@ -2,7 +2,6 @@
 `retouchd submit`: drops jobs the way a good program does, whole and the image last.
 """
 
-import difflib
 import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +25,7 @@ from retouchd.errors import ConfigurationError, Problem, WrongUsage
 from retouchd.rules.checks import check_request
 from retouchd.rules.names import FOLDER_PROMPT, Kind, parse
 from retouchd.rules.naming import path_below, shown
+from retouchd.rules.nearest import nearest
 from retouchd.rules.sidecar import MAX_PROMPT_BYTES, read_prompt
 from retouchd.rules.submitting import named_by, settings_in, table
 
@@ -115,9 +115,11 @@ def _fault(fault: ErrorDetails) -> str:
     key = ".".join(map(str, fault["loc"]))
     if fault["type"] != "extra_forbidden":
         return f"--set {shown(key)}: {fault['msg'].rstrip('.')}."
-    near = difflib.get_close_matches(key, list(EditSection.model_fields), n=1, cutoff=0.0)
+    known = list(EditSection.model_fields)
+    near = nearest(key, known, likeness=0.6)
+    meant = f"did you mean {near}?" if near else f"known are {', '.join(known)}."
     return (
-        f"--set {shown(key)} is not a known parameter; did you mean {near[0]}? "
+        f"--set {shown(key)} is not a known parameter; {meant} "
         f"A field of your own relay's is set with extra.{shown(key)}=…"
     )
 

@@ -82,7 +82,7 @@ def sidecar_schema() -> Schema:
     said = meanings(example())
     schema = _of(Sidecar)
     for key, each in schema["properties"].items():
-        _describe(each, said.get(f"edit.{key}", ""))
+        _describe(each, each.get("description") or said[f"edit.{key}"])
     _offer(schema["properties"])
     schema["properties"]["$schema"] = {
         "type": "string",

@@ -241,7 +241,9 @@ class Backlog:
             each.code in _MISSING for each in state.problems
         ):
             return candidate
-        near = self._near_misses(candidate.folder, now).of(candidate.bundle.files[0])
+        misses = self._near_misses(candidate.folder, now)
+        first = candidate.bundle.files[0]
+        near = misses.of(first) or (misses.for_folder() if first.kind is Kind.IMAGE else "")
         problems = tuple(
             with_near_miss(each, near) if each.code in _MISSING else each for each in state.problems
         )

@@ -24,7 +24,7 @@ from retouchd.engine.holding import HeldError, NotYetError
 from retouchd.engine.judging import FETCHED, Judge
 from retouchd.engine.outcome import Outcome, Over, Wait
 from retouchd.engine.preparing import NotReadyError, Prepared, Preparer
-from retouchd.engine.walking import BLOCKED_SECONDS, Left, Stuck, Walker
+from retouchd.engine.walking import Left, Stuck, Walker
 from retouchd.errors import Blocked, JobCode, Problem
 from retouchd.events import emit
 from retouchd.events.jobs import JobWaiting
@@ -40,6 +40,8 @@ RISKY = (Phase.CLAIMED, Phase.KEPT)
 
 _PREPARED_AT_ONCE = 2
 """A decoded picture of 100 megapixels takes 400 MB, and fitting holds it several times over."""
+_PASSING_SECONDS = 60.0
+"""How long something may stand in a job's way before nobody expects that it goes by itself."""
 _SOON_SECONDS = 0.5
 """How long a job that an earlier process left waits until it is known what was done before."""
 
@@ -303,7 +305,7 @@ class Pipeline:
                 emit(JobWaiting(**standing.job.about, reason=stuck.reason))
             else:
                 emit(JobWaiting(job=job_id, reason=stuck.reason))
-        has_stayed = now - self._met_at[job_id] >= BLOCKED_SECONDS
+        has_stayed = now - self._met_at[job_id] >= _PASSING_SECONDS
         is_stranded = stuck.seconds is None or (has_stayed and not stuck.is_passing)
         return Wait(seconds=stuck.seconds, reason=stuck.reason, is_stranded=is_stranded)
 

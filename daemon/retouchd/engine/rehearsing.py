@@ -155,9 +155,9 @@ class Rehearser:
 
     def _glance(self, path: str) -> Picture:
         place = self._settings.folders.inbox / path
-        return images.glance(
-            place, name=_shown_name(path), max_megapixels=self._settings.max_megapixels
-        )
+        # Where an end is missing, only the pixels tell whether all of them are there.
+        look = images.glance if images.whole(place) else images.look
+        return look(place, name=_shown_name(path), max_megapixels=self._settings.max_megapixels)
 
     def _path(self, job: Job, role: Role) -> str:
         member = job.member(role)

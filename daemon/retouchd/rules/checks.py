@@ -141,7 +141,7 @@ def check_mask(
     if mask.upright != image.upright:
         fault = (
             f"{mask_name} has {_pixels(mask)} pixels, but {image_name} has {_pixels(image)}.",
-            f"Save {mask_name} in the size of {image_name}.",
+            f"Make {mask_name} of a copy of {image_name} as it is now, or scale it to {_pixels(image)}.",
         )
         problems.append(_problem(JobCode.MASK_SIZE_MISMATCH, fault))
     return problems
@@ -253,7 +253,10 @@ def mask_advice(name: str) -> str:
     """
     Return how a mask is to be saved.
     """
-    return f"Save {name} as PNG with transparency where the picture is to be edited."
+    return (
+        f"Erase what is to be edited from a copy of the photo, so that it is transparent there, and save that "
+        f"as {name}, a PNG."
+    )
 
 
 def _mask_fault(name: str, mask: Picture) -> Fault | None:

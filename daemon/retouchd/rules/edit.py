@@ -95,8 +95,18 @@ class EditFields(BaseModel):
         extra="forbid", frozen=True, protected_namespaces=(), str_strip_whitespace=True
     )
 
-    model: Text | None = None
-    prompt: Annotated[str, AfterValidator(_filled), _SOME_PROMPT] | None = None
+    model: Annotated[Text, Field(description="The model that edits the picture.")] | None = None
+    prompt: (
+        Annotated[
+            str,
+            AfterValidator(_filled),
+            _SOME_PROMPT,
+            Field(
+                description="What is to be done with the picture; in an _edit file, with each below it."
+            ),
+        ]
+        | None
+    ) = None
     n: Annotated[Whole, Field(json_schema_extra={"minimum": 1})] | None = None
     size: Text | None = None
     quality: Text | None = None

@@ -18,7 +18,10 @@ class KeySource:
     """
 
     place: str = ""
-    remedy: str = f"Set endpoint.api_key_file to a file that holds your key, {APPLY}."
+    remedy: str = (
+        "Set the environment variable RETOUCHD_ENDPOINT__API_KEY to your key and start retouchd again, or set "
+        f"endpoint.api_key_file to a file that holds it, {APPLY}."
+    )
 
     @property
     def complaint(self) -> str:

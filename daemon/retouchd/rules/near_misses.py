@@ -41,6 +41,8 @@ _ENDINGS = re.compile(rf"\.(?:{'|'.join(sorted(_ENDING))})\Z")
 _COPIES = re.compile(
     r"(?: ?\(\d{1,3}\)| - copy| copy| ?\(copy\)| - kopie| kopie|[ ._-]+prompts?|[ .]+)\Z"
 )
+_SEPARATORS = re.compile(r"(?<![0-9])[ _-]+|[ _-]+(?![0-9])")
+"""What one writes between words, and another leaves out; two numbers are not one."""
 _NUMBER = re.compile(r"\((\d{1,3})\)(?=\.|\Z)")
 _NESTED = re.compile(r"\.(?P<true>toml|json|ya?ml|txt|prompt)\.(?:txt|prompt)\Z", re.IGNORECASE)
 """What an editor leaves that adds its own ending to a name that has one."""
@@ -105,6 +107,12 @@ class NearMisses:
                 return f"{shown(name)} {_difference(image, named)}: rename it to {wanted} if it is meant"
             if ending in _DOCUMENTS | _TEXTS:
                 return f"{shown(name)} {_unlike_text(ending, prompt_name(image))}, if it is meant"
+        return ""
+
+    def for_folder(self) -> str:
+        """
+        Return what was meant for all pictures of the folder and holds for none, empty if nothing was.
+        """
         for name in self._folder_files:
             if parse(name).kind not in SIDECARS or name in self._lone(_core(name)):
                 meant = f"rename it to {folder_file(name)} if it is meant for its folder"
@@ -199,7 +207,7 @@ def _core(name: str) -> str:
     core = _plain(name)
     while (shorter := _COPIES.sub("", _ENDINGS.sub("", core)).strip()) and shorter != core:
         core = shorter
-    return core
+    return _SEPARATORS.sub("", core)
 
 
 def _number(name: str) -> str:

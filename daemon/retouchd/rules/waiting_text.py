@@ -4,6 +4,7 @@ What waits in the inbox as lines for people, each beginning with what is to beco
 
 from collections.abc import Iterator
 
+from retouchd.rules.duplicates import gist
 from retouchd.rules.naming import path_below, shown
 from retouchd.rules.quantities import counted
 from retouchd.rules.waiting import NOT_TAKEN, READY, Waiting, WaitingFile, is_no_work
@@ -36,7 +37,8 @@ def lines_of(waiting: Waiting) -> Iterator[str]:
             :MOST_NAMED
         ]
         word = "not taken" if is_no_work(kind) else "waits"
-        yield from (f"{word}: {_path(each)}: {_reason(each)}" for each in files)
+        for before, each in zip([None, *files], files, strict=False):
+            yield f"{word}: {_path(each)}: {_reason(each, before)}"
         if rest := count - len(files):
             more = _TURN if kind == READY else shown(kind).removeprefix(NOT_TAKEN)
             yield f"{word}: {rest:,} more: {more} (`retouchd status --all` names them)"
@@ -57,5 +59,16 @@ def _path(file: WaitingFile) -> str:
     return shown(path_below(file.folder, file.name))
 
 
-def _reason(file: WaitingFile) -> str:
-    return _TURN if file.reason == READY else shown(file.reason).removeprefix(NOT_TAKEN)
+def _reason(file: WaitingFile, before: WaitingFile | None) -> str:
+    """
+    Return why a file waits, in short where the one before it waits for the same.
+    """
+    if file.reason == READY:
+        return _TURN
+    if (
+        before
+        and (before.folder, before.reason) == (file.folder, file.reason)
+        and gist(file.reason)
+    ):
+        return f"as {shown(before.name)} does"
+    return shown(file.reason).removeprefix(NOT_TAKEN)
