@@ -426,8 +426,10 @@ def check_seen_alike(data: bytes, kind: str) -> None:
     If a file can be told by its parts and decoded, what is sent decodes to the same.
     """
     image = looked(data, kind)
-    if image is None:
-        return
+    if image is None or any(
+        isinstance(image.info.get(name), str) for name in ("bbox", "interlace")
+    ):
+        return  # Pillow decodes by its own notes of those names, and takes texts of a PNG for them.
     found = stripped(data, kind, Shown(orientation=orientation_of(image)))
     if found is None:
         return
