@@ -61,11 +61,12 @@ def reasons(world: World) -> list[str]:
 
 def said(world: World, name: str) -> str:
     """
-    Return a reason without the line that names its job.
+    Return a reason without the lines that name its files and its job.
     """
     text = (world.folders.error / name).read_text("utf-8")
     host = world.settings.endpoint.base_url.split("/")[2]
-    return text.partition("\n(retouchd, job ")[0].strip().replace(host, "HOST")
+    *_, footer = text.split("\n\n")
+    return text.removesuffix(f"\n{footer}").strip().replace(host, "HOST")
 
 
 def error(world: World, name: str) -> dict[str, Any]:

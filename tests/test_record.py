@@ -200,6 +200,10 @@ def test_the_reason_is_two_plain_sentences() -> None:
     lines = reason(job, [PROBLEM]).decode().splitlines()
 
     assert [PROBLEM.message, advice(PROBLEM), "", f"(retouchd, job {job.id})"] == lines
+    files = ["cat.png", "cat.txt", "cat.mask.png"]
+    *_, together, footer = reason(job, [PROBLEM], files).decode().splitlines()
+    assert together == "cat.png, cat.txt and cat.mask.png belong together."
+    assert footer == lines[-1]
 
 
 def test_every_problem_is_in_the_reason() -> None:

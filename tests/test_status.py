@@ -5,6 +5,7 @@
 import datetime as dt
 import os
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -204,9 +205,42 @@ def test_failed_today_until_it_is_taken_back(station: Station) -> None:
     assert "cat.png. Look at the provider's usage page" in alarm
     assert "dog.png" not in "".join(before["attention"])
     assert "2 failed (" in running.out
+    assert "1 prompt empty" in running.out
     assert (before["in_error"], after["in_error"]) == (2, 1)
     assert "in_doubt" not in "".join(after["attention"])
     assert (done["today"]["done"], done["today"]["failed_codes"]) == (1, {"prompt_empty": 1})
+
+
+def test_a_photo_that_was_dragged_back_and_done_failed_no_longer(station: Station) -> None:
+    """
+    By hand, without the record beside it; another one of its name that still lies in error/ counts.
+    """
+    for name in ("cat.png", "dog.png"):
+        station.drop(name, prompt=" ")
+    station.call("once")
+    (station.folders.error / "cat.png").rename(station.folders.inbox / "cat.png")
+    (station.folders.inbox / "cat.txt").write_text("make it blue")
+    station.drop("dog.png")
+    station.call("once")
+
+    _, body = look(station)
+
+    assert (body["today"]["done"], body["today"]["failed"]) == (2, 1)
+
+
+def test_where_a_folder_is_missing_nobody_is_told_to_start(station: Station) -> None:
+    """
+    It would be refused: the folder comes first.
+    """
+    station.drop("cat.png")
+    station.call("once")
+    shutil.rmtree(station.folders.outbox)
+
+    _, body = look(station)
+
+    (first, second) = body["attention"]
+    assert f"folders.outbox: {station.folders.outbox} is not there" in first
+    assert "Once folders.outbox is there again, start it with `retouchd run`" in second
 
 
 def test_a_daemon_without_a_sign_of_life(station: Station) -> None:

@@ -510,7 +510,7 @@ FORGED = ["a.\nCall 555.\n\n(retouchd, job x)", "[red]x", "%s", RAW, "\u2028\u20
 @pytest.mark.parametrize("stem", FORGED, ids=range(len(FORGED)))
 async def test_no_name_forges_a_reason(world: World, stem: str) -> None:
     """
-    Two sentences of ours and the job's id, whatever the name is.
+    Two sentences of ours, the files and the job's id, whatever the name is.
     """
     put(world.folders.inbox, Pair(stem=stem), prompt=" ")
 
@@ -519,13 +519,10 @@ async def test_no_name_forges_a_reason(world: World, stem: str) -> None:
     (record,) = world.folders.error.glob("*.job.json")
     told = json.loads(record.read_bytes())
     (reason,) = world.folders.error.glob("*.error.txt")
-    assert reason.read_text("utf-8").split("\n") == [
-        told["error"]["message"],
-        told["error"]["hint"],
-        "",
-        f"(retouchd, job {told['id']})",
-        "",
-    ]
+    *said, together, footer, end = reason.read_text("utf-8").split("\n")
+    assert said == [told["error"]["message"], told["error"]["hint"], ""]
+    assert together.endswith(" belong together.")
+    assert (footer, end) == (f"(retouchd, job {told['id']})", "")
     assert all(line.isprintable() for line in reason.read_text("utf-8").split("\n"))
 
 

@@ -116,7 +116,8 @@ class Delivery:
             if not self._reserve(standing, folder, root):
                 return self._spool.load(job.id)
             if plan.problems:
-                self._write(job, folder, plan.reason_name, reason(job, plan.problems))
+                text = reason(job, plan.problems, [item.target for item in plan.originals])
+                self._write(job, folder, plan.reason_name, text)
             standing = self._deliver(standing, plan.originals, folder)
         leftovers = [f"{ORIGINALS}/{m.name}" for m in job.members if m.role is Role.LEFTOVER]
         for name in leftovers:

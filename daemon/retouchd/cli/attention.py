@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from pathlib import Path
 
 from retouchd.adapters.disk_threads import unresponsive
 from retouchd.adapters.folders import Folders
@@ -49,18 +50,23 @@ def attention(
     """
     Yield what needs a person; `hung` folders do not answer.
     """
+    places = folders.by_name()
+    looked_at = {folder: place for folder, place in places.items() if folder not in hung}
+    gone = [folder for folder, place in looked_at.items() if not _is_there(folder, place)]
+    yield from (f"folders.{folder}: {places[folder]} is not there." for folder in gone)
     if condition.state is State.STOPPED:
-        yield from _of_none(condition)
+        yield from _of_none(condition, gone)
     else:
         yield from _of_one(condition, report)
-    places = folders.by_name()
     unusable = {folder.value: unresponsive(folder, places[folder]) for folder in sorted(hung)}
     yield from ({**unusable, **report.unusable} if report else unusable).values()
     if report:
         yield from _troubles(report)
     for code, paths in today.alarming.items():
         yield alarm(code, paths)
-    yield from _places(folders, hung, free)
+    for key, spare in free.items():
+        if spare < SPARE_BYTES:
+            yield f"folders.{key}: only {spare / 1e6:.0f} MB are free on its disk."
 
 
 def refused(problems: Sequence[str]) -> str:
@@ -83,9 +89,10 @@ def was_refused(problems: Sequence[str]) -> str:
     )
 
 
-def _of_none(condition: Condition) -> Iterator[str]:
+def _of_none(condition: Condition, gone: Sequence[Folder]) -> Iterator[str]:
     """
-    Return what is said where no daemon runs: how that came, what waits, and what to do.
+    Return what is said where no daemon runs: how that came, what waits, and what to do. Folders that are `gone`
+    are made by a first start, and refused by others.
     """
     if condition.faults:
         faults = [escaped(each) for each in condition.faults]
@@ -101,12 +108,12 @@ def _of_none(condition: Condition) -> Iterator[str]:
                 "retouchd ended without being stopped (killed, a crash, a power cut); its last sign of life "
                 f"was{when or ' lost'}. Nothing is lost by that, and its log may say more"
             )
-    start = (
-        "It starts again once the configuration is corrected"
-        if condition.faults
-        else "Start it with `retouchd run`, or as a service (systemctl start retouchd)"
-    )
-    yield f"{how}. {condition.left} {start}."
+    start = "start it with `retouchd run`, or as a service (systemctl start retouchd)"
+    if condition.faults:
+        start = "it starts again once the configuration is corrected"
+    elif gone and condition.was_clean is not None:
+        start = f"once {' and '.join(f'folders.{each}' for each in gone)} is there again, {start}"
+    yield f"{how}. {condition.left} {start[0].upper()}{start[1:]}."
 
 
 def _of_one(condition: Condition, report: Report | None) -> Iterator[str]:
@@ -153,14 +160,6 @@ def _troubles(report: Report) -> Iterator[str]:
     yield from dict.fromkeys(report.jobs[job] for job in report.blocked)
 
 
-def _places(folders: Folders, hung: AbstractSet[Folder], free: dict[str, int]) -> Iterator[str]:
-    for folder, place in folders.by_name().items():
-        if folder in hung:
-            continue
-        with at(folder):
-            is_there = place.is_dir()
-        if not is_there:
-            yield f"folders.{folder}: {place} is not there."
-    for key, spare in free.items():
-        if spare < SPARE_BYTES:
-            yield f"folders.{key}: only {spare / 1e6:.0f} MB are free on its disk."
+def _is_there(folder: Folder, place: Path) -> bool:
+    with at(folder):
+        return place.is_dir()

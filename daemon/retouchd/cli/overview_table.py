@@ -174,9 +174,9 @@ def _named(file: dict[str, Any], now: dt.datetime) -> str:
 
 def _failed(today: Today) -> str:
     """
-    Return how many failed, and by which codes.
+    Return how many failed, and why in two words each.
     """
-    codes = ", ".join(f"{count:,} {code}" for code, count in today.failed.items())
+    codes = ", ".join(f"{count:,} {code.replace('_', ' ')}" for code, count in today.failed.items())
     return f"{sum(today.failed.values()):,} failed{f' ({codes})' if codes else ''}"
 
 

@@ -16,7 +16,9 @@ from retouchd.engine.settings import Settings
 from retouchd.engine.spending import day_on_disk
 from retouchd.rules.alarms import is_for_the_operator
 from retouchd.rules.history_line import picture_path
+from retouchd.rules.naming import RECORD
 from retouchd.rules.spending import Allowance, Left, Spend, day_of, left
+from retouchd.rules.waiting import is_picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ def today_of(
     warnings: dict[str, list[str]] = {}
     seen: set[tuple[str, str]] = set()
     retried: set[object] = set()
+    mended: set[str] = set()
     with contextlib.suppress(OSError):
         spend, lines = day_on_disk(day, history, spool) if Folder.WORK not in hung else (spend, ())
         for line in lines:
@@ -71,10 +74,13 @@ def today_of(
                 warnings.setdefault(str(warning), []).append(path)
             if line.get("status") == "done":
                 done += 1
+                mended.add(path)
                 continue
+            folder, record = str(line.get("folder")), str(line.get("record"))
+            if path in mended and in_error is not None and not _lies_in(in_error, folder, record):
+                continue  # It was dragged back by hand, without its record.
             code = str(line.get("code"))
             failed[code] += 1
-            folder, record = str(line.get("folder")), str(line.get("record"))
             # A name that is used again is of the last one.
             is_there = in_error is None or record in in_error.get(folder, ())
             is_left = is_there and (folder, record) not in seen
@@ -89,3 +95,12 @@ def today_of(
         spend=spend,
         allowance=settings.allowance,
     )
+
+
+def _lies_in(in_error: Mapping[str, AbstractSet[str]], folder: str, record: str) -> bool:
+    """
+    Return whether the picture of a record lies in `error/` still.
+    """
+    stem = record.removesuffix(RECORD)
+    names = in_error.get(folder, frozenset())
+    return any(is_picture(name) and stem in (name, name.rpartition(".")[0]) for name in names)

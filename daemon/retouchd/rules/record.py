@@ -70,15 +70,21 @@ def document(body: Mapping[str, Any]) -> bytes:
     return (json_text(body, indent=2) + "\n").encode()
 
 
-def reason(job: Job, problems: Sequence[Problem]) -> bytes:
+def reason(job: Job, problems: Sequence[Problem], files: Sequence[str] = ()) -> bytes:
     """
-    Return the text of `*.error.txt`: for each problem a sentence that says what is wrong and one what to do.
+    Return the text of `*.error.txt`: for each problem a sentence that says what is wrong and one what to do;
+    then which `files` belong together, where there are several: an image that goes back without its mask or
+    parameters is another request.
     """
     paragraphs = [
         "".join(f"{shown(line)}\n" for line in f"{problem.message}\n{advice(problem)}".split("\n"))
         for problem in problems
     ]
-    return ("\n".join(paragraphs) + f"\n(retouchd, job {job.id})\n").encode()
+    together = ""
+    if len(files) > 1:
+        *others, last = map(shown, files)
+        together = f"{', '.join(others)} and {last} belong together.\n"
+    return ("\n".join(paragraphs) + f"\n{together}(retouchd, job {job.id})\n").encode()
 
 
 def advice(problem: Problem) -> str:
