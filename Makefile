@@ -40,6 +40,7 @@ soak: .venv/installed-dev
 
 sweep: .venv/installed-dev
 	HYPOTHESIS_PROFILE=sweep EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/test_state_machine.py tests/test_sketches.py
+	HYPOTHESIS_PROFILE=sweep $(BIN)/pytest --pure tests
 	$(BIN)/python tests/crash_outside.py
 	$(BIN)/python tests/sweep.py $(EVERY)
 
