@@ -113,7 +113,7 @@ def decode(raw: bytes, fallback: str | None = None, *, is_chinese: bool = False)
         line = text.count("\n", 0, found.start()) + 1
         raise NotPlainTextError(
             f"holds a control character in line {line}, which cannot be seen",
-            "Type that line anew and save the file",
+            "Type that line anew and save it with the encoding UTF-8",
         )
     return text
 
