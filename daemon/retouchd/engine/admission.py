@@ -6,11 +6,10 @@ import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from retouchd.adapters.standing import Standing, job_of, opened_of
 from retouchd.engine.clock import Clock
-from retouchd.engine.current import Current
 from retouchd.engine.gate import Gate
 from retouchd.engine.means import Means
 from retouchd.engine.outcome import Wait
@@ -19,8 +18,20 @@ from retouchd.rules.charges import Charge, State, closing
 from retouchd.rules.job import Attempt, Job, Verdict
 from retouchd.rules.naming import shown
 from retouchd.rules.pacing import Bar, Hold, Report
+from retouchd.rules.price_table import Prices
 from retouchd.rules.pricing import estimate, pictures_asked
-from retouchd.rules.retrying import Ask, Fail, Later, Return, Weather, doubts_in, next_move
+from retouchd.rules.rates import Rates
+from retouchd.rules.retrying import (
+    Ask,
+    Budget,
+    Fail,
+    Later,
+    Return,
+    Weather,
+    doubts_in,
+    next_move,
+)
+from retouchd.rules.spending import Allowance
 from retouchd.rules.verdict import Judgement
 
 NextMove: TypeAlias = Ask | Wait | Return | Fail
@@ -28,6 +39,46 @@ NextMove: TypeAlias = Ask | Wait | Return | Fail
 PRIVATE_URL = (
     "the picture lies at a private address, which endpoint.allow_private_urls does not allow"
 )
+
+
+class AdmissionSettings(Protocol):
+    """
+    What the configuration says of sending at this moment; a reload changes it.
+    """
+
+    @property
+    def concurrency(self) -> int:
+        """
+        Return how many requests may be out at once.
+        """
+
+    @property
+    def rates(self) -> Rates:
+        """
+        Return how many requests and pictures may be sent a minute.
+        """
+
+    @property
+    def retry_budget(self) -> Budget:
+        """
+        Return how often a job may be asked.
+        """
+
+    @property
+    def fingerprint(self) -> str:
+        """
+        Return what tells this configuration from others.
+        """
+
+    def allowance(self) -> Allowance:
+        """
+        Return what a day may cost.
+        """
+
+    def prices(self, model: str) -> Prices:
+        """
+        Return what a model costs.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +114,19 @@ class Admission:
     """
 
     def __init__(
-        self, *, gate: Gate, means: Means, ledger: Spending, clock: Clock, current: Current
+        self,
+        *,
+        gate: Gate,
+        means: Means,
+        ledger: Spending,
+        clock: Clock,
+        settings: AdmissionSettings,
     ) -> None:
         self._gate = gate
         self._means = means
         self._ledger = ledger
         self._clock = clock
-        self._current = current
+        self._settings = settings
         self._unreported: set[str] = set()
         self._turned_away: dict[str, dt.datetime] = {}
         self._succeeded_at: dt.datetime | None = None
@@ -114,8 +171,7 @@ class Admission:
         """
         Hold to the limits of the settings now in force.
         """
-        settings = self._current.settings
-        await self._gate.adopt(concurrency=settings.endpoint.concurrency, rates=settings.rates)
+        await self._gate.adopt(concurrency=self._settings.concurrency, rates=self._settings.rates)
 
     def next_move(self, standing: Standing) -> NextMove:
         """
@@ -123,8 +179,8 @@ class Admission:
         """
         job = job_of(standing)
         name = shown(job.members[0].name)
-        budget = self._current.settings.budget
-        move = next_move(name, standing.attempts, budget, self._weather(job.id))
+        budget, weather = self._settings.retry_budget, self._weather(job.id)
+        move = next_move(name, standing.attempts, budget, weather)
         if not isinstance(move, Later):
             return move
         if move.until is None:
@@ -227,7 +283,7 @@ class Admission:
             at=self._clock.now(),
             is_probe=self._gate.is_probe(job.id),
             pictures=pictures_asked(job.request),
-            estimate_usd=estimate(self._current.prices(job.request.model), job),
+            estimate_usd=estimate(self._settings.prices(job.request.model), job),
         )
 
     def _held_up(self, standing: Standing, bar: Bar | Wait | None, images: int) -> Wait | None:

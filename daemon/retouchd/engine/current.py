@@ -5,6 +5,8 @@ The settings in force: swapped whole by a reload, read anew at each use.
 from retouchd.engine.settings import Settings
 from retouchd.rules.limits import Limits
 from retouchd.rules.price_table import Prices
+from retouchd.rules.rates import Rates
+from retouchd.rules.retrying import Budget
 from retouchd.rules.spending import Allowance
 
 
@@ -21,7 +23,35 @@ class Current:
         """
         Return how many jobs are taken from the inbox at most: as many again as are sent at once.
         """
-        return 2 * self.settings.endpoint.concurrency
+        return 2 * self.concurrency
+
+    @property
+    def concurrency(self) -> int:
+        """
+        Return how many requests may be out at once.
+        """
+        return self.settings.endpoint.concurrency
+
+    @property
+    def rates(self) -> Rates:
+        """
+        Return how many requests and pictures may be sent a minute.
+        """
+        return self.settings.rates
+
+    @property
+    def retry_budget(self) -> Budget:
+        """
+        Return how often a job may be asked.
+        """
+        return self.settings.budget
+
+    @property
+    def fingerprint(self) -> str:
+        """
+        Return what tells this configuration from others.
+        """
+        return self.settings.fingerprint
 
     def limits(self, model: str) -> Limits:
         """

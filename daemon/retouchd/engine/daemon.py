@@ -61,7 +61,13 @@ class Daemon:
         self._stop = asyncio.Event()
         self._begun = asyncio.Event()
         self._ready = asyncio.Event()
-        self._throttle = Throttle(self._current, clock, jobs=self._job_ids, on_change=self._moved)
+        self._throttle = Throttle(
+            self._current,
+            clock,
+            folders=settings.folders,
+            jobs=self._job_ids,
+            on_change=self._moved,
+        )
         self._admission = self._throttle.admission
         self._disks = self._throttle.disks
         self._crew: Crew | None = None

@@ -3,11 +3,11 @@ The hold of the gate, written down whenever it changes: a new process begins whe
 """
 
 import datetime as dt
+from collections.abc import Callable
 
 from retouchd.adapters.disk_threads import in_work
 from retouchd.adapters.pauses import Paused, PauseFile
 from retouchd.engine.clock import Clock
-from retouchd.engine.current import Current
 from retouchd.engine.gate import Gate
 from retouchd.events import emit
 from retouchd.events.run import PauseUnwritten
@@ -19,10 +19,12 @@ class Pausing:
     Keeps `work/pause.json` true: with the fingerprint of the configuration that was in force.
     """
 
-    def __init__(self, *, gate: Gate, file: PauseFile, current: Current, clock: Clock) -> None:
+    def __init__(
+        self, *, gate: Gate, file: PauseFile, configuration: Callable[[], str], clock: Clock
+    ) -> None:
         self._gate = gate
         self._file = file
-        self._current = current
+        self._configuration = configuration
         self._clock = clock
         self._written: Hold | None = None
 
@@ -76,7 +78,7 @@ class Pausing:
 
     def _is_over(self, paused: Paused) -> bool:
         is_bar_up = not paused.cause.is_probed and paused.next_probe <= self._clock.now()
-        return is_bar_up or paused.configuration != self._current.settings.fingerprint
+        return is_bar_up or paused.configuration != self._configuration()
 
     def _paused(self, hold: Hold | None) -> Paused | None:
         if hold is None:
@@ -91,5 +93,5 @@ class Pausing:
             since=since,
             probes=hold.probes,
             next_probe=probe,
-            configuration=self._current.settings.fingerprint,
+            configuration=self._configuration(),
         )

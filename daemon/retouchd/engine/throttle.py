@@ -5,10 +5,10 @@ What decides whether a request may go now, put together for one endpoint.
 from collections.abc import Callable
 
 from retouchd.adapters.edits import EditsClient
+from retouchd.adapters.folders import Folders
 from retouchd.adapters.pauses import PauseFile
-from retouchd.engine.admission import Admission
+from retouchd.engine.admission import Admission, AdmissionSettings
 from retouchd.engine.clock import Clock
-from retouchd.engine.current import Current
 from retouchd.engine.disk_monitor import DiskMonitor
 from retouchd.engine.gate import Gate
 from retouchd.engine.means import Means
@@ -26,35 +26,34 @@ class Throttle:
 
     def __init__(
         self,
-        current: Current,
+        settings: AdmissionSettings,
         clock: Clock,
         *,
+        folders: Folders,
         jobs: Callable[[], list[str]],
         on_change: Callable[[], None],
     ) -> None:
-        settings = current.settings
         self._clock = clock
-        self._gate = Gate(
-            concurrency=settings.endpoint.concurrency, clock=clock, rates=settings.rates
-        )
-        self.disks = DiskMonitor(
-            folders=settings.folders, gate=self._gate, jobs=jobs, on_change=on_change
-        )
+        self._gate = Gate(concurrency=settings.concurrency, clock=clock, rates=settings.rates)
+        self.disks = DiskMonitor(folders=folders, gate=self._gate, jobs=jobs, on_change=on_change)
         self.ledger = Spending(
-            allowance=current.allowance, clock=clock, on_release=self._gate.changes.tell
+            allowance=settings.allowance, clock=clock, on_release=self._gate.changes.tell
         )
         self._means = Means(
-            folders=settings.folders,
+            folders=folders,
             disks=self.disks,
             spending=self.ledger,
-            prices=current.prices,
+            prices=settings.prices,
             clock=clock,
         )
         self.admission = Admission(
-            gate=self._gate, means=self._means, ledger=self.ledger, clock=clock, current=current
+            gate=self._gate, means=self._means, ledger=self.ledger, clock=clock, settings=settings
         )
         self.pausing = Pausing(
-            gate=self._gate, file=PauseFile(settings.folders.work), current=current, clock=clock
+            gate=self._gate,
+            file=PauseFile(folders.work),
+            configuration=lambda: settings.fingerprint,
+            clock=clock,
         )
 
     def prober(
