@@ -315,7 +315,9 @@ def test_the_watchdog_starts_what_hangs_anew(service: Service, tmp_path: Path) -
     attempts = service.record("cat.job.json")["attempts"]
     assert [each["verdict"] for each in attempts] == ["in_doubt", "done"]
     assert service.files("outbox") == ["cat.png"]
-    assert not service.machine.shell("find / -xdev -name 'core*' -path '*retouchd*' -type f")
+    assert not service.machine.shell(
+        "find / -xdev '(' -name core -o -name 'core.[0-9]*' ')' -path '*retouchd*' -type f"
+    )
 
 
 def test_a_quiet_run_feeds_its_watchdog(service: Service) -> None:
