@@ -307,7 +307,10 @@ class Station:
         """
         Wait until what was dropped is old enough to be taken: who only looks does not wait for it.
         """
-        newest = max((path.lstat().st_ctime for path in self.folders.inbox.rglob("*")), default=0.0)
+        newest = 0.0
+        for path in self.folders.inbox.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):  # A daemon may take it meanwhile.
+                newest = max(newest, path.lstat().st_ctime)
         time.sleep(max(0.0, min(newest + 0.3 - time.time(), 0.3)))
 
     def status(self, *options: str) -> tuple[int, dict[str, Any], str]:

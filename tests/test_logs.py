@@ -194,6 +194,7 @@ def test_no_name_breaks_a_line(station: Station) -> None:
                 "waits: ",
                 "What is to be done",
                 "not taken: ",
+                "in error: ",
             )
         )
     (reason,) = station.folders.error.glob("*.error.txt")

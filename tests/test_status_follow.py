@@ -123,10 +123,9 @@ def test_a_picture_that_is_waited_for_is_no_missing_answer(station: Station) -> 
         station.drop("cat.png")
         running.until(lambda: running.events("job.waiting"))
 
+        said = "cat.png: its picture is paid for but cannot be fetched yet: the picture's"
+        running.until(lambda: said in table(station))
         assert "no answer yet" not in table(station)
-        assert "cat.png: its picture is paid for but cannot be fetched yet: the picture's" in table(
-            station
-        )
         assert running.end(signal.SIGTERM) == 0
 
 
