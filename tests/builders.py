@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retouchd.adapters import presence
-from retouchd.adapters.delivery import Delivery
-from retouchd.adapters.disk_threads import all_steps
-from retouchd.adapters.folders import Folders
-from retouchd.adapters.spool import Spool
-from retouchd.adapters.standing import Standing
+from retouchd.disk import file_stat
+from retouchd.disk.folders import Folders
+from retouchd.disk.packed_stat import Mark, marked
+from retouchd.disk.threads import all_steps
 from retouchd.errors import JobCode, Problem
-from retouchd.rules.job import Attempt, Job, Member, Request, Role, Snapshot, Verdict
-from retouchd.rules.names import Kind, Named, parse
-from retouchd.rules.packing import Mark, marked
-from retouchd.rules.settling import Signature
+from retouchd.inbox.settling import Signature
+from retouchd.job.filenames import Kind, Named, parse
+from retouchd.job.model import Attempt, Job, Member, Request, Role, Snapshot, Verdict
+from retouchd.spool.delivery import Delivery
+from retouchd.spool.spool import Spool
+from retouchd.spool.state import Standing
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
@@ -139,7 +139,7 @@ class Place:
         members = []
         for name in names:
             (here / name).write_bytes(content_of(name))
-            members.append(member(name, presence.snapshot(here / name)))
+            members.append(member(name, file_stat.snapshot(here / name)))
         return a_job(*members, folder=folder, **changes)
 
     def claimed(self, *names: str, folder: str = "", **changes: Any) -> Job:

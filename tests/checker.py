@@ -13,8 +13,8 @@ from typing import Any
 
 from PIL import Image
 
-from retouchd.adapters.folders import Folders
-from retouchd.adapters.moves import NOTE
+from retouchd.disk.folders import Folders
+from retouchd.disk.renames import NOTE
 
 _OWN = ".retouchd-"
 

@@ -18,18 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from crash_world import Plot, drop_again, drop_all_kinds, drop_two, sweep, vars_of
-from retouchd.adapters import copies, files, moves, spool, trees
-from retouchd.adapters.below import Where, path_of
-from retouchd.adapters.delivery import Delivery
-from retouchd.adapters.files import DurableFile
-from retouchd.adapters.history import History
-from retouchd.adapters.probes import PROBE
-from retouchd.adapters.spool import Spool
-from retouchd.adapters.standing import Standing
-from retouchd.engine.downloads import Downloads
-from retouchd.rules import phase
-from retouchd.rules.job import Attempt, Opened
-from retouchd.rules.phase import ORIGINALS, Phase
+from retouchd.disk import durable, new_files, renames, trees
+from retouchd.disk.durable import DurableFile
+from retouchd.disk.nofollow import Where, path_of
+from retouchd.disk.probes import PROBE
+from retouchd.job.model import Attempt, Opened
+from retouchd.pipeline.downloads import Downloads
+from retouchd.spool import phase, spool
+from retouchd.spool.delivery import Delivery
+from retouchd.spool.history import History
+from retouchd.spool.phase import ORIGINALS, Phase
+from retouchd.spool.spool import Spool
+from retouchd.spool.state import Standing
 
 
 def drop_kept_answers() -> None:
@@ -56,7 +56,7 @@ def drop_what_is_not_fetched() -> None:
 
     async def hasty(self: Downloads, job_id: str, *about: Any, **more: Any) -> Any:
         for answer in self._spool.folder(job_id).glob("*.response"):
-            await asyncio.to_thread(files.remove, answer)
+            await asyncio.to_thread(durable.remove, answer)
         return await fetch(self, job_id, *about, **more)
 
     vars_of(Downloads, fetch=hasty)
@@ -93,7 +93,7 @@ def forget_that_it_asked() -> None:
         if attempt.code != "interrupted":
             close(spool, job_id, attempt)
         else:
-            files.remove(spool.folder(job_id) / f"attempt-{attempt.number}.open")
+            durable.remove(spool.folder(job_id) / f"attempt-{attempt.number}.open")
 
     close = Spool.close_attempt
     vars_of(Spool, close_attempt=uncounted)
@@ -118,7 +118,7 @@ def skip_a_folders_fsync() -> None:
     """
     Break the disk: the folder that a file was renamed into is not synced.
     """
-    vars_of(files, _fsync_all=lambda folders: files.fsync_folder([*folders][-1]))
+    vars_of(durable, _fsync_all=lambda folders: durable.fsync_folder([*folders][-1]))
 
 
 def skip_a_pictures_fsync() -> None:
@@ -143,22 +143,22 @@ def skip_a_copys_fsync() -> None:
         with DurableFile(target, target) as file:
             file.write(source.read_bytes())
 
-    vars_of(copies, copy=hasty)
+    vars_of(new_files, copy=hasty)
 
 
 def unstage_at_once() -> None:
     """
     Break the way to another filesystem: the source goes before the copy has its name.
     """
-    rename = files.rename
+    rename = durable.rename
 
     def hasty(source: Path, target: Path) -> None:
         if target.suffix == ".staged":
-            files.remove(source)
+            durable.remove(source)
         else:
             rename(source, target)
 
-    vars_of(files, rename=hasty)
+    vars_of(durable, rename=hasty)
 
 
 def archive_before_publishing() -> None:
@@ -218,29 +218,29 @@ def overwrite_in_the_outbox() -> None:
     """
     Break the disk: a taken name is no hindrance, though it was when a start tried it.
     """
-    move_new = moves.move_new
+    move_new = renames.move_new
 
     def wrong(source: Where, target: Where) -> None:
         is_tried = target.name.startswith(PROBE)
-        (move_new if is_tried else files.rename)(source, target)
+        (move_new if is_tried else durable.rename)(source, target)
 
-    vars_of(moves, move_new=wrong)
+    vars_of(renames, move_new=wrong)
 
 
 def give_back_copies() -> None:
     """
     Break the return: the files of a job are copied into the inbox, and removed afterwards.
     """
-    rename_new = moves.rename_new
+    rename_new = renames.rename_new
 
     def wrong(source: Where, target: Where) -> None:
         if path_of(source).parent.name != ORIGINALS or "inbox" not in path_of(target).parts:
             rename_new(source, target)
             return
-        copies.copy(source, target)
-        files.remove(source)
+        new_files.copy(source, target)
+        durable.remove(source)
 
-    vars_of(moves, rename_new=wrong)
+    vars_of(renames, rename_new=wrong)
 
 
 def plots(far: Path) -> dict[str, Plot]:

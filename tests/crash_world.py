@@ -34,20 +34,20 @@ from checker import (
 )
 from counting_endpoint import serve_for_ever
 from crashing import DIED, FailingDisk
-from retouchd import logs
-from retouchd.adapters import edits
-from retouchd.adapters.edits import Endpoint
-from retouchd.adapters.folders import Folders
-from retouchd.adapters.probes import PROBE
-from retouchd.adapters.transport import tls_context
-from retouchd.adapters.watch import Watcher
-from retouchd.engine.clock import SystemClock
-from retouchd.engine.daemon import Daemon, Ending
-from retouchd.engine.settings import Edit, Settings
-from retouchd.rules.endmarks import is_whole
-from retouchd.rules.limits import Limits
-from retouchd.rules.retrying import Budget
-from retouchd.rules.settling import Patience
+from retouchd.clock import SystemClock
+from retouchd.config.settings import Edit, Settings
+from retouchd.disk.folders import Folders
+from retouchd.disk.probes import PROBE
+from retouchd.endpoint import client
+from retouchd.endpoint.client import Endpoint
+from retouchd.endpoint.transport import tls_context
+from retouchd.inbox.settling import Patience
+from retouchd.inbox.watcher import Watcher
+from retouchd.logs import logger
+from retouchd.pictures.end_markers import is_whole
+from retouchd.request.limits import Limits
+from retouchd.service.daemon import Daemon, Ending
+from retouchd.throttle.retry import Budget
 
 LONGEST_RUN_SECONDS = 120
 MOST_RUNS = 5
@@ -384,7 +384,7 @@ def sweep(plot: Plot, tmp: Path, *, full: int = 0) -> Figures:
     """
     ledger = tmp / "ledger"
     faults = [*plot.odd, *([f"first={plot.first}"] if plot.first else [])]
-    vars_of(edits, tls_context=cache(tls_context))  # All is plain HTTP: once is enough.
+    vars_of(client, tls_context=cache(tls_context))  # All is plain HTTP: once is enough.
     with counting_endpoint(ledger, *faults) as url:
         warm = make_world(tmp / "warm", plot, url, ledger)
         _drain(replace(warm, is_private=False))  # Imports once, not in every child.
@@ -485,14 +485,14 @@ def _drain(world: World) -> Ending:
     # Without events: all must work by scans alone, and a stopping watcher takes half a second.
     vars_of(Watcher, start=_refused)
     random.random = lambda: 0.0  # No jitter: repeats come at once.
-    logs.configure(level="error")
+    logger.configure(level="error")
     for _ in range(
         1 if world.is_private else MOST_RUNS
     ):  # One that found its account at fault has given everything back.
         ending = asyncio.run(Daemon(_settings(world), SystemClock()).run(until_drained=True))
         if ending is not Ending.UNAVAILABLE:
             break
-    logs.flush()
+    logger.flush()
     return ending
 
 

@@ -1,5 +1,5 @@
 """
-A disk that fails at a chosen moment: stands in for `os` and the C library inside `adapters.files`.
+A disk that fails at a chosen moment: stands in for `os` and the C library inside `disk.durable`.
 
 Every mutation counts one. At the chosen one the process dies, after half the bytes where it is a write.
 With `power_cut` it loses before that what no fsync made durable: written bytes that were not synced, and
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retouchd.adapters import files
+from retouchd.disk import durable
 
 DIED = 137
 
@@ -79,7 +79,7 @@ class FailingDisk:
         """
         Take the place of the real disk; meant for a process of its own.
         """
-        vars(files).update(os=self, _libc=self)
+        vars(durable).update(os=self, _libc=self)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)

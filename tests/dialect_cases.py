@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retouchd.errors import JobCode
-from retouchd.rules.job import Verdict
+from retouchd.job.model import Verdict
 from verdict_cases import ACCESS, ADDRESS, FIREWALL, KEY, MODEL, MONEY, openai, page, plain
 
 ACCOUNT, REFUSED = Verdict.ACCOUNT, Verdict.REFUSED

@@ -29,23 +29,23 @@ from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from canary import CANARY, assert_unsaid
-from retouchd import logs
-from retouchd.adapters import watch
-from retouchd.adapters.edits import Endpoint
-from retouchd.adapters.folders import Folders
-from retouchd.adapters.history import History
-from retouchd.engine.daemon import Daemon, Ending
-from retouchd.engine.settings import Edit, Settings
+from retouchd.config.settings import Edit, Settings
+from retouchd.disk.folders import Folders
+from retouchd.endpoint.client import Endpoint
+from retouchd.endpoint.key_source import KeySource
 from retouchd.events import listen
-from retouchd.rules.key_source import KeySource
-from retouchd.rules.limits import limits_for
-from retouchd.rules.retrying import Budget
-from retouchd.rules.settling import Patience
-from retouchd.rules.watching import Choice
+from retouchd.inbox import watcher
+from retouchd.inbox.settling import Patience
+from retouchd.inbox.watch_mode import Choice
+from retouchd.logs import logger
+from retouchd.request.limits import limits_for
 from retouchd.sandbox.app import build_app
 from retouchd.sandbox.faults import Fault
 from retouchd.sandbox.seen import Seen
 from retouchd.sandbox.server import serve
+from retouchd.service.daemon import Daemon, Ending
+from retouchd.spool.history import History
+from retouchd.throttle.retry import Budget
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -509,11 +509,11 @@ async def open_world(
         contextlib.ExitStack() as stack,
         pytest.MonkeyPatch.context() as patch,
     ):
-        stack.callback(listen(logs.write))
+        stack.callback(listen(logger.write))
         # All of it is plain HTTP: no daemon need load the machine's authorities.
         patch.setenv("SSL_CERT_DIR", str(root))
         if not has_events:
-            patch.setattr(watch, "Observer", NoWatches)
+            patch.setattr(watcher, "Observer", NoWatches)
         world = World(
             root=root,
             folders=folders,

@@ -12,7 +12,7 @@ from PIL import Image
 
 from engine_world import photo
 from pictures import deep_png, encoded, exif, masking, scene, smooth
-from retouchd.rules.metadata import Metadata
+from retouchd.pictures.metadata import Metadata
 from retouchd.sandbox.faults import Fault, FaultKind
 
 DALL_E = {"model": "dall-e-2"}

@@ -22,8 +22,8 @@ from checker import check_at_the_end, check_nothing_changed, digest, tree
 from crash_world import drop_all_kinds, drop_one
 from engine_world import World, open_world
 from faulty_disk import Extent, Fault, FaultyDisk
-from retouchd.engine.daemon import Daemon, Ending
 from retouchd.errors import RetouchdError
+from retouchd.service.daemon import Daemon, Ending
 
 ERRORS = ("EIO", "ENOSPC", "EXDEV", "EROFS", "EACCES", "ESTALE", "EDQUOT", "EMFILE")
 WORLDS = ("near", "far")

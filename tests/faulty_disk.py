@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 from unittest import mock
 
-from retouchd.adapters import files
+from retouchd.disk import durable
 
 _LOOKS = ("stat", "lstat", "scandir", "listdir", "access", "readlink")
 _OF_PATHS = (*_LOOKS, "open", "mkdir", "rmdir", "unlink", "utime", "chmod")
@@ -99,8 +99,8 @@ class FaultyDisk:
             self._real["io"] = io.open
             for owner in (io, builtins):
                 stack.enter_context(mock.patch.object(owner, "open", self._open_file))
-            self._real["libc"] = files._libc
-            stack.enter_context(mock.patch.object(files, "_libc", self))
+            self._real["libc"] = durable._libc
+            stack.enter_context(mock.patch.object(durable, "_libc", self))
             yield
 
     @contextlib.contextmanager

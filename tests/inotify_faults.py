@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from watchdog.observers import inotify_c
 
-from retouchd.adapters.watch import Watcher
+from retouchd.inbox.watcher import Watcher
 
 
 def overflow(watcher: Watcher, inbox: Path, then: Callable[[], object] = lambda: None) -> None:

@@ -22,13 +22,13 @@ from checker import digest
 from engine_world import World, open_world
 from mortal_disk import Died, Life, Moment, mortal_disk
 from person import Act, Person, files_in
-from retouchd.adapters.archive import record_at
-from retouchd.engine.daemon import Daemon, Ending
-from retouchd.engine.settings import Settings
-from retouchd.engine.survey import Survey
-from retouchd.rules.job import Job
-from retouchd.rules.retrying import IN_DOUBT_SECONDS
+from retouchd.config.settings import Settings
+from retouchd.job.model import Job
+from retouchd.retry.error_folder import record_at
 from retouchd.sandbox.faults import Fault, FaultKind
+from retouchd.service.daemon import Daemon, Ending
+from retouchd.status.inbox_snapshot import Survey
+from retouchd.throttle.retry import IN_DOUBT_SECONDS
 
 WORKS = ("work", "work-b")
 UNPAID = {429, 503}

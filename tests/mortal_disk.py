@@ -1,6 +1,6 @@
 """
 A disk on which runs die and stand still, each for itself, in one process: stands in for `os` and the C
-library inside `adapters.files`, the only module that changes anything in the folders.
+library inside `disk.durable`, the only module that changes anything in the folders.
 
 A run that died changes nothing any more, whichever thread or `finally` tries to: what it leaves is what
 `kill -9` would leave. A run that stands still does so in the midst of a change, so that somebody else
@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from retouchd.adapters import files
+from retouchd.disk import durable
 
 Moment: TypeAlias = int | str
 """A number of changes from now on, or a name that something is given."""
@@ -181,6 +181,6 @@ def mortal_disk() -> Iterator[None]:
     """
     disk = MortalDisk()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "os", disk)
-        patch.setattr(files, "_libc", disk)
+        patch.setattr(durable, "os", disk)
+        patch.setattr(durable, "_libc", disk)
         yield

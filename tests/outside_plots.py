@@ -11,8 +11,8 @@ import tracing
 from checker import check_at_any_time, requests_out
 from crash_world import Plot, drop_all_kinds, make_world, vars_of
 from outside_scene import ENDS, Outcome, Scene, configure, finish
-from retouchd.adapters import files
-from retouchd.adapters.spool import Spool
+from retouchd.disk import durable
+from retouchd.spool.spool import Spool
 
 MUTANTS = {"files unsynced": "ext4", "folders unsynced": "ext4"}
 """The plots in which the daemon is broken on purpose, and on which filesystem they play."""
@@ -168,7 +168,7 @@ def skip_every_folders_fsync() -> None:
     """
     Break the disk: no name is made durable.
     """
-    vars_of(files, fsync_folder=lambda _: None)
+    vars_of(durable, fsync_folder=lambda _: None)
 
 
 def plots(far: Path) -> dict[str, Callable[[Scene], Outcome]]:

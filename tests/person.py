@@ -15,7 +15,7 @@ from typing import TypeAlias
 from checker import digest
 from engine_world import photo
 from pictures import SIZE, encoded, masking
-from retouchd.adapters.folders import Folders
+from retouchd.disk.folders import Folders
 
 REFERENCE = "_refs/floor.png"
 

@@ -23,7 +23,7 @@ from PIL import Image
 from canary import CANARY, assert_unsaid
 from checker import digest
 from fork_server import Forked, can_start
-from retouchd.adapters.folders import Folders
+from retouchd.disk.folders import Folders
 
 RETOUCHD = os.fspath(Path(sys.executable).with_name("retouchd"))
 DEADLINE_SECONDS = 90.0

@@ -30,8 +30,8 @@ import writers
 from checker import check_at_any_time, digest, requests_out
 from pictures import encoded, smooth
 from process import RETOUCHD, Running, Station, open_station
-from retouchd.adapters.archive import record_at
-from retouchd.adapters.folders import Folders
+from retouchd.disk.folders import Folders
+from retouchd.retry.error_folder import record_at
 from retouchd.sandbox.app import Rules, build_app
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.sandbox.seen import Seen

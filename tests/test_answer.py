@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.rules.answer import Fault, Inline, Link, read_answer
+from retouchd.answer.body import Fault, Inline, Link, read_answer
 
 JPEG = "/9j/4AAQSkZJRgABAQ=="
 PNG = "iVBORw0KGgoAAAANSUhEUg=="

@@ -12,11 +12,11 @@ import pytest_asyncio
 from builders import Place, a_job, content_of, member, tree
 from engine_world import World, open_world, photo, put
 from process import Station, open_station
-from retouchd.adapters.disk_threads import all_steps
-from retouchd.rules.names import parse
-from retouchd.rules.phase import Phase
-from retouchd.rules.plan import Archived, plan_archive
-from retouchd.rules.recovery import beside
+from retouchd.disk.threads import all_steps
+from retouchd.job.filenames import parse
+from retouchd.spool.phase import Phase
+from retouchd.spool.plan import Archived, plan_archive
+from retouchd.spool.recovered_job import beside
 
 
 @pytest_asyncio.fixture

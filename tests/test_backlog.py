@@ -3,10 +3,10 @@ import time
 import pytest
 
 from builders import mark
-from retouchd.adapters.inbox import Left
-from retouchd.engine.backlog import Backlog
-from retouchd.rules.readiness import Ready, Unsettled, Waiting
-from retouchd.rules.settling import Patience
+from retouchd.inbox.queue import Backlog
+from retouchd.inbox.readiness import Ready, Unsettled, Waiting
+from retouchd.inbox.scanner import Left
+from retouchd.inbox.settling import Patience
 
 
 def a_backlog() -> Backlog:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from early_server import MB, Manner, Visit, serving_early
-from retouchd.adapters.edits import EditsClient, Head, NoAnswer
+from retouchd.endpoint.client import EditsClient, Head, NoAnswer
 from test_edits import certificate, endpoint, upload_of
 
 __all__ = ["certificate"]

@@ -174,7 +174,7 @@ def test_a_daemon_that_is_aborted_leaves_no_core(tmp_path: Path, act: str) -> No
 
 _CRASH = """
 import sys
-from retouchd.adapters import transport
+from retouchd.endpoint import transport
 def broken(*_, **__):
     raise RuntimeError("nobody foresaw this")
 transport.Http11Transport = broken

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retouchd.errors import JobCode
-from retouchd.rules.checks import check_count, check_image, check_mask, check_request
-from retouchd.rules.job import Scalar
-from retouchd.rules.limits import TABLE, Picture, limits_for
+from retouchd.job.model import Scalar
+from retouchd.request.limits import TABLE, Picture, limits_for
+from retouchd.request.validate import check_count, check_image, check_mask, check_request
 
 MB = 2**20
 MODELS = [*(name.rstrip("*") for name in TABLE), "flux"]

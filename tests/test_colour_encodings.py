@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 from pictures import chunk, encoded, profile, scene, srgb_profile
-from retouchd.adapters.decoding import ImageFault
-from retouchd.adapters.fitting import fitted_image
-from retouchd.adapters.images import look
 from retouchd.errors import JobCode
-from retouchd.rules.fitting import image_fit
-from retouchd.rules.limits import Limits
+from retouchd.pictures.decoding import ImageFault
+from retouchd.pictures.fit_apply import fitted_image
+from retouchd.pictures.fit_plan import image_fit
+from retouchd.pictures.inspect import look
+from retouchd.request.limits import Limits
 
 COLOURS = [
     (220, 40, 30),

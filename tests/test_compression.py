@@ -13,7 +13,7 @@ import brotli
 import pytest
 import zstandard
 
-from retouchd.adapters.compression import Unpacker, is_compressed, plain
+from retouchd.endpoint.compression import Unpacker, is_compressed, plain
 
 BODY = b'{"data": [{"b64_json": "%s"}]}' % base64.b64encode(os.urandom(150_000))
 PNG = b"\x89PNG\r\n\x1a\n" + os.urandom(1000)

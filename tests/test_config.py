@@ -16,12 +16,12 @@ from pydantic import BaseModel, SecretStr
 from retouchd.cli.compose import read, settings_of
 from retouchd.config import PLACES, Config, find, load
 from retouchd.config.schema import example
-from retouchd.engine.settings import Settings
+from retouchd.config.settings import Settings
 from retouchd.errors import ConfigurationError
-from retouchd.rules.limits import override_problems
-from retouchd.rules.overrides import READERS
-from retouchd.rules.price_overrides import price_problems, prices_for
-from retouchd.rules.spending import Allowance
+from retouchd.money.budget import Allowance
+from retouchd.money.price_overrides import price_problems, prices_for
+from retouchd.request.limit_overrides import READERS
+from retouchd.request.limits import override_problems
 
 SECTIONS = ("folders", "endpoint", "edit", "intake", "images", "budget", "status", "logging")
 _KEY_LINE = re.compile(r"^# (?=\[|[a-z_]+ = )", re.MULTILINE)

@@ -10,13 +10,13 @@ import pytest
 
 from builders import NOW, PROBLEM, Place, an_attempt, content_of, tree
 from crashing import DIED, FailingDisk
-from retouchd.adapters import files
-from retouchd.adapters.disk_threads import all_steps
+from retouchd.disk import durable
+from retouchd.disk.threads import all_steps
 from retouchd.errors import Blocked
-from retouchd.rules.job import Job, Verdict
-from retouchd.rules.phase import Phase
-from retouchd.rules.plan import Item
-from retouchd.rules.record import is_own_reason
+from retouchd.job.model import Job, Verdict
+from retouchd.spool.phase import Phase
+from retouchd.spool.plan import Item
+from retouchd.spool.record import is_own_reason
 
 EDIT = b"edit 1"
 ORIGINALS = {name: content_of(name) for name in ("cat.png", "cat.txt")}
@@ -261,7 +261,7 @@ def test_a_folder_that_takes_nothing_makes_the_job_wait(
         step = place.delivery.archive
 
     with monkeypatch.context() as broken:
-        broken.setattr(files, "_libc", LibcThatRefuses(code))
+        broken.setattr(durable, "_libc", LibcThatRefuses(code))
         with pytest.raises(Blocked) as caught:
             all_steps(step(place.standing(job)))
 

@@ -8,10 +8,10 @@ import pytest
 
 from dialect_cases import ACCOUNTS, FRONTS, MODERATED, NOT_MODERATED, OTHERS, Said
 from dialect_words import WORDS
+from retouchd.answer.body import read_answer
+from retouchd.answer.classify import Judgement, judge_answer, judge_bad_success
 from retouchd.errors import JobCode
-from retouchd.rules.answer import read_answer
-from retouchd.rules.job import Verdict
-from retouchd.rules.verdict import Judgement, judge_answer, judge_bad_success
+from retouchd.job.model import Verdict
 
 NOW = dt.datetime(2026, 11, 29, 12, 0, tzinfo=dt.UTC)
 

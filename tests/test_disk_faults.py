@@ -19,7 +19,7 @@ from engine_world import open_world, photo
 from fault_plots import survive
 from faulty_disk import Extent, Fault, FaultyDisk
 from process import opened
-from retouchd.engine import keeping
+from retouchd.pipeline import response_writer
 
 SHARES = [
     ("near", Extent.ONCE, 23),
@@ -81,15 +81,15 @@ def ask_the_same_file_again(monkeypatch: pytest.MonkeyPatch) -> None:
         self.failure = None
         self.rest.clear()
 
-    monkeypatch.setattr(keeping._Sink, "_take_back", trusting)
+    monkeypatch.setattr(response_writer._Sink, "_take_back", trusting)
 
 
 def let_the_answer_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Break the keeping: what the disk does not take is forgotten.
     """
-    commit = keeping._Sink.commit
-    monkeypatch.setattr(keeping._Sink, "commit", lambda self: commit(self) or True)
+    commit = response_writer._Sink.commit
+    monkeypatch.setattr(response_writer._Sink, "commit", lambda self: commit(self) or True)
 
 
 def test_an_answer_survives_a_failed_fsync(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from retouchd.adapters.disk_threads import DiskThreads, Steps, all_steps, answered
-from retouchd.adapters.thread_pools import Call, Folder, HangDetector, at
+from retouchd.disk.thread_pools import Call, Folder, HangDetector, at
+from retouchd.disk.threads import DiskThreads, Steps, all_steps, answered
 from retouchd.errors import FolderUnresponsive
 
 FAR = [folder for folder in Folder if folder is not Folder.WORK]
@@ -116,7 +116,7 @@ async def test_whose_steps_hang_is_known_and_the_folder_named(
     """
     Who only looks is given up; the next one who looks is refused at once, until the folder answers.
     """
-    monkeypatch.setattr("retouchd.adapters.disk_threads.PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr("retouchd.disk.threads.PATIENCE_SECONDS", 1.0)
     changes: list[dict[Folder, str]] = []
     threads = DiskThreads(
         {folder: tmp_path / folder for folder in Folder},
@@ -186,8 +186,8 @@ def test_without_a_loop_no_thread_outlives_its_answer(tmp_path: Path) -> None:
     """
     program = f"""
 import pathlib, threading, time
-from retouchd.adapters.disk_threads import answered
-from retouchd.adapters.thread_pools import Folder
+from retouchd.disk.threads import answered
+from retouchd.disk.thread_pools import Folder
 for number in range(3):
     assert answered(lambda: number, {{Folder.INBOX: pathlib.Path({str(tmp_path)!r})}}, 60) == number
 while threading.active_count() > 1:

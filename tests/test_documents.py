@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOW, PROBLEM, a_job, an_attempt, member
-from retouchd.rules.documents import dump, load_attempt, load_job, load_opened, load_plan
-from retouchd.rules.job import Attempt, Job, Opened, Request, Snapshot, Verdict
-from retouchd.rules.plan import Item, Plan
+from retouchd.job.model import Attempt, Job, Opened, Request, Snapshot, Verdict
+from retouchd.spool.documents import dump, load_attempt, load_job, load_opened, load_plan
+from retouchd.spool.plan import Item, Plan
 
 NAMES = st.binary(min_size=1, max_size=20).map(os.fsdecode)
 NUMBERS = st.integers(0, 2**64)

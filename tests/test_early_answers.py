@@ -22,7 +22,7 @@ from early_server import (
     serving_early,
     stay_open_unread,
 )
-from retouchd.adapters.edits import EditsClient, NoAnswer, NotSent
+from retouchd.endpoint.client import EditsClient, NoAnswer, NotSent
 from test_edits import (
     OK,
     Exchange,
@@ -128,7 +128,7 @@ async def test_an_early_refusal_is_one_without_its_end(
     """
     Nothing more comes and nobody closes: the status was said, and nobody waits for the deadline.
     """
-    monkeypatch.setattr("retouchd.adapters.http11._REFUSED", 0.2)
+    monkeypatch.setattr("retouchd.endpoint.http11._REFUSED", 0.2)
 
     async def answer(exchange: Exchange) -> None:
         await exchange.send(head)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from early_server import MB
-from retouchd.adapters.edits import EditsClient
+from retouchd.endpoint.client import EditsClient
 from test_edits import asked, endpoint, upload_of
 
 NODE = """

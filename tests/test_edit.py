@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retouchd.config import EditSection
-from retouchd.rules.edit import MAX_REFERENCES, EditFields, Sidecar, read_edit
+from retouchd.request.fields import MAX_REFERENCES, EditFields, Sidecar, read_edit
 
 JARGON = ("Input", "valid", "string", "integer", "None", "dict", "tuple", "pydantic", "\n", "..")
 

@@ -24,9 +24,9 @@ import pytest
 import zstandard
 
 from retouchd import __version__
-from retouchd.adapters import edits
-from retouchd.adapters.addresses import is_public, target_of
-from retouchd.adapters.edits import (
+from retouchd.endpoint import client as endpoint_client
+from retouchd.endpoint.addresses import is_public, target_of
+from retouchd.endpoint.client import (
     EditsClient,
     Endpoint,
     FetchFailed,
@@ -453,7 +453,7 @@ async def test_an_endless_answer_is_cut(upload: Upload, monkeypatch: pytest.Monk
     """
     An answer beyond the cap is no answer.
     """
-    monkeypatch.setattr("retouchd.adapters.edits.ANSWER_LIMIT", 1 << 20)
+    monkeypatch.setattr("retouchd.endpoint.client.ANSWER_LIMIT", 1 << 20)
 
     async def flood(exchange: Exchange) -> None:
         await exchange.read_body()
@@ -688,7 +688,7 @@ async def test_a_bomb_ends_where_too_much_came_of_it(
     """
     A few bytes that hold very many are no whole answer; as much as may come has come.
     """
-    monkeypatch.setattr(edits, "_UNPACKED", 1 << 20)
+    monkeypatch.setattr(endpoint_client, "_UNPACKED", 1 << 20)
     body = brotli.compress(bytes(50_000_000))
     reply = f"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: {len(body)}\r\n\r\n"
     came = bytearray()
@@ -777,7 +777,7 @@ async def test_the_checked_address_is_the_one_connected_to(monkeypatch: pytest.M
     ):
         loop = type(asyncio.get_running_loop())
         monkeypatch.setattr(loop, "getaddrinfo", resolve)
-        monkeypatch.setattr("retouchd.adapters.addresses.is_public", lambda _address: True)
+        monkeypatch.setattr("retouchd.endpoint.addresses.is_public", lambda _address: True)
         picture = await fetched(client, f"http://cdn.example:{server.port}/a.png")
 
     assert picture == PICTURE
@@ -800,7 +800,7 @@ async def test_a_checked_address_must_still_prove_its_name(
     relay = endpoint("https://relay.example/v1", ca_file=ca_file)
     async with serving(handler, ssl=context) as server, EditsClient(relay) as client:
         monkeypatch.setattr(type(asyncio.get_running_loop()), "getaddrinfo", resolve)
-        monkeypatch.setattr("retouchd.adapters.addresses.is_public", lambda _address: True)
+        monkeypatch.setattr("retouchd.endpoint.addresses.is_public", lambda _address: True)
         assert await fetched(client, f"https://cdn.example:{server.port}/a.png") == PICTURE
         with pytest.raises(FetchFailed, match="certificate is not trusted"):
             await fetched(client, f"https://other.example:{server.port}/a.png")
@@ -997,7 +997,7 @@ async def test_a_picture_beyond_the_cap_is_refused(monkeypatch: pytest.MonkeyPat
     """
     A picture larger than the cap is given up while it streams.
     """
-    monkeypatch.setattr("retouchd.adapters.fetch.PICTURE_LIMIT", 1 << 20)
+    monkeypatch.setattr("retouchd.endpoint.download.PICTURE_LIMIT", 1 << 20)
     body = bytes((1 << 20) + 1)
     async with (
         serving(serving_picture("Content-Type: image/png", body=body)) as server,

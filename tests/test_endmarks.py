@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from retouchd.rules import endmarks
-from retouchd.rules.endmarks import is_whole, sniff
+from retouchd.pictures import end_markers
+from retouchd.pictures.end_markers import is_whole, sniff
 
 
 def encoded(kind: str, size: tuple[int, int] = (64, 48), **options: Any) -> bytes:
@@ -159,7 +159,7 @@ def test_long_scans_are_searched_in_windows(monkeypatch: pytest.MonkeyPatch) -> 
     Wherever a window of the search ends, no mark at its edge is missed.
     """
     for window in range(2, 40):
-        monkeypatch.setattr(endmarks, "_WINDOW", window)
+        monkeypatch.setattr(end_markers, "_WINDOW", window)
         assert is_whole(WHOLE["jpeg"])
         assert not is_whole(WHOLE["jpeg"][:-1])
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from engine_world import DAY, HOUR, World, open_world, photo
-from retouchd.engine.daemon import Ending
-from retouchd.rules.spending import Allowance, next_midnight
+from retouchd.money.budget import Allowance, next_midnight
 from retouchd.sandbox.faults import Fault, FaultKind
+from retouchd.service.daemon import Ending
 
 SMALL = {"size": "1024x1024", "quality": "low"}
 DEAREST = 0.01875

@@ -10,8 +10,8 @@ import pytest_asyncio
 
 from engine_world import World, held, open_world, photo, put
 from opening import watch_openings
-from retouchd.rules.duplicates import Policy
 from retouchd.sandbox.faults import Fault, FaultKind
+from retouchd.spool.fingerprint import Policy
 
 
 @pytest_asyncio.fixture

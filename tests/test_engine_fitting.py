@@ -15,12 +15,13 @@ from PIL import Image
 import pictures
 from engine_world import World, open_world
 from pictures import SIZE, encoded, exif, masking, opened, scene, smooth, stored_as
-from retouchd.adapters import files, fitting
-from retouchd.rules.limits import limits_for
-from retouchd.rules.metadata import Metadata
-from retouchd.rules.record import BACK
+from retouchd.disk import durable
+from retouchd.pictures import fit_apply
+from retouchd.pictures.metadata import Metadata
+from retouchd.request.limits import limits_for
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.sandbox.seen import SeenFile
+from retouchd.spool.record import BACK
 
 TURNED = encoded(stored_as(scene(), 6), "JPEG", exif=exif(6, copyright="Li Lei"), quality=95)
 PALETTE = encoded(scene().quantize(4), "PNG")
@@ -143,8 +144,8 @@ async def test_killed_between_fitting_and_sending_fits_no_second_time(
     assert {"image.jpg", "mask.png"} == set(kept)
     for attempt in world.in_work("attempt-*"):
         attempt.unlink()
-    monkeypatch.setattr(fitting, "fitted_image", lambda *_, **__: pytest.fail("fitted again"))
-    monkeypatch.setattr(fitting, "fitted_mask", lambda *_, **__: pytest.fail("fitted again"))
+    monkeypatch.setattr(fit_apply, "fitted_image", lambda *_, **__: pytest.fail("fitted again"))
+    monkeypatch.setattr(fit_apply, "fitted_mask", lambda *_, **__: pytest.fail("fitted again"))
 
     await world.once()
 
@@ -181,14 +182,14 @@ async def test_a_full_work_folder_makes_the_job_wait(
     """
     Where the fitted file cannot be written the job waits, says why once, and goes on when there is room.
     """
-    write, refusals = files.write, iter(range(3))
+    write, refusals = durable.write, iter(range(3))
 
     def without_room(path: Path, data: bytes) -> None:
         if path.parent.name == "upload" and next(refusals, None) is not None:
             raise OSError(errno.ENOSPC, "No space left on device")
         write(path, data)
 
-    monkeypatch.setattr(files, "write", without_room)
+    monkeypatch.setattr(durable, "write", without_room)
     world.drop("cat.png", image=PALETTE)
 
     await world.once()

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from engine_world import DAY, HOUR, Refusing, World, moment, open_world, photo
-from retouchd.adapters import below, files, inbox
-from retouchd.adapters.below import Where
-from retouchd.engine import daemon as running
-from retouchd.engine import intake
-from retouchd.engine.daemon import Ending
+from retouchd.disk import durable, nofollow
+from retouchd.disk.nofollow import Where
+from retouchd.inbox import intake, scanner
 from retouchd.sandbox.faults import Fault, FaultKind
+from retouchd.service import daemon as running
+from retouchd.service.daemon import Ending
 
 Trace = Callable[[World], Awaitable[None]]
 
@@ -659,7 +659,7 @@ async def test_one_event_costs_one_look_in_an_inbox_of_thousands(
         (ringing.folders.inbox / f"lone{number:04}.png").write_bytes(b"some bytes")
     ringing.drop("first.png")
     system = CountedSystem()
-    monkeypatch.setattr(below, "os", system)
+    monkeypatch.setattr(nofollow, "os", system)
 
     async with ringing.running() as daemon:
         await ringing.until(lambda: ringing.tree("done") and not ringing.jobs())
@@ -720,7 +720,7 @@ async def test_a_prompt_that_may_not_be_read_keeps_nobody_waiting(
     """
     world.drop("cat.png")
     world.drop("dog.png")
-    monkeypatch.setattr(below, "os", Refusing("cat.txt"))
+    monkeypatch.setattr(nofollow, "os", Refusing("cat.txt"))
     daemon = world.daemon()
 
     await world.once(daemon)
@@ -738,7 +738,7 @@ async def test_a_scan_that_takes_long_does_not_make_files_quiet(
     What was written while a slow disk was being listed has not been quiet since the listing began.
     """
     slow = Slow(world)
-    monkeypatch.setattr(inbox, "os", slow)
+    monkeypatch.setattr(scanner, "os", slow)
 
     async with world.running():
         await world.until(lambda: world.requests)
@@ -799,7 +799,7 @@ async def test_a_fault_nobody_foresaw_costs_one_turn(
         await ringing.until(lambda: ringing.events("watch.mode"))
         await quiet(ringing)
         monkeypatch.setattr(intake, "_AFTER_CRASH_SECONDS", 0.1)
-        monkeypatch.setattr(below, "os", Failing())
+        monkeypatch.setattr(nofollow, "os", Failing())
         ringing.drop("cat.png")
         await ringing.until(lambda: ringing.tree("outbox"))
 
@@ -814,7 +814,7 @@ async def test_a_fault_nobody_foresaw_in_a_claim_loses_no_bundle(
     """
     world.drop("cat.png")
     # Scans look through scandir: the first stat is the claim's own.
-    monkeypatch.setattr(below, "os", Failing())
+    monkeypatch.setattr(nofollow, "os", Failing())
 
     async with world.running():
         await world.until(lambda: world.tree("outbox") == ["cat.png"], within=HOUR)
@@ -848,14 +848,14 @@ async def test_a_claim_that_fails_half_way_is_taken_back(
     """
     world.drop("cat.png")
     world.drop("dog.png")
-    move = files.move_unless_taken
+    move = durable.move_unless_taken
 
     def choosy(source: Where, target: Where) -> None:
         if source.name == "cat.txt":
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), source.name)
         move(source, target)
 
-    monkeypatch.setattr(files, "move_unless_taken", choosy)
+    monkeypatch.setattr(durable, "move_unless_taken", choosy)
     daemon = world.daemon()
 
     await world.once(daemon)

@@ -15,10 +15,10 @@ from PIL import Image
 
 from canary import CANARY
 from engine_world import World, moment, open_world, photo
-from retouchd.engine.daemon import Ending
-from retouchd.engine.outcome import End
-from retouchd.rules.limits import Limits
+from retouchd.job.step_result import End
+from retouchd.request.limits import Limits
 from retouchd.sandbox.faults import Fault, FaultKind
+from retouchd.service.daemon import Ending
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from engine_world import World, open_world, photo, put
-from retouchd.engine.reading import Reader
+from retouchd.inbox.sidecar_reader import Reader
 
 CLEAR = photo(mode="RGBA")
 OPAQUE = photo(seed=7)

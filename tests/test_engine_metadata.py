@@ -20,12 +20,12 @@ from PIL import Image, ImageChops
 import pictures
 from engine_world import World, open_world, photo, put
 from pictures import chunk, encoded, masking, opened, profile, scene, stored_as
-from retouchd.adapters.images import look, without_metadata
-from retouchd.adapters.uploads import Unreadable, Upload, begun
-from retouchd.rules.limits import limits_for
-from retouchd.rules.metadata import Metadata
-from retouchd.rules.metadata_blocks import Blocks, with_blocks
-from retouchd.rules.wire import encode, parts_of
+from retouchd.endpoint.uploads import Unreadable, Upload, begun
+from retouchd.pictures.inspect import look, without_metadata
+from retouchd.pictures.metadata import Metadata
+from retouchd.pictures.metadata_blocks import Blocks, with_blocks
+from retouchd.request.limits import limits_for
+from retouchd.request.multipart import encode, parts_of
 from retouchd.sandbox.faults import Fault, FaultKind
 
 PHOTO = Path(__file__).parents[1] / "daemon" / "retouchd" / "cli" / "photos" / "rocket.jpg"

@@ -17,10 +17,11 @@ import pytest_asyncio
 from PIL import Image
 
 from engine_world import Refusing, World, open_world, photo, put
-from retouchd.adapters import below, spool
-from retouchd.adapters.bell import Ring
-from retouchd.rules.limits import limits_for
+from retouchd.disk import nofollow
+from retouchd.inbox.event_queue import Ring
+from retouchd.request.limits import limits_for
 from retouchd.sandbox.faults import Fault, FaultKind
+from retouchd.spool import spool
 
 
 @pytest_asyncio.fixture
@@ -179,7 +180,7 @@ async def test_a_sidecar_that_cannot_be_read_holds_its_images(
     put(world, "_prompt.txt", "make it grey")
     put(world, name, "n = 2\n")
     world.drop("cat.png", None)
-    monkeypatch.setattr(below, "os", Refusing(name))
+    monkeypatch.setattr(nofollow, "os", Refusing(name))
     await world.once()
     assert world.prompts() == []
 
@@ -210,7 +211,7 @@ async def test_a_reference_that_may_not_be_read_holds_its_image(
     """
     It is neither claimed nor given back, again and again.
     """
-    monkeypatch.setattr(below, "os", Refusing("b.png"))
+    monkeypatch.setattr(nofollow, "os", Refusing("b.png"))
     world.tell(settle_seconds=2)
     put(world, "cat.toml", 'prompt = "sepia"\nimages = ["_refs/b.png"]\n')
     put(world, "_refs/b.png", photo(seed=9))
@@ -353,7 +354,7 @@ async def test_a_sidecar_that_vanishes_before_it_is_read_is_forgotten(
     put(world, "_prompt.txt", "make it grey")
     put(world, "cat.toml", "n = 2\n")
     world.drop("cat.png", None)
-    monkeypatch.setattr(below, "os", Vanishing("cat.toml"))
+    monkeypatch.setattr(nofollow, "os", Vanishing("cat.toml"))
 
     async with world.running():
         await world.until(lambda: world.tree("outbox") == ["cat.png"], within=600)

@@ -16,8 +16,8 @@ from dialect_cases import ACCOUNTS as DIALECT_ACCOUNTS
 from dialect_cases import MODERATED
 from engine_world import HOUR, World, moment, open_world, photo
 from pictures import encoded, smooth
-from retouchd.engine.daemon import Ending
 from retouchd.sandbox.faults import Fault, FaultKind
+from retouchd.service.daemon import Ending
 from verdict_cases import ANSWERS, COOLDOWN, SATURATED, openai, page, plain, relay
 
 

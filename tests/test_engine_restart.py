@@ -16,10 +16,11 @@ import pytest
 from PIL import PngImagePlugin
 
 from engine_world import HOUR, World, moment, open_world, photo
-from retouchd.adapters import files, images
-from retouchd.engine.daemon import Ending
+from retouchd.disk import durable
 from retouchd.errors import WorkFolderHeld
+from retouchd.pictures import inspect
 from retouchd.sandbox.faults import Fault, FaultKind
+from retouchd.service.daemon import Ending
 
 
 @pytest.fixture
@@ -511,7 +512,7 @@ async def test_an_answer_the_disk_refuses_is_held_and_published_later(
     world.tell(parameters={"n": n})
     world.drop("cat.png", image=photo(400, 300))
     disk = FullDisk(".response", after=700)
-    monkeypatch.setattr(files, "os", disk)
+    monkeypatch.setattr(durable, "os", disk)
 
     async with world.running():
         await world.until(lambda: len(world.events("answer.held")) >= 5)
@@ -534,7 +535,7 @@ async def test_a_full_disk_at_any_other_step_is_waited_for(
     """
     world.drop("cat.png")
     disk = FullDisk(name)
-    monkeypatch.setattr(files, "os", disk)
+    monkeypatch.setattr(durable, "os", disk)
 
     async with world.running():
         await world.until(lambda: world.events("job.waiting"))
@@ -612,7 +613,7 @@ async def test_a_fetched_picture_that_brings_processes_down_is_put_aside(
         tries.append(path.name)
         raise Death
 
-    monkeypatch.setattr(images, "check_output", deadly)
+    monkeypatch.setattr(inspect, "check_output", deadly)
     for _ in range(2):
         assert await _dies(world)
     await world.once()

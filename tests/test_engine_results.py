@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 
 from engine_world import World, held, open_world, photo, put
-from retouchd.adapters.folders import Folders
-from retouchd.rules.duplicates import Policy
+from retouchd.disk.folders import Folders
 from retouchd.sandbox.faults import Fault, FaultKind
+from retouchd.spool.fingerprint import Policy
 
 
 @pytest_asyncio.fixture

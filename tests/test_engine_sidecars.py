@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from engine_world import World, open_world, photo, put
-from retouchd.engine.daemon import Ending
+from retouchd.service.daemon import Ending
 
 SIDECARS = [
     (

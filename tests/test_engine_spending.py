@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 
 from builders import NOW, an_attempt
 from engine_world import DAY, HOUR, SkippedTime, World, WorldClock, open_world, photo, put
-from retouchd.adapters.history import History
-from retouchd.adapters.spool import Spool
-from retouchd.engine.clock import SystemClock
-from retouchd.engine.daemon import Daemon
-from retouchd.engine.spending import Spending, day_on_disk
-from retouchd.rules.charges import Charge, State
-from retouchd.rules.job import Verdict
-from retouchd.rules.price_overrides import prices_for
-from retouchd.rules.spending import Allowance, Spend, day_of, next_midnight
+from retouchd.clock import SystemClock
+from retouchd.job.model import Verdict
+from retouchd.money.budget import Allowance, Spend, day_of, next_midnight
+from retouchd.money.charges import Charge, State
+from retouchd.money.price_overrides import prices_for
 from retouchd.sandbox.faults import Fault, FaultKind
+from retouchd.service.daemon import Daemon
+from retouchd.spool.history import History
+from retouchd.spool.spool import Spool
+from retouchd.throttle.ledger import Spending, day_on_disk
 
 SMALL = {"size": "1024x1024", "quality": "low"}
 PICTURE = 196 * 30 / 1_000_000

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from engine_world import DAY, HOUR, World, moment, open_world, photo
-from retouchd.engine.daemon import Ending
 from retouchd.sandbox.faults import Fault, FaultKind
+from retouchd.service.daemon import Ending
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from process import Station, open_station
-from retouchd.rules.naming import RECORD
-from retouchd.rules.returning import count_groups, groups_in
+from retouchd.job.naming import RECORD
+from retouchd.retry.error_groups import count_groups, groups_in
 
 _STEMS = st.sampled_from(["cat", "cat_2", "cat.warm", "猫", "dog_mask", "a.b_mask"])
 _ENDS = st.sampled_from(

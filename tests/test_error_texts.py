@@ -15,10 +15,10 @@ import pytest
 from engine_world import World, open_world, photo, put
 from error_cases import CASES, Case, cat, with_sidecar
 from pictures import encoded, masking
-from retouchd.adapters import images
-from retouchd.engine.daemon import Ending
 from retouchd.errors import JobCode
-from retouchd.rules.record import BACK
+from retouchd.pictures import inspect
+from retouchd.service.daemon import Ending
+from retouchd.spool.record import BACK
 
 JARGON = re.compile(
     r"\b(claim|spool|attempt|verdict|pointer|exception|traceback|errno|sidecar|job|orphan|bundle|alpha"
@@ -165,7 +165,7 @@ async def test_crashed_says_what_to_try(world: World, monkeypatch: pytest.Monkey
     def die(*_: object, **__: object) -> None:
         raise MemoryError("made up")
 
-    monkeypatch.setattr(images, "look", die)
+    monkeypatch.setattr(inspect, "look", die)
     world.drop("鞋/红.png", "改成蓝色")
 
     await world.once()
@@ -237,7 +237,7 @@ async def test_a_file_still_written_while_it_is_looked_at_goes_back(
     """
     What was judged is not what lies there now: the job is given back, and done once the writer is.
     """
-    look: Callable[..., Any] = images.look
+    look: Callable[..., Any] = inspect.look
     whole = photo(120, 80)
     tries = []
 
@@ -252,7 +252,7 @@ async def test_a_file_still_written_while_it_is_looked_at_goes_back(
         finally:
             path.write_bytes(whole)
 
-    monkeypatch.setattr(images, "look", interrupted)
+    monkeypatch.setattr(inspect, "look", interrupted)
     world.drop("猫.png", "改成蓝色")
 
     assert Ending.DRAINED is await world.once()

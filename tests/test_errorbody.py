@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.rules.errorbody import ErrorBody, read_error, safe_text
+from retouchd.answer.error_body import ErrorBody, read_error, safe_text
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,12 @@ import structlog
 
 from documents import section
 from engine_world import open_world
-from retouchd import events, logs
-from retouchd.engine.daemon import Ending
+from retouchd import events
 from retouchd.events import Event, Level, ListenerCrashed, emit, inbox, jobs, listen, messages, run
 from retouchd.events.jobs import JobDone, RequestSent
 from retouchd.events.run import DaemonReady, DaemonUnstuck
+from retouchd.logs import logger
+from retouchd.service.daemon import Ending
 
 CLASSES: list[type[Event]] = [
     each
@@ -46,12 +47,12 @@ def heard() -> Iterator[list[Event]]:
 @pytest.fixture
 def written(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
     def read() -> str:
-        logs.flush()
+        logger.flush()
         return capfd.readouterr().err
 
-    logs.configure(style="json")
+    logger.configure(style="json")
     yield read
-    listen(logs.write)()
+    listen(logger.write)()
     structlog.reset_defaults()
 
 

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from engine_world import HOUR, World, open_world, photo, put
-from retouchd.engine import intake
+from retouchd.inbox import intake
 from retouchd.sandbox.faults import Fault, FaultKind
 
 CROWD = 40

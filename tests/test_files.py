@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from retouchd.adapters import copies, files, moves, presence, trees
+from retouchd.disk import durable, file_stat, new_files, renames, trees
 
 
 class RecordedOs:
@@ -49,7 +49,7 @@ class RecordedLibc:
 
     def __init__(self, log: list[tuple[str, ...]]) -> None:
         self._log = log
-        self._real = files._libc
+        self._real = durable._libc
 
     def renameat2(self, old_fd: int, old: bytes, new_fd: int, new: bytes, flags: object) -> int:
         names = (Path(os.fsdecode(path)).name for path in (old, new))
@@ -77,8 +77,8 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     Note every effect on the disk in its order.
     """
     noted: list[tuple[str, ...]] = []
-    monkeypatch.setattr(files, "_libc", RecordedLibc(noted))
-    monkeypatch.setattr(files, "os", RecordedOs(noted))
+    monkeypatch.setattr(durable, "_libc", RecordedLibc(noted))
+    monkeypatch.setattr(durable, "os", RecordedOs(noted))
     return noted
 
 
@@ -90,8 +90,8 @@ def rename_new(
     Return the rename, on a filesystem that can refuse a taken name and on those that cannot.
     """
     if request.param is not None:
-        monkeypatch.setattr(files, "_libc", LibcThatAnswers(request.param))
-    return moves.rename_new
+        monkeypatch.setattr(durable, "_libc", LibcThatAnswers(request.param))
+    return renames.rename_new
 
 
 @pytest.fixture
@@ -178,10 +178,10 @@ def test_other_refusals_are_told_with_both_names(
     Nothing but a filesystem that cannot do it leads to the second way.
     """
     source, target = two
-    monkeypatch.setattr(files, "_libc", LibcThatAnswers(code))
+    monkeypatch.setattr(durable, "_libc", LibcThatAnswers(code))
 
     with pytest.raises(OSError, match=r"cat\.png") as caught:
-        moves.rename_new(source, target)
+        renames.rename_new(source, target)
 
     assert (code, str(source), str(target)) == (
         caught.value.errno,
@@ -197,7 +197,7 @@ def test_a_rename_makes_both_folders_durable(
     """
     The new name first, so that a power cut leaves the file in one of them at least.
     """
-    moves.rename_new(*two)
+    renames.rename_new(*two)
 
     assert log == [("rename", "cat.png", "cat.png"), ("fsync", "there"), ("fsync", "here")]
 
@@ -208,9 +208,9 @@ def test_a_linked_rename_makes_both_folders_durable(
     """
     With link and unlink the order is the same.
     """
-    monkeypatch.setattr(files, "_libc", LibcThatAnswers(errno.EINVAL))
+    monkeypatch.setattr(durable, "_libc", LibcThatAnswers(errno.EINVAL))
 
-    moves.rename_new(*two)
+    renames.rename_new(*two)
 
     effects = [("link", "cat.png", "cat.png"), ("unlink", "cat.png")]
     assert [*effects, ("fsync", "there"), ("fsync", "here")] == log
@@ -222,7 +222,7 @@ def test_a_write_is_durable_before_it_has_its_name(
     """
     Bytes, name, folder; writes the kernel cuts short are continued.
     """
-    files.write(tmp_path / "plan.json", b"0123456789")
+    durable.write(tmp_path / "plan.json", b"0123456789")
 
     assert (tmp_path / "plan.json").read_bytes() == b"0123456789"
     expected = [
@@ -238,9 +238,9 @@ def test_what_is_not_committed_never_appears(tmp_path: Path) -> None:
     A half-written file keeps its temporary name, and the older one stays.
     """
     path = tmp_path / "plan.json"
-    files.write(path, b"old")
+    durable.write(path, b"old")
 
-    with files.DurableFile(path) as file:
+    with durable.DurableFile(path) as file:
         file.write(b"ne")
 
     assert path.read_bytes() == b"old"
@@ -251,10 +251,10 @@ def test_a_new_file_never_overwrites(tmp_path: Path) -> None:
     A record reserves its stem: the second one to create it is told so.
     """
     path, temporary = tmp_path / "cat.job.json", tmp_path / ".note"
-    moves.create(path, b"first", temporary)
+    renames.create(path, b"first", temporary)
 
     with pytest.raises(FileExistsError):
-        moves.create(path, b"second", temporary)
+        renames.create(path, b"second", temporary)
 
     assert path.read_bytes() == b"first"
 
@@ -271,7 +271,7 @@ def test_a_journal_line_stands_alone(tmp_path: Path, before: bytes | None, after
     if before is not None:
         path.write_bytes(before)
 
-    files.append(path, b"new")
+    durable.append(path, b"new")
 
     assert after == path.read_bytes()
 
@@ -285,9 +285,9 @@ def test_a_copy_keeps_bytes_times_and_mode(tmp_path: Path, log: list[tuple[str, 
     source.chmod(0o640)
     os.utime(source, ns=(5, 7_000_000_001))
 
-    copies.copy(source, target)
+    new_files.copy(source, target)
 
-    assert presence.is_copy(source, target)
+    assert file_stat.is_copy(source, target)
     assert (target.stat().st_mode & 0o777, target.stat().st_mtime_ns) == (0o640, 7_000_000_001)
     assert ("fsync", target.name) in log
 
@@ -296,8 +296,8 @@ def test_folders_are_made_durable_from_the_top(tmp_path: Path, log: list[tuple[s
     """
     Each new folder is in its parent for good before the next one is made.
     """
-    files.make_folder(tmp_path / "a" / "b")
-    files.make_folder(tmp_path / "a" / "b")
+    durable.make_folder(tmp_path / "a" / "b")
+    durable.make_folder(tmp_path / "a" / "b")
 
     assert [("fsync", tmp_path.name), ("fsync", "a")] == log
 
@@ -312,7 +312,7 @@ def test_folders_may_be_nested_deeper_than_python_calls(
     deep = tmp_path.joinpath(*["d"] * 1100)
 
     try:
-        files.make_folder(deep)
+        durable.make_folder(deep)
         assert deep.is_dir()
     finally:
         subprocess.run(["rm", "-rf", "--", tmp_path / "d"], check=True)
@@ -326,7 +326,7 @@ def test_a_file_where_a_folder_should_be_is_told(tmp_path: Path) -> None:
 
     for path in (tmp_path / "a", tmp_path / "a" / "b"):
         with pytest.raises(NotADirectoryError):
-            files.make_folder(path)
+            durable.make_folder(path)
 
     assert (tmp_path / "a").read_bytes() == b"mine"
 
@@ -338,12 +338,12 @@ def test_only_regular_files_have_a_snapshot(tmp_path: Path) -> None:
     (tmp_path / "cat.png").write_bytes(b"12345")
     (tmp_path / "link.png").symlink_to("cat.png")
 
-    found = presence.snapshot(tmp_path / "cat.png")
+    found = file_stat.snapshot(tmp_path / "cat.png")
 
     assert found is not None
     assert found.size == 5
     for name in ("link.png", "nothing.png", "cat.png/below", "."):
-        assert presence.snapshot(tmp_path / name) is None
+        assert file_stat.snapshot(tmp_path / name) is None
 
 
 def test_a_sweep_never_removes_what_is_spared(tmp_path: Path) -> None:

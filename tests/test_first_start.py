@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from process import Station, open_station
-from retouchd.adapters.first_start import make_missing, remember
-from retouchd.adapters.folders import Folders
 from retouchd.cli.init import folders_below
+from retouchd.disk.first_start import make_missing, remember
+from retouchd.disk.folders import Folders
 
 NAMES = ("inbox", "outbox", "done", "error", "work")
 

@@ -25,12 +25,12 @@ from pictures import (
     smooth,
     stored_as,
 )
-from retouchd.adapters.decoding import ImageFault
-from retouchd.adapters.fitting import fitted_image, fitted_mask
-from retouchd.adapters.images import look, whole
 from retouchd.errors import JobCode
-from retouchd.rules.fitting import Change, image_fit, mask_fit
-from retouchd.rules.limits import Limits, Picture, limits_for
+from retouchd.pictures.decoding import ImageFault
+from retouchd.pictures.fit_apply import fitted_image, fitted_mask
+from retouchd.pictures.fit_plan import Change, image_fit, mask_fit
+from retouchd.pictures.inspect import look, whole
+from retouchd.request.limits import Limits, Picture, limits_for
 
 MODEL = limits_for("gpt-image-2")
 NAME = "红猫.heic"
@@ -623,7 +623,7 @@ def test_a_bomb_of_any_kind_is_not_decoded(
     """
     More pixels than allowed are refused by the header alone.
     """
-    from retouchd.adapters import decoding
+    from retouchd.pictures import decoding
 
     path = store(encoded(scene((400, 300)), kind))
     for decoder in decoding.DECODERS.values():

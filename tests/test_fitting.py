@@ -4,9 +4,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from retouchd.rules.checks import check_image, check_mask
-from retouchd.rules.fitting import Change, expected, image_fit, mask_fit
-from retouchd.rules.limits import TABLE, Limits, Picture, limits_for
+from retouchd.pictures.fit_plan import Change, expected, image_fit, mask_fit
+from retouchd.request.limits import TABLE, Limits, Picture, limits_for
+from retouchd.request.validate import check_image, check_mask
 
 MODEL = limits_for("gpt-image-2")
 PHOTO = Picture(

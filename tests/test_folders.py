@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from retouchd.adapters.folders import Folders
+from retouchd.disk.folders import Folders
 
 NAMES = ["inbox", "outbox", "done", "error", "work"]
 

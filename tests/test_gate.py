@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from retouchd.engine.clock import SystemClock
-from retouchd.engine.gate import Gate
-from retouchd.rules.job import Verdict
-from retouchd.rules.pacing import Cause, Report
+from retouchd.clock import SystemClock
+from retouchd.job.model import Verdict
+from retouchd.throttle.breaker import Cause, Report
+from retouchd.throttle.gate import Gate
 
 
 def failure(job_id: str, **changes: Any) -> Report:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from builders import NOW
-from retouchd.adapters.history import History
+from retouchd.spool.history import History
 
 
 def test_a_history_that_is_not_there_is_empty(tmp_path: Path) -> None:

@@ -22,9 +22,9 @@ import pytest
 
 from canary import CANARY
 from process import Running, Station, open_station
-from retouchd.adapters.edits import EditsClient, NotSent, Upload
-from retouchd.adapters.edits import Endpoint as Address
-from retouchd.adapters.transport import tls_context
+from retouchd.endpoint.client import EditsClient, NotSent, Upload
+from retouchd.endpoint.client import Endpoint as Address
+from retouchd.endpoint.transport import tls_context
 
 MB = 1 << 20
 SPARE_MB = 32

@@ -29,8 +29,8 @@ import pytest
 from engine_world import World, open_world, photo
 from pictures import chunk, encoded, scene
 from process import Endpoint, Running, Station, open_station
-from retouchd.adapters import moves
-from retouchd.adapters.below import Where, path_of
+from retouchd.disk import renames
+from retouchd.disk.nofollow import Where, path_of
 
 MB = 1 << 20
 MOST_GROWN_MB = 32
@@ -591,7 +591,7 @@ class TestD01Links:
         secret.write_bytes(photo(seed=5))
         picture = world.drop("cat.png")
         world.drop("dog.png", image=photo(seed=6))
-        take, aside = moves.take, world.root / "aside.png"
+        take, aside = renames.take, world.root / "aside.png"
 
         def swapped(source: Where, target: Path) -> None:
             if path_of(source) == picture and not aside.exists():
@@ -599,7 +599,7 @@ class TestD01Links:
                 picture.symlink_to(secret)
             take(source, target)
 
-        monkeypatch.setattr(moves, "take", swapped)
+        monkeypatch.setattr(renames, "take", swapped)
         daemon = world.daemon()
         await world.once(daemon)
 

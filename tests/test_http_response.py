@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.rules.response_body import body_of
-from retouchd.rules.response_head import HeadReader, ResponseHead
+from retouchd.endpoint.response_body import body_of
+from retouchd.endpoint.response_head import HeadReader, ResponseHead
 
 Pairs = dict[bytes, bytes]
 OK = b"HTTP/1.1 200 OK"

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.rules import ignore
-from retouchd.rules.ignore import Ignored, Kind, ignore_table
+from retouchd.inbox import ignore
+from retouchd.inbox.ignore import Ignored, Kind, ignore_table
 
 TABLE = ignore_table()
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from PIL import Image, ImageFile, WebPImagePlugin
 
-from retouchd.adapters.decoding import ImageFault
-from retouchd.adapters.images import check_output, look, whole
 from retouchd.errors import JobCode
-from retouchd.rules.limits import Picture
+from retouchd.pictures.decoding import ImageFault
+from retouchd.pictures.inspect import check_output, look, whole
+from retouchd.request.limits import Picture
 
 SIZE = (48, 40)
 KINDS = ["PNG", "JPEG", "WEBP"]

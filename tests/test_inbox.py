@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from builders import NOT_UTF8
-from retouchd.adapters.inbox import Inbox, Left, Listing
-from retouchd.rules.ignore import ignore_table
-from retouchd.rules.packing import Mark, marked
-from retouchd.rules.settling import Signature
+from retouchd.disk.packed_stat import Mark, marked
+from retouchd.inbox.ignore import ignore_table
+from retouchd.inbox.scanner import Inbox, Left, Listing
+from retouchd.inbox.settling import Signature
 
 
 @pytest.fixture

@@ -10,15 +10,15 @@ from typing import Self
 
 import pytest
 
-from retouchd.adapters import below
-from retouchd.adapters.bell import Ring
-from retouchd.adapters.inbox import Inbox
-from retouchd.engine.backlog import Backlog
-from retouchd.engine.inbox_index import InboxIndex
-from retouchd.engine.reading import Reader
-from retouchd.rules.ignore import ignore_table
-from retouchd.rules.settling import Patience
-from retouchd.rules.watching import Depth, Stamp
+from retouchd.disk import nofollow
+from retouchd.inbox.event_queue import Ring
+from retouchd.inbox.ignore import ignore_table
+from retouchd.inbox.index import InboxIndex
+from retouchd.inbox.queue import Backlog
+from retouchd.inbox.scanner import Inbox
+from retouchd.inbox.settling import Patience
+from retouchd.inbox.sidecar_reader import Reader
+from retouchd.inbox.watch_mode import Depth, Stamp
 
 
 class HandClock:
@@ -180,7 +180,7 @@ def test_folders_that_do_not_tell_are_found_out(
     """
     Where a folder shows the same after a file came, it is listed at each poll from then on.
     """
-    monkeypatch.setattr(below, "stamp_of", lambda fd: Stamp(1, 1, os.fstat(fd).st_ino, 1))
+    monkeypatch.setattr(nofollow, "stamp_of", lambda fd: Stamp(1, 1, os.fstat(fd).st_ino, 1))
     eyes.put("cat.png")
     eyes.look(Depth.CHANGES, times=5)
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import signature
-from retouchd.rules.inheritance import Content, Layer, Source, compose, folder_faults, needed
-from retouchd.rules.names import Kind
-from retouchd.rules.settling import Sight
+from retouchd.inbox.precedence import Content, Layer, Source, compose, folder_faults, needed
+from retouchd.inbox.settling import Sight
+from retouchd.job.filenames import Kind
 
 KEYS = ("prompt", "model", "n", "size", "quality")
 LAYERS = st.lists(

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image, ImageChops
 
 from pictures import encoded, heic, scene, smooth
-from retouchd.adapters.decoding import ImageFault
-from retouchd.adapters.fitting import fitted_image
-from retouchd.adapters.images import look, without_metadata
-from retouchd.adapters.unended import completed
 from retouchd.errors import JobCode
-from retouchd.rules.fitting import image_fit
-from retouchd.rules.limits import Limits, Picture
+from retouchd.pictures.decoding import ImageFault
+from retouchd.pictures.fit_apply import fitted_image
+from retouchd.pictures.fit_plan import image_fit
+from retouchd.pictures.inspect import look, without_metadata
+from retouchd.pictures.unended_jpeg import completed
+from retouchd.request.limits import Limits, Picture
 
 SIZE = (93, 61)
 END = b"\xff\xd9"
@@ -98,7 +98,7 @@ def test_every_coding_is_seen_as_djpeg_sees_it(
 def test_arithmetic_codes_are_named_where_nothing_is_fitted(store: Callable[[bytes], Path]) -> None:
     picture = seen(store(cjpeg("-arithmetic")))
 
-    from retouchd.rules.checks import check_image
+    from retouchd.request.validate import check_image
 
     (problem,) = check_image("cat.jpg", picture, Limits())
     assert problem.code is JobCode.IMAGE_UNSUPPORTED

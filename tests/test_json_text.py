@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from builders import a_job
 from retouchd.errors import JobCode, Problem
-from retouchd.rules.json_text import json_text, writable
-from retouchd.rules.naming import escaped, hexed, shown
-from retouchd.rules.record import reason
+from retouchd.job.json_text import json_text, writable
+from retouchd.job.naming import escaped, hexed, shown
+from retouchd.spool.record import reason
 
 UNSEEN = [
     "\x00",

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from builders import NOW, Place
-from retouchd.adapters import files
-from retouchd.adapters.edits import NoAnswer
-from retouchd.adapters.spool import Spool
-from retouchd.engine import keeping
-from retouchd.engine.keeping import Keeper
-from retouchd.rules.job import Opened
+from retouchd.disk import durable
+from retouchd.endpoint.client import NoAnswer
+from retouchd.job.model import Opened
+from retouchd.pipeline import response_writer
+from retouchd.pipeline.response_writer import Keeper
+from retouchd.spool.spool import Spool
 
 PATCH = 1 << 20
 
@@ -72,8 +72,8 @@ async def test_an_answer_outlives_a_disk_that_neither_writes_nor_reads(
     job = place.claimed("cat.png", "cat.txt")
     place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
     spool = BlindOnce(work=place.folders.work, inbox=place.folders.inbox)
-    monkeypatch.setattr(keeping, "_RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(files, "os", FailingOnce())
+    monkeypatch.setattr(response_writer, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(durable, "os", FailingOnce())
     body = os.urandom(3 * PATCH + 7)
 
     await Keeper(spool, memory=PATCH).keep(job.id, 1, {"status": 200}, in_chunks(body))
@@ -132,9 +132,9 @@ async def test_what_a_failed_fsync_left_is_never_trusted(
     place = Place.under(tmp_path)
     job = place.claimed("cat.png", "cat.txt")
     place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
-    monkeypatch.setattr(keeping, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(response_writer, "_RETRY_SECONDS", 0.01)
     failing = disk()
-    monkeypatch.setattr(files, "os", failing)
+    monkeypatch.setattr(durable, "os", failing)
     body = os.urandom(size)
 
     async with asyncio.timeout(20):
@@ -209,4 +209,6 @@ async def test_of_answers_that_come_together_one_is_kept_before_the_next_is_writ
 
     found = await asyncio.gather(*(kept(job.id) for job in jobs))
 
-    assert all(there <= number + keeping._AT_ONCE for number, there in enumerate(found)), found
+    assert all(there <= number + response_writer._AT_ONCE for number, there in enumerate(found)), (
+        found
+    )

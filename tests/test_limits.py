@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from retouchd.rules import limits as module
-from retouchd.rules.limits import Limits, limits_for, override_problems
-from retouchd.rules.overrides import READERS
-from retouchd.rules.sizes import SizeRule
+from retouchd.request import limits as module
+from retouchd.request.limit_overrides import READERS
+from retouchd.request.limits import Limits, limits_for, override_problems
+from retouchd.request.sizes import SizeRule
 
 MB = 2**20
 

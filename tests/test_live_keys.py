@@ -28,7 +28,7 @@ from process import open_station
 from retouchd.cli.compose import settings_of
 from retouchd.cli.reloading import AT_START
 from retouchd.config import Config
-from retouchd.engine.settings import Settings
+from retouchd.config.settings import Settings
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.sandbox.server import serve
 from test_edits import answering, serving

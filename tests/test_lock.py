@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from retouchd.adapters import lock
-from retouchd.adapters.lock import WorkLock
+from retouchd.disk import lock
+from retouchd.disk.lock import WorkLock
 from retouchd.errors import WorkFolderHeld
 
 HOLDER = """
 import pathlib, sys
-from retouchd.adapters import lock
-from retouchd.adapters.lock import WorkLock
+from retouchd.disk import lock
+from retouchd.disk.lock import WorkLock
 with WorkLock(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

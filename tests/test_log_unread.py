@@ -88,7 +88,8 @@ def rest_of(descriptor: int, running: Running) -> Callable[[], list[dict[str, An
 
 
 _FEW_LINES = (
-    "from retouchd import logs; logs.MOST_LINES = 40; from retouchd.cli.main import main; main()"
+    "from retouchd.logs import logger; logger.MOST_LINES = 40; "
+    "from retouchd.cli.main import main; main()"
 )
 
 
@@ -192,8 +193,8 @@ def check_work(station: Station, running: Running, fault: str | None) -> None:
 
 _SAYING_ALL = """
 import asyncio, gc, logging, sys, threading, warnings
-from retouchd.adapters import transport
-from retouchd.engine.daemon import Daemon
+from retouchd.endpoint import transport
+from retouchd.service.daemon import Daemon
 
 KEY = "sk-CANARY-0123456789abcdef"
 

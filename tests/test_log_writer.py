@@ -19,8 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.adapters.log_writer import LogWriter
-from retouchd.rules.log_queue import LogQueue
+from retouchd.logs.queue import LogQueue
+from retouchd.logs.writer import LogWriter
 
 START = dt.datetime(2026, 3, 1, 18, 2, tzinfo=dt.UTC)
 DEADLINE_SECONDS = 60

@@ -16,10 +16,10 @@ from typing import Any, ClassVar
 import pytest
 
 from process import Running, Station, open_station
-from retouchd import logs
 from retouchd.events import Event, emit, listen
 from retouchd.events.inbox import FileLeft
 from retouchd.events.jobs import JobCrashed
+from retouchd.logs import logger
 
 CANARY = "sk-CANARY-1234567890"
 LONG = "make it blue " * 400
@@ -46,7 +46,7 @@ def raw_lines(text: str) -> list[str]:
 
 
 def told(capfd: pytest.CaptureFixture[str]) -> list[str]:
-    logs.flush()
+    logger.flush()
     return raw_lines(capfd.readouterr().err)
 
 
@@ -218,7 +218,7 @@ def test_a_terminal_is_not_led_astray(capfd: pytest.CaptureFixture[str]) -> None
     """
     For people too a line is one line, and no name can move the cursor or colour what follows.
     """
-    logs.configure(style="console")
+    logger.configure(style="console")
 
     emit(FileLeft(folder="", name=os.fsdecode(NASTY), reason=os.fsdecode(NASTY)))
     emit(Odd(name=os.fsdecode(NASTY), files=[os.fsdecode(NASTY)]))
@@ -328,7 +328,7 @@ def test_a_prompt_is_cut_at_200_characters(capfd: pytest.CaptureFixture[str]) ->
     """
     What is cut says so by its last sign; what fits stays whole.
     """
-    logs.configure(style="json")
+    logger.configure(style="json")
 
     emit(Odd(prompt=LONG))
     emit(Odd(prompt="x" * 200))
@@ -342,7 +342,7 @@ def test_a_traceback_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     """
     What nobody foresaw is told whole, but in one line of JSON.
     """
-    logs.configure(style="json")
+    logger.configure(style="json")
 
     try:
         _ = 1 / 0
@@ -363,5 +363,5 @@ def as_before() -> Iterator[None]:
     import structlog
 
     yield
-    listen(logs.write)()
+    listen(logger.write)()
     structlog.reset_defaults()

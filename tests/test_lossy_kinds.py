@@ -12,10 +12,10 @@ import pytest
 from PIL import Image, ImageChops
 
 from pictures import encoded
-from retouchd.adapters.fitting import fitted_image
-from retouchd.adapters.images import look
-from retouchd.rules.fitting import image_fit
-from retouchd.rules.limits import Limits
+from retouchd.pictures.fit_apply import fitted_image
+from retouchd.pictures.fit_plan import image_fit
+from retouchd.pictures.inspect import look
+from retouchd.request.limits import Limits
 
 SIZE = (64, 48)
 LEVELS = [(x * 4 % 256, y * 5 % 256, 128) for y in range(SIZE[1]) for x in range(SIZE[0])]

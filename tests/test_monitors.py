@@ -20,12 +20,12 @@ from builders import a_job
 from early_server import read_all_then_close, serving_early
 from pictures import encoded
 from process import DEADLINE_SECONDS, RETOUCHD, Station, open_station
-from retouchd.adapters.history import History
-from retouchd.adapters.spool import Spool
 from retouchd.config import readable
 from retouchd.errors import JobCode
-from retouchd.rules.alarms import OPERATORS, OWNERS, alarm, is_for_the_operator
-from retouchd.rules.duplicates import already_done, gist, own_result, own_result_in_work
+from retouchd.spool.fingerprint import already_done, gist, own_result, own_result_in_work
+from retouchd.spool.history import History
+from retouchd.spool.spool import Spool
+from retouchd.status.alarms import OPERATORS, OWNERS, alarm, is_for_the_operator
 
 
 @pytest.fixture

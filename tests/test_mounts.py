@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.adapters import filesystems
-from retouchd.adapters.filesystems import filesystem_of
-from retouchd.rules.mounts import Mount, is_deaf, mount_of, mounts_in
+from retouchd.disk import filesystems
+from retouchd.disk.filesystems import filesystem_of
+from retouchd.disk.mounts import Mount, is_deaf, mount_of, mounts_in
 
 TABLE = r"""22 28 0:21 / /proc rw,nosuid shared:12 - proc proc rw
 28 1 8:2 / / rw,relatime shared:1 - ext4 /dev/sda2 rw

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.rules.names import Kind, parse
+from retouchd.job.filenames import Kind, parse
 
 KINDS = [
     ("cat.png", Kind.IMAGE, "cat", "png"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from retouchd.rules.naming import (
+from retouchd.job.naming import (
     NAME_MAX,
     escaped,
     free_stem,

@@ -12,10 +12,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.adapters import yaml_text
-from retouchd.adapters.notation import MAX_TREE_BYTES, Notation, notation_of, parse
-from retouchd.rules.edit import read_edit
-from retouchd.rules.tree import MAX_DEPTH, NotationFault
+from retouchd.request import yaml_text
+from retouchd.request.fields import read_edit
+from retouchd.request.formats import MAX_TREE_BYTES, Notation, notation_of, parse
+from retouchd.request.tree import MAX_DEPTH, NotationFault
 
 JARGON = ("Error", "token", "scalar", "mapping", "parse", "anchor", "alias", "None", "Expect", "\n")
 TREE = {

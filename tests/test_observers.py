@@ -17,12 +17,13 @@ import pytest
 
 from engine_world import HOUR, NoWatches, World, open_world, photo
 from inotify_faults import overflow, refuse_instances, refuse_watches
-from retouchd.adapters import filesystems, watch
-from retouchd.engine import watching
-from retouchd.engine.daemon import Daemon, Ending
-from retouchd.engine.watching import Watching
-from retouchd.rules.watching import Choice, Mode
+from retouchd.disk import filesystems
+from retouchd.inbox import watch_supervisor
+from retouchd.inbox import watcher as inbox_watcher
+from retouchd.inbox.watch_mode import Choice, Mode
+from retouchd.inbox.watch_supervisor import Watching
 from retouchd.sandbox.faults import Fault, FaultKind
+from retouchd.service.daemon import Daemon, Ending
 
 Writer = Callable[[Path, Path, bytes], Awaitable[None]]
 
@@ -34,8 +35,8 @@ async def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     """
     A world in real time that settles quickly, and is looked after often.
     """
-    monkeypatch.setattr(watching, "_CHECK_SECONDS", 0.1)
-    monkeypatch.setattr(watching, "_SHORTEST_BACKOFF_SECONDS", 0.05)
+    monkeypatch.setattr(watch_supervisor, "_CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(watch_supervisor, "_SHORTEST_BACKOFF_SECONDS", 0.05)
     async with open_world(tmp_path, has_events=True) as world:
         world.tell(settle_seconds=0.1, rescan_seconds=HOUR)
         yield world
@@ -52,7 +53,7 @@ def ringing(real: World) -> World:
 
 @pytest.fixture
 def polling(real: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(watch, "Observer", NoWatches)
+    monkeypatch.setattr(inbox_watcher, "Observer", NoWatches)
     real.tell(observer=Choice.POLLING, poll_seconds=0.2)
     return real
 
@@ -62,7 +63,7 @@ def deaf(real: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """
     No observer at all.
     """
-    monkeypatch.setattr(watch, "Observer", NoWatches)
+    monkeypatch.setattr(inbox_watcher, "Observer", NoWatches)
     real.tell(observer=Choice.INOTIFY, rescan_seconds=0.3)
     return real
 
@@ -394,7 +395,7 @@ async def test_a_watcher_that_failed_is_taken_up_again(
     """
     Whichever part of it: one line, a scan at once for what was missed, and reports again.
     """
-    owner = getattr(watch, which)
+    owner = getattr(inbox_watcher, which)
     name = {
         "_Handler": "on_any_event",
         "_Emitter": "build_and_queue_event",
@@ -432,7 +433,7 @@ async def test_a_watcher_that_fails_again_and_again_is_tried_ever_more_seldom(
     def fail(*_: object) -> None:
         raise RuntimeError("out of nowhere")
 
-    monkeypatch.setattr(watch._Handler, "on_any_event", fail)
+    monkeypatch.setattr(inbox_watcher._Handler, "on_any_event", fail)
 
     async with ringing.running():
         await started(ringing)

@@ -17,13 +17,14 @@ import fuse_fs
 from builders import NOW, PROBLEM, Place, content_of, tree
 from fuse_fs import Odd
 from process import Station, open_station
-from retouchd.adapters import below, files, moves, numbers, probes
-from retouchd.adapters.disk_threads import all_steps
-from retouchd.adapters.dropping import clear_leftovers
-from retouchd.adapters.folders import Folders
+from retouchd.disk import durable, nofollow, probes, renames
+from retouchd.disk import inodes as disk_inodes
+from retouchd.disk.folders import Folders
+from retouchd.disk.threads import all_steps
 from retouchd.errors import Blocked, Problem
-from retouchd.rules.job import Job
-from retouchd.rules.phase import Phase
+from retouchd.inbox.safe_drop import clear_leftovers
+from retouchd.job.model import Job
+from retouchd.spool.phase import Phase
 
 KINDS = [fuse_fs.exfat, fuse_fs.rclone, fuse_fs.sshfs]
 QUICK = {"incomplete_seconds": 0, "poll_seconds": 0.5}
@@ -38,7 +39,7 @@ def odd(tmp_path: Path) -> Iterator[Odd]:
 
 @pytest.fixture(autouse=True)
 def _forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numbers, "_made_up", set())
+    monkeypatch.setattr(disk_inodes, "_made_up", set())
 
 
 @pytest.fixture
@@ -185,15 +186,15 @@ def test_what_somebody_writes_into_the_name_kept_free_is_theirs(
     """
     A program that opens our empty file and writes to it, before the picture gets there, loses nothing.
     """
-    make_empty = files.make_empty
+    make_empty = durable.make_empty
 
-    def written_into(path: below.Where) -> None:
+    def written_into(path: nofollow.Where) -> None:
         make_empty(path)
-        below.path_of(path).write_bytes(b"theirs")
+        nofollow.path_of(path).write_bytes(b"theirs")
 
     job = place.planned()
     with monkeypatch.context() as somebody:
-        somebody.setattr(files, "make_empty", written_into)
+        somebody.setattr(durable, "make_empty", written_into)
         all_steps(place.delivery.publish(place.standing(job)))
     _deliver(place, job)
 
@@ -343,13 +344,13 @@ def test_a_probe_finds_out_which_numbers_say_nothing(odd: Odd, tmp_path: Path) -
     By renames and links of a file of its own.
     """
     assert probes.unnamable(odd.point, "folders.outbox", tmp_path) is None
-    assert numbers.are_kept(odd.point.stat().st_dev)
+    assert disk_inodes.are_kept(odd.point.stat().st_dev)
 
     odd.write("inodes", "path")
     assert probes.unnamable(odd.point, "folders.outbox", tmp_path) is None
 
-    assert not numbers.are_kept(odd.point.stat().st_dev)
-    assert numbers.are_kept(tmp_path.stat().st_dev)
+    assert not disk_inodes.are_kept(odd.point.stat().st_dev)
+    assert disk_inodes.are_kept(tmp_path.stat().st_dev)
 
 
 def test_two_files_are_never_the_same_where_numbers_say_nothing(odd: Odd) -> None:
@@ -377,10 +378,10 @@ def test_what_a_killed_submit_left_is_cleared_with_its_reservation(odd: Odd) -> 
     The empty file and the note, after a day; a file that somebody wrote meanwhile stays.
     """
     fuse_fs.rclone(odd)
-    with below.held(odd.point, "") as folder:
+    with nofollow.held(odd.point, "") as folder:
         for name in ("cat.png", "dog.png"):
             hidden = folder / f".retouchd-drop-0123abcd-{name[0]}"
-            moves._reserve(moves._note(hidden, folder / name), folder / name)
+            renames._reserve(renames._note(hidden, folder / name), folder / name)
         (odd.point / "dog.png").write_bytes(b"theirs")
         old = time.time() - 2 * 24 * 3600
         for path in odd.point.iterdir():

@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 
 from process import RETOUCHD, Running, Station, open_station
-from retouchd.adapters.folders import Folders
 from retouchd.cli.once_outcome import Outcome, lines_of
-from retouchd.engine.daemon import Ending
-from retouchd.rules.waiting import Waiting
+from retouchd.disk.folders import Folders
+from retouchd.inbox.waiting import Waiting
+from retouchd.service.daemon import Ending
 
 FOLDERS = ("inbox", "outbox", "done", "error", "work")
 

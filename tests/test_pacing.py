@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.rules.job import Verdict
-from retouchd.rules.pacing import (
+from retouchd.job.model import Verdict
+from retouchd.throttle.breaker import (
     Bar,
     Cause,
     Hold,

@@ -23,7 +23,7 @@ from PIL.PngImagePlugin import PngInfo
 from engine_world import HOUR, World, open_world
 from pictures import encoded
 from raw_endpoint import RESET, SILENCE, RawEndpoint, answer, head, raw_endpoint
-from retouchd.engine.daemon import Ending
+from retouchd.service.daemon import Ending
 
 PICTURE = encoded(Image.effect_noise((60, 40), 90), "PNG")
 OTHER = encoded(Image.effect_noise((50, 40), 90), "PNG")

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.rules.phase import Phase, attempts_in, phase_of
+from retouchd.spool.phase import Phase, attempts_in, phase_of
 
 MEMBERS = ["cat.png", "cat.txt"]
 IMAGE, PROMPT = "originals/cat.png", "originals/cat.txt"

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOW, a_job, member, named
-from retouchd.rules.naming import RECORD
-from retouchd.rules.pairing import pair
-from retouchd.rules.plan import (
+from retouchd.inbox.pairing import pair
+from retouchd.job.naming import RECORD
+from retouchd.spool.plan import (
     Item,
     Plan,
     plan_originals,

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from pictures import chunk
-from retouchd.adapters.fitting import fitted_image
-from retouchd.adapters.images import look
-from retouchd.rules.fitting import image_fit
-from retouchd.rules.limits import Limits
+from retouchd.pictures.fit_apply import fitted_image
+from retouchd.pictures.fit_plan import image_fit
+from retouchd.pictures.inspect import look
+from retouchd.request.limits import Limits
 
 GREY, COLOUR, PALETTE, GREY_ALPHA, COLOUR_ALPHA = 0, 2, 3, 4, 6
 CHANNELS = {GREY: 1, COLOUR: 3, PALETTE: 1, GREY_ALPHA: 2, COLOUR_ALPHA: 4}

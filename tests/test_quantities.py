@@ -4,8 +4,8 @@ Counts and durations in words.
 
 import pytest
 
-from retouchd.rules.naming import path_below
-from retouchd.rules.quantities import counted, exact_length, rough_length
+from retouchd.job.naming import path_below
+from retouchd.status.quantities import counted, exact_length, rough_length
 
 
 @pytest.mark.parametrize(

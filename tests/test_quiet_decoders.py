@@ -79,8 +79,8 @@ def test_no_decoder_writes_anything_itself(tmp_path: Path) -> None:
     program = """if True:
         import sys
         from pathlib import Path
-        from retouchd.adapters.decoding import ImageFault
-        from retouchd.adapters.images import check_output, look
+        from retouchd.pictures.decoding import ImageFault
+        from retouchd.pictures.inspect import check_output, look
         for path in sorted(Path(sys.argv[1]).iterdir()):
             for see in (lambda: look(path, name=path.name, max_megapixels=1), lambda: check_output(path)):
                 try:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.rules.rates import MINUTE, Rates, Sent, seconds_to_wait, within_the_minute
-from retouchd.rules.width import Width, narrowed, widened
+from retouchd.throttle.concurrency import Width, narrowed, widened
+from retouchd.throttle.rates import MINUTE, Rates, Sent, seconds_to_wait, within_the_minute
 
 
 def simulated(rates: Rates, wanted: list[int], pause: float) -> list[Sent]:

@@ -4,11 +4,10 @@ import pytest
 
 from builders import named, signature
 from retouchd.errors import JobCode
-from retouchd.rules.inheritance import Source
-from retouchd.rules.missing import prompt_missing
-from retouchd.rules.names import Kind, parse
-from retouchd.rules.pairing import Bundle, pair
-from retouchd.rules.readiness import (
+from retouchd.inbox.missing import prompt_missing
+from retouchd.inbox.pairing import Bundle, pair
+from retouchd.inbox.precedence import Source
+from retouchd.inbox.readiness import (
     Ready,
     State,
     Surroundings,
@@ -16,7 +15,8 @@ from retouchd.rules.readiness import (
     Waiting,
     readiness,
 )
-from retouchd.rules.settling import Patience, Sight
+from retouchd.inbox.settling import Patience, Sight
+from retouchd.job.filenames import Kind, parse
 
 PATIENCE = Patience(settle_seconds=2, orphan_seconds=60)
 ALONE = Surroundings()

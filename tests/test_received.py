@@ -13,8 +13,8 @@ from PIL import Image
 
 from engine_world import World, open_world, put
 from pictures import encoded
-from retouchd.rules.job import Request, Scalar
-from retouchd.rules.received import Received, warnings_of
+from retouchd.answer.received import Received, warnings_of
+from retouchd.job.model import Request, Scalar
 from retouchd.sandbox.faults import Fault, FaultKind
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from builders import NOT_UTF8, NOW, PROBLEM, a_job, an_attempt, member
 from documents import section
 from retouchd.errors import JobCode, Problem
-from retouchd.rules.duplicates import Digest, Fingerprint
-from retouchd.rules.job import Job, Request, Verdict
-from retouchd.rules.plan import Item, Plan
-from retouchd.rules.record import (
+from retouchd.job.model import Job, Request, Verdict
+from retouchd.spool.fingerprint import Digest, Fingerprint
+from retouchd.spool.plan import Item, Plan
+from retouchd.spool.record import (
     BESIDE_PARAMETERS,
     advice,
     document,
@@ -23,7 +23,7 @@ from retouchd.rules.record import (
     reason,
     record,
 )
-from retouchd.rules.recovery import request_of
+from retouchd.spool.recovered_job import request_of
 
 USAGE = {"total_tokens": 5}
 ATTEMPTS = [

@@ -13,10 +13,10 @@ import pytest
 
 from builders import Place
 from process import Station, open_station
-from retouchd.adapters.history import RECOVERED, History
-from retouchd.engine.recovering import Recovery
-from retouchd.rules.duplicates import Digest, Fingerprint
-from retouchd.rules.hash_index import HashIndex
+from retouchd.spool.fingerprint import Digest, Fingerprint
+from retouchd.spool.hash_index import HashIndex
+from retouchd.spool.history import RECOVERED, History
+from retouchd.spool.history_recovery import Recovery
 
 SHA = "5" * 64
 OWN = Fingerprint(size=9, sha256="7" * 64)

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import signature
-from retouchd.adapters import below
-from retouchd.engine.references import References
-from retouchd.rules.job import Reference, Snapshot
-from retouchd.rules.references import resolve
+from retouchd.disk import nofollow
+from retouchd.inbox.reference_paths import resolve
+from retouchd.inbox.references import References
+from retouchd.job.model import Reference, Snapshot
 
 PLACES = [
     ("", "_refs/a.png", "_refs/a.png"),
@@ -112,11 +112,11 @@ def test_a_file_is_found_below(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a/猫.png").write_bytes(b"cat")
 
-    found = below.look(tmp_path, "a/猫.png")
+    found = nofollow.look(tmp_path, "a/猫.png")
 
     assert not isinstance(found, str)
     assert found.inode == os.stat(tmp_path / "a/猫.png").st_ino
-    with below.opened(tmp_path, "a/猫.png") as file:
+    with nofollow.opened(tmp_path, "a/猫.png") as file:
         assert file.read() == b"cat"
 
 
@@ -133,7 +133,7 @@ class OldKernel:
 @pytest.fixture(params=["openat2", "part by part"])
 def _each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param != "openat2":
-        monkeypatch.setattr(below, "_libc", OldKernel())
+        monkeypatch.setattr(nofollow, "_libc", OldKernel())
 
 
 @pytest.mark.usefixtures("_each_way")
@@ -163,8 +163,8 @@ def test_nothing_else_is_followed_or_waited_for(tmp_path: Path, kind: str) -> No
         case _:
             pass
 
-    assert isinstance(below.look(inbox, path), str)
-    with pytest.raises(OSError, match=r"."), below.opened(inbox, path):
+    assert isinstance(nofollow.look(inbox, path), str)
+    with pytest.raises(OSError, match=r"."), nofollow.opened(inbox, path):
         pass
 
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from builders import NOW, PROBLEM, an_attempt
 from retouchd.errors import JobCode
-from retouchd.rules.job import Attempt, Verdict
-from retouchd.rules.pacing import Cause
-from retouchd.rules.retrying import (
+from retouchd.job.model import Attempt, Verdict
+from retouchd.throttle.breaker import Cause
+from retouchd.throttle.retry import (
     Ask,
     Budget,
     Fail,

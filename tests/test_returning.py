@@ -23,13 +23,13 @@ import pytest
 from builders import Place, content_of
 from crashing import DIED, FailingDisk
 from process import RETOUCHD
-from retouchd.adapters import below, copies
-from retouchd.adapters.below import Entry
-from retouchd.adapters.dropping import clear_leftovers
-from retouchd.adapters.folders import Folders
-from retouchd.adapters.leftovers import STAGE
-from retouchd.adapters.returning import finish, put_back
 from retouchd.cli.retry import retry
+from retouchd.disk import new_files, nofollow
+from retouchd.disk.folders import Folders
+from retouchd.disk.nofollow import Entry
+from retouchd.inbox.safe_drop import clear_leftovers
+from retouchd.retry.leftovers import STAGE
+from retouchd.retry.put_back import finish, put_back
 
 NAMES = ("cat.png", "cat.txt")
 _ID = "20261123-120000-0badcafe"
@@ -348,10 +348,10 @@ def test_a_full_disk_leaves_everything_where_it_was(
         target.path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(copies, "copy", full)
+    monkeypatch.setattr(new_files, "copy", full)
     with (
-        below.held(scene.folders.inbox, "pets") as inbox,
-        below.held(scene.folders.error, "pets") as error,
+        nofollow.held(scene.folders.inbox, "pets") as inbox,
+        nofollow.held(scene.folders.error, "pets") as error,
         pytest.raises(OSError, match="No space"),
     ):
         put_back(error / "cat.png", inbox / "cat.png", scene.folders.inbox)
@@ -385,7 +385,7 @@ def test_what_a_killed_submit_left_is_cleared_after_a_day(
     path.write_bytes(b"half")
     age(path)
 
-    with below.held(tmp_path, "") as folder:
+    with nofollow.held(tmp_path, "") as folder:
         clear_leftovers(folder)
 
     assert path.exists() == is_left

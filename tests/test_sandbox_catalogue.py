@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from starlette.applications import Starlette
 
-from retouchd.rules.errorbody import read_error
+from retouchd.answer.error_body import read_error
 from retouchd.sandbox.app import build_app
 from retouchd.sandbox.catalogue import CATALOGUE, ENTRIES
 from retouchd.sandbox.faults import Fault, FaultKind, Script

@@ -17,14 +17,15 @@ from pydantic import ValidationError
 
 from documents import PAGES, ROOT
 from process import open_station
-from retouchd.adapters.notation import notation_of, parse
 from retouchd.cli.schema import text_of
 from retouchd.config import Config
 from retouchd.config.schema import example, meanings
-from retouchd.rules import overrides, price_overrides
-from retouchd.rules.edit import Sidecar, read_edit
-from retouchd.rules.limits import override_problems
-from retouchd.rules.price_overrides import price_problems
+from retouchd.money import price_overrides
+from retouchd.money.price_overrides import price_problems
+from retouchd.request import limit_overrides
+from retouchd.request.fields import Sidecar, read_edit
+from retouchd.request.formats import notation_of, parse
+from retouchd.request.limits import override_problems
 
 SCHEMAS = {name: json.loads(text_of(name)) for name in ("config", "sidecar")}
 CONFIG, SIDECAR = (jsonschema.Draft202012Validator(SCHEMAS[name]) for name in SCHEMAS)
@@ -32,7 +33,7 @@ SECTIONS = SCHEMAS["config"]["properties"]
 FIELDS = [
     (table, key) for table, section in SECTIONS.items() for key in section.get("properties", ())
 ]
-ROWS = [("limits", key) for key in overrides.READERS] + [
+ROWS = [("limits", key) for key in limit_overrides.READERS] + [
     ("pricing", key) for key in price_overrides.READERS
 ]
 
@@ -142,7 +143,10 @@ def test_every_key_is_there() -> None:
     Of the models, of the rows of limits and pricing, of a sidecar.
     """
     assert set(SECTIONS) == set(Config.model_fields)
-    for table, readers in (("limits", overrides.READERS), ("pricing", price_overrides.READERS)):
+    for table, readers in (
+        ("limits", limit_overrides.READERS),
+        ("pricing", price_overrides.READERS),
+    ):
         row = SECTIONS[table]["additionalProperties"]
         assert set(row["properties"]) == set(readers)
     assert set(SCHEMAS["sidecar"]["properties"]) == {*Sidecar.model_fields, "$schema"}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import signature
-from retouchd.rules.settling import Patience, Sight, Signature, disturb, look, settled_at
+from retouchd.inbox.settling import Patience, Sight, Signature, disturb, look, settled_at
 
 PATIENCE = Patience(settle_seconds=2)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retouchd.errors import JobCode, Problem
-from retouchd.rules.sidecar import MAX_PROMPT_BYTES, read_prompt
+from retouchd.request.text_encoding import MAX_PROMPT_BYTES, read_prompt
 
 TEXTEDIT = rb"""{\rtf1\ansi\ansicpg1252\cocoartf2822
 \cocoatextscaling0\cocoaplatform0{\fonttbl\f0\fswiss\fcharset0 Helvetica;}

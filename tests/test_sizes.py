@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.rules.sizes import SizeRule, is_size, nearest_size, size_faults
+from retouchd.request.sizes import SizeRule, is_size, nearest_size, size_faults
 
 RULE = SizeRule()
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from retouchd.adapters import answers
-from retouchd.adapters.masking import Secrets
-from retouchd.rules.answer import Fault, Inline, read_answer
-from retouchd.rules.skeleton import BLOCK, MOST_BYTES, skeleton_of
+from retouchd.answer import stored_answer
+from retouchd.answer.body import Fault, Inline, read_answer
+from retouchd.answer.large_body import BLOCK, MOST_BYTES, skeleton_of
+from retouchd.endpoint.redaction import Secrets
 
 LIMIT = 1 << 26
 
@@ -51,7 +51,7 @@ def read_back(path: Path) -> list[bytes]:
     """
     Every picture of a kept answer, as the judge reads it.
     """
-    with answers.opened(path, limit=LIMIT, hidden=Secrets([])) as answer:
+    with stored_answer.opened(path, limit=LIMIT, hidden=Secrets([])) as answer:
         found = read_answer(answer.skeleton.body).pictures
         return [b"".join(answer.picture(each.data)) for each in found if isinstance(each, Inline)]
 

@@ -18,18 +18,17 @@ from hypothesis import strategies as st
 from PIL import ExifTags, ImageFile, JpegImagePlugin, PngImagePlugin
 
 from mutants import broken, chunks, jpegs, of_chunks, pngs, rearranged_jpegs, rearranged_pngs
-from retouchd.adapters import images
-from retouchd.adapters.colours import alpha_of, is_foreign
-from retouchd.adapters.decoding import FAULTS, ImageFault
-from retouchd.adapters.metadata import kinds_in, says_adobe_rgb
-from retouchd.adapters.png_pixels import correct_key
-from retouchd.adapters.sketches import sketched
-from retouchd.adapters.unended import completed
-from retouchd.rules import png, unsupported
-from retouchd.rules.endmarks import is_whole, is_whole_at_a_glance, sniff
-from retouchd.rules.jpeg import is_arithmetic
-from retouchd.rules.kinds import ARITHMETIC, UNENDED
-from retouchd.rules.limits import Picture
+from retouchd.job.filetypes import ARITHMETIC, UNENDED
+from retouchd.pictures import inspect, png, unsupported
+from retouchd.pictures.colours import alpha_of, is_foreign
+from retouchd.pictures.decoded_metadata import kinds_in, says_adobe_rgb
+from retouchd.pictures.decoding import FAULTS, ImageFault
+from retouchd.pictures.end_markers import is_whole, is_whole_at_a_glance, sniff
+from retouchd.pictures.jpeg import is_arithmetic
+from retouchd.pictures.png_pixels import correct_key
+from retouchd.pictures.quick_inspect import sketched
+from retouchd.pictures.unended_jpeg import completed
+from retouchd.request.limits import Picture
 
 MOST_MEGAPIXELS = 1.0
 DAMAGED = "not all of it can be read"
@@ -144,13 +143,13 @@ def agree(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bytes], None]:
 
     def looked() -> Picture | str:
         try:
-            return images.look(path, name="cat", max_megapixels=MOST_MEGAPIXELS)
+            return inspect.look(path, name="cat", max_megapixels=MOST_MEGAPIXELS)
         except ImageFault as fault:
             return fault.problem.message
 
     def checked() -> str:
         try:
-            images.check_output(path)
+            inspect.check_output(path)
         except ImageFault as fault:
             return fault.problem.message
         return ""
@@ -241,7 +240,7 @@ def undecoded(monkeypatch: pytest.MonkeyPatch) -> None:
     def decoded(*_: object) -> None:
         raise AssertionError("all of it was decoded")
 
-    monkeypatch.setattr(images, "decoded", decoded)
+    monkeypatch.setattr(inspect, "decoded", decoded)
 
 
 @pytest.mark.usefixtures("undecoded")
@@ -253,8 +252,8 @@ def test_plain_jpegs_are_not_decoded(tmp_path: Path, name: str) -> None:
     path = tmp_path / "cat"
     path.write_bytes(jpegs()[name])
 
-    assert images.look(path, name="cat", max_megapixels=1).width
-    assert images.check_output(path) == "jpg"
+    assert inspect.look(path, name="cat", max_megapixels=1).width
+    assert inspect.check_output(path) == "jpg"
 
 
 @pytest.mark.usefixtures("undecoded")
@@ -267,9 +266,9 @@ def test_still_pngs_are_decoded_for_their_transparency_alone(tmp_path: Path, nam
     path.write_bytes(pngs()[name])
     has_alpha = any(each in name for each in ("alpha", "clear", "keyed"))
 
-    assert images.check_output(path) == "png"
+    assert inspect.check_output(path) == "png"
     if not has_alpha:
-        assert images.look(path, name="cat", max_megapixels=1).width
+        assert inspect.look(path, name="cat", max_megapixels=1).width
 
 
 def test_png_that_inflates_to_too_much_takes_no_room() -> None:
@@ -309,9 +308,9 @@ def test_hostile_files_are_not_followed_for_long(tmp_path: Path, data: bytes) ->
     path = tmp_path / "cat"
     path.write_bytes(data)
 
-    assert not images.whole(path)
+    assert not inspect.whole(path)
     with pytest.raises(ImageFault):
-        images.look(path, name="cat", max_megapixels=1)
+        inspect.look(path, name="cat", max_megapixels=1)
 
 
 @pytest.mark.parametrize("name", ["jpeg", "png"])
@@ -335,9 +334,9 @@ def test_file_that_shrinks_meanwhile_is_a_picture_or_none(
     monkeypatch.setattr(os, "pread", pread)
 
     with contextlib.suppress(ImageFault):
-        assert images.look(path, name="cat", max_megapixels=1).width
+        assert inspect.look(path, name="cat", max_megapixels=1).width
     with contextlib.suppress(ImageFault):
-        images.check_output(path)
+        inspect.check_output(path)
 
 
 @pytest.mark.parametrize("name", ["jpeg", "png"])
@@ -361,10 +360,10 @@ def test_failing_disk_is_not_the_pictures_fault(
     monkeypatch.setattr(os, "pread", pread)
 
     with pytest.raises(OSError, match="Input/output error"):
-        images.look(path, name="cat", max_megapixels=1)
+        inspect.look(path, name="cat", max_megapixels=1)
     left[0] = at
     with pytest.raises(OSError, match="Input/output error"):
-        images.check_output(path)
+        inspect.check_output(path)
 
 
 def test_picture_as_high_as_the_format_allows_is_left_to_the_decoder() -> None:

@@ -14,16 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOW, an_attempt
-from retouchd.rules.charges import (
-    Charge,
-    State,
-    charges_in,
-    charges_of,
-    total,
-    written,
-)
-from retouchd.rules.job import Verdict
-from retouchd.rules.spending import (
+from retouchd.job.model import Verdict
+from retouchd.money.budget import (
     Allowance,
     Spend,
     beyond,
@@ -33,6 +25,14 @@ from retouchd.rules.spending import (
     left,
     midnight,
     next_midnight,
+)
+from retouchd.money.charges import (
+    Charge,
+    State,
+    charges_in,
+    charges_of,
+    total,
+    written,
 )
 
 CHARGES = st.builds(

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from builders import NOT_UTF8, NOW, Place, an_attempt, content_of, tree
-from retouchd.adapters import files
-from retouchd.adapters.standing import opened_of
+from retouchd.disk import durable
 from retouchd.errors import Blocked
-from retouchd.rules.documents import load_job
-from retouchd.rules.job import Job, Opened, Verdict
-from retouchd.rules.phase import Phase
+from retouchd.job.model import Job, Opened, Verdict
+from retouchd.spool.documents import load_job
+from retouchd.spool.phase import Phase
+from retouchd.spool.state import opened_of
 
-LIBC = files._libc
+LIBC = durable._libc
 
 
 class LibcThatBreaks:
@@ -45,7 +45,7 @@ def break_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """
     Return what lets the disk fail after so many renames.
     """
-    return lambda renames: monkeypatch.setattr(files, "_libc", LibcThatBreaks(renames))
+    return lambda renames: monkeypatch.setattr(durable, "_libc", LibcThatBreaks(renames))
 
 
 def inbox_of(place: Place) -> dict[str, bytes]:

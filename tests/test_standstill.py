@@ -14,7 +14,7 @@ import pytest
 
 from early_server import MB, Visit, serving_early
 from process import Running, Station, open_station
-from retouchd.adapters.edits import EditsClient, NoAnswer
+from retouchd.endpoint.client import EditsClient, NoAnswer
 from test_edits import asked, certificate, endpoint, fetched, upload_of
 from test_hostile_endpoint import villain
 

@@ -16,10 +16,10 @@ import pytest
 from builders import a_job
 from documents import section
 from process import RETOUCHD, Running, Station, open_station
-from retouchd.adapters.history import History
-from retouchd.adapters.spool import Spool
-from retouchd.rules.job import Opened
-from retouchd.rules.spending import dollars
+from retouchd.job.model import Opened
+from retouchd.money.budget import dollars
+from retouchd.spool.history import History
+from retouchd.spool.spool import Spool
 
 
 @pytest.fixture

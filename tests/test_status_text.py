@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from builders import Place
 from process import Running, Station, open_station
-from retouchd.adapters.status_text_file import place_of, post_text
-from retouchd.rules.progress import Batch, Progress
-from retouchd.rules.status_text import MARK, Day, Scene, body_of, written
-from retouchd.rules.status_text import Running as InWork
-from retouchd.rules.waiting import READY, Waiting, WaitingFile
+from retouchd.inbox.waiting import READY, Waiting, WaitingFile
+from retouchd.status.progress import Batch, Progress
+from retouchd.status.text import MARK, Day, Scene, body_of, written
+from retouchd.status.text import Running as InWork
+from retouchd.status.text_file import place_of, post_text
 
 NOW = dt.datetime(2026, 11, 28, 14, 3, 12, tzinfo=dt.UTC)
 NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=30) | st.sampled_from(

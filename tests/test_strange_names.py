@@ -23,13 +23,13 @@ from hypothesis import strategies as st
 from builders import Place, a_job, member
 from engine_world import World, open_world, photo
 from process import Station, open_station
-from retouchd.adapters import files, presence
-from retouchd.adapters.disk_threads import all_steps
-from retouchd.engine.daemon import Daemon
-from retouchd.rules.job import Job
-from retouchd.rules.naming import NAME_MAX, REASON, RECORD, shorten
-from retouchd.rules.phase import Phase
-from retouchd.rules.plan import plan_originals, plan_outputs
+from retouchd.disk import durable, file_stat
+from retouchd.disk.threads import all_steps
+from retouchd.job.model import Job
+from retouchd.job.naming import NAME_MAX, REASON, RECORD, shorten
+from retouchd.service.daemon import Daemon
+from retouchd.spool.phase import Phase
+from retouchd.spool.plan import plan_originals, plan_outputs
 
 RAW = os.fsdecode(b"caf\xff")
 GBK = os.fsdecode("猫咪".encode("gbk"))
@@ -607,7 +607,7 @@ def test_a_crowd_costs_twenty_looks_for_each_name(
     However many names are taken, a free one is found without a list and without a search.
     """
     calls = Counter[str]()
-    for module in (files, presence):
+    for module in (durable, file_stat):
         monkeypatch.setattr(module, "os", Counted(os, calls))
     spent = []
     for count in (0, 30, 1000):

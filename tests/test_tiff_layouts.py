@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from retouchd.adapters.decoding import ImageFault
-from retouchd.adapters.fitting import fitted_image
-from retouchd.adapters.images import look
 from retouchd.errors import JobCode
-from retouchd.rules.fitting import image_fit
-from retouchd.rules.limits import Limits
+from retouchd.pictures.decoding import ImageFault
+from retouchd.pictures.fit_apply import fitted_image
+from retouchd.pictures.fit_plan import image_fit
+from retouchd.pictures.inspect import look
+from retouchd.request.limits import Limits
 from tiff_files import (
     BLACK_IS_ZERO,
     CIELAB,

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.errors import JobCode
-from retouchd.rules.answer import read_answer
-from retouchd.rules.job import Verdict
-from retouchd.rules.naming import sentence
-from retouchd.rules.verdict import (
+from retouchd.answer.body import read_answer
+from retouchd.answer.classify import (
     Failure,
     Judgement,
     judge_answer,
     judge_bad_success,
     judge_failure,
 )
+from retouchd.errors import JobCode
+from retouchd.job.model import Verdict
+from retouchd.job.naming import sentence
 from verdict_cases import (
     ACCOUNT,
     ANSWERS,

@@ -14,21 +14,21 @@ from starlette.applications import Starlette
 
 from builders import Place
 from engine_world import photo
-from retouchd.adapters.edits import EditsClient, Endpoint, Upload
-from retouchd.engine.admission import Permit, report_of
-from retouchd.engine.attempts import Attempts
-from retouchd.engine.clock import SystemClock
-from retouchd.engine.downloads import Downloads
-from retouchd.engine.gate import Gate
-from retouchd.engine.judging import Judge
-from retouchd.engine.preparing import Prepared
-from retouchd.rules.job import Attempt, Verdict
-from retouchd.rules.key_source import KeySource
-from retouchd.rules.pacing import Cause, Report
-from retouchd.rules.price_overrides import prices_for
+from retouchd.clock import SystemClock
+from retouchd.endpoint.client import EditsClient, Endpoint, Upload
+from retouchd.endpoint.key_source import KeySource
+from retouchd.job.model import Attempt, Verdict
+from retouchd.money.price_overrides import prices_for
+from retouchd.pipeline.attempts import Attempts
+from retouchd.pipeline.downloads import Downloads
+from retouchd.pipeline.judge import Judge
+from retouchd.pipeline.prepare import Prepared
 from retouchd.sandbox.app import build_app
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.sandbox.server import serve
+from retouchd.throttle.admission import Permit, report_of
+from retouchd.throttle.breaker import Cause, Report
+from retouchd.throttle.gate import Gate
 from verdict_cases import ACCOUNT, ANSWERS, REFUSED, TRANSIENT, Answer, openai
 
 KEY = "a-key-of-no-known-form-42"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from process import Running, Station, open_station
-from retouchd.rules.waiting import MOST_FILES, kind_of, shares
+from retouchd.inbox.waiting import MOST_FILES, kind_of, shares
 
 
 @pytest.fixture

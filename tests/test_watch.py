@@ -11,9 +11,9 @@ import pytest
 
 from builders import NOT_UTF8, until
 from inotify_faults import overflow, refuse_watches
-from retouchd.adapters import watch
-from retouchd.adapters.bell import Bell, Ring
-from retouchd.adapters.watch import Watcher
+from retouchd.inbox import watcher as inbox_watcher
+from retouchd.inbox.event_queue import Bell, Ring
+from retouchd.inbox.watcher import Watcher
 
 
 class Doorbell:
@@ -230,9 +230,9 @@ def test_a_thread_that_ended_is_a_fault(
         raise RuntimeError("out of nowhere")
 
     owner, name = {
-        "handler": (watch._Handler, "on_any_event"),
-        "emitter": (watch._Emitter, "build_and_queue_event"),
-        "reader": (watch._Reader, "handle_event"),
+        "handler": (inbox_watcher._Handler, "on_any_event"),
+        "emitter": (inbox_watcher._Emitter, "build_and_queue_event"),
+        "reader": (inbox_watcher._Reader, "handle_event"),
     }[which]
     monkeypatch.setattr(owner, name, fail)
 

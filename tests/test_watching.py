@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.rules.watching import (
+from retouchd.inbox.watch_mode import (
     Choice,
     Mode,
     Stamp,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.rules.job import Request, Scalar
-from retouchd.rules.wire import Envelope, Part, encode, fields_of, parts_of
+from retouchd.job.model import Request, Scalar
+from retouchd.request.multipart import Envelope, Part, encode, fields_of, parts_of
 
 CAPTURES = Path(__file__).with_name("captures")
 

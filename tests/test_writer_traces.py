@@ -16,14 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import signature
-from retouchd.adapters.bell import Ring
-from retouchd.engine.backlog import Backlog
-from retouchd.engine.places import Key
-from retouchd.rules.ignore import ignore_table
-from retouchd.rules.names import partners
-from retouchd.rules.packing import marked
-from retouchd.rules.readiness import Ready
-from retouchd.rules.settling import Patience, Signature
+from retouchd.disk.packed_stat import marked
+from retouchd.inbox.event_queue import Ring
+from retouchd.inbox.folder_index import Key
+from retouchd.inbox.ignore import ignore_table
+from retouchd.inbox.queue import Backlog
+from retouchd.inbox.readiness import Ready
+from retouchd.inbox.settling import Patience, Signature
+from retouchd.job.filenames import partners
 
 PATIENCE = Patience(settle_seconds=2, incomplete_seconds=10)
 SCAN_SECONDS = 5.0

@@ -20,7 +20,7 @@ from typing import Any
 
 from crash_world import vars_of
 from retouchd.cli.main import main
-from retouchd.engine.daemon import Daemon
+from retouchd.service.daemon import Daemon
 
 _CHANGES = (
     "openat,write,pwrite64,pwritev,ftruncate,truncate,fallocate,copy_file_range,sendfile,"

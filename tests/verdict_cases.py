@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from retouchd.errors import JobCode
-from retouchd.rules.job import Verdict
+from retouchd.job.model import Verdict
 
 ACCOUNT, REFUSED = Verdict.ACCOUNT, Verdict.REFUSED
 TRANSIENT, IN_DOUBT = Verdict.TRANSIENT, Verdict.IN_DOUBT

@@ -52,7 +52,7 @@ class Problem:
     One fault of a job: what is wrong with which file, and what to do about it.
 
     `message` and `hint` are each one plain sentence for the person who dropped the file. The hint does not
-    say how to try again: that follows from where the files lie (see `rules.record`).
+    say how to try again: that follows from where the files lie (see `spool.record`).
     """
 
     code: JobCode

@@ -19,7 +19,7 @@ import httpx
 import pybase64
 from pydantic_core import from_json
 
-from retouchd.adapters import images
+from retouchd.pictures import inspect
 
 
 class Pipeline:
@@ -60,7 +60,7 @@ class Pipeline:
 
     def _begin(self, name: str) -> tuple[bytes, str]:
         path = self._inbox / f"{name}.jpg"
-        images.look(path, name=path.name, max_megapixels=100)
+        inspect.look(path, name=path.name, max_megapixels=100)
         image, prompt = path.read_bytes(), path.with_suffix(".txt").read_text()
         _write(self._work / f"{name}.open", b"{}")
         return image, prompt
@@ -71,7 +71,7 @@ class Pipeline:
         picture = pybase64.b64decode(answer["data"][0]["b64_json"], validate=True)
         temporary = self._work / f"{name}.png"
         _write_bytes(temporary, picture)
-        images.check_output(temporary)
+        inspect.check_output(temporary)
         temporary.rename(self._outbox / f"{name}.png")
         _sync(self._outbox, self._work)
         record = {"status": "done", "name": name, "usage": answer["usage"]}

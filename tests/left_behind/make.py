@@ -21,16 +21,16 @@ from PIL import Image
 
 from crash_world import counting_endpoint, vars_of
 from crashing import DIED, FailingDisk
-from retouchd import logs
-from retouchd.adapters.edits import Endpoint
-from retouchd.adapters.folders import Folders
-from retouchd.adapters.watch import Watcher
-from retouchd.engine.clock import SystemClock
-from retouchd.engine.daemon import Daemon
-from retouchd.engine.settings import Edit, Settings
-from retouchd.rules.limits import Limits
-from retouchd.rules.retrying import Budget
-from retouchd.rules.settling import Patience
+from retouchd.clock import SystemClock
+from retouchd.config.settings import Edit, Settings
+from retouchd.disk.folders import Folders
+from retouchd.endpoint.client import Endpoint
+from retouchd.inbox.settling import Patience
+from retouchd.inbox.watcher import Watcher
+from retouchd.logs import logger
+from retouchd.request.limits import Limits
+from retouchd.service.daemon import Daemon
+from retouchd.throttle.retry import Budget
 
 NAMES = ("inbox", "outbox", "done", "error", "work")
 MOST_STEPS = 400
@@ -214,7 +214,7 @@ def _run(root: Path, url: str, disk: FailingDisk) -> int:
     try:
         disk.install()
         vars_of(Watcher, start=_refused)
-        logs.configure(level="error")
+        logger.configure(level="error")
         settings = Settings(
             folders=Folders(**{name: root / name for name in NAMES}),
             endpoint=Endpoint(

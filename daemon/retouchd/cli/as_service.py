@@ -14,9 +14,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from retouchd.adapters.unit import UNIT_VARIABLE
+from retouchd.disk.systemd_unit import UNIT_VARIABLE
 from retouchd.errors import ConfigurationError, WrongUsage
-from retouchd.rules.naming import shown
+from retouchd.job.naming import shown
 
 _NAME = re.compile(r"(?!-)[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]+)?")
 _RUNS = re.compile(r"(?<=\s)run(?=\s|$)")

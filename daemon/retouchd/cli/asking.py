@@ -6,13 +6,13 @@ import datetime as dt
 import json
 from typing import Any
 
-from retouchd.adapters.edits import EditsClient, NoAnswer, NotSent
 from retouchd.cli.compose import without_password
 from retouchd.cli.findings import Finding, Mark
 from retouchd.cli.running import UNAVAILABLE
-from retouchd.engine.settings import Settings
+from retouchd.config.settings import Settings
+from retouchd.endpoint.client import EditsClient, NoAnswer, NotSent
 from retouchd.errors import ConfigurationError
-from retouchd.rules.naming import sentence
+from retouchd.job.naming import sentence
 
 
 async def ask_endpoint(settings: Settings) -> list[Finding]:

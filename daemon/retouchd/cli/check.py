@@ -13,23 +13,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from retouchd.adapters.disk_threads import PATIENCE_SECONDS, answered, unresponsive
-from retouchd.adapters.filesystems import filesystem_of
-from retouchd.adapters.folders import Folders
-from retouchd.adapters.responsiveness import FolderProbe
-from retouchd.adapters.room import shortage
 from retouchd.cli.asking import ask_endpoint
-from retouchd.cli.attention import SPARE_BYTES
 from retouchd.cli.compose import read, settings_of
 from retouchd.cli.exposure import folder_exposure, key_exposure
 from retouchd.cli.findings import Finding, Mark
 from retouchd.cli.running import served
 from retouchd.config import Fault, find
-from retouchd.engine.settings import Settings
-from retouchd.engine.watching import try_out
+from retouchd.config.settings import Settings
+from retouchd.disk.filesystems import filesystem_of
+from retouchd.disk.folders import Folders
+from retouchd.disk.responsiveness import FolderProbe
+from retouchd.disk.space import shortage
+from retouchd.disk.threads import PATIENCE_SECONDS, answered, unresponsive
 from retouchd.errors import ConfigurationError, DiskFailed, FolderUnresponsive
-from retouchd.rules.naming import shown
-from retouchd.rules.watching import Mode
+from retouchd.inbox.watch_mode import Mode
+from retouchd.inbox.watch_supervisor import try_out
+from retouchd.job.naming import shown
+from retouchd.status.attention import SPARE_BYTES
 
 _NOBODY_ASKED = Finding(
     "endpoint",

@@ -57,8 +57,8 @@ def names_in_error(config: Path | None, begun: str) -> list[str]:
     """
     Return the jobs in `error/` whose names begin so; none where anything is wrong.
     """
-    from retouchd.adapters.archive import groups_below  # noqa: PLC0415 - only who completes pays
     from retouchd.cli.compose import settings_only  # noqa: PLC0415
+    from retouchd.retry.error_folder import groups_below  # noqa: PLC0415 - only who completes pays
 
     try:
         _, settings = settings_only(config)

@@ -12,25 +12,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from retouchd.adapters.disk_threads import PATIENCE_SECONDS, answered
-from retouchd.adapters.edits import Endpoint
-from retouchd.adapters.first_start import make_missing
-from retouchd.adapters.folders import Folders
-from retouchd.adapters.obstacles import telling_of_the_disk
 from retouchd.config import PLACES, Config, KeyFault, at_home, find, load, readable
-from retouchd.engine.settings import Edit, Settings
+from retouchd.config.languages import is_chinese
+from retouchd.config.settings import Edit, Settings
+from retouchd.disk.faults import telling_of_the_disk
+from retouchd.disk.first_start import make_missing
+from retouchd.disk.folders import Folders
+from retouchd.disk.threads import PATIENCE_SECONDS, answered
+from retouchd.endpoint.client import Endpoint
 from retouchd.errors import ConfigurationError
-from retouchd.rules.checks import check_request
-from retouchd.rules.languages import is_chinese
-from retouchd.rules.limits import limits_for, override_problems
-from retouchd.rules.naming import shown
-from retouchd.rules.price_overrides import price_problems, prices_for
-from retouchd.rules.pricing import is_priced
-from retouchd.rules.rates import Rates
-from retouchd.rules.retrying import Budget
-from retouchd.rules.settling import Patience
-from retouchd.rules.spending import Allowance, unpriced
-from retouchd.rules.wire import KEY_WORDS
+from retouchd.inbox.settling import Patience
+from retouchd.job.naming import shown
+from retouchd.money.budget import Allowance, unpriced
+from retouchd.money.price_overrides import price_problems, prices_for
+from retouchd.money.pricing import is_priced
+from retouchd.request.limits import limits_for, override_problems
+from retouchd.request.multipart import KEY_WORDS
+from retouchd.request.validate import check_request
+from retouchd.throttle.rates import Rates
+from retouchd.throttle.retry import Budget
 
 T = TypeVar("T")
 

@@ -16,23 +16,23 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from retouchd.adapters.board import Board
-from retouchd.adapters.folders import Folders
-from retouchd.adapters.history import History
-from retouchd.adapters.open_files import allow_open_files
 from retouchd.cli.before_after import Pair, page
 from retouchd.cli.compose import settings_of
 from retouchd.cli.init import folders_below
 from retouchd.cli.progress import drain
 from retouchd.cli.running import logged, open_log, served, telling
+from retouchd.clock import SystemClock
 from retouchd.config import SANDBOX, Config, EndpointSection, FoldersSection, IntakeSection
-from retouchd.engine.clock import SystemClock
-from retouchd.engine.daemon import Daemon
+from retouchd.disk.folders import Folders
 from retouchd.errors import ConfigurationError
-from retouchd.rules.duplicates import Policy
-from retouchd.rules.history_line import picture_path
-from retouchd.rules.naming import free_stem, path_below, shown
-from retouchd.rules.recovery import beside
+from retouchd.job.naming import free_stem, path_below, shown
+from retouchd.service.daemon import Daemon
+from retouchd.service.file_limit import allow_open_files
+from retouchd.spool.fingerprint import Policy
+from retouchd.spool.history import History
+from retouchd.spool.history_line import picture_path
+from retouchd.spool.recovered_job import beside
+from retouchd.status.status_file import Board
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

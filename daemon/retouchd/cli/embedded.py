@@ -10,10 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from retouchd.adapters import files
-from retouchd.adapters.open_files import allow_open_files
+from retouchd.disk import durable
 from retouchd.errors import RetouchdError
-from retouchd.rules.naming import shown
+from retouchd.job.naming import shown
 from retouchd.sandbox.app import Rules, build_app
 from retouchd.sandbox.catalogue import CATALOGUE, usage_of
 from retouchd.sandbox.models import Manner
@@ -22,6 +21,7 @@ from retouchd.sandbox.relays import CASES
 from retouchd.sandbox.seen import Seen
 from retouchd.sandbox.server import run
 from retouchd.sandbox.spelling import SEQUENCE, WELL, parse_faults
+from retouchd.service.file_limit import allow_open_files
 
 _PROMPT_CHARACTERS = 40
 _AT_ONCE = 4
@@ -128,7 +128,7 @@ Of several --fault the first that is due hits; latency and limit come besides.
 def _made(folder: Path) -> Path:
     folder = folder.absolute()
     try:
-        files.make_folder(folder)
+        durable.make_folder(folder)
     except OSError as error:
         raise RetouchdError(
             f"{folder} cannot be made: {error.strerror}. Name a folder that can be written."

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from retouchd.errors import ConfigurationError, DiskFailed, RetouchdError
-from retouchd.rules.naming import shown
+from retouchd.job.naming import shown
 
 _TOO_MANY = {errno.EMFILE, errno.ENFILE}
 _NO_THREAD = "can't start new thread"

@@ -7,10 +7,10 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from retouchd.adapters.folders import Folders
-from retouchd.adapters.sharing import others_who_may
 from retouchd.cli.findings import Finding, Mark
 from retouchd.config import Config, at_home
+from retouchd.disk.folders import Folders
+from retouchd.disk.permissions import others_who_may
 
 
 def key_exposure(file: Path | None, config: Config) -> Iterator[Finding]:

@@ -10,16 +10,16 @@ from typing import Any
 
 from rich.console import Console
 
-from retouchd.adapters import presence
-from retouchd.adapters.archive import record_at
-from retouchd.adapters.board import Board
-from retouchd.adapters.history import History
-from retouchd.adapters.lock import holder
-from retouchd.adapters.spool import Spool
-from retouchd.engine.settings import Settings
+from retouchd.config.settings import Settings
+from retouchd.disk import file_stat
+from retouchd.disk.lock import holder
 from retouchd.errors import Blocked, ConfigurationError, NotRunning
-from retouchd.rules.naming import escaped, path_below, shown
-from retouchd.rules.report import Report
+from retouchd.job.naming import escaped, path_below, shown
+from retouchd.retry.error_folder import record_at
+from retouchd.spool.history import History
+from retouchd.spool.spool import Spool
+from retouchd.status.report import Report
+from retouchd.status.status_file import Board
 
 _BEAT_SECONDS = 0.2
 _BEATS_UNSEEN = 25
@@ -171,7 +171,7 @@ class Follower:
                 is_named = (escaped(folder), escaped(name)) == (each.folder, each.name)
                 if not is_named or not each.is_done:
                     continue
-                there = presence.snapshot(self._folders.inbox / folder / name)
+                there = file_stat.snapshot(self._folders.inbox / folder / name)
                 if there and (there.inode, there.mtime_ns) == (each.inode, each.mtime_ns):
                     del self._open[folder, name]
                     yield path_below(folder, name), each.reason

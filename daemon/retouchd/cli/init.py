@@ -8,12 +8,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from retouchd.adapters.folders import Folders
 from retouchd.config import find
+from retouchd.config.languages import encoding_of
 from retouchd.config.schema import example
+from retouchd.disk.folders import Folders
 from retouchd.errors import ConfigurationError
-from retouchd.rules.languages import encoding_of
-from retouchd.rules.naming import shown
+from retouchd.job.naming import shown
 
 IMAGES_PER_DAY = 200
 _NEXT = """

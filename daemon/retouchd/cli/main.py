@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retouchd import __version__
-from retouchd.rules.naming import shown
+from retouchd.job.naming import shown
 
 if TYPE_CHECKING:  # A tenth of the time that --help takes, which names no path.
     from pathlib import Path

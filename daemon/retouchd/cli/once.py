@@ -11,15 +11,7 @@ from typing import Any, TypeVar
 
 from rich.console import Console
 
-from retouchd import logs
-from retouchd.adapters.board import Board
-from retouchd.adapters.disk_threads import answered
-from retouchd.adapters.folders import Folders
-from retouchd.adapters.history import History
-from retouchd.adapters.memory import few_arenas
-from retouchd.adapters.open_files import allow_open_files
 from retouchd.cli.compose import settings_from
-from retouchd.cli.inventory import ANSWER_SECONDS, files_in_error, jobs_in_work
 from retouchd.cli.once_outcome import Outcome, lines_of
 from retouchd.cli.progress import drain
 from retouchd.cli.running import (
@@ -31,15 +23,23 @@ from retouchd.cli.running import (
     tell_of_made,
     telling,
 )
-from retouchd.engine.clock import SystemClock
-from retouchd.engine.daemon import Daemon
-from retouchd.engine.outcome import End
-from retouchd.engine.settings import Settings
+from retouchd.clock import SystemClock
+from retouchd.config.settings import Settings
+from retouchd.disk.folders import Folders
+from retouchd.disk.threads import answered
 from retouchd.errors import FolderUnresponsive
 from retouchd.events import emit
-from retouchd.rules.history_line import picture_path
-from retouchd.rules.naming import shown
-from retouchd.rules.returning import count_groups
+from retouchd.job.naming import shown
+from retouchd.job.step_result import End
+from retouchd.logs import logger
+from retouchd.memory import few_arenas
+from retouchd.retry.error_groups import count_groups
+from retouchd.service.daemon import Daemon
+from retouchd.service.file_limit import allow_open_files
+from retouchd.spool.history import History
+from retouchd.spool.history_line import picture_path
+from retouchd.status.collect import ANSWER_SECONDS, files_in_error, jobs_in_work
+from retouchd.status.status_file import Board
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ async def _once(settings: Settings, *, is_watched: bool) -> int:
         in_error=_found(settings.folders, partial(_in_error, settings.folders)),
     )
     emit(outcome.event)
-    logs.flush()
+    logger.flush()
     console = _console()
     for line in lines_of(outcome, settings.folders):
         console.print(line, style="bold" if line.startswith("Stopped") else None)

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from retouchd.adapters.folders import Folders
 from retouchd.cli.running import INTERRUPTED, UNAVAILABLE
-from retouchd.engine.daemon import Ending
+from retouchd.disk.folders import Folders
 from retouchd.errors import ConfigurationError
 from retouchd.events.run import OnceEnded
-from retouchd.rules import waiting_text
-from retouchd.rules.naming import path_below, shown
-from retouchd.rules.quantities import counted
-from retouchd.rules.waiting import Waiting
+from retouchd.inbox.waiting import Waiting
+from retouchd.job.naming import path_below, shown
+from retouchd.service.daemon import Ending
+from retouchd.status import waiting_text
+from retouchd.status.quantities import counted
 
 _MOST_NAMED = 10
 _REMEDIES = {

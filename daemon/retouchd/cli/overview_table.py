@@ -10,15 +10,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from retouchd.cli.overview import Overview, State, clock
-from retouchd.cli.today import Today
-from retouchd.rules.duplicates import gist
-from retouchd.rules.naming import path_below, shown
-from retouchd.rules.phase import Phase
-from retouchd.rules.quantities import counted, exact_length
-from retouchd.rules.report import Report
-from retouchd.rules.spending import dollars
-from retouchd.rules.waiting import READY
+from retouchd.inbox.waiting import READY
+from retouchd.job.naming import path_below, shown
+from retouchd.money.budget import dollars
+from retouchd.spool.fingerprint import gist
+from retouchd.spool.phase import Phase
+from retouchd.status.document import Overview, State, clock
+from retouchd.status.quantities import counted, exact_length
+from retouchd.status.report import Report
+from retouchd.status.today import Today
 
 _MOST_NAMED = 5
 _MOST_REASONS = 10

@@ -15,12 +15,12 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from retouchd.adapters.folders import Folders
-from retouchd.adapters.spool import Spool
-from retouchd.engine.daemon import Daemon, Ending
-from retouchd.engine.outcome import End
+from retouchd.disk.folders import Folders
 from retouchd.errors import Blocked
-from retouchd.rules.naming import shown
+from retouchd.job.naming import shown
+from retouchd.job.step_result import End
+from retouchd.service.daemon import Daemon, Ending
+from retouchd.spool.spool import Spool
 
 _BEAT_SECONDS = 0.1
 _MOST_NAMED = 3

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from retouchd import logs
-from retouchd.engine.background import running
-from retouchd.engine.clock import SystemClock
-from retouchd.engine.daemon import Daemon
-from retouchd.engine.outcome import End
-from retouchd.rules.progress import Batch
-from retouchd.rules.quantities import counted, rough_length
+from retouchd.clock import SystemClock
+from retouchd.job.step_result import End
+from retouchd.logs import logger
+from retouchd.service.background import running
+from retouchd.service.daemon import Daemon
+from retouchd.status.progress import Batch
+from retouchd.status.quantities import counted, rough_length
 
 _BEAT_SECONDS = 1.0
 
@@ -26,13 +26,13 @@ async def progress_below(daemon: Daemon) -> AsyncIterator[None]:
         async with running(_keep(daemon)):
             yield
     finally:
-        logs.show_below("")
+        logger.show_below("")
 
 
 async def _keep(daemon: Daemon) -> None:
     batch, clock = Batch(), SystemClock()
     while True:
-        logs.show_below(_line(daemon, batch, clock.monotonic()))
+        logger.show_below(_line(daemon, batch, clock.monotonic()))
         await asyncio.sleep(_BEAT_SECONDS)
 
 

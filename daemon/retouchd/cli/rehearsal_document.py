@@ -8,14 +8,14 @@ from typing import Any
 from retouchd.cli.compose import without_password
 from retouchd.cli.rehearsal_text import host_of
 from retouchd.config import SANDBOX
-from retouchd.engine.settings import Settings
-from retouchd.rules.inheritance import CONFIGURATION
-from retouchd.rules.job import Role
-from retouchd.rules.json_text import iso
-from retouchd.rules.naming import escaped
-from retouchd.rules.pricing import pictures_asked
-from retouchd.rules.rehearsal import Failing, Planned, Rehearsal, Sent, sources
-from retouchd.rules.waiting import WaitingFile, is_no_work
+from retouchd.config.settings import Settings
+from retouchd.inbox.precedence import CONFIGURATION
+from retouchd.inbox.waiting import WaitingFile, is_no_work
+from retouchd.job.json_text import iso
+from retouchd.job.model import Role
+from retouchd.job.naming import escaped
+from retouchd.money.pricing import pictures_asked
+from retouchd.status.rehearsal import Failing, Planned, Rehearsal, Sent, sources
 
 
 def document_of(found: Rehearsal, settings: Settings, now: dt.datetime) -> dict[str, Any]:

@@ -8,17 +8,17 @@ from urllib.parse import urlsplit
 from rich.cells import cell_len
 
 from retouchd.config import SANDBOX
-from retouchd.rules.fitting import Change
-from retouchd.rules.inheritance import CONFIGURATION
-from retouchd.rules.job import scalar_text
-from retouchd.rules.limits import Picture
-from retouchd.rules.metadata import Metadata
-from retouchd.rules.naming import shown
-from retouchd.rules.quantities import counted
-from retouchd.rules.rehearsal import Planned, Rehearsal, Sent, picture_path, sources
-from retouchd.rules.spending import dollars
-from retouchd.rules.waiting import Waiting
-from retouchd.rules.waiting_text import lines_of as waiting_lines
+from retouchd.inbox.precedence import CONFIGURATION
+from retouchd.inbox.waiting import Waiting
+from retouchd.job.model import scalar_text
+from retouchd.job.naming import shown
+from retouchd.money.budget import dollars
+from retouchd.pictures.fit_plan import Change
+from retouchd.pictures.metadata import Metadata
+from retouchd.request.limits import Picture
+from retouchd.status.quantities import counted
+from retouchd.status.rehearsal import Planned, Rehearsal, Sent, picture_path, sources
+from retouchd.status.waiting_text import lines_of as waiting_lines
 
 _FORMATS = {"webp": "WebP", "mpo": "JPEG"}
 _PROMPT = 100

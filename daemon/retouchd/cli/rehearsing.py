@@ -11,18 +11,18 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from retouchd.adapters.thread_pools import Folder, at
 from retouchd.cli.compose import asked, settings_only
 from retouchd.cli.rehearsal_document import document_of
 from retouchd.cli.rehearsal_text import lines_of
-from retouchd.engine.clock import SystemClock
-from retouchd.engine.rehearsing import Rehearser
-from retouchd.engine.settings import Settings
+from retouchd.clock import SystemClock
+from retouchd.config.settings import Settings
+from retouchd.disk.thread_pools import Folder, at
 from retouchd.errors import ConfigurationError
-from retouchd.rules.json_text import json_text
-from retouchd.rules.naming import shown
-from retouchd.rules.rehearsal import Rehearsal
-from retouchd.rules.waiting import Waiting, WaitingFile, in_order, is_no_work, is_picture
+from retouchd.inbox.waiting import Waiting, WaitingFile, in_order, is_no_work, is_picture
+from retouchd.job.json_text import json_text
+from retouchd.job.naming import shown
+from retouchd.status.rehearsal import Rehearsal
+from retouchd.status.rehearse import Rehearser
 
 
 def rehearse(config: Path | None, *, as_json: bool) -> int:

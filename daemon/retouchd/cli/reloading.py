@@ -11,12 +11,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from retouchd.cli.attention import was_refused
 from retouchd.cli.compose import read, settings_of
 from retouchd.config import SANDBOX, Config
-from retouchd.engine.background import running
-from retouchd.engine.daemon import Daemon
-from retouchd.engine.settings import Settings
+from retouchd.config.settings import Settings
 from retouchd.errors import ConfigurationError
 from retouchd.events import emit
 from retouchd.events.run import (
@@ -25,6 +22,9 @@ from retouchd.events.run import (
     ConfigurationReloaded,
     ConfigurationUnchanged,
 )
+from retouchd.service.background import running
+from retouchd.service.daemon import Daemon
+from retouchd.status.attention import was_refused
 
 LIVE = frozenset({"budget", "edit", "endpoint", "images", "limits", "logging", "pricing", "status"})
 """The tables that a reload changes."""

@@ -9,18 +9,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from retouchd.adapters import below, trees
-from retouchd.adapters.archive import groups_below
-from retouchd.adapters.dropping import names_in
-from retouchd.adapters.folders import Folders
-from retouchd.adapters.leftovers import removed_after
-from retouchd.adapters.returning import finish, put_back
 from retouchd.cli.compose import settings_only
+from retouchd.disk import nofollow, trees
+from retouchd.disk.folders import Folders
 from retouchd.errors import ConfigurationError, WrongUsage
-from retouchd.rules import naming
-from retouchd.rules.names import parse
-from retouchd.rules.naming import shown
-from retouchd.rules.returning import Group, may_join, select
+from retouchd.inbox.safe_drop import names_in
+from retouchd.job import naming
+from retouchd.job.filenames import parse
+from retouchd.job.naming import shown
+from retouchd.retry.error_folder import groups_below
+from retouchd.retry.error_groups import Group, may_join, select
+from retouchd.retry.leftovers import removed_after
+from retouchd.retry.put_back import finish, put_back
 
 _MOST_NAMED = 10
 _DOUBTS = {
@@ -97,7 +97,7 @@ def _put_back(group: Group, folders: Folders, console: Console) -> None:
     try:
         with (
             trees.made_folder(folders.inbox, group.folder) as inbox,
-            below.held(folders.error, group.folder) as error,
+            nofollow.held(folders.error, group.folder) as error,
         ):
             stem = _free_stem(group, inbox.path)
             with removed_after(error, group.names, group.leftovers):

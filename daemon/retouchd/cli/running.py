@@ -10,23 +10,23 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from retouchd import logs
-from retouchd.adapters.board import Board
-from retouchd.adapters.memory import few_arenas
-from retouchd.adapters.open_files import allow_open_files
 from retouchd.cli.compose import settings_from
 from retouchd.cli.progress_line import progress_below
 from retouchd.cli.reloading import Reloader
+from retouchd.clock import SystemClock
 from retouchd.config import SANDBOX, Config
-from retouchd.engine.clock import SystemClock
-from retouchd.engine.daemon import Daemon
-from retouchd.engine.reporting import reporting
-from retouchd.engine.settings import Settings
-from retouchd.engine.status_text_writer import StatusTextWriter
-from retouchd.engine.waiting_publisher import WaitingPublisher
+from retouchd.config.settings import Settings
 from retouchd.errors import RetouchdError
 from retouchd.events import emit
 from retouchd.events.run import DaemonFailed, FolderMade
+from retouchd.logs import logger
+from retouchd.memory import few_arenas
+from retouchd.service.daemon import Daemon
+from retouchd.service.file_limit import allow_open_files
+from retouchd.service.status_text_writer import StatusTextWriter
+from retouchd.service.status_writer import reporting
+from retouchd.service.waiting_writer import WaitingPublisher
+from retouchd.status.status_file import Board
 
 UNAVAILABLE, INTERRUPTED = 75, 130
 
@@ -69,13 +69,13 @@ def logged() -> Iterator[None]:
     try:
         yield
     except RetouchdError as error:
-        if not logs.is_json():
+        if not logger.is_json():
             raise
         problems = str(error).split("\n")
         emit(DaemonFailed(problems=problems, exit_code=error.exit_code))
         raise SystemExit(error.exit_code) from error
     finally:
-        logs.flush()
+        logger.flush()
 
 
 def _configure_logs(config: Config) -> None:
@@ -86,8 +86,8 @@ def open_log(*, style: str = "auto", level: str) -> None:
     """
     Set up a command's log, and let all that its libraries have to say stand there too.
     """
-    logs.configure(style=style, level=level)
-    logs.take_over()
+    logger.configure(style=style, level=level)
+    logger.take_over()
 
 
 async def _run(path: Path | None, config: Config, settings: Settings) -> None:

@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.live import Live
 
 from retouchd.cli.compose import settings_to_look
-from retouchd.cli.inventory import Inventory
-from retouchd.cli.overview import Overview, unknown
 from retouchd.cli.overview_table import table_of
 from retouchd.cli.streams import is_heard
 from retouchd.errors import RetouchdError
-from retouchd.rules.json_text import json_text
+from retouchd.job.json_text import json_text
+from retouchd.status.collect import Inventory
+from retouchd.status.document import Overview, unknown
 
 _PAUSE_SECONDS = 1.0
 _SHARE = 10

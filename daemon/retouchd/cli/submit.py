@@ -13,21 +13,21 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from rich.console import Console
 
-from retouchd.adapters import trees
-from retouchd.adapters.dropping import Piece, clear_leftovers, drop, names_in
-from retouchd.adapters.inbox import Inbox
 from retouchd.cli.compose import settings_only
 from retouchd.cli.following import Follower, require_daemon
 from retouchd.config import EditSection
-from retouchd.engine.settings import Settings
-from retouchd.engine.survey import inbox_of
+from retouchd.config.settings import Settings
+from retouchd.disk import trees
 from retouchd.errors import ConfigurationError, Problem, WrongUsage
-from retouchd.rules.checks import check_request
-from retouchd.rules.names import FOLDER_PROMPT, Kind, parse
-from retouchd.rules.naming import path_below, shown
-from retouchd.rules.nearest import nearest
-from retouchd.rules.sidecar import MAX_PROMPT_BYTES, read_prompt
-from retouchd.rules.submitting import named_by, settings_in, table
+from retouchd.inbox.safe_drop import Piece, clear_leftovers, drop, names_in
+from retouchd.inbox.scanner import Inbox
+from retouchd.job.filenames import FOLDER_PROMPT, Kind, parse
+from retouchd.job.naming import path_below, shown
+from retouchd.request.nearest import nearest
+from retouchd.request.submit_format import named_by, settings_in, table
+from retouchd.request.text_encoding import MAX_PROMPT_BYTES, read_prompt
+from retouchd.request.validate import check_request
+from retouchd.status.inbox_snapshot import inbox_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,10 @@ from typing import Any, Self
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from retouchd.adapters.unit import UNIT_VARIABLE
 from retouchd.config.model import Config
 from retouchd.config.sources import PREFIX
-from retouchd.rules.nearest import nearest
+from retouchd.disk.systemd_unit import UNIT_VARIABLE
+from retouchd.request.nearest import nearest
 
 _OTHER_VARIABLES = {"RETOUCHD_CONFIG", UNIT_VARIABLE}
 _JSON_KEYS = {

@@ -14,12 +14,12 @@ from pydantic_settings import (
 )
 
 from retouchd.config.sources import PREFIX, wellknown
-from retouchd.rules.duplicates import Policy
-from retouchd.rules.edit import EditFields, Text
-from retouchd.rules.ignore import NAME_PATTERN, ignore_table
-from retouchd.rules.key_source import NO_KEY, KeySource
-from retouchd.rules.metadata import Metadata
-from retouchd.rules.watching import Choice
+from retouchd.endpoint.key_source import NO_KEY, KeySource
+from retouchd.inbox.ignore import NAME_PATTERN, ignore_table
+from retouchd.inbox.watch_mode import Choice
+from retouchd.pictures.metadata import Metadata
+from retouchd.request.fields import EditFields, Text
+from retouchd.spool.fingerprint import Policy
 
 SANDBOX = "sandbox"
 """The address that stands for the embedded endpoint."""

@@ -11,15 +11,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from retouchd.adapters.notation import toml_fault
-from retouchd.adapters.small_files import read_small
 from retouchd.config.faults import KeyFault, environment_faults, fault_of, holds
 from retouchd.config.model import SANDBOX, Config, EndpointSection
 from retouchd.config.salvage import MOST_BYTES, salvaged
 from retouchd.config.sources import KEY_VARIABLE, KeySettings, find_key
+from retouchd.disk.small_files import read_small
+from retouchd.endpoint.key_source import NO_KEY
 from retouchd.errors import ConfigurationError
-from retouchd.rules.key_source import NO_KEY
-from retouchd.rules.naming import shown
+from retouchd.job.naming import shown
+from retouchd.request.formats import toml_fault
 
 PLACES = (
     Path("config.toml"),

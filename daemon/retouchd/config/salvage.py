@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from retouchd.adapters.small_files import read_small
+from retouchd.disk.small_files import read_small
 
 MOST_BYTES = 1 << 20
 """More is no configuration."""

@@ -2,7 +2,7 @@
 JSON Schemas (2020-12) of the configuration and of sidecars, for editors: made from the models that read them.
 
 What a key means is told by its comment in config.example.toml. A schema knows each key by itself, not what a
-model of the endpoint takes: values known from `rules.limits` are offered, and others are allowed.
+model of the endpoint takes: values known from `request.limits` are offered, and others are allowed.
 """
 
 import re
@@ -13,8 +13,9 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel
 
 from retouchd.config.model import Config
-from retouchd.rules import limits, overrides, price_overrides
-from retouchd.rules.edit import Sidecar
+from retouchd.money import price_overrides
+from retouchd.request import limit_overrides, limits
+from retouchd.request.fields import Sidecar
 
 EXAMPLE = "config.example.toml"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -94,7 +95,7 @@ def sidecar_schema() -> Schema:
 SCHEMAS: Mapping[str, Callable[[], Schema]] = {"config": config_schema, "sidecar": sidecar_schema}
 
 _ROWS = {
-    "limits": (overrides.READERS, overrides.SHAPES),
+    "limits": (limit_overrides.READERS, limit_overrides.SHAPES),
     "pricing": (price_overrides.READERS, price_overrides.SHAPES),
 }
 

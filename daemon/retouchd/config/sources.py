@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retouchd.adapters.addresses import origin_of
-from retouchd.adapters.small_files import read_small
-from retouchd.adapters.unit import Unit, own_unit
+from retouchd.config.key_text import key_in
+from retouchd.disk.small_files import read_small
+from retouchd.disk.systemd_unit import Unit, own_unit
+from retouchd.endpoint.addresses import origin_of
+from retouchd.endpoint.key_source import APPLY, KeySource
 from retouchd.errors import ConfigurationError
-from retouchd.rules.key_source import APPLY, KeySource
-from retouchd.rules.key_text import key_in
-from retouchd.rules.naming import shown
-from retouchd.rules.wire import names_a_key
+from retouchd.job.naming import shown
+from retouchd.request.multipart import names_a_key
 
 PREFIX = "RETOUCHD_"
 """What our own variables begin with."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from retouchd.adapters import files
+from retouchd.disk import durable
 from retouchd.sandbox.answers import Result, answer_body
 from retouchd.sandbox.checks import Edit, check
 from retouchd.sandbox.faults import Fault, FaultKind, Hit
@@ -95,7 +95,7 @@ class Maker:
             f"{stem}-{number}.{output_format}" for number in range(1, len(painted.pictures) + 1)
         ]
         for name, picture in zip(names, painted.pictures, strict=True):
-            files.write(self.folder / name, picture)
+            durable.write(self.folder / name, picture)
         return tuple(names)
 
 

@@ -1,7 +1,7 @@
 """
 The errors of relays, as their sources and threads about them show them: one table for each program.
 
-A case is one error: HTTP status, code and message. `rules/errorbody.py` has to find the same in them.
+A case is one error: HTTP status, code and message. `answer/error_body.py` has to find the same in them.
 """
 
 import json

@@ -1,0 +1,3 @@
+"""
+What an answer of the endpoint means: from its body to pictures or a verdict.
+"""

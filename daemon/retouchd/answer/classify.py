@@ -1,0 +1,262 @@
+"""
+What the end of a request means: for the job, for the money, for the pool.
+
+Words decide before the status (see `evidence`). What is not provably unpaid is in doubt: an unknown failure
+is treated as a generation that was charged.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from retouchd.answer.error_body import ErrorBody, read_error, request_id_of, safe_text
+from retouchd.answer.error_kinds import Topic, meaning_of
+from retouchd.answer.error_patterns import topic_of
+from retouchd.answer.retry_after import retry_after
+from retouchd.answer.status_codes import is_turned_away, topic_of_status
+from retouchd.answer.upstream import Reach, is_about_an_answer, reach_of
+from retouchd.errors import JobCode
+from retouchd.job.model import Verdict
+from retouchd.job.naming import sentence
+
+
+class Failure(StrEnum):
+    """
+    How a request ended that got no answer.
+    """
+
+    NOT_SENT = "not_sent"
+    """Provably nothing was sent that could be charged."""
+    UNREADABLE = "unreadable"
+    """A file of ours could not be read: nothing was sent, and the endpoint had no part in it."""
+    NO_ANSWER = "no_answer"
+    """Sent, and no whole answer came back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """
+    A verdict with what people and the gate need to know about it.
+
+    `code` is the endpoint's own where it gave one, else ours. `message` is at most 500 characters without
+    control characters or keys. `job_code` names the fault should the job end with this verdict; None where
+    no file is at fault. `complaint` says in a few words what is wrong where an operator must act.
+    `retry_after` is in seconds. `endpoint_failure` counts toward the breaker; `slows_pool` delays every
+    request, not this job's alone, and `may_slow_pool` does where others are served meanwhile;
+    `may_hide_account` is a failure behind which an account's fault may hide.
+    `topic` is what the endpoint's words are about, if it had any. `parameter` is the field refused, if named.
+    `common_fault` says what was wrong if a configuration, not a
+    file, is the likely cause. `is_final` where repeating cannot change an answer that may have been charged.
+    """
+
+    verdict: Verdict
+    code: str
+    message: str
+    job_code: JobCode | None = None
+    hint: str = ""
+    complaint: str = ""
+    retry_after: float | None = None
+    endpoint_failure: bool = False
+    slows_pool: bool = False
+    may_slow_pool: bool = False
+    may_hide_account: bool = False
+    parameter: str | None = None
+    common_fault: str | None = None
+    request_id: str | None = None
+    is_final: bool = False
+    topic: Topic | None = None
+
+    @property
+    def reason(self) -> str:
+        """
+        Return what to tell the operator: what is wrong, in the endpoint's own words too, and what to do.
+        """
+        if not self.complaint:
+            return self.message
+        return f"{self.complaint}: {sentence(self.message)} {self.hint}"
+
+
+_BAD_SUCCESS_HINT = (
+    "The answer was paid for but holds no picture: check endpoint.base_url and edit.model."
+)
+
+_OUTWEIGHED = {Topic.UNKNOWN, Topic.BUSY, Topic.UNAVAILABLE}
+"""Of these a relay or a proxy may know more: how far the request got."""
+
+_BY_REACH = {Reach.NOBODY: Topic.UNAVAILABLE, Reach.SOMEBODY: Topic.UNKNOWN}
+
+_ABOUT_A_FILE = {
+    Topic.TOO_LARGE,
+    Topic.TOO_SMALL,
+    Topic.UNSUPPORTED,
+    Topic.UNREADABLE,
+    Topic.PARAMETER,
+    Topic.REQUEST,
+}
+
+_DEMAND = re.compile(r"limit:? (\d{1,9})\b.{0,60}requested:? (\d{1,9})\b", re.IGNORECASE)
+
+
+def judge_failure(failure: Failure, message: str) -> Judgement:
+    """
+    Return what a request means that got no answer; `message` is a plain sentence of the client's.
+    """
+    match failure:
+        case Failure.NOT_SENT:
+            return _judgement(Topic.UNAVAILABLE, failure.value, message)
+        case Failure.UNREADABLE:
+            judged = _judgement(Topic.UNAVAILABLE, failure.value, message)
+            return replace(judged, endpoint_failure=False)
+        case Failure.NO_ANSWER:
+            return _judgement(Topic.UNKNOWN, failure.value, message)
+
+
+def judge_answer(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    now: dt.datetime,
+    *,
+    is_cut: bool = False,
+) -> Judgement:
+    """
+    Return what an answer without success means; header names in lower case.
+
+    Of the body the first MiB is enough. A redirect is a fault of the configuration: it is never
+    followed, because the key would go along.
+
+    `is_cut`: it came before the request's last bytes were sent, and they never were. Whoever is behind a
+    relay or a proxy has at most a part of it, which is no request to any server (RFC 9112, 8): what would be
+    in doubt cost nothing.
+    """
+    error = read_error(body)
+    topic = _topic(status, headers, error, body)
+    if is_cut and meaning_of(topic).verdict is Verdict.IN_DOUBT:
+        topic = Topic.UNAVAILABLE
+    code = _code(error) or f"http_{status}"
+    message = " ".join(error.message.split()) or f"no reason given (HTTP {status})"
+    if 300 <= status < 400:
+        code, message = "redirected", f"redirected to {headers.get('location', 'nowhere')}"
+    elif error.is_page:
+        message = f"HTTP {status} with {message}"
+    return _judgement(
+        topic,
+        code,
+        message,
+        parameter="model" if topic is Topic.MODEL else error.parameter,
+        retry_after=retry_after(headers, error.message, now),
+        request_id=request_id_of(headers, error.message),
+    )
+
+
+def judge_bad_success(
+    fault: str, text: str | None, headers: Mapping[str, str], body: bytes, now: dt.datetime
+) -> Judgement:
+    """
+    Return what a 2xx means from which no picture could be had; `fault` says why, `text` what came instead.
+
+    Where the body is an error that names a reason (relays send errors with status 200 too), the reason
+    decides as it would under any status. Everything else may have been charged.
+    """
+    error = read_error(body)
+    topic = topic_of(error, 200) if _code(error) or error.message else None
+    if topic is None and not error.is_page and reach_of(headers, error, body) is Reach.NOBODY:
+        topic = Topic.UNAVAILABLE
+    if topic not in {None, Topic.UNKNOWN}:
+        return judge_answer(200, headers, body, now)
+    said = error.message if error.is_page else (f"{fault}: {text}" if text else fault)
+    return Judgement(
+        verdict=Verdict.IN_DOUBT,
+        code=JobCode.BAD_RESPONSE.value,
+        message=safe_text(" ".join(said.split())),
+        job_code=JobCode.BAD_RESPONSE,
+        common_fault=f"the answer was not a picture but {fault}",
+        hint=_BAD_SUCCESS_HINT,
+        request_id=request_id_of(headers, error.message),
+    )
+
+
+def _judgement(
+    topic: Topic,
+    code: str,
+    message: str,
+    *,
+    parameter: str | None = None,
+    retry_after: float | None = None,
+    request_id: str | None = None,
+) -> Judgement:
+    meaning = meaning_of(topic)
+    code = safe_text(code)
+    return Judgement(
+        verdict=meaning.verdict,
+        code=code,
+        message=safe_text(message),
+        job_code=meaning.job_code,
+        hint=meaning.hint,
+        complaint=meaning.complaint,
+        retry_after=meaning.wait if retry_after is None else retry_after,
+        endpoint_failure=meaning.verdict in {Verdict.TRANSIENT, Verdict.IN_DOUBT},
+        slows_pool=meaning.slows_pool,
+        may_slow_pool=meaning.may_slow_pool,
+        may_hide_account=meaning.may_hide_account,
+        parameter=None if parameter is None else safe_text(parameter),
+        common_fault=meaning.common_fault or _common_fault(topic, parameter, code),
+        request_id=request_id,
+        topic=topic,
+    )
+
+
+def _topic(status: int, headers: Mapping[str, str], error: ErrorBody, body: bytes) -> Topic:
+    topic = topic_of(error, status) or topic_of_status(status, headers, error)
+    if topic in _OUTWEIGHED and not is_turned_away(status, error):
+        reach = reach_of(headers, error, body)
+        if reach is None and is_about_an_answer(error.message):
+            return Topic.UNKNOWN
+        return topic if reach is None else _BY_REACH[reach]
+    if topic is Topic.THROTTLED:
+        return _topic_of_limit(error.message)
+    if error.parameter == "mask" and topic in _ABOUT_A_FILE:
+        return Topic.MASK
+    if topic in {Topic.REQUEST, Topic.PARAMETER}:
+        return _topic_of_parameter(topic, error.parameter)
+    return topic
+
+
+def _topic_of_parameter(topic: Topic, parameter: str | None) -> Topic:
+    """
+    Sort a fault by the field it names: pictures are the file's, anything else is a parameter.
+    """
+    match parameter and parameter.partition("[")[0]:
+        case None | "":
+            return topic
+        case "image" | "images" | "prompt":
+            return Topic.REQUEST
+        case _:
+            return Topic.PARAMETER
+
+
+def _common_fault(topic: Topic, parameter: str | None, code: str) -> str | None:
+    if topic is Topic.PARAMETER and parameter:
+        return f"the endpoint refuses {safe_text(parameter)}"
+    if topic is Topic.REQUEST and not parameter:
+        # It does not say what of the request it objects to, so it need not be anything of the file's.
+        return f"the endpoint refuses the request ({code})"
+    return None
+
+
+def _topic_of_limit(message: str) -> Topic:
+    """
+    Tell a limit that is reached from one that can never be kept ("Limit 5, Used 0, Requested 6").
+
+    A limit of nothing is what an account without credit has.
+    """
+    found = _DEMAND.search(message)
+    if found is None or int(found[2]) <= int(found[1]):
+        return Topic.THROTTLED
+    return Topic.DEMAND if int(found[1]) else Topic.MONEY
+
+
+def _code(error: ErrorBody) -> str:
+    return next(iter((*error.codes, *error.types)), "")

@@ -1,0 +1,181 @@
+"""
+What an error can be about, and what follows from each.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from retouchd.errors import JobCode
+from retouchd.job.model import Verdict
+
+
+class Topic(Enum):
+    """
+    What an error is about, as finely as the person who has to act needs it.
+    """
+
+    KEY = auto()
+    MONEY = auto()
+    MODEL = auto()
+    ACCESS = auto()
+    ADDRESS = auto()
+    VERSION = auto()
+    """The address names a version of the interface that the endpoint does not have."""
+    HEADERS = auto()
+    """The endpoint wants to be told something in the request's headers."""
+    FIREWALL = auto()
+    PROXY = auto()
+    """The proxy that the environment names does not let us through."""
+    POLICY = auto()
+    BODY_TOO_LARGE = auto()
+    """The request as a whole: the limit is the endpoint's, or that of a proxy in front of it."""
+    TOO_LARGE = auto()
+    TOO_SMALL = auto()
+    UNSUPPORTED = auto()
+    UNREADABLE = auto()
+    MASK = auto()
+    PARAMETER = auto()
+    PROMPT_LENGTH = auto()
+    REQUEST = auto()
+    DIALECT = auto()
+    """The endpoint does not understand how retouchd asks."""
+    MULTIPART = auto()
+    DEMAND = auto()
+    """One request asks for more than is ever given at once."""
+    THROTTLED = auto()
+    SATURATED = auto()
+    COOLDOWN = auto()
+    """A relay has parked whatever it could have asked, and does not say why."""
+    BUSY = auto()
+    """Turned away unread: the endpoint is down, or takes no more at once."""
+    UNAVAILABLE = auto()
+    UNKNOWN = auto()
+    """Nobody can tell whether the request was carried out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """
+    What follows from a topic: the verdict, the job's code should it end so, and what a person can do.
+
+    `complaint` says in a few words what is wrong, for the operator. `common_fault` is what is wrong with the
+    configuration if three different files in a row meet it. `wait` is in seconds, where the endpoint names
+    none. `slows_pool` concerns every request, not one job's alone, and `may_slow_pool` does where the endpoint
+    serves others meanwhile; what `may_hide_account` may be a fault of the account that the endpoint does not
+    tell.
+    """
+
+    verdict: Verdict
+    job_code: JobCode | None = None
+    hint: str = ""
+    complaint: str = ""
+    common_fault: str | None = None
+    wait: float | None = None
+    slows_pool: bool = False
+    may_slow_pool: bool = False
+    may_hide_account: bool = False
+
+
+def _account(complaint: str, hint: str) -> Meaning:
+    return Meaning(verdict=Verdict.ACCOUNT, complaint=complaint, hint=hint)
+
+
+def _refused(job_code: JobCode, hint: str, common_fault: str | None = None) -> Meaning:
+    return Meaning(verdict=Verdict.REFUSED, job_code=job_code, hint=hint, common_fault=common_fault)
+
+
+_MEND = "Change what it objects to, or try another prompt or picture."
+
+_MEANINGS = {
+    Topic.KEY: _account("The endpoint does not accept the key", "Set a valid endpoint.api_key."),
+    Topic.MONEY: _account(
+        "The account or the key has nothing left to spend",
+        "Top up the account, or raise the limit of the key at the provider.",
+    ),
+    Topic.MODEL: _account(
+        "The endpoint does not offer the model",
+        "Set edit.model to a model this endpoint offers to this key.",
+    ),
+    Topic.ACCESS: _account(
+        "The endpoint does not allow this",
+        "Ask the provider what this key may do, and from which addresses.",
+    ),
+    Topic.ADDRESS: _account(
+        "There are no edits at this address",
+        "Set endpoint.base_url to an address that serves /images/edits.",
+    ),
+    Topic.VERSION: _account(
+        "The endpoint does not know the version it is asked for",
+        "Set the api-version at the end of endpoint.base_url to one that this endpoint has for edits.",
+    ),
+    Topic.HEADERS: _account(
+        "The endpoint misses something that goes along with each request",
+        "Add what it names to endpoint.headers.",
+    ),
+    Topic.PROXY: _account(
+        "The proxy of this machine does not let requests through",
+        "See what HTTP_PROXY, HTTPS_PROXY or ALL_PROXY in the environment names: it may want a user and a "
+        "password (http://user:password@host:port).",
+    ),
+    Topic.FIREWALL: _account(
+        "The request did not get through to the endpoint",
+        "A proxy in front of the endpoint turns this machine away: ask the provider, or use another address.",
+    ),
+    Topic.POLICY: _refused(JobCode.CONTENT_POLICY, "Change the prompt or the picture."),
+    Topic.BODY_TOO_LARGE: _refused(
+        JobCode.IMAGE_TOO_LARGE,
+        "Make the picture smaller.",
+        common_fault="the endpoint, or a proxy in front of it, takes no request this large",
+    ),
+    Topic.TOO_LARGE: _refused(JobCode.IMAGE_TOO_LARGE, "Make the picture smaller."),
+    Topic.TOO_SMALL: _refused(JobCode.REFUSED, "Make the picture larger."),
+    Topic.UNSUPPORTED: _refused(
+        JobCode.IMAGE_UNSUPPORTED, "Save the picture as PNG, JPEG or WebP."
+    ),
+    Topic.UNREADABLE: _refused(JobCode.IMAGE_UNREADABLE, "Save the picture anew as 8-bit RGB."),
+    Topic.MASK: _refused(
+        JobCode.MASK_INVALID,
+        "Give the mask the picture's size and transparent areas where to edit.",
+    ),
+    Topic.PARAMETER: _refused(JobCode.PARAMETER_INVALID, "Correct the parameter."),
+    Topic.PROMPT_LENGTH: _refused(JobCode.PROMPT_TOO_LONG, "Shorten the prompt."),
+    Topic.REQUEST: _refused(JobCode.REFUSED, _MEND),
+    Topic.DIALECT: _refused(
+        JobCode.REFUSED,
+        _MEND,
+        common_fault="the endpoint does not find what it needs in the request",
+    ),
+    Topic.MULTIPART: _refused(
+        JobCode.REFUSED,
+        _MEND,
+        common_fault="the endpoint takes no multipart requests",
+    ),
+    Topic.DEMAND: _refused(
+        JobCode.REFUSED,
+        "Send fewer pictures with one request, or have the provider raise the limit.",
+        common_fault="the endpoint is asked for more than its limit at once",
+    ),
+    Topic.THROTTLED: Meaning(verdict=Verdict.TRANSIENT, slows_pool=True),
+    Topic.SATURATED: Meaning(verdict=Verdict.TRANSIENT, slows_pool=True, wait=60.0),
+    Topic.COOLDOWN: Meaning(
+        verdict=Verdict.TRANSIENT,
+        slows_pool=True,
+        may_hide_account=True,
+        complaint="The relay has nobody to pass the request on to",
+        hint="See in the relay's log whether a provider refuses a key of its own, or is out of money.",
+    ),
+    Topic.BUSY: Meaning(verdict=Verdict.TRANSIENT, may_slow_pool=True),
+    Topic.UNAVAILABLE: Meaning(verdict=Verdict.TRANSIENT),
+    Topic.UNKNOWN: Meaning(
+        verdict=Verdict.IN_DOUBT,
+        job_code=JobCode.IN_DOUBT,
+        hint="The request may have been charged: look at the provider's usage page before trying again.",
+    ),
+}
+
+
+def meaning_of(topic: Topic) -> Meaning:
+    """
+    Return what follows from a topic.
+    """
+    return _MEANINGS[topic]

@@ -1,0 +1,201 @@
+"""
+A kept answer, read without being loaded: its head, its skeleton, each picture as it is asked for.
+"""
+
+import binascii
+import contextlib
+import errno
+import json
+import re
+import secrets
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from retouchd.answer.base64_text import Decoder
+from retouchd.answer.large_body import Skeleton, Stretch, skeleton_of
+from retouchd.disk.threads import in_work
+from retouchd.endpoint.addresses import FetchFailed
+from retouchd.endpoint.compression import is_compressed, plain
+from retouchd.endpoint.redaction import Secrets
+from retouchd.endpoint.transport import Answer
+
+_BLOCK = 1 << 20
+"""Bytes read at once: each read lets other threads in, which costs more than it takes."""
+
+
+_START = 16
+"""Bytes by which a compression is known."""
+_ESCAPED_TWICE = re.compile(rb"\\(?:[nrt]|(?=/))")
+
+
+class KeptAnswer:
+    """
+    An answer on disk: `head` is its head line, `skeleton` its body without the bulk.
+
+    `broken` says why an answer is not whole, "" where it is.
+    """
+
+    def __init__(self, head: dict[str, Any], body: BinaryIO) -> None:
+        self.head = head
+        self.broken: str = head.get("broken", "")
+        self._body = body
+        self._start = body.tell()
+        self.skeleton: Skeleton = skeleton_of(blocks_of(body), f"retouchd-{secrets.token_hex(8)}-")
+
+    def whole(self, beginning: bytes) -> Iterator[bytes]:
+        """
+        Return the body from where some bytes are met first, in pieces.
+        """
+        blocks, read = iter(blocks_of(self._body, self._start)), b""
+        for block in blocks:
+            read += block
+            if (at := read.find(beginning)) >= 0:
+                yield read[at:]
+                yield from blocks
+            read = read[-len(beginning) :]
+
+    def picture(self, text: str) -> Iterator[bytes]:
+        """
+        Return the bytes that a text of the skeleton stands for in base64, in pieces.
+
+        Raises binascii.Error.
+        """
+        decoder = Decoder()
+        for piece in self._pieces(text):
+            yield decoder.take(piece)
+        yield decoder.end()
+
+    def _pieces(self, text: str) -> Iterator[bytes]:
+        for part in self.skeleton.parts(text):
+            if isinstance(part, Stretch):
+                yield from self._unescaped(part)
+            else:
+                yield part
+
+    def _unescaped(self, stretch: Stretch) -> Iterator[bytes]:
+        """
+        Return what a stretch says in JSON; it begins and ends between two characters.
+        """
+        self._body.seek(self._start + stretch.start)
+        left, rest = stretch.end - stretch.start, b""
+        while left:
+            block = self._body.read(min(left, _BLOCK))
+            if not block:
+                raise OSError(errno.EIO, "a kept answer has become shorter")
+            left -= len(block)
+            block = rest + block
+            cut = len(block) if not left else _last_escape(block)
+            rest = block[cut:]
+            yield _said(block[:cut])
+
+
+@contextlib.contextmanager
+def opened(path: Path, *, limit: int, hidden: Secrets) -> Iterator[KeptAnswer]:
+    """
+    Open a kept answer: a head line of JSON, then the body as received.
+
+    One that an older version kept compressed is unpacked into a file without a name beside it, up to
+    `limit` bytes. Raises OSError.
+    """
+    with path.open("rb", buffering=_BLOCK) as file, contextlib.ExitStack() as stack:
+        head = json.loads(file.readline())
+        start = file.tell()
+        headers = head.get("headers", {})
+        body: BinaryIO = file
+        if is_compressed(headers, file.read(_START)):
+            body = stack.enter_context(_unnamed(path.parent))
+            whole = plain(blocks_of(file, start), headers, limit)
+            body.writelines(hidden.hidden_in(whole))
+            start = 0
+        body.seek(start)
+        yield KeptAnswer(head, body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spilled:
+    """
+    A file without a name that holds what came behind a url, and why it may not be all; None where it is.
+    """
+
+    file: BinaryIO
+    broken: FetchFailed | None
+
+
+async def spilled(answer: Answer, folder: Path, *, limit: int) -> Spilled:
+    """
+    Return an answer's body without its compression, once all of it is there that comes; the file is in a
+    folder of the job.
+
+    Raises OSError and FetchRefused, and FetchFailed where nothing came.
+    """
+    broken = None
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(await in_work(_unnamed, folder))
+        try:
+            async for chunk in answer.chunks():
+                await in_work(file.write, chunk)
+        except FetchFailed as failure:
+            if not file.tell():
+                raise
+            broken = failure
+        found = await in_work(_unpacked, file, answer.head.headers, folder, limit)
+        if found is file:
+            stack.pop_all()
+    return Spilled(file=found, broken=broken)
+
+
+def _unpacked(file: BinaryIO, headers: Mapping[str, str], folder: Path, limit: int) -> BinaryIO:
+    """
+    Return a file that holds what another one does without its compression, or that one if it has none.
+    """
+    found = file
+    file.seek(0)
+    if is_compressed(headers, file.read(_START)):
+        with contextlib.ExitStack() as stack:
+            found = stack.enter_context(_unnamed(folder))
+            found.writelines(plain(blocks_of(file, 0), headers, limit))
+            stack.pop_all()
+    found.flush()
+    found.seek(0)
+    return found
+
+
+def _unnamed(folder: Path) -> BinaryIO:
+    return tempfile.TemporaryFile(dir=folder)
+
+
+def blocks_of(file: BinaryIO, start: int | None = None) -> Iterable[bytes]:
+    """
+    Return what is left of a file, or what stands there from `start` on, in pieces.
+    """
+    if start is not None:
+        file.seek(start)
+    return iter(lambda: file.read(_BLOCK), b"")
+
+
+def _last_escape(block: bytes) -> int:
+    """
+    Return where the last escape of a block begins if it may go on in the next one.
+    """
+    found = block.rfind(b"\\", len(block) - 5)
+    if found < 0:
+        return len(block)
+    # Of several backslashes in a row only every other one begins an escape.
+    first = found
+    while first and block[first - 1 : first] == b"\\":
+        first -= 1
+    return first
+
+
+def _said(text: bytes) -> bytes:
+    if b"\\" not in text:
+        return text
+    try:
+        said: str = json.loads(b'"%s"' % text)
+        # A document within a document's text is escaped once more.
+        return _ESCAPED_TWICE.sub(b"", said.encode("ascii"))
+    except ValueError as error:
+        raise binascii.Error("Only base64 data is allowed") from error

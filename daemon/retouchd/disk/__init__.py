@@ -1,0 +1,3 @@
+"""
+Durable writes, stat, opening without following links, space, folders, the lock.
+"""

@@ -1,0 +1,195 @@
+"""
+The five folders: their places, and the proof at start that they can be what they are for.
+"""
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields
+from itertools import combinations
+from pathlib import Path
+
+from retouchd.disk import durable
+from retouchd.disk.probes import (
+    PROBE,
+    clear_probes,
+    names_of_probes,
+    unmovable,
+    unnamable,
+)
+from retouchd.disk.thread_pools import Folder, at
+from retouchd.disk.unit_restrictions import kept_by_unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folders:
+    """
+    Where the person's folders and the daemon's own stand, as absolute paths.
+    """
+
+    inbox: Path
+    outbox: Path
+    done: Path
+    error: Path
+    work: Path
+
+    def items(self) -> Iterator[tuple[str, Path]]:
+        """
+        Return each folder's key in the configuration with its path.
+        """
+        for each in fields(self):
+            yield f"folders.{each.name}", getattr(self, each.name)
+
+    def by_name(self) -> dict[Folder, Path]:
+        """
+        Return each folder's place.
+        """
+        return {name: getattr(self, name) for name in Folder}
+
+    def hold(self, path: Path) -> bool:
+        """
+        Return whether a folder is one of these or lies inside one, links seen through.
+        """
+        above = set(_lineage(path))
+        return any(_lineage(place)[0] in above for _, place in self.items())
+
+    def make(self) -> list[str]:
+        """
+        Make the folders that are missing; return a sentence for each one that cannot be made.
+        """
+        problems = []
+        for key, path in self.items():
+            try:
+                durable.make_folder(path)
+            except OSError as error:
+                problems.append(
+                    f"{key}: {path} cannot be made: {error.strerror}. "
+                    "Make it by hand, or give it another place."
+                )
+        return problems
+
+    def problems(self) -> list[str]:
+        """
+        Return a sentence for each reason why these folders cannot work together.
+        """
+        found = [problem for key, path in self.items() if (problem := _unusable(key, path))]
+        if found:
+            return found
+        lineages = {}
+        for key, path in self.items():
+            with _marked(key):
+                lineages[key] = _lineage(path)
+        found = [
+            problem
+            for (key, path), (other_key, other) in combinations(self.items(), 2)
+            if (problem := _overlap(key, path, other_key, other, lineages))
+        ]
+        if found:
+            return found
+        self._clear_probes()
+        ends = (self.outbox, self.done, self.error)
+        for key, place in self.items():
+            with _marked(key):
+                if place in ends and (problem := unnamable(place, key, self.work)):
+                    found.append(problem)
+        with at(Folder.INBOX):
+            problem = unmovable(self.inbox, self.work)
+        return [problem, *found] if problem else found
+
+    def _clear_probes(self) -> None:
+        """
+        Remove what starts left that were killed half-way; where that cannot be, the next start tries again.
+        """
+        with contextlib.suppress(OSError):
+            names = names_of_probes(self.work)
+            for key, place in self.items():  # The marks in work come last.
+                with _marked(key):
+                    clear_probes(place, names, self.work)
+
+    def unwritable(self) -> list[str]:
+        """
+        Return a sentence for each folder in which, tried with a file of our own, nothing can be written.
+        """
+        return [problem for key, path in self.items() if (problem := _unwritable(key, path))]
+
+    def inbox_problem(self) -> str:
+        """
+        Return why nothing can be claimed from the inbox, empty if it can.
+        """
+        problem = _unusable("folders.inbox", self.inbox)
+        return problem or unmovable(self.inbox, self.work) or ""
+
+
+def _unusable(key: str, path: Path) -> str | None:
+    with _marked(key):
+        if kept := kept_by_unit(path):
+            return f"{key}: {kept}"
+        try:
+            is_there = is_folder(path)
+        except PermissionError:
+            return f"{key}: {path} may not be looked at by this user. Change the mode of what it lies in."
+        if not is_there:
+            return (
+                f"{key}: {path} is not there. Make it, or run `retouchd init`; "
+                "if it was there before, see whether its disk is mounted."
+            )
+        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            return (
+                f"{key}: {path} may not be read and written by this user. Change its owner or mode."
+            )
+        os.statvfs(path)  # What is known of a folder by heart says nothing of a share that is dead.
+    return None
+
+
+def is_folder(path: Path) -> bool:
+    """
+    Return whether a folder is there. Raises OSError where this user may not even ask, or its disk fails.
+    """
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _marked(key: str) -> AbstractContextManager[None]:
+    return at(Folder(key.partition(".")[2]))
+
+
+def _unwritable(key: str, path: Path) -> str | None:
+    probe = path / f"{PROBE}{secrets.token_hex(4)}"
+    with _marked(key):
+        try:
+            probe.write_bytes(b"x")
+        except OSError as error:
+            return f"{key}: nothing can be written into {path}: {error.strerror}."
+        finally:
+            probe.unlink(missing_ok=True)
+    return None
+
+
+def _overlap(
+    key: str,
+    path: Path,
+    other_key: str,
+    other: Path,
+    lineages: Mapping[str, list[tuple[int, int]]],
+) -> str | None:
+    """
+    Compare by device and inode, so that links and bind mounts are seen through.
+    """
+    own, others = lineages[key], lineages[other_key]
+    if own[0] == others[0]:
+        return f"{key} and {other_key} are the same folder, {path}. Give each a place of its own."
+    if own[0] in others:
+        return f"{other_key}: {other} lies inside {key}, {path}. Give it a place outside."
+    if others[0] in own:
+        return f"{key}: {path} lies inside {other_key}, {other}. Give it a place outside."
+    return None
+
+
+def _lineage(path: Path) -> list[tuple[int, int]]:
+    real = path.resolve()
+    return [(found.st_dev, found.st_ino) for found in map(os.stat, (real, *real.parents))]

@@ -1,0 +1,3 @@
+"""
+The HTTP client for the edits endpoint.
+"""

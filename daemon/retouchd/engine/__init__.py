@@ -1,3 +1,0 @@
-"""
-The engine: the flow from the inbox to the history.
-"""

@@ -1,0 +1,241 @@
+"""
+What was asked for already: a picture that comes again with the same request is not bought again, and a result
+that comes back is not edited by itself.
+
+Pictures are read only where sizes say that they may be the same; what finished jobs are known by comes from the
+history and from `done/`, so it outlives restarts.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from retouchd.errors import Blocked
+from retouchd.inbox.held import Cause, HeldError, NotYetError
+from retouchd.inbox.references import Place
+from retouchd.job.model import Job, Role
+from retouchd.job.naming import path_below
+from retouchd.spool import fingerprint_files
+from retouchd.spool.fingerprint import (
+    Digest,
+    Fingerprint,
+    Policy,
+    about_to_be_done,
+    already_done,
+    outline,
+    own_result,
+    own_result_in_work,
+)
+from retouchd.spool.finished_index import Finished, ReplacedError
+from retouchd.spool.history_recovery import Recovery
+from retouchd.spool.plan import Plan
+from retouchd.spool.spool import Spool
+
+
+@dataclass(slots=True)
+class _Ahead:
+    job: Job
+    look: Callable[[], Fingerprint]
+    found: Fingerprint | None = None
+    results: dict[Digest, str] = field(default_factory=dict)
+    """What it publishes, each with its path below the outbox."""
+
+    def is_same(self, own: Fingerprint) -> bool:
+        """
+        Return whether it asks for that; what cannot be read, as it is being moved, may be the same.
+        """
+        try:
+            self.found = self.found or self.look()
+        except OSError:
+            return True
+        return self.found == own
+
+
+class Duplicates:
+    """
+    Knows what finished jobs and those in work have asked for, and their results. `check` blocks: it reads
+    pictures.
+    """
+
+    def __init__(self, *, policy: Policy, recovery: Recovery, inbox: Path) -> None:
+        self._is_on = policy is Policy.HOLD
+        self._recovery = recovery
+        self._inbox = inbox
+        # Jobs end while a claim is looked into in a thread.
+        self._lock = threading.Lock()
+        self._ahead: dict[str, _Ahead] = {}
+        # What would be slow to look through for each of ten thousand jobs.
+        self._alike: dict[Hashable, dict[str, _Ahead]] = {}
+        self._publishing: dict[str, _Ahead] = {}
+        self._left: set[str] = set()
+        self._waiting: dict[str, set[Place]] = {}
+
+    def take(
+        self, job: Job, look: Callable[[], Fingerprint], found: Fingerprint | None = None
+    ) -> None:
+        """
+        Take in a job that is not over yet; `look` reads what it is known by, unless it was `found` already.
+        """
+        if self._is_on and not job.problems:
+            with self._lock:
+                self._ahead[job.id] = ahead = _Ahead(job, look, found)
+                self._alike.setdefault(outline(job), {})[job.id] = ahead
+
+    def leave(self, job_id: str) -> None:
+        """
+        Take in that an earlier process left a job in work whose end was not fixed yet.
+        """
+        self._left.add(job_id)
+
+    def is_left(self, job_id: str) -> bool:
+        """
+        Return whether nobody has looked since whether such a job was done: an older work folder may have been
+        put back, or another daemon have been quicker.
+        """
+        return job_id in self._left
+
+    def check_left(self, job: Job) -> None:
+        """
+        Look whether a job that was left has been done since; all its files are in work. Raises as `check` does.
+        """
+        with self._lock:
+            ahead = self._ahead.get(job.id)
+        if ahead is not None:
+            finished = self._finished()
+            ahead.found = ahead.found or ahead.look()
+            _raise_if_done(finished, ahead.found)
+        self._left.discard(job.id)
+
+    def publish(self, job: Job, plan: Plan) -> None:
+        """
+        Take in what a job is about to publish: from then on it may come back at any time.
+        """
+        with self._lock:
+            if ahead := self._ahead.get(job.id):
+                ahead.results = {
+                    item.content: path_below(job.folder, item.target)
+                    for item in plan.outputs
+                    if item.content
+                }
+                self._publishing[job.id] = ahead
+
+    def known(self, job_id: str) -> Fingerprint | None:
+        """
+        Return what a job in work is known by, None where nobody had to read it yet.
+        """
+        with self._lock:
+            ahead = self._ahead.get(job_id)
+        return ahead.found if ahead else None
+
+    def over(self, job_id: str) -> set[Place]:
+        """
+        Take in that a job is over; return what has waited for that.
+        """
+        with self._lock:
+            self._publishing.pop(job_id, None)
+            if ahead := self._ahead.pop(job_id, None):
+                key = outline(ahead.job)
+                alike = self._alike[key]
+                del alike[job_id]
+                if not alike:
+                    del self._alike[key]
+            return self._waiting.pop(job_id, set())
+
+    def check(self, job: Job) -> Fingerprint | None:
+        """
+        Look for what a job that could be claimed would ask for, and for its image among all results; raises
+        HeldError where it was found.
+
+        Return what the job is known by, None where that did not have to be read.
+
+        Raises NotYetError while it is not known what was done before, FileNotFoundError where a file changed
+        meanwhile, OSError where one cannot be read.
+        """
+        if not self._is_on or job.problems:
+            return None
+        own = None
+        while True:
+            finished = self._finished()
+            if self._may_be_known(finished, job):
+                own = own or fingerprint_files.in_inbox(job, self._inbox)
+                _raise_if_done(finished, own)
+                if job.said_by("prompt") is None:
+                    self._raise_if_result(finished, own)
+            with self._lock:
+                ahead = list(self._alike.get(outline(job), {}).values())
+            if not ahead:
+                return own
+            own = own or fingerprint_files.in_inbox(job, self._inbox)
+            twin = next((each.job for each in ahead if each.is_same(own)), None)
+            if twin is None:
+                return own
+            if self._waits_for(twin.id, job):
+                raise HeldError(about_to_be_done(twin), Cause.IN_WORK)
+
+    def _finished(self) -> Finished:
+        """
+        Return all finished jobs, those that ended just now among them.
+        """
+        finished = self._recovery.finished
+        try:
+            if finished is not None:
+                finished.catch_up()
+                return finished
+        except (ReplacedError, OSError):
+            self._recovery.again()  # Which also says what cannot be read.
+        raise NotYetError(self._recovery.reason, is_stuck=bool(self._recovery.obstacle))
+
+    def _may_be_known(self, finished: Finished, job: Job) -> bool:
+        image = job.member(Role.IMAGE)
+        if image is None:
+            return False
+        size = image.snapshot.size
+        with self._lock:
+            in_work = {each.size for ahead in self._publishing.values() for each in ahead.results}
+        return size in in_work or finished.may_be_done(size) or finished.may_be_result(size)
+
+    def _raise_if_result(self, finished: Finished, own: Fingerprint) -> None:
+        image = own.original
+        assert image is not None, "what was read in the inbox tells of its image"
+        with self._lock:
+            in_work = next(
+                (path for each in self._publishing.values() if (path := each.results.get(image))),
+                None,
+            )
+        found = finished.result(image)
+        if (in_work is None and found is None) or finished.is_original(image):
+            return
+        reason = own_result(*found) if found else own_result_in_work(str(in_work))
+        raise HeldError(reason, Cause.DONE)
+
+    def _waits_for(self, job_id: str, job: Job) -> bool:
+        """
+        Note who waits for a job's end; return False where it is over by now.
+        """
+        with self._lock:
+            if job_id not in self._ahead:
+                return False
+            place = (job.folder, job.members[0].inbox_name)
+            self._waiting.setdefault(job_id, set()).add(place)
+            return True
+
+
+def take_all(duplicates: Duplicates, spool: Spool) -> None:
+    """
+    Take in the jobs that are in work. Blocking.
+    """
+    for job in spool.jobs():
+        duplicates.take(job, partial(fingerprint_files.in_work, job, spool.folder(job.id)))
+        with contextlib.suppress(Blocked, OSError):
+            if plan := spool.load(job.id).plan:
+                duplicates.publish(job, plan)
+            else:
+                duplicates.leave(job.id)
+
+
+def _raise_if_done(finished: Finished, own: Fingerprint) -> None:
+    if (line := finished.done(own)) is not None:
+        raise HeldError(already_done(line), Cause.DONE)

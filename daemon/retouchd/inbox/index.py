@@ -1,0 +1,196 @@
+"""
+What lies in the inbox and what may be claimed of it, kept true by events and looks.
+
+All methods block: they look at names, at everything below a folder, and read what prompts, sidecars and folder
+files say. What is left alone is told once.
+"""
+
+import sys
+from collections.abc import Collection, Iterable
+
+from retouchd.clock import Clock
+from retouchd.disk import nofollow
+from retouchd.events import emit
+from retouchd.events.inbox import FileLeft
+from retouchd.inbox.event_queue import Ring
+from retouchd.inbox.folder_index import is_below_any
+from retouchd.inbox.queue import Backlog
+from retouchd.inbox.scanner import Inbox, Left
+from retouchd.inbox.sidecar_reader import Reader
+from retouchd.inbox.watch_mode import Depth
+from retouchd.job.filenames import Kind, parse
+
+_READ_AGAIN_SECONDS = 60.0
+
+
+class InboxIndex:
+    """
+    The index of the inbox: `files` are as they were last seen, `queue` has the families that are made of them.
+
+    `faults` says of folders why they could not be read when they were last looked at.
+    """
+
+    def __init__(self, *, inbox: Inbox, reader: Reader, queue: Backlog, clock: Clock) -> None:
+        self._inbox = inbox
+        self._reader = reader
+        self._clock = clock
+        self._told: set[tuple[str, str, str]] = set()
+        self.queue = queue
+        self.files = queue.sightings
+        self.faults: dict[str, str] = {}
+
+    @property
+    def looks(self) -> int:
+        """
+        Return how many names have been looked at.
+        """
+        return self._inbox.looks
+
+    def observe(self, events: list[Ring]) -> None:
+        """
+        Look at each name that an event tells of. A look finds what is there now, so of folders the topmost
+        will do.
+        """
+        self.scan(_topmost(each.path for each in events if each.is_folder))
+        for ring in events:
+            folder, _, name = ring.path.rpartition("/")
+            self._observe_reference(ring.path, self._clock.monotonic())
+            if not ring.is_folder and self._inbox.takes_folder(folder):
+                self.look(folder, name, is_event=True)
+
+    def look(self, folder: str, name: str, *, is_event: bool = False) -> None:
+        """
+        Look at one name; after an event a file is not quiet, whatever is seen of it.
+        """
+        found = self._inbox.look(folder, name)
+        now = self._clock.monotonic()
+        is_new = self.files.see(folder, name, found, now)
+        if is_event and not is_new:
+            self.files.disturb(folder, name, now)
+        if isinstance(found, Left):
+            self._tell(folder, name, found)
+
+    def scan(self, folders: Collection[str], depth: Depth = Depth.FILES) -> None:
+        """
+        Look at folders, none below another, and at all below them; all that is found new counts as seen at
+        one moment.
+
+        Where not each file is looked at, those are whose own state decides about something before anybody
+        claims them: a claim looks at all of its family once more.
+        """
+        if not folders:
+            return
+        began = self._clock.monotonic()
+        known = self.files.folder
+        listings = [
+            each for top in folders for each in self._inbox.walk(top, depth=depth, known=known)
+        ]
+        # The last moment: on a slow disk a file may have been written long after the first.
+        now = self._clock.monotonic()
+        seen, unread, faults = set(), set(), dict[str, str]()
+        for listing in listings:
+            seen.add(listing.folder)
+            if listing.fault is not None:
+                unread.add(listing.folder)
+                faults[listing.folder] = listing.fault
+                self._tell(listing.folder, "", Left(listing.fault, is_told=True))
+                continue
+            for name, found in zip(listing.names, listing.found, strict=True):
+                if isinstance(found, Left):
+                    self._tell(listing.folder, name, found)
+            self.files.take_in(listing, began, now)
+        tops = frozenset(folders)
+        for gone in self.files.folders():
+            if gone not in seen and is_below_any(gone, tops) and not is_below_any(gone, unread):
+                self.files.forget_folder(gone, began, now)
+        faults |= {each: why for each, why in self.faults.items() if not is_below_any(each, tops)}
+        if faults != self.faults:
+            self.faults = faults
+            self.files.changes += 1
+        self._look_at_references_below(tops, now)
+
+    def settle(self, now: float, most: int | None = None) -> None:
+        """
+        Read what has settled, then decide about every family whose time has come, or about so many.
+
+        A file may name pictures of its folder and of those below as its references, so all of a folder and of
+        those above it are read before anything in it is decided about; folders take turns at that, too. What
+        cannot be read is told, and tried again.
+        """
+
+        def read(folder: str | None) -> bool:
+            place = self.files.unread(now, folder)
+            if place is not None and (left := self._read(*place, now)):
+                self._tell(*place, left)
+            return place is not None
+
+        self.queue.settle(now, most, read=read)
+        for _ in range(sys.maxsize if most is None else most):
+            # What is left then holds for nothing that is to be decided about.
+            if not self.queue.is_decided() or not read(None):
+                break
+
+    def _read(self, folder: str, name: str, now: float) -> Left | None:
+        """
+        Read a file and take in what it says; return why it cannot be read, None if it can.
+        """
+        try:
+            if parse(name).kind is Kind.IMAGE:
+                found = self._reader.shows_through(folder, name)
+                self.files.note_look(folder, name, shows_through=found, now=now)
+                return None
+            content = self._reader.content(folder, name)
+        except FileNotFoundError:
+            self.files.see(folder, name, None, now)
+            return None
+        self.files.note(folder, name, content, now)
+        self.look_at_references(content.images or (), now)
+        if not content.obstacle:
+            return None
+        self.files.read_again((folder, name), now + _READ_AGAIN_SECONDS)
+        return Left(content.obstacle, is_told=True)
+
+    def look_at_references(self, paths: Iterable[str], now: float) -> None:
+        """
+        Look at references that somebody names.
+        """
+        for path in paths:
+            self._look_at_reference(path, now)
+
+    def _observe_reference(self, path: str, now: float) -> None:
+        """
+        Take in an event: if it is about a reference, that is looked at, and not quiet yet.
+        """
+        if self.files.references.knows(path) and not self._look_at_reference(path, now):
+            self.files.references.disturb(path, now)
+
+    def _look_at_reference(self, path: str, now: float) -> bool:
+        return self.files.see_reference(path, nofollow.look(self._inbox.root, path), now)
+
+    def _look_at_references_below(self, tops: Collection[str], now: float) -> None:
+        """
+        Look at the pictures below folders that somebody names, and at those that are spared since jobs have
+        used them: a new one in their place is a job of its own.
+        """
+        paths = self.files.references.paths()
+        self.look_at_references((p for p in paths if is_below_any(p, tops)), now)
+        for place in self.files.spared():
+            if is_below_any(place[0], tops):
+                self.look(*place)
+
+    def _tell(self, folder: str, name: str, left: Left) -> None:
+        """
+        Tell once of something that a person should hear of.
+        """
+        told = (folder, name, left.reason)
+        if left.is_told and told not in self._told:
+            self._told.add(told)
+            emit(FileLeft(folder=folder, name=name, reason=left.reason))
+
+
+def _topmost(folders: Iterable[str]) -> list[str]:
+    """
+    Return the folders that lie below no other one of them.
+    """
+    rung = frozenset(folders)
+    return [each for each in sorted(rung) if not is_below_any(each.rpartition("/")[0], rung)]

@@ -1,0 +1,334 @@
+"""
+The way in: rings, looks and scans keep the index true; what is ready is claimed when there is room.
+
+Events are only hints. Everything here works without any, at the pace of the scans.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from functools import partial
+
+from retouchd.clock import Clock
+from retouchd.disk.thread_pools import Folder
+from retouchd.disk.threads import in_work, run
+from retouchd.events import emit
+from retouchd.events.inbox import IntakeCrashed, WatchOverflow
+from retouchd.events.jobs import JobClaimed
+from retouchd.inbox.claimer import Claimer
+from retouchd.inbox.event_queue import Bell, Ring
+from retouchd.inbox.held import Holding
+from retouchd.inbox.index import InboxIndex
+from retouchd.inbox.waiting import READY, Waiting
+from retouchd.inbox.waiting_summary import WaitingSummary
+from retouchd.inbox.watch_mode import Depth, scan_pause
+from retouchd.job.model import Job, Reference
+from retouchd.job.naming import path_below
+from retouchd.memory import give_back
+
+_AFTER_CRASH_SECONDS = 5.0
+_CLAIMING_SECONDS = 1.0
+_DECISIONS = 1000
+"""Families that one turn decides about: of a large backlog the first are claimed before the last are known."""
+
+
+class Intake:
+    """
+    Takes turns: looks, decides, claims. `room` says of which sub-folders nothing may be claimed now, None
+    where nothing may at all; `start` takes the job; `on_change` is called after each turn, and `turned` set;
+    `is_turning` while one is taken.
+    """
+
+    def __init__(
+        self,
+        *,
+        index: InboxIndex,
+        claimer: Claimer,
+        rescan_seconds: float,
+        settle_seconds: float,
+        clock: Clock,
+        room: Callable[[], Collection[str] | None],
+        start: Callable[[Job], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._index = index
+        self._queue = index.queue
+        self._claimer = claimer
+        self._rescan_seconds = rescan_seconds
+        self._settle_seconds = settle_seconds
+        self._clock = clock
+        self._room = room
+        self._start = start
+        self._on_change = on_change
+        self._scan_every = rescan_seconds
+        self._next_scan = 0.0
+        self._next_listing = 0.0
+        self._is_scan_asked = True
+        self.scan_pause = rescan_seconds
+        self.scan_took = 0.0
+        self.scanned_at: dt.datetime | None = None
+        self._is_stopped = False
+        self._is_reconsidering = False
+        self._claims = 0
+        # The index is changed in threads, by one turn at a time.
+        self._turning = asyncio.Lock()
+        self.is_turning = False
+        self._wake = asyncio.Event()
+        self.turned = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self.bell = Bell(partial(loop.call_soon_threadsafe, self._wake.set))
+
+    @property
+    def holding(self) -> Holding:
+        """
+        Return what is ready and yet not claimed.
+        """
+        return self._claimer.holding
+
+    def stop(self) -> None:
+        """
+        Have no other turn begin.
+        """
+        self._is_stopped = True
+        self._wake.set()
+
+    def wake(self) -> None:
+        """
+        Have the next turn begin at once: there may be room again.
+        """
+        self._wake.set()
+
+    def ring(self, folder: str, names: list[str]) -> None:
+        """
+        Have these names looked at in the next turn.
+        """
+        for name in names:
+            self.bell.ring(Ring(path=path_below(folder, name)))
+
+    def came_back(self, folder: str, names: list[str], reason: str) -> None:
+        """
+        Have these names looked at in the next turn, which came back from work. May be called from any thread.
+        """
+        now = self._clock.monotonic()
+        for name in names:
+            self._claimer.returns.note((folder, name), reason, now)
+        self.ring(folder, names)
+
+    def scan_soon(self) -> None:
+        """
+        Have every file of the inbox looked at in the next turn.
+        """
+        self._is_scan_asked = True
+        self._wake.set()
+
+    def reconsider(self) -> None:
+        """
+        Have every file of the inbox looked at in the next turn, and all that is held there tried again.
+        """
+        self._is_reconsidering = True
+        self.scan_soon()
+
+    def spare(self, references: Iterable[Reference]) -> None:
+        """
+        Leave alone what jobs have used as references, unless it gets a sidecar of its own.
+        """
+        self._index.files.references.spare(references)
+
+    def scan_every(self, seconds: float) -> None:
+        """
+        Have the whole inbox looked at so often, or less often if that takes long.
+        """
+        self._scan_every = self.scan_pause = seconds
+
+    @property
+    def steps(self) -> int:
+        """
+        Return a number that grows with whatever a turn does.
+        """
+        return self._index.looks + self._claims
+
+    def ready(self, but_not: Collection[str] = ()) -> int:
+        """
+        Return how many families wait to be claimed, without those of some sub-folders.
+        """
+        return self._queue.ready(but_not)
+
+    def is_idle(self) -> bool:
+        """
+        Return whether nothing is ready and nothing will be without somebody's doing.
+        """
+        is_at_rest = not self.is_turning and not self._wake.is_set()
+        return is_at_rest and not self._is_scan_asked and self._queue.is_settled()
+
+    async def waiting(self) -> list[tuple[str, str, str]]:
+        """
+        Return every file that waits in the inbox: its folder, its name, the reason.
+        """
+        async with self._turning:
+            return await run(Folder.INBOX, self._waiting)
+
+    @property
+    def changes(self) -> int:
+        """
+        Return a number that grows whenever there is something new to tell of what waits.
+        """
+        return self._index.files.changes + self.holding.changes
+
+    async def summary(self) -> tuple[Waiting, float]:
+        """
+        Return what waits in the inbox, in short, and how many seconds of work that was.
+        """
+        async with self._turning:
+            return await in_work(self._summary)
+
+    async def look_back(self) -> None:
+        """
+        Look at what came back from work since the last turn, once no other one comes; nothing is claimed, and
+        what lies there waits for its turn at once.
+        """
+        async with self._turning:
+            await run(Folder.INBOX, self._look_back)
+
+    async def begin(self) -> None:
+        """
+        Look at every file of the inbox for the first time, and claim nothing yet.
+        """
+        await self._survive(lambda: run(Folder.INBOX, self._scan, self._depth()))
+
+    async def run(self) -> None:
+        """
+        Take turns until stopped; a turn that was begun is finished.
+        """
+        while not self._is_stopped:
+            if not await self.turn():
+                await asyncio.sleep(_AFTER_CRASH_SECONDS)
+            self._on_change()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._seconds_to_turn()):
+                    await self._wake.wait()
+
+    async def turn(self) -> bool:
+        """
+        Look where the bell rang, scan if it is time, then claim what is ready while there is room.
+
+        Return False after a fault that nobody foresaw.
+        """
+        return await self._survive(self._turn)
+
+    async def _survive(self, work: Callable[[], Awaitable[None]]) -> bool:
+        async with self._turning:
+            self.is_turning = True
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - as with jobs: one turn must not end the daemon
+                emit(IntakeCrashed(exception=error))
+                self._is_scan_asked = True
+                return False
+            finally:
+                self.is_turning = False
+                self.turned.set()
+        return True
+
+    async def _turn(self) -> None:
+        self._wake.clear()
+        rings, is_lost = self.bell.take()
+        if is_lost:
+            emit(WatchOverflow(action="scanning the whole inbox"))
+            self._is_scan_asked = True
+        # All in one go: each way to a thread and back takes as long as a look.
+        jobs = await run(Folder.INBOX, self._look_and_claim, self._depth(), rings)
+        end = self._clock.monotonic() + _CLAIMING_SECONDS
+        while jobs is not None:
+            for job in jobs:
+                emit(JobClaimed(**job.about, files=[m.name for m in job.members]))
+                self._start(job)
+            if self._clock.monotonic() > end:
+                self._wake.set()  # To go on after the next looks: a thousand duplicates take long to read.
+                return
+            jobs = await run(Folder.INBOX, self._claim_next)
+
+    def _look_back(self) -> None:
+        rings, is_lost = self.bell.take()
+        self._scan(Depth.FILES if is_lost else None)
+        self._index.observe(rings)
+        self._index.settle(self._clock.monotonic() + self._settle_seconds)
+
+    def _depth(self) -> Depth | None:
+        """
+        Return how thoroughly the inbox is to be looked at now, None for not at all.
+
+        Names are listed every `rescan_seconds` whatever the folders themselves show: some filesystems over
+        the network do not tell of changes in them.
+        """
+        now, is_asked = self._clock.monotonic(), self._is_scan_asked
+        self._is_scan_asked = False
+        if is_asked:
+            return Depth.FILES
+        if now < self._next_scan:
+            return None
+        return Depth.NAMES if now >= self._next_listing else Depth.CHANGES
+
+    def _look_and_claim(self, depth: Depth | None, rings: list[Ring]) -> list[Job] | None:
+        self._scan(depth)
+        if self._is_reconsidering:
+            self._is_reconsidering = False
+            self._claimer.reconsider()
+        self._index.observe(rings)
+        self._index.settle(self._clock.monotonic(), _DECISIONS)
+        return self._claim_next()
+
+    def _scan(self, depth: Depth | None) -> None:
+        if depth is None:
+            return
+        began = self._clock.monotonic()
+        self._index.scan([""], depth)
+        for place in self._claimer.holding.reasons() if depth is not Depth.FILES else ():
+            self._index.look(*place)
+        self._claimer.forget()
+        if depth is Depth.FILES:
+            give_back()
+        ended = self._clock.monotonic()
+        self.scanned_at, self.scan_took = self._clock.now(), ended - began
+        # What was asked for once says nothing of what looking at regular times takes.
+        took = self.scan_took if depth is not Depth.FILES else 0.0
+        self.scan_pause = scan_pause(self._scan_every, self._rescan_seconds, took)
+        self._next_scan = ended + self.scan_pause
+        if depth is not Depth.CHANGES:
+            self._next_listing = ended + self._rescan_seconds
+
+    def _claim_next(self) -> list[Job] | None:
+        """
+        Claim the next ready family; return None where none is left, or there is no room for it.
+        """
+        but_not = self._room()
+        key = None if but_not is None else self._queue.take(but_not)
+        if key is None:
+            return None
+        self._claims += 1
+        try:
+            return self._claimer.claim(key)
+        except Exception:
+            # It is ready no longer, and nothing new would be seen of it: only this brings it back.
+            self._queue.try_later(key, self._clock.monotonic() + _AFTER_CRASH_SECONDS)
+            raise
+
+    def _waiting(self) -> list[tuple[str, str, str]]:
+        held = self._claimer.holding.reasons()
+        return [
+            (each.folder, each.name, held.get(each[:2], each.reason))
+            if each.reason == READY
+            else each[:3]
+            for each in self._queue.idle(self._clock.monotonic())
+        ]
+
+    def _summary(self) -> tuple[Waiting, float]:
+        began = time.thread_time()
+        summary = WaitingSummary(self._queue, self.holding, self._index.faults, self._clock)
+        return summary.waiting(), time.thread_time() - began
+
+    def _seconds_to_turn(self) -> float:
+        due = self._queue.next_due()
+        until = self._next_scan if due is None else min(due, self._next_scan)
+        return 0.0 if self._is_scan_asked else max(0.0, until - self._clock.monotonic())

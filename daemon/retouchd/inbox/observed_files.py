@@ -1,0 +1,281 @@
+"""
+What lies in the inbox and since when: the memory between looks, kept per folder and per family.
+
+A look at one name touches its family alone, so an event costs the same in a folder of ten files and of a
+hundred thousand. No I/O here: looks, and what was read, are handed in.
+"""
+
+from collections.abc import Callable, Iterable
+
+from retouchd.disk import inodes
+from retouchd.disk.packed_stat import (
+    Mark,
+    Trace,
+    device_of,
+    is_empty,
+    is_renumbered,
+    pack,
+    shows,
+    trace,
+    unnumbered,
+    unpack,
+)
+from retouchd.inbox.folder_index import Family, Folder, Key, is_below, upward
+from retouchd.inbox.index_base import Seen
+from retouchd.inbox.precedence import Content
+from retouchd.inbox.references import Place
+from retouchd.inbox.scanner import Left, Listing
+from retouchd.inbox.settling import Patience, Signature, disturb, settled_at
+from retouchd.inbox.unread import Unread
+from retouchd.inbox.watch_mode import trust_in
+from retouchd.job.filenames import FOLDER_FILES, Kind, parse
+
+_EDITS = (Kind.EDIT, Kind.FOLDER_EDIT)
+_FOLLOWED = FOLDER_FILES | {Kind.EDIT}
+
+
+class Sightings(Seen):
+    """
+    Takes in what is seen of the inbox. `touch` is told each family that is to be decided anew, and the first
+    moment at which that may bring something new. `changes` counts how often anything became another.
+    """
+
+    def __init__(self, *, patience: Patience, touch: Callable[[Family, float], None]) -> None:
+        super().__init__()
+        self._patience = patience
+        self._touch = touch
+        self._unread = Unread()
+        self._mute: set[int] = set()
+        self.changes = 0
+
+    def see(self, folder: str, name: str, found: Mark | Left | None, now: float) -> bool:
+        """
+        Take in a look at one name; return whether anything is new about it.
+        """
+        place = self._place(folder)
+        if isinstance(found, Left):
+            is_new = place.left.get(name) != found
+            self.changes += is_new
+            place.left[name] = found
+            (place.shut.add if found.is_shut else place.shut.discard)(name)
+            return self._drop(place, folder, name, now) or is_new
+        if place.left:
+            self._leave_no_longer(place, name)
+        if found is None:
+            return self._drop(place, folder, name, now)
+        before = place.sights.get(name)
+        if before is not None and shows(before, found):
+            return False
+        if before is not None and is_renumbered(before, found):
+            inodes.distrust(device_of(found))
+            place.sights[name] = trace(unnumbered(found), unpack(before).quiet_since)
+            return False
+        settles = None if is_empty(found) else now + self._patience.settle_seconds
+        self._put(folder, name, trace(found, now), settles, now)
+        return True
+
+    def disturb(self, folder: str, name: str, now: float) -> None:
+        """
+        Take in an event: whatever it was, the file is not quiet yet.
+        """
+        if self.knows(folder, name):
+            sight = disturb(self.sight(folder, name), now)
+            self._put(folder, name, pack(sight), settled_at(sight, self._patience), now)
+
+    def take_in(self, listing: Listing, began: float, now: float) -> None:
+        """
+        Take in a listing of a folder: what was found, what is gone, whether its stamp can be trusted.
+        """
+        place = self._place(listing.folder)
+        self._weigh(place, listing, began)
+        place.folders = listing.folders
+        # Taken out one by one: of a large folder all would be held twice.
+        while listing.names:
+            self.see(listing.folder, listing.names.pop(), listing.found.pop(), now)
+        self.forget(listing.folder, listing.gone, began, now)
+
+    def forget(self, folder: str, names: Iterable[str], before: float, now: float) -> None:
+        """
+        Forget files that are gone, unless they were first seen after it was known.
+        """
+        place = self._folders[folder]
+        for name in names:
+            seen = place.sights.get(name)
+            if seen is not None and unpack(seen).quiet_since < before:
+                self._drop(place, folder, name, now)
+            self._leave_no_longer(place, name)
+
+    def forget_folder(self, folder: str, before: float, now: float) -> None:
+        """
+        Forget a folder that is gone, with all that was in it.
+        """
+        place = self._folders[folder]
+        self.forget(folder, [*place.sights, *place.left], before, now)
+        if not place.sights:
+            del self._folders[folder]
+
+    def note(self, folder: str, name: str, content: Content, now: float) -> None:
+        """
+        Take in what a structured sidecar or an `_edit.*` says, as it was last seen.
+        """
+        self._folders[folder].contents[name] = (self.sight(folder, name).signature, content)
+        named = self.references.name((folder, name), content.images or ())
+        self._touch_pictures(named, now)
+        self._touch_users((folder, name), now)
+
+    def note_look(self, folder: str, name: str, *, shows_through: bool, now: float) -> None:
+        """
+        Take in whether a picture, as it was last seen, has transparent pixels.
+        """
+        seen = self.sight(folder, name).signature
+        self._folders[folder].see_through[name] = (seen, shows_through)
+        self._touch_family((folder, parse(name).family), now)
+
+    def see_reference(self, path: str, found: Signature | str, now: float) -> bool:
+        """
+        Take in a look at a reference, or half a sentence why it cannot be used; return whether that is news.
+        """
+        is_new = self.references.see(path, found, now)
+        if is_new:
+            for namer in self.references.namers(path):
+                self._touch_users(namer, now)
+        return is_new
+
+    def touch_all(self, now: float) -> None:
+        """
+        Have every family decided about anew: what holds for all of them has changed.
+        """
+        self._touch_below("", now)
+
+    def next_reading(self) -> float | None:
+        """
+        Return when the next file is to be read, None if none is.
+        """
+        return self._unread.next_due()
+
+    def unread(self, now: float, folder: str | None = None) -> Place | None:
+        """
+        Return a settled file that is to be read and was not since it changed, each once: of a folder or one
+        above it, or any.
+        """
+        folders = None if folder is None else list(upward(folder))
+        while (place := self._unread.take(now, folders)) is not None:
+            if self.knows(*place) and self._is_settled(place, now) and self._is_unread(place):
+                return place
+        return None
+
+    def read_again(self, place: Place, at: float) -> None:
+        """
+        Have a file read again at that moment.
+        """
+        self._unread.add(place, at)
+
+    def _is_unread(self, place: Place) -> bool:
+        if parse(place[1]).kind not in _EDITS:
+            return self.shows_through(*place) is None
+        content = self.content(*place)
+        return content is None or bool(content.obstacle)
+
+    def _is_settled(self, place: Place, now: float) -> bool:
+        at = settled_at(self.sight(*place), self._patience)
+        return at is not None and at <= now
+
+    def _place(self, folder: str) -> Folder:
+        place = self._folders.get(folder)
+        if place is None:
+            place = self._folders[folder] = Folder()
+        return place
+
+    def _put(self, folder: str, name: str, seen: Trace, settles: float | None, now: float) -> None:
+        place, named = self._folders[folder], parse(name)
+        self.changes += 1
+        is_new = name not in place.sights
+        place.sights[name] = seen
+        if named.kind in _FOLLOWED or settles is None:
+            place.followed.add(name)
+        elif place.followed:
+            place.followed.discard(name)
+        if named.kind in _EDITS and settles is not None:
+            self.read_again((folder, name), settles)
+        if named.kind in FOLDER_FILES:
+            if is_new:
+                place.folder_files.append(name)
+            self._touch_below(folder, now)
+        elif named.kind is Kind.OTHER:
+            place.others.add(name)
+        else:
+            family = place.joined(folder, named) if is_new else place.families[named.family]
+            # Nothing of it is ready before that, and then it may be.
+            self._touch(family, max(now, settles or now))
+
+    def _drop(self, place: Folder, folder: str, name: str, now: float) -> bool:
+        if place.sights.pop(name, None) is None:
+            return False
+        named = parse(name)
+        self.changes += 1
+        place.followed.discard(name)
+        place.others.discard(name)
+        place.see_through.pop(name, None)
+        if named.kind in _EDITS:
+            place.contents.pop(name, None)
+            self._touch_pictures(self.references.forget((folder, name)), now)
+        if named.kind in FOLDER_FILES:
+            place.folder_files.remove(name)
+            place.gone_at = now
+            self._touch_below(folder, now)
+        elif named.kind is not Kind.OTHER:
+            family = place.families[named.family]
+            family.names = tuple(each for each in family.names if each != name)
+            family.gone_at = now
+            if not family.names:
+                del place.families[named.family]
+            self._touch(family, now)
+        return True
+
+    def _leave_no_longer(self, place: Folder, name: str) -> None:
+        if place.left.pop(name, None):
+            place.shut.discard(name)
+            self.changes += 1
+
+    def _weigh(self, place: Folder, listing: Listing, began: float) -> None:
+        """
+        Take in the stamp of a folder. One in which names came or went while its stamp stayed the same lies on
+        a device that does not tell: no stamp of it is trusted again.
+        """
+        if listing.stamp is not None and place.trusts(listing.stamp):
+            fresh = (n for n in listing.names if n not in place.sights and n not in place.left)
+            if listing.gone or any(fresh):
+                self._mute.add(listing.stamp.device)
+                for each in self._folders.values():
+                    each.trust = None
+        is_mute = listing.stamp is not None and listing.stamp.device in self._mute
+        place.trust = None if is_mute else trust_in(place.trust, listing.stamp, began)
+
+    def _touch_pictures(self, paths: Iterable[str], now: float) -> None:
+        """
+        Have pictures decided about anew that are named as references, or are so no longer.
+        """
+        for path in paths:
+            folder, _, name = path.rpartition("/")
+            self._touch_family((folder, parse(name).family), now)
+
+    def _touch_users(self, place: Place, now: float) -> None:
+        """
+        Touch the families for which a file holds.
+        """
+        folder, name = place
+        named = parse(name)
+        if named.kind is Kind.FOLDER_EDIT:
+            self._touch_below(folder, now)
+        else:
+            self._touch_family((folder, named.family), now)
+
+    def _touch_family(self, key: Key, now: float) -> None:
+        if (family := self.family(key)) is not None:
+            self._touch(family, now)
+
+    def _touch_below(self, folder: str, now: float) -> None:
+        for other, place in self._folders.items():
+            if is_below(other, folder):
+                for family in place.families.values():
+                    self._touch(family, now)

@@ -1,0 +1,232 @@
+"""
+Whether a bundle may be claimed: all of it settled together, its references too, with a prompt from somewhere.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from retouchd.errors import JobCode, Problem
+from retouchd.inbox import missing
+from retouchd.inbox.pairing import Bundle, ambiguous
+from retouchd.inbox.precedence import Content, Source, folder_faults, needed
+from retouchd.inbox.settling import Patience, Sight, settled_at
+from retouchd.inbox.waiting import CHANGING, REFERENCE
+from retouchd.job.filenames import Kind
+from retouchd.job.naming import shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """
+    The bundle may be claimed; with problems it goes to `error/`. `since` is when it settled.
+    """
+
+    since: float
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsettled:
+    """
+    Something of the bundle still changes: look again at that moment.
+    """
+
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """
+    Something is missing, and only somebody else can bring it; `at` is when patience ends, None for never.
+    `is_missing` says that it is the picture or the prompt, which may be there under another name.
+    """
+
+    at: float | None
+    reason: str
+    is_missing: bool = False
+
+
+State: TypeAlias = Ready | Unsettled | Waiting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """
+    What matters to a bundle besides its files.
+
+    `own` is what its structured sidecar says, None before that was read. `sources` are the folder files,
+    the nearest first. `references` holds the sight of each picture that any of them names, or half a
+    sentence on why it cannot be used. `namer` tells how this image comes to be a reference of another.
+    `gone_at` is when a file that held for it was last seen to be gone: it may be about to be written anew.
+    `is_unseen` says that nobody has looked yet whether its image is a mask instead, or which of several
+    structured sidecars are other programs' files.
+    """
+
+    own: Content | None = None
+    sources: tuple[Source, ...] = ()
+    references: Mapping[str, Sight | str] = field(default_factory=dict)
+    namer: str | None = None
+    has_default: bool = False
+    is_unseen: bool = False
+    gone_at: float | None = None
+
+
+def readiness(
+    bundle: Bundle,
+    sights: Mapping[str, Sight],
+    surroundings: Surroundings,
+    patience: Patience,
+    now: float,
+) -> State:
+    """
+    Return what becomes of a bundle at this moment of the monotonic clock.
+    """
+    if surroundings.namer is not None:
+        return Waiting(at=None, reason=f"{REFERENCE}: {surroundings.namer}")
+    changes = [sights[named.name].quiet_since for named in bundle.files]
+    if surroundings.gone_at is not None:
+        changes.append(surroundings.gone_at)
+    settled = max(changes) + patience.settle_seconds
+    if empty := [named for named in bundle.files if sights[named.name].signature.size == 0]:
+        reason = f"{shown(empty[0].name)} is empty: it has not arrived yet"
+        return _patiently(settled, reason, lambda: map(missing.empty, empty), patience, now)
+    if now < settled or surroundings.is_unseen:
+        return Unsettled(at=settled, reason=CHANGING) if now < settled else _unread(now)
+    if bundle.fault is not None:
+        return Ready(since=settled, problems=(bundle.fault,))
+    if not bundle.images:
+        lone = bundle.files[0]
+        reason = missing.awaited_image(lone)
+        problems = [missing.image_missing(lone)]
+        return _as_missing(_patiently(settled, reason, lambda: problems, patience, now))
+    return _with_own_edit(bundle, settled, surroundings, patience, now)
+
+
+def references_of(
+    own: Content | None, sources: tuple[Source, ...]
+) -> tuple[tuple[str, ...], Source | None]:
+    """
+    Return the references that hold, and the folder file that names them, None for the bundle's own sidecar.
+    """
+    if own is not None and own.images is not None:
+        return own.images, None
+    for source in sources:
+        if source.content is not None and source.content.images is not None:
+            return source.content.images, source
+    return (), None
+
+
+def _with_own_edit(
+    bundle: Bundle, settled: float, surroundings: Surroundings, patience: Patience, now: float
+) -> State:
+    if bundle.edits and surroundings.own is None:
+        return _unread(now)
+    if surroundings.own is not None and surroundings.own.obstacle:
+        return Waiting(at=None, reason=f"{shown(bundle.edits[0].name)} {surroundings.own.obstacle}")
+    if problems := _own_problems(bundle, surroundings.own):
+        return Ready(since=settled, problems=problems)
+    return _with_folder_files(bundle, settled, surroundings, patience, now)
+
+
+def _own_problems(bundle: Bundle, own: Content | None) -> tuple[Problem, ...]:
+    if own is None:
+        return ()
+    name = shown(bundle.edits[0].name)
+    if own.faults or own.reference_faults:
+        return tuple(
+            Problem(code=code, message=f"{name} cannot be used: {words}", hint=f"Correct {name}.")
+            for code, faults in (
+                (JobCode.SIDECAR_INVALID, own.faults),
+                (JobCode.REFERENCE_INVALID, own.reference_faults),
+            )
+            for words in faults
+        )
+    if own.has_prompt and bundle.prompts:
+        text = shown(bundle.prompts[0].name)
+        message = f"{shown(bundle.images[0].name)} has two prompts: {text} and the one in {name}."
+        return (ambiguous(message, f"Remove {text}, or the prompt from {name}"),)
+    return ()
+
+
+def _with_folder_files(
+    bundle: Bundle, settled: float, surroundings: Surroundings, patience: Patience, now: float
+) -> State:
+    own = surroundings.own
+    has_own = bool(bundle.prompts) or (own is not None and own.has_prompt)
+    relevant = needed(surroundings.sources, has_prompt=has_own)
+    for source in relevant:
+        if (state := _unready(source, patience, now)) is not None:
+            return state
+        settled = max(settled, settled_at(source.sight, patience) or settled)
+    if any(folder_faults(relevant)):
+        return Ready(since=settled)
+    has_prompt = has_own or surroundings.has_default or any(s.has_prompt for s in relevant)
+    if not has_prompt:
+        image = bundle.images[0]
+        reason = f"waits for its prompt, {missing.prompt_name(image)}"
+        problems = [missing.prompt_missing(image)]
+        return _as_missing(_patiently(settled, reason, lambda: problems, patience, now))
+    return _with_references(bundle, settled, surroundings, patience, now)
+
+
+def _unready(source: Source, patience: Patience, now: float) -> State | None:
+    """
+    Return what a folder file is waited for, None if it can be gone by.
+    """
+    what = f"the {shown(source.name)} of its folder"
+    at = settled_at(source.sight, patience)
+    if at is None:
+        return Waiting(at=None, reason=f"{what} is empty")
+    if now < at:
+        return Unsettled(at=at, reason=f"{what} still changes")
+    if source.kind is Kind.FOLDER_EDIT and source.content is None:
+        return _unread(now)
+    if source.content is not None and source.content.obstacle:
+        return Waiting(at=None, reason=f"{what} {source.content.obstacle}")
+    return None
+
+
+def _with_references(
+    bundle: Bundle, settled: float, surroundings: Surroundings, patience: Patience, now: float
+) -> State:
+    paths, source = references_of(surroundings.own, surroundings.sources)
+    for path in paths:
+        sight = surroundings.references.get(path, "is not there")
+        if isinstance(sight, str):
+            if source is not None:
+                return Ready(since=settled)
+            problem = missing.reference_missing(bundle.edits[0], path, sight)
+            reason = f"waits for its reference picture {shown(path)}, which {sight}"
+            return _patiently(settled, reason, lambda: [problem], patience, now)  # noqa: B023
+        at = settled_at(sight, patience)
+        if at is None:
+            return Waiting(at=None, reason=f"its reference picture {shown(path)} is empty")
+        if now < at:
+            return Unsettled(at=at, reason=f"its reference picture {shown(path)} still changes")
+        settled = max(settled, at)
+    return Ready(since=settled)
+
+
+def _unread(now: float) -> Unsettled:
+    return Unsettled(at=now, reason="about to be read")
+
+
+def _as_missing(state: State) -> State:
+    return replace(state, is_missing=True) if isinstance(state, Waiting) else state
+
+
+def _patiently(
+    since: float,
+    reason: str,
+    problems: Callable[[], Iterable[Problem]],
+    patience: Patience,
+    now: float,
+) -> State:
+    if not patience.orphan_seconds:
+        return Waiting(at=None, reason=reason)
+    end = since + patience.orphan_seconds
+    if now < end:
+        return Waiting(at=end, reason=reason)
+    return Ready(since=since, problems=tuple(problems()))

@@ -1,0 +1,148 @@
+"""
+The pictures that sidecars and folder files name as references: where they are, and who names them.
+
+A reference is copied into the jobs that need it and never moved, so it stays in the inbox. It is not a
+job of its own while somebody names it, nor afterwards unless it gets a sidecar of its own.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
+
+from retouchd.disk import inodes
+from retouchd.inbox.settling import Sight, Signature, disturb, look
+from retouchd.job.model import Reference
+from retouchd.spool.history import History
+from retouchd.spool.spool import Spool
+
+Place: TypeAlias = tuple[str, str]
+"""A file: its folder below the inbox, and its name."""
+
+MISSING = "is not there"
+
+
+class References:
+    """
+    All references known, by their paths below the inbox.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[str, Sight | str] = {}
+        self._named: dict[Place, tuple[str, ...]] = {}
+        self._namers: dict[str, dict[Place, None]] = {}
+        self._spared: dict[str, Reference] = {}
+
+    def name(self, namer: Place, paths: Iterable[str]) -> list[str]:
+        """
+        Take in what a file names now; return the paths that it named before or names now.
+        """
+        before = self._named.pop(namer, ())
+        for path in before:
+            self._namers[path].pop(namer)
+            if not self._namers[path]:
+                del self._namers[path], self._found[path]
+        now = tuple(dict.fromkeys(paths))
+        if now:
+            self._named[namer] = now
+        for path in now:
+            self._namers.setdefault(path, {})[namer] = None
+            self._found.setdefault(path, MISSING)
+        return [*before, *now]
+
+    def forget(self, namer: Place) -> list[str]:
+        """
+        Take in that a file is gone: its job, or another daemon's, may be using what it named.
+        """
+        for path in self._named.get(namer, ()):
+            if isinstance(sight := self._found.get(path), Sight):
+                self.spare([Reference(path=path, snapshot=sight.signature.snapshot)])
+        return self.name(namer, ())
+
+    def see(self, path: str, found: Signature | str, now: float) -> bool:
+        """
+        Take in a look at a reference, or half a sentence why it cannot be used; return whether that is news.
+        """
+        before = self._found.get(path)
+        if before is None:
+            return False
+        seen: Sight | str
+        if isinstance(found, Signature) and isinstance(before, Sight):
+            known = before.signature
+            if found != known and found._replace(inode=known.inode) == known:
+                # As with pictures: another file would have a ctime of its own.
+                inodes.distrust(found.device)
+                self._found[path] = before._replace(signature=found._replace(inode=inodes.UNKNOWN))
+                return False
+        if isinstance(found, Signature):
+            seen = look(before if isinstance(before, Sight) else None, found, now)
+        else:
+            seen = found
+        self._found[path] = seen
+        return seen != before
+
+    def disturb(self, path: str, now: float) -> None:
+        """
+        Take in an event: whatever it was, the file is not quiet yet.
+        """
+        sight = self._found.get(path)
+        if isinstance(sight, Sight):
+            self._found[path] = disturb(sight, now)
+
+    def paths(self) -> list[str]:
+        """
+        Return all that anybody names.
+        """
+        return list(self._found)
+
+    def knows(self, path: str) -> bool:
+        """
+        Return whether anybody names that path.
+        """
+        return path in self._found
+
+    def namers(self, path: str) -> list[Place]:
+        """
+        Return the files that name a path.
+        """
+        return list(self._namers.get(path, ()))
+
+    def sights(self, paths: Iterable[str]) -> Mapping[str, Sight | str]:
+        """
+        Return what was last seen of these paths.
+        """
+        return {path: self._found.get(path, MISSING) for path in paths}
+
+    def spare(self, references: Iterable[Reference]) -> None:
+        """
+        Remember what jobs have used.
+        """
+        self._spared |= {reference.path: reference for reference in references}
+
+    def used(self) -> list[str]:
+        """
+        Return the paths of all that jobs have used.
+        """
+        return list(self._spared)
+
+    def is_spared(self, path: str, seen: Signature) -> bool:
+        """
+        Return whether a job has used just this file as its reference.
+        """
+        used = self._spared.get(path)
+        if used is None:
+            return False
+        # Not the device: its number may differ after the next boot.
+        snapshot = used.snapshot
+        return (snapshot.size, snapshot.mtime_ns, snapshot.inode) == (
+            seen.size,
+            seen.mtime_ns,
+            seen.inode,
+        )
+
+
+def used_references(history: History, spool: Spool) -> Iterator[Reference]:
+    """
+    Yield what jobs have used as references: those that are over, then those in work. Blocking.
+    """
+    yield from history.references()
+    for job in spool.jobs():
+        yield from job.references

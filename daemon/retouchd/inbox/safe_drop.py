@@ -1,0 +1,120 @@
+"""
+Files on their way into the inbox: each appears whole under its name, prompts first, images last.
+
+A name that is taken is never written over: the whole group takes another free stem. What is in work needs
+no look: a job given back finds a free stem by itself, and results never overwrite anything either.
+"""
+
+import errno
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from retouchd.disk import durable, file_stat, new_files, nofollow, renames
+from retouchd.disk.nofollow import Entry, OpenFolder
+from retouchd.job import naming
+from retouchd.job.filenames import parse
+
+_TRIES = 5
+_DROP = ".retouchd-drop-"
+_HIDDEN = re.compile(re.escape(_DROP) + r"[0-9a-f]{8}-\d+")
+_OLD_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """
+    One file of a group: what follows the stem in its name, and its bytes or the file to copy.
+    """
+
+    suffix: str
+    source: Path | bytes
+
+
+def drop(
+    folder: OpenFolder, stem: str, pieces: Sequence[Piece], before_last: Callable[[], None]
+) -> list[str]:
+    """
+    Copy a group into a folder of the inbox, in its order; return the names. Durable on return, and whoever
+    may use the folder may use the files: the daemon is another user, perhaps.
+
+    `before_last` is called right before the last of them, the image, gets its name. Raises OSError, and
+    leaves nothing behind then.
+    """
+    token = secrets.token_hex(4)
+    hidden = [folder / f"{_DROP}{token}-{number}" for number, _ in enumerate(pieces, 1)]
+    suffixes = [piece.suffix for piece in pieces]
+    try:
+        for path, piece in zip(hidden, pieces, strict=True):
+            if isinstance(piece.source, bytes):
+                new_files.put_new(path, piece.source, is_shared=True)
+            else:
+                new_files.copy_new(piece.source, path)
+        for _ in range(_TRIES):
+            free = naming.free_stem(stem, token, suffixes, is_family_in(folder))
+            names = [free + suffix for suffix in suffixes]
+            if _uncovered(folder, hidden, names, before_last):
+                return names
+        raise FileExistsError(errno.EEXIST, "somebody else takes each name first", str(folder.path))
+    finally:
+        for path in hidden:
+            durable.remove(path)
+
+
+def is_family_in(folder: OpenFolder) -> Callable[[str], bool]:
+    """
+    Return a test of whether anything in a folder has that name, or would be paired with it.
+    """
+    taken = {parse(name).family for name in nofollow.names_in(folder)}
+    return lambda name: parse(name).family in taken or file_stat.is_taken(folder / name)
+
+
+def names_in(folder: Path) -> list[str]:
+    """
+    Return all names in a folder, none where there is no such folder.
+    """
+    try:
+        return [path.name for path in folder.iterdir()]
+    except FileNotFoundError:
+        return []
+
+
+def clear_leftovers(folder: OpenFolder) -> None:
+    """
+    Remove what a drop that was killed left: after a day nobody is at it any more.
+
+    All of it is copies, whose sources lie where they were. Raises OSError.
+    """
+    old = time.time() - _OLD_SECONDS
+    for name in nofollow.names_in(folder):
+        is_note = name.startswith(renames.NOTE)
+        if is_note or _HIDDEN.fullmatch(name):
+            found = file_stat.snapshot(folder / name)
+            if found is not None and found.mtime_ns < old * 1e9:
+                (renames.release_noted if is_note else durable.remove)(folder / name)
+
+
+def _uncovered(
+    folder: OpenFolder,
+    hidden: Iterable[Entry],
+    names: Sequence[str],
+    before_last: Callable[[], None],
+) -> bool:
+    """
+    Rename each hidden file to its name; cover all of them again and return False where one is taken.
+    """
+    done: list[tuple[Entry, Entry]] = []
+    for path, name in zip(hidden, names, strict=True):
+        if name == names[-1]:
+            before_last()
+        try:
+            renames.rename_new(path, folder / name)
+        except FileExistsError:
+            for covered, shown in reversed(done):
+                renames.rename_new(shown, covered)
+            return False
+        done.append((path, folder / name))
+    return True

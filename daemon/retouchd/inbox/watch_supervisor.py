@@ -1,0 +1,259 @@
+"""
+The doorbell under supervision: it rings, or is mended, or the inbox is looked at more often instead.
+
+Whatever is wrong with it, the inbox is scanned: nothing here decides about a file. An inbox that is away
+(removed, renamed, unmounted) is only waited for, and never made anew: what would then lie in its place
+may be an empty mount point.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from retouchd.clock import Clock
+from retouchd.config.settings import Settings
+from retouchd.disk.filesystems import filesystem_of
+from retouchd.disk.folder_identity import Anchor
+from retouchd.disk.thread_pools import Folder
+from retouchd.disk.threads import attempt, run
+from retouchd.errors import DiskFailed, FolderUnresponsive
+from retouchd.events import Level, emit
+from retouchd.events.inbox import WatchCrashed, WatchLost, WatchMode, WatchRestored
+from retouchd.inbox.event_queue import Bell
+from retouchd.inbox.intake import Intake
+from retouchd.inbox.watch_mode import Mode, Stance, choose, fall_back
+from retouchd.inbox.watcher import Watcher
+
+_CHECK_SECONDS = 5.0
+_SHORTEST_BACKOFF_SECONDS = 1.0
+_LONGEST_BACKOFF_SECONDS = 60.0
+
+"""Device and inode of a folder, None while there is none."""
+
+_MEANINGS = {
+    Mode.INOTIFY: "files are seen as they come",
+    Mode.POLLING: "files are seen by looking at the inbox every poll_seconds",
+    Mode.SCAN: "files are seen by looking at the inbox every rescan_seconds",
+}
+
+
+def take_stance(settings: Settings, watcher: Watcher) -> Stance:
+    """
+    Start the watcher unless polling is better; return the mode that can be had. Blocks.
+
+    Raises FileNotFoundError or NotADirectoryError where there is no inbox.
+    """
+    stance = choose(settings.observer, filesystem_of(settings.folders.inbox))
+    if stance.mode is not Mode.INOTIFY:
+        return stance
+    try:
+        watcher.start()
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except (OSError, RecursionError) as error:
+        return fall_back(settings.observer, error)
+    if refusal := watcher.refusal:
+        watcher.stop()
+        return fall_back(settings.observer, refusal)
+    return stance
+
+
+def try_out(settings: Settings) -> Stance:
+    """
+    Return the mode that a run would have, having watched the inbox for a moment. Blocks; raises as above.
+    """
+    inbox, bell = settings.folders.inbox, Bell(lambda: None)
+    watcher = Watcher(inbox=inbox, bell=bell, recursive=settings.recursive)
+    try:
+        return take_stance(settings, watcher)
+    finally:
+        watcher.stop()
+
+
+class Watching:
+    """
+    The watcher of a run: `begin` to be told of changes until the context ends, and have `run` see to it.
+
+    `away` says why the inbox cannot be used now, empty while it can; `on_change` is called when that changes.
+    """
+
+    def __init__(
+        self, *, settings: Settings, intake: Intake, clock: Clock, on_change: Callable[[], None]
+    ) -> None:
+        self._settings = settings
+        self._intake = intake
+        self._clock = clock
+        self._on_change = on_change
+        self._inbox = settings.folders.inbox
+        self._watcher = Watcher(inbox=self._inbox, bell=intake.bell, recursive=settings.recursive)
+        self._root = Anchor(self._inbox)
+        self._work = Anchor(settings.folders.work)
+        self._lost = ""
+        self._backoff = _SHORTEST_BACKOFF_SECONDS
+        self._armed_at = 0.0
+        self._checking = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._is_stopped = False
+        self.away = ""
+        self.stance = Stance(mode=Mode.SCAN, reason="not started")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def begin(self) -> None:
+        """
+        Be told of changes from now on.
+        """
+        async with self._checking:
+            try:
+                await self._arm()
+            except OSError as error:
+                await self._lose(str(error))
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(FolderUnresponsive):
+            async with self._checking:
+                await attempt(Folder.INBOX, self._watcher.stop)
+
+    def stop(self) -> None:
+        """
+        Have `run` come to its end.
+        """
+        self._is_stopped = True
+        self._wake.set()
+
+    def try_again(self) -> None:
+        """
+        Try the kernel once more where it could not watch all: a person has mended something.
+        """
+        self._wake.set()
+
+    async def run(self) -> None:
+        """
+        Look after the watcher until stopped.
+        """
+        while not self._is_stopped:
+            await self.check()
+            if not self._is_stopped:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._seconds_to_check()):
+                        await self._wake.wait()
+
+    async def check(self) -> None:
+        """
+        See whether the inbox and its watcher are what they were; lose them or take them up again.
+        """
+        async with self._checking:
+            try:
+                await self._check()
+            except Exception as error:  # noqa: BLE001 - as with jobs: it is tried again, and scans go on meanwhile
+                emit(WatchCrashed(exception=error))
+                self._lost = self._lost or "the watcher failed; see the log"
+
+    async def _check(self) -> None:
+        is_asked = self._wake.is_set()
+        self._wake.clear()
+        if self._lost:
+            await self._take_up()
+        elif reason := await run(Folder.INBOX, self._mismatch):
+            await self._lose(reason)
+        elif refusal := self._watcher.refusal:
+            await self._fall_back(refusal)
+        elif is_asked and self.stance.remedy:
+            await self._arm()
+        elif self._clock.monotonic() > self._armed_at + _LONGEST_BACKOFF_SECONDS:
+            self._backoff = _SHORTEST_BACKOFF_SECONDS
+
+    async def _arm(self) -> None:
+        """
+        Watch anew, in the mode that can be had now, and scan for what came before that.
+        """
+        await run(Folder.INBOX, self._watcher.stop)
+        await run(Folder.INBOX, self._root.drop)
+        stance = await run(Folder.INBOX, take_stance, self._settings, self._watcher)
+        self._armed_at = self._clock.monotonic()
+        self._assume(stance)
+        self._intake.scan_soon()
+
+    def _assume(self, stance: Stance) -> None:
+        every = self._settings.rescan_seconds
+        if stance.mode is Mode.POLLING:
+            every = min(every, self._settings.poll_seconds)
+        self._intake.scan_every(every)
+        if stance != self.stance:
+            self.stance = stance
+            emit(
+                WatchMode(
+                    level=Level.WARNING if stance.remedy else Level.INFO,
+                    mode=stance.mode.value,
+                    reason=stance.reason,
+                    meaning=_MEANINGS[stance.mode],
+                    remedy=stance.remedy,
+                    scan_seconds=every,
+                )
+            )
+
+    def _mismatch(self) -> str:
+        if self._root.is_gone:
+            return f"the inbox {self._inbox} is not there"
+        if not self._root.holds:
+            return f"another folder stands in place of the inbox {self._inbox}"
+        return self._watcher.fault
+
+    async def _lose(self, reason: str) -> None:
+        """
+        Stop watching what is not the inbox, or not watched; forget what is not there any more.
+        """
+        await run(Folder.INBOX, self._watcher.stop)
+        self.away = await run(Folder.INBOX, self._unusable)
+        self._lost = self.away or reason
+        emit(WatchLost(reason=self._lost, action="scanning the inbox, trying again"))
+        self._intake.scan_soon()
+        self._on_change()
+
+    async def _take_up(self) -> None:
+        self._backoff = min(2 * self._backoff, _LONGEST_BACKOFF_SECONDS)
+        self.away = await run(Folder.INBOX, self._unusable)
+        if self.away and self.away != self._lost:
+            emit(WatchLost(reason=self.away))
+        self._lost = self.away or self._lost
+        if self.away:
+            return
+        try:
+            await self._arm()
+        except OSError:
+            return  # It is gone again.
+        self._lost = ""
+        emit(WatchRestored(mode=self.stance.mode.value))
+        self._on_change()
+
+    async def _fall_back(self, refusal: OSError) -> None:
+        """
+        Look more often, since a folder of the inbox could not be watched.
+        """
+        stance = fall_back(self._settings.observer, refusal)
+        await run(Folder.INBOX, self._watcher.stop)
+        self._assume(stance)
+        self._intake.scan_soon()
+
+    def _unusable(self) -> str:
+        folders = self._settings.folders
+        if self._root.is_gone:
+            return f"the inbox {folders.inbox} is not there: mount its disk, or make it again"
+        if not self._work.holds:
+            return f"{folders.work} is not the work folder any more: mount its disk, or start anew"
+        try:
+            return "" if self._root.holds else folders.inbox_problem()
+        except DiskFailed as failure:
+            return f"the inbox {folders.inbox} cannot be used now: {failure.__cause__}"
+
+    def _seconds_to_check(self) -> float:
+        if self._lost:
+            return self._backoff
+        if self.stance.mode is Mode.INOTIFY:
+            return _CHECK_SECONDS
+        return self._intake.scan_pause

@@ -1,0 +1,215 @@
+"""
+The kernel's reports about the inbox ring the bell. What happened, the look decides.
+
+The only module that knows watchdog, and the version of it that was tried: it leaves out a sub-folder that
+it cannot watch, and ends a thread that failed, without a word. Both are remembered here for whoever asks.
+Opened, read and closed without a write do not ring, since our own looks would ring them.
+"""
+
+import errno
+import logging
+import os
+from pathlib import Path
+
+from watchdog.events import (
+    EVENT_TYPE_MOVED,
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileAttribEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers.api import BaseObserver
+from watchdog.observers.inotify import InotifyEmitter
+from watchdog.observers.inotify_c import (
+    CallbackId,
+    InotifyEvent,
+    InotifyFD,
+    Mask,
+    WatchCallback,
+    WatchDescriptor,
+)
+from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper
+from watchdog.utils import BaseThread
+
+from retouchd.inbox.event_queue import Bell, Ring
+
+_RINGING: list[type[FileSystemEvent]] = [
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileAttribEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+]
+"""A folder is modified whenever a file in it is: that must not cost a look at all of its files."""
+
+EXHAUSTED = frozenset({errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSYS})
+"""The errors with which a kernel says that it has no watch left, or none at all."""
+
+# A rename out of the inbox, such as each claim of ours, is held back so long in case its other half is to
+# come, and all that follows waits behind it. The kernel writes both halves at once: half a second is far
+# too long. What comes too late is only taken for two events, and both names ring either way.
+InotifyMoveEventGrouper.delay = 0.005
+
+# What it has to say is asked for below; its lines must not stand between ours.
+logging.getLogger("watchdog").propagate = False
+logging.getLogger("watchdog").addHandler(logging.NullHandler())
+
+
+class Watcher:
+    """
+    The kernel's reports about the inbox, each a ring. Starting and stopping block.
+    """
+
+    def __init__(self, *, inbox: Path, bell: Bell, recursive: bool) -> None:
+        self._inbox = inbox
+        self._recursive = recursive
+        self._bell = bell
+        self._observer: Observer | None = None
+
+    def start(self) -> None:
+        """
+        Ring from now on.
+
+        Raises OSError where the kernel refuses to watch the inbox, RecursionError where folders lie in one
+        another too deeply for watchdog.
+        """
+        self._observer = Observer(self._bell)
+        try:
+            self._observer.schedule(
+                _Handler(self._inbox, self._bell),
+                os.fspath(self._inbox),
+                recursive=self._recursive,
+                event_filter=_RINGING,
+            )
+            self._observer.start()
+        except (OSError, RecursionError):
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """
+        Ring no more.
+        """
+        observer, self._observer = self._observer, None
+        if observer is not None:
+            observer.stop()
+            if observer.is_alive():
+                observer.join()
+
+    @property
+    def fault(self) -> str:
+        """
+        Return why it rings no more though it was started, empty while it does.
+        """
+        if self._observer is None:
+            return ""
+        threads = [self._observer, self._observer.reader, *self._observer.emitters]
+        for thread in threads:
+            if isinstance(thread, _Thread) and thread.failure is not None:
+                return f"the watcher failed: {thread.failure!r}"
+        is_whole = len(threads) == 3 and all(thread.is_alive() for thread in threads)
+        return "" if is_whole else "the watcher ended"
+
+    @property
+    def refusal(self) -> OSError | None:
+        """
+        Return the error with which the kernel refused to watch a folder in the inbox, None if it took all.
+        """
+        return self._observer.reader.refusal if self._observer else None
+
+
+class _Thread(BaseThread):
+    """
+    A thread of watchdog's that keeps the error it ended with.
+    """
+
+    failure: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except Exception as error:  # noqa: BLE001 - logged by whoever asks for the fault
+            self.failure = error
+
+
+class _Reader(_Thread, InotifyFD):
+    """
+    Reads the kernel's queue; tells when it overflowed, remembers which watch was refused.
+    """
+
+    def __init__(self, bell: Bell) -> None:
+        super().__init__()
+        self._bell = bell
+        self.refusal: OSError | None = None
+
+    def add_callback(
+        self, path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId
+    ) -> WatchDescriptor:
+        try:
+            return super().add_callback(path, mask, callback, id_)
+        except OSError as error:
+            if error.errno in EXHAUSTED:
+                self.refusal = error
+            raise
+
+    def handle_event(self, event: InotifyEvent) -> None:
+        super().handle_event(event)
+        if event.is_queue_overflow:
+            # By now all folders are watched anew: a scan from here on misses nothing.
+            self._bell.lose()
+
+
+class _Emitter(_Thread, InotifyEmitter):
+    """
+    Makes events of what was read.
+    """
+
+
+class Observer(_Thread, BaseObserver):
+    """
+    Calls the handler, and owns the other two threads.
+    """
+
+    def __init__(self, bell: Bell) -> None:
+        self.reader = _Reader(bell)
+        self.reader.start()
+        super().__init__(_Emitter, inotify_fd=self.reader)
+
+    def on_thread_stop(self) -> None:
+        """
+        End the reader too.
+        """
+        super().on_thread_stop()
+        self.reader.stop()
+        self.reader.join()
+
+
+class _Handler(FileSystemEventHandler):
+    def __init__(self, inbox: Path, bell: Bell) -> None:
+        self._inbox = os.fspath(inbox)
+        self._bell = bell
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        self._ring(event.src_path, is_folder=event.is_directory)
+        if event.event_type == EVENT_TYPE_MOVED:
+            self._ring(event.dest_path, is_folder=event.is_directory)
+
+    def _ring(self, name: bytes | str, *, is_folder: bool) -> None:
+        if path := self._below(name):
+            self._bell.ring(Ring(path=path, is_folder=is_folder))
+
+    def _below(self, path: bytes | str) -> str | None:
+        text = os.fsdecode(path)
+        prefix = self._inbox + os.sep
+        return text.removeprefix(prefix) if text.startswith(prefix) else None

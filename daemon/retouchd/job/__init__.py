@@ -1,0 +1,3 @@
+"""
+The vocabulary: job, member, attempt, and the names of files.
+"""

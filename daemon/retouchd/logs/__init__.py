@@ -1,0 +1,3 @@
+"""
+The log: one line for each change of state.
+"""

@@ -1,0 +1,3 @@
+"""
+Prices, charges, and the rules of the budget.
+"""

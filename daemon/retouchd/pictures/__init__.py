@@ -1,0 +1,3 @@
+"""
+Pictures: inspected, fitted, their colours, metadata and end markers.
+"""

@@ -1,0 +1,3 @@
+"""
+A job's way from claimed to over: prepare, attempt, judge, deliver.
+"""

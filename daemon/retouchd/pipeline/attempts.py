@@ -1,0 +1,207 @@
+"""
+One request from opening to closing: opened durably, its answer kept before anybody reads it, then closed.
+"""
+
+import datetime as dt
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from retouchd.answer.attribution import as_met_by, problem_of
+from retouchd.answer.classify import Failure, Judgement, judge_failure
+from retouchd.answer.retry_after import rest_after
+from retouchd.clock import Clock
+from retouchd.disk.threads import in_work
+from retouchd.endpoint.client import Answer, EditsClient, NoAnswer, NotSent, Unreadable
+from retouchd.events import emit
+from retouchd.events.jobs import RequestFailed, RequestSent
+from retouchd.job.model import Attempt, Opened, Verdict
+from retouchd.money.pricing import PriceList, cost
+from retouchd.pipeline.prepare import Prepared
+from retouchd.pipeline.response_writer import Keeper
+from retouchd.request.multipart import fields_of
+from retouchd.spool.spool import Spool
+from retouchd.spool.state import Standing, job_of, opened_of
+from retouchd.throttle.admission import Closed, Permit
+from retouchd.throttle.retry import IN_DOUBT_SECONDS, backoff
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """
+    What a request came to: `closed_at` is when the last byte came or the wait ended, `pictures` how many the
+    answer held, `warnings` what is other than asked for.
+    """
+
+    judgement: Judgement
+    closed_at: dt.datetime
+    head: dict[str, Any] | None = None
+    pictures: int = 0
+    usage: Mapping[str, Any] | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Attempts:
+    """
+    Opens, sends and closes attempts.
+    """
+
+    def __init__(
+        self, *, spool: Spool, client: EditsClient, clock: Clock, prices: PriceList
+    ) -> None:
+        self._spool = spool
+        self._client = client
+        self._clock = clock
+        self._prices = prices
+        self._keeper = Keeper(spool)
+
+    async def open(self, standing: Standing, permit: Permit, prepared: Prepared) -> Standing:
+        """
+        Note durably that the next request is about to be sent; return how the job stands then.
+        """
+        job, number = job_of(standing), standing.number + 1
+        opened = Opened(
+            sent_at=permit.at,
+            probe=permit.is_probe,
+            pictures=permit.pictures,
+            estimate_usd=permit.estimate_usd,
+            removed=prepared.removed,
+        )
+        await in_work(self._spool.open_attempt, job.id, number, opened)
+        emit(RequestSent(**job.about, attempt=number, model=job.request.model))
+        return standing.asking(number, opened)
+
+    async def send(self, asking: Standing, prepared: Prepared) -> Judged | None:
+        """
+        Send an opened request; return None once its answer is durable, what became of it if none came.
+        """
+        job = job_of(asking)
+        try:
+            async with self._client.ask(
+                fields=fields_of(job.request),
+                images=prepared.images,
+                mask=prepared.mask,
+                key=job.id,
+            ) as answer:
+                head = self._head(answer)
+                await self._keeper.keep(job.id, asking.number, head, answer.chunks())
+                return None
+        except Unreadable as failure:
+            judgement = judge_failure(Failure.UNREADABLE, str(failure))
+        except NotSent as failure:
+            judgement = judge_failure(Failure.NOT_SENT, str(failure))
+        except NoAnswer as failure:
+            judgement = judge_failure(Failure.NO_ANSWER, str(failure))
+        return Judged(judgement=judgement, closed_at=self._clock.now())
+
+    def close(self, standing: Standing, judged: Judged) -> Closed:
+        """
+        Close the last attempt with its verdict. Blocks.
+        """
+        opened, job, head = opened_of(standing), job_of(standing), judged.head
+        judgement = as_met_by(judged.judgement, job)
+        is_refused = judgement.verdict is Verdict.REFUSED
+        pictures = judged.pictures
+        match judgement.verdict:
+            case Verdict.DONE:
+                prices = self._prices(job.request.model)
+                cost_usd = cost(prices, job, pictures=pictures, usage=judged.usage)
+            case Verdict.IN_DOUBT:
+                cost_usd, pictures = opened.estimate_usd, opened.pictures
+            case _:
+                cost_usd, pictures = 0.0, 0
+        attempt = Attempt(
+            number=standing.number,
+            verdict=judgement.verdict,
+            sent_at=opened.sent_at,
+            closed_at=judged.closed_at,
+            seconds=max(0.0, (judged.closed_at - opened.sent_at).total_seconds()),
+            http_status=head["status"] if head else None,
+            code=judgement.code,
+            message=judgement.message,
+            request_id=judgement.request_id,
+            retry_at=self._retry_at(standing, judgement),
+            probe=opened.probe,
+            usage=judged.usage,
+            problem=problem_of(judgement, job) if is_refused or judgement.is_final else None,
+            cost_usd=cost_usd,
+            pictures=pictures,
+            removed=opened.removed,
+            warnings=judged.warnings,
+        )
+        self._spool.close_attempt(standing.id, attempt)
+        if attempt.verdict is not Verdict.DONE:
+            _log_failure(standing, attempt, self._clock.now())
+        rest = rest_after(head["headers"]) if head else 0.0
+        is_alone = attempt.verdict is not Verdict.DONE and self._is_alone()
+        return Closed(attempt=attempt, judgement=judgement, rest=rest, is_alone=is_alone)
+
+    def close_interrupted(self, standing: Standing) -> Closed:
+        """
+        Close an attempt that an earlier process left open: it may have been paid for. Blocks.
+        """
+        judgement = judge_failure(
+            Failure.NO_ANSWER, "retouchd ended while this request was on its way."
+        )
+        opened = opened_of(standing)
+        attempt = Attempt(
+            number=standing.number,
+            verdict=Verdict.IN_DOUBT,
+            sent_at=opened.sent_at,
+            closed_at=self._clock.now(),
+            seconds=0.0,
+            code="interrupted",
+            message=judgement.message,
+            retry_at=self._retry_at(standing, judgement),
+            cost_usd=opened.estimate_usd,
+            pictures=opened.pictures,
+            removed=opened.removed,
+        )
+        self._spool.close_attempt(standing.id, attempt)
+        _log_failure(standing, attempt, self._clock.now())
+        return Closed(attempt=attempt, judgement=judgement)
+
+    def _head(self, answer: Answer) -> dict[str, Any]:
+        return {
+            "status": answer.head.status,
+            "headers": answer.head.headers,
+            "answered_at": self._clock.now().isoformat(),
+            **({"is_cut": True} if answer.is_cut else {}),
+        }
+
+    def _retry_at(self, standing: Standing, judgement: Judgement) -> dt.datetime | None:
+        luck = random.random()  # noqa: S311 - jitter, not a secret
+        if judgement.is_final:
+            return None
+        if judgement.verdict is Verdict.TRANSIENT:
+            wait = backoff(len(standing.attempts) + 1, luck)
+            wait = max(wait, judgement.retry_after or 0.0)
+        elif judgement.verdict is Verdict.IN_DOUBT:
+            wait = IN_DOUBT_SECONDS * luck
+        else:
+            return None
+        return self._clock.now() + dt.timedelta(seconds=wait)
+
+    def _is_alone(self) -> bool:
+        try:
+            return len(self._spool.ids()) == 1
+        except OSError:
+            return False  # The verdict is durable and told, whatever the disk does meanwhile.
+
+
+def _log_failure(standing: Standing, attempt: Attempt, now: dt.datetime) -> None:
+    retry_in = None
+    if attempt.retry_at is not None:
+        retry_in = round(max(0.0, (attempt.retry_at - now).total_seconds()), 1)
+    emit(
+        RequestFailed(
+            **job_of(standing).about,
+            attempt=attempt.number,
+            verdict=attempt.verdict.value,
+            http_status=attempt.http_status,
+            code=attempt.code,
+            message=attempt.message,
+            retry_in=retry_in,
+        )
+    )

@@ -1,0 +1,176 @@
+"""
+The steps of a job's life that need nothing but the disk, taken in one go: each durable, each repeatable.
+
+All of it blocks. A job at its end takes four such steps in a row; each says which folder
+it touches, so that one which hangs holds up nothing but the steps that need it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from retouchd.clock import Clock
+from retouchd.disk.thread_pools import Folder
+from retouchd.disk.threads import Steps
+from retouchd.errors import Blocked, FolderAway, Problem
+from retouchd.events import emit
+from retouchd.events.jobs import JobDone, JobFailed, JobReturned, JobWarning
+from retouchd.job.model import Job
+from retouchd.job.step_result import End, Over
+from retouchd.spool.delivery import Delivery
+from retouchd.spool.history import History
+from retouchd.spool.phase import Phase
+from retouchd.spool.record import history_line, tells_all, warnings_in
+from retouchd.spool.spool import Spool
+from retouchd.spool.state import Standing, job_of
+
+BLOCKED_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stuck:
+    """
+    Something stands in a job's way; `standing` is where it was last seen, None if it could not be read.
+    `seconds` is when to try again, None where no time helps; `is_passing` where it is known to go by itself.
+    """
+
+    standing: Standing | None
+    reason: str
+    seconds: float | None = BLOCKED_SECONDS
+    is_passing: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """
+    A job has left the work folder; `standing` is where it was last seen, None if somebody else ended it.
+    """
+
+    standing: Standing | None
+    over: Over
+
+
+Halt: TypeAlias = Standing | Left | Stuck
+"""Where a walk ends: at a step that needs more than the disk, at the job's end, or before an obstacle."""
+
+
+class Walker:
+    """
+    Takes jobs forward as far as the disk alone can. `on_return` is told the folder and the names of files
+    that lie in the inbox again, and why; `on_unread` that a job is over of which the disk did not tell all that
+    it is known by, `on_away` why a folder that results go to is not there.
+    """
+
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        delivery: Delivery,
+        history: History,
+        clock: Clock,
+        on_return: Callable[[str, list[str], str], None],
+        on_unread: Callable[[], None],
+        on_away: Callable[[str], None],
+    ) -> None:
+        self._spool = spool
+        self._delivery = delivery
+        self._history = history
+        self._clock = clock
+        self._on_return = on_return
+        self._on_unread = on_unread
+        self._on_away = on_away
+
+    def walk(self, job_id: str) -> Steps[Halt]:
+        """
+        Take the next steps of a job, from wherever it stands.
+        """
+        standing = None
+        try:
+            standing = self._spool.load(job_id)
+            while True:
+                match standing.phase:
+                    case Phase.CLAIMED | Phase.ASKING | Phase.KEPT | Phase.CLOSED:
+                        return standing
+                    case Phase.EMPTY:
+                        self._spool.discard(job_id)
+                        return Left(standing=standing, over=Over(End.RETURNED))
+                    case Phase.CLAIMING:
+                        yield from self._claim(job_of(standing))
+                        yield Folder.WORK
+                        standing = self._spool.load(job_id)
+                    case Phase.EDITED:
+                        standing = yield from self.plan(standing, ())
+                    case Phase.PUBLISHING:
+                        standing = yield from self._delivery.publish(standing)
+                    case Phase.ARCHIVING:
+                        standing = yield from self._delivery.archive(standing)
+                    case Phase.OVER:
+                        yield from self._delivery.tidy(standing)
+                        return Left(standing=standing, over=self._forget(standing))
+        except (Blocked, OSError) as obstacle:
+            return self.met(job_id, standing, obstacle)
+
+    def met(self, job_id: str, standing: Standing | None, obstacle: Exception) -> Left | Stuck:
+        """
+        Return what an obstacle means: where the job is gone, somebody mended it by hand.
+        """
+        if self._spool.is_gone(job_id):
+            return Left(standing=standing, over=Over(End.RETURNED))
+        if isinstance(obstacle, FolderAway):
+            self._on_away(str(obstacle))
+        return Stuck(standing=standing, reason=str(obstacle))
+
+    def give_back(self, job: Job, reason: str) -> Steps[None]:
+        """
+        Rename a job's files back into the inbox.
+        """
+        yield Folder.INBOX
+        names = self._spool.give_back(job)
+        self._on_return(job.folder, names, reason)
+        emit(JobReturned(**job.about, reason=reason))
+
+    def plan(self, standing: Standing, problems: Sequence[Problem]) -> Steps[Standing]:
+        """
+        Fix how a job ends: with its pictures, or with its problems.
+        """
+        return self._delivery.plan(standing, problems, self._clock.now())
+
+    def _claim(self, job: Job) -> Steps[None]:
+        yield Folder.INBOX
+        try:
+            is_whole = self._spool.claim(job)
+        except PermissionError:
+            is_whole = False
+        if not is_whole:
+            yield from self.give_back(
+                job, "one of its files is gone, was changed, or may not be moved"
+            )
+
+    def _forget(self, standing: Standing) -> Over:
+        job, plan = job_of(standing), standing.plan
+        assert plan is not None, "a job that is over has a plan"
+        self._spool.require_place()  # The history lies in it.
+        line = history_line(job, standing.attempts, plan, plan.record_name)
+        self._history.add(line)
+        self._spool.discard(standing.id)
+        if plan.is_done and not tells_all(line):
+            self._on_unread()  # Now: a job that is in work still is not looked up.
+        if plan.is_done:
+            warnings = warnings_in(standing.attempts)
+            emit(
+                JobDone(
+                    **job.about,
+                    seconds=round((plan.finished_at - job.claimed_at).total_seconds(), 3),
+                    attempts=len(standing.attempts),
+                    usage=standing.attempts[-1].usage if standing.attempts else None,
+                    cost_usd=line["cost_usd"],
+                    outputs=line["outputs"],
+                    warnings=list(warnings),
+                )
+            )
+            for warning in warnings:
+                emit(JobWarning(**job.about, message=warning))
+            return Over(End.DONE)
+        first = plan.problems[0]
+        emit(JobFailed(**job.about, code=first.code.value, message=first.message))
+        return Over(End.ERROR)

@@ -1,0 +1,186 @@
+"""
+An answer is paid for: it is kept whole on disk before anybody looks at it, however long the disk resists.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from retouchd.disk.durable import DurableFile
+from retouchd.disk.threads import in_work
+from retouchd.endpoint.client import NoAnswer
+from retouchd.errors import Blocked
+from retouchd.events import emit
+from retouchd.events.jobs import AnswerHeld, AnswerLost
+from retouchd.spool.spool import Spool, head_line
+
+T = TypeVar("T")
+
+_MEMORY = 32 << 20
+_PATCH = 4 << 20
+"""So much of an answer is held at most: nearly all are whole then, and need one write and one fsync."""
+_AT_ONCE = 2
+_RETRY_SECONDS = 5.0
+_REMOVED = "its folder in work/ was removed before the answer came"
+_LONGEST_REASON = 80
+_SPARE = 6 * _LONGEST_REASON + len(', "broken": ""')
+"""Bytes that a head line may grow by: a character takes six at most in JSON."""
+
+
+class Keeper:
+    """
+    Keeps answers, any number at once; all that are on their way share so many bytes of memory, or twice that
+    where they are many.
+
+    Of answers that come together only a few are written at a time, in the order in which they were whole:
+    written side by side all of them would be through at the end, and nobody before.
+    """
+
+    def __init__(self, spool: Spool, *, memory: int = _MEMORY) -> None:
+        self._spool = spool
+        self._memory = memory
+        self._sinks: set[_Sink] = set()
+        self._order = asyncio.Semaphore(_AT_ONCE)
+
+    async def keep(
+        self,
+        job_id: str,
+        number: int,
+        head: dict[str, Any],
+        chunks: AsyncIterator[bytes],
+    ) -> None:
+        """
+        Write an answer as it comes; return once it is durable under its name.
+
+        Where the disk fails (full, most often) the bytes stay in memory until it takes them: they leave it
+        only when they are durable, as what a failed fsync left behind need not be what was written.
+
+        An answer that breaks off is kept as far as it came, and its head line says why (`broken`): it may
+        hold all that was paid for. Raises NoAnswer where it can hold nothing.
+        """
+        sink = _Sink(self._spool, job_id, number, head)
+        self._sinks.add(sink)
+        try:
+            try:
+                async for chunk in chunks:
+                    sink.rest += chunk
+                    if self._is_much(sink):
+                        await self._in_order(sink.flush)
+            except NoAnswer as failure:
+                if sink.is_empty and 200 <= head["status"] < 300:
+                    raise
+                sink.end_broken(str(failure))
+            while not await self._in_order(sink.commit):
+                if await in_work(self._spool.is_gone, job_id):
+                    emit(AnswerLost(job=job_id, bytes=len(sink.rest), reason=_REMOVED))
+                    raise Blocked(_REMOVED)
+                emit(AnswerHeld(job=job_id, bytes=len(sink.rest), reason=sink.failure))
+                await asyncio.sleep(_RETRY_SECONDS)
+        finally:
+            self._sinks.remove(sink)
+            sink.close()
+
+    def _is_much(self, sink: "_Sink") -> bool:
+        """
+        Tell whether an answer holds as much memory as it may.
+        """
+        held = len(sink.rest)
+        if held < _PATCH and sum(len(each.rest) for each in self._sinks) < self._memory:
+            return False
+        return held >= min(_PATCH, self._memory // len(self._sinks))
+
+    async def _in_order(self, task: Callable[[], T]) -> T:
+        async with self._order:
+            return await in_work(task)
+
+
+class _Sink:
+    """
+    Bytes on their way to disk: so many `_durable` ones, and the `rest` still in memory.
+    """
+
+    def __init__(self, spool: Spool, job_id: str, number: int, head: dict[str, Any]) -> None:
+        self._head = head
+        self._open = partial(spool.keep, job_id, number)
+        self._read_back = partial(spool.half_kept, job_id, number)
+        self._drop = partial(spool.drop_half_kept, job_id, number)
+        self._file: DurableFile | None = None
+        self._durable = 0
+        self._is_amended = False
+        self.rest = bytearray()
+        self.failure = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """
+        Return whether nothing of the body has come.
+        """
+        return not self.rest and not self._durable
+
+    def end_broken(self, reason: str) -> None:
+        """
+        Take in that nothing more comes, although the answer is not whole.
+        """
+        self._head = {**self._head, "broken": reason[:_LONGEST_REASON]}
+        self._is_amended = True
+
+    def flush(self) -> None:
+        """
+        Make the rest durable, unless the disk has failed before.
+        """
+        if self.failure:
+            return
+        try:
+            self._write(_SPARE).sync()
+        except OSError as error:
+            self.failure = str(error)
+        else:
+            self._durable += len(self.rest)
+            self.rest.clear()
+
+    def commit(self) -> bool:
+        """
+        Write what is left and give the file its name; return False if the disk does not take it.
+
+        After a failure another file is begun: a failed fsync must not be trusted a second time.
+        """
+        try:
+            if self.failure:
+                self._take_back()
+            self._write().commit()
+        except OSError as error:
+            self.failure = str(error)
+            return False
+        return True
+
+    def close(self) -> None:
+        """
+        Let go of the file.
+        """
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(
+                OSError
+            ):  # What is durable is, and the rest is still in memory.
+                file.close()
+
+    def _write(self, spare: int = 0) -> DurableFile:
+        if self._file is None:
+            self._file = self._open(self._head, spare=spare)
+        elif self._is_amended:
+            self._file.amend(head_line(self._head).rstrip(b"\n"))
+        self._file.write(self.rest)
+        return self._file
+
+    def _take_back(self) -> None:
+        """
+        Take what is durable into memory again, and clear the way for another file.
+        """
+        if self._durable:
+            self.rest[:0] = self._read_back()[: self._durable]
+            self._durable = 0
+        self.close()
+        self._drop()
+        self.failure = ""

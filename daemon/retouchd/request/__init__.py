@@ -1,0 +1,3 @@
+"""
+What may be asked: the sidecar's model, limits, validation, the multipart form.
+"""

@@ -1,0 +1,234 @@
+"""
+What may be set for an edit: one model for `[edit]` of the configuration, `_edit` files and sidecars.
+
+`read_edit` gives every fault of a sidecar at once, each in one or two sentences that name no file.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
+
+from retouchd.job.model import Scalar
+from retouchd.request.invisible import visible
+from retouchd.request.nearest import nearest
+from retouchd.request.text_encoding import LOST_LETTERS, lost_letters
+from retouchd.request.tree import named
+
+MAX_REFERENCES = 64
+"""The most references a file may name; how many a model takes is its limit."""
+
+_FILES = {"image", "image[]", "images", "mask"}
+_EXTRA = "A field that only your endpoint knows goes into an extra table."
+_HINTS = {
+    "mask": "a mask is a file of its own, such as cat.mask.png.",
+    "negative_prompt": f"say in the prompt what is to be left out. {_EXTRA}",
+    "seed": f"most endpoints have no such field. {_EXTRA}",
+    "stream": "only whole answers are read, so leave it out.",
+    "partial_images": "only whole answers are read, so leave it out.",
+    "edit": "write its keys without [edit] around them.",
+}
+_EXAMPLES = {
+    "size": "1024x1024",
+    "quality": "high",
+    "background": "transparent",
+    "input_fidelity": "high",
+    "output_format": "png",
+    "model": "gpt-image-2",
+}
+_KINDS = {
+    bool: "true or false",
+    int: "a number",
+    float: "a fraction",
+    str: "text",
+    list: "a list",
+    dict: "a table",
+}
+
+
+def _filled(text: str) -> str:
+    if not text:
+        raise ValueError("is empty; write something, or leave it out")
+    return text
+
+
+def _is_no_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a whole number, not true or false")  # noqa: TRY004 - pydantic's
+    return value
+
+
+_SOME_TEXT = Field(json_schema_extra={"pattern": r"\S"})
+_SOME_PROMPT = Field(
+    json_schema_extra={"pattern": rf"^[^\uFFFD]*[^{LOST_LETTERS}\uFFFD][^\uFFFD]*$"}
+)
+
+Text: TypeAlias = Annotated[str, AfterValidator(_filled), _SOME_TEXT]
+Whole: TypeAlias = Annotated[int, BeforeValidator(_is_no_boolean)]
+
+
+def _no_own_names(schema: dict[str, Any]) -> None:
+    """
+    Say in a JSON Schema which names no further field may have.
+    """
+    names = sorted(_FILES | set(EditFields.model_fields))
+    own = "|".join(map(re.escape, names))
+    schema["propertyNames"] = {"pattern": r"\S", "not": {"pattern": rf"^\s*({own})\s*$"}}
+
+
+class EditFields(BaseModel):
+    """
+    The fields of an edit that were set; None is what nobody set.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), str_strip_whitespace=True
+    )
+
+    model: Annotated[Text, Field(description="The model that edits the picture.")] | None = None
+    prompt: (
+        Annotated[
+            str,
+            AfterValidator(_filled),
+            _SOME_PROMPT,
+            Field(
+                description="What is to be done with the picture; in an _edit file, with each below it."
+            ),
+        ]
+        | None
+    ) = None
+    n: Annotated[Whole, Field(json_schema_extra={"minimum": 1})] | None = None
+    size: Text | None = None
+    quality: Text | None = None
+    background: Text | None = None
+    input_fidelity: Text | None = None
+    output_format: Text | None = None
+    output_compression: Whole | None = None
+    moderation: Text | None = None
+    response_format: Text | None = None
+    user: Text | None = None
+    extra: Annotated[
+        dict[str, str | int | float | bool], Field(json_schema_extra=_no_own_names)
+    ] = {}
+
+    @field_validator("prompt", mode="before")
+    @classmethod
+    def _as_it_is_seen(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        text = visible(value.replace("\r\n", "\n").replace("\r", "\n"))
+        if lost := lost_letters(text):
+            raise ValueError(lost)
+        return text
+
+    @field_validator("extra")
+    @classmethod
+    def _are_further_fields(cls, value: dict[str, Scalar]) -> dict[str, Scalar]:
+        for key in value:
+            if not key:
+                raise ValueError("holds a field without a name")
+            if key in _FILES or key in cls.model_fields:
+                raise ValueError(f"must not hold {key}, which is no further field")
+        return value
+
+    def parameters(self) -> dict[str, Scalar]:
+        """
+        Return the parameters that were set, besides model, prompt and references.
+        """
+        own = self.model_dump(exclude={"model", "prompt", "images", "extra"}, exclude_none=True)
+        return {**own, **self.extra}
+
+
+class Sidecar(EditFields):
+    """
+    What a sidecar or an `_edit` file says: the fields of an edit, and the references it names.
+
+    `images` are paths relative to the file that names them, as they are written there.
+    """
+
+    images: Annotated[
+        tuple[Text, ...],
+        Field(
+            max_length=MAX_REFERENCES,
+            description='Pictures that are sent after the photo, such as ["_refs/backdrop.png"]: paths that '
+            "start at the file that names them.",
+        ),
+    ] = ()
+
+
+def read_edit(tree: Mapping[str, Any]) -> Sidecar | list[str]:
+    """
+    Return what a tree says, or everything that is wrong with it.
+    """
+    tree = {key: value for key, value in tree.items() if not _is_schema(key, value)}
+    faults = [
+        f"{named(key)} has no value; leave the line out." for key in tree if tree[key] is None
+    ]
+    filled = {key: value for key, value in tree.items() if value is not None}
+    try:
+        sidecar = Sidecar.model_validate(filled)
+    except ValidationError as error:
+        # One wrong value of `extra` is told once for each type it might have been.
+        faults += dict.fromkeys(_told(fault) for fault in error.errors())
+        return faults
+    return faults or sidecar
+
+
+def _is_schema(key: str, value: object) -> bool:
+    """
+    Return whether a key only tells an editor where the schema is.
+    """
+    return key == "$schema" and isinstance(value, str)
+
+
+def _told(fault: ErrorDetails) -> str:
+    key, *inner = (str(part) for part in fault["loc"])
+    match fault["type"]:
+        case "extra_forbidden":
+            return _unknown(key)
+        case "value_error":
+            return f"{key} {fault['msg'].removeprefix('Value error, ')}."
+        case "too_long":
+            return f"images names more than {MAX_REFERENCES} files."
+    if key == "extra" and inner:
+        key = f"extra.{named(inner[0])}"
+        if fault["input"] is None:
+            return f"{key} has no value; leave the line out."
+        return f"{key} must be text, a number, or true or false, not {_kind(fault['input'])}."
+    return f"{key} must be {_wanted(key)}, not {_kind(fault['input'])}."
+
+
+def _unknown(key: str) -> str:
+    name = named(key)
+    if key in _HINTS:
+        return f"{name} is not a known key; {_HINTS[key]}"
+    near = nearest(key.lower(), Sidecar.model_fields, 0.6)
+    if near:
+        return f"{name} is not a known key; did you mean {near}?"
+    return f"{name} is not a known key; known are {', '.join(Sidecar.model_fields)}. {_EXTRA}"
+
+
+def _wanted(key: str) -> str:
+    match key:
+        case "n" | "output_compression":
+            return "a whole number"
+        case "images":
+            return 'a list of file names, such as ["_refs/backdrop.png"]'
+        case "extra":
+            return "a table of further fields"
+        case _:
+            return f'text such as "{_EXAMPLES[key]}"' if key in _EXAMPLES else "text in quotes"
+
+
+def _kind(value: object) -> str:
+    return _KINDS.get(type(value), "nothing")

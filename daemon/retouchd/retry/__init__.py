@@ -1,0 +1,3 @@
+"""
+From `error/` back into the inbox.
+"""

@@ -1,0 +1,3 @@
+"""
+One run: assembly, daemon, watchdog, status files.
+"""

@@ -1,0 +1,218 @@
+"""
+Everyone who works in one run, put together: who is told what by whom.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection
+
+from retouchd.clock import Clock
+from retouchd.config.current import Current
+from retouchd.config.settings import Settings
+from retouchd.endpoint.client import EditsClient
+from retouchd.inbox.claimer import Claimer
+from retouchd.inbox.copy_references import Gatherer
+from retouchd.inbox.duplicates import Duplicates, take_all
+from retouchd.inbox.intake import Intake
+from retouchd.inbox.references import used_references
+from retouchd.inbox.watch_supervisor import Watching
+from retouchd.job.model import Job
+from retouchd.pipeline.attempts import Attempts
+from retouchd.pipeline.disk_steps import Walker
+from retouchd.pipeline.downloads import Downloads
+from retouchd.pipeline.judge import Judge
+from retouchd.pipeline.pipeline import Pipeline
+from retouchd.pipeline.prepare import Preparer
+from retouchd.pipeline.runner import Workshop
+from retouchd.spool.delivery import Delivery
+from retouchd.spool.fingerprint import Policy
+from retouchd.spool.history import History
+from retouchd.spool.history_recovery import Recovery
+from retouchd.spool.spool import Spool
+from retouchd.status.inbox_snapshot import builder_of, inbox_of, index_of
+from retouchd.throttle.lane import Throttle
+
+
+class Crew:
+    """
+    The parts of a run, each with its own task or none. `on_change` is called whenever anything moved.
+    """
+
+    def __init__(
+        self,
+        *,
+        current: Current,
+        clock: Clock,
+        throttle: Throttle,
+        client: EditsClient,
+        spool: Spool,
+        on_change: Callable[[], None],
+    ) -> None:
+        settings = current.settings
+        self._current = current
+        self._client = client
+        self._admission = throttle.admission
+        self._ledger = throttle.ledger
+        self._disks = throttle.disks
+        self._on_change = on_change
+        self._tasks: asyncio.TaskGroup | None = None
+        self._is_closing = False
+        self._folders: dict[str, str] = {}
+        self.spool = spool
+        self._history = History(settings.folders.work)
+        self._inbox = inbox_of(settings)
+        self._gatherer = Gatherer(spool=spool, inbox=self._inbox)
+        self._preparer = Preparer(spool=spool, gatherer=self._gatherer, current=current)
+        self.pausing = throttle.pausing
+        self.recovery = Recovery(
+            folders=settings.folders, history=self._history, spool=spool, on_change=self._stir
+        )
+        self._duplicates = Duplicates(
+            policy=settings.duplicates, recovery=self.recovery, inbox=settings.folders.inbox
+        )
+        self.pipeline = self._pipeline(current, clock, client)
+        self.workshop = Workshop(
+            pipeline=self.pipeline,
+            changes=self._admission.changes,
+            room=lambda: current.most_at_work,
+            on_over=self._over,
+            on_change=self._stir,
+        )
+        self.intake = self._intake(settings, clock)
+        self.watching = Watching(
+            settings=settings, intake=self.intake, clock=clock, on_change=self._stir
+        )
+        self.prober = throttle.prober(
+            jobs=self.workshop,
+            client=client,
+            has_ready=lambda: self.intake.ready() > 0,
+            wake_intake=self.intake.wake,
+        )
+
+    @property
+    def looking_up(self) -> str:
+        """
+        Return why nothing may be claimed as it is not known yet what was done before, empty once it is.
+        """
+        return self.recovery.reason if self._current.settings.duplicates is Policy.HOLD else ""
+
+    def remember(self) -> None:
+        """
+        Take in what today has cost, what jobs have asked for, and which pictures of the inbox they have
+        used as references. Blocking.
+        """
+        self._ledger.prime(self._history, self.spool)
+        take_all(self._duplicates, self.spool)
+        self._folders = {job.id: job.folder for job in self.spool.jobs()}
+        self.intake.spare(used_references(self._history, self.spool))
+
+    async def adopt(self, settings: Settings) -> None:
+        """
+        Work by other settings from now on. Raises ConfigurationError, and then nothing has changed.
+        """
+        await self._client.adopt(settings.endpoint)
+        self._current.settings = settings
+        await self._admission.adopt()
+
+    def start(self, job_ids: list[str], tasks: asyncio.TaskGroup) -> None:
+        """
+        Go on with the jobs that are in work already, and be able to take new ones.
+        """
+        self._tasks = tasks
+        if self.looking_up:
+            tasks.create_task(self.recovery.run(), name="recovery")
+        for job_id in job_ids:
+            self.workshop.start(job_id, self._folders.get(job_id, ""), tasks)
+
+    def close(self) -> None:
+        """
+        Claim and send nothing more; what can be finished without is finished.
+        """
+        self._is_closing = True
+        self.intake.stop()
+        self.watching.stop()
+        self.recovery.stop()
+        self.workshop.stop()
+        self._admission.stop()
+
+    def _pipeline(self, current: Current, clock: Clock, client: EditsClient) -> Pipeline:
+        spool = self.spool
+        return Pipeline(
+            spool=spool,
+            walker=Walker(
+                spool=spool,
+                delivery=Delivery(
+                    spool=spool,
+                    folders=current.settings.folders,
+                    known=self._duplicates.known,
+                    on_results=self._duplicates.publish,
+                ),
+                history=self._history,
+                clock=clock,
+                on_return=self._returned,
+                on_unread=self.recovery.again,
+                on_away=self._disks.miss,
+            ),
+            preparer=self._preparer,
+            attempts=Attempts(spool=spool, client=client, clock=clock, prices=current.prices),
+            judge=Judge(
+                spool=spool,
+                client=client,
+                downloads=Downloads(spool=spool, client=client, clock=clock),
+            ),
+            admission=self._admission,
+            duplicates=self._duplicates,
+            clock=clock,
+        )
+
+    def _intake(self, settings: Settings, clock: Clock) -> Intake:
+        inbox, index = self._inbox, index_of(self._current, self._inbox, clock)
+        return Intake(
+            index=index,
+            claimer=Claimer(
+                index=index,
+                builder=builder_of(self._current, inbox, self._preparer, clock),
+                duplicates=self._duplicates,
+                gatherer=self._gatherer,
+                spool=self.spool,
+                patience=settings.patience,
+                retry_seconds=settings.rescan_seconds,
+                clock=clock,
+            ),
+            rescan_seconds=settings.rescan_seconds,
+            settle_seconds=settings.patience.settle_seconds,
+            clock=clock,
+            room=self._room,
+            start=self._start,
+            on_change=self._stir,
+        )
+
+    def _start(self, job: Job) -> None:
+        assert self._tasks is not None, "nothing is claimed before the crew is started"
+        self.prober.take(job.id)
+        self.workshop.start(job.id, job.folder, self._tasks)
+
+    def _over(self, job_id: str) -> None:
+        for folder, name in self._duplicates.over(job_id):
+            self.intake.ring(folder, [name])
+
+    def _returned(self, folder: str, names: list[str], reason: str) -> None:
+        self.intake.came_back(folder, names, reason)
+
+    def _room(self) -> Collection[str] | None:
+        """
+        Return of which sub-folders no other job may be claimed, None where none may at all: a probe may even
+        where there is no room.
+        """
+        is_held_up = self.watching.away or self.looking_up or self._disks.reasons
+        if self._is_closing or is_held_up:
+            return None
+        if self._admission.held is not None:
+            return () if self.prober.wants_new else None
+        return self.workshop.room
+
+    def _stir(self) -> None:
+        self._on_change()
+        self.prober.stir()
+        but_not = self._room()
+        if but_not is not None and self.intake.ready(but_not):
+            self.intake.wake()

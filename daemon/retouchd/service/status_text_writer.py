@@ -1,0 +1,240 @@
+"""
+Keeps `status.txt` up to date while a run lasts, for people who see folders only.
+
+What hangs or cannot be written here holds nothing else up: it is told once, and tried again.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+from retouchd.clock import Clock
+from retouchd.disk.folders import Folders
+from retouchd.disk.thread_pools import Folder
+from retouchd.disk.threads import DiskThreads
+from retouchd.errors import Blocked
+from retouchd.events import emit
+from retouchd.events.run import StatusTextCrashed, StatusTextUnwritten
+from retouchd.job.naming import path_below
+from retouchd.job.step_result import End
+from retouchd.money.budget import day_of, midnight
+from retouchd.service.background import running
+from retouchd.service.daemon import Daemon
+from retouchd.service.waiting_writer import WaitingPublisher
+from retouchd.spool.history import History
+from retouchd.spool.history_line import picture_path
+from retouchd.spool.phase import Phase
+from retouchd.spool.spool import Spool
+from retouchd.status.pause_words import stop_of
+from retouchd.status.phase_words import doing
+from retouchd.status.progress import Batch
+from retouchd.status.report import Report
+from retouchd.status.text import (
+    MOST_NAMED,
+    Day,
+    Running,
+    Scene,
+    body_of,
+    paused,
+    troubles,
+    written,
+)
+from retouchd.status.text_file import place_of, post_text, remove_text
+
+_BEAT_SECONDS = 5.0
+_REST_SECONDS = 300.0
+"""While anything waits, the text is written at least so often: an old one means that nobody writes it."""
+_HUNG_SECONDS = 10.0
+_LAST_SECONDS = 2.0
+_REMEMBERED = 200
+"""A crash may write a line of the history twice: among so many a second one is known."""
+
+
+class StatusTextWriter:
+    """
+    Writes how a run stands: soon after a change, and now and then while anything waits.
+    """
+
+    def __init__(
+        self, daemon: Daemon, publisher: WaitingPublisher, folders: Folders, clock: Clock
+    ) -> None:
+        self._daemon = daemon
+        self._publisher = publisher
+        self._folders = folders
+        self._clock = clock
+        self._batch = Batch()
+        self._today = _Today(History(folders.work), clock)
+        self._spool = Spool(work=folders.work, inbox=folders.inbox)
+        # Threads of its own: the folder that holds the work folder is none of those that a run stands on.
+        self._threads = DiskThreads()
+        self._told = ""
+        self._last = ("", float("-inf"))
+        self._is_on = True
+
+    @contextlib.asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """
+        Keep the file up to date meanwhile, and say in it at a clean end that nobody does so any more.
+        """
+        async with running(self._keep()):
+            yield
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_SECONDS):
+                await self._end()
+
+    async def _keep(self) -> None:
+        await self._daemon.begun()
+        while True:
+            try:
+                await self._look()
+            except Exception as error:  # noqa: BLE001 - how things stand is only told by it: it must not end a run
+                emit(StatusTextCrashed(exception=error))
+            await asyncio.sleep(_BEAT_SECONDS)
+
+    async def _look(self) -> None:
+        report = self._daemon.report()
+        if report is None:
+            return
+        if not self._daemon.settings.status_text:
+            await self._turn_off()
+            return
+        self._is_on = True
+        body = await self._threads.run(Folder.WORK, self._body, report)
+        last, at = self._last
+        now = self._clock.monotonic()
+        waiting = self._publisher.latest
+        is_due = now - at >= _REST_SECONDS and (self._daemon.jobs or (waiting and waiting.kinds))
+        if body != last or is_due:
+            await self._write(body)
+
+    async def _end(self) -> None:
+        if not (self._daemon.has_begun and self._daemon.settings.status_text):
+            return
+        latest, _ = await self._daemon.summary()
+        await self._threads.run(Folder.WORK, self._today.look)
+        scene = Scene(stopped=True, waiting=latest, day=self._today.day())
+        await self._write(body_of(scene))
+
+    async def _turn_off(self) -> None:
+        if self._is_on:
+            self._is_on, self._last = False, ("", float("-inf"))
+            with contextlib.suppress(OSError):
+                await self._threads.run(Folder.WORK, self._remove)
+
+    async def _write(self, body: str) -> None:
+        writing = asyncio.ensure_future(self._threads.run(Folder.WORK, self._post, body))
+        try:
+            done, _ = await asyncio.wait({writing}, timeout=_HUNG_SECONDS)
+            if not done:
+                self._tell("the folder beside work does not answer")
+            await writing
+        except OSError as error:
+            self._tell(error.strerror or str(error))
+            return
+        self._told = ""
+        self._last = body, self._clock.monotonic()
+
+    def _tell(self, reason: str) -> None:
+        if self._told != reason:
+            emit(StatusTextUnwritten(place=str(self._folders.work.parent), reason=reason))
+        self._told = reason
+
+    def _post(self, body: str) -> None:
+        post_text(place_of(self._folders), written(body, self._clock.now().astimezone()))
+
+    def _remove(self) -> None:
+        remove_text(place_of(self._folders))
+
+    def _body(self, report: Report) -> str:
+        """
+        Return how things stand, without the time; looks into the work folder alone.
+        """
+        ends, jobs = self._daemon.ends, self._daemon.job_ids
+        progress = self._batch.see(
+            self._clock.monotonic(),
+            over=ends[End.DONE] + ends[End.ERROR],
+            left=len(jobs) + self._daemon.ready,
+            is_empty=self._daemon.is_idle,
+            is_held=report.pause is not None,
+        )
+        self._today.look()
+        return body_of(
+            Scene(
+                paused=paused(report),
+                stop=stop_of(report),
+                troubles=tuple(troubles(report)),
+                progress=progress,
+                running=[each for job in jobs[:MOST_NAMED] if (each := self._running(job, report))],
+                running_count=len(jobs),
+                waiting=self._publisher.latest,
+                day=self._today.day(),
+            )
+        )
+
+    def _running(self, job_id: str, report: Report) -> Running | None:
+        try:
+            standing = self._spool.load(job_id)
+        except (Blocked, OSError):
+            return None
+        if standing.job is None:
+            return None
+        now = report.jobs.get(job_id) or doing(standing.phase)
+        if standing.phase is Phase.ASKING and standing.opened and job_id not in report.jobs:
+            now = f"sent at {standing.opened.sent_at.astimezone():%H:%M:%S}, no answer yet"
+        return Running(
+            path=path_below(standing.job.folder, standing.job.members[0].name), doing=now
+        )
+
+
+class _Today:
+    """
+    What ended since local midnight, read from the end of the history as it grows.
+    """
+
+    def __init__(self, history: History, clock: Clock) -> None:
+        self._history = history
+        self._clock = clock
+        self._day: dt.date | None = None
+        self._end = 0
+        self._ids: deque[object] = deque(maxlen=_REMEMBERED)
+        self._done = 0
+        self._failed: dict[object, str] = {}
+
+    def look(self) -> None:
+        """
+        Take in what is new. Blocking.
+        """
+        day = day_of(self._clock.now())
+        lines: Iterator[Mapping[str, Any]]
+        with contextlib.suppress(OSError):
+            end = self._history.end()
+            if day != self._day or end < self._end:
+                self._day, self._done, self._failed = day, 0, {}
+                lines = reversed(list(self._history.since(midnight(day))))
+            elif end > self._end:
+                lines = self._history.after(self._end)
+            else:
+                return
+            for line in lines:
+                self._take(line)
+            self._end = end
+
+    def day(self) -> Day:
+        """
+        Return what ended since local midnight.
+        """
+        return Day(done=self._done, failed=tuple(reversed(self._failed.values())))
+
+    def _take(self, line: Mapping[str, Any]) -> None:
+        if line.get("id") in self._ids:
+            return
+        self._ids.append(line.get("id"))
+        # What was taken back out of error/ and has ended since is told by its last end.
+        self._failed.pop(line.get("previous"), None)
+        if line.get("status") == "done":
+            self._done += 1
+        else:
+            self._failed[line.get("id")] = picture_path(line)

@@ -1,0 +1,365 @@
+"""
+The last walk of a job: pictures into the outbox, then the record and the originals to done or error.
+"""
+
+import contextlib
+import errno
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from retouchd.disk import durable, file_stat, nofollow, renames, trees
+from retouchd.disk.cross_device import Way, carry
+from retouchd.disk.folders import Folders
+from retouchd.disk.nofollow import OpenFolder, Where
+from retouchd.disk.thread_pools import Folder
+from retouchd.disk.threads import Steps
+from retouchd.errors import Blocked, FolderAway, Problem
+from retouchd.job import naming
+from retouchd.job.model import Attempt, Job, Role, Verdict
+from retouchd.spool import fingerprint_files
+from retouchd.spool.fingerprint import Digest, Fingerprint
+from retouchd.spool.phase import ORIGINALS, OUTPUTS, attempts_in
+from retouchd.spool.plan import (
+    Archived,
+    IsTaken,
+    Item,
+    Plan,
+    plan_archive,
+    plan_outputs,
+    rename_pending,
+    stands_apart,
+)
+from retouchd.spool.record import document, own_record, reason, record
+from retouchd.spool.reserved_names import is_taken, reserved_in
+from retouchd.spool.spool import Spool
+from retouchd.spool.state import Standing, job_of
+
+_NO_NAME = {errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG}
+"""What filesystems say to a name that they do not take, as exFAT to `:` and `?`."""
+
+
+class Delivery:
+    """
+    The way out of the spool, in steps that say when they touch outbox, done and error. Every method may be
+    repeated, and returns where the job stands then; each raises Blocked while a folder is full, read-only, away
+    or has a file in the way.
+
+    `known` returns what a job is known by where that was read already; `on_results` is told, before any of
+    them is published, which pictures a job will publish.
+    """
+
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        folders: Folders,
+        known: Callable[[str], Fingerprint | None],
+        on_results: Callable[[Job, Plan], None] = lambda *_: None,
+    ) -> None:
+        self._spool = spool
+        self._folders = folders
+        self._known = known
+        self._on_results = on_results
+
+    def plan(
+        self, standing: Standing, problems: Sequence[Problem], now: datetime
+    ) -> Steps[Standing]:
+        """
+        Fix the end of a job: done with its outputs, or error with its problems.
+        """
+        job = job_of(standing)
+        yield Folder.ERROR if problems else Folder.DONE
+        archive = self._archive(is_done=not problems)
+        sources = [*_fruitless(standing), *_originals(standing)]
+        with _blocked(archive / job.folder):
+            archived = _archived(job, sources, archive)
+        outputs: tuple[Item, ...] = ()
+        if not problems:
+            yield Folder.OUTBOX
+            outbox, names = self._folders.outbox, standing.below(OUTPUTS)
+            with _blocked(outbox / job.folder):
+                outputs = plan_outputs(job, names, _taken_in(outbox, job))
+        plan = Plan(
+            finished_at=now,
+            **archived._asdict(),
+            outputs=self._with_contents(job, outputs),
+            problems=tuple(problems),
+            fingerprint=None if problems else self._fingerprint(job),
+        )
+        self._spool.fix(job.id, plan)
+        return standing.planned(plan)
+
+    def publish(self, standing: Standing) -> Steps[Standing]:
+        """
+        Rename each picture into the outbox; names taken since the plan lead to a new plan.
+        """
+        yield Folder.OUTBOX
+        job, plan = job_of(standing), _plan(standing)
+        self._on_results(job, plan)
+        with _made(self._folders.outbox, job) as outbox:
+            try:
+                return self._deliver(standing, plan.outputs, outbox)
+            except FileExistsError:
+                self._plan_outputs_again(standing)
+        return self._spool.load(job.id)
+
+    def archive(self, standing: Standing) -> Steps[Standing]:
+        """
+        Write the record, which reserves the stem, then the reason, then move the originals.
+        """
+        job, plan = job_of(standing), _plan(standing)
+        yield Folder.DONE if plan.is_done else Folder.ERROR
+        root = self._archive(is_done=plan.is_done)
+        with _made(root, job) as folder:
+            if not self._reserve(standing, folder, root):
+                return self._spool.load(job.id)
+            if plan.problems:
+                text = reason(job, plan.problems, [item.target for item in plan.originals])
+                self._write(job, folder, plan.reason_name, text)
+            standing = self._deliver(standing, plan.originals, folder)
+        leftovers = [f"{ORIGINALS}/{m.name}" for m in job.members if m.role is Role.LEFTOVER]
+        for name in leftovers:
+            durable.remove(self._spool.folder(job.id) / name)
+        return standing.without(leftovers)
+
+    def tidy(self, standing: Standing) -> Steps[None]:
+        """
+        Remove the notes on names kept free that a crash may have left of a job that is over: see `moves`.
+        """
+        if not renames.may_leave_notes():
+            return
+        job, plan = job_of(standing), _plan(standing)
+        yield Folder.OUTBOX
+        self._release(job, self._folders.outbox, plan.outputs, ())
+        yield Folder.DONE if plan.is_done else Folder.ERROR
+        records = [plan.record_name, plan.reason_name]
+        self._release(job, self._archive(is_done=plan.is_done), plan.originals, records)
+        yield Folder.WORK
+
+    def _release(self, job: Job, root: Path, items: Iterable[Item], names: Iterable[str]) -> None:
+        own = self._spool.folder(job.id)
+        with contextlib.suppress(OSError), nofollow.held(root, job.folder) as folder:
+            for way in (_way(own, job, item, folder) for item in items):
+                renames.release(way.source, way.target)
+                renames.release(way.temporary, way.target)
+            for name in names:
+                renames.release(folder / _note(job), folder / name)
+
+    def _reserve(self, standing: Standing, folder: OpenFolder, root: Path) -> bool:
+        """
+        Create the record; return False after planning another stem where somebody was faster.
+
+        A record under the image's whole name is taken back where another such record reserves the same: each
+        of two looks after it wrote its own, so that not both stay.
+        """
+        job, plan = job_of(standing), _plan(standing)
+        body = document(record(job, standing.attempts, plan, str(self._folders.outbox)))
+        name = plan.record_name
+        if self._write(job, folder, name, body) or own_record(_bytes_of(folder / name)) == job.id:
+            if plan.label is None or not self._is_untouched(standing):
+                return True
+            if stands_apart(plan, reserved_in(root, job.folder, plan.stem, but=name)):
+                return True
+            durable.remove(folder / name)
+        sources = [item.source for item in plan.originals]
+        self._spool.fix(job.id, replace(plan, **_archived(job, sources, root)._asdict()))
+        return False
+
+    def _is_untouched(self, standing: Standing) -> bool:
+        """
+        Say whether no original is on its way yet: then the names can still be others.
+        """
+        return all(item.source in standing.files for item in _plan(standing).originals)
+
+    def _write(self, job: Job, folder: OpenFolder, name: str, body: bytes) -> bool:
+        try:
+            renames.create(folder / name, body, folder / _note(job))
+        except FileExistsError:
+            return False
+        return True
+
+    def _plan_outputs_again(self, standing: Standing) -> None:
+        job, plan = job_of(standing), _plan(standing)
+        pending = [item for item in plan.outputs if self._is_pending(job, item)]
+        names = [item.source.partition("/")[2] for item in plan.outputs]
+        renamed = plan_outputs(job, names, _taken_in(self._folders.outbox, job))
+        self._spool.fix(job.id, rename_pending(plan, pending, renamed))
+
+    def _is_pending(self, job: Job, item: Item) -> bool:
+        folder = self._spool.folder(job.id)
+        return file_stat.is_taken(folder / item.source) or file_stat.is_taken(
+            folder / _staged(item)
+        )
+
+    def _deliver(self, standing: Standing, items: Sequence[Item], folder: OpenFolder) -> Standing:
+        """
+        Take the next steps of each file's way from wherever it stands; all of them are durable on return.
+        """
+        job = job_of(standing)
+        own = self._spool.folder(job.id)
+        pending = [item for item in items if standing.files.intersection(_names(item))]
+        if not pending:
+            return standing
+        sources = dict.fromkeys((own / item.source).parent for item in pending)
+        with durable.synced(folder, *sources):
+            for item in pending:
+                way = _way(own, job, item, folder)
+                if way.staged.name in standing.files:
+                    _unstage_if_lost(way)
+                carry(way)
+        return standing.without(name for item in pending for name in _names(item))
+
+    def _with_contents(self, job: Job, outputs: Sequence[Item]) -> tuple[Item, ...]:
+        """
+        Return outputs with what each is known by: once published it may go anywhere.
+        """
+        folder = self._spool.folder(job.id)
+        return tuple(replace(item, content=_content(folder, item.source)) for item in outputs)
+
+    def _fingerprint(self, job: Job) -> Fingerprint | None:
+        folder = self._spool.folder(job.id)
+        with contextlib.suppress(OSError):
+            return self._known(job.id) or fingerprint_files.in_work(job, folder)
+        return None
+
+    def _archive(self, *, is_done: bool) -> Path:
+        return self._folders.done if is_done else self._folders.error
+
+
+def _note(job: Job) -> str:
+    return f".retouchd-{job.id}-note"
+
+
+def _archived(job: Job, sources: Sequence[str], root: Path) -> Archived:
+    reserved = partial(reserved_in, root, job.folder, job.stem)
+    return plan_archive(job, sources, _taken_in(root, job), reserved)
+
+
+def _way(own: Path, job: Job, item: Item, folder: OpenFolder) -> Way:
+    return Way(
+        source=own / item.source,
+        staged=own / _staged(item),
+        temporary=folder / f".retouchd-{job.id}-{item.key}",
+        target=folder / item.target,
+    )
+
+
+def _content(folder: Path, name: str) -> Digest | None:
+    """
+    Return what a picture is known by, None where the disk fails: it was paid for and is published all the same.
+    """
+    with contextlib.suppress(OSError):
+        return fingerprint_files.digest_of(folder, name)
+    return None
+
+
+def _unstage_if_lost(way: Way) -> None:
+    """
+    Begin anew where somebody cleared the copy away before it got its name, or its disk lost some of it, as a
+    server's may in a power cut though it had promised to keep it: the staged file is the last one.
+
+    It does not stay staged, as a half-made copy of a staged file would pass for a whole one.
+    """
+    copy = way.temporary if file_stat.is_taken(way.temporary) else way.target
+    if file_stat.is_copy(way.staged, copy):
+        return
+    durable.remove(way.temporary)
+    if file_stat.is_same(way.source, way.staged):
+        durable.remove(way.source)  # A power cut may leave both names of a rename.
+    durable.rename(way.staged, way.source)
+
+
+def _staged(item: Item) -> str:
+    return f"{item.key}.staged"
+
+
+def _names(item: Item) -> tuple[str, str]:
+    return item.source, _staged(item)
+
+
+def _taken_in(root: Path, job: Job) -> IsTaken:
+    return lambda name: is_taken(root, naming.path_below(job.folder, name))
+
+
+def _bytes_of(where: Where) -> bytes:
+    """
+    Return what a file holds, nothing where the name is no file's.
+    """
+    try:
+        with file_stat.reading(where) as fd:
+            return b"".join(file_stat.blocks(fd))
+    except OSError as error:
+        if error.errno not in file_stat.NO_FILE:
+            raise
+        return b""
+
+
+def _originals(standing: Standing) -> list[str]:
+    """
+    Return what is in `originals/`, without our own records and reasons that came back with it.
+    """
+    leftovers = {m.name for m in job_of(standing).members if m.role is Role.LEFTOVER}
+    return [f"{ORIGINALS}/{name}" for name in standing.below(ORIGINALS) if name not in leftovers]
+
+
+def _fruitless(standing: Standing) -> list[str]:
+    """
+    Return the answers that may be worth money and brought no picture, the first one first.
+    """
+    closed = {each.number: each for each in standing.attempts}
+    return [
+        name
+        for number in sorted(attempts_in(standing.files))
+        if (name := f"attempt-{number}.response") in standing.files
+        and _may_be_worth_money(closed.get(number))
+    ]
+
+
+def _may_be_worth_money(attempt: Attempt | None) -> bool:
+    if attempt is None:
+        return True  # Nobody could read it so far.
+    status = attempt.http_status
+    is_success = status is not None and 200 <= status < 300
+    return is_success and attempt.verdict is not Verdict.DONE
+
+
+def _plan(standing: Standing) -> Plan:
+    assert standing.plan is not None, f"{standing.id} has no plan.json"
+    return standing.plan
+
+
+@contextlib.contextmanager
+def _made(root: Path, job: Job) -> Iterator[OpenFolder]:
+    """
+    Hold the folder of a job open, made if need be; raises Blocked for what stands against it meanwhile.
+
+    A root that is away is not made anew: its disk may not be mounted.
+    """
+    with _blocked(root / job.folder):
+        try:
+            root.stat()
+        except FileNotFoundError as error:
+            raise FolderAway(file_stat.away(root)) from error
+        with trees.made_folder(root, job.folder) as folder:
+            yield folder
+
+
+@contextlib.contextmanager
+def _blocked(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            msg = file_stat.in_the_way(Path(error.filename2 or error.filename or folder))
+        elif error.errno in _NO_NAME and (file := error.filename2 or error.filename):
+            msg = (
+                f"{naming.shown(str(folder))} takes no file named {naming.shown(Path(file).name)} "
+                f"({error.strerror}). Give that folder a place on another filesystem."
+            )
+        else:
+            name = naming.shown(str(folder))
+            msg = f"{name} cannot be written ({error.strerror}). retouchd tries again by itself."
+        raise Blocked(msg) from error

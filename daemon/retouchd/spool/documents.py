@@ -1,0 +1,163 @@
+"""
+The JSON documents of the spool: what `job.json`, `attempt-n.open`, `attempt-n.json` and `plan.json`
+look like.
+
+Names may hold bytes that are not UTF-8; JSON carries them as lone surrogates, which Python reads back.
+"""
+
+import dataclasses
+import datetime as dt
+import json
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from retouchd.errors import JobCode, Problem
+from retouchd.job.model import (
+    Attempt,
+    Job,
+    Member,
+    Opened,
+    Reference,
+    Request,
+    Role,
+    Snapshot,
+    Verdict,
+)
+from retouchd.spool.fingerprint import Digest, Fingerprint
+from retouchd.spool.plan import Item, Plan
+
+VERSION = 1
+
+
+def dump(value: Job | Opened | Attempt | Plan) -> bytes:
+    """
+    Return the document of a value.
+    """
+    return json.dumps({"version": VERSION, **_fields(value)}, default=_plain).encode("ascii")
+
+
+def load_job(raw: bytes) -> Job:
+    """
+    Return the job of a `job.json`; raises ValueError, KeyError or TypeError otherwise.
+    """
+    body = _body(raw)
+    return Job(
+        **body
+        | {
+            "members": tuple(_member(member) for member in body["members"]),
+            "request": Request(**body["request"]),
+            "references": tuple(_reference(each) for each in body.get("references", ())),
+            "claimed_at": dt.datetime.fromisoformat(body["claimed_at"]),
+            "problems": _problems(body["problems"]),
+        }
+    )
+
+
+def load_opened(raw: bytes) -> Opened:
+    """
+    Return the note of an `attempt-n.open`; raises ValueError, KeyError or TypeError otherwise.
+    """
+    body = _body(raw, unsaid=VERSION)  # The first ones said no version.
+    return Opened(
+        **body
+        | {
+            "sent_at": dt.datetime.fromisoformat(body["sent_at"]),
+            "removed": tuple(body.get("removed", ())),
+        }
+    )
+
+
+def load_attempt(raw: bytes) -> Attempt:
+    """
+    Return the attempt of an `attempt-n.json`; raises ValueError, KeyError or TypeError otherwise.
+    """
+    body = _body(raw)
+    return Attempt(
+        **body
+        | {
+            "verdict": Verdict(body["verdict"]),
+            "sent_at": dt.datetime.fromisoformat(body["sent_at"]),
+            "closed_at": dt.datetime.fromisoformat(body["closed_at"]),
+            "retry_at": _time(body["retry_at"]),
+            "problem": _problem(body["problem"]) if body["problem"] else None,
+            "removed": tuple(body.get("removed", ())),
+            "warnings": tuple(body.get("warnings", ())),
+        }
+    )
+
+
+def load_plan(raw: bytes) -> Plan:
+    """
+    Return the plan of a `plan.json`; raises ValueError, KeyError or TypeError otherwise.
+    """
+    body = _body(raw)
+    return Plan(
+        **body
+        | {
+            "finished_at": dt.datetime.fromisoformat(body["finished_at"]),
+            "outputs": tuple(map(_item, body["outputs"])),
+            "originals": tuple(map(_item, body["originals"])),
+            "problems": _problems(body["problems"]),
+            "fingerprint": _fingerprint(body.get("fingerprint")),
+        }
+    )
+
+
+def _body(raw: bytes, unsaid: int | None = None) -> dict[str, Any]:
+    try:
+        body = json.loads(raw)
+    except RecursionError as error:
+        msg = "nested without end"
+        raise ValueError(msg) from error
+    if not isinstance(body, dict) or body.pop("version", unsaid) != VERSION:
+        msg = "not a document of this version"
+        raise ValueError(msg)
+    return body
+
+
+def _member(body: Mapping[str, Any]) -> Member:
+    parts = dict(body)
+    return Member(
+        **parts | {"role": Role(parts["role"]), "snapshot": Snapshot(**parts["snapshot"])}
+    )
+
+
+def _reference(body: Mapping[str, Any]) -> Reference:
+    return Reference(path=body["path"], snapshot=Snapshot(**body["snapshot"]))
+
+
+def _problem(body: Mapping[str, Any]) -> Problem:
+    return Problem(code=JobCode(body["code"]), message=body["message"], hint=body["hint"])
+
+
+def _problems(bodies: list[Mapping[str, Any]]) -> tuple[Problem, ...]:
+    return tuple(_problem(body) for body in bodies)
+
+
+def _item(body: Mapping[str, Any]) -> Item:
+    content = body.get("content")
+    return Item(**{**body, "content": Digest(**content) if content else None})
+
+
+def _fingerprint(body: Mapping[str, Any] | None) -> Fingerprint | None:
+    return Fingerprint(**body) if body else None
+
+
+def _time(text: str | None) -> dt.datetime | None:
+    return dt.datetime.fromisoformat(text) if text else None
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {field: getattr(value, field) for field in value.__dataclass_fields__}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return value.value
+    if dataclasses.is_dataclass(value):
+        return _fields(value)
+    msg = f"{value!r} has no place in a document"
+    raise TypeError(msg)

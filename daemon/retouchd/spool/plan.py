@@ -1,0 +1,210 @@
+"""
+Where the files of a finished job go: fixed before the first of them is moved.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from retouchd.errors import Problem
+from retouchd.inbox.pairing import pair
+from retouchd.job import naming
+from retouchd.job.filenames import parse, suffix_behind
+from retouchd.job.model import Job, Role
+from retouchd.spool.fingerprint import Digest, Fingerprint
+from retouchd.spool.phase import ORIGINALS, OUTPUTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """
+    One file on its way: `source` below the job's directory, `target` the name it gets.
+
+    `key` names it while it is carried to another filesystem (`<key>.staged`). `content` is what a picture
+    for the outbox is known by, None where that could not be read.
+    """
+
+    key: str
+    source: str
+    target: str
+    content: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """
+    The end of a job: `outputs` go to the outbox, `originals` with the record to done or error.
+
+    No problems means done. `stem` is the one that the originals share; `label` is what record and reason are
+    named by where that is not the stem: the image's whole name. `fingerprint` is what the job is known by,
+    None where it failed or could not be read.
+    """
+
+    finished_at: dt.datetime
+    stem: str
+    outputs: tuple[Item, ...] = ()
+    originals: tuple[Item, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    fingerprint: Fingerprint | None = None
+    label: str | None = None
+
+    @property
+    def record_name(self) -> str:
+        """
+        Return the name of the record, which reserves those of the originals.
+        """
+        return (self.label or self.stem) + naming.RECORD
+
+    @property
+    def reason_name(self) -> str:
+        """
+        Return the name of the plain-text reason.
+        """
+        return (self.label or self.stem) + naming.REASON
+
+    @property
+    def is_done(self) -> bool:
+        """
+        Return whether the job ended well.
+        """
+        return not self.problems
+
+
+IsTaken = Callable[[str], bool]
+
+
+def plan_outputs(job: Job, outputs: Sequence[str], is_taken: IsTaken) -> tuple[Item, ...]:
+    """
+    Return where each decoded picture goes: one free stem for all of them.
+
+    `outputs` are the names in `outputs/`, in the order received; their extensions say what they are.
+    """
+    suffixes = naming.output_suffixes([name.rpartition(".")[2] for name in outputs])
+    stem = naming.free_stem(job.stem, job.id, suffixes, is_taken)
+    return tuple(
+        Item(key=f"output-{number}", source=f"{OUTPUTS}/{name}", target=stem + suffix)
+        for number, (name, suffix) in enumerate(zip(outputs, suffixes, strict=True), 1)
+    )
+
+
+class Archived(NamedTuple):
+    """
+    Where the originals of a job go: as `stem`, `label` and `originals` of its plan.
+    """
+
+    stem: str
+    originals: tuple[Item, ...]
+    label: str | None = None
+
+
+def plan_archive(
+    job: Job,
+    sources: Sequence[str],
+    is_taken: IsTaken,
+    reserved: Callable[[], Collection[str] | None],
+) -> Archived:
+    """
+    Return the names of the whole group: its own where all of them are free, else those of one free stem.
+
+    The record is `cat.job.json`, or `cat.jpg.job.json` where another group has that and nothing of the two
+    would be paired. `reserved` returns the names (escaped) that the records of this stem have reserved, None
+    where that cannot be told. `sources` are those of `plan_originals`.
+    """
+    ends = suffixes_in(job, sources)
+    image = next((each.name for each in job.members if each.role is Role.IMAGE), None)
+    label = job.stem + suffix_behind(image, job.stem) if image else job.stem
+    own = [job.stem + end for end in ends.values()]
+    if _fits(label, own) and not any(map(is_taken, (*own, label + naming.RECORD))):
+        items = _items(ends, job.stem)
+        is_recorded = is_taken(job.stem + naming.RECORD)
+        # A reason without its record tells nobody whose it was.
+        if not is_recorded and not is_taken(job.stem + naming.REASON):
+            return Archived(job.stem, items)
+        may_label = image and is_recorded and not is_taken(label + naming.REASON)
+        if may_label and _stand_apart(own, reserved()):
+            return Archived(job.stem, items, label)
+    end = label.removeprefix(job.stem) + naming.RECORD
+
+    def is_used(name: str) -> bool:
+        # A record under the whole name of an image reserves that name, too.
+        whole = name.removesuffix(naming.RECORD) + end
+        is_record = name.endswith(naming.RECORD) and naming.fits(whole)
+        return is_taken(name) or (is_record and is_taken(whole))
+
+    return Archived(*plan_originals(job, sources, is_used))
+
+
+def stands_apart(plan: Plan, reserved: Collection[str] | None) -> bool:
+    """
+    Return whether the originals of a plan and what other records have reserved are told apart.
+    """
+    return _stand_apart([item.target for item in plan.originals], reserved)
+
+
+def _stand_apart(own: Sequence[str], reserved: Collection[str] | None) -> bool:
+    """
+    Say whether no name is another's, and no file would be paired with one of another group.
+    """
+    mine = {naming.escaped(name) for name in own}
+    if reserved is None or not mine.isdisjoint(reserved):
+        return False
+    bundles = pair(map(parse, {*mine, *reserved}))
+    groups = ({named.name for named in bundle.files} for bundle in bundles)
+    return all(group <= mine or group.isdisjoint(mine) for group in groups)
+
+
+def _fits(label: str, own: Sequence[str]) -> bool:
+    return all(map(naming.fits, (*own, label + naming.RECORD, label + naming.REASON)))
+
+
+def plan_originals(
+    job: Job, sources: Sequence[str], is_taken: IsTaken
+) -> tuple[str, tuple[Item, ...]]:
+    """
+    Return the free stem of the whole group, and where each of its files goes.
+
+    `sources` are names below the job's directory: the originals, and before them whatever else is
+    handed over, which gets the stem with its own extension.
+    """
+    ends = suffixes_in(job, sources)
+    suffixes = [naming.RECORD, naming.REASON, *ends.values()]
+    stem = naming.free_stem(job.stem, job.id, suffixes, is_taken)
+    return stem, _items(ends, stem)
+
+
+def _items(ends: Mapping[str, str], stem: str) -> tuple[Item, ...]:
+    return tuple(
+        Item(key=f"original-{number}", source=source, target=stem + suffix)
+        for number, (source, suffix) in enumerate(ends.items(), 1)
+    )
+
+
+def suffixes_in(job: Job, sources: Sequence[str]) -> dict[str, str]:
+    """
+    Return for each file of a job what follows the group's stem in its name, each different.
+
+    Two names may differ only in their form (NFC and NFD): the second one gets a number. Of several answers
+    the second one does, too: `cat.response`, `cat.2.response`.
+    """
+    found: dict[str, str] = {}
+    for source in sources:
+        folder, _, name = source.rpartition("/")
+        is_member = folder in ("", ORIGINALS) and name in {each.name for each in job.members}
+        suffix = suffix_behind(name, job.stem) if is_member else f".{name.rpartition('.')[2]}"
+        number, last = 1, suffix
+        while suffix in found.values():
+            number += 1
+            suffix = f".{number}{last}" if last == naming.RESPONSE else f"-{number}{last}"
+        found[source] = suffix
+    return found
+
+
+def rename_pending(plan: Plan, pending: Sequence[Item], renamed: Sequence[Item]) -> Plan:
+    """
+    Return the plan with the new targets of those outputs that are still to be delivered.
+    """
+    keys = {item.key for item in pending}
+    targets = {item.key: item.target for item in renamed if item.key in keys}
+    outputs = tuple(replace(i, target=targets.get(i.key, i.target)) for i in plan.outputs)
+    return replace(plan, outputs=outputs)

@@ -1,0 +1,265 @@
+"""
+The record of a finished job, and the reason a person reads: what stands beside the originals.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from retouchd.errors import Problem
+from retouchd.job.json_text import iso, json_text, writable
+from retouchd.job.model import Attempt, Job, Request, Role, Verdict
+from retouchd.job.naming import escaped, hexed, path_below, shown
+from retouchd.money.charges import State, charges_of, total, written
+from retouchd.spool.plan import Plan
+
+VERSION = 1
+BACK = "then move the files back into the inbox."
+JOB_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
+BESIDE_PARAMETERS = frozenset({"model", "prompt", "images", "mask", "removed", "from"})
+"""What `request` of a record says beside the parameters that were sent."""
+
+
+def record(
+    job: Job, attempts: Sequence[Attempt], plan: Plan, outbox: str | None = None
+) -> dict[str, Any]:
+    """
+    Return the record of a job: what was asked, what each attempt came to, what was made.
+
+    `files` are the names of the originals beside it, which it reserves. Names that are not UTF-8 are escaped
+    and also given in hexadecimal (`name_hex`). `outbox` is the folder that `results` lie below: daemons that
+    share `done/` know their own by it.
+    """
+    image = job.member(Role.IMAGE)
+    charges = charges_of(attempts)
+    body: dict[str, Any] = {
+        "version": VERSION,
+        "id": job.id,
+        "previous": job.previous,
+        "status": "done" if plan.is_done else "error",
+        "name": escaped(job.stem),
+        "image": escaped(image.name) if image else None,
+        "folder": escaped(job.folder),
+        "claimed_at": iso(job.claimed_at, "milliseconds"),
+        "finished_at": iso(plan.finished_at, "milliseconds"),
+        "request": _request(job, attempts),
+        "attempts": [_attempt(attempt) for attempt in attempts],
+        "outputs": [_joined(job.folder, item.target) for item in plan.outputs],
+        "warnings": list(warnings_in(attempts)),
+        "usage": _usage(attempts),
+        "cost_usd": total(charges.values(), State.DONE),
+        "in_doubt_usd": total(charges.values(), State.IN_DOUBT),
+        "error": _error(plan.problems),
+    }
+    if digits := hexed(job.members[0].name):
+        body["name_hex"] = digits
+    if plan.originals:
+        body["files"] = [escaped(item.target) for item in plan.originals]
+    body |= _known_by(job, plan)
+    if outbox is not None and "results" in body:
+        body["outbox"] = escaped(outbox)
+    return body
+
+
+def document(body: Mapping[str, Any]) -> bytes:
+    """
+    Return the record as it is written: indented UTF-8 JSON, in which nothing stands that is not plain to see.
+    """
+    return (json_text(body, indent=2) + "\n").encode()
+
+
+def reason(job: Job, problems: Sequence[Problem], files: Sequence[str] = ()) -> bytes:
+    """
+    Return the text of `*.error.txt`: for each problem a sentence that says what is wrong and one what to do;
+    then which `files` belong together, where there are several: an image that goes back without its mask or
+    parameters is another request.
+    """
+    paragraphs = [
+        "".join(f"{shown(line)}\n" for line in f"{problem.message}\n{advice(problem)}".split("\n"))
+        for problem in problems
+    ]
+    together = ""
+    if len(files) > 1:
+        *others, last = map(shown, files)
+        together = f"{', '.join(others)} and {last} belong together.\n"
+    return ("\n".join(paragraphs) + f"\n{together}(retouchd, job {job.id})\n").encode()
+
+
+def advice(problem: Problem) -> str:
+    """
+    Return what to do about a problem whose files lie in `error/`.
+    """
+    return f"{problem.hint.removesuffix('.')}, {BACK}"
+
+
+def own_record(raw: bytes) -> str | None:
+    """
+    Return the id in a record of ours, None for any other content.
+    """
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    if (
+        not isinstance(body, dict)
+        or not {"version", "status", "attempts", "request"} <= body.keys()
+    ):
+        return None
+    found = body.get("id")
+    return found if isinstance(found, str) and JOB_ID.fullmatch(found) else None
+
+
+def files_told(body: Mapping[str, Any] | None) -> list[str] | None:
+    """
+    Return the names of the originals that lie beside a record, escaped; None where it does not tell them.
+    """
+    files = body.get("files") if body is not None else None
+    is_told = isinstance(files, list) and all(isinstance(name, str) for name in files)
+    return files if is_told else None
+
+
+def is_own_reason(raw: bytes) -> bool:
+    """
+    Return whether a text is a reason of ours.
+    """
+    return b"\n(retouchd, job " in raw
+
+
+def is_own_response(raw: bytes) -> bool:
+    """
+    Return whether a file that begins so is an answer that was kept by us.
+    """
+    try:
+        head = json.loads(raw.partition(b"\n")[0])
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(head, dict) and {"status", "headers"} <= head.keys()
+
+
+def history_line(
+    job: Job, attempts: Sequence[Attempt], plan: Plan, record_name: str
+) -> dict[str, Any]:
+    """
+    Return the line of the history: enough to count, to add up and to find the record again.
+    """
+    body = record(job, attempts, plan)
+    kept = ("id", "previous", "status", "name", "image", "folder", "claimed_at", "finished_at")
+    line = {key: body[key] for key in kept} | {
+        "outputs": body["outputs"],
+        "attempts": len(attempts),
+        "in_doubt": sum(attempt.verdict is Verdict.IN_DOUBT for attempt in attempts),
+        "cost_usd": body["cost_usd"],
+        "in_doubt_usd": body["in_doubt_usd"],
+        "charges": [written(*each) for each in charges_of(attempts).items()],
+        "code": body["error"]["code"] if body["error"] else None,
+        "record": escaped(record_name),
+    }
+    if body["warnings"]:
+        line["warnings"] = body["warnings"]
+    line |= _known_by(job, plan)
+    if plan.fingerprint and (original := plan.fingerprint.original):
+        line["original"] = dataclasses.asdict(original)
+    if job.references:
+        line["references"] = [dataclasses.asdict(each) for each in job.references]
+    return {key: writable(value) for key, value in line.items()}
+
+
+def tells_all(line: Mapping[str, Any]) -> bool:
+    """
+    Return whether a line of the history tells what its job and all of its results are known by.
+    """
+    return "fingerprint" in line and "results" in line
+
+
+def _known_by(job: Job, plan: Plan) -> dict[str, Any]:
+    """
+    Return what a job that is done and its results are known by, as far as that could be read.
+    """
+    found: dict[str, Any] = {}
+    if plan.fingerprint:
+        found["fingerprint"] = {
+            "size": plan.fingerprint.size,
+            "sha256": plan.fingerprint.sha256,
+        }
+    contents = [(item.target, item.content) for item in plan.outputs]
+    if plan.is_done and all(content for _, content in contents):
+        found["results"] = [
+            {
+                "path": _joined(job.folder, target),
+                "bytes": content.size,
+                "sha256": content.sha256,
+            }
+            for target, content in contents
+            if content
+        ]
+    return found
+
+
+def _request(job: Job, attempts: Sequence[Attempt]) -> dict[str, Any]:
+    request: Request = job.request
+    mask = job.member(Role.MASK)
+    return {
+        "model": request.model,
+        "prompt": request.prompt,
+        **request.parameters,
+        "images": [
+            *(escaped(member.name) for member in job.members if member.role is Role.IMAGE),
+            *(escaped(reference.path) for reference in job.references),
+        ],
+        "mask": escaped(mask.name) if mask else None,
+        "removed": _removed(attempts),
+        "from": {key: escaped(origin) for key, origin in request.origin.items()},
+    }
+
+
+def _removed(attempts: Sequence[Attempt]) -> list[str]:
+    """
+    Return the kinds of metadata that were in none of the requests, in the order of the last one.
+    """
+    last = attempts[-1].removed if attempts else ()
+    return [kind for kind in last if all(kind in attempt.removed for attempt in attempts)]
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "sent_at": iso(attempt.sent_at, "milliseconds"),
+        "seconds": round(attempt.seconds, 3),
+        "verdict": attempt.verdict.value,
+        "http_status": attempt.http_status,
+        "code": attempt.code,
+        "message": attempt.message,
+        "request_id": attempt.request_id,
+    }
+
+
+def warnings_in(attempts: Sequence[Attempt]) -> tuple[str, ...]:
+    """
+    Return what came other than asked for, in sentences.
+    """
+    return next((a.warnings for a in reversed(attempts) if a.verdict is Verdict.DONE), ())
+
+
+def _usage(attempts: Sequence[Attempt]) -> Mapping[str, Any] | None:
+    return next((a.usage for a in reversed(attempts) if a.verdict is Verdict.DONE), None)
+
+
+def _error(problems: Sequence[Problem]) -> dict[str, Any] | None:
+    if not problems:
+        return None
+    first = problems[0]
+    return {
+        "code": first.code.value,
+        "message": first.message,
+        "hint": advice(first),
+        "problems": [
+            {"code": each.code.value, "message": each.message, "hint": advice(each)}
+            for each in problems
+        ],
+    }
+
+
+def _joined(folder: str, name: str) -> str:
+    return escaped(path_below(folder, name))

@@ -1,0 +1,369 @@
+"""
+The spool: the sole owner of the work folder, where the files of a job's directory are its state.
+
+    jobs/<id>/            one directory a job; see `spool.phase` for what its files mean
+    trash/                forgotten jobs on their way out
+    history.jsonl, lock   see their own modules
+
+Every method is one durable step that may be repeated after a crash at any point of it. All of them
+block and belong in a thread. OSErrors go to the caller, who knows what they mean for the job.
+"""
+
+import contextlib
+import errno
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from retouchd.disk import durable, file_stat, nofollow, trees
+from retouchd.disk.durable import DurableFile
+from retouchd.disk.lock import WorkLock
+from retouchd.disk.probes import PROBE
+from retouchd.disk.thread_pools import Folder, at
+from retouchd.errors import Blocked
+from retouchd.job.model import Attempt, Job, Opened
+from retouchd.spool import claims, documents
+from retouchd.spool.phase import JOB, ORIGINALS, OUTPUTS, PLAN, REFERENCES, UPLOAD, Phase
+from retouchd.spool.plan import Plan
+from retouchd.spool.record import JOB_ID
+from retouchd.spool.state import CRASHES, Standing, read_standing
+
+_UNSEALED = "outputs.part"
+
+
+class Spool:
+    """
+    The jobs in a work folder.
+
+    With its `lock`, a folder that was moved away meanwhile is worked in where it is by now: nothing new is
+    begun in it, and `on_misplaced` is called by whichever thread finds it so.
+    """
+
+    def __init__(
+        self,
+        *,
+        work: Path,
+        inbox: Path,
+        lock: WorkLock | None = None,
+        on_misplaced: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._place = self._work = work
+        self._inbox = inbox
+        self._lock = lock
+        self._on_misplaced = on_misplaced
+
+    @property
+    def _jobs(self) -> Path:
+        return self._work / "jobs"
+
+    @property
+    def _trash(self) -> Path:
+        return self._work / "trash"
+
+    def _follow(self) -> None:
+        """
+        Work where the folder that is held is by now: somebody may have moved it under us.
+        """
+        if self._lock is None:
+            return
+        if self._lock.is_in_place:
+            self._work = self._place
+        else:
+            self._work = self._lock.path
+            self._on_misplaced()
+
+    def prepare(self) -> None:
+        """
+        Make the folders, clear away what was forgotten, and end renames that a power cut left half.
+
+        Some filesystems then show a claimed file under its old name too (btrfs was measured to). It is
+        the same file, so the name in the inbox goes before anybody takes it for a new one.
+        """
+        durable.make_folder(self._jobs)
+        durable.make_folder(self._trash)
+        for pattern in (f"{PROBE}*", "*.tmp"):
+            for left in self._work.glob(pattern):
+                durable.remove(left)
+        for name in file_stat.folders(self._trash):
+            with contextlib.suppress(OSError):
+                trees.sweep(self._trash / name, ORIGINALS)
+        for job in self.jobs():
+            with (
+                contextlib.suppress(OSError),
+                at(Folder.INBOX),
+                nofollow.held(self._inbox, job.folder) as inbox,
+            ):
+                claims.end(job, inbox, self.folder(job.id) / ORIGINALS)
+
+    def ids(self) -> list[str]:
+        """
+        Return the ids of all jobs, oldest first; what others put beside them is none of ours.
+        """
+        return sorted(name for name in file_stat.folders(self._jobs) if JOB_ID.fullmatch(name))
+
+    def jobs(self) -> Iterator[Job]:
+        """
+        Return all jobs that can be read, oldest first.
+        """
+        for job_id in self.ids():
+            with contextlib.suppress(Blocked, OSError):
+                if job := self.load(job_id).job:
+                    yield job
+
+    def suspects(self, phases: Collection[Phase]) -> list[str]:
+        """
+        Return the jobs that stand in one of these phases, those with the fewest crashes first.
+        """
+        found = []
+        for job_id in self.ids():
+            with contextlib.suppress(Blocked, OSError):
+                standing = self.load(job_id)
+                if standing.phase in phases:
+                    found.append((len(standing.crashes), job_id))
+        return [job_id for _, job_id in sorted(found)]
+
+    def folder(self, job_id: str) -> Path:
+        """
+        Return the directory of a job, for those that read its files.
+        """
+        return self._jobs / job_id
+
+    def load(self, job_id: str) -> Standing:
+        """
+        Return what the job's directory says now; raises Blocked for a damaged document.
+        """
+        self._follow()
+        return read_standing(job_id, self.folder(job_id))
+
+    def open(self, job: Job) -> None:
+        """
+        Make the directory of a new job: all that must be known of it is durable before the claim.
+        """
+        self.require_place()
+        folder = self.folder(job.id)
+        durable.make_folder(self._jobs, root=self._work)
+        with durable.synced(self._jobs):
+            durable.begin_folder(folder)
+            durable.begin_folder(folder / ORIGINALS)
+            self._rewrite(job)
+
+    def claim(self, job: Job) -> bool:
+        """
+        Rename the members out of the inbox; return whether all of them are here.
+        """
+        with nofollow.held(self._inbox, job.folder) as inbox:
+            return claims.claim(job, inbox, self.folder(job.id) / ORIGINALS)
+
+    def give_back(self, job: Job) -> list[str]:
+        """
+        Rename the members back into the inbox, under one free stem where a name is taken by now.
+
+        Return the names they have there. An inbox that is away is not made anew: under its name there may
+        be nothing but an empty mount point. Raises Blocked where a link or a file stands in a folder's place.
+        """
+        try:
+            with trees.made_folder(self._inbox, job.folder) as inbox:
+                return claims.give_back(job, inbox, self.folder(job.id) / ORIGINALS, self._rewrite)
+        except NotADirectoryError as error:
+            raise Blocked(file_stat.in_the_way(Path(error.filename))) from error
+
+    def reference(self, job_id: str, number: int) -> Path:
+        """
+        Return where the copy of a reference stands once it is whole.
+        """
+        return self.folder(job_id) / REFERENCES / str(number)
+
+    def add_reference(self, job_id: str, number: int, blocks: Iterable[bytes]) -> None:
+        """
+        Copy a reference into the job; it appears whole.
+        """
+        path = self.reference(job_id, number)
+        durable.make_folder(path.parent)
+        with DurableFile(path) as file:
+            for block in blocks:
+                file.write(block)
+            file.commit()
+
+    def upload(self, job_id: str, name: str) -> Path:
+        """
+        Return where a fitted picture stands, or will.
+        """
+        return self.folder(job_id) / UPLOAD / name
+
+    def keep_upload(self, job_id: str, name: str, data: bytes) -> None:
+        """
+        Write a fitted picture, over an older one.
+        """
+        path = self.upload(job_id, name)
+        durable.make_folder(path.parent)
+        durable.write(path, data)
+
+    def open_attempt(self, job_id: str, number: int, opened: Opened) -> None:
+        """
+        Note that a request is about to be sent: from here on it may have been paid for.
+        """
+        self.require_place()
+        durable.write(self.folder(job_id) / f"attempt-{number}.open", documents.dump(opened))
+
+    def keep(
+        self, job_id: str, number: int, head: dict[str, Any], *, spare: int = 0
+    ) -> DurableFile:
+        """
+        Return the file for an answer, its head line written; committed, it is never asked for again.
+
+        Within `spare` bytes more the head line may be written anew (`amend`, as `head_line` returns it).
+        """
+        self._follow()
+        file = DurableFile(self.answer(job_id, number))
+        file.write(head_line(head, spare=spare))
+        return file
+
+    def half_kept(self, job_id: str, number: int) -> bytes:
+        """
+        Return the body of an answer as far as it was written, for one who starts over.
+        """
+        path = self.answer(job_id, number)
+        try:
+            raw = durable.temporary_of(path).read_bytes()
+        except FileNotFoundError:
+            raw = path.read_bytes()  # It has its name, which was not durable.
+        return raw.partition(b"\n")[2]
+
+    def answer(self, job_id: str, number: int) -> Path:
+        """
+        Return where a kept answer stands.
+        """
+        return self.folder(job_id) / f"attempt-{number}.response"
+
+    def drop_half_kept(self, job_id: str, number: int) -> None:
+        """
+        Drop what there is of an answer that broke off: it may be large, and nobody reads it.
+        """
+        durable.remove(durable.temporary_of(self.answer(job_id, number)))
+
+    def cut_answer(self, job_id: str, number: int, size: int) -> None:
+        """
+        Leave no more than so many bytes of an answer in which nothing was found.
+        """
+        durable.cut(self.answer(job_id, number), size)
+
+    def close_attempt(self, job_id: str, attempt: Attempt) -> None:
+        """
+        Close an attempt with its verdict.
+        """
+        path = self.folder(job_id) / f"attempt-{attempt.number}.json"
+        durable.write(path, documents.dump(attempt))
+
+    def begin_outputs(self, job_id: str) -> None:
+        """
+        Make an empty place to decode pictures into.
+        """
+        folder = self.folder(job_id) / _UNSEALED
+        if folder.is_dir():
+            trees.sweep(folder, spared="")
+        durable.begin_folder(folder)
+
+    def output(self, job_id: str, number: int) -> Path:
+        """
+        Return where a decoded picture stands before it is named by what its bytes are.
+        """
+        return self.folder(job_id) / _UNSEALED / str(number)
+
+    def add_output(self, path: Path, blocks: Iterable[bytes]) -> None:
+        """
+        Write one decoded picture, durable but not yet named.
+        """
+        with DurableFile(path, path) as file:
+            for block in blocks:
+                file.write(block)
+            file.seal()
+
+    def name_output(self, picture: Path, extension: str) -> None:
+        """
+        Name a decoded picture by what its bytes are; durable once all of them are sealed.
+        """
+        durable.move(picture, picture.with_name(f"{picture.name}.{extension}"))
+
+    def drop_output(self, picture: Path) -> None:
+        """
+        Drop what turned out to be no picture; the kept answer still has it.
+        """
+        durable.remove(picture)
+
+    def seal_outputs(self, job_id: str) -> None:
+        """
+        Let the decoded pictures, each durable already, appear as `outputs/` whole.
+        """
+        folder = self.folder(job_id)
+        durable.fsync_folder(folder / _UNSEALED)
+        durable.rename(folder / _UNSEALED, folder / OUTPUTS)
+
+    def fix(self, job_id: str, plan: Plan) -> None:
+        """
+        Fix where everything goes, before the first rename.
+        """
+        durable.write(self.folder(job_id) / PLAN, documents.dump(plan))
+
+    def add_crash(self, job_id: str, step: str) -> None:
+        """
+        Note that this step is about to be tried by a job that may have brought the daemon down.
+        """
+        durable.append(self.folder(job_id) / CRASHES, step.encode())
+
+    def clear_crashes(self, job_id: str, step: str | None = None) -> None:
+        """
+        Forget the crashes of a job that made progress, or only those in one step.
+        """
+        path = self.folder(job_id) / CRASHES
+        noted = self.load(job_id).crashes if step is not None else ()
+        if kept := [each for each in noted if each != step]:
+            durable.write(path, "".join(f"{each}\n" for each in kept).encode())
+        else:
+            durable.remove(path)
+
+    def discard(self, job_id: str) -> None:
+        """
+        Let go of a job that holds nothing of anybody's; raises OSError if `originals/` is not empty.
+        """
+        folder = self.folder(job_id)
+        durable.remove_empty(folder / ORIGINALS)
+        durable.make_folder(self._trash, root=self._work)
+        durable.put_away(folder, self._trash / job_id)
+        with contextlib.suppress(OSError):  # The next start clears away what is left in the trash.
+            trees.sweep(self._trash / job_id, ORIGINALS)
+
+    def is_gone(self, job_id: str) -> bool:
+        """
+        Return whether a job is no longer here, False where that cannot be told.
+        """
+        try:
+            if self._lock is not None:
+                return not self._lock.has(f"jobs/{job_id}")
+            return not file_stat.is_taken(self.folder(job_id))
+        except OSError:
+            return False
+
+    def is_ending(self, job_id: str) -> bool:
+        """
+        Return whether a job's end is fixed: only then it may have a record.
+        """
+        return file_stat.is_taken(self.folder(job_id) / PLAN)
+
+    def require_place(self) -> None:
+        """
+        Raise OSError where another folder has the name of the one that is held: nothing is begun in it.
+        """
+        self._follow()
+        if self._work != self._place:
+            raise OSError(errno.ESTALE, "It is not the work folder any more", str(self._place))
+
+    def _rewrite(self, job: Job) -> None:
+        durable.write(self.folder(job.id) / JOB, documents.dump(job))
+
+
+def head_line(head: dict[str, Any], *, spare: int = 0) -> bytes:
+    """
+    Return the first line of a kept answer, with so many bytes to spare.
+    """
+    return json.dumps(head).encode() + b" " * spare + b"\n"

@@ -1,0 +1,3 @@
+"""
+What is told to people and programs: the inbox, work, `error/`, money, health.
+"""

@@ -1,0 +1,270 @@
+"""
+Gathers what `status` shows: from the daemon's status file, the lock, jobs, history, inbox and disks.
+"""
+
+import contextlib
+import datetime as dt
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from retouchd.cli.following import holder_of
+from retouchd.config.settings import Settings
+from retouchd.disk.folders import Folders
+from retouchd.disk.lock import last_end
+from retouchd.disk.responsiveness import FolderProbe
+from retouchd.disk.thread_pools import Folder, at
+from retouchd.disk.threads import answered
+from retouchd.errors import Blocked, ConfigurationError, FolderUnresponsive
+from retouchd.inbox.waiting import READY, WaitingFile
+from retouchd.job.filenames import Kind, parse
+from retouchd.job.naming import escaped
+from retouchd.retry.error_folder import names_below
+from retouchd.retry.error_groups import count_groups
+from retouchd.spool.phase import ORIGINALS
+from retouchd.spool.spool import Spool
+from retouchd.spool.state import Standing
+from retouchd.status.attention import Condition, attention
+from retouchd.status.document import Overview, State
+from retouchd.status.pause_words import stop_of
+from retouchd.status.phase_words import doing
+from retouchd.status.quantities import counted
+from retouchd.status.report import SIGN_OF_LIFE_SECONDS, Report
+from retouchd.status.status_file import Board
+from retouchd.status.today import today_of
+from retouchd.status.waiting_lookup import waiting_of
+
+HUNG_SECONDS = 4 * SIGN_OF_LIFE_SECONDS
+ANSWER_SECONDS = 2.0
+"""How long a folder may take to answer a question, before it is named instead."""
+
+_NOT_RUNNING = "waits until retouchd runs"
+
+
+class Inventory:
+    """
+    Gathers how things stand. Nothing is written, nobody is asked over a network, and a folder that does not
+    answer is only named.
+
+    What waits is known by the daemon. Where none runs, or each file is to be named (`is_whole`), the inbox is
+    looked through for it.
+    """
+
+    def __init__(self, *, is_whole: bool = False) -> None:
+        self._is_whole = is_whole
+        self._probe = FolderProbe()
+
+    def overview(self, settings: Settings, faults: Sequence[str] = ()) -> Overview:
+        """
+        Return how things stand now; `faults` are those of the configuration.
+        """
+        places = settings.folders.by_name()
+        hung = self._probe.unresponsive(places, ANSWER_SECONDS)
+        while True:
+            try:
+                gather = partial(_gathered, settings, faults, hung, is_whole=self._is_whole)
+                return answered(gather, places, ANSWER_SECONDS)
+            except FolderUnresponsive as unresponsive:
+                hung |= {Folder(unresponsive.folder)}
+
+
+def _gathered(
+    settings: Settings, faults: Sequence[str], hung: AbstractSet[Folder], *, is_whole: bool
+) -> Overview:
+    """
+    Look at all folders but those that hang.
+    """
+    folders, now = settings.folders, dt.datetime.now(dt.UTC)
+    pid, report, written_at = None, None, None
+    if Folder.WORK not in hung:
+        pid, report, written_at = _daemon(settings)
+    waiting = waiting_of(settings, pid, report, hung, is_whole=is_whole)
+    stop = stop_of(report) if pid is not None else _NOT_RUNNING
+    in_flight = (
+        ()
+        if Folder.WORK in hung
+        else tuple(jobs_in_work(folders, report, is_running=pid is not None))
+    )
+    in_error = None if Folder.ERROR in hung else files_in_error(folders)
+    today = today_of(settings, now, hung, in_error)
+    free = dict(_free(folders, hung))
+    is_hung = written_at is not None and (now - written_at).total_seconds() > HUNG_SECONDS
+    state = State.HUNG if Folder.WORK in hung else _state(pid, report, is_hung=is_hung)
+    condition = Condition(
+        at=now,
+        state=state,
+        since=_since(state, report, written_at),
+        faults=faults,
+    )
+    if state is State.STOPPED:
+        is_told = Folder.INBOX not in hung and _is_open(folders.inbox)
+        pictures = waiting.pictures if waiting and is_told else None
+        condition = _ended(condition, folders.work, pictures, len(in_flight))
+    return Overview(
+        at=now,
+        state=state,
+        attention=tuple(attention(condition, report, folders, today, hung=hung, free=free)),
+        since=condition.since,
+        failure=ConfigurationError.exit_code if faults else None,
+        pid=pid,
+        written_at=written_at,
+        report=report,
+        in_flight=in_flight,
+        waiting=tuple(_file(each, stop) for each in waiting.files) if waiting else (),
+        kinds=waiting.kinds if waiting else None,
+        stop=stop,
+        is_whole=is_whole,
+        ready=waiting.kinds.get(READY, 0) if waiting else 0,
+        today=today,
+        in_error=None if in_error is None else sum(map(count_groups, in_error.values())),
+        folders=folders,
+        free_bytes=free,
+    )
+
+
+def _daemon(settings: Settings) -> tuple[int | None, Report | None, dt.datetime | None]:
+    """
+    Return the process that holds the work folder, what it said last, and when.
+    """
+    pid = holder_of(settings)
+    found = Board(settings.folders.work).read()
+    report, written_at = found or (None, None)
+    if pid is None or (report and pid and report.pid != pid):
+        return pid, None, None  # What a daemon before this one put up.
+    return pid, report, written_at
+
+
+def _state(pid: int | None, report: Report | None, *, is_hung: bool) -> State:
+    if pid is None:
+        return State.STOPPED
+    if is_hung:
+        return State.HUNG
+    return State.PAUSED if report and report.pause else State.RUNNING
+
+
+def _since(
+    state: State, report: Report | None, written_at: dt.datetime | None
+) -> dt.datetime | None:
+    """
+    Return when the state of a daemon that runs began: of a silent one its last sign of life.
+    """
+    if state is State.HUNG:
+        return written_at
+    if report is None:
+        return None
+    return report.pause.since if report.pause else report.started_at
+
+
+def _ended(condition: Condition, work: Path, pictures: int | None, jobs: int) -> Condition:
+    """
+    Return how it stands where no daemon runs: how the last one ended, and what is left for the next.
+    """
+    parts = [
+        f"{counted(count, 'picture')} in {where}"
+        for count, where in ((pictures, "the inbox"), (jobs, "work"))
+        if count
+    ]
+    verb = "waits" if (pictures or 0) + jobs == 1 else "wait"
+    left = f"{' and '.join(parts)} {verb} for it." if parts else "Nothing waits for it."
+    if pictures is None:
+        left = "What waits for it in the inbox cannot be read now, or not by this user."
+    last = last_end(work)
+    if last is None:
+        return replace(condition, left=left)
+    was_clean, ended_at = last
+    if not was_clean:
+        found = Board(work).read()
+        ended_at = found[1] if found else ended_at
+    return replace(condition, was_clean=was_clean, since=ended_at, left=left)
+
+
+def _is_open(inbox: Path) -> bool:
+    with at(Folder.INBOX):
+        return os.access(inbox, os.R_OK | os.X_OK)
+
+
+def _file(found: WaitingFile, stop: str) -> dict[str, Any]:
+    """
+    Return what is said of a file; `stop` says why what is ready does not have its turn, empty where it has.
+    """
+    return {
+        "folder": found.folder,
+        "name": found.name,
+        "reason": stop or READY if found.reason == READY else found.reason,
+        "kind": found.kind,
+        "changed_at": found.changed_at,
+        "until": found.until,
+    }
+
+
+def jobs_in_work(
+    folders: Folders, report: Report | None, *, is_running: bool
+) -> Iterator[dict[str, Any]]:
+    """
+    Yield what is known of each job in work.
+    """
+    spool = Spool(work=folders.work, inbox=folders.inbox)
+    for job_id in spool.ids():
+        place = spool.folder(job_id)
+        try:
+            standing = spool.load(job_id)
+        except (Blocked, OSError) as obstacle:
+            if place.is_dir():
+                yield _job(job_id, None, place, "damaged", str(obstacle))
+            continue
+        if standing.job is None and not standing.below(ORIGINALS):
+            continue  # Nothing is claimed yet: what it is for lies in the inbox.
+        told = report.jobs.get(job_id) if report else None
+        reason = told or doing(standing.phase, is_running=is_running)
+        yield _job(job_id, standing, place, standing.phase.value, reason)
+
+
+def _job(
+    job_id: str, standing: Standing | None, place: Path, phase: str, reason: str
+) -> dict[str, Any]:
+    job = standing.job if standing else None
+    name = job.members[0].name if job else _claimed(place)
+    return {
+        "id": job_id,
+        "folder": escaped(job.folder) if job else "",
+        "name": escaped(name),
+        "claimed_at": job.claimed_at if job else None,
+        "sent_at": standing.opened.sent_at if standing and standing.opened else None,
+        "attempt": standing.number if standing else 0,
+        "state": phase,
+        "reason": escaped(reason),
+    }
+
+
+def _claimed(place: Path) -> str:
+    """
+    Return the name of the picture that a damaged job holds.
+    """
+    names: list[str] = []
+    with contextlib.suppress(OSError):
+        names = sorted(os.listdir(place / ORIGINALS))  # noqa: PTH208 - names, not paths
+    return next((name for name in names if parse(name).kind is Kind.IMAGE), "".join(names[:1]))
+
+
+def files_in_error(folders: Folders) -> dict[str, set[str]] | None:
+    """
+    Return the names in `error/` by folder, as the history writes them; None where they cannot be read.
+    """
+    try:
+        with at(Folder.ERROR):
+            found = names_below(folders.error)
+            return {escaped(folder): set(map(escaped, names)) for folder, names in found}
+    except OSError:
+        return None
+
+
+def _free(folders: Folders, hung: AbstractSet[Folder]) -> Iterator[tuple[str, int]]:
+    for folder, place in folders.by_name().items():
+        if folder not in hung:
+            with contextlib.suppress(OSError), at(folder):
+                yield folder.value, shutil.disk_usage(place).free

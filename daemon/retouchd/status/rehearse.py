@@ -1,0 +1,206 @@
+"""
+A run played through without doing anything: what would be sent, in order, and how far today's budget lasts.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from retouchd.clock import Clock
+from retouchd.config.settings import Settings
+from retouchd.disk.thread_pools import Folder, at, step
+from retouchd.errors import Problem
+from retouchd.inbox.waiting import READY, WaitingFile, kind_of
+from retouchd.job.model import Job, Role
+from retouchd.job.naming import escaped, free_stem, path_below, shown
+from retouchd.money.budget import Spend, day_of, lack
+from retouchd.money.charges import Charge, State
+from retouchd.money.pricing import estimate, pictures_asked
+from retouchd.pictures import inspect
+from retouchd.pictures.decoding import ImageFault
+from retouchd.pictures.fit_plan import expected, image_fit, mask_fit, with_way_out
+from retouchd.request.limits import Limits, Picture
+from retouchd.request.validate import check_image, check_mask
+from retouchd.spool.history import History
+from retouchd.spool.spool import Spool
+from retouchd.status.inbox_snapshot import Held, Survey
+from retouchd.status.rehearsal import (
+    Failing,
+    Planned,
+    Rehearsal,
+    Sent,
+    image_sent,
+    mask_sent,
+    result_suffixes,
+)
+from retouchd.throttle.ledger import day_on_disk
+
+
+class Rehearser:
+    """
+    Plays a run through. Blocking; nothing is written, and nobody is asked over a network.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._names: set[str] = set()
+
+    def rehearse(self) -> Rehearsal:
+        """
+        Return what a run would do now.
+        """
+        with at(Folder.INBOX):
+            planned, failing, waiting = self._look()
+        history = History(self._settings.folders.work)
+        spool = Spool(work=self._settings.folders.work, inbox=self._settings.folders.inbox)
+        spend, _ = day_on_disk(day_of(self._clock.now()), history, spool)
+        planned, reason = self._afforded(planned, spend)
+        return Rehearsal(
+            planned=planned,
+            failing=failing,
+            waiting=waiting,
+            in_work=len(list(spool.ids())),
+            allowance=self._settings.allowance,
+            spend=spend,
+            lack=reason,
+        )
+
+    def _look(self) -> tuple[list[Planned], list[Failing], list[WaitingFile]]:
+        """
+        Return what of the inbox would be sent, what would fail, and what waits.
+        """
+        planned: list[Planned] = []
+        failing: list[Failing] = []
+        waiting: list[WaitingFile] = []
+        survey = Survey(self._settings, self._clock)
+        for candidate, found in survey.framed():
+            step()
+            first = candidate.bundle.files[0].name
+            if isinstance(found, Held):
+                waiting.append(_waiting(candidate.folder, first, found.reason))
+                continue
+            try:
+                job = self._planned(found)
+            except OSError as error:
+                reason = f"it cannot be read: {error.strerror or error}"
+                waiting.append(_waiting(candidate.folder, first, reason))
+                continue
+            planned += [job] if isinstance(job, Planned) else []
+            failing += [job] if isinstance(job, Failing) else []
+        waiting += [_waiting(*each[:3]) for each in survey.idle() if each.reason != READY]
+        waiting += [_waiting(folder, "", fault) for folder, fault in survey.faults.items()]
+        return planned, failing, waiting
+
+    def _afforded(self, planned: list[Planned], spend: Spend) -> tuple[list[Planned], str]:
+        """
+        Return the jobs with those marked for which today's budget does not last, and why it does not.
+
+        What does not fit stops what comes after it, as a pause does.
+        """
+        reason = ""
+        now, told = self._clock.now(), []
+        for each in planned:
+            pictures = pictures_asked(each.job.request)
+            reason = reason or lack(spend, self._settings.allowance, each.usd, pictures) or ""
+            if not reason:
+                charge = Charge(sent_at=now, usd=each.usd, pictures=pictures, state=State.DONE)
+                spend = spend.plus(charge)
+            told.append(replace(each, is_today=not reason))
+        return told, reason
+
+    def _planned(self, job: Job) -> Planned | Failing:
+        problems = list(job.problems)
+        limits = self._settings.limits(job.request.model)
+        image = mask = None
+        references: list[Sent] = []
+        if not problems:
+            try:
+                image = self._image(self._path(job, Role.IMAGE), limits, problems)
+                mask = self._mask(job, image, limits, problems)
+                references = [self._image(each.path, limits, problems) for each in job.references]
+            except ImageFault as fault:
+                problems.append(fault.problem)
+        if problems or image is None:
+            return Failing(job=job, problems=tuple(problems))
+        return Planned(
+            job=job,
+            image=image,
+            mask=mask,
+            references=tuple(references),
+            results=tuple(self._results(job)),
+            usd=estimate(self._settings.prices(job.request.model), job),
+        )
+
+    def _image(self, path: str, limits: Limits, problems: list[Problem]) -> Sent:
+        found, name = self._glance(path), _shown_name(path)
+        fits, metadata = self._settings.fit, self._settings.metadata
+        fitted = check_image(name, expected(found, image_fit(found, limits)), limits)
+        problems += fitted if fits else _with_way_out(check_image(name, found, limits), fitted)
+        return image_sent(path, found, limits, metadata, fits=fits)
+
+    def _mask(self, job: Job, image: Sent, limits: Limits, problems: list[Problem]) -> Sent | None:
+        if job.member(Role.MASK) is None:
+            return None
+        path = self._path(job, Role.MASK)
+        found, names = self._glance(path), (_shown_name(path), _shown_name(image.path))
+        beside = expected(image.found, image_fit(image.found, limits))
+        made = expected(found, mask_fit(found, image.found, beside.upright, limits))
+        fitted = check_mask(names[0], made, names[1], beside, limits)
+        as_it_is = check_mask(names[0], found, names[1], image.found, limits)
+        fits, metadata = self._settings.fit, self._settings.metadata
+        problems += fitted if fits else _with_way_out(as_it_is, fitted)
+        return mask_sent(path, found, image, limits, metadata, fits=fits)
+
+    def _glance(self, path: str) -> Picture:
+        place = self._settings.folders.inbox / path
+        # Where an end is missing, only the pixels tell whether all of them are there.
+        look = inspect.glance if inspect.whole(place) else inspect.look
+        return look(place, name=_shown_name(path), max_megapixels=self._settings.max_megapixels)
+
+    def _path(self, job: Job, role: Role) -> str:
+        member = job.member(role)
+        assert member is not None, "a job without problems has an image"
+        return path_below(job.folder, member.inbox_name)
+
+    def _results(self, job: Job) -> Iterator[str]:
+        """
+        Yield the names that its results get, if nothing else is put there before.
+        """
+        suffixes, outbox = result_suffixes(job), self._settings.folders.outbox
+
+        def is_taken(name: str) -> bool:
+            path = path_below(job.folder, name)
+            return path in self._names or _is_there(outbox / path)
+
+        stem = free_stem(job.stem, job.id, suffixes, is_taken)
+        for suffix in suffixes:
+            path = path_below(job.folder, stem + suffix)
+            self._names.add(path)
+            yield path
+
+
+def _with_way_out(as_it_is: list[Problem], fitted: list[Problem]) -> list[Problem]:
+    return [each if each in fitted else with_way_out(each) for each in as_it_is]
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        with at(Folder.OUTBOX):
+            return os.path.lexists(path)
+    except OSError:
+        return False
+
+
+def _shown_name(path: str) -> str:
+    return shown(path.rpartition("/")[2])
+
+
+def _waiting(folder: str, name: str, reason: str) -> WaitingFile:
+    return WaitingFile(
+        folder=escaped(folder),
+        name=escaped(name),
+        reason=escaped(reason),
+        kind=kind_of(reason, (name,)),
+    )

@@ -1,0 +1,136 @@
+"""
+How a run stands, as the daemon tells other programs of the same machine in `work/status.json`.
+
+Only what lies nowhere else: the jobs, the history and the inbox are looked at where they are.
+"""
+
+import datetime as dt
+from dataclasses import field
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from retouchd.job.json_text import json_text
+
+SIGN_OF_LIFE_SECONDS = 30.0
+"""The daemon tells how it stands at least so often."""
+MOST_HELD = 1000
+"""Held files that are listed, and duplicates, of these the newest; the rest is only counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """
+    Nothing is sent: why, since when, and when the next probe may pass.
+    """
+
+    cause: str
+    reason: str
+    since: dt.datetime
+    next_probe: dt.datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldFile:
+    """
+    A file that cannot be claimed though it is ready: escaped names, and why.
+    """
+
+    folder: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuplicateFile(HeldFile):
+    """
+    A file that was asked for already; `is_done` unless that is still in work. Inode and time of change tell
+    it from a newer one of its name.
+    """
+
+    is_done: bool
+    inode: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadLog:
+    """
+    Log lines that could not be written: how many were dropped, none yet if 0, and since when. `fault` is what
+    the system says of it, empty where nobody reads.
+    """
+
+    lines: int
+    since: dt.datetime
+    fault: str = ""
+
+    def __str__(self) -> str:
+        since = f"{self.since.astimezone():%H:%M}"
+        why = f"the log cannot be written ({self.fault})" if self.fault else "nobody reads the log"
+        remedy = "look at where retouchd's standard error goes"
+        if not self.lines:
+            return f"Since {since} {why}, and soon its lines will be dropped: {remedy}."
+        lines = "1 log line was" if self.lines == 1 else f"{self.lines:,} log lines were"
+        return f"{lines} dropped since {since}: {why}; {remedy}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """
+    One run at one moment. Times are aware UTC.
+
+    `jobs` has for each job that waits why it does; `blocked` those of them that a folder holds up.
+    `watch_remedy` says what to do where changes are noticed in a worse way than was asked for, `away` why
+    the inbox cannot be used now; both are empty where all is well. `looking_up` says why nothing is claimed
+    while it is not known what was edited before, `unread` why that cannot be found out, `unread_log` what is
+    wrong where nobody reads the log. `unusable` has a sentence for each of the five folders that does not
+    answer, or is not in its place. `unfinished` are files that may still be written to. `done`, `failed` and
+    `returned` count since the start; `ready` families could be claimed at once.
+    """
+
+    version: Literal[1] = 1
+    pid: int
+    started_at: dt.datetime
+    scanned_at: dt.datetime | None
+    watch_mode: str
+    watch_reason: str
+    watch_remedy: str
+    away: str
+    pause: Pause | None
+    remark: str = ""
+    looking_up: str = ""
+    unread: str = ""
+    unread_log: UnreadLog | None = None
+    scan_seconds: float = 0.0
+    unusable: dict[str, str] = field(default_factory=dict)
+    jobs: dict[str, str]
+    blocked: tuple[str, ...]
+    held: tuple[HeldFile, ...]
+    held_count: int
+    duplicates: tuple[DuplicateFile, ...] = ()
+    unfinished: tuple[HeldFile, ...] = ()
+    ready: int
+    done: int
+    failed: int
+    returned: int
+
+
+_ADAPTER = TypeAdapter(Report)
+
+
+def dump_report(report: Report) -> bytes:
+    """
+    Return the report as it is written.
+    """
+    return (json_text(_ADAPTER.dump_python(report, mode="json"), indent=2) + "\n").encode()
+
+
+def load_report(raw: bytes) -> Report | None:
+    """
+    Return a report, None where the bytes are none of this version.
+    """
+    try:
+        return _ADAPTER.validate_json(raw)
+    except ValidationError:
+        return None

@@ -1,0 +1,3 @@
+"""
+Whether a request may go now: breaker, concurrency, rates, retry times, budget, pause.
+"""

@@ -1,0 +1,349 @@
+"""
+Admission of requests to one endpoint: whether one may go now, and what its answer means for the next.
+"""
+
+import contextlib
+import datetime as dt
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from retouchd.answer.classify import Judgement
+from retouchd.clock import Clock
+from retouchd.job.model import Attempt, Job, Verdict
+from retouchd.job.naming import shown
+from retouchd.job.step_result import Wait
+from retouchd.money.budget import Allowance
+from retouchd.money.charges import Charge, State, closing
+from retouchd.money.price_table import Prices
+from retouchd.money.pricing import estimate, pictures_asked
+from retouchd.spool.state import Standing, job_of, opened_of
+from retouchd.throttle.breaker import Bar, Hold, Report
+from retouchd.throttle.gate import Gate
+from retouchd.throttle.ledger import Spending
+from retouchd.throttle.preflight import Means
+from retouchd.throttle.rates import Rates
+from retouchd.throttle.retry import (
+    Ask,
+    Budget,
+    Fail,
+    Later,
+    Return,
+    Weather,
+    doubts_in,
+    next_move,
+)
+
+NextMove: TypeAlias = Ask | Wait | Return | Fail
+
+PRIVATE_URL = (
+    "the picture lies at a private address, which endpoint.allow_private_urls does not allow"
+)
+
+
+class AdmissionSettings(Protocol):
+    """
+    What the configuration says of sending at this moment; a reload changes it.
+    """
+
+    @property
+    def concurrency(self) -> int:
+        """
+        Return how many requests may be out at once.
+        """
+
+    @property
+    def rates(self) -> Rates:
+        """
+        Return how many requests and pictures may be sent a minute.
+        """
+
+    @property
+    def retry_budget(self) -> Budget:
+        """
+        Return how often a job may be asked.
+        """
+
+    @property
+    def fingerprint(self) -> str:
+        """
+        Return what tells this configuration from others.
+        """
+
+    def allowance(self) -> Allowance:
+        """
+        Return what a day may cost.
+        """
+
+    def prices(self, model: str) -> Prices:
+        """
+        Return what a model costs.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """
+    Leave to send one request, given at `at`: a slot among those at once, and what it may cost, reserved.
+    """
+
+    at: dt.datetime
+    is_probe: bool
+    pictures: int
+    estimate_usd: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """
+    An attempt as it was closed, and what admission should know of it; `rest` in seconds, `is_alone` says of a
+    failed one that no other job was in work.
+    """
+
+    attempt: Attempt
+    judgement: Judgement
+    rest: float = 0.0
+    is_alone: bool = False
+
+
+class Admission:
+    """
+    Grants permission to send: a concurrency slot, reserved disk space and budget, and an open breaker.
+
+    There is one for each endpoint.
+    """
+
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        means: Means,
+        ledger: Spending,
+        clock: Clock,
+        settings: AdmissionSettings,
+    ) -> None:
+        self._gate = gate
+        self._means = means
+        self._ledger = ledger
+        self._clock = clock
+        self._settings = settings
+        self._unreported: set[str] = set()
+        self._turned_away: dict[str, dt.datetime] = {}
+        self._succeeded_at: dt.datetime | None = None
+        self._is_stopping = False
+        self.changes = gate.changes
+
+    @property
+    def held(self) -> Hold | None:
+        """
+        Return why nothing is sent for now, None where requests go out.
+        """
+        return self._gate.held
+
+    @property
+    def reason(self) -> str:
+        """
+        Return the sentence that goes with it, empty where requests go out.
+        """
+        return self._gate.reason
+
+    @property
+    def is_shut(self) -> bool:
+        """
+        Return whether nothing is sent and nothing will be for a time: no probe is due or on its way.
+        """
+        return self._gate.is_shut
+
+    def stop(self) -> None:
+        """
+        Permit nothing any more.
+        """
+        self._is_stopping = True
+        self.changes.tell()
+
+    def wake(self) -> None:
+        """
+        Make every waiting job and the next probe due at once.
+        """
+        self._gate.wake()
+
+    async def adopt(self) -> None:
+        """
+        Hold to the limits of the settings now in force.
+        """
+        await self._gate.adopt(concurrency=self._settings.concurrency, rates=self._settings.rates)
+
+    def next_move(self, standing: Standing) -> NextMove:
+        """
+        Return what becomes of a job whose attempts, if any, brought no picture.
+        """
+        job = job_of(standing)
+        name = shown(job.members[0].name)
+        budget, weather = self._settings.retry_budget, self._weather(job.id)
+        move = next_move(name, standing.attempts, budget, weather)
+        if not isinstance(move, Later):
+            return move
+        if move.until is None:
+            return Wait(seconds=None, reason=move.reason)
+        seconds = max(0.0, (move.until - self._clock.now()).total_seconds())
+        return Wait(seconds=seconds, reason=move.reason, doubts=doubts_in(standing.attempts))
+
+    @contextlib.asynccontextmanager
+    async def permit(
+        self, standing: Standing, images: int, is_prepared: Callable[[], bool]
+    ) -> AsyncIterator[Permit | Wait]:
+        """
+        Yield leave to send a request with so many pictures, or why it must wait. It is held until the verdict
+        is known.
+
+        Settings may have changed while it waited, so that what was prepared is so no longer.
+
+        Raises Blocked where only this job cannot be sent.
+        """
+        job = job_of(standing)
+        async with self._gate.slot(), self._means.reserved(job) as bar:
+            # Only now: a look at the disks takes its time, and much may have changed meanwhile.
+            wait = self._held_up(standing, bar, images)
+            if wait is None and not is_prepared():
+                wait = Wait(seconds=0.0, reason="the settings were changed meanwhile")
+            if wait is not None:
+                yield wait
+                return
+            # Nothing is awaited between the look at the budget and this: nobody shares what is left of it.
+            permit = self._permit(job)
+            number = standing.number + 1
+            self._ledger.note(job.id, number, _reservation(permit))
+            self._gate.note_sent(job.id, images)
+            try:
+                yield permit
+            finally:
+                self._gate.note_over(job.id)
+                if job.id not in self._unreported:
+                    self._ledger.take_back(job.id, number)
+
+    def note_opened(self, job_id: str) -> None:
+        """
+        Take in that a permitted request is on its way: its reservation stands until it is released.
+        """
+        self._unreported.add(job_id)
+
+    def release(self, standing: Standing, closed: Closed) -> None:
+        """
+        Take in what a request came to: its cost counts, and it says when the next one may go.
+        """
+        attempt, judgement = closed.attempt, closed.judgement
+        self._ledger.note(standing.id, attempt.number, closing(attempt))
+        if attempt.verdict is Verdict.DONE:
+            self._succeeded_at = attempt.closed_at
+        if judgement.slows_pool or judgement.may_slow_pool:
+            self._turned_away.pop(standing.id, None)
+            self._turned_away[standing.id] = attempt.closed_at
+            if len(self._turned_away) > 2:  # Whoever asks is one of them at most.
+                del self._turned_away[next(iter(self._turned_away))]
+        self._report(report_of(standing.id, closed, self._clock.monotonic()))
+
+    def note_withheld(self, standing: Standing) -> None:
+        """
+        Take in that a paid picture lies where the configuration does not let us go.
+        """
+        self._report(
+            Report(
+                job_id=standing.id,
+                common_fault=PRIVATE_URL,
+                verdict=Verdict.IN_DOUBT,
+                is_endpoint_failure=False,
+                slows_pool=False,
+                retry_after=0.0,
+                reason="",
+                is_probe=opened_of(standing).probe,
+                now=self._clock.monotonic(),
+                is_only_job=False,
+            )
+        )
+
+    def end_probe(self, job_id: str) -> None:
+        """
+        Take back the leave to probe, used or not.
+        """
+        self._gate.end_probe(job_id)
+
+    def forget(self, job_id: str, attempts: Iterable[Attempt]) -> None:
+        """
+        Settle the charges of a job that is over.
+        """
+        self._ledger.forget(job_id, attempts)
+
+    def _report(self, report: Report) -> None:
+        if report.job_id in self._unreported:  # Of an earlier process, it says nothing about now.
+            self._unreported.remove(report.job_id)
+            self._gate.report(report)
+
+    def _permit(self, job: Job) -> Permit:
+        return Permit(
+            at=self._clock.now(),
+            is_probe=self._gate.is_probe(job.id),
+            pictures=pictures_asked(job.request),
+            estimate_usd=estimate(self._settings.prices(job.request.model), job),
+        )
+
+    def _held_up(self, standing: Standing, bar: Bar | Wait | None, images: int) -> Wait | None:
+        if self._is_stopping:
+            return Wait(seconds=None, reason="retouchd is stopping")
+        if not isinstance(self.next_move(standing), Ask):
+            return Wait(seconds=0.0, reason=self._gate.reason)
+        if not self._gate.admits(standing.id):
+            doubts = doubts_in(standing.attempts)
+            return Wait(seconds=None, reason=self._gate.reason, doubts=doubts)
+        if bar is not None:
+            return self._barred(bar)
+        seconds, reason = self._gate.wait_for_turn(images)
+        if seconds and not self._gate.is_probe(standing.id):
+            return Wait(seconds=seconds, reason=reason)
+        return None
+
+    def _barred(self, bar: Bar | Wait) -> Wait:
+        if isinstance(bar, Wait):
+            return bar
+        self._gate.bar(bar)
+        # What becomes of it under a hold is decided anew, at once.
+        return Wait(seconds=0.0, reason=bar.reason)
+
+    def _weather(self, job_id: str) -> Weather:
+        is_probe = self._gate.is_probe(job_id)
+        now = self._clock.now()
+        turned_away = [at for each, at in self._turned_away.items() if each != job_id]
+        return Weather(
+            now=now,
+            hold=None if is_probe else self._gate.hold,
+            others_succeeded_at=self._succeeded_at,
+            others_turned_away_at=max(turned_away, default=None),
+            due_since=now if is_probe else self._gate.due_since,
+        )
+
+
+def report_of(job_id: str, closed: Closed, now: float) -> Report:
+    """
+    Return what a closed attempt tells the gate, `now` on the monotonic clock.
+    """
+    attempt, judgement = closed.attempt, closed.judgement
+    return Report(
+        job_id=job_id,
+        common_fault=judgement.common_fault,
+        verdict=attempt.verdict,
+        is_endpoint_failure=judgement.endpoint_failure,
+        may_slow_pool=judgement.may_slow_pool,
+        may_hide_account=judgement.may_hide_account,
+        slows_pool=judgement.slows_pool,
+        retry_after=judgement.retry_after or 0.0,
+        rest=closed.rest,
+        reason=judgement.reason,
+        is_probe=attempt.probe,
+        now=now,
+        is_only_job=closed.is_alone,
+    )
+
+
+def _reservation(permit: Permit) -> Charge:
+    return Charge(
+        sent_at=permit.at, usd=permit.estimate_usd, pictures=permit.pictures, state=State.OPEN
+    )

@@ -1,0 +1,78 @@
+"""
+What decides whether a request may go now, put together for one endpoint.
+"""
+
+from collections.abc import Callable
+
+from retouchd.clock import Clock
+from retouchd.disk.folders import Folders
+from retouchd.endpoint.client import EditsClient
+from retouchd.throttle.admission import Admission, AdmissionSettings
+from retouchd.throttle.disk_monitor import DiskMonitor
+from retouchd.throttle.gate import Gate
+from retouchd.throttle.ledger import Spending
+from retouchd.throttle.pause import Pausing
+from retouchd.throttle.pause_file import PauseFile
+from retouchd.throttle.preflight import Means
+from retouchd.throttle.prober import Jobs, Prober
+
+
+class Throttle:
+    """
+    Admission with all it rests on: breaker, disks, ledger, the pause that outlives a process, and probes.
+
+    `jobs` returns the ids of those in work; `on_change` is called whenever a folder's state changes.
+    """
+
+    def __init__(
+        self,
+        settings: AdmissionSettings,
+        clock: Clock,
+        *,
+        folders: Folders,
+        jobs: Callable[[], list[str]],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._clock = clock
+        self._gate = Gate(concurrency=settings.concurrency, clock=clock, rates=settings.rates)
+        self.disks = DiskMonitor(folders=folders, gate=self._gate, jobs=jobs, on_change=on_change)
+        self.ledger = Spending(
+            allowance=settings.allowance, clock=clock, on_release=self._gate.changes.tell
+        )
+        self._means = Means(
+            folders=folders,
+            disks=self.disks,
+            spending=self.ledger,
+            prices=settings.prices,
+            clock=clock,
+        )
+        self.admission = Admission(
+            gate=self._gate, means=self._means, ledger=self.ledger, clock=clock, settings=settings
+        )
+        self.pausing = Pausing(
+            gate=self._gate,
+            file=PauseFile(folders.work),
+            configuration=lambda: settings.fingerprint,
+            clock=clock,
+        )
+
+    def prober(
+        self,
+        *,
+        jobs: Jobs,
+        client: EditsClient,
+        has_ready: Callable[[], bool],
+        wake_intake: Callable[[], None],
+    ) -> Prober:
+        """
+        Return who probes the endpoint with one of these jobs, or with a new one.
+        """
+        return Prober(
+            gate=self._gate,
+            jobs=jobs,
+            client=client,
+            means=self._means,
+            clock=self._clock,
+            has_ready=has_ready,
+            wake_intake=wake_intake,
+        )

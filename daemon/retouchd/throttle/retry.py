@@ -1,0 +1,191 @@
+"""
+What becomes of one job whose attempts brought no picture: ask again, wait, give back, give up.
+
+Two budgets are kept apart: repeats of what was provably unpaid are cheap, repeats of what may have been
+charged are counted. An outage is never a job's own fault.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from retouchd.answer.attribution import without_picture
+from retouchd.answer.classify import Failure
+from retouchd.answer.retry_after import LONGEST_RETRY_AFTER_SECONDS
+from retouchd.errors import JobCode, Problem
+from retouchd.job.model import Attempt, Verdict
+from retouchd.job.naming import sentence
+from retouchd.status.pause_words import WHY
+from retouchd.throttle.breaker import Cause
+
+LONGEST_BACKOFF_SECONDS = 300.0
+TRIES_IN_A_CROWD = 4
+"""So many times `max_attempts` a job may be turned away while others are turned away as well."""
+IN_DOUBT_SECONDS = 5.0
+LONGEST_WAIT = dt.timedelta(seconds=LONGEST_RETRY_AFTER_SECONDS)
+
+
+_UNDECIDED = (Cause.ACCOUNT, Cause.OUTAGE)
+
+
+def backoff(repeats: int, luck: float) -> float:
+    """
+    Return how long to wait before the next attempt, in seconds: 1, 2, 4 … 300 with full jitter.
+
+    `repeats` is the number of attempts already made, `luck` a number from 0 to 1.
+    """
+    return min(2.0 ** min(max(repeats - 1, 0), 9), LONGEST_BACKOFF_SECONDS) * luck
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """
+    How often a job may be asked: in all where nothing was paid, and again where something may have been.
+    """
+
+    max_attempts: int = 5
+    max_in_doubt: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weather:
+    """
+    What a job must know of the world to decide: the time, and how the gate stands.
+
+    `others_succeeded_at` is the last success of any other job, `others_turned_away_at` when one was last told
+    that too much is asked; `due_since` the moment at which every waiting job was made due (a person asked, or
+    an outage ended).
+    """
+
+    now: dt.datetime
+    hold: Cause | None = None
+    others_succeeded_at: dt.datetime | None = None
+    others_turned_away_at: dt.datetime | None = None
+    due_since: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """
+    Send the next attempt, as soon as the gate lets it through.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Later:
+    """
+    Wait until then, or for the gate where no time is given.
+    """
+
+    until: dt.datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Return:
+    """
+    Give the files back to the inbox: nothing was paid, and nothing can be done for now.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fail:
+    """
+    To `error/`.
+    """
+
+    problem: Problem
+
+
+Move: TypeAlias = Ask | Later | Return | Fail
+
+
+def next_move(name: str, attempts: Sequence[Attempt], budget: Budget, weather: Weather) -> Move:
+    """
+    Return what becomes of a claimed job whose attempts, if any, are all closed without a picture.
+
+    `name` is what the picture is called in messages.
+    """
+    doubts = doubts_in(attempts)
+    last = attempts[-1] if attempts else None
+    if last is not None and last.problem is not None:
+        return Fail(problem=last.problem)
+    if weather.hold is not None and weather.hold.is_lasting and not doubts:
+        return Return(reason=f"nothing is sent for now: {WHY[weather.hold]}")
+    if last is None:
+        return Ask()
+    if doubts > budget.max_in_doubt:
+        return _doubt_spent(name, attempts, weather)
+    counted = [a for a in attempts if a.verdict is Verdict.TRANSIENT and not a.probe]
+    if len(counted) >= budget.max_attempts and _is_own_fault(counted, budget, weather):
+        return Fail(problem=_exhausted(name, counted))
+    return _due(last, weather)
+
+
+def doubts_in(attempts: Sequence[Attempt]) -> int:
+    """
+    Return how many of the attempts may have been paid for without bringing a picture.
+    """
+    return sum(attempt.verdict is Verdict.IN_DOUBT for attempt in attempts)
+
+
+def _due(last: Attempt, weather: Weather) -> Move:
+    made_due = weather.due_since is not None and weather.due_since >= last.closed_at
+    if last.retry_at is None or made_due:
+        return Ask()
+    # Clocks jump: one that now shows less than when the attempt was closed proves nothing of the wait.
+    retry_at = min(last.retry_at, last.closed_at + LONGEST_WAIT)
+    if weather.now < last.closed_at or retry_at <= weather.now:
+        return Ask()
+    return Later(until=retry_at, reason=f"asked again later: {last.message}")
+
+
+def _doubt_spent(name: str, attempts: Sequence[Attempt], weather: Weather) -> Move:
+    if weather.hold in _UNDECIDED:
+        return Later(
+            until=None,
+            reason="may have been charged already; decided once the endpoint answers again",
+        )
+    last = attempts[-1]
+    is_success = last.http_status is not None and 200 <= last.http_status < 300
+    if is_success and last.code != Failure.NO_ANSWER.value:
+        return Fail(
+            problem=without_picture(f"{name} was sent {_times(len(attempts))}", last.message)
+        )
+    return Fail(
+        problem=Problem(
+            code=JobCode.IN_DOUBT,
+            message=f"{name} was sent {_times(len(attempts))}, and no picture came back: "
+            f"{sentence(last.message)}",
+            hint="It may have been charged: look at your provider's usage page first.",
+        )
+    )
+
+
+def _is_own_fault(failures: Sequence[Attempt], budget: Budget, weather: Weather) -> bool:
+    """
+    Return whether another job succeeded while this one failed, and none was turned away, or this one ever
+    so often; else it is the endpoint's fault.
+    """
+    since, seen = failures[0].sent_at, weather.others_succeeded_at
+    if seen is None or not since <= seen <= failures[-1].closed_at:
+        return False
+    turned_away = weather.others_turned_away_at
+    is_crowd = turned_away is not None and turned_away >= since
+    return not is_crowd or len(failures) >= TRIES_IN_A_CROWD * budget.max_attempts
+
+
+def _exhausted(name: str, failures: Sequence[Attempt]) -> Problem:
+    return Problem(
+        code=JobCode.ATTEMPTS_EXHAUSTED,
+        message=f"The endpoint turned {name} away {_times(len(failures))} while others went through: "
+        f"{sentence(failures[-1].message)}",
+        hint="Nothing was charged: wait for a while.",
+    )
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
