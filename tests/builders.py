@@ -14,9 +14,9 @@ from typing import Any
 from retouchd.disk import file_stat
 from retouchd.disk.folders import Folders
 from retouchd.disk.packed_stat import Mark, marked
+from retouchd.disk.signature import Signature
 from retouchd.disk.threads import all_steps
 from retouchd.errors import JobCode, Problem
-from retouchd.inbox.settling import Signature
 from retouchd.job.filenames import Kind, Named, parse
 from retouchd.job.model import Attempt, Job, Member, Request, Role, Snapshot, Verdict
 from retouchd.spool.delivery import Delivery

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from retouchd.job.magic import sniff
 from retouchd.pictures import end_markers
-from retouchd.pictures.end_markers import is_whole, sniff
+from retouchd.pictures.end_markers import is_whole
 
 
 def encoded(kind: str, size: tuple[int, int] = (64, 48), **options: Any) -> bytes:

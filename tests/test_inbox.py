@@ -8,9 +8,9 @@ import pytest
 
 from builders import NOT_UTF8
 from retouchd.disk.packed_stat import Mark, marked
+from retouchd.disk.signature import Signature
 from retouchd.inbox.ignore import ignore_table
 from retouchd.inbox.scanner import Inbox, Left, Listing
-from retouchd.inbox.settling import Signature
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Self
 import pytest
 
 from retouchd.disk import nofollow
+from retouchd.disk.signature import Stamp
 from retouchd.inbox.event_queue import Ring
 from retouchd.inbox.ignore import ignore_table
 from retouchd.inbox.index import InboxIndex
@@ -18,7 +19,7 @@ from retouchd.inbox.queue import Backlog
 from retouchd.inbox.scanner import Inbox
 from retouchd.inbox.settling import Patience
 from retouchd.inbox.sidecar_reader import Reader
-from retouchd.inbox.watch_mode import Depth, Stamp
+from retouchd.inbox.watch_mode import Depth
 
 
 class HandClock:

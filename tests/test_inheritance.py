@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import signature
+from retouchd.disk.signature import Sight
 from retouchd.inbox.precedence import Content, Layer, Source, compose, folder_faults, needed
-from retouchd.inbox.settling import Sight
 from retouchd.job.filenames import Kind
 
 KEYS = ("prompt", "model", "n", "size", "quality")

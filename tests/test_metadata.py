@@ -18,13 +18,14 @@ import mutants
 import pictures
 from mutants import broken, jpegs, noise, of_chunks, pngs, rearranged_jpegs, rearranged_pngs
 from pictures import chunk, encoded, opened, scene
+from retouchd.job.stripped import Stripped
 from retouchd.pictures import exif
 from retouchd.pictures.byte_source import Stored
 from retouchd.pictures.colours import is_foreign
 from retouchd.pictures.decoding import DECODERS, FAULTS
 from retouchd.pictures.file_source import OnDisk
 from retouchd.pictures.inspect import orientation_of
-from retouchd.pictures.metadata import Shown, Stripped
+from retouchd.pictures.metadata import Shown
 from retouchd.pictures.stripping import stripped
 
 SECRET = b"Li Lei, 31.2304 N, body 00417"

@@ -3,6 +3,7 @@ from collections.abc import Mapping
 import pytest
 
 from builders import named, signature
+from retouchd.disk.signature import Sight
 from retouchd.errors import JobCode
 from retouchd.inbox.missing import prompt_missing
 from retouchd.inbox.pairing import Bundle, pair
@@ -15,7 +16,7 @@ from retouchd.inbox.readiness import (
     Waiting,
     readiness,
 )
-from retouchd.inbox.settling import Patience, Sight
+from retouchd.inbox.settling import Patience
 from retouchd.job.filenames import Kind, parse
 
 PATIENCE = Patience(settle_seconds=2, orphan_seconds=60)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import signature
-from retouchd.inbox.settling import Patience, Sight, Signature, disturb, look, settled_at
+from retouchd.disk.signature import Sight, Signature
+from retouchd.inbox.settling import Patience, disturb, look, settled_at
 
 PATIENCE = Patience(settle_seconds=2)
 

@@ -19,11 +19,12 @@ from PIL import ExifTags, ImageFile, JpegImagePlugin, PngImagePlugin
 
 from mutants import broken, chunks, jpegs, of_chunks, pngs, rearranged_jpegs, rearranged_pngs
 from retouchd.job.filetypes import ARITHMETIC, UNENDED
+from retouchd.job.magic import sniff
 from retouchd.pictures import inspect, png, unsupported
 from retouchd.pictures.colours import alpha_of, is_foreign
 from retouchd.pictures.decoded_metadata import kinds_in, says_adobe_rgb
 from retouchd.pictures.decoding import FAULTS, ImageFault
-from retouchd.pictures.end_markers import is_whole, is_whole_at_a_glance, sniff
+from retouchd.pictures.end_markers import is_whole, is_whole_at_a_glance
 from retouchd.pictures.jpeg import is_arithmetic
 from retouchd.pictures.png_pixels import correct_key
 from retouchd.pictures.quick_inspect import sketched

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOW, an_attempt
+from retouchd.job.amounts import dollars
 from retouchd.job.model import Verdict
 from retouchd.money.budget import (
     Allowance,
     Spend,
     beyond,
     day_of,
-    dollars,
     lack,
     left,
     midnight,

@@ -8,16 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.inbox.watch_mode import (
-    Choice,
-    Mode,
-    Stamp,
-    Trust,
-    choose,
-    fall_back,
-    scan_pause,
-    trust_in,
-)
+from retouchd.disk.signature import Stamp
+from retouchd.inbox.watch_mode import Choice, Mode, Trust, choose, fall_back, scan_pause, trust_in
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from retouchd.answer.classify import Judgement
 from retouchd.errors import JobCode, Problem
-from retouchd.inbox.precedence import CONFIGURATION
-from retouchd.job.model import Job, Role, Verdict
+from retouchd.job.model import CONFIGURATION, Job, Role, Verdict
 from retouchd.job.naming import sentence, shown
 from retouchd.request.limits import MB, told_size
 

@@ -26,7 +26,7 @@ from retouchd.answer.picture_fields import (
     pictures_of_text,
 )
 from retouchd.job.filetypes import EXTENSIONS
-from retouchd.pictures.end_markers import sniff
+from retouchd.job.magic import sniff
 
 __all__ = ["Fault", "Found", "Inline", "Link", "Reply", "Whole", "read_answer"]
 

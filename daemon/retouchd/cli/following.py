@@ -12,32 +12,17 @@ from rich.console import Console
 
 from retouchd.config.settings import Settings
 from retouchd.disk import file_stat
-from retouchd.disk.lock import holder
-from retouchd.errors import Blocked, ConfigurationError, NotRunning
+from retouchd.errors import Blocked, NotRunning
 from retouchd.job.naming import escaped, path_below, shown
 from retouchd.retry.error_folder import record_at
 from retouchd.spool.history import History
 from retouchd.spool.spool import Spool
+from retouchd.status.holder import holder_of
 from retouchd.status.report import Report
 from retouchd.status.status_file import Board
 
 _BEAT_SECONDS = 0.2
 _BEATS_UNSEEN = 25
-
-
-def holder_of(settings: Settings) -> int | None:
-    """
-    Return the process that holds the work folder, None if nobody does; ConfigurationError if it is shut.
-    """
-    work = settings.folders.work
-    try:
-        return holder(work)
-    except OSError as error:
-        msg = (
-            f"folders.work: {work} may not be looked into by this user: {error.strerror}. "
-            "Ask as root, or as the user that retouchd runs as."
-        )
-        raise ConfigurationError([msg]) from error
 
 
 def require_daemon(settings: Settings) -> None:

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from retouchd.inbox.waiting import READY
+from retouchd.job.amounts import dollars
 from retouchd.job.naming import path_below, shown
-from retouchd.money.budget import dollars
 from retouchd.spool.fingerprint import gist
 from retouchd.spool.phase import Phase
 from retouchd.status.document import Overview, State, clock

@@ -9,10 +9,9 @@ from retouchd.cli.compose import without_password
 from retouchd.cli.rehearsal_text import host_of
 from retouchd.config import SANDBOX
 from retouchd.config.settings import Settings
-from retouchd.inbox.precedence import CONFIGURATION
 from retouchd.inbox.waiting import WaitingFile, is_no_work
 from retouchd.job.json_text import iso
-from retouchd.job.model import Role
+from retouchd.job.model import CONFIGURATION, Role
 from retouchd.job.naming import escaped
 from retouchd.money.pricing import pictures_asked
 from retouchd.status.rehearsal import Failing, Planned, Rehearsal, Sent, sources

@@ -8,11 +8,10 @@ from urllib.parse import urlsplit
 from rich.cells import cell_len
 
 from retouchd.config import SANDBOX
-from retouchd.inbox.precedence import CONFIGURATION
 from retouchd.inbox.waiting import Waiting
-from retouchd.job.model import scalar_text
+from retouchd.job.amounts import dollars
+from retouchd.job.model import CONFIGURATION, scalar_text
 from retouchd.job.naming import shown
-from retouchd.money.budget import dollars
 from retouchd.pictures.fit_plan import Change
 from retouchd.pictures.metadata import Metadata
 from retouchd.request.limits import Picture

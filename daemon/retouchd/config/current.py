@@ -3,6 +3,7 @@ The settings in force: swapped whole by a reload, read anew at each use.
 """
 
 from retouchd.config.settings import Settings
+from retouchd.inbox.precedence import Layer
 from retouchd.money.budget import Allowance
 from retouchd.money.price_table import Prices
 from retouchd.request.limits import Limits
@@ -52,6 +53,12 @@ class Current:
         Return what tells this configuration from others.
         """
         return self.settings.fingerprint
+
+    def edit_layer(self) -> Layer:
+        """
+        Return what the configuration says of every edit.
+        """
+        return self.settings.edit.layer()
 
     def limits(self, model: str) -> Limits:
         """

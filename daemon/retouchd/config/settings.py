@@ -8,10 +8,10 @@ from typing import Any
 
 from retouchd.disk.folders import Folders
 from retouchd.endpoint.client import Endpoint
-from retouchd.inbox.precedence import CONFIGURATION, Layer
+from retouchd.inbox.precedence import Layer
 from retouchd.inbox.settling import Patience
 from retouchd.inbox.watch_mode import Choice
-from retouchd.job.model import Scalar
+from retouchd.job.model import CONFIGURATION, Scalar
 from retouchd.money.budget import Allowance
 from retouchd.money.price_overrides import prices_for
 from retouchd.money.pricing import PriceList

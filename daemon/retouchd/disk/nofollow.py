@@ -18,8 +18,7 @@ from typing import BinaryIO, TypeAlias
 
 from retouchd.disk import inodes
 from retouchd.disk.packed_stat import Mark, mark
-from retouchd.inbox.settling import Signature
-from retouchd.inbox.watch_mode import Stamp
+from retouchd.disk.signature import Signature, Stamp
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

@@ -5,7 +5,7 @@ Sights and signatures in a few bytes each, since an inbox may hold hundreds of t
 import struct
 from typing import NewType
 
-from retouchd.inbox.settling import Sight, Signature
+from retouchd.disk.signature import Sight, Signature
 
 Mark = NewType("Mark", bytes)
 """A signature, packed."""

@@ -2,10 +2,7 @@
 Where the key comes from, and what the operator is told where the endpoint does not take it.
 """
 
-from dataclasses import dataclass, replace
-
-from retouchd.answer.classify import Judgement
-from retouchd.answer.error_kinds import Topic
+from dataclasses import dataclass
 
 _WANT_A_KEY = {"api.openai.com"}
 APPLY = "then reload or restart retouchd"
@@ -44,15 +41,3 @@ def lack_of_key(host: str, key: KeySource) -> str | None:
     if key.place or host.lower().rstrip(".") not in _WANT_A_KEY:
         return None
     return f"No key is set, and {host} wants one. {key.remedy}"
-
-
-def as_told(judgement: Judgement, key: KeySource) -> Judgement:
-    """
-    Return a judgement that, where it is about the key, says which one, and where another one goes.
-    """
-    is_about_key = judgement.topic is Topic.KEY or (
-        not key.place and judgement.topic is Topic.ACCESS
-    )
-    if not is_about_key:
-        return judgement
-    return replace(judgement, complaint=key.complaint, hint=key.remedy)

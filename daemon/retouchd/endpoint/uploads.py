@@ -9,7 +9,7 @@ from pathlib import Path
 
 from retouchd.disk.threads import in_work
 from retouchd.endpoint.transport import NotSent
-from retouchd.pictures.metadata import Piece, Removed, Stripped
+from retouchd.job.stripped import Piece, Removed, Stripped
 from retouchd.request.multipart import Envelope
 
 _PIECE = 1 << 20

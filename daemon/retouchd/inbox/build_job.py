@@ -9,30 +9,24 @@ import datetime as dt
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Protocol
 
-from retouchd.config.current import Current
+from retouchd.disk.signature import Sight
 from retouchd.errors import Problem
 from retouchd.inbox.held import HeldError
-from retouchd.inbox.precedence import (
-    CONFIGURATION,
-    Layer,
-    Source,
-    Wishes,
-    compose,
-    folder_faults,
-    needed,
-)
+from retouchd.inbox.precedence import Layer, Source, Wishes, compose, folder_faults, needed
 from retouchd.inbox.queue import Candidate
 from retouchd.inbox.readiness import Ready, references_of
 from retouchd.inbox.reference_checks import Vetting
 from retouchd.inbox.scanner import Inbox
-from retouchd.inbox.settling import Sight
 from retouchd.inbox.sidecar_reader import Prompt, Reader
 from retouchd.job.filenames import Kind, Named
-from retouchd.job.model import Job, Member, Reference, Request, Role, Scalar
+from retouchd.job.model import CONFIGURATION, Job, Member, Reference, Request, Role, Scalar
 from retouchd.job.naming import path_below, shown
-from retouchd.money.budget import beyond, unpriced
+from retouchd.money.budget import Allowance, beyond, unpriced
+from retouchd.money.price_table import Prices
 from retouchd.money.pricing import estimate, pictures_asked
+from retouchd.request.limits import Limits
 from retouchd.request.validate import request_faults
 from retouchd.spool.record import is_own_reason, own_record
 
@@ -46,6 +40,32 @@ _ROLES = {
 _MAX_RECORD_BYTES = 1 << 22
 
 
+class Terms(Protocol):
+    """
+    What the configuration says of every job at this moment.
+    """
+
+    def edit_layer(self) -> Layer:
+        """
+        Return what it says of every edit.
+        """
+
+    def limits(self, model: str) -> Limits:
+        """
+        Return what a model takes.
+        """
+
+    def prices(self, model: str) -> Prices:
+        """
+        Return what a model costs.
+        """
+
+    def allowance(self) -> Allowance:
+        """
+        Return what a day may cost.
+        """
+
+
 class Framer:
     """
     Makes jobs of bundles. Blocking: it reads the plain prompts.
@@ -57,7 +77,7 @@ class Framer:
         inbox: Inbox,
         reader: Reader,
         vetting: Vetting,
-        current: Current,
+        current: Terms,
     ) -> None:
         self._inbox = inbox
         self._vetting = vetting
@@ -75,7 +95,7 @@ class Framer:
         problems = list(candidate.state.problems)
         prompts = {} if problems else self._prompts(candidate)
         problems += [each.problem for each in prompts.values() if each.problem]
-        wishes = compose([self._current.settings.edit.layer()])
+        wishes = compose([self._current.edit_layer()])
         if not problems:
             wishes = compose(self._layers(candidate, prompts))
             problems += self._faults(candidate, wishes)
@@ -102,7 +122,7 @@ class Framer:
         """
         Raise HeldError for a job that no day's budget could pay for, or whose price is not known.
         """
-        model, allowance = job.request.model, self._current.settings.allowance
+        model, allowance = job.request.model, self._current.allowance()
         usd = estimate(self._current.prices(model), job)
         if usd is None and allowance.usd_per_day:
             raise HeldError(unpriced(model))
@@ -134,7 +154,7 @@ class Framer:
             raise HeldError(fault)
         for source in relevant:
             yield self._folder_layer(source)
-        yield self._current.settings.edit.layer()
+        yield self._current.edit_layer()
 
     def _folder_layer(self, source: Source) -> Layer:
         if source.content is not None:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from retouchd.disk.open_writers import writer_of
+from retouchd.disk.signature import Sight
 from retouchd.inbox.queue import Candidate
 from retouchd.inbox.readiness import Ready
 from retouchd.inbox.scanner import Inbox
-from retouchd.inbox.settling import Patience, Sight
+from retouchd.inbox.settling import Patience
 from retouchd.job.naming import path_below, shown
 from retouchd.pictures import inspect
 from retouchd.pictures.decoding import ImageFault

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from retouchd.disk.packed_stat import Trace
+from retouchd.disk.signature import Signature, Stamp
 from retouchd.inbox.precedence import Content
 from retouchd.inbox.scanner import Left
-from retouchd.inbox.settling import Signature
-from retouchd.inbox.watch_mode import Stamp, Trust
+from retouchd.inbox.watch_mode import Trust
 from retouchd.job.filenames import Kind, Named, as_mask
 
 Key: TypeAlias = tuple[str, str]

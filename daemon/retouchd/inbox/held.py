@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from retouchd.disk.signature import Signature
 from retouchd.inbox.references import Place
-from retouchd.inbox.settling import Signature
 
 
 class Cause(Enum):

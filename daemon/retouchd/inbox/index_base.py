@@ -5,11 +5,11 @@ What is remembered of the inbox, to be asked: its files by folder and by family,
 from collections.abc import Iterator
 
 from retouchd.disk.packed_stat import mtime_of, unpack
+from retouchd.disk.signature import Sight
 from retouchd.inbox.folder_index import Family, Folder, Key, upward
 from retouchd.inbox.precedence import Content, Source
 from retouchd.inbox.references import Place, References
 from retouchd.inbox.scanner import Left
-from retouchd.inbox.settling import Sight
 from retouchd.job.filenames import FOLDER_FILES, parse
 
 

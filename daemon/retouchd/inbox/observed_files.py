@@ -20,12 +20,13 @@ from retouchd.disk.packed_stat import (
     unnumbered,
     unpack,
 )
+from retouchd.disk.signature import Signature
 from retouchd.inbox.folder_index import Family, Folder, Key, is_below, upward
 from retouchd.inbox.index_base import Seen
 from retouchd.inbox.precedence import Content
 from retouchd.inbox.references import Place
 from retouchd.inbox.scanner import Left, Listing
-from retouchd.inbox.settling import Patience, Signature, disturb, settled_at
+from retouchd.inbox.settling import Patience, disturb, settled_at
 from retouchd.inbox.unread import Unread
 from retouchd.inbox.watch_mode import trust_in
 from retouchd.job.filenames import FOLDER_FILES, Kind, parse

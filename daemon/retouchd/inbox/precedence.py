@@ -10,13 +10,10 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TypeAlias
 
-from retouchd.inbox.settling import Sight
+from retouchd.disk.signature import Sight
 from retouchd.job.filenames import Kind
 from retouchd.job.model import Scalar
 from retouchd.job.naming import path_below, shown
-
-CONFIGURATION = "config"
-"""The origin of what no file says."""
 
 Values: TypeAlias = Mapping[str, Scalar]
 

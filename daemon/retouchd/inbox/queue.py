@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
+from retouchd.disk.signature import Sight
 from retouchd.errors import JobCode
 from retouchd.inbox.fair_queue import FairQueue
 from retouchd.inbox.folder_index import PENDING, Family, Folder, Key
@@ -27,7 +28,7 @@ from retouchd.inbox.readiness import (
     readiness,
     references_of,
 )
-from retouchd.inbox.settling import Patience, Sight
+from retouchd.inbox.settling import Patience
 from retouchd.inbox.waiting import NOT_TAKEN, READY, kind_of
 from retouchd.job.filenames import SIDECARS, Kind, Named, parse
 from retouchd.job.naming import RESPONSE, path_below, shown

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from retouchd.disk.signature import Sight
 from retouchd.errors import JobCode, Problem
 from retouchd.inbox import missing
 from retouchd.inbox.pairing import Bundle, ambiguous
 from retouchd.inbox.precedence import Content, Source, folder_faults, needed
-from retouchd.inbox.settling import Patience, Sight, settled_at
+from retouchd.inbox.settling import Patience, settled_at
 from retouchd.inbox.waiting import CHANGING, REFERENCE
 from retouchd.job.filenames import Kind
 from retouchd.job.naming import shown

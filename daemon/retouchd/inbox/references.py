@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from retouchd.disk import inodes
-from retouchd.inbox.settling import Sight, Signature, disturb, look
+from retouchd.disk.signature import Sight, Signature
+from retouchd.inbox.settling import disturb, look
 from retouchd.job.model import Reference
 from retouchd.spool.history import History
 from retouchd.spool.spool import Spool

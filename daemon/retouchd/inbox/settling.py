@@ -7,32 +7,8 @@ ExifTool and Photoshop write it once more, sync clients set its times.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from retouchd.job.model import Snapshot
-
-
-class Signature(NamedTuple):
-    """
-    What a stat shows of a file: any difference means that somebody wrote to it.
-
-    Bytes, nanoseconds, numbers of inode and device.
-    """
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-    device: int
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """
-        Return what of it outlives a rename.
-        """
-        return Snapshot(
-            size=self.size, mtime_ns=self.mtime_ns, inode=self.inode, device=self.device
-        )
+from retouchd.disk.signature import Sight, Signature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +20,6 @@ class Patience:
     settle_seconds: float = 2
     incomplete_seconds: float = 10
     orphan_seconds: float = 3600
-
-
-class Sight(NamedTuple):
-    """
-    One file as it was last seen: its signature, and since when it is quiet, in seconds of the monotonic clock.
-    """
-
-    signature: Signature
-    quiet_since: float
 
 
 def look(previous: Sight | None, signature: Signature, now: float) -> Sight:

@@ -8,6 +8,7 @@ from enum import Enum, StrEnum, auto
 from typing import NamedTuple
 
 from retouchd.disk.mounts import is_deaf
+from retouchd.disk.signature import Stamp
 
 _LOOKING_SHARE = 10
 _FIRM_SECONDS = 3.0
@@ -45,17 +46,6 @@ class Depth(Enum):
     """All names; of the files those that are new."""
     FILES = auto()
     """Every file."""
-
-
-class Stamp(NamedTuple):
-    """
-    What a stat shows of a folder: another one means that something came, went or was renamed in it.
-    """
-
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-    device: int
 
 
 class Trust(NamedTuple):

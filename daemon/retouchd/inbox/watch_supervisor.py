@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from retouchd.clock import Clock
-from retouchd.config.settings import Settings
 from retouchd.disk.filesystems import filesystem_of
 from retouchd.disk.folder_identity import Anchor
+from retouchd.disk.folders import Folders
 from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import attempt, run
 from retouchd.errors import DiskFailed, FolderUnresponsive
@@ -23,7 +23,7 @@ from retouchd.events import Level, emit
 from retouchd.events.inbox import WatchCrashed, WatchLost, WatchMode, WatchRestored
 from retouchd.inbox.event_queue import Bell
 from retouchd.inbox.intake import Intake
-from retouchd.inbox.watch_mode import Mode, Stance, choose, fall_back
+from retouchd.inbox.watch_mode import Choice, Mode, Stance, choose, fall_back
 from retouchd.inbox.watcher import Watcher
 
 _CHECK_SECONDS = 5.0
@@ -39,7 +39,43 @@ _MEANINGS = {
 }
 
 
-def take_stance(settings: Settings, watcher: Watcher) -> Stance:
+class WatchSettings(Protocol):
+    """
+    What is said of how changes in the inbox are noticed.
+    """
+
+    @property
+    def folders(self) -> Folders:
+        """
+        Return the five folders.
+        """
+
+    @property
+    def observer(self) -> Choice:
+        """
+        Return what `intake.observer` asks for.
+        """
+
+    @property
+    def recursive(self) -> bool:
+        """
+        Return whether sub-folders are watched.
+        """
+
+    @property
+    def poll_seconds(self) -> float:
+        """
+        Return how often polling looks.
+        """
+
+    @property
+    def rescan_seconds(self) -> float:
+        """
+        Return how often the whole inbox is looked at in any case.
+        """
+
+
+def take_stance(settings: WatchSettings, watcher: Watcher) -> Stance:
     """
     Start the watcher unless polling is better; return the mode that can be had. Blocks.
 
@@ -60,7 +96,7 @@ def take_stance(settings: Settings, watcher: Watcher) -> Stance:
     return stance
 
 
-def try_out(settings: Settings) -> Stance:
+def try_out(settings: WatchSettings) -> Stance:
     """
     Return the mode that a run would have, having watched the inbox for a moment. Blocks; raises as above.
     """
@@ -80,7 +116,12 @@ class Watching:
     """
 
     def __init__(
-        self, *, settings: Settings, intake: Intake, clock: Clock, on_change: Callable[[], None]
+        self,
+        *,
+        settings: WatchSettings,
+        intake: Intake,
+        clock: Clock,
+        on_change: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._intake = intake

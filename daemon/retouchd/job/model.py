@@ -241,3 +241,7 @@ def scalar_text(value: Scalar) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
+
+
+CONFIGURATION = "config"
+"""The origin of what no file says."""

@@ -5,8 +5,8 @@ Events of the log as sentences, for people who watch a terminal.
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from retouchd.job.amounts import dollars
 from retouchd.job.naming import path_below
-from retouchd.money.budget import dollars
 
 Values: TypeAlias = Mapping[str, Any]
 

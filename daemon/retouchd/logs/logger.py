@@ -26,9 +26,8 @@ from retouchd.job.json_text import iso, writable
 from retouchd.job.naming import shown
 from retouchd.logs.captured_messages import PrintedLines, take_in
 from retouchd.logs.event_words import sentence
-from retouchd.logs.queue import Gap, LogQueue
+from retouchd.logs.queue import Gap, LogQueue, UnreadLog
 from retouchd.logs.writer import LogWriter
-from retouchd.status.report import UnreadLog
 
 MOST_LINES, MOST_BYTES = 10_000, 4 << 20
 """What waits for a reader at most; a thousand photos leave some 3,000 lines and 1 MB."""

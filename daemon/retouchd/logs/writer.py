@@ -12,8 +12,7 @@ import threading
 from collections.abc import Callable
 
 from retouchd.logs.footer import Footer
-from retouchd.logs.queue import Entry, Gap, LogQueue
-from retouchd.status.report import UnreadLog
+from retouchd.logs.queue import Entry, Gap, LogQueue, UnreadLog
 
 FLUSH_SECONDS = 2.0
 """How long the end of a process waits for a log that nobody reads."""

@@ -9,6 +9,7 @@ import datetime as dt
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from retouchd.job.amounts import dollars
 from retouchd.money.charges import Charge, State, exact
 
 _DAY = dt.timedelta(days=1)
@@ -186,13 +187,3 @@ def next_midnight(moment: dt.datetime, zone: dt.tzinfo | None = None) -> dt.date
     Return the aware moment at which the next day begins.
     """
     return midnight(day_of(moment, zone) + _DAY, zone)
-
-
-def dollars(amount: float | Decimal) -> str:
-    """
-    Return an amount as people read it: cents, and tenths of a cent where there are any.
-    """
-    if 0 < amount < 0.0005:
-        return "less than $0.001"
-    places = 2 if round(amount * 100, 1) == round(amount * 100) else 3
-    return f"${amount:,.{places}f}"

@@ -2,9 +2,9 @@
 What files hold, for rules that need only some of it.
 """
 
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
-Bytes: TypeAlias = bytes | bytearray | memoryview
+from retouchd.job.magic import Bytes
 
 
 class Stored(Protocol):

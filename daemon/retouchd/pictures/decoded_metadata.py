@@ -4,8 +4,9 @@ The metadata of decoded pictures, as the bytes that stand in the file: read, and
 
 from PIL import Image, TiffImagePlugin
 
+from retouchd.job.stripped import Removed
 from retouchd.pictures import exif
-from retouchd.pictures.metadata import Removed, in_order
+from retouchd.pictures.metadata import in_order
 
 _XMP_TAG, _IPTC_TAG = 700, 33723
 """Where TIFF files hold both (XMP part 3, 1.1.4)."""

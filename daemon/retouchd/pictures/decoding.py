@@ -33,9 +33,10 @@ from PIL import (
 
 from retouchd.errors import JobCode, Problem
 from retouchd.job.filetypes import called, kind_by
+from retouchd.job.magic import sniff
 from retouchd.pictures import heif, png, unsupported
 from retouchd.pictures.byte_source import Stored
-from retouchd.pictures.end_markers import is_whole, sniff
+from retouchd.pictures.end_markers import is_whole
 from retouchd.pictures.file_source import OnDisk
 from retouchd.pictures.libtiff import silence_libtiff
 from retouchd.pictures.png_pixels import correct_key, without_excess

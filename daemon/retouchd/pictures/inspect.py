@@ -13,6 +13,8 @@ from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 
 from retouchd.errors import JobCode
 from retouchd.job.filetypes import ARITHMETIC, EXTENSIONS, UNENDED, called
+from retouchd.job.magic import SNIFF_BYTES, sniff
+from retouchd.job.stripped import Stripped
 from retouchd.pictures.colours import alpha_of, encoding_of, is_foreign
 from retouchd.pictures.decoded_metadata import kinds_in, says_adobe_rgb
 from retouchd.pictures.decoding import (
@@ -29,10 +31,10 @@ from retouchd.pictures.decoding import (
     undecoded,
     unreadable,
 )
-from retouchd.pictures.end_markers import MARKED, SNIFF_BYTES, is_whole, is_whole_at_a_glance, sniff
+from retouchd.pictures.end_markers import MARKED, is_whole, is_whole_at_a_glance
 from retouchd.pictures.file_source import OnDisk
 from retouchd.pictures.jpeg import is_arithmetic
-from retouchd.pictures.metadata import Shown, Stripped
+from retouchd.pictures.metadata import Shown
 from retouchd.pictures.quick_inspect import sketched
 from retouchd.pictures.stripping import stripped
 from retouchd.request.limits import Picture

@@ -5,9 +5,10 @@ Sent are frame, tables and scans, and of the application segments those that col
 its thumbnail, the ICC profile, Adobe's transform. Decoders look for these before the first scan only.
 """
 
+from retouchd.job.stripped import Removed, Stripped
 from retouchd.pictures import exif, jpeg
 from retouchd.pictures.byte_source import Stored
-from retouchd.pictures.metadata import Cutting, Removed, Shown, Stripped
+from retouchd.pictures.metadata import Cutting, Shown
 
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _LINES = 0xDC

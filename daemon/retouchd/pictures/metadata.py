@@ -9,10 +9,8 @@ meant (colour profiles, gamma, the shape of a pixel). The rules for each format 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
 
-Piece: TypeAlias = tuple[int, int] | bytes
-"""Beginning and end of a range of the file, or bytes that do not stand there."""
+from retouchd.job.stripped import Piece, Removed, Stripped
 
 
 class Metadata(StrEnum):
@@ -22,27 +20,6 @@ class Metadata(StrEnum):
 
     STRIP = "strip"
     KEEP = "keep"
-
-
-class Removed(StrEnum):
-    """
-    What was cut out of a picture, or left behind when it was encoded anew.
-    """
-
-    EXIF = "exif"
-    XMP = "xmp"
-    IPTC = "iptc"
-    COMMENT = "comment"
-    TEXT = "text"
-    TIME = "time"
-    C2PA = "c2pa"
-    THUMBNAIL = "thumbnail"
-    PICTURES = "pictures"
-    """Further pictures of the same file: frames, and what announces others behind the first one."""
-    PRIVATE = "private"
-    """Segments and chunks of programs and cameras that nothing is known of."""
-    TRAILER = "trailer"
-    """Everything behind the picture's end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,17 +38,6 @@ class Shown:
         Return whether a picture without metadata is seen as it was.
         """
         return self.orientation == 1 and not self.is_adobe_rgb
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stripped:
-    """
-    A picture without its metadata: what is sent of its file in order, in all `size` bytes, and what is not.
-    """
-
-    pieces: tuple[Piece, ...]
-    size: int
-    removed: tuple[Removed, ...]
 
 
 @dataclass(slots=True)

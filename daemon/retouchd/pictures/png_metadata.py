@@ -8,9 +8,10 @@ see it. A chunk that nothing is known of is cut, unless without it nothing may b
 
 import re
 
+from retouchd.job.stripped import Removed, Stripped
 from retouchd.pictures import exif, png
 from retouchd.pictures.byte_source import Stored
-from retouchd.pictures.metadata import Cutting, Removed, Shown, Stripped
+from retouchd.pictures.metadata import Cutting, Shown
 
 _CODED = {b"IHDR": range(13, 14), b"PLTE": range(769), b"IEND": range(1), b"tRNS": range(257)}
 """Chunks that change the pixels, and how many bytes they may have; IDAT may have any number."""

@@ -3,9 +3,10 @@ Pictures without their metadata, of each format that can be told by its parts.
 """
 
 from retouchd.job.filetypes import ARITHMETIC
+from retouchd.job.stripped import Stripped
 from retouchd.pictures import jpeg_metadata, png_metadata, webp_metadata
 from retouchd.pictures.byte_source import Stored
-from retouchd.pictures.metadata import Shown, Stripped
+from retouchd.pictures.metadata import Shown
 
 _FORMATS = {
     "jpeg": jpeg_metadata.stripped,

@@ -8,9 +8,10 @@ are written anew. Frames of an animation are sent as they are.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from retouchd.job.stripped import Removed, Stripped
 from retouchd.pictures import exif
 from retouchd.pictures.byte_source import Stored
-from retouchd.pictures.metadata import Cutting, Removed, Shown, Stripped
+from retouchd.pictures.metadata import Cutting, Shown
 
 _BITSTREAMS = frozenset({b"VP8 ", b"VP8L"})
 _SENT = _BITSTREAMS | {b"ALPH", b"ANIM", b"ANMF", b"ICCP"}

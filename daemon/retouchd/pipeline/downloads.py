@@ -15,7 +15,8 @@ from retouchd.clock import Clock
 from retouchd.disk.threads import in_work
 from retouchd.endpoint.client import ANSWER_LIMIT, EditsClient, FetchFailed, FetchRefused
 from retouchd.job.filetypes import called
-from retouchd.pictures.end_markers import SNIFF_BYTES, is_whole, sniff
+from retouchd.job.magic import SNIFF_BYTES, sniff
+from retouchd.pictures.end_markers import is_whole
 from retouchd.pictures.file_source import OnDisk
 from retouchd.pipeline.results import Fetched
 from retouchd.spool.spool import Spool

@@ -15,10 +15,11 @@ from retouchd.events import emit
 from retouchd.events.jobs import ImageFitted
 from retouchd.job.model import Job
 from retouchd.job.naming import shown
+from retouchd.job.stripped import Removed, Stripped
 from retouchd.pictures import fit_apply, inspect
 from retouchd.pictures.decoding import ImageFault
 from retouchd.pictures.fit_plan import EXTENSIONS, Fit, expected, image_fit, mask_fit, with_way_out
-from retouchd.pictures.metadata import Metadata, Removed, Stripped
+from retouchd.pictures.metadata import Metadata
 from retouchd.request.limits import Limits, Picture
 from retouchd.request.validate import check_image, check_mask
 from retouchd.spool.spool import Spool

@@ -20,11 +20,11 @@ from retouchd.answer.classify import (
     judge_failure,
 )
 from retouchd.answer.error_body import request_id_of, safe_text
+from retouchd.answer.key_refusal import as_told
 from retouchd.answer.received import warnings_of
 from retouchd.answer.stored_answer import KeptAnswer
 from retouchd.disk.threads import in_work
 from retouchd.endpoint.client import EditsClient, FetchPrivate
-from retouchd.endpoint.key_source import as_told
 from retouchd.errors import Blocked
 from retouchd.job.model import Verdict
 from retouchd.pipeline.attempts import Judged

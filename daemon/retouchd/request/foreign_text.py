@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 from retouchd.job.filetypes import called
-from retouchd.pictures.end_markers import SNIFF_BYTES, sniff
+from retouchd.job.magic import SNIFF_BYTES, sniff
 
 
 class Foreign(NamedTuple):

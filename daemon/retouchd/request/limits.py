@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from retouchd.pictures.metadata import Removed
+from retouchd.job.stripped import Removed
 from retouchd.request.limit_overrides import READERS
 from retouchd.request.model_patterns import fitting, row_fault, row_problems
 from retouchd.request.sizes import SizeRule

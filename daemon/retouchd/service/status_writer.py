@@ -17,6 +17,7 @@ from retouchd.inbox.held import Cause, Hold
 from retouchd.inbox.references import Place
 from retouchd.job.naming import escaped
 from retouchd.job.step_result import End
+from retouchd.logs.queue import UnreadLog
 from retouchd.service.assembly import Crew
 from retouchd.service.background import running
 from retouchd.status.report import (
@@ -26,7 +27,6 @@ from retouchd.status.report import (
     HeldFile,
     Pause,
     Report,
-    UnreadLog,
 )
 from retouchd.status.status_file import Board
 from retouchd.throttle import breaker

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from retouchd.cli.following import holder_of
 from retouchd.config.settings import Settings
 from retouchd.disk.folders import Folders
 from retouchd.disk.lock import last_end
@@ -31,6 +30,7 @@ from retouchd.spool.spool import Spool
 from retouchd.spool.state import Standing
 from retouchd.status.attention import Condition, attention
 from retouchd.status.document import Overview, State
+from retouchd.status.holder import holder_of
 from retouchd.status.pause_words import stop_of
 from retouchd.status.phase_words import doing
 from retouchd.status.quantities import counted

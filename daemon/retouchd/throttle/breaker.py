@@ -8,6 +8,7 @@ lets one probe through at growing intervals, and opens by itself when one of the
 Seconds of the monotonic clock throughout.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -224,3 +225,12 @@ def _next_hold(hold: Hold | None, cause: Cause, report: Report) -> Hold:
         probes=probes,
         probe_at=report.now + wait,
     )
+
+
+WHY: Mapping[Cause, str] = {
+    Cause.ACCOUNT: "the key or the account is turned away",
+    Cause.CONFIGURATION: "the endpoint refuses what the configuration asks for",
+    Cause.OUTAGE: "the endpoint does not answer",
+    Cause.BUDGET: "the day's budget is used up",
+    Cause.DISK: "a disk is full",
+}

@@ -16,8 +16,7 @@ from retouchd.answer.retry_after import LONGEST_RETRY_AFTER_SECONDS
 from retouchd.errors import JobCode, Problem
 from retouchd.job.model import Attempt, Verdict
 from retouchd.job.naming import sentence
-from retouchd.status.pause_words import WHY
-from retouchd.throttle.breaker import Cause
+from retouchd.throttle.breaker import WHY, Cause
 
 LONGEST_BACKOFF_SECONDS = 300.0
 TRIES_IN_A_CROWD = 4
