@@ -36,23 +36,23 @@ EVERY ?= 1
 ROWS ?=
 
 soak: .venv/installed-dev
-	$(BIN)/python tests/soak.py --minutes $(MINUTES)
+	$(BIN)/python tests/support/soak.py --minutes $(MINUTES)
 
 sweep: .venv/installed-dev
-	HYPOTHESIS_PROFILE=sweep EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/test_state_machine.py tests/test_sketches.py
+	HYPOTHESIS_PROFILE=sweep EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/acceptance/test_state_machine.py tests/pictures/test_quick_inspect.py
 	HYPOTHESIS_PROFILE=sweep $(BIN)/pytest --pure tests
-	$(BIN)/python tests/crash_outside.py
-	$(BIN)/python tests/sweep.py $(EVERY)
+	$(BIN)/python tests/support/crash_outside.py
+	$(BIN)/python tests/support/sweep.py $(EVERY)
 
 bench: .venv/installed-dev
-	PYTHONPATH=tests $(BIN)/python -m benchmarks $(ROWS)
+	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks $(ROWS)
 
 format: .venv/installed-dev
 	$(BIN)/ruff format daemon tests
 	$(BIN)/ruff check --fix daemon tests
 
 man: .venv/installed-dev
-	$(BIN)/python tests/man_pages.py
+	$(BIN)/python tests/support/man_pages.py
 
 .venv/installed: pyproject.toml constraints.txt
 	@echo "Installing retouchd and the libraries it needs into .venv; that takes about a minute."

@@ -24,7 +24,7 @@ settings.load_profile("busy")
 # A shell starts what runs in the background with SIGINT ignored, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_HERE = Path(__file__).parent
+_SUPPORT = Path(__file__).parent / "support"
 _RUNNING = {"asyncio", "benchmarks", "multiprocessing", "pty", "socket", "subprocess", "threading"}
 """Who imports these, by itself or by a helper of the tests, starts something or waits for it."""
 
@@ -51,7 +51,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     is_test = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
     if not (is_test and config.getoption("--pure")):
         return None
-    return True if _imported(collection_path.stem) & _RUNNING else None
+    return True if _imported(collection_path) & _RUNNING else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -69,15 +69,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @functools.cache
-def _imported(name: str) -> frozenset[str]:
+def _imported(path: Path) -> frozenset[str]:
     """
     Return the modules that one of the tests' modules imports, by itself or by another one of them.
     """
     own: set[str] = set()
-    for node in ast.walk(ast.parse((_HERE / f"{name}.py").read_text("utf-8"))):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             own.update(each.name.partition(".")[0] for each in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             own.add(node.module.partition(".")[0])
-    others = (_imported(each) for each in own if (_HERE / f"{each}.py").exists())
+    others = (
+        _imported(_SUPPORT / f"{each}.py") for each in own if (_SUPPORT / f"{each}.py").exists()
+    )
     return frozenset(own.union(*others))

@@ -113,7 +113,7 @@ class Scene:
         place = self._place / f"{next(self._numbers)}"
         place.mkdir()
         station = Station(place)
-        station.environment["PYTHONPATH"] = os.fspath(_TESTS)
+        station.environment["PYTHONPATH"] = f"{_TESTS}{os.pathsep}{_TESTS / 'support'}"
         station.configure(**sections)
         try:
             yield station

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pictures import chunk
+from sample_pictures import chunk
 
 KB, MB = 1000, 1_000_000
 PROMPT = "Remove the background and make the sky a little brighter."

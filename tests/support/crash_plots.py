@@ -1,0 +1,342 @@
+"""
+What the crash tests try, in a process of its own.
+
+    python crash_plots.py NEAR FAR FULL NAME…
+
+Sweeps the plots of these names in folder NEAR, with results in FAR where a plot has them far away; prints
+as JSON what each sweep came to. With FULL other than 0 it tries every second death where a recovery has
+most to do, every so many from each other state, and counts what breaks.
+"""
+
+import asyncio
+import json
+import shutil
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from crash_world import Plot, drop_again, drop_all_kinds, drop_two, sweep, vars_of
+from retouchd.disk import durable, new_files, renames, trees
+from retouchd.disk.durable import DurableFile
+from retouchd.disk.nofollow import Where, path_of
+from retouchd.disk.probes import PROBE
+from retouchd.job.model import Attempt, Opened
+from retouchd.pipeline.downloads import Downloads
+from retouchd.spool import phase, spool
+from retouchd.spool.delivery import Delivery
+from retouchd.spool.history import History
+from retouchd.spool.phase import ORIGINALS, Phase
+from retouchd.spool.spool import Spool
+from retouchd.spool.state import Standing
+
+
+def drop_kept_answers() -> None:
+    """
+    Break the spool: at a start, answers that nobody has judged yet are thrown away.
+    """
+    prepare = Spool.prepare
+
+    def forgetful(self: Spool) -> None:
+        prepare(self)
+        for job_id in self.ids():
+            for answer in self.folder(job_id).glob("*.response"):
+                if not answer.with_suffix(".json").exists():
+                    answer.unlink()
+
+    vars_of(Spool, prepare=forgetful)
+
+
+def drop_what_is_not_fetched() -> None:
+    """
+    Break the download: an answer is thrown away before what it names was fetched.
+    """
+    fetch = Downloads.fetch
+
+    async def hasty(self: Downloads, job_id: str, *about: Any, **more: Any) -> Any:
+        for answer in self._spool.folder(job_id).glob("*.response"):
+            await asyncio.to_thread(durable.remove, answer)
+        return await fetch(self, job_id, *about, **more)
+
+    vars_of(Downloads, fetch=hasty)
+
+
+def forget_that_it_asks() -> None:
+    """
+    Break the spool: no note says that a request is about to be sent.
+    """
+    note, prepare = Spool.open_attempt, Spool.prepare
+
+    def silent(*_: object) -> None:
+        pass
+
+    def late(self: Spool) -> None:
+        """
+        Note it when the answer is there: nothing else of a dead run is to stand in the way.
+        """
+        prepare(self)
+        for job in self.jobs():
+            for answer in self.folder(job.id).glob("attempt-*.response"):
+                number = int(answer.stem.partition("-")[2])
+                note(self, job.id, number, Opened(sent_at=job.claimed_at))
+
+    vars_of(Spool, open_attempt=silent, prepare=late)
+
+
+def forget_that_it_asked() -> None:
+    """
+    Break the attempts: one that a dead run left open is asked again and not counted.
+    """
+
+    def uncounted(spool: Spool, job_id: str, attempt: Attempt) -> None:
+        if attempt.code != "interrupted":
+            close(spool, job_id, attempt)
+        else:
+            durable.remove(spool.folder(job_id) / f"attempt-{attempt.number}.open")
+
+    close = Spool.close_attempt
+    vars_of(Spool, close_attempt=uncounted)
+
+
+def clear_away_half_claims() -> None:
+    """
+    Break the spool: at a start, a job that has not claimed all its files is removed with those it has.
+    """
+    prepare = Spool.prepare
+
+    def tidy(self: Spool) -> None:
+        prepare(self)
+        for job_id in self.ids():
+            if self.load(job_id).phase in (Phase.EMPTY, Phase.CLAIMING):
+                shutil.rmtree(self.folder(job_id))
+
+    vars_of(Spool, prepare=tidy)
+
+
+def skip_a_folders_fsync() -> None:
+    """
+    Break the disk: the folder that a file was renamed into is not synced.
+    """
+    vars_of(durable, _fsync_all=lambda folders: durable.fsync_folder([*folders][-1]))
+
+
+def skip_a_pictures_fsync() -> None:
+    """
+    Break the spool: a decoded picture gets its name before its bytes are durable.
+    """
+
+    def hasty(self: Spool, path: Path, blocks: Any) -> None:
+        with DurableFile(path, path) as file:
+            for block in blocks:
+                file.write(block)
+
+    vars_of(Spool, add_output=hasty)
+
+
+def skip_a_copys_fsync() -> None:
+    """
+    Break the way to another filesystem: the source goes before the copy is durable.
+    """
+
+    def hasty(source: Path, target: Path) -> None:
+        with DurableFile(target, target) as file:
+            file.write(source.read_bytes())
+
+    vars_of(new_files, copy=hasty)
+
+
+def unstage_at_once() -> None:
+    """
+    Break the way to another filesystem: the source goes before the copy has its name.
+    """
+    rename = durable.rename
+
+    def hasty(source: Path, target: Path) -> None:
+        if target.suffix == ".staged":
+            durable.remove(source)
+        else:
+            rename(source, target)
+
+    vars_of(durable, rename=hasty)
+
+
+def archive_before_publishing() -> None:
+    """
+    Break the order: the originals leave before the pictures are in the outbox.
+    """
+    right = phase._delivery
+
+    def wrong(names: Collection[str], claimed: Collection[str]) -> Phase:
+        return Phase.ARCHIVING if claimed else right(names, claimed)
+
+    vars_of(phase, _delivery=wrong)
+
+
+def archive_before_recording() -> None:
+    """
+    Break the order: the originals leave before the record is written.
+    """
+    archive = Delivery.archive
+
+    def wrong(self: Delivery, standing: Standing) -> None:
+        assert standing.job is not None
+        assert standing.plan is not None
+        root = self._archive(is_done=standing.plan.is_done)
+        with trees.made_folder(root, standing.job.folder) as folder:
+            self._deliver(standing, standing.plan.originals, folder)
+        archive(self, standing)
+
+    vars_of(Delivery, archive=wrong)
+
+
+def forget_before_telling() -> None:
+    """
+    Break the order: a job is let go of before the history has its line.
+    """
+    add, discard = History.add, Spool.discard
+    held: list[tuple[History, Mapping[str, Any]]] = []
+
+    def late(self: Spool, job_id: str) -> None:
+        discard(self, job_id)
+        while held:
+            add(*held.pop())
+
+    vars_of(History, add=lambda *line: held.append(line))
+    vars_of(Spool, discard=late)
+
+
+def publish_what_is_half_decoded() -> None:
+    """
+    Break the spool: pictures are decoded straight into `outputs/`, one after the other.
+    """
+    vars_of(spool, _UNSEALED="outputs")
+    vars_of(Spool, seal_outputs=lambda *_: None)
+
+
+def overwrite_in_the_outbox() -> None:
+    """
+    Break the disk: a taken name is no hindrance, though it was when a start tried it.
+    """
+    move_new = renames.move_new
+
+    def wrong(source: Where, target: Where) -> None:
+        is_tried = target.name.startswith(PROBE)
+        (move_new if is_tried else durable.rename)(source, target)
+
+    vars_of(renames, move_new=wrong)
+
+
+def give_back_copies() -> None:
+    """
+    Break the return: the files of a job are copied into the inbox, and removed afterwards.
+    """
+    rename_new = renames.rename_new
+
+    def wrong(source: Where, target: Where) -> None:
+        if path_of(source).parent.name != ORIGINALS or "inbox" not in path_of(target).parts:
+            rename_new(source, target)
+            return
+        new_files.copy(source, target)
+        durable.remove(source)
+
+    vars_of(renames, rename_new=wrong)
+
+
+def plots(far: Path) -> dict[str, Plot]:
+    """
+    Return every plot by its name, then those that are broken on purpose; `far` is on another filesystem.
+    """
+    all_kinds = Plot(drop=drop_all_kinds, n=2)
+    cut = replace(all_kinds, power_cut=True)
+    on_the_way = Plot(far=far)
+    cut_on_the_way = replace(on_the_way, power_cut=True)
+    returned = Plot(first=401)
+    taken = Plot(n=2, has_intruder=True)
+    broken_off = Plot(odd=("spoilt=broken",), n=2)
+    compressed = Plot(odd=("spoilt=packed",))
+    behind_urls = Plot(odd=("url",), n=2)
+    private = Plot(odd=("url", "spoilt=elsewhere"), is_private=True)
+    return {
+        "kill": replace(all_kinds, recoveries=4, tries_probes=True),
+        "power cut": replace(cut, recoveries=4, tries_probes=True),
+        "kill on the way": replace(on_the_way, recoveries=6),
+        "power cut on the way": replace(cut_on_the_way, recoveries=6),
+        "kill on a plain disk": Plot(is_plain=True, recoveries=60, tries_probes=True),
+        "account at fault on a plain disk": replace(returned, is_plain=True, stride=3),
+        "kill on the way to a plain disk": replace(on_the_way, is_plain=True, stride=3),
+        "name taken on a plain disk": replace(taken, is_plain=True, stride=5),
+        "account at fault": replace(returned, stride=2),
+        "in doubt": Plot(first=500, stride=2),
+        "dragged back": Plot(drop=drop_again, stride=2),
+        "name taken": replace(taken, stride=2),
+        "two at once": Plot(drop=drop_two, concurrency=2, stride=3),
+        "broken off": replace(broken_off, stride=9),
+        "broken off by power cut": replace(broken_off, power_cut=True, stride=7),
+        "compressed": replace(compressed, stride=11),
+        "compressed by power cut": replace(compressed, power_cut=True, stride=9),
+        "behind urls": replace(behind_urls, stride=8),
+        "behind urls by power cut": replace(behind_urls, power_cut=True, stride=7),
+        "at a private url": replace(private, stride=5),
+        "at a private url by power cut": replace(private, power_cut=True, stride=5),
+        "answers dropped": Plot(mutant=drop_kept_answers, stride=4),
+        "asking unnoted": Plot(mutant=forget_that_it_asks, stride=2),
+        "asking uncounted": Plot(mutant=forget_that_it_asked, stride=2),
+        "half claims removed": Plot(mutant=clear_away_half_claims),
+        "folder unsynced": replace(cut, mutant=skip_a_folders_fsync, stride=4),
+        "picture unsynced": Plot(power_cut=True, mutant=skip_a_pictures_fsync, stride=3),
+        "copy unsynced": replace(cut_on_the_way, mutant=skip_a_copys_fsync, stride=4),
+        "source unstaged": replace(on_the_way, mutant=unstage_at_once, stride=2),
+        "archived unpublished": Plot(mutant=archive_before_publishing, stride=4),
+        "archived unrecorded": Plot(mutant=archive_before_recording, stride=3),
+        "urls forgotten": replace(private, mutant=drop_what_is_not_fetched, stride=4),
+        "forgotten untold": Plot(mutant=forget_before_telling, stride=3),
+        "half decoded": Plot(n=2, mutant=publish_what_is_half_decoded, stride=4),
+        "names overwritten": replace(taken, mutant=overwrite_in_the_outbox, stride=4),
+        "returned as copies": replace(returned, mutant=give_back_copies, stride=2),
+    }
+
+
+def tried(plot: Plot, near: Path, full: int) -> dict[str, Any]:
+    """
+    Sweep one plot; return its figures.
+    """
+    near.mkdir()
+    try:
+        return vars(sweep(replace(plot, stride=1) if full else plot, near, full=full))
+    except AssertionError as broken:
+        return {"broken": [str(broken)]}
+
+
+def main(near: str, far: str, full: str, *names: str) -> None:
+    """
+    Sweep the plots of these names one after the other, and print what came of each.
+    """
+    known = plots(Path(far))
+    outcomes = {name: tried(known[name], Path(near) / name, int(full)) for name in names}
+    sys.stdout.write(json.dumps(outcomes))
+
+
+MEMORY = Path("/dev/shm")
+
+MUTANTS = {
+    "answers dropped": "asked too often",
+    "urls forgotten": "asked too often",
+    "asking unnoted": "asked too often",
+    "asking uncounted": "was asked 2 times and tells of 1",
+    "half claims removed": "is lost",
+    "folder unsynced": "is lost",
+    "picture unsynced": "in the outbox is no whole picture",
+    "copy unsynced": "in the outbox is no whole picture",
+    "source unstaged": "left before it was published",
+    "archived unpublished": "left before it was published",
+    "archived unrecorded": "pictures and records do not match",
+    "forgotten untold": "the history and the records differ",
+    "half decoded": "is no whole picture|a picture is missing",
+    "names overwritten": "was overwritten",
+    "returned as copies": "something is left in the inbox|stands in 2 places",
+}
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
