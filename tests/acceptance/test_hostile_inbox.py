@@ -28,7 +28,7 @@ import pytest
 
 from engine_world import World, open_world, photo
 from process import Endpoint, Running, Station, open_station
-from retouchd.disk import renames
+from retouchd.disk import moves
 from retouchd.disk.nofollow import Where, path_of
 from sample_pictures import chunk, encoded, scene
 
@@ -591,7 +591,7 @@ class TestD01Links:
         secret.write_bytes(photo(seed=5))
         picture = world.drop("cat.png")
         world.drop("dog.png", image=photo(seed=6))
-        take, aside = renames.take, world.root / "aside.png"
+        take, aside = moves.take, world.root / "aside.png"
 
         def swapped(source: Where, target: Path) -> None:
             if path_of(source) == picture and not aside.exists():
@@ -599,7 +599,7 @@ class TestD01Links:
                 picture.symlink_to(secret)
             take(source, target)
 
-        monkeypatch.setattr(renames, "take", swapped)
+        monkeypatch.setattr(moves, "take", swapped)
         daemon = world.daemon()
         await world.once(daemon)
 

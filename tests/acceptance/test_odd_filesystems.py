@@ -17,8 +17,7 @@ import fuse_fs
 from builders import NOW, PROBLEM, Place, content_of, tree
 from fuse_fs import Odd
 from process import Station, open_station
-from retouchd.disk import durable, nofollow, probes, renames
-from retouchd.disk import inodes as disk_inodes
+from retouchd.disk import durable, filesystems, moves, nofollow, probes
 from retouchd.disk.folders import Folders
 from retouchd.disk.threads import all_steps
 from retouchd.errors import Blocked, Problem
@@ -39,7 +38,7 @@ def odd(tmp_path: Path) -> Iterator[Odd]:
 
 @pytest.fixture(autouse=True)
 def _forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk_inodes, "_made_up", set())
+    monkeypatch.setattr(filesystems, "_made_up", set())
 
 
 @pytest.fixture
@@ -344,13 +343,13 @@ def test_a_probe_finds_out_which_numbers_say_nothing(odd: Odd, tmp_path: Path) -
     By renames and links of a file of its own.
     """
     assert probes.unnamable(odd.point, "folders.outbox", tmp_path) is None
-    assert disk_inodes.are_kept(odd.point.stat().st_dev)
+    assert filesystems.are_kept(odd.point.stat().st_dev)
 
     odd.write("inodes", "path")
     assert probes.unnamable(odd.point, "folders.outbox", tmp_path) is None
 
-    assert not disk_inodes.are_kept(odd.point.stat().st_dev)
-    assert disk_inodes.are_kept(tmp_path.stat().st_dev)
+    assert not filesystems.are_kept(odd.point.stat().st_dev)
+    assert filesystems.are_kept(tmp_path.stat().st_dev)
 
 
 def test_two_files_are_never_the_same_where_numbers_say_nothing(odd: Odd) -> None:
@@ -381,7 +380,7 @@ def test_what_a_killed_submit_left_is_cleared_with_its_reservation(odd: Odd) -> 
     with nofollow.held(odd.point, "") as folder:
         for name in ("cat.png", "dog.png"):
             hidden = folder / f".retouchd-drop-0123abcd-{name[0]}"
-            renames._reserve(renames._note(hidden, folder / name), folder / name)
+            moves._reserve(moves._note(hidden, folder / name), folder / name)
         (odd.point / "dog.png").write_bytes(b"theirs")
         old = time.time() - 2 * 24 * 3600
         for path in odd.point.iterdir():

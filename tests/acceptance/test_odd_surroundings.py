@@ -130,7 +130,7 @@ def test_who_may_not_read_the_configuration_is_told(station: Station) -> None:
     The file, or the folder it lies in: named, with 78.
     """
     code = (
-        "import os, sys, retouchd.cli.status, retouchd.cli.exception_text, retouchd.cli.streams; "
+        "import os, sys, retouchd.cli.status, retouchd.cli.command, retouchd.cli.command; "
         "from retouchd.cli.main import main; "
         f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY}); main()"
     )

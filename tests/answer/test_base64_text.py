@@ -9,7 +9,7 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from retouchd.answer.base64_text import Decoder
+from retouchd.answer.stored_answer import Decoder
 
 _TEXTS = st.one_of(
     st.binary(max_size=64).map(base64.b64encode),

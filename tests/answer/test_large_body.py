@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from retouchd.answer import stored_answer
+from retouchd.answer.answer_json import BLOCK, MOST_BYTES, skeleton_of
 from retouchd.answer.body import Fault, Inline, read_answer
-from retouchd.answer.large_body import BLOCK, MOST_BYTES, skeleton_of
-from retouchd.endpoint.redaction import Secrets
+from retouchd.endpoint.api_key import Secrets
 
 LIMIT = 1 << 26
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.answer.lenient_json import documents_in
+from retouchd.answer.answer_json import documents_in
 
 CARELESS: dict[str, tuple[str, list[Any]]] = {
     "nothing": ("it's [nothing", [["nothing"]]),

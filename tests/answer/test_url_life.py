@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from retouchd.answer.url_life import expires_at, seconds_to_retry
+from retouchd.answer.retry_after import expires_at, seconds_to_retry
 
 NOW = dt.datetime(2026, 11, 29, 12, 0, tzinfo=dt.UTC)
 AMZ = "X-Amz-Date=20261129T120000Z&X-Amz-Expires="

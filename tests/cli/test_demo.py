@@ -14,7 +14,7 @@ from PIL import Image, ImageChops, ImageOps, ImageStat
 
 from checker import digest
 from process import Station, open_station
-from retouchd.cli.before_after import Pair, page
+from retouchd.cli.demo import Pair, page
 from retouchd.sandbox.painting.lettering import write
 
 

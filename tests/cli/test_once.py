@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from process import RETOUCHD, Running, Station, open_station
-from retouchd.cli.once_outcome import Outcome, lines_of
+from retouchd.cli.once import Outcome, lines_of
 from retouchd.disk.folders import Folders
 from retouchd.inbox.waiting import Waiting
 from retouchd.service.daemon import Ending

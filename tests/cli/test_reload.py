@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from canary import CANARY
 from process import Endpoint, Running, Station, open_station
-from retouchd.cli.reloading import AT_START, LIVE, news
+from retouchd.cli.running import AT_START, LIVE, news
 from retouchd.config import SANDBOX, Config
 
 Sections = Mapping[str, Mapping[str, Any]]

@@ -19,9 +19,9 @@ from retouchd.config.schema import example
 from retouchd.config.settings import Settings
 from retouchd.errors import ConfigurationError
 from retouchd.money.budget import Allowance
-from retouchd.money.price_overrides import price_problems, prices_for
-from retouchd.request.limit_overrides import READERS
+from retouchd.money.pricing import price_problems, prices_for
 from retouchd.request.limits import override_problems
+from retouchd.request.overrides import READERS
 
 SECTIONS = ("folders", "endpoint", "edit", "intake", "images", "budget", "status", "logging")
 _KEY_LINE = re.compile(r"^# (?=\[|[a-z_]+ = )", re.MULTILINE)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from process import RETOUCHD, Running, Station, open_station
-from retouchd.config.key_text import key_in
+from retouchd.endpoint.api_key import key_in
 
 KEY = "sk-CANARY-1234567890"
 

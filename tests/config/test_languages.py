@@ -6,7 +6,7 @@ import codecs
 
 import pytest
 
-from retouchd.config.languages import encoding_of, is_chinese
+from retouchd.request.text_encoding import encoding_of, is_chinese
 
 
 @pytest.mark.parametrize(

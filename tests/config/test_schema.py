@@ -17,14 +17,14 @@ from pydantic import ValidationError
 
 from documents import PAGES, ROOT
 from process import open_station
-from retouchd.cli.schema import text_of
+from retouchd.cli.setup import text_of
 from retouchd.config import Config
 from retouchd.config.schema import example, meanings
-from retouchd.money import price_overrides
-from retouchd.money.price_overrides import price_problems
-from retouchd.request import limit_overrides
+from retouchd.money import pricing
+from retouchd.money.pricing import price_problems
+from retouchd.request import overrides
 from retouchd.request.fields import Sidecar, read_edit
-from retouchd.request.formats import notation_of, parse
+from retouchd.request.formats import notation_of, parse_tree
 from retouchd.request.limits import override_problems
 
 SCHEMAS = {name: json.loads(text_of(name)) for name in ("config", "sidecar")}
@@ -33,8 +33,8 @@ SECTIONS = SCHEMAS["config"]["properties"]
 FIELDS = [
     (table, key) for table, section in SECTIONS.items() for key in section.get("properties", ())
 ]
-ROWS = [("limits", key) for key in limit_overrides.READERS] + [
-    ("pricing", key) for key in price_overrides.READERS
+ROWS = [("limits", key) for key in overrides.READERS] + [
+    ("pricing", key) for key in pricing.READERS
 ]
 
 NUMBERS = st.integers(-3, 300) | st.floats(-2, 2e6, allow_nan=False).filter(
@@ -144,8 +144,8 @@ def test_every_key_is_there() -> None:
     """
     assert set(SECTIONS) == set(Config.model_fields)
     for table, readers in (
-        ("limits", limit_overrides.READERS),
-        ("pricing", price_overrides.READERS),
+        ("limits", overrides.READERS),
+        ("pricing", pricing.READERS),
     ):
         row = SECTIONS[table]["additionalProperties"]
         assert set(row["properties"]) == set(readers)
@@ -230,7 +230,7 @@ def test_what_the_pages_show_is_valid() -> None:
     seen = 0
     for text in PAGES.values():
         for notation, block in re.findall(r"```(toml|json|yaml)\n(.*?)```", text, re.DOTALL):
-            tree = parse(block.encode(), notation_of(notation))
+            tree = parse_tree(block.encode(), notation_of(notation))
             is_config = any(key in SECTIONS and isinstance(tree[key], dict) for key in tree)
             assert (CONFIG if is_config else SIDECAR).is_valid(tree), block
             seen += 1

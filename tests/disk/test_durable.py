@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from retouchd.disk import durable, file_stat, new_files, renames, trees
+from retouchd.disk import durable, file_stat, moves
 
 
 class RecordedOs:
@@ -91,7 +91,7 @@ def rename_new(
     """
     if request.param is not None:
         monkeypatch.setattr(durable, "_libc", LibcThatAnswers(request.param))
-    return renames.rename_new
+    return moves.rename_new
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_other_refusals_are_told_with_both_names(
     monkeypatch.setattr(durable, "_libc", LibcThatAnswers(code))
 
     with pytest.raises(OSError, match=r"cat\.png") as caught:
-        renames.rename_new(source, target)
+        moves.rename_new(source, target)
 
     assert (code, str(source), str(target)) == (
         caught.value.errno,
@@ -197,7 +197,7 @@ def test_a_rename_makes_both_folders_durable(
     """
     The new name first, so that a power cut leaves the file in one of them at least.
     """
-    renames.rename_new(*two)
+    moves.rename_new(*two)
 
     assert log == [("rename", "cat.png", "cat.png"), ("fsync", "there"), ("fsync", "here")]
 
@@ -210,7 +210,7 @@ def test_a_linked_rename_makes_both_folders_durable(
     """
     monkeypatch.setattr(durable, "_libc", LibcThatAnswers(errno.EINVAL))
 
-    renames.rename_new(*two)
+    moves.rename_new(*two)
 
     effects = [("link", "cat.png", "cat.png"), ("unlink", "cat.png")]
     assert [*effects, ("fsync", "there"), ("fsync", "here")] == log
@@ -251,10 +251,10 @@ def test_a_new_file_never_overwrites(tmp_path: Path) -> None:
     A record reserves its stem: the second one to create it is told so.
     """
     path, temporary = tmp_path / "cat.job.json", tmp_path / ".note"
-    renames.create(path, b"first", temporary)
+    moves.create(path, b"first", temporary)
 
     with pytest.raises(FileExistsError):
-        renames.create(path, b"second", temporary)
+        moves.create(path, b"second", temporary)
 
     assert path.read_bytes() == b"first"
 
@@ -285,7 +285,7 @@ def test_a_copy_keeps_bytes_times_and_mode(tmp_path: Path, log: list[tuple[str, 
     source.chmod(0o640)
     os.utime(source, ns=(5, 7_000_000_001))
 
-    new_files.copy(source, target)
+    moves.copy(source, target)
 
     assert file_stat.is_copy(source, target)
     assert (target.stat().st_mode & 0o777, target.stat().st_mtime_ns) == (0o640, 7_000_000_001)
@@ -357,11 +357,11 @@ def test_a_sweep_never_removes_what_is_spared(tmp_path: Path) -> None:
     (job / "link").symlink_to(outside)
 
     with pytest.raises(OSError, match="not empty"):
-        trees.sweep(job, "originals")
+        moves.sweep(job, "originals")
 
     assert (job / "originals" / "cat.png").exists()
     assert (outside / "cat.png").exists()
     (job / "originals" / "cat.png").unlink()
-    trees.sweep(job, "originals")
+    moves.sweep(job, "originals")
     assert not job.exists()
     assert (outside / "cat.png").exists()

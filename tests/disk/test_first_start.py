@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from process import Station, open_station
-from retouchd.cli.init import folders_below
-from retouchd.disk.first_start import make_missing, remember
-from retouchd.disk.folders import Folders
+from retouchd.cli.setup import folders_below
+from retouchd.disk.folders import Folders, make_missing, remember
 
 NAMES = ("inbox", "outbox", "done", "error", "work")
 

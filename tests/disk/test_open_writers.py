@@ -17,8 +17,8 @@ import pytest_asyncio
 
 import fuse_fs
 from engine_world import DAY, World, open_world, photo, put
-from retouchd.disk.open_writers import is_written, writer_of
-from retouchd.inbox.completeness import OPEN_SECONDS
+from retouchd.disk.filesystems import is_written, writer_of
+from retouchd.inbox.job_builder import OPEN_SECONDS
 from retouchd.service.daemon import Daemon, Ending
 
 _HOLDER = """
@@ -128,7 +128,7 @@ def test_of_other_peoples_files_the_kernel_says_nothing(tmp_path: Path) -> None:
     path = tmp_path / "cat.png"
     path.write_bytes(b"x")
     script = (
-        "import os, sys; from retouchd.disk.open_writers import is_written\n"
+        "import os, sys; from retouchd.disk.filesystems import is_written\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534); print(is_written(int(sys.argv[1])))"
     )
     with path.open("rb") as file, holding_open(path):

@@ -16,13 +16,13 @@ import pytest
 
 from builders import NOW, PROBLEM, Place, content_of, tree
 from engine_world import open_world
-from retouchd.disk import nofollow, trees
+from retouchd.disk import moves, nofollow
 from retouchd.disk.threads import all_steps
 from retouchd.errors import Blocked
 from retouchd.inbox.safe_drop import Piece, clear_leftovers, drop
 from retouchd.job.model import Job
-from retouchd.retry import put_back as retry_put_back
-from retouchd.retry.put_back import finish, put_back
+from retouchd.retry import error_folder
+from retouchd.retry.error_folder import finish, put_back
 
 _RENAME_EXCHANGE = 2
 _ROUNDS = 200
@@ -129,7 +129,7 @@ def test_what_was_put_back_half_is_finished_into_no_link(place: Place, outside: 
     """
     A start that finds a file on its way leaves it there, and says which link is in the way.
     """
-    name = f"{retry_put_back._prefix(place.folders.inbox)}0123abcd"
+    name = f"{error_folder._prefix(place.folders.inbox)}0123abcd"
     stage = place.folders.error / "pets" / name
     stage.mkdir(parents=True)
     (stage / "cat.png").write_bytes(b"mine")
@@ -145,7 +145,7 @@ def test_one_that_cannot_be_finished_holds_up_no_other(place: Place, outside: Pa
     """
     Whatever somebody plants by the name of a file on its way: the photos of others come back.
     """
-    prefix = retry_put_back._prefix(place.folders.inbox)
+    prefix = error_folder._prefix(place.folders.inbox)
     for folder in ("a", "m", "z"):
         (place.folders.error / folder).mkdir()
     (place.folders.error / f"a/{prefix}00000000").symlink_to(outside, target_is_directory=True)
@@ -318,7 +318,7 @@ def _failed(place: Place, name: str) -> None:
 
 def _put_back(place: Place, name: str) -> None:
     with (
-        trees.made_folder(place.folders.inbox, "pets") as inbox,
+        moves.made_folder(place.folders.inbox, "pets") as inbox,
         nofollow.held(place.folders.error, "pets") as error,
     ):
         put_back(error / name, inbox / name, place.folders.inbox)
@@ -337,7 +337,7 @@ def _submitted(place: Place, name: str) -> None:
 
 
 def _submit(place: Place, below_inbox: str, stem: str) -> None:
-    with trees.made_folder(place.folders.inbox, below_inbox) as folder:
+    with moves.made_folder(place.folders.inbox, below_inbox) as folder:
         clear_leftovers(folder)
         drop(folder, stem, [Piece(suffix=".png", source=b"mine")], _wait)
 

@@ -873,7 +873,7 @@ async def test_a_picture_beyond_the_cap_is_refused(monkeypatch: pytest.MonkeyPat
     """
     A picture larger than the cap is given up while it streams.
     """
-    monkeypatch.setattr("retouchd.endpoint.download.PICTURE_LIMIT", 1 << 20)
+    monkeypatch.setattr("retouchd.endpoint.transfers.PICTURE_LIMIT", 1 << 20)
     body = bytes((1 << 20) + 1)
     async with (
         serving(serving_picture("Content-Type: image/png", body=body)) as server,

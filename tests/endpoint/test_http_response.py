@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.endpoint.response_body import body_of
-from retouchd.endpoint.response_head import HeadReader, ResponseHead
+from retouchd.endpoint.response import HeadReader, ResponseHead, body_of
 
 Pairs = dict[bytes, bytes]
 OK = b"HTTP/1.1 200 OK"

@@ -23,8 +23,8 @@ from edits_server import (
     serving,
     upload_of,
 )
+from retouchd.endpoint.addresses import environment_proxies
 from retouchd.endpoint.client import EditsClient, FetchFailed, NotSent
-from retouchd.endpoint.proxies import environment_proxies
 from retouchd.errors import ConfigurationError
 
 __all__ = ["certificate"]
@@ -249,7 +249,7 @@ async def test_tls_goes_through_a_tunnel(
     The proxy hears a name, its own credentials, and nothing of ours; early answers come through it.
     """
     ca_file, context = certificate
-    monkeypatch.setattr("retouchd.endpoint.proxies._is_loopback", lambda _host: False)
+    monkeypatch.setattr("retouchd.endpoint.addresses._is_loopback", lambda _host: False)
     options = {"ssl": context} if is_tls_proxy else {}
     scheme = "https" if is_tls_proxy else "http"
     spent = error("402 Payment Required", "insufficient_quota")
@@ -360,7 +360,7 @@ async def test_whose_certificate_is_not_trusted_is_told(
     The proxy's own, or that of the server behind it, which a proxy that looks into TLS makes anew.
     """
     _, context = certificate
-    monkeypatch.setattr("retouchd.endpoint.proxies._is_loopback", lambda _host: False)
+    monkeypatch.setattr("retouchd.endpoint.addresses._is_loopback", lambda _host: False)
     options = {"ssl": context} if is_proxy_at_fault else {}
     scheme = "https" if is_proxy_at_fault else "http"
     async with (
@@ -387,7 +387,7 @@ async def test_a_network_that_is_exempt_gets_the_request_itself(
     """
     Neither key nor photo goes to the proxy.
     """
-    monkeypatch.setattr("retouchd.endpoint.proxies._is_loopback", lambda _host: False)
+    monkeypatch.setattr("retouchd.endpoint.addresses._is_loopback", lambda _host: False)
     async with serving(answering(OK)) as proxy, serving(answering(OK)) as server:
         monkeypatch.setenv("http_proxy", f"127.0.0.1:{proxy.port}")
         monkeypatch.setenv("no_proxy", "10.0.0.0/8,127.0.0.0/8")

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canary import CANARY, says
-from retouchd.endpoint.redaction import Secrets
+from retouchd.endpoint.api_key import Secrets
 
 OTHER = "relay/key+of=another:kind"
 BODY = f"a{CANARY}b{OTHER}{OTHER}c{CANARY[:-1]}".encode()

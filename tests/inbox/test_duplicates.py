@@ -14,7 +14,7 @@ from retouchd.disk import file_stat
 from retouchd.inbox.duplicates import Duplicates
 from retouchd.inbox.held import HeldError, NotYetError
 from retouchd.job.model import Job, Reference, Request, Snapshot
-from retouchd.spool import fingerprint_files
+from retouchd.spool import finished_index
 from retouchd.spool.fingerprint import Fingerprint, Policy, already_done, fingerprint, may_be_same
 from retouchd.spool.history import History
 from retouchd.spool.history_recovery import Recovery
@@ -84,11 +84,11 @@ def test_where_the_files_lie_does_not_matter(tmp_path: Path) -> None:
     """
     place = Place.under(tmp_path)
     job = place.dropped("cat.png", "cat.txt", "cat.mask.png")
-    before = fingerprint_files.in_inbox(job, place.folders.inbox)
+    before = finished_index.in_inbox(job, place.folders.inbox)
     place.spool.open(job)
     assert place.spool.claim(job)
 
-    assert before == fingerprint_files.in_work(job, place.spool.folder(job.id))
+    assert before == finished_index.in_work(job, place.spool.folder(job.id))
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_judged(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_judged(tmp_path: Path) -> N
     (place.folders.inbox / "cat.png").write_bytes(b"another")
 
     with pytest.raises(FileNotFoundError):
-        fingerprint_files.in_inbox(job, place.folders.inbox)
+        finished_index.in_inbox(job, place.folders.inbox)
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     image.symlink_to(tmp_path / "cat.png")
 
     with pytest.raises(OSError, match="links"):
-        fingerprint_files.in_inbox(job, place.folders.inbox)
+        finished_index.in_inbox(job, place.folders.inbox)
 
 
 def _with_bytes(place: Place, name: str, content: bytes) -> Job:
@@ -142,7 +142,7 @@ def test_only_pictures_of_a_known_size_are_read(tmp_path: Path) -> None:
     history.add({"id": "a", "fingerprint": {"size": 7, "sha256": _HASH}})
     duplicates = _duplicates(place, _recovery(place))
     ahead = _with_bytes(place, "ahead.png", b"x" * 9)
-    duplicates.take(ahead, lambda: fingerprint_files.in_inbox(ahead, place.folders.inbox))
+    duplicates.take(ahead, lambda: finished_index.in_inbox(ahead, place.folders.inbox))
     jobs = [_with_bytes(place, f"{n}.png", b"c" * n) for n in range(1, 12)]
     opened = watch_openings()
 
@@ -158,7 +158,7 @@ def test_a_line_that_is_gone_holds_nothing(tmp_path: Path) -> None:
     """
     place, history = Place.under(tmp_path), History(tmp_path / "work")
     job = _with_bytes(place, "cat.png", b"cat")
-    found = fingerprint_files.in_inbox(job, place.folders.inbox)
+    found = finished_index.in_inbox(job, place.folders.inbox)
     history.add({"id": "0" * 99})
     history.add({"id": "a", "fingerprint": {"size": 3, "sha256": found.sha256}})
     recovery = _recovery(place)
@@ -182,7 +182,7 @@ def test_a_job_that_ends_while_it_is_looked_at_is_decided_by_its_end(tmp_path: P
     place, history = Place.under(tmp_path), History(tmp_path / "work")
     inbox = place.folders.inbox
     job, twin = (_with_bytes(place, name, b"cat") for name in ("cat.png", "twin.png"))
-    found = fingerprint_files.in_inbox(job, inbox)
+    found = finished_index.in_inbox(job, inbox)
     duplicates = _duplicates(place, _recovery(place))
     line = {"id": job.id, "outputs": ["cat.png"], "record": "cat.job.json"}
 

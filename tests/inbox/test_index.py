@@ -12,14 +12,14 @@ import pytest
 
 from retouchd.disk import nofollow
 from retouchd.disk.signature import Stamp
-from retouchd.inbox.event_queue import Ring
 from retouchd.inbox.ignore import ignore_table
 from retouchd.inbox.index import InboxIndex
 from retouchd.inbox.queue import Backlog
+from retouchd.inbox.readiness import Patience
 from retouchd.inbox.scanner import Inbox
-from retouchd.inbox.settling import Patience
 from retouchd.inbox.sidecar_reader import Reader
 from retouchd.inbox.watch_mode import Depth
+from retouchd.inbox.watcher import Ring
 
 
 class HandClock:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine_world import World, held, open_world, photo, put
-from retouchd.inbox.near_misses import NearMisses
+from retouchd.inbox.missing import NearMisses
 from retouchd.job.filenames import parse
 
 SCREENSHOT = "Screenshot 2026-11-29 at 6.02.11{}PM"

@@ -4,9 +4,8 @@ import pytest
 
 from builders import mark
 from retouchd.inbox.queue import Backlog
-from retouchd.inbox.readiness import Ready, Unsettled, Waiting
+from retouchd.inbox.readiness import Patience, Ready, Unsettled, Waiting
 from retouchd.inbox.scanner import Left
-from retouchd.inbox.settling import Patience
 
 
 def a_backlog() -> Backlog:

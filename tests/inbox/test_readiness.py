@@ -9,6 +9,7 @@ from retouchd.inbox.missing import prompt_missing
 from retouchd.inbox.pairing import Bundle, pair
 from retouchd.inbox.precedence import Source
 from retouchd.inbox.readiness import (
+    Patience,
     Ready,
     State,
     Surroundings,
@@ -16,7 +17,6 @@ from retouchd.inbox.readiness import (
     Waiting,
     readiness,
 )
-from retouchd.inbox.settling import Patience
 from retouchd.job.filenames import Kind, parse
 
 PATIENCE = Patience(settle_seconds=2, orphan_seconds=60)

@@ -18,7 +18,7 @@ from PIL import Image
 
 from engine_world import Refusing, World, open_world, photo, put
 from retouchd.disk import nofollow
-from retouchd.inbox.event_queue import Ring
+from retouchd.inbox.watcher import Ring
 from retouchd.request.limits import limits_for
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.spool import spool

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from engine_world import World, open_world
-from retouchd.disk import renames
+from retouchd.disk import moves
 from retouchd.disk.nofollow import Where
-from retouchd.inbox.requeue_delay import Returns
+from retouchd.inbox.held import Returns
 
 PLACE = ("pets", "cat.png")
 
@@ -83,7 +83,7 @@ async def test_a_file_that_always_changes_while_it_is_taken(
     A program sets its time again and again: few claims, the reason in the status, one line in the log; once the
     program is done, one request.
     """
-    take, numbers = renames.take, itertools.count(1)
+    take, numbers = moves.take, itertools.count(1)
     is_over = False
 
     def touched(source: Where, target: Path) -> None:
@@ -91,7 +91,7 @@ async def test_a_file_that_always_changes_while_it_is_taken(
         if target.name == "cat.png" and not is_over:
             os.utime(target, ns=(0, next(numbers) * 10**9))
 
-    monkeypatch.setattr(renames, "take", touched)
+    monkeypatch.setattr(moves, "take", touched)
     world.drop("cat.png")
     world.drop("dog.png")
     async with world.running() as daemon:
@@ -123,7 +123,7 @@ async def test_somebody_who_reconsiders_need_not_wait(
     """
     After SIGHUP all that is held is taken at once.
     """
-    take, numbers = renames.take, itertools.count(1)
+    take, numbers = moves.take, itertools.count(1)
     is_over = False
 
     def touched(source: Where, target: Path) -> None:
@@ -131,7 +131,7 @@ async def test_somebody_who_reconsiders_need_not_wait(
         if target.name == "cat.png" and not is_over:
             os.utime(target, ns=(0, next(numbers) * 10**9))
 
-    monkeypatch.setattr(renames, "take", touched)
+    monkeypatch.setattr(moves, "take", touched)
     world.drop("cat.png")
     async with world.running() as daemon:
         await world.until(lambda: len(world.events("job.returned")) == 9)

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from builders import NOT_UTF8
-from retouchd.disk.packed_stat import Mark, marked
-from retouchd.disk.signature import Signature
+from retouchd.disk.signature import Mark, Signature, marked
 from retouchd.inbox.ignore import ignore_table
 from retouchd.inbox.scanner import Inbox, Left, Listing
 

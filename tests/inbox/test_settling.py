@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from builders import signature
 from retouchd.disk.signature import Sight, Signature
-from retouchd.inbox.settling import Patience, disturb, look, settled_at
+from retouchd.inbox.readiness import Patience, disturb, look, settled_at
 
 PATIENCE = Patience(settle_seconds=2)
 

@@ -12,8 +12,7 @@ import pytest
 from builders import NOT_UTF8, until
 from inotify_faults import overflow, refuse_watches
 from retouchd.inbox import watcher as inbox_watcher
-from retouchd.inbox.event_queue import Bell, Ring
-from retouchd.inbox.watcher import Watcher
+from retouchd.inbox.watcher import Bell, Ring, Watcher
 
 
 class Doorbell:

@@ -16,14 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import signature
-from retouchd.disk.packed_stat import marked
-from retouchd.disk.signature import Signature
-from retouchd.inbox.event_queue import Ring
+from retouchd.disk.signature import Signature, marked
 from retouchd.inbox.folder_index import Key
 from retouchd.inbox.ignore import ignore_table
 from retouchd.inbox.queue import Backlog
-from retouchd.inbox.readiness import Ready
-from retouchd.inbox.settling import Patience
+from retouchd.inbox.readiness import Patience, Ready
+from retouchd.inbox.watcher import Ring
 from retouchd.job.filenames import partners
 
 PATIENCE = Patience(settle_seconds=2, incomplete_seconds=10)

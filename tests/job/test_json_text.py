@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from builders import a_job
 from retouchd.errors import JobCode, Problem
-from retouchd.job.json_text import json_text, writable
 from retouchd.job.naming import escaped, hexed, shown
+from retouchd.job.text import json_text, writable
 from retouchd.spool.record import reason
 
 UNSEEN = [

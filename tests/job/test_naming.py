@@ -4,15 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from retouchd.job.naming import (
-    NAME_MAX,
-    escaped,
-    free_stem,
-    hexed,
-    output_suffixes,
-    shorten,
-    shown,
-)
+from retouchd.job.naming import NAME_MAX, escaped, free_stem, hexed, output_suffixes, shorten, shown
 
 ID = "20261123-120000-0a1b2c3d"
 SUFFIXES = [".job.json", ".error.txt", ".png"]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from documents import section
 from process import RETOUCHD, Running, open_station
-from retouchd.logs.event_words import _WORDS, sentence
+from retouchd.logs.event_lines import _WORDS, sentence
 
 PLAIN = st.none() | st.integers() | st.text() | st.lists(st.text())
 

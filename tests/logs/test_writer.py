@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.logs.queue import LogQueue
+from retouchd.logs.event_lines import LogQueue
 from retouchd.logs.writer import LogWriter
 
 START = dt.datetime(2026, 3, 1, 18, 2, tzinfo=dt.UTC)

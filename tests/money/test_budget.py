@@ -14,23 +14,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOW, an_attempt
-from retouchd.job.amounts import dollars
 from retouchd.job.model import Verdict
+from retouchd.job.text import dollars
 from retouchd.money.budget import (
     Allowance,
+    Charge,
     Spend,
+    State,
     beyond,
+    charges_in,
+    charges_of,
     day_of,
     lack,
     left,
     midnight,
     next_midnight,
-)
-from retouchd.money.charges import (
-    Charge,
-    State,
-    charges_in,
-    charges_of,
     total,
     written,
 )

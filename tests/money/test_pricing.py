@@ -11,9 +11,16 @@ from hypothesis import strategies as st
 
 from builders import a_job, member
 from retouchd.job.model import Job, Reference, Request, Snapshot
-from retouchd.money.price_overrides import price_problems, prices_for
-from retouchd.money.price_table import FACTORS, FACTORS_2_5, Prices, tokens_of_picture
-from retouchd.money.pricing import cost, estimate
+from retouchd.money.pricing import (
+    FACTORS,
+    FACTORS_2_5,
+    Prices,
+    cost,
+    estimate,
+    price_problems,
+    prices_for,
+    tokens_of_picture,
+)
 
 SNAPSHOT = Snapshot(size=1, mtime_ns=1, inode=1, device=1)
 FLAT = {"*": {"per_call": 0.03}}

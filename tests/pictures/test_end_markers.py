@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from retouchd.job.magic import sniff
+from retouchd.job.filetypes import sniff
 from retouchd.pictures import end_markers
 from retouchd.pictures.end_markers import is_whole
 

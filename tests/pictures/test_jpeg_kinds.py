@@ -16,7 +16,7 @@ from retouchd.pictures.decoding import ImageFault
 from retouchd.pictures.fit_apply import fitted_image
 from retouchd.pictures.fit_plan import image_fit
 from retouchd.pictures.inspect import look, without_metadata
-from retouchd.pictures.unended_jpeg import completed
+from retouchd.pictures.pillow_gaps import completed
 from retouchd.request.limits import Limits, Picture
 from sample_pictures import encoded, heic, scene, smooth
 

@@ -17,14 +17,14 @@ from PIL import Image, ImageFile
 import mutants
 import sample_pictures as pictures
 from mutants import broken, jpegs, noise, of_chunks, pngs, rearranged_jpegs, rearranged_pngs
-from retouchd.job.stripped import Stripped
-from retouchd.pictures import exif
-from retouchd.pictures.byte_source import Stored
+from retouchd.job.filetypes import Stored
+from retouchd.job.model import Stripped
+from retouchd.pictures import metadata
 from retouchd.pictures.colours import is_foreign
 from retouchd.pictures.decoding import DECODERS, FAULTS
-from retouchd.pictures.file_source import OnDisk
 from retouchd.pictures.inspect import orientation_of
 from retouchd.pictures.metadata import Shown
+from retouchd.pictures.pillow_gaps import OnDisk
 from retouchd.pictures.stripping import stripped
 from sample_pictures import chunk, encoded, opened, scene
 
@@ -357,7 +357,7 @@ def test_chunks_of_a_webp_that_say_nothing_of_its_pixels_are_cut(
 
     assert removed == ["exif", "xmp", "c2pa", "private", "trailer"]
     assert int.from_bytes(result[4:8], "little") == len(result) - 8
-    block = exif.block(Shown(orientation=orientation))
+    block = metadata.block(Shown(orientation=orientation))
     told = [(b"EXIF", block)] * bool(block)
     head = (b"VP8X", bytes([flags | 8 * bool(block), 0, 0, 0]) + found[0][1][4:])
     assert parts_of(result) == [head, *found[1:], *told]
@@ -491,17 +491,17 @@ def test_the_block_tells_orientation_and_colours_and_nothing_else(
     """
     shown = Shown(orientation=orientation, is_adobe_rgb=is_adobe_rgb)
 
-    structure = exif.block(shown)
+    structure = metadata.block(shown)
 
     told = Image.Exif()
     told.load(structure)
-    assert exif.says_adobe_rgb(structure) == is_adobe_rgb
+    assert metadata.says_adobe_rgb(structure) == is_adobe_rgb
     assert told.get(0x0112, 1) == orientation
     assert dict(told.get_ifd(0xA005)) == ({1: "R03"} if is_adobe_rgb else {})
     assert set(told) - {0x8769} == ({0x0112} if orientation > 1 else set())
     assert bool(structure) != shown.is_plain
-    corrected = exif.corrected(structure, is_srgb=True)
-    assert exif.says_adobe_rgb(corrected) is False
+    corrected = metadata.corrected(structure, is_srgb=True)
+    assert metadata.says_adobe_rgb(corrected) is False
     assert len(corrected) == len(structure)
 
 
@@ -512,9 +512,9 @@ def test_no_structure_is_too_odd(data: bytes, *, is_little: bool) -> None:
     """
     structure = (b"II*\0\x08\0\0\0" if is_little else b"MM\0*\0\0\0\x08") + data
 
-    assert len(exif.corrected(structure, is_srgb=True)) == len(structure)
-    assert len(exif.corrected(data, is_srgb=True)) == len(data)
-    exif.says_adobe_rgb(structure)
+    assert len(metadata.corrected(structure, is_srgb=True)) == len(structure)
+    assert len(metadata.corrected(data, is_srgb=True)) == len(data)
+    metadata.says_adobe_rgb(structure)
 
 
 class Shrinking:

@@ -18,17 +18,13 @@ from hypothesis import strategies as st
 from PIL import ExifTags, ImageFile, JpegImagePlugin, PngImagePlugin
 
 from mutants import broken, chunks, jpegs, of_chunks, pngs, rearranged_jpegs, rearranged_pngs
-from retouchd.job.filetypes import ARITHMETIC, UNENDED
-from retouchd.job.magic import sniff
+from retouchd.job.filetypes import ARITHMETIC, UNENDED, sniff
 from retouchd.pictures import inspect, png, unsupported
-from retouchd.pictures.colours import alpha_of, is_foreign
-from retouchd.pictures.decoded_metadata import kinds_in, says_adobe_rgb
-from retouchd.pictures.decoding import FAULTS, ImageFault
+from retouchd.pictures.colours import alpha_of, is_foreign, kinds_in, says_adobe_rgb
+from retouchd.pictures.decoding import FAULTS, ImageFault, sketched
 from retouchd.pictures.end_markers import is_whole, is_whole_at_a_glance
 from retouchd.pictures.jpeg import is_arithmetic
-from retouchd.pictures.png_pixels import correct_key
-from retouchd.pictures.quick_inspect import sketched
-from retouchd.pictures.unended_jpeg import completed
+from retouchd.pictures.pillow_gaps import completed, correct_key
 from retouchd.request.limits import Picture
 
 MOST_MEGAPIXELS = 1.0

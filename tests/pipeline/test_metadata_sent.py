@@ -19,10 +19,9 @@ from PIL import Image, ImageChops
 
 import sample_pictures as pictures
 from engine_world import World, open_world, photo, put
-from retouchd.endpoint.uploads import Unreadable, Upload, begun
+from retouchd.endpoint.transfers import Unreadable, Upload, begun
 from retouchd.pictures.inspect import look, without_metadata
-from retouchd.pictures.metadata import Metadata
-from retouchd.pictures.metadata_blocks import Blocks, with_blocks
+from retouchd.pictures.metadata import Blocks, Metadata, with_blocks
 from retouchd.request.limits import limits_for
 from retouchd.request.multipart import encode, parts_of
 from retouchd.sandbox.faults import Fault, FaultKind

@@ -15,14 +15,14 @@ from starlette.applications import Starlette
 from builders import Place
 from engine_world import photo
 from retouchd.clock import SystemClock
+from retouchd.endpoint.api_key import KeySource
 from retouchd.endpoint.client import EditsClient, Endpoint, Upload
-from retouchd.endpoint.key_source import KeySource
 from retouchd.job.model import Attempt, Verdict
-from retouchd.money.price_overrides import prices_for
+from retouchd.money.pricing import prices_for
 from retouchd.pipeline.attempts import Attempts
-from retouchd.pipeline.downloads import Downloads
 from retouchd.pipeline.judge import Judge
 from retouchd.pipeline.prepare import Prepared
+from retouchd.pipeline.results import Downloads
 from retouchd.sandbox.app import build_app
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.sandbox.server import serve

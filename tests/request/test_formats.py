@@ -12,10 +12,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.request import yaml_text
+from retouchd.request import formats
 from retouchd.request.fields import read_edit
-from retouchd.request.formats import MAX_TREE_BYTES, Notation, notation_of, parse
-from retouchd.request.tree import MAX_DEPTH, NotationFault
+from retouchd.request.formats import MAX_TREE_BYTES, Notation, notation_of, parse_tree
+from retouchd.request.sidecar_tree import MAX_DEPTH, NotationFault
 
 JARGON = ("Error", "token", "scalar", "mapping", "parse", "anchor", "alias", "None", "Expect", "\n")
 TREE = {
@@ -69,13 +69,13 @@ def _each_loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     loader = getattr(yaml, request.param, None)
     if loader is None:
         pytest.skip("this build of the library has one loader")
-    monkeypatch.setattr(yaml_text, "_LOADER", loader)
+    monkeypatch.setattr(formats, "_LOADER", loader)
 
 
 def fault(text: str | bytes, notation: Notation, fallback: str | None = None) -> str:
     raw = text.encode() if isinstance(text, str) else text
     with pytest.raises(NotationFault) as caught:
-        parse(raw, notation, fallback)
+        parse_tree(raw, notation, fallback)
     return str(caught.value)
 
 
@@ -90,7 +90,7 @@ def test_three_notations_say_the_same(notation: Notation) -> None:
     """
     Whoever prefers which: the same keys and values make the same tree.
     """
-    assert parse(SAME[notation].encode(), notation) == TREE
+    assert parse_tree(SAME[notation].encode(), notation) == TREE
 
 
 @pytest.mark.parametrize("notation", Notation)
@@ -101,7 +101,7 @@ def test_the_encodings_of_prompts_are_read(notation: Notation, encoding: str) ->
     """
     text = SAME[notation].replace("\n", "\r\n")
 
-    assert parse(text.encode(encoding), notation) == TREE
+    assert parse_tree(text.encode(encoding), notation) == TREE
 
 
 @pytest.mark.parametrize("notation", Notation)
@@ -111,8 +111,8 @@ def test_a_chinese_windows_gb18030_is_read_where_it_is_meant(notation: Notation)
     """
     raw = SAME[notation].encode("gb18030")
 
-    assert parse(raw, notation, "gb18030") == TREE
-    assert parse(raw, notation, is_chinese=True) == TREE
+    assert parse_tree(raw, notation, "gb18030") == TREE
+    assert parse_tree(raw, notation, is_chinese=True) == TREE
     assert "in gb18030" in fault(raw, notation)
 
 
@@ -181,7 +181,7 @@ def test_comments_elsewhere_are_comments(text: str, prompt: str) -> None:
     """
     Behind quotes, at a block's head, on lines of their own and behind other keys nothing is cut off.
     """
-    assert parse(text.encode(), Notation.YAML)["prompt"] == prompt
+    assert parse_tree(text.encode(), Notation.YAML)["prompt"] == prompt
 
 
 WORDS = {
@@ -204,7 +204,7 @@ def test_a_prompt_without_quotes_is_what_is_written(word: str, prompt: str) -> N
     """
     YAML's words for truth, dates and odd numbers are text.
     """
-    assert parse(f"prompt: {word}\n".encode(), Notation.YAML) == {"prompt": prompt}
+    assert parse_tree(f"prompt: {word}\n".encode(), Notation.YAML) == {"prompt": prompt}
 
 
 @pytest.mark.usefixtures("_each_loader")
@@ -240,7 +240,7 @@ def test_whatever_else_yaml_makes_of_a_prompt_is_refused(word: str) -> None:
     Nothing but a text is a prompt, and nothing of it is dropped without a word.
     """
     try:
-        tree = parse(f"prompt: {word}\n".encode(), Notation.YAML)
+        tree = parse_tree(f"prompt: {word}\n".encode(), Notation.YAML)
     except NotationFault:
         return
     assert isinstance(read_edit(tree), list)
@@ -252,7 +252,7 @@ def test_the_operator_may_name_the_encoding() -> None:
     """
     raw = 'prompt = "café"'.encode("latin-1")
 
-    assert parse(raw, Notation.TOML, "latin-1") == {"prompt": "café"}
+    assert parse_tree(raw, Notation.TOML, "latin-1") == {"prompt": "café"}
     assert "UTF-8" in fault(raw, Notation.TOML)
 
 
@@ -304,7 +304,7 @@ def test_a_plain_word_of_yaml_is_what_it_looks_like(text: str, value: object) ->
     """
     `no` is a prompt, 1024:768 a size and a date text; only true and false are booleans.
     """
-    found = parse(f"v: {text}".encode(), Notation.YAML)["v"]
+    found = parse_tree(f"v: {text}".encode(), Notation.YAML)["v"]
 
     assert value == found
     assert type(value) is type(found)
@@ -325,7 +325,7 @@ def test_a_file_may_say_nothing(notation: Notation, text: str) -> None:
     """
     An `_edit` file of comments alone sets nothing.
     """
-    assert parse(text.encode(), notation) == {}
+    assert parse_tree(text.encode(), notation) == {}
 
 
 T, J, Y = Notation.TOML, Notation.JSON, Notation.YAML
@@ -459,7 +459,7 @@ def test_brackets_inside_a_text_are_text(notation: Notation, text: str) -> None:
     """
     Only what is nested counts, not what a prompt is about.
     """
-    assert isinstance(parse(text.encode(), notation)["a"], str)
+    assert isinstance(parse_tree(text.encode(), notation)["a"], str)
 
 
 @pytest.mark.parametrize("notation", [J, Y])
@@ -469,9 +469,9 @@ def test_the_depth_that_is_allowed(notation: Notation) -> None:
     """
     inner = MAX_DEPTH - 1
 
-    assert parse(('{"a": ' + "[" * inner + "]" * inner + "}").encode(), notation)
+    assert parse_tree(('{"a": ' + "[" * inner + "]" * inner + "}").encode(), notation)
     assert "inside one another" in fault('{"a": ' + "[" * 17 + "]" * 17 + "}", notation)
-    assert parse(('{"a": [' + ",".join(["[]"] * 50) + "]}").encode(), notation)
+    assert parse_tree(('{"a": [' + ",".join(["[]"] * 50) + "]}").encode(), notation)
 
 
 @pytest.mark.parametrize("notation", Notation)
@@ -487,8 +487,8 @@ def test_any_tree_comes_back_from_json(tree: dict[str, Any]) -> None:
     """
     What another program writes as JSON is read as it was meant.
     """
-    assert parse(json.dumps(tree).encode(), J) == tree
-    assert parse(json.dumps(tree, ensure_ascii=False, indent=2).encode(), J) == tree
+    assert parse_tree(json.dumps(tree).encode(), J) == tree
+    assert parse_tree(json.dumps(tree, ensure_ascii=False, indent=2).encode(), J) == tree
 
 
 @given(TREES, st.booleans(), st.booleans())
@@ -498,7 +498,7 @@ def test_any_tree_comes_back_from_yaml(tree: dict[str, Any], flow: bool, escapes
     """
     text = yaml.safe_dump(tree, allow_unicode=not escapes, default_flow_style=flow)
 
-    assert parse(text.encode(), Y) == tree
+    assert parse_tree(text.encode(), Y) == tree
 
 
 @given(
@@ -513,7 +513,7 @@ def test_no_bytes_raise_anything_else(raw: bytes, notation: Notation, fallback: 
     Whatever lies in the inbox is either a tree or refused with one sentence.
     """
     try:
-        said = str(parse(raw, notation, fallback).keys()) + "."
+        said = str(parse_tree(raw, notation, fallback).keys()) + "."
     except NotationFault as refused:
         said = str(refused)
 

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from retouchd.request import limits as module
-from retouchd.request.limit_overrides import READERS
 from retouchd.request.limits import Limits, limits_for, override_problems
+from retouchd.request.overrides import READERS
 from retouchd.request.sizes import SizeRule
 
 MB = 2**20

@@ -24,12 +24,11 @@ from builders import Place, content_of
 from crashing import DIED, FailingDisk
 from process import RETOUCHD
 from retouchd.cli.retry import retry
-from retouchd.disk import new_files, nofollow
+from retouchd.disk import moves, nofollow
 from retouchd.disk.folders import Folders
 from retouchd.disk.nofollow import Entry
 from retouchd.inbox.safe_drop import clear_leftovers
-from retouchd.retry.leftovers import STAGE
-from retouchd.retry.put_back import finish, put_back
+from retouchd.retry.error_folder import STAGE, finish, put_back
 
 NAMES = ("cat.png", "cat.txt")
 _ID = "20261123-120000-0badcafe"
@@ -348,7 +347,7 @@ def test_a_full_disk_leaves_everything_where_it_was(
         target.path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(new_files, "copy", full)
+    monkeypatch.setattr(moves, "copy", full)
     with (
         nofollow.held(scene.folders.inbox, "pets") as inbox,
         nofollow.held(scene.folders.error, "pets") as error,

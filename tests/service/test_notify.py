@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from process import DEADLINE_SECONDS, Station, open_station
-from retouchd.service.notify import notify, watchdog_seconds
+from retouchd.service.watchdog import notify, watchdog_seconds
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from engine_world import World, open_world, photo, put
 from process import Station, open_station
 from retouchd.disk.threads import all_steps
 from retouchd.job.filenames import parse
+from retouchd.spool.finished_job import beside
 from retouchd.spool.phase import Phase
 from retouchd.spool.plan import Archived, plan_archive
-from retouchd.spool.recovered_job import beside
 
 
 @pytest_asyncio.fixture

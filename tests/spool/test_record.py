@@ -12,6 +12,7 @@ from documents import section
 from retouchd.errors import JobCode, Problem
 from retouchd.job.model import Job, Request, Verdict
 from retouchd.spool.fingerprint import Digest, Fingerprint
+from retouchd.spool.finished_job import request_of
 from retouchd.spool.plan import Item, Plan
 from retouchd.spool.record import (
     BESIDE_PARAMETERS,
@@ -23,7 +24,6 @@ from retouchd.spool.record import (
     reason,
     record,
 )
-from retouchd.spool.recovered_job import request_of
 
 USAGE = {"total_tokens": 5}
 ATTEMPTS = [

@@ -12,8 +12,8 @@ from retouchd.disk import durable
 from retouchd.errors import Blocked
 from retouchd.job.model import Job, Opened, Verdict
 from retouchd.spool.documents import load_job
+from retouchd.spool.job_directory import opened_of
 from retouchd.spool.phase import Phase
-from retouchd.spool.state import opened_of
 
 LIBC = durable._libc
 

@@ -5,7 +5,7 @@ Counts and durations in words.
 import pytest
 
 from retouchd.job.naming import path_below
-from retouchd.status.quantities import counted, exact_length, rough_length
+from retouchd.job.text import counted, exact_length, rough_length
 
 
 @pytest.mark.parametrize(

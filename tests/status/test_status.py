@@ -16,8 +16,8 @@ import pytest
 from builders import a_job
 from documents import section
 from process import RETOUCHD, Running, Station, open_station
-from retouchd.job.amounts import dollars
 from retouchd.job.model import Opened
+from retouchd.job.text import dollars
 from retouchd.spool.history import History
 from retouchd.spool.spool import Spool
 

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from builders import Place
 from process import Running, Station, open_station
 from retouchd.inbox.waiting import READY, Waiting, WaitingFile
-from retouchd.status.progress import Batch, Progress
+from retouchd.service.status_text_writer import place_of, post_text
+from retouchd.status.report import Batch, Progress
 from retouchd.status.text import MARK, Day, Scene, body_of, written
 from retouchd.status.text import Running as InWork
-from retouchd.status.text_file import place_of, post_text
 
 NOW = dt.datetime(2026, 11, 28, 14, 3, 12, tzinfo=dt.UTC)
 NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=30) | st.sampled_from(

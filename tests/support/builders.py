@@ -13,15 +13,14 @@ from typing import Any
 
 from retouchd.disk import file_stat
 from retouchd.disk.folders import Folders
-from retouchd.disk.packed_stat import Mark, marked
-from retouchd.disk.signature import Signature
+from retouchd.disk.signature import Mark, Signature, marked
 from retouchd.disk.threads import all_steps
 from retouchd.errors import JobCode, Problem
 from retouchd.job.filenames import Kind, Named, parse
 from retouchd.job.model import Attempt, Job, Member, Request, Role, Snapshot, Verdict
 from retouchd.spool.delivery import Delivery
+from retouchd.spool.job_directory import Standing
 from retouchd.spool.spool import Spool
-from retouchd.spool.state import Standing
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 NOT_UTF8 = os.fsdecode(b"caf\xe9")

@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 
 from retouchd.disk.folders import Folders
-from retouchd.disk.renames import NOTE
+from retouchd.disk.moves import NOTE
 
 _OWN = ".retouchd-"
 

@@ -18,18 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from crash_world import Plot, drop_again, drop_all_kinds, drop_two, sweep, vars_of
-from retouchd.disk import durable, new_files, renames, trees
+from retouchd.disk import durable, moves
 from retouchd.disk.durable import DurableFile
 from retouchd.disk.nofollow import Where, path_of
 from retouchd.disk.probes import PROBE
 from retouchd.job.model import Attempt, Opened
-from retouchd.pipeline.downloads import Downloads
+from retouchd.pipeline.results import Downloads
 from retouchd.spool import phase, spool
 from retouchd.spool.delivery import Delivery
 from retouchd.spool.history import History
+from retouchd.spool.job_directory import Standing
 from retouchd.spool.phase import ORIGINALS, Phase
 from retouchd.spool.spool import Spool
-from retouchd.spool.state import Standing
 
 
 def drop_kept_answers() -> None:
@@ -143,7 +143,7 @@ def skip_a_copys_fsync() -> None:
         with DurableFile(target, target) as file:
             file.write(source.read_bytes())
 
-    vars_of(new_files, copy=hasty)
+    vars_of(moves, copy=hasty)
 
 
 def unstage_at_once() -> None:
@@ -183,7 +183,7 @@ def archive_before_recording() -> None:
         assert standing.job is not None
         assert standing.plan is not None
         root = self._archive(is_done=standing.plan.is_done)
-        with trees.made_folder(root, standing.job.folder) as folder:
+        with moves.made_folder(root, standing.job.folder) as folder:
             self._deliver(standing, standing.plan.originals, folder)
         archive(self, standing)
 
@@ -218,29 +218,29 @@ def overwrite_in_the_outbox() -> None:
     """
     Break the disk: a taken name is no hindrance, though it was when a start tried it.
     """
-    move_new = renames.move_new
+    move_new = moves.move_new
 
     def wrong(source: Where, target: Where) -> None:
         is_tried = target.name.startswith(PROBE)
         (move_new if is_tried else durable.rename)(source, target)
 
-    vars_of(renames, move_new=wrong)
+    vars_of(moves, move_new=wrong)
 
 
 def give_back_copies() -> None:
     """
     Break the return: the files of a job are copied into the inbox, and removed afterwards.
     """
-    rename_new = renames.rename_new
+    rename_new = moves.rename_new
 
     def wrong(source: Where, target: Where) -> None:
         if path_of(source).parent.name != ORIGINALS or "inbox" not in path_of(target).parts:
             rename_new(source, target)
             return
-        new_files.copy(source, target)
+        moves.copy(source, target)
         durable.remove(source)
 
-    vars_of(renames, rename_new=wrong)
+    vars_of(moves, rename_new=wrong)
 
 
 def plots(far: Path) -> dict[str, Plot]:

@@ -41,7 +41,7 @@ from retouchd.disk.probes import PROBE
 from retouchd.endpoint import client
 from retouchd.endpoint.client import Endpoint
 from retouchd.endpoint.transport import tls_context
-from retouchd.inbox.settling import Patience
+from retouchd.inbox.readiness import Patience
 from retouchd.inbox.watcher import Watcher
 from retouchd.logs import logger
 from retouchd.pictures.end_markers import is_whole

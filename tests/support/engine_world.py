@@ -31,11 +31,11 @@ from structlog.testing import capture_logs
 from canary import CANARY, assert_unsaid
 from retouchd.config.settings import Edit, Settings
 from retouchd.disk.folders import Folders
+from retouchd.endpoint.api_key import KeySource
 from retouchd.endpoint.client import Endpoint
-from retouchd.endpoint.key_source import KeySource
 from retouchd.events import listen
 from retouchd.inbox import watcher
-from retouchd.inbox.settling import Patience
+from retouchd.inbox.readiness import Patience
 from retouchd.inbox.watch_mode import Choice
 from retouchd.logs import logger
 from retouchd.request.limits import limits_for

@@ -145,7 +145,7 @@ def _import_all() -> None:
     Import what the programs would, in the order of a daemon: what it leaves out, its libraries leave out.
     """
     import retouchd
-    from retouchd.cli.loading import lean
+    from retouchd.cli.command import lean
 
     with lean():
         importlib.import_module("retouchd.cli.running")

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from retouchd.cli.main import app
-from retouchd.cli.schema import text_of
+from retouchd.cli.setup import text_of
 
 FOLDER = Path(__file__).parents[2] / "man"
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from engine_world import World, moment, open_world, photo
-from retouchd.inbox.settling import Patience
+from retouchd.inbox.readiness import Patience
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.service.daemon import Ending
-from retouchd.throttle.rates import Rates
+from retouchd.throttle.concurrency import Rates
 
 
 @pytest.fixture

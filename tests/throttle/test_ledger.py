@@ -16,9 +16,8 @@ from builders import NOW, an_attempt
 from engine_world import DAY, HOUR, SkippedTime, World, WorldClock, open_world, photo, put
 from retouchd.clock import SystemClock
 from retouchd.job.model import Verdict
-from retouchd.money.budget import Allowance, Spend, day_of, next_midnight
-from retouchd.money.charges import Charge, State
-from retouchd.money.price_overrides import prices_for
+from retouchd.money.budget import Allowance, Charge, Spend, State, day_of, next_midnight
+from retouchd.money.pricing import prices_for
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.service.daemon import Daemon
 from retouchd.spool.history import History

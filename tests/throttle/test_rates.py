@@ -6,8 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.throttle.concurrency import Width, narrowed, widened
-from retouchd.throttle.rates import MINUTE, Rates, Sent, seconds_to_wait, within_the_minute
+from retouchd.throttle.concurrency import (
+    MINUTE,
+    Rates,
+    Sent,
+    Width,
+    narrowed,
+    seconds_to_wait,
+    widened,
+    within_the_minute,
+)
 
 
 def simulated(rates: Rates, wanted: list[int], pause: float) -> list[Sent]:

@@ -13,10 +13,9 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from retouchd.answer.error_body import ErrorBody
+from retouchd.answer.error_body import ErrorBody, is_about_an_answer, is_of_a_validator
 from retouchd.answer.error_dialects import is_of_moderation, topic_of_names, topic_of_words
 from retouchd.answer.error_kinds import Topic, meaning_of
-from retouchd.answer.upstream import is_about_an_answer, is_of_a_validator
 from retouchd.job.model import Verdict
 
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from retouchd.disk.systemd_unit import UNIT_VARIABLE
+from retouchd.disk.filesystems import UNIT_VARIABLE
 from retouchd.errors import ConfigurationError, WrongUsage
 from retouchd.job.naming import shown
 

@@ -1,35 +1,170 @@
 """
 `retouchd check`: everything that can be known before the first photo, each with a word on how to mend it.
+
+What `retouchd check` finds: one thing looked at, and how it came out. What others on this machine may do that
+they were hardly meant to: read the key, see or drop pictures. What the endpoint says when it is asked for its
+models: whether it is there, takes the key, has the model.
 """
 
 import asyncio
+import contextlib
+import datetime as dt
+import json
 import os
 import shutil
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from retouchd.cli.asking import ask_endpoint
-from retouchd.cli.compose import read, settings_of
-from retouchd.cli.exposure import folder_exposure, key_exposure
-from retouchd.cli.findings import Finding, Mark
-from retouchd.cli.running import served
-from retouchd.config import Fault, find
+from retouchd.cli.compose import read, settings_of, without_password
+from retouchd.cli.running import UNAVAILABLE, served
+from retouchd.config import Config, Fault, at_home, find
 from retouchd.config.settings import Settings
-from retouchd.disk.filesystems import filesystem_of
+from retouchd.disk.filesystems import filesystem_of, others_who_may
 from retouchd.disk.folders import Folders
-from retouchd.disk.responsiveness import FolderProbe
-from retouchd.disk.space import shortage
+from retouchd.disk.probes import FolderProbe
 from retouchd.disk.threads import PATIENCE_SECONDS, answered, unresponsive
+from retouchd.endpoint.client import EditsClient, NoAnswer, NotSent
 from retouchd.errors import ConfigurationError, DiskFailed, FolderUnresponsive
 from retouchd.inbox.watch_mode import Mode
 from retouchd.inbox.watch_supervisor import try_out
-from retouchd.job.naming import shown
+from retouchd.job.naming import sentence, shown
 from retouchd.status.attention import SPARE_BYTES
+from retouchd.throttle.preflight import shortage
+
+
+class Mark(StrEnum):
+    """
+    How a check came out.
+    """
+
+    OK = "ok"
+    WARNING = "look"
+    FAULT = "FAULT"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """
+    One thing looked at: what, how it came out, a sentence on it, and the exit code if it is a fault.
+    """
+
+    what: str
+    mark: Mark
+    text: str
+    exit_code: int = ConfigurationError.exit_code
+
+
+def key_exposure(file: Path | None, config: Config) -> Iterator[Finding]:
+    """
+    Say who else may read the key, or lead it elsewhere.
+    """
+    if file is None:
+        return
+    section = config.endpoint
+    start = file.absolute().parent
+    places = [("configuration", file, stat.S_IWOTH)]
+    if section.key_source.place.startswith(("endpoint.api_key", "endpoint.headers")):
+        places = [("configuration", file, stat.S_IROTH | stat.S_IWOTH)]
+    if section.api_key_file is not None:
+        key_file = start / at_home(section.api_key_file)
+        places.append(("endpoint.api_key_file", key_file, stat.S_IROTH | stat.S_IWOTH))
+    for what, path, right in places:
+        with contextlib.suppress(OSError):
+            if who := others_who_may(path, right):
+                does = "read the key in" if right & stat.S_IROTH else "lead the key elsewhere in"
+                mode = "600" if right & stat.S_IROTH else "go-w"
+                yield Finding(what, Mark.WARNING, f"{who} may {does} {path}: chmod {mode} {path}")
+
+
+def folder_exposure(folders: Folders) -> Iterator[Finding]:
+    """
+    Name folders whose pictures everybody on this machine may see, or into which everybody may drop.
+    """
+    for key, place in folders.items():
+        with contextlib.suppress(OSError):
+            if others_who_may(place, stat.S_IWOTH) == "everybody":
+                text = f"everybody on this machine may put files into {place} and take some away"
+            elif others_who_may(place, stat.S_IROTH) == "everybody":
+                text = f"everybody on this machine may look into {place}"
+            else:
+                continue
+            yield Finding(key, Mark.WARNING, f"{text}: chmod o= {place}")
+
+
+async def ask_endpoint(settings: Settings) -> list[Finding]:
+    """
+    Ask the endpoint for its models, with the key.
+    """
+    where = without_password(settings.endpoint.base_url)
+    try:
+        async with EditsClient(settings.endpoint) as client:
+            head, body = await client.models()
+    except ConfigurationError as error:
+        return [Finding("endpoint", Mark.FAULT, problem) for problem in error.problems]
+    except (NotSent, NoAnswer) as error:
+        reason = sentence(str(error))
+        text = f"{where} cannot be reached: {reason} Check endpoint.base_url and the network."
+        return [Finding("endpoint", Mark.FAULT, text, UNAVAILABLE)]
+    if head.status in (401, 403):
+        source = settings.endpoint.key_source
+        text = f"{where} answers HTTP {head.status}. {source.complaint}. {source.remedy}"
+        return [Finding("endpoint", Mark.FAULT, text, UNAVAILABLE)]
+    if head.status == 407:
+        text = (
+            f"the proxy on the way to {where} wants a user and a password (HTTP 407): see HTTP_PROXY, "
+            "HTTPS_PROXY and ALL_PROXY in the environment"
+        )
+        return [Finding("endpoint", Mark.FAULT, text, UNAVAILABLE)]
+    if head.status != 200:
+        text = f"{where} has no list of models (HTTP {head.status}); edits may work all the same"
+        return [Finding("endpoint", Mark.WARNING, text)]
+    today = dt.datetime.now(dt.UTC).date()
+    place = settings.endpoint.key_source.place
+    key = f"takes the key from {place}" if place else "asks for no key; none is set"
+    return [
+        Finding("endpoint", Mark.OK, f"{where} answers and {key}"),
+        _model(settings.edit.model, body, today),
+    ]
+
+
+def _model(wanted: str, body: bytes, today: dt.date) -> Finding:
+    models = _listed(body)
+    if wanted not in models:
+        text = (
+            f"the endpoint does not list {wanted}; it has {', '.join(sorted(models)[:8]) or 'none'}"
+        )
+        return Finding("edit.model", Mark.WARNING, text)
+    if end := models[wanted].get("shutdown_date"):
+        text = f"{wanted} {_ending(str(end), today)}"
+        return Finding("edit.model", Mark.WARNING, text)
+    return Finding("edit.model", Mark.OK, f"{wanted} is there")
+
+
+def _listed(body: bytes) -> dict[str, dict[str, Any]]:
+    try:
+        found = json.loads(body)["data"]
+        return {each["id"]: each for each in found}
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _ending(end: str, today: dt.date) -> str:
+    try:
+        days = (dt.date.fromisoformat(end[:10]) - today).days
+    except ValueError:
+        return f"is to be shut down ({end}); choose another model before"
+    if days < 0:
+        return f"was shut down on {end}; choose another model"
+    return f"is to be shut down on {end}, in {days} days; choose another model before"
+
 
 _NOBODY_ASKED = Finding(
     "endpoint",

@@ -13,23 +13,21 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from retouchd.config import PLACES, Config, KeyFault, at_home, find, load, readable
-from retouchd.config.languages import is_chinese
 from retouchd.config.settings import Edit, Settings
-from retouchd.disk.faults import telling_of_the_disk
-from retouchd.disk.first_start import make_missing
-from retouchd.disk.folders import Folders
+from retouchd.disk.folders import Folders, make_missing
+from retouchd.disk.probes import telling_of_the_disk
 from retouchd.disk.threads import PATIENCE_SECONDS, answered
 from retouchd.endpoint.client import Endpoint
 from retouchd.errors import ConfigurationError
-from retouchd.inbox.settling import Patience
+from retouchd.inbox.readiness import Patience
 from retouchd.job.naming import shown
 from retouchd.money.budget import Allowance, unpriced
-from retouchd.money.price_overrides import price_problems, prices_for
-from retouchd.money.pricing import is_priced
+from retouchd.money.pricing import is_priced, price_problems, prices_for
 from retouchd.request.limits import limits_for, override_problems
 from retouchd.request.multipart import KEY_WORDS
+from retouchd.request.text_encoding import is_chinese
 from retouchd.request.validate import check_request
-from retouchd.throttle.rates import Rates
+from retouchd.throttle.concurrency import Rates
 from retouchd.throttle.retry import Budget
 
 T = TypeVar("T")

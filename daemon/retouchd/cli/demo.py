@@ -1,38 +1,100 @@
 """
 `retouchd demo`: the main job, with real photos, the real daemon and the embedded endpoint over HTTP.
+
+A page that shows originals beside their results, as one file that a browser opens without a server.
 """
 
 import asyncio
 import json
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from html import escape as escape_html
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from retouchd.cli.before_after import Pair, page
 from retouchd.cli.compose import settings_of
-from retouchd.cli.init import folders_below
-from retouchd.cli.progress import drain
+from retouchd.cli.once import drain
 from retouchd.cli.running import logged, open_log, served, telling
+from retouchd.cli.setup import folders_below
 from retouchd.clock import SystemClock
 from retouchd.config import SANDBOX, Config, EndpointSection, FoldersSection, IntakeSection
 from retouchd.disk.folders import Folders
 from retouchd.errors import ConfigurationError
 from retouchd.job.naming import free_stem, path_below, shown
+from retouchd.process import allow_open_files
 from retouchd.service.daemon import Daemon
-from retouchd.service.file_limit import allow_open_files
-from retouchd.spool.fingerprint import Policy
+from retouchd.spool.fingerprint import Policy, picture_path
+from retouchd.spool.finished_job import beside
 from retouchd.spool.history import History
-from retouchd.spool.history_line import picture_path
-from retouchd.spool.recovered_job import beside
 from retouchd.status.status_file import Board
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: #888; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.3rem; font-weight: 600; }
+article { border-top: 1px solid var(--line); padding: 1.5rem 0; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: 1rem; }
+.pair > * { align-self: start; }
+figure { margin: 0; }
+img { width: 100%; height: auto; display: block; border-radius: 6px; }
+.note, figcaption { color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }
+blockquote, .note { margin: 0 0 1rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+blockquote { font-size: 1.15rem; margin-bottom: 0; }
+.missing { border: 1px dashed var(--line); border-radius: 6px; padding: 1rem; }
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """
+    An original and what became of it: its results, or the sentences that say why there is none.
+
+    `note` says in a reader's words what was asked for, and where. Paths are relative to the page.
+    """
+
+    prompt: str
+    note: str
+    original: str
+    results: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def page(title: str, pairs: Iterable[Pair], remark: str) -> str:
+    """
+    Return the page as HTML; whatever the texts and names hold stays text.
+    """
+    body = "\n".join(map(_article, pairs))
+    return (
+        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape_html(title)}</title>\n<style>{_STYLE}</style>\n"
+        f"<h1>{escape_html(title)}</h1>\n"
+        f'<p class="note">{escape_html(remark)}</p>\n{body}\n</html>\n'
+    )
+
+
+def _article(pair: Pair) -> str:
+    after = [_figure(path) for path in pair.results]
+    if pair.reason:
+        after.append(f'<p class="missing">{escape_html(pair.reason)}</p>')
+    prompt = f"<blockquote>{escape_html(pair.prompt)}</blockquote>\n" if pair.prompt else ""
+    note = f'<p class="note">{escape_html(pair.note)}</p>\n'
+    pictures = "\n".join([_figure(pair.original), *after])
+    return f'<article>\n{prompt}{note}<div class="pair">\n{pictures}\n</div>\n</article>'
+
+
+def _figure(path: str) -> str:
+    name = escape_html(path)
+    picture = f'<img src="{quote(path)}" alt="{name}" loading="lazy">'
+    return f"<figure>{picture}<figcaption>{name}</figcaption></figure>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

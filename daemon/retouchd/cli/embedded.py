@@ -13,6 +13,7 @@ from rich.text import Text
 from retouchd.disk import durable
 from retouchd.errors import RetouchdError
 from retouchd.job.naming import shown
+from retouchd.process import allow_open_files
 from retouchd.sandbox.app import Rules, build_app
 from retouchd.sandbox.catalogue import CATALOGUE, usage_of
 from retouchd.sandbox.models import Manner
@@ -21,7 +22,6 @@ from retouchd.sandbox.relays import CASES
 from retouchd.sandbox.seen import Seen
 from retouchd.sandbox.server import run
 from retouchd.sandbox.spelling import SEQUENCE, WELL, parse_faults
-from retouchd.service.file_limit import allow_open_files
 
 _PROMPT_CHARACTERS = 40
 _AT_ONCE = 4

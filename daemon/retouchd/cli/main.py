@@ -76,7 +76,7 @@ class _WithFaults(click.Command):
 
 def _install_completion(context: click.Context, _: click.Parameter, shell: str | None) -> None:
     if shell is not None:
-        from retouchd.cli.completing import install
+        from retouchd.cli.setup import install
 
         click.echo(install(context.command, shell))
         context.exit()
@@ -84,14 +84,14 @@ def _install_completion(context: click.Context, _: click.Parameter, shell: str |
 
 def _show_completion(context: click.Context, _: click.Parameter, shell: str | None) -> None:
     if shell is not None:
-        from retouchd.cli.completing import script_of
+        from retouchd.cli.setup import script_of
 
         click.echo(script_of(context.command, shell), nl=False)
         context.exit()
 
 
 def _complete_retry(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
-    from retouchd.cli.completing import names_in_error
+    from retouchd.cli.setup import names_in_error
 
     return names_in_error(context.params.get("config"), begun)
 
@@ -140,7 +140,7 @@ def init(folder: Path) -> None:
     """
     Make the folders and a commented config.toml in DIR (./retouch); nothing is ever overwritten.
     """
-    from retouchd.cli.init import make
+    from retouchd.cli.setup import make
 
     make(folder)
 
@@ -173,7 +173,7 @@ def run(config: Path | None) -> None:
     """
     Watch the inbox and edit what is dropped, until stopped.
     """
-    from retouchd.cli.loading import lean
+    from retouchd.cli.command import lean
 
     with lean():
         from retouchd.cli.running import run as work
@@ -204,7 +204,7 @@ def once(config: Path | None, *, dry_run: bool, as_json: bool) -> int:
     wrong, 130 it was stopped before. A dry run: 0, or 1 where something would go to error/.
     """
     if dry_run:
-        from retouchd.cli.rehearsing import rehearse
+        from retouchd.cli.dry_run import rehearse
 
         return rehearse(config, as_json=as_json)
     if as_json:
@@ -320,7 +320,7 @@ def schema(what: str) -> None:
     Print the JSON Schema of config.toml, or of sidecars and _edit files: by it, editors complete and check
     what is typed. docs/configuration.md says how.
     """
-    from retouchd.cli.schema import text_of
+    from retouchd.cli.setup import text_of
 
     click.echo(text_of(what))
 
@@ -382,7 +382,7 @@ def main() -> None:
     """
     Run a command, whoever listens; a fault that a person can mend is told without a traceback.
     """
-    from retouchd.cli.streams import end, make_sure_of_streams
+    from retouchd.cli.command import end, make_sure_of_streams
 
     out = make_sure_of_streams()
     sys.exit(end(out, _code_of(lambda: app(prog_name="retouchd"))))
@@ -392,7 +392,7 @@ def _code_of(command: Callable[[], None]) -> int:
     """
     Return the exit code of a command, once what is wrong is told.
     """
-    from retouchd.cli.exception_text import mendable
+    from retouchd.cli.command import mendable
 
     try:
         command()

@@ -10,17 +10,15 @@ from pathlib import Path
 from rich.console import Console
 
 from retouchd.cli.compose import settings_only
-from retouchd.disk import nofollow, trees
+from retouchd.disk import moves, nofollow
 from retouchd.disk.folders import Folders
 from retouchd.errors import ConfigurationError, WrongUsage
 from retouchd.inbox.safe_drop import names_in
 from retouchd.job import naming
 from retouchd.job.filenames import parse
 from retouchd.job.naming import shown
-from retouchd.retry.error_folder import groups_below
+from retouchd.retry.error_folder import finish, groups_below, put_back, removed_after
 from retouchd.retry.error_groups import Group, may_join, select
-from retouchd.retry.leftovers import removed_after
-from retouchd.retry.put_back import finish, put_back
 
 _MOST_NAMED = 10
 _DOUBTS = {
@@ -96,7 +94,7 @@ def _unknown(name: str, wish: str, groups: Sequence[Group]) -> str:
 def _put_back(group: Group, folders: Folders, console: Console) -> None:
     try:
         with (
-            trees.made_folder(folders.inbox, group.folder) as inbox,
+            moves.made_folder(folders.inbox, group.folder) as inbox,
             nofollow.held(folders.error, group.folder) as error,
         ):
             stem = _free_stem(group, inbox.path)

@@ -1,5 +1,8 @@
 """
-`retouchd run`: the daemon with signals around it.
+`retouchd run`: the daemon with signals around it; SIGHUP reads the configuration anew.
+
+SIGHUP: the configuration is read anew, and what can change in a running daemon does so, whole or not at all.
+How far a run is, in the last line of the terminal that shows its log.
 """
 
 import asyncio
@@ -7,26 +10,213 @@ import contextlib
 import resource
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from retouchd.cli.compose import settings_from
-from retouchd.cli.progress_line import progress_below
-from retouchd.cli.reloading import Reloader
+from pydantic import BaseModel
+
+from retouchd.cli.compose import read, settings_from, settings_of
 from retouchd.clock import SystemClock
 from retouchd.config import SANDBOX, Config
 from retouchd.config.settings import Settings
-from retouchd.errors import RetouchdError
+from retouchd.errors import ConfigurationError, RetouchdError
 from retouchd.events import emit
-from retouchd.events.run import DaemonFailed, FolderMade
+from retouchd.events.run import (
+    ConfigurationLate,
+    ConfigurationRefused,
+    ConfigurationReloaded,
+    ConfigurationUnchanged,
+    DaemonFailed,
+    FolderMade,
+)
+from retouchd.job.model import End
+from retouchd.job.text import counted, rough_length
 from retouchd.logs import logger
-from retouchd.memory import few_arenas
+from retouchd.process import allow_open_files, few_arenas, running
 from retouchd.service.daemon import Daemon
-from retouchd.service.file_limit import allow_open_files
-from retouchd.service.status_text_writer import StatusTextWriter
+from retouchd.service.status_text_writer import StatusTextWriter, WaitingPublisher
 from retouchd.service.status_writer import reporting
-from retouchd.service.waiting_writer import WaitingPublisher
+from retouchd.status.attention import was_refused
+from retouchd.status.report import Batch
 from retouchd.status.status_file import Board
+
+LIVE = frozenset({"budget", "edit", "endpoint", "images", "limits", "logging", "pricing", "status"})
+"""The tables that a reload changes."""
+AT_START = frozenset({"folders", "intake"})
+"""The tables that hold as they were at the start: where the files are, and what is remembered of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """
+    What a reload brings: the configuration in force from now on, the keys of it that are new, and those
+    that only a restart would bring.
+    """
+
+    config: Config
+    changed: tuple[str, ...]
+    late: tuple[str, ...]
+
+
+def news(old: Config, new: Config) -> News:
+    """
+    Return what of a new configuration comes into force beside a running one.
+    """
+    config = new.model_copy(update={name: getattr(old, name) for name in AT_START})
+    if SANDBOX in {old.endpoint.base_url, new.endpoint.base_url}:
+        # The embedded endpoint is started and stopped with the daemon.
+        kept = {"base_url": old.endpoint.base_url}
+        config = config.model_copy(update={"endpoint": new.endpoint.model_copy(update=kept)})
+    return News(
+        config=config,
+        changed=tuple(_differing(old, config)),
+        late=tuple(_differing(config, new)),
+    )
+
+
+def _differing(one: Any, other: Any, above: str = "") -> Iterator[str]:
+    """
+    Return the keys by which two configurations differ; tables that a person names count as one.
+    """
+    for name in type(one).model_fields:
+        before, after = getattr(one, name), getattr(other, name)
+        if isinstance(before, BaseModel):
+            yield from _differing(before, after, f"{above}{name}.")
+        elif before != after:
+            yield f"{above}{name}"
+
+
+class Reloader:
+    """
+    Reads the configuration again whenever it is rung.
+
+    `base_url` is where the embedded endpoint listens, if there is one; `configure_logs` takes the
+    configuration that has come into force.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: Path | None,
+        config: Config,
+        daemon: Daemon,
+        base_url: str,
+        configure_logs: Callable[[Config], None],
+    ) -> None:
+        self._path = path
+        self._config = config
+        self._daemon = daemon
+        self._base_url = base_url
+        self._configure_logs = configure_logs
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        """
+        Ask for a reload; those that are asked for while one goes on become one more.
+        """
+        self._rung.set()
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """
+        Reload meanwhile, whenever it is asked for.
+        """
+        async with running(self._listen()):
+            yield
+
+    async def _listen(self) -> None:
+        while True:
+            await self._rung.wait()
+            self._rung.clear()
+            await self._daemon.reload(self._change)
+
+    async def _change(self) -> None:
+        try:
+            found, settings = await asyncio.to_thread(self._read)
+            await self._daemon.adopt(settings)
+        except ConfigurationError as refusal:
+            self._refuse(refusal)
+        else:
+            self._bring(found)
+
+    def _refuse(self, refusal: ConfigurationError) -> None:
+        emit(ConfigurationRefused(problems=refusal.problems))
+        self._daemon.remark = was_refused(refusal.problems)
+
+    def _bring(self, found: News) -> None:
+        self._config = found.config
+        self._configure_logs(found.config)
+        if found.changed:
+            emit(ConfigurationReloaded(changed=found.changed))
+        elif not found.late:
+            emit(ConfigurationUnchanged())
+        if found.late:
+            emit(ConfigurationLate(keys=found.late, remedy="restart retouchd"))
+        self._daemon.remark = _late(found.late)
+
+    def _read(self) -> tuple[News, Settings]:
+        config, start, problems = read(self._path)
+        if config is None:
+            raise ConfigurationError(problems)
+        problems += settings_of(config, start)[1]
+        found = news(self._config, config)
+        settings, more = settings_of(found.config, start)
+        problems += [problem for problem in more if problem not in problems]
+        if problems or settings is None:
+            raise ConfigurationError(problems)
+        if settings.endpoint.base_url == SANDBOX:
+            endpoint = replace(settings.endpoint, base_url=self._base_url)
+            settings = replace(settings, endpoint=endpoint)
+        return found, settings
+
+
+def _late(keys: tuple[str, ...]) -> str:
+    return f"A restart is needed for what was changed: {', '.join(keys)}." if keys else ""
+
+
+_BEAT_SECONDS = 1.0
+
+
+@contextlib.asynccontextmanager
+async def progress_below(daemon: Daemon) -> AsyncIterator[None]:
+    """
+    Keep the last line of the terminal true meanwhile, where there is one and photos are worked on.
+    """
+    try:
+        async with running(_keep(daemon)):
+            yield
+    finally:
+        logger.show_below("")
+
+
+async def _keep(daemon: Daemon) -> None:
+    batch, clock = Batch(), SystemClock()
+    while True:
+        logger.show_below(_line(daemon, batch, clock.monotonic()))
+        await asyncio.sleep(_BEAT_SECONDS)
+
+
+def _line(daemon: Daemon, batch: Batch, now: float) -> str:
+    ends, trouble = daemon.ends, daemon.trouble
+    progress = batch.see(
+        now,
+        over=ends[End.DONE] + ends[End.ERROR],
+        left=daemon.jobs + daemon.ready,
+        is_empty=daemon.is_idle,
+        is_held=bool(trouble),
+    )
+    if daemon.is_stopping:
+        return ""
+    if progress is None:
+        last = batch.finished
+        return f"{last:,} of {counted(last, 'photo')}" if last else ""
+    line = f"{progress.over:,} of {counted(progress.total, 'photo')}"
+    if trouble:
+        return f"{line}, nothing is sent now"
+    seconds = progress.seconds_left
+    return line if seconds is None else f"{line}, about {rough_length(seconds)} to go"
+
 
 UNAVAILABLE, INTERRUPTED = 75, 130
 

@@ -1,27 +1,256 @@
 """
 `retouchd status`: how things stand, from what lies on this machine's disks alone.
 
+What `status` prints on a terminal, for an operator who looks twice a week.
+
 The jobs and the history are looked at where they are; the daemon's own notices add what it alone knows, and
 what waits in the inbox. Without a daemon the inbox is looked through.
 """
 
+import datetime as dt
 import json
 import select
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
+from retouchd.cli.command import is_heard
 from retouchd.cli.compose import settings_to_look
-from retouchd.cli.overview_table import table_of
-from retouchd.cli.streams import is_heard
 from retouchd.errors import RetouchdError
-from retouchd.job.json_text import json_text
+from retouchd.inbox.waiting import READY
+from retouchd.job.naming import path_below, shown
+from retouchd.job.text import counted, dollars, exact_length, json_text
+from retouchd.spool.fingerprint import gist
+from retouchd.spool.phase import Phase
 from retouchd.status.collect import Inventory
-from retouchd.status.document import Overview, unknown
+from retouchd.status.document import Overview, State, Today, clock, unknown
+from retouchd.status.report import Report
+
+_MOST_NAMED = 5
+_MOST_REASONS = 10
+_STYLES = {
+    State.RUNNING: ("green", "running"),
+    State.PAUSED: ("bold yellow", "paused"),
+    State.HUNG: ("bold red", "silent"),
+    State.STOPPED: ("bold red", "not running"),
+    State.UNKNOWN: ("bold red", "unknown"),
+}
+_READY = "waits for its turn"
+_PROMPT = "waits for its prompt"
+
+
+def table_of(found: Overview) -> RenderableType:
+    """
+    Return one line for each thing in plain words, what needs a person first.
+    """
+    lines = [_headline(found)]
+    lines += [Text(f"! {shown(sentence)}", style="yellow") for sentence in found.attention]
+    if found.folders is None:
+        return Group(*lines)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for label, text in _rows(found):
+        table.add_row(label, text)
+    return Group(*lines, "", table)
+
+
+def _headline(found: Overview) -> Text:
+    style, word = _STYLES[found.state]
+    line = Text("retouchd ").append(word, style=style)
+    if found.since is not None:
+        line.append(f" since {clock(found.since, found.at)}")
+    if found.pid:
+        line.append(f" (process {found.pid})", style="dim")
+    return line
+
+
+def _rows(found: Overview) -> Iterator[tuple[str, Text]]:
+    today = found.today
+    yield "today", Text(f"{today.done} done, {_failed(today)}, {_spent(found)}")
+    if today.warnings:
+        yield "warnings", _warnings(today)
+    if found.report is not None and (pause := found.report.pause):
+        yield (
+            "paused",
+            Text(
+                f"since {clock(pause.since, found.at)}; asks again at "
+                f"{clock(pause.next_probe, found.at)}"
+            ),
+        )
+    yield "in work", _in_work(found)
+    yield "in the inbox", _waiting(found)
+    if found.in_error and found.folders:
+        yield "in error", Text(f"{counted(found.in_error, 'picture')} in {found.folders.error}")
+    if found.in_error is None:
+        yield "in error", Text("cannot be looked into now, or not by this user")
+    yield "disk", Text(_room(found))
+    if found.report is not None:
+        yield "watches", Text(_looked_at(found.report, found.at))
+
+
+_MODES = {
+    "inotify": "each file as it comes",
+    "polling": "the inbox again and again",
+    "scan": "the inbox from time to time",
+}
+
+
+def _looked_at(report: Report, now: dt.datetime) -> str:
+    """
+    Return how changes are noticed, why not as they come, and when all was looked at last.
+    """
+    mode = _MODES.get(report.watch_mode, "starting")
+    why = f" ({shown(report.watch_reason)})" if report.watch_mode != "inotify" else ""
+    if report.scanned_at is None:
+        return f"{mode}{why}"
+    took = f", which took {exact_length(report.scan_seconds)}" if report.scan_seconds >= 1 else ""
+    return f"{mode}{why}; looked through all of it {_ago(report.scanned_at, now)}{took}"
+
+
+def _in_work(found: Overview) -> Text:
+    if not found.in_flight:
+        return Text("nothing", style="dim")
+    lines = []
+    for job in found.in_flight[:_MOST_REASONS]:
+        path = path_below(job["folder"], job["name"]) or job["id"]
+        number = f"; try {job['attempt']}" if job["attempt"] > 1 else ""
+        sent_at = job["sent_at"]
+        is_out = sent_at and job["state"] == Phase.ASKING.value and found.pid is not None
+        doing = f"sent {_ago(sent_at, found.at)}, no answer yet" if is_out else job["reason"]
+        lines.append(f"{shown(path)}: {shown(doing)}{number}")
+    if rest := len(found.in_flight) - len(lines):
+        lines.append(f"and {rest:,} more")
+    return Text("\n".join(lines))
+
+
+def _waiting(found: Overview) -> Text:
+    """
+    Return the reasons, the most frequent first, with a few of the names.
+    """
+    if found.kinds is None:
+        return Text("not known yet: it is being looked at", style="dim")
+    if not found.kinds:
+        return Text("empty", style="dim")
+    ranked = sorted(found.kinds.items(), key=lambda kind: -kind[1])
+    lines = Text()
+    for kind, count in ranked[:_MOST_REASONS]:
+        files = [each for each in found.waiting if each["kind"] == kind]
+        told = files if found.is_whole else files[:_MOST_NAMED]
+        names = [_named(each, found.at) for each in told]
+        more = f", and {count - len(names):,} more" if count > len(names) else ""
+        if more and any(gist(each["reason"]) for each in files[:1]):
+            more += ": see `retouchd status --all`"
+        lines.append(f"{counted(count, 'file')}: {shown(_reason(kind, files, found.stop))}\n")
+        lines.append(f"  {', '.join(names)}{more}\n", style="dim")
+    if rest := sum(count for _, count in ranked[_MOST_REASONS:]):
+        lines.append(f"{counted(rest, 'file')} for other reasons: see `retouchd status --all`\n")
+    lines.rstrip()
+    return lines
+
+
+def _reason(kind: str, files: Sequence[Mapping[str, Any]], stop: str) -> str:
+    """
+    Return what is said of the files of a kind: their reason in full where all have the same.
+    """
+    if kind == READY:
+        return stop or _READY
+    reasons = {each["reason"] for each in files}
+    is_own = kind.startswith(_PROMPT) or any(map(gist, reasons))
+    return kind if is_own or len(reasons) != 1 else reasons.pop()
+
+
+def _named(file: dict[str, Any], now: dt.datetime) -> str:
+    """
+    Return a file's path, and how old or how patient it is.
+    """
+    path = shown(path_below(file["folder"], file["name"]))
+    notes = []
+    if file["changed_at"]:
+        notes.append(f"changed {_ago(file['changed_at'], now)}")
+    elif file["until"]:
+        rest = (file["until"] - now).total_seconds()
+        notes.append(f"to error in {exact_length(max(0.0, rest))}")
+    elif told := gist(file["reason"]):
+        notes.append(shown(told[1]))
+    if near := file["reason"].partition("; but ")[2]:
+        notes.append(f"but {shown(near)}")
+    return f"{path} ({'; '.join(notes)})" if notes else path
+
+
+def _failed(today: Today) -> str:
+    """
+    Return how many failed, and why in two words each.
+    """
+    codes = ", ".join(f"{count:,} {code.replace('_', ' ')}" for code, count in today.failed.items())
+    return f"{sum(today.failed.values()):,} failed{f' ({codes})' if codes else ''}"
+
+
+def _warnings(today: Today) -> Text:
+    """
+    Return what came other than asked for, the most frequent first, with a few of the names.
+    """
+    ranked = sorted(today.warnings.items(), key=lambda each: -len(each[1]))
+    lines = [
+        f"{counted(len(paths), 'picture')}: {shown(warning)}\n  {_some(paths, len(paths))}"
+        for warning, paths in ranked[:_MOST_REASONS]
+    ]
+    if rest := len(ranked) - len(lines):
+        lines.append(f"and {counted(rest, 'other warning')}: see the records in done/")
+    return Text("\n".join(lines))
+
+
+def _some(names: Sequence[str], count: int) -> str:
+    """
+    Return the first of so many names, and how many more there are.
+    """
+    told = ", ".join(shown(name) for name in names[:_MOST_NAMED])
+    return f"{told}, and {count - _MOST_NAMED:,} more" if count > _MOST_NAMED else told
+
+
+def _spent(found: Overview) -> str:
+    """
+    Return what today's requests cost, may have cost, and may still cost, and what the budget leaves.
+    """
+    spend, rest = found.today.spend, found.today.left
+    parts = [f"{dollars(spend.spent_usd)} spent"]
+    if spend.unpriced:
+        unknown = f"{counted(spend.unpriced, 'request')} of unknown cost"
+        parts = [*parts, unknown] if spend.committed_usd else [unknown]
+    if spend.in_doubt_usd:
+        parts.append(f"at most {dollars(spend.in_doubt_usd)} more perhaps charged")
+    if spend.reserved_usd:
+        parts.append(f"up to {dollars(spend.reserved_usd)} for what is being edited")
+    if rest.usd is not None:
+        parts.append(f"{dollars(rest.usd)} of {dollars(found.today.allowance.usd_per_day)} left")
+    if rest.images is not None:
+        allowed = counted(found.today.allowance.images_per_day, "picture")
+        parts.append(f"{rest.images:,} of {allowed} left")
+    return ", ".join(parts)
+
+
+def _room(found: Overview) -> str:
+    """
+    Return the free space, folders of one disk named together.
+    """
+    places: dict[int, list[str]] = {}
+    for key, spare in found.free_bytes.items():
+        places.setdefault(spare // 10**8, []).append(key)
+    return "; ".join(
+        f"{size / 10:.1f} GB free ({', '.join(keys)})" for size, keys in places.items()
+    )
+
+
+def _ago(moment: dt.datetime, now: dt.datetime) -> str:
+    return f"{exact_length(max(0.0, (now - moment).total_seconds()))} ago"
+
 
 _PAUSE_SECONDS = 1.0
 _SHARE = 10
@@ -59,7 +288,7 @@ def _follow(inventory: Inventory, config: Path | None, first: Overview, *, as_js
     Redraw a terminal; for a program that reads along, print what is new, as JSON one document on a line.
     """
     code = first.exit_code
-    looks = _looks(inventory, config, first)
+    looks = _each_look(inventory, config, first)
     try:
         if sys.stdout.isatty() and not as_json:
             with Live(console=_console(), screen=True, auto_refresh=False) as live:
@@ -78,7 +307,7 @@ def _follow(inventory: Inventory, config: Path | None, first: Overview, *, as_js
     return code
 
 
-def _looks(inventory: Inventory, config: Path | None, found: Overview) -> Iterator[Overview]:
+def _each_look(inventory: Inventory, config: Path | None, found: Overview) -> Iterator[Overview]:
     """
     Yield one look after the other for as long as somebody reads; what fails in between is told like the rest.
     """

@@ -5,7 +5,6 @@ Every fault is reported at once, by its key, with the nearest known key for one 
 the commands only; the engine gets plain values (`settings_of`).
 """
 
-from retouchd.config.faults import Fault, KeyFault
 from retouchd.config.model import (
     SANDBOX,
     Config,
@@ -13,9 +12,9 @@ from retouchd.config.model import (
     EndpointSection,
     FoldersSection,
     IntakeSection,
+    at_home,
 )
-from retouchd.config.reading import PLACES, find, load, readable
-from retouchd.config.sources import at_home
+from retouchd.config.reading import PLACES, Fault, KeyFault, find, load, readable
 
 __all__ = [
     "PLACES",

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel
 
 from retouchd.config.model import Config
-from retouchd.money import price_overrides
-from retouchd.request import limit_overrides, limits
+from retouchd.money import pricing
+from retouchd.request import limits, overrides
 from retouchd.request.fields import Sidecar
 
 EXAMPLE = "config.example.toml"
@@ -95,8 +95,8 @@ def sidecar_schema() -> Schema:
 SCHEMAS: Mapping[str, Callable[[], Schema]] = {"config": config_schema, "sidecar": sidecar_schema}
 
 _ROWS = {
-    "limits": (limit_overrides.READERS, limit_overrides.SHAPES),
-    "pricing": (price_overrides.READERS, price_overrides.SHAPES),
+    "limits": (overrides.READERS, overrides.SHAPES),
+    "pricing": (pricing.READERS, pricing.SHAPES),
 }
 
 

@@ -1,5 +1,7 @@
 """
-What is there, before anything is changed: which names are taken, which files are the same, what they hold.
+What is there, before anything is changed: names that are taken, files that are the same, what they hold.
+
+Small files that an operator writes by hand: the configuration, a key.
 """
 
 import contextlib
@@ -10,11 +12,39 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 
-from retouchd.disk import inodes
+from retouchd.disk import filesystems
 from retouchd.disk.nofollow import Entry, Where
 from retouchd.disk.thread_pools import step
 from retouchd.job.model import Snapshot
 from retouchd.job.naming import shown
+
+_KINDS = {
+    stat.S_IFDIR: "it is a folder",
+    stat.S_IFIFO: "it is a pipe",
+    stat.S_IFSOCK: "it is a socket",
+    stat.S_IFBLK: "it is a device",
+}
+
+
+def read_small(path: Path, most: int) -> bytes:
+    """
+    Return what a file holds; whatever lies under its name, this never blocks and never takes much memory.
+
+    Raises OSError, also for what is no file and for more than `most` bytes.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        if kind := _KINDS.get(stat.S_IFMT(os.fstat(fd).st_mode)):
+            raise OSError(errno.EINVAL, f"{kind}, not a file", os.fspath(path))
+        raw = b""
+        while len(raw) <= most and (block := os.read(fd, most + 1 - len(raw))):
+            raw += block
+    finally:
+        os.close(fd)
+    if len(raw) > most:
+        raise OSError(errno.EFBIG, f"it holds more than {most} bytes", os.fspath(path))
+    return raw
+
 
 _BLOCK = 1 << 20
 NO_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO}
@@ -63,7 +93,7 @@ def snapshot_of(found: os.stat_result) -> Snapshot:
     return Snapshot(
         size=found.st_size,
         mtime_ns=found.st_mtime_ns,
-        inode=inodes.number_of(found.st_ino, found.st_dev),
+        inode=filesystems.number_of(found.st_ino, found.st_dev),
         device=found.st_dev,
     )
 
@@ -73,7 +103,7 @@ def is_same(source: Where, target: Where) -> bool:
     Return whether both names are of one file for sure: without numbers nobody knows.
     """
     one, other = snapshot(source), snapshot(target)
-    return one is not None and one == other and one.inode != inodes.UNKNOWN
+    return one is not None and one == other and one.inode != filesystems.UNKNOWN
 
 
 def is_copy(source: Where, target: Where) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from retouchd.disk.folder_identity import leads_to
+from retouchd.disk.filesystems import leads_to
 from retouchd.errors import WorkFolderHeld
 from retouchd.job.naming import shown
 

@@ -16,9 +16,8 @@ from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from retouchd.disk import inodes
-from retouchd.disk.packed_stat import Mark, mark
-from retouchd.disk.signature import Signature, Stamp
+from retouchd.disk import filesystems
+from retouchd.disk.signature import Mark, Signature, Stamp, mark
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -130,7 +129,7 @@ def signature_of(found: os.stat_result) -> Signature:
     """
     Return the signature that a stat shows.
     """
-    number = inodes.number_of(found.st_ino, found.st_dev)
+    number = filesystems.number_of(found.st_ino, found.st_dev)
     return Signature(found.st_size, found.st_mtime_ns, found.st_ctime_ns, number, found.st_dev)
 
 
@@ -138,7 +137,7 @@ def mark_of(found: os.stat_result) -> Mark:
     """
     Return the signature that a stat shows, packed.
     """
-    number = inodes.number_of(found.st_ino, found.st_dev)
+    number = filesystems.number_of(found.st_ino, found.st_dev)
     return Mark(mark(found.st_size, found.st_mtime_ns, found.st_ctime_ns, number, found.st_dev))
 
 

@@ -1,17 +1,92 @@
 """
-Files of our own, made and removed at once, by which a folder shows at start that the moves of a job work there.
+Folders tried out: whether they answer, and whether the moves of a job work there.
+
+A disk that stands in the way of a whole command, told as a sentence. Whether folders answer at all, asked by
+processes of their own: on some mounts a thread that hangs cannot be killed, and would keep its whole process
+from ending. Files of our own, made and removed at once, by which a folder shows at start that the moves of a
+job work there.
 """
 
 import contextlib
 import errno
+import os
 import secrets
-from collections.abc import Iterable, Iterator
+import signal
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from retouchd.disk import durable, file_stat, inodes, nofollow, renames
-from retouchd.disk.faults import telling_of_the_disk
+from retouchd.disk import durable, file_stat, filesystems, moves, nofollow
 from retouchd.disk.file_stat import stat_at
 from retouchd.disk.nofollow import Entry, Where
+from retouchd.disk.thread_pools import Folder
+from retouchd.errors import DiskFailed, FolderUnresponsive
+from retouchd.job.naming import shown
+
+
+@contextlib.contextmanager
+def telling_of_the_disk() -> Iterator[None]:
+    """
+    Have what the disk prevents end with a sentence. Raises DiskFailed in place of an OSError.
+
+    For what changes nothing: a look, or a start before its first claim. Who starts services starts it again.
+    """
+    try:
+        yield
+    except FolderUnresponsive as error:
+        raise DiskFailed(f"{error} No file was touched. Then start retouchd again.") from error
+    except OSError as error:
+        name = shown(str(error.filename)) if error.filename else "A folder"
+        raise DiskFailed(
+            f"{name} cannot be used now: {error.strerror or error}. No file was touched. "
+            "See to it or to its disk, then start retouchd again."
+        ) from error
+
+
+_BEAT_SECONDS = 0.005
+
+
+class FolderProbe:
+    """
+    Asks folders again and again, each by one process at a time. For a process without threads: it forks.
+    """
+
+    def __init__(self) -> None:
+        self._asking: dict[Folder, int] = {}
+
+    def unresponsive(self, folders: Mapping[Folder, Path], seconds: float) -> set[Folder]:
+        """
+        Return the folders that do not answer within so many seconds.
+        """
+        for folder, path in folders.items():
+            if folder not in self._asking:
+                self._asking[folder] = _ask(path)
+        end = time.monotonic() + seconds
+        while self._asking and time.monotonic() < end:
+            for folder, process in list(self._asking.items()):
+                if os.waitpid(process, os.WNOHANG)[0]:
+                    del self._asking[folder]
+            if self._asking:
+                time.sleep(_BEAT_SECONDS)
+        for process in self._asking.values():
+            os.kill(process, signal.SIGKILL)
+        return set(self._asking)
+
+
+def _ask(path: Path) -> int:
+    process = os.fork()
+    if process:
+        return process
+    with contextlib.suppress(BaseException):
+        # It may outlive its parent for as long as the folder hangs: nobody is to wait for its output.
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in range(3):
+            os.dup2(nothing, stream)
+        os.statvfs(path)
+        with os.scandir(path) as entries:
+            next(entries, None)
+    os._exit(0)
+
 
 PROBE = ".retouchd-probe-"
 """How the names of such files begin."""
@@ -80,9 +155,9 @@ def clear_probes(path: Path, names: Iterable[str], work: Path) -> None:
     with nofollow.held(path, "") as folder:
         for name in names:
             other = f"{name}{_OTHER}"
-            renames.release(folder / name, folder / other)
+            moves.release(folder / name, folder / other)
             for source in (folder / other, work / other):
-                renames.release(source, folder / name)
+                moves.release(source, folder / name)
             for each in (name, other):
                 if file_stat.is_taken(folder / each) and not stat_at(folder / each).st_size:
                     durable.unlink(folder / each)
@@ -120,9 +195,9 @@ def _move_there_and_back(inbox: Path, work: Path) -> None:
     with _probe(inbox, work) as probe:
         taken = work / f"{probe.name}{_OTHER}"
         before = stat_at(probe)
-        renames.take(probe, taken)
+        moves.take(probe, taken)
         _compare(before.st_ino, taken)
-        renames.move_new(taken, probe)
+        moves.move_new(taken, probe)
         _name_anew(probe)
 
 
@@ -134,11 +209,11 @@ def _name_anew(probe: Entry) -> None:
     """
     other = probe.with_name(f"{probe.name}{_OTHER}")
     before = stat_at(probe).st_ino
-    renames.move_new(probe, other)
+    moves.move_new(probe, other)
     _compare(before, other)
     durable.make_empty(probe)
     try:
-        renames.move_new(other, probe)
+        moves.move_new(other, probe)
     except FileExistsError:
         return
     raise OSError(errno.EPERM, "It overwrites files", str(other.path))
@@ -150,4 +225,4 @@ def _compare(inode: int, where: Where) -> None:
     """
     found = stat_at(where)
     if found.st_ino != inode:
-        inodes.distrust(found.st_dev)
+        filesystems.distrust(found.st_dev)

@@ -1,8 +1,11 @@
 """
-What a stat shows of a file or a folder, and since when it does.
+What a stat shows of a file or a folder, and since when it does; packed into a few bytes for large inboxes.
+
+Sights and signatures in a few bytes each, since an inbox may hold hundreds of thousands of files.
 """
 
-from typing import NamedTuple
+import struct
+from typing import NamedTuple, NewType
 
 from retouchd.job.model import Snapshot
 
@@ -48,3 +51,114 @@ class Stamp(NamedTuple):
     ctime_ns: int
     inode: int
     device: int
+
+
+Mark = NewType("Mark", bytes)
+"""A signature, packed."""
+
+Trace = NewType("Trace", bytes)
+"""A sight, packed: the mark of its signature first."""
+
+_MARK = struct.Struct("=QqqQI")
+"""Linux numbers devices with 32 bits."""
+_NUMBER = struct.calcsize("=Qqq")
+"""Where the inode stands in a mark."""
+_REST = struct.Struct("=d")
+
+mark = _MARK.pack
+"""Packs size, mtime, ctime, inode and device: the parts of a signature in their order."""
+
+
+def marked(signature: Signature) -> Mark:
+    """
+    Return a signature, packed.
+    """
+    return Mark(mark(*signature))
+
+
+def pack(sight: Sight) -> Trace:
+    """
+    Return the trace of a sight.
+    """
+    return trace(marked(sight.signature), sight.quiet_since)
+
+
+def trace(seen: Mark, quiet_since: float) -> Trace:
+    """
+    Return the trace of what was seen with that mark.
+    """
+    return Trace(seen + _REST.pack(quiet_since))
+
+
+def unpack(kept: Trace) -> Sight:
+    """
+    Return the sight of which a trace was kept.
+    """
+    return Sight(Signature._make(_MARK.unpack_from(kept)), *_REST.unpack_from(kept, _MARK.size))
+
+
+def shows(kept: Trace, seen: Mark) -> bool:
+    """
+    Return whether a look finds what was seen before.
+    """
+    return kept.startswith(seen)
+
+
+def mtime_of(seen: Mark | Trace) -> int:
+    """
+    Return when the content of a file was last changed, in nanoseconds.
+    """
+    return _part(seen, 1)
+
+
+def ctime_of(seen: Mark | Trace) -> int:
+    """
+    Return when anything of a file was last changed, in nanoseconds.
+    """
+    return _part(seen, 2)
+
+
+def inode_of(seen: Mark | Trace) -> int:
+    """
+    Return the number of a file on its device.
+    """
+    return _part(seen, 3)
+
+
+def device_of(seen: Mark | Trace) -> int:
+    """
+    Return the number of the device on which a file lies.
+    """
+    return _part(seen, 4)
+
+
+def is_renumbered(kept: Trace, seen: Mark) -> bool:
+    """
+    Return whether a look finds what was seen before under another number (inode).
+
+    A file put in its place would have a ctime of its own: this filesystem makes its numbers up.
+    """
+    return _without_number(kept) == _without_number(seen)
+
+
+def unnumbered(seen: Mark) -> Mark:
+    """
+    Return what was seen without the number.
+    """
+    return Mark(seen[:_NUMBER] + bytes(8) + seen[_NUMBER + 8 : _MARK.size])
+
+
+def _without_number(seen: Mark | Trace) -> bytes:
+    return seen[:_NUMBER] + seen[_NUMBER + 8 : _MARK.size]
+
+
+def _part(seen: Mark | Trace, number: int) -> int:
+    found: int = _MARK.unpack_from(seen)[number]
+    return found
+
+
+def is_empty(seen: Mark) -> bool:
+    """
+    Return whether a file has no bytes.
+    """
+    return not _part(seen, 0)

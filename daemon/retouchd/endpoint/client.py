@@ -19,10 +19,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from retouchd import __version__
 from retouchd.endpoint.addresses import FetchFailed, FetchPrivate, FetchRefused, target_of
+from retouchd.endpoint.api_key import NO_KEY, KeySource, Secrets, Veil, lack_of_key
 from retouchd.endpoint.compression import Unpacker
-from retouchd.endpoint.download import Fetcher
-from retouchd.endpoint.key_source import NO_KEY, KeySource, lack_of_key
-from retouchd.endpoint.redaction import Secrets, Veil
+from retouchd.endpoint.transfers import Fetcher, Unreadable, Upload, begun
 from retouchd.endpoint.transport import (
     Answer,
     Head,
@@ -33,7 +32,6 @@ from retouchd.endpoint.transport import (
     Transport,
     tls_context,
 )
-from retouchd.endpoint.uploads import Unreadable, Upload, begun
 from retouchd.errors import ConfigurationError
 from retouchd.request.multipart import HEADER_VALUE, KEY_WORDS, encode, names_a_key, parts_of
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import brotli
 import zstandard
 
-from retouchd.job.magic import sniff
+from retouchd.job.filetypes import sniff
 
 _PIECE = 1 << 18
 """Bytes that come out at once at most, however well they were compressed."""

@@ -15,10 +15,9 @@ from pathlib import Path
 
 import httpx
 
+from retouchd.endpoint.addresses import environment_proxies
 from retouchd.endpoint.deadline import Deadline
-from retouchd.endpoint.http11 import Http11Transport
-from retouchd.endpoint.proxies import environment_proxies
-from retouchd.endpoint.route import Route
+from retouchd.endpoint.http11 import Http11Transport, Route
 from retouchd.errors import ConfigurationError
 
 _UNSENT = (

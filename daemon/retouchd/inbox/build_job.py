@@ -17,15 +17,14 @@ from retouchd.inbox.held import HeldError
 from retouchd.inbox.precedence import Layer, Source, Wishes, compose, folder_faults, needed
 from retouchd.inbox.queue import Candidate
 from retouchd.inbox.readiness import Ready, references_of
-from retouchd.inbox.reference_checks import Vetting
+from retouchd.inbox.references import Vetting
 from retouchd.inbox.scanner import Inbox
 from retouchd.inbox.sidecar_reader import Prompt, Reader
 from retouchd.job.filenames import Kind, Named
 from retouchd.job.model import CONFIGURATION, Job, Member, Reference, Request, Role, Scalar
 from retouchd.job.naming import path_below, shown
 from retouchd.money.budget import Allowance, beyond, unpriced
-from retouchd.money.price_table import Prices
-from retouchd.money.pricing import estimate, pictures_asked
+from retouchd.money.pricing import Prices, estimate, pictures_asked
 from retouchd.request.limits import Limits
 from retouchd.request.validate import request_faults
 from retouchd.spool.record import is_own_reason, own_record

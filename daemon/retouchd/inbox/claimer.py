@@ -9,22 +9,19 @@ from retouchd.clock import Clock
 from retouchd.errors import Blocked
 from retouchd.events import emit
 from retouchd.events.inbox import FileHeld, FileOpen, FileReturning
-from retouchd.inbox.completeness import Unfinished
-from retouchd.inbox.copy_references import Gatherer
 from retouchd.inbox.duplicates import Duplicates
 from retouchd.inbox.folder_index import Key
-from retouchd.inbox.held import Cause, HeldError, Hold, Holding, NotYetError
+from retouchd.inbox.held import Cause, HeldError, Hold, Holding, NotYetError, Returns
 from retouchd.inbox.index import InboxIndex
-from retouchd.inbox.job_builder import JobBuilder
+from retouchd.inbox.job_builder import JobBuilder, Unfinished
 from retouchd.inbox.queue import Candidate
-from retouchd.inbox.readiness import Ready
-from retouchd.inbox.requeue_delay import Returns
-from retouchd.inbox.settling import Patience
+from retouchd.inbox.readiness import Patience, Ready
+from retouchd.inbox.references import Gatherer
 from retouchd.inbox.waiting import kind_of
 from retouchd.job.filenames import parse, partners
 from retouchd.job.model import Job
 from retouchd.job.naming import path_below, shown
-from retouchd.spool.fingerprint_files import in_work
+from retouchd.spool.finished_index import in_work
 from retouchd.spool.phase import Phase
 from retouchd.spool.spool import Spool
 

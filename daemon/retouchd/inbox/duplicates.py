@@ -18,7 +18,7 @@ from retouchd.inbox.held import Cause, HeldError, NotYetError
 from retouchd.inbox.references import Place
 from retouchd.job.model import Job, Role
 from retouchd.job.naming import path_below
-from retouchd.spool import fingerprint_files
+from retouchd.spool import finished_index
 from retouchd.spool.fingerprint import (
     Digest,
     Fingerprint,
@@ -160,7 +160,7 @@ class Duplicates:
         while True:
             finished = self._finished()
             if self._may_be_known(finished, job):
-                own = own or fingerprint_files.in_inbox(job, self._inbox)
+                own = own or finished_index.in_inbox(job, self._inbox)
                 _raise_if_done(finished, own)
                 if job.said_by("prompt") is None:
                     self._raise_if_result(finished, own)
@@ -168,7 +168,7 @@ class Duplicates:
                 ahead = list(self._alike.get(outline(job), {}).values())
             if not ahead:
                 return own
-            own = own or fingerprint_files.in_inbox(job, self._inbox)
+            own = own or finished_index.in_inbox(job, self._inbox)
             twin = next((each.job for each in ahead if each.is_same(own)), None)
             if twin is None:
                 return own
@@ -228,7 +228,7 @@ def take_all(duplicates: Duplicates, spool: Spool) -> None:
     Take in the jobs that are in work. Blocking.
     """
     for job in spool.jobs():
-        duplicates.take(job, partial(fingerprint_files.in_work, job, spool.folder(job.id)))
+        duplicates.take(job, partial(finished_index.in_work, job, spool.folder(job.id)))
         with contextlib.suppress(Blocked, OSError):
             if plan := spool.load(job.id).plan:
                 duplicates.publish(job, plan)

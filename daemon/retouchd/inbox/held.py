@@ -1,14 +1,46 @@
 """
-What is ready and yet not claimed: held where it lies, with the reason.
+What is ready and yet not claimed, with the reason; the pauses after repeated claims; and all that waits,
+counted.
+
+What is ready and yet not claimed: held where it lies, with the reason. What comes back from work again and
+again, whatever the reason: it is taken again only after growing pauses.
+
+Counts what waits in the inbox from the index in memory; no file is looked at.
+
+Each family bears its kind of reason since it was decided about, so that counting a hundred thousand costs some
+hundredths of a second; the reason itself is made for those files alone that are told by name.
 """
 
+import datetime as dt
+import os
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import islice
 
+from retouchd.clock import Clock
 from retouchd.disk.signature import Signature
+from retouchd.inbox.folder_index import Family
+from retouchd.inbox.queue import Backlog, Idle
 from retouchd.inbox.references import Place
+from retouchd.inbox.waiting import (
+    CHANGING,
+    MOST_FILES,
+    MOST_KINDS,
+    OTHERS,
+    READY,
+    UNDECIDED,
+    Waiting,
+    WaitingFile,
+    in_order,
+    is_no_work,
+    is_picture,
+    kind_of,
+    shares,
+)
+from retouchd.job.naming import escaped
 
 
 class Cause(Enum):
@@ -147,3 +179,202 @@ class Holding:
                 return self.unfinished
             case Cause.IN_WORK | Cause.DONE:
                 return self.duplicates
+
+
+_FREE = 2
+"""Returns in a row without a pause: an outage gives jobs back, too, and is over at some time."""
+_FIRST_SECONDS = 2.0
+_LONGEST_SECONDS = 300.0
+_STREAK_SECONDS = 30.0
+"""What comes back later than this after its pause has begun anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """
+    How often a file came back in a row, why at last, and until when it is left where it lies: in seconds of the
+    monotonic clock.
+    """
+
+    count: int
+    reason: str
+    until: float
+
+    @property
+    def is_news(self) -> bool:
+        """
+        Return whether it is held for the first time in a row.
+        """
+        return self.count == _FREE + 1
+
+    @property
+    def sentence(self) -> str:
+        """
+        Return why it waits, for people.
+        """
+        return (
+            f"it was taken {self.count} times in a row and came back each time: {self.reason}; "
+            "retouchd tries again by itself, less and less often"
+        )
+
+
+class Returns:
+    """
+    The files that came back, by folder and name. May be told from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[Place, Return] = {}
+        self._lock = threading.Lock()
+
+    def note(self, place: Place, reason: str, now: float) -> None:
+        """
+        Take in that a file came back.
+        """
+        with self._lock:
+            before = self._found.get(place)
+            is_streak = before is not None and now <= before.until + _STREAK_SECONDS
+            count = before.count + 1 if before is not None and is_streak else 1
+            pause = 0.0
+            if count > _FREE:
+                pause = min(_FIRST_SECONDS * 2.0 ** min(count - _FREE - 1, 20), _LONGEST_SECONDS)
+            self._found[place] = Return(count, reason, now + pause)
+
+    def held(self, place: Place, now: float) -> Return | None:
+        """
+        Return what holds a file, None if it may be taken.
+        """
+        found = self._found.get(place)
+        return found if found is not None and now < found.until else None
+
+    def forget(self, now: float) -> None:
+        """
+        Forget what did not come back for so long that it would begin anew.
+        """
+        with self._lock:
+            for place, found in list(self._found.items()):
+                if now > found.until + _STREAK_SECONDS:
+                    del self._found[place]
+
+    def clear(self) -> None:
+        """
+        Have everything taken again at once.
+        """
+        with self._lock:
+            self._found.clear()
+
+
+class WaitingSummary:
+    """
+    Counts the files of a backlog by the kinds of their reasons. `faults`: why folders cannot be read.
+    """
+
+    def __init__(
+        self, backlog: Backlog, holding: Holding, faults: Mapping[str, str], clock: Clock
+    ) -> None:
+        self._backlog = backlog
+        self._holding = holding
+        self._faults = faults
+        self._at, self._now = clock.now(), clock.monotonic()
+        self._counts: dict[str, int] = {}
+        self._pictures = 0
+        self._samples: dict[str, list[Family | Idle]] = {}
+
+    def waiting(self) -> Waiting:
+        """
+        Return what waits now.
+        """
+        self._count()
+        kinds = in_order(self._counts)
+        told = shares(list(kinds.values()))
+        files = [
+            self._file(each, kind)
+            for kind, most in zip(kinds, told, strict=True)
+            for each in islice(self._idle(kind), most)
+        ]
+        return Waiting(
+            pid=os.getpid(),
+            at=self._at,
+            kinds=kinds,
+            pictures=self._pictures,
+            files=tuple(files),
+        )
+
+    def all(self) -> Iterator[WaitingFile]:
+        """
+        Return every file, in the order of folders and names.
+        """
+        for each in self._backlog.idle(self._now):
+            yield self._file(each, kind_of(each.reason, (each.name,)))
+        for folder, fault in self._faults.items():
+            yield self._file(Idle(folder, "", fault), kind_of(fault))
+
+    def _count(self) -> None:
+        seen = self._backlog.sightings
+        for folder in seen.folders():
+            place = seen.folder(folder)
+            if place is None:
+                continue
+            for family in place.families.values():
+                kind = self._kind(family)
+                self._add(kind, len(family.names), family)
+                # Nearly always one: to look at each name would take several times as long.
+                self._pictures += is_picture(family.names[0]) and not is_no_work(kind)
+            for idle in self._backlog.left_alone(folder, place, self._now):
+                self._add(kind_of(idle.reason, (idle.name,)), 1, idle)
+        for folder, fault in self._faults.items():
+            self._add(kind_of(fault), 1, Idle(folder, "", fault))
+
+    def _add(self, kind: str, files: int, sample: Family | Idle) -> None:
+        count = self._counts.get(kind)
+        if count is None:
+            if len(self._counts) >= MOST_KINDS and kind != OTHERS:
+                return self._add(OTHERS, files, sample)
+            count, self._samples[kind] = 0, []
+        self._counts[kind] = count + files
+        if count < MOST_FILES:
+            self._samples[kind].append(sample)
+        return None
+
+    def _kind(self, family: Family) -> str:
+        if family.is_unsettled:
+            return UNDECIDED if family.is_pending else CHANGING
+        if family.waits_for is not None:
+            return family.waits_for
+        if (hold := self._hold(family)) is not None:
+            return hold.kind
+        return READY
+
+    def _hold(self, family: Family) -> Hold | None:
+        holds = (self._holding.held((family.folder, name)) for name in family.names)
+        return next((hold for hold in holds if hold is not None), None)
+
+    def _idle(self, kind: str) -> Iterator[Idle]:
+        """
+        Return the files of a kind as far as they are told by name.
+        """
+        for sample in self._samples[kind]:
+            if isinstance(sample, Idle):
+                yield sample
+                continue
+            hold = self._hold(sample)
+            if kind != READY and (hold is None or sample.is_unsettled or sample.waits_for):
+                yield from self._backlog.idle_of(sample, self._now)
+                continue
+            for name in sorted(sample.names):
+                yield Idle(sample.folder, name, READY if hold is None else hold.reason)
+
+    def _file(self, idle: Idle, kind: str) -> WaitingFile:
+        folder, name, reason = map(escaped, idle[:3])
+        return WaitingFile(
+            folder=folder,
+            name=name,
+            reason=reason,
+            kind=kind,
+            changed_at=self._wall(idle.changed_at),
+            until=self._wall(idle.until),
+            first=escaped(idle.first),
+        )
+
+    def _wall(self, at: float | None) -> dt.datetime | None:
+        return None if at is None else self._at + dt.timedelta(seconds=at - self._now)

@@ -12,12 +12,12 @@ from retouchd.clock import Clock
 from retouchd.disk import nofollow
 from retouchd.events import emit
 from retouchd.events.inbox import FileLeft
-from retouchd.inbox.event_queue import Ring
 from retouchd.inbox.folder_index import is_below_any
 from retouchd.inbox.queue import Backlog
 from retouchd.inbox.scanner import Inbox, Left
 from retouchd.inbox.sidecar_reader import Reader
 from retouchd.inbox.watch_mode import Depth
+from retouchd.inbox.watcher import Ring
 from retouchd.job.filenames import Kind, parse
 
 _READ_AGAIN_SECONDS = 60.0

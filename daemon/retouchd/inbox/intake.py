@@ -18,15 +18,14 @@ from retouchd.events import emit
 from retouchd.events.inbox import IntakeCrashed, WatchOverflow
 from retouchd.events.jobs import JobClaimed
 from retouchd.inbox.claimer import Claimer
-from retouchd.inbox.event_queue import Bell, Ring
-from retouchd.inbox.held import Holding
+from retouchd.inbox.held import Holding, WaitingSummary
 from retouchd.inbox.index import InboxIndex
 from retouchd.inbox.waiting import READY, Waiting
-from retouchd.inbox.waiting_summary import WaitingSummary
 from retouchd.inbox.watch_mode import Depth, scan_pause
+from retouchd.inbox.watcher import Bell, Ring
 from retouchd.job.model import Job, Reference
 from retouchd.job.naming import path_below
-from retouchd.memory import give_back
+from retouchd.process import give_back
 
 _AFTER_CRASH_SECONDS = 5.0
 _CLAIMING_SECONDS = 1.0

@@ -1,15 +1,20 @@
 """
-What lies in the inbox and since when: the memory between looks, kept per folder and per family.
+What was seen in the inbox and since when: the memory between looks, kept true by each of them.
+
+The files with parameters that are still to be read, and when.
 
 A look at one name touches its family alone, so an event costs the same in a folder of ten files and of a
 hundred thousand. No I/O here: looks, and what was read, are handed in.
 """
 
+import heapq
+from collections import deque
 from collections.abc import Callable, Iterable
 
-from retouchd.disk import inodes
-from retouchd.disk.packed_stat import (
+from retouchd.disk import filesystems
+from retouchd.disk.signature import (
     Mark,
+    Signature,
     Trace,
     device_of,
     is_empty,
@@ -20,16 +25,55 @@ from retouchd.disk.packed_stat import (
     unnumbered,
     unpack,
 )
-from retouchd.disk.signature import Signature
-from retouchd.inbox.folder_index import Family, Folder, Key, is_below, upward
-from retouchd.inbox.index_base import Seen
+from retouchd.inbox.folder_index import Family, Folder, Key, Seen, is_below, upward
 from retouchd.inbox.precedence import Content
+from retouchd.inbox.readiness import Patience, disturb, settled_at
 from retouchd.inbox.references import Place
 from retouchd.inbox.scanner import Left, Listing
-from retouchd.inbox.settling import Patience, disturb, settled_at
-from retouchd.inbox.unread import Unread
 from retouchd.inbox.watch_mode import trust_in
 from retouchd.job.filenames import FOLDER_FILES, Kind, parse
+
+
+class Unread:
+    """
+    Files to be read at their time, in seconds of the monotonic clock; those whose time has come by folder.
+    """
+
+    def __init__(self) -> None:
+        self._later: list[tuple[float, Place]] = []
+        self._due: dict[str, deque[str]] = {}
+
+    def add(self, place: Place, at: float) -> None:
+        """
+        Have a file read at that moment.
+        """
+        heapq.heappush(self._later, (at, place))
+
+    def next_due(self) -> float | None:
+        """
+        Return when the next file is to be read, None if none is.
+        """
+        if self._due:
+            return 0.0
+        return self._later[0][0] if self._later else None
+
+    def take(self, now: float, folders: Iterable[str] | None = None) -> Place | None:
+        """
+        Take out a file whose time has come, of one of these folders or of any; None if there is none.
+        """
+        while self._later and self._later[0][0] <= now:
+            _, (folder, name) = heapq.heappop(self._later)
+            self._due.setdefault(folder, deque()).append(name)
+        if not self._due:
+            return None
+        for each in self._due if folders is None else folders:
+            if (names := self._due.get(each)) is not None:
+                name = names.popleft()
+                if not names:
+                    del self._due[each]
+                return each, name
+        return None
+
 
 _EDITS = (Kind.EDIT, Kind.FOLDER_EDIT)
 _FOLLOWED = FOLDER_FILES | {Kind.EDIT}
@@ -68,7 +112,7 @@ class Sightings(Seen):
         if before is not None and shows(before, found):
             return False
         if before is not None and is_renumbered(before, found):
-            inodes.distrust(device_of(found))
+            filesystems.distrust(device_of(found))
             place.sights[name] = trace(unnumbered(found), unpack(before).quiet_since)
             return False
         settles = None if is_empty(found) else now + self._patience.settle_seconds

@@ -13,13 +13,12 @@ from typing import NamedTuple, TypeAlias
 
 from retouchd.disk.signature import Sight
 from retouchd.errors import JobCode
-from retouchd.inbox.fair_queue import FairQueue
 from retouchd.inbox.folder_index import PENDING, Family, Folder, Key
-from retouchd.inbox.missing import with_near_miss
-from retouchd.inbox.near_misses import NearMisses
+from retouchd.inbox.missing import NearMisses, with_near_miss
 from retouchd.inbox.observed_files import Sightings
 from retouchd.inbox.pairing import Bundle, pair
 from retouchd.inbox.readiness import (
+    Patience,
     Ready,
     State,
     Surroundings,
@@ -28,8 +27,7 @@ from retouchd.inbox.readiness import (
     readiness,
     references_of,
 )
-from retouchd.inbox.settling import Patience
-from retouchd.inbox.waiting import NOT_TAKEN, READY, kind_of
+from retouchd.inbox.waiting import NOT_TAKEN, READY, FairQueue, kind_of
 from retouchd.job.filenames import SIDECARS, Kind, Named, parse
 from retouchd.job.naming import RESPONSE, path_below, shown
 

@@ -1,17 +1,30 @@
 """
-The pictures that sidecars and folder files name as references: where they are, and who names them.
+The pictures that sidecars and folder files name as references: found, checked, and copied into a job.
 
 A reference is copied into the jobs that need it and never moved, so it stays in the inbox. It is not a
 job of its own while somebody names it, nor afterwards unless it gets a sidecar of its own.
+
+Whether the pictures that folder files name as references can be sent: known before any image is claimed.
+
+What is wrong with a folder's reference must hold its images, not move them, so it is looked into early;
+once for each state of the file, since all images of the folder share it.
+
+The references of a job, copied into it before anything is sent: what lies in the inbox may change later.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeAlias
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
 
-from retouchd.disk import inodes
+from retouchd.disk import file_stat, filesystems, nofollow
 from retouchd.disk.signature import Sight, Signature
-from retouchd.inbox.settling import disturb, look
-from retouchd.job.model import Reference
+from retouchd.errors import Blocked, Problem
+from retouchd.inbox.readiness import disturb, look
+from retouchd.inbox.scanner import Inbox
+from retouchd.job.model import Job, Reference, Snapshot
+from retouchd.job.naming import shown
 from retouchd.spool.history import History
 from retouchd.spool.spool import Spool
 
@@ -70,8 +83,10 @@ class References:
             known = before.signature
             if found != known and found._replace(inode=known.inode) == known:
                 # As with pictures: another file would have a ctime of its own.
-                inodes.distrust(found.device)
-                self._found[path] = before._replace(signature=found._replace(inode=inodes.UNKNOWN))
+                filesystems.distrust(found.device)
+                self._found[path] = before._replace(
+                    signature=found._replace(inode=filesystems.UNKNOWN)
+                )
                 return False
         if isinstance(found, Signature):
             seen = look(before if isinstance(before, Sight) else None, found, now)
@@ -147,3 +162,92 @@ def used_references(history: History, spool: Spool) -> Iterator[Reference]:
     yield from history.references()
     for job in spool.jobs():
         yield from job.references
+
+
+_KEPT = 256
+
+
+class Vetting:
+    """
+    Remembers the problems of references, by path, snapshot and model; `examine` finds them. Blocking.
+    """
+
+    def __init__(self, *, inbox: Path, examine: Callable[[Path, str, str], list[Problem]]) -> None:
+        self._inbox = inbox
+        self._examine = examine
+        self._known: dict[tuple[str, Snapshot, str], list[Problem]] = {}
+
+    def problems(self, path: str, snapshot: Snapshot, model: str) -> list[Problem]:
+        """
+        Return what is wrong with a reference, by its path below the inbox; raises OSError.
+        """
+        key = (path, snapshot, model)
+        if key not in self._known:
+            while len(self._known) >= _KEPT:
+                self._known.pop(next(iter(self._known)))
+            self._known[key] = self._examine(self._inbox / path, path, model)
+        return self._known[key]
+
+
+_BLOCK_BYTES = 1 << 20
+
+
+class Gatherer:
+    """
+    Copies references. Blocking.
+    """
+
+    def __init__(self, *, spool: Spool, inbox: Inbox) -> None:
+        self._spool = spool
+        self._inbox = inbox
+
+    def gather(self, job: Job) -> str | None:
+        """
+        Copy every reference that is not in the job yet; return what stands against it, None if all are there.
+
+        Raises Blocked where the work folder does not take the copy.
+        """
+        for number, reference in enumerate(job.references, 1):
+            try:
+                is_same = self._is_here(job.id, number) or self._copy(job.id, number, reference)
+            except _UnreadableError as error:
+                return f"its reference {shown(reference.path)} cannot be read: {error}"
+            except OSError as error:
+                # No fault of the picture: given back, it would only be taken again at once.
+                msg = f"{shown(reference.path)} cannot be copied into the work folder: {error.strerror}"
+                raise Blocked(msg) from error
+            if not is_same:
+                return f"its reference {shown(reference.path)} was changed meanwhile"
+        return None
+
+    def _is_here(self, job_id: str, number: int) -> bool:
+        return file_stat.is_taken(self._spool.reference(job_id, number))
+
+    def _copy(self, job_id: str, number: int, reference: Reference) -> bool:
+        with contextlib.ExitStack() as stack:
+            with _reading():
+                file = stack.enter_context(nofollow.opened(self._inbox.root, reference.path))
+                if not reference.snapshot.shows(file_stat.snapshot_of(os.fstat(file.fileno()))):
+                    return False
+            self._spool.add_reference(job_id, number, _blocks(file))
+        return True
+
+
+class _UnreadableError(Exception):
+    """
+    A reference cannot be read.
+    """
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _UnreadableError(error.strerror) from error
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    with _reading():
+        while block := file.read(_BLOCK_BYTES):
+            yield block

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from retouchd.disk import durable, file_stat, new_files, nofollow, renames
+from retouchd.disk import durable, file_stat, moves, nofollow
 from retouchd.disk.nofollow import Entry, OpenFolder
 from retouchd.job import naming
 from retouchd.job.filenames import parse
@@ -50,9 +50,9 @@ def drop(
     try:
         for path, piece in zip(hidden, pieces, strict=True):
             if isinstance(piece.source, bytes):
-                new_files.put_new(path, piece.source, is_shared=True)
+                moves.put_new(path, piece.source, is_shared=True)
             else:
-                new_files.copy_new(piece.source, path)
+                moves.copy_new(piece.source, path)
         for _ in range(_TRIES):
             free = naming.free_stem(stem, token, suffixes, is_family_in(folder))
             names = [free + suffix for suffix in suffixes]
@@ -90,11 +90,11 @@ def clear_leftovers(folder: OpenFolder) -> None:
     """
     old = time.time() - _OLD_SECONDS
     for name in nofollow.names_in(folder):
-        is_note = name.startswith(renames.NOTE)
+        is_note = name.startswith(moves.NOTE)
         if is_note or _HIDDEN.fullmatch(name):
             found = file_stat.snapshot(folder / name)
             if found is not None and found.mtime_ns < old * 1e9:
-                (renames.release_noted if is_note else durable.remove)(folder / name)
+                (moves.release_noted if is_note else durable.remove)(folder / name)
 
 
 def _uncovered(
@@ -111,10 +111,10 @@ def _uncovered(
         if name == names[-1]:
             before_last()
         try:
-            renames.rename_new(path, folder / name)
+            moves.rename_new(path, folder / name)
         except FileExistsError:
             for covered, shown in reversed(done):
-                renames.rename_new(shown, covered)
+                moves.rename_new(shown, covered)
             return False
         done.append((path, folder / name))
     return True

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 from retouchd.disk import nofollow
-from retouchd.disk.open_writers import is_written
-from retouchd.disk.packed_stat import Mark, Trace, inode_of, shows
-from retouchd.disk.signature import Stamp
+from retouchd.disk.filesystems import is_written
+from retouchd.disk.signature import Mark, Stamp, Trace, inode_of, shows
 from retouchd.disk.thread_pools import step
 from retouchd.inbox.ignore import Ignored, IgnoreTable, Kind
 from retouchd.inbox.watch_mode import Depth

@@ -10,25 +10,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from retouchd.errors import Problem
-from retouchd.inbox.precedence import Content
-from retouchd.inbox.reference_paths import resolve
+from retouchd.inbox.precedence import Content, resolve
 from retouchd.inbox.scanner import Inbox
 from retouchd.job.filenames import Kind, Named
 from retouchd.job.filenames import parse as parse_name
 from retouchd.job.naming import shown
 from retouchd.pictures import inspect
 from retouchd.pictures.decoding import ImageFault
-from retouchd.request.fields import Sidecar, read_edit
-from retouchd.request.foreign_json import foreign_beginning, foreign_json
+from retouchd.request.fields import Sidecar, foreign_beginning, foreign_json, read_edit
 from retouchd.request.formats import (
     MAX_TREE_BYTES,
     Notation,
     notation_of,
-    parse,
     parse_any_json,
+    parse_tree,
 )
+from retouchd.request.sidecar_tree import NotationFault
 from retouchd.request.text_encoding import MAX_PROMPT_BYTES, read_prompt
-from retouchd.request.tree import NotationFault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +107,7 @@ class Reader:
 
     def _said(self, folder: str, named: Named, raw: bytes, notation: Notation) -> Content:
         try:
-            tree = parse(raw, notation, self._text_encoding, is_chinese=self._is_chinese)
+            tree = parse_tree(raw, notation, self._text_encoding, is_chinese=self._is_chinese)
         except NotationFault as fault:
             return Content(faults=(str(fault),), digest=_digest(raw))
         found = read_edit(tree)

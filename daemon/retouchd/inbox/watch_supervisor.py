@@ -13,18 +13,16 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from retouchd.clock import Clock
-from retouchd.disk.filesystems import filesystem_of
-from retouchd.disk.folder_identity import Anchor
+from retouchd.disk.filesystems import Anchor, filesystem_of
 from retouchd.disk.folders import Folders
 from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import attempt, run
 from retouchd.errors import DiskFailed, FolderUnresponsive
 from retouchd.events import Level, emit
 from retouchd.events.inbox import WatchCrashed, WatchLost, WatchMode, WatchRestored
-from retouchd.inbox.event_queue import Bell
 from retouchd.inbox.intake import Intake
 from retouchd.inbox.watch_mode import Choice, Mode, Stance, choose, fall_back
-from retouchd.inbox.watcher import Watcher
+from retouchd.inbox.watcher import Bell, Watcher
 
 _CHECK_SECONDS = 5.0
 _SHORTEST_BACKOFF_SECONDS = 1.0

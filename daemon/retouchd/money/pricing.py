@@ -1,4 +1,16 @@
 """
+What an edit costs: each model's published prices, the configuration's `pricing` over them, estimates and exact
+sums.
+
+What each model costs, in US dollars, as the provider published it.
+
+Sources, as they stood on `READ_ON`: the provider's pages of the models (tokens; gpt-image-1 and
+gpt-image-1-mini by picture), the price map of litellm 1.103.11 (gpt-image-1.5 by picture), and for the
+tokens of a picture of gpt-image-2 and later the formula that the provider's samples obey. A relay may
+charge something else: `pricing.<model pattern>` of the configuration is laid on top.
+
+The configuration's `pricing`, laid on the published prices.
+
 What an edit costs: exactly, by the tokens the endpoint counted, or at most, before it is sent.
 
 Amounts are US dollars, reckoned in decimals and rounded to six digits at the very end. What an endpoint
@@ -6,13 +18,221 @@ says of its own usage is never trusted further than it makes sense: a count that
 a text or absurdly large is taken as absent.
 """
 
+import datetime as dt
+import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, TypeAlias, TypeVar
 
 from retouchd.job.model import Job, Request
-from retouchd.money.price_table import Prices, tokens_of_picture
-from retouchd.request.sizes import SizeRule, edges_of
+from retouchd.request.overrides import Readers, Shapes, fitting, row_fault, row_problems
+from retouchd.request.sizes import SIZE, SizeRule, edges_of, is_size
+
+READ_ON = dt.date(2026, 11, 23)
+"""The day on which the prices were read."""
+
+PerImage: TypeAlias = Mapping[str, Mapping[str, Decimal]]
+"""The price of one picture by size, then by quality."""
+
+_ANY = "any"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """
+    What one model costs, in US dollars; None, or nothing listed, is not known.
+
+    `text_in`, `image_in`, `text_out` and `image_out` are for a million tokens, `per_image` for a picture
+    that comes back, `per_call` for a request, whatever it brings. `factors` are those of
+    `tokens_of_picture` by quality, `input_tokens` the most that one picture sent is counted as.
+    """
+
+    text_in: Decimal | None = None
+    image_in: Decimal | None = None
+    text_out: Decimal | None = None
+    image_out: Decimal | None = None
+    per_image: PerImage = field(default_factory=dict)
+    per_call: Decimal | None = None
+    factors: Mapping[str, int] = field(default_factory=dict)
+    input_tokens: int = 3050
+
+
+def alike(price: Decimal) -> Mapping[str, Decimal]:
+    """
+    Return the prices of a size whose qualities all cost the same.
+    """
+    return {_ANY: price}
+
+
+def all_alike(price: Decimal) -> PerImage:
+    """
+    Return the prices of pictures that all cost the same.
+    """
+    return {_ANY: alike(price)}
+
+
+def tokens_of_picture(factor: int, width: int, height: int) -> int:
+    """
+    Return the tokens of a picture of gpt-image-2 or later; the factor goes with its quality.
+    """
+    short = round(factor * min(width, height) / max(width, height))
+    return math.ceil(factor * short * (2_000_000 + width * height) / 4_000_000)
+
+
+FACTORS: Mapping[str, int] = {"low": 16, "medium": 48, "high": 96}
+FACTORS_2_5: Mapping[str, int] = {"low": 16, "medium": 24, "high": 48, "xhigh": 64, "max": 96}
+
+
+def _three(square: str, oblong: str) -> PerImage:
+    """
+    Return the prices of the three sizes; each text holds those of low, medium and high.
+    """
+    texts = {"1024x1024": square, "1536x1024": oblong, "1024x1536": oblong}
+    return {
+        size: {
+            quality: Decimal(price)
+            for quality, price in zip(("low", "medium", "high"), text.split(), strict=True)
+        }
+        for size, text in texts.items()
+    }
+
+
+GPT_IMAGE_1 = Prices(
+    text_in=Decimal(5),
+    image_in=Decimal(10),
+    image_out=Decimal(40),
+    per_image=_three(".011 .042 .167", ".016 .063 .25"),
+)
+GPT_IMAGE_1_MINI = Prices(
+    text_in=Decimal(2),
+    image_in=Decimal("2.50"),
+    image_out=Decimal(8),
+    per_image=_three(".005 .011 .036", ".006 .015 .052"),
+)
+GPT_IMAGE_1_5 = Prices(
+    text_in=Decimal(5),
+    image_in=Decimal(8),
+    text_out=Decimal(10),
+    image_out=Decimal(32),
+    per_image=_three(".009 .034 .133", ".013 .050 .200"),
+)
+GPT_IMAGE_2 = Prices(
+    text_in=Decimal(5),
+    image_in=Decimal(8),
+    image_out=Decimal(30),
+    factors=FACTORS,
+    input_tokens=1600,
+)
+GPT_IMAGE_2_5 = Prices(
+    text_in=Decimal(5),
+    image_in=Decimal(8),
+    image_out=Decimal(30),
+    factors=FACTORS_2_5,
+    input_tokens=1600,
+)
+
+TABLE: Mapping[str, Prices] = {
+    "gpt-image-1": GPT_IMAGE_1,
+    "gpt-image-1-mini": GPT_IMAGE_1_MINI,
+    "gpt-image-1.5": GPT_IMAGE_1_5,
+    "chatgpt-image-latest": GPT_IMAGE_1_5,
+    "gpt-image-2": GPT_IMAGE_2,
+    "gpt-image-2.5-sunburst": GPT_IMAGE_2_5,
+    "gpt-image-2.5-flare": GPT_IMAGE_2_5,
+    "gpt-image-2.6-sunburst": GPT_IMAGE_2_5,
+}
+"""The published prices, by pattern. No price of gpt-image-2.6-flare was published; none is guessed."""
+
+
+PriceRows: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""The configuration's `pricing`: a pattern for models, then keys of `Prices`."""
+
+_DEAREST = 1_000_000
+_FLAT = ("per_call", "per_image")
+
+
+def prices_for(model: str, rows: PriceRows | None = None) -> Prices:
+    """
+    Return what a model costs: its row of the table, and on top what the configuration says.
+
+    Of several rows that fit, the most specific is laid on last. One with `per_call` or `per_image` says how
+    the model is charged and takes the place of everything before; one with prices of tokens alone changes
+    those. Faulty keys have no effect here: `price_problems` reports them.
+    """
+    rows = rows or {}
+    prices = next((TABLE[pattern] for pattern in reversed(fitting(model, TABLE))), Prices())
+    for pattern in fitting(model, rows):
+        row = rows[pattern]
+        said = {key: READERS[key](row[key]) for key in row if not row_fault(key, row[key], READERS)}
+        prices = replace(Prices() if any(key in said for key in _FLAT) else prices, **said)
+    return prices
+
+
+def price_problems(rows: PriceRows) -> list[str]:
+    """
+    Return every fault of the configuration's `pricing`: a sentence each, naming the key.
+    """
+    return row_problems("pricing", rows, READERS)
+
+
+def _price(value: object) -> Decimal:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= _DEAREST:
+        raise ValueError("must be a number of US dollars, such as 0.03; 0 = it costs nothing")
+    return Decimal(str(value))
+
+
+def _per_image(value: object) -> PerImage:
+    if not isinstance(value, Mapping):
+        return all_alike(_price(value))
+    if not value or not all(isinstance(size, str) and is_size(size) for size in value):
+        raise ValueError(
+            'must be a price, or a table of sizes such as {"1024x1024" = {low = 0.01, high = 0.2}}'
+        )
+    return {str(size): _by_quality(row) for size, row in value.items()}
+
+
+def _by_quality(value: object) -> Mapping[str, Decimal]:
+    if not isinstance(value, Mapping):
+        return alike(_price(value))
+    if not value:
+        raise ValueError("must have a price for each of its sizes")
+    return {str(quality): _price(price) for quality, price in value.items()}
+
+
+READERS: Readers = {
+    "text_in": _price,
+    "image_in": _price,
+    "text_out": _price,
+    "image_out": _price,
+    "per_image": _per_image,
+    "per_call": _price,
+}
+"""For each key of `pricing.<model pattern>`, what reads its value."""
+
+_PRICE: dict[str, Any] = {"type": "number", "minimum": 0, "maximum": _DEAREST}
+
+SHAPES: Shapes = {
+    _price: _PRICE,
+    _per_image: {
+        "anyOf": [
+            _PRICE,
+            {
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": {"pattern": f"^{SIZE}$"},
+                "additionalProperties": {
+                    "anyOf": [
+                        _PRICE,
+                        {"type": "object", "minProperties": 1, "additionalProperties": _PRICE},
+                    ]
+                },
+            },
+        ]
+    },
+}
+"""What each reader takes, as JSON Schema says it."""
+
 
 PriceList: TypeAlias = Callable[[str], Prices]
 """What a model costs, by its name."""

@@ -1,15 +1,81 @@
 """
-What the pixels of a decoded picture mean: their transparency, their colours by its profile and in sRGB.
+What the pixels of a decoded picture mean: transparency, colours by its profile and in sRGB; and its metadata.
+
+The metadata of decoded pictures, as the bytes that stand in the file: read, and never written, by Pillow.
 """
 
 import io
 from functools import lru_cache
 
-from PIL import Image, ImageChops, ImageCms
+from PIL import Image, ImageChops, ImageCms, TiffImagePlugin
 
-from retouchd.pictures import icc
-from retouchd.pictures.colour_encodings import Encoding, by_code, by_gamma
-from retouchd.pictures.decoded_metadata import says_adobe_rgb
+from retouchd.job.model import Removed
+from retouchd.pictures import colour_spaces, metadata
+from retouchd.pictures.colour_spaces import Encoding, by_code, by_gamma
+from retouchd.pictures.metadata import in_order
+
+_XMP_TAG, _IPTC_TAG = 700, 33723
+"""Where TIFF files hold both (XMP part 3, 1.1.4)."""
+_OTHER_COLOURS = frozenset({"chromaticity", "cicp", "gamma", "icc_profile", "srgb"})
+"""Names under which Pillow tells of what says colours besides EXIF."""
+_SELF_TOLD = frozenset({"AVIF", "HEIF"})
+"""Formats that always say themselves what their colours are (ISO/IEC 14496-12, 12.1.5)."""
+
+
+def exif_of(image: Image.Image) -> bytes:
+    """
+    Return a picture's EXIF from its TIFF header on; b"" for none, and for TIFF files, which are all EXIF.
+    """
+    found = image.info.get("exif")
+    if found is None:
+        found = _unpacked(image.info.get("Raw profile type exif"))
+    return found.removeprefix(metadata.PREFIX) if isinstance(found, bytes) else b""
+
+
+def xmp_of(image: Image.Image) -> bytes:
+    """
+    Return a picture's XMP packet, b"" for none.
+    """
+    found = image.info.get("xmp")
+    if found is None and isinstance(image, TiffImagePlugin.TiffImageFile):
+        found = image.tag_v2.get(_XMP_TAG)
+    return found if isinstance(found, bytes) else b""
+
+
+def kinds_in(image: Image.Image) -> tuple[Removed, ...]:
+    """
+    Return which kinds of metadata a decoder told of; those that it does not know are not among them.
+    """
+    tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
+    found = {
+        Removed.EXIF: bool(tags or exif_of(image)),
+        Removed.XMP: bool(xmp_of(image)),
+        Removed.IPTC: _IPTC_TAG in tags,
+        Removed.COMMENT: bool(image.info.get("comment")),
+    }
+    return in_order(kind for kind, is_there in found.items() if is_there)
+
+
+def says_adobe_rgb(image: Image.Image) -> bool:
+    """
+    Say whether EXIF, and nothing else, says that a picture's colours are those of Adobe RGB (1998).
+    """
+    if image.format in _SELF_TOLD or any(image.info.get(name) for name in _OTHER_COLOURS):
+        return False
+    return metadata.says_adobe_rgb(exif_of(image))
+
+
+def _unpacked(text: object) -> bytes | None:
+    """
+    Return the EXIF that ImageMagick packs into a PNG's text: digits behind three lines.
+    """
+    if not isinstance(text, str):
+        return None
+    try:
+        return bytes.fromhex("".join(text.split("\n")[3:]))
+    except ValueError:
+        return None
+
 
 _SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 """Colour spaces of profiles (ICC.1, 7.2.6), and the modes in which pixels are handed to them."""
@@ -17,7 +83,7 @@ _GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B
 _TOLERANCE = 3
 """How far of 255 a profile may be from sRGB and still be one; the shortened ones differ by 2."""
 
-_ADOBE_RGB = icc.adobe_rgb()
+_ADOBE_RGB = colour_spaces.adobe_rgb()
 
 _FAULTS = (ImageCms.PyCMSError, OSError, TypeError, ValueError)
 

@@ -13,16 +13,17 @@ from pathlib import Path
 from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 
 from retouchd.errors import JobCode
-from retouchd.pictures import exif
+from retouchd.pictures import metadata
 from retouchd.pictures.colours import (
     alpha_of,
     by_encoding,
     encoding_of,
+    exif_of,
     in_srgb,
     is_foreign,
     kept_profile,
+    xmp_of,
 )
-from retouchd.pictures.decoded_metadata import exif_of, xmp_of
 from retouchd.pictures.decoding import (
     DECODERS,
     FAULTS,
@@ -34,8 +35,8 @@ from retouchd.pictures.decoding import (
 )
 from retouchd.pictures.fit_plan import Fit
 from retouchd.pictures.inspect import depth_of, orientation_of
-from retouchd.pictures.metadata_blocks import Blocks, with_blocks
-from retouchd.pictures.png_pixels import deep_bands
+from retouchd.pictures.metadata import Blocks, with_blocks
+from retouchd.pictures.pillow_gaps import deep_bands
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -229,7 +230,7 @@ def _blocks(image: Image.Image, fit: Fit) -> Blocks:
     Return the metadata of a picture for its fitted file: as it was, but for what is no longer true.
     """
     xmp = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp_of(image))
-    structure = exif.corrected(exif_of(image), is_srgb=is_foreign(image))
+    structure = metadata.corrected(exif_of(image), is_srgb=is_foreign(image))
     blocks = Blocks(exif=structure, xmp=xmp, icc=kept_profile(image))
     return blocks if _are_true(blocks, fit.format) else Blocks(icc=blocks.icc)
 

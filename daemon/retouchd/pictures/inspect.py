@@ -12,11 +12,9 @@ from typing import BinaryIO
 from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 
 from retouchd.errors import JobCode
-from retouchd.job.filetypes import ARITHMETIC, EXTENSIONS, UNENDED, called
-from retouchd.job.magic import SNIFF_BYTES, sniff
-from retouchd.job.stripped import Stripped
-from retouchd.pictures.colours import alpha_of, encoding_of, is_foreign
-from retouchd.pictures.decoded_metadata import kinds_in, says_adobe_rgb
+from retouchd.job.filetypes import ARITHMETIC, EXTENSIONS, SNIFF_BYTES, UNENDED, called, sniff
+from retouchd.job.model import Stripped
+from retouchd.pictures.colours import alpha_of, encoding_of, is_foreign, kinds_in, says_adobe_rgb
 from retouchd.pictures.decoding import (
     DECODERS,
     FAULTS,
@@ -28,14 +26,14 @@ from retouchd.pictures.decoding import (
     kind_of,
     opened,
     reading,
+    sketched,
     undecoded,
     unreadable,
 )
 from retouchd.pictures.end_markers import MARKED, is_whole, is_whole_at_a_glance
-from retouchd.pictures.file_source import OnDisk
 from retouchd.pictures.jpeg import is_arithmetic
 from retouchd.pictures.metadata import Shown
-from retouchd.pictures.quick_inspect import sketched
+from retouchd.pictures.pillow_gaps import OnDisk
 from retouchd.pictures.stripping import stripped
 from retouchd.request.limits import Picture
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from retouchd.pictures.byte_source import Stored
+from retouchd.job.filetypes import Stored
 
 _PLAIN_FRAMES = frozenset({0xC0, 0xC1})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from retouchd.pictures.byte_source import Stored
+from retouchd.job.filetypes import Stored
 
 _HEAD = 8 + 25
 """Where the header chunk ends, which is the first one and has a fixed length (5.2, 11.2.1)."""

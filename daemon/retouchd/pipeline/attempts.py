@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from retouchd.answer.attribution import as_met_by, problem_of
-from retouchd.answer.classify import Failure, Judgement, judge_failure
+from retouchd.answer.classify import Failure, Judgement, as_met_by, judge_failure, problem_of
 from retouchd.answer.retry_after import rest_after
 from retouchd.clock import Clock
 from retouchd.disk.threads import in_work
@@ -21,8 +20,8 @@ from retouchd.money.pricing import PriceList, cost
 from retouchd.pipeline.prepare import Prepared
 from retouchd.pipeline.response_writer import Keeper
 from retouchd.request.multipart import fields_of
+from retouchd.spool.job_directory import Standing, job_of, opened_of
 from retouchd.spool.spool import Spool
-from retouchd.spool.state import Standing, job_of, opened_of
 from retouchd.throttle.admission import Closed, Permit
 from retouchd.throttle.retry import IN_DOUBT_SECONDS, backoff
 

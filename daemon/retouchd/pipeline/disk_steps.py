@@ -15,14 +15,13 @@ from retouchd.disk.threads import Steps
 from retouchd.errors import Blocked, FolderAway, Problem
 from retouchd.events import emit
 from retouchd.events.jobs import JobDone, JobFailed, JobReturned, JobWarning
-from retouchd.job.model import Job
-from retouchd.job.step_result import End, Over
+from retouchd.job.model import End, Job, Over
 from retouchd.spool.delivery import Delivery
 from retouchd.spool.history import History
+from retouchd.spool.job_directory import Standing, job_of
 from retouchd.spool.phase import Phase
 from retouchd.spool.record import history_line, tells_all, warnings_in
 from retouchd.spool.spool import Spool
-from retouchd.spool.state import Standing, job_of
 
 BLOCKED_SECONDS = 5.0
 

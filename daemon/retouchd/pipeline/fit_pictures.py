@@ -8,14 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from retouchd.config.current import Current
+from retouchd.config.settings import Current
 from retouchd.endpoint.client import Upload
 from retouchd.errors import Blocked, Problem
 from retouchd.events import emit
 from retouchd.events.jobs import ImageFitted
-from retouchd.job.model import Job
+from retouchd.job.model import Job, Removed, Stripped
 from retouchd.job.naming import shown
-from retouchd.job.stripped import Removed, Stripped
 from retouchd.pictures import fit_apply, inspect
 from retouchd.pictures.decoding import ImageFault
 from retouchd.pictures.fit_plan import EXTENSIONS, Fit, expected, image_fit, mask_fit, with_way_out

@@ -11,28 +11,26 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from retouchd.answer import stored_answer
-from retouchd.answer.body import Fault, Found, Inline, Link, Reply, Whole, read_answer
+from retouchd.answer.body import Fault, Found, Inline, Link, Reply, Whole, read_answer, warnings_of
 from retouchd.answer.classify import (
     Failure,
     Judgement,
+    as_told,
     judge_answer,
     judge_bad_success,
     judge_failure,
 )
 from retouchd.answer.error_body import request_id_of, safe_text
-from retouchd.answer.key_refusal import as_told
-from retouchd.answer.received import warnings_of
 from retouchd.answer.stored_answer import KeptAnswer
 from retouchd.disk.threads import in_work
 from retouchd.endpoint.client import EditsClient, FetchPrivate
 from retouchd.errors import Blocked
 from retouchd.job.model import Verdict
 from retouchd.pipeline.attempts import Judged
-from retouchd.pipeline.downloads import Downloads, WithheldError
-from retouchd.pipeline.results import Fetched, Results
+from retouchd.pipeline.results import Downloads, Fetched, Results, WithheldError
+from retouchd.spool.job_directory import Standing, job_of
 from retouchd.spool.phase import OUTPUTS
 from retouchd.spool.spool import Spool
-from retouchd.spool.state import Standing, job_of
 
 MAX_BODY_BYTES = 1 << 29
 _FRUITLESS_BYTES = 64 << 20

@@ -20,17 +20,16 @@ from retouchd.events import emit
 from retouchd.events.jobs import JobWaiting
 from retouchd.inbox.duplicates import Duplicates
 from retouchd.inbox.held import HeldError, NotYetError
-from retouchd.job.model import Attempt, Job
+from retouchd.job.model import Attempt, Job, Outcome, Over, Wait
 from retouchd.job.naming import shown
-from retouchd.job.step_result import Outcome, Over, Wait
 from retouchd.pipeline.attempts import Attempts, Judged
 from retouchd.pipeline.disk_steps import Left, Stuck, Walker
-from retouchd.pipeline.downloads import FetchLater, WithheldError
 from retouchd.pipeline.judge import FETCHED, Judge
 from retouchd.pipeline.prepare import NotReadyError, Prepared, Preparer
+from retouchd.pipeline.results import FetchLater, WithheldError
+from retouchd.spool.job_directory import Standing, job_of
 from retouchd.spool.phase import Phase
 from retouchd.spool.spool import Spool
-from retouchd.spool.state import Standing, job_of
 from retouchd.throttle.admission import Admission
 from retouchd.throttle.retry import Ask, Fail, Return, doubts_in
 

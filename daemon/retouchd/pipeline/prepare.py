@@ -5,13 +5,13 @@ Everything that can be found wrong with a job before money is spent, and what is
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from retouchd.config.current import Current
+from retouchd.config.settings import Current
 from retouchd.disk import file_stat
 from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import Steps
 from retouchd.endpoint.client import Upload
 from retouchd.errors import Blocked, JobCode, Problem
-from retouchd.inbox.copy_references import Gatherer
+from retouchd.inbox.references import Gatherer
 from retouchd.job.model import Job, Member, Role
 from retouchd.job.naming import shown
 from retouchd.pictures.decoding import ImageFault
@@ -19,9 +19,9 @@ from retouchd.pictures.metadata import Metadata, in_order
 from retouchd.pipeline.fit_pictures import Examined, Fitter, Source
 from retouchd.request.limits import Limits
 from retouchd.request.validate import mask_advice
+from retouchd.spool.job_directory import Standing, job_of
 from retouchd.spool.phase import ORIGINALS
 from retouchd.spool.spool import Spool
-from retouchd.spool.state import Standing, job_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

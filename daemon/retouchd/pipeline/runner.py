@@ -7,12 +7,12 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Collection
 
-from retouchd.changes import Changes
 from retouchd.errors import Blocked
 from retouchd.events import emit
 from retouchd.events.jobs import JobCrashed
-from retouchd.job.step_result import End, Over, Wait
+from retouchd.job.model import End, Over, Wait
 from retouchd.pipeline.pipeline import Pipeline
+from retouchd.process import Changes
 from retouchd.throttle.retry import LONGEST_BACKOFF_SECONDS
 
 

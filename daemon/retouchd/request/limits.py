@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from retouchd.job.stripped import Removed
-from retouchd.request.limit_overrides import READERS
-from retouchd.request.model_patterns import fitting, row_fault, row_problems
+from retouchd.job.model import Removed
+from retouchd.request.overrides import READERS, fitting, row_fault, row_problems
 from retouchd.request.sizes import SizeRule
 
 MB = 2**20

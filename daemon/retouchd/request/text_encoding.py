@@ -1,5 +1,20 @@
 """
-The text of a prompt, read from the bytes that somebody's editor wrote.
+The text of a prompt, read from the bytes that somebody's editor wrote, whatever the encoding.
+
+The language of a machine, and the encoding in which its editors save what is not Unicode.
+
+A POSIX locale (`zh_CN.UTF-8`, `ja_JP`) is in the first of LC_ALL, LC_CTYPE and LANG that is set and not empty
+(POSIX.1-2017, XBD 8.2). The encodings are those of Windows in that language, where such files come from.
+
+Characters that nobody sees: what is left of a prompt without those around it.
+
+They come with texts copied from web pages and chats, and from editors that mark a direction of writing. Inside
+a text they may join letters (Persian, Indic) and emoji, so there they stay.
+
+Files that are no plain text whatever they are called: rich text, web pages, office documents, pictures.
+
+Rich text and web pages are known by how their text begins, all others by their first bytes (each format's own
+specification; also the list of `file`).
 
 UTF-8 with or without a mark, UTF-16 with its mark, else the encoding that the operator named, else GB18030
 where nothing else is possible or the machine speaks Chinese. Never a statistical guess: short Chinese texts
@@ -8,12 +23,145 @@ were measured to be read as Korean, and nearly all bytes of any code page are so
 
 import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from retouchd.errors import JobCode, Problem
+from retouchd.job.filetypes import SNIFF_BYTES, called, sniff
 from retouchd.job.naming import is_plain, shown
-from retouchd.request.foreign_text import foreign_bytes, foreign_text
-from retouchd.request.invisible import visible
+
+_LOCALE = re.compile(
+    r"(?P<language>[a-z]{2,3})(?:_(?P<country>[A-Z]{2}|[A-Z][a-z]{3}))?(?![A-Za-z])"
+)
+_TRADITIONAL = {"TW": "cp950", "HK": "cp950", "MO": "cp950", "Hant": "cp950"}
+_ENCODINGS = {"zh": "gb18030", "ja": "cp932", "ko": "cp949", "ru": "cp1251"}
+
+
+def encoding_of(environ: Mapping[str, str]) -> str | None:
+    """
+    Return the encoding of a Chinese, Japanese, Korean or Russian locale, None for any other.
+    """
+    names = (environ.get(each) for each in ("LC_ALL", "LC_CTYPE", "LANG"))
+    found = _LOCALE.match(next((name for name in names if name), ""))
+    if found is None:
+        return None
+    if found["language"] == "zh" and found["country"] in _TRADITIONAL:
+        return _TRADITIONAL[found["country"]]
+    return _ENCODINGS.get(found["language"])
+
+
+def is_chinese(environ: Mapping[str, str]) -> bool:
+    """
+    Say whether a machine's language is Chinese as it is written in GB18030: Taiwan and Hong Kong have Big5.
+    """
+    return encoding_of(environ) == "gb18030"
+
+
+_IGNORABLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+"""Default_Ignorable_Code_Point of Unicode 16 (DerivedCoreProperties.txt)."""
+_BLANK = "\\s\u2800\ufff9-\ufffc"
+"""White space, an empty Braille cell, annotation marks, and what stands for a pasted picture."""
+_SELECTING = "\ufe00-\ufe0f\u180b-\u180d\u180f\U000e0020-\U000e007f\U000e0100-\U000e01ef"
+"""Variation selectors and tags: they say how the character before them is drawn, such as a heart in colour."""
+
+_BEFORE = re.compile(f"[{_BLANK}{_IGNORABLE}]+")
+_AFTER = re.compile(f"(?:(?![{_SELECTING}])[{_BLANK}{_IGNORABLE}])[{_BLANK}{_IGNORABLE}]*\\Z")
+
+
+def visible(text: str) -> str:
+    """
+    Return a text without the white space and the invisible characters around it; empty if it has no others.
+    """
+    start = _BEFORE.match(text)
+    text = text[start.end() :] if start else text
+    end = _AFTER.search(text)
+    return text[: end.start()] if end else text
+
+
+class Foreign(NamedTuple):
+    """
+    What a file is, with its article, and how its words become plain text: an order without a full stop.
+    """
+
+    what: str
+    advice: str
+
+
+_EXPORT = "Save its words as plain text, in UTF-8"
+_RICH = Foreign("rich text", "Save it as plain text; in TextEdit: Format > Make Plain Text")
+_PAGE = Foreign("a web page (HTML)", _EXPORT)
+
+_TEXTS = (
+    (re.compile(r"\{\\u?rtf", re.IGNORECASE), _RICH),
+    (
+        re.compile(
+            r"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!doctype\s+html|<(?:html|head|body|meta)[\s>/])",
+            re.IGNORECASE | re.DOTALL,
+        ),
+        _PAGE,
+    ),
+    (re.compile(r"Version:\d\.\d\s+StartHTML:", re.IGNORECASE), _PAGE),
+    (
+        re.compile(r"(?:From:.*\s+)?MIME-Version: ?1", re.IGNORECASE),
+        Foreign("a saved e-mail or web page", _EXPORT),
+    ),
+    (re.compile(r"<\?xml\s|<svg[\s>]", re.IGNORECASE), Foreign("an XML document", _EXPORT)),
+    (re.compile(r"%!PS"), Foreign("a PostScript document", _EXPORT)),
+)
+_BYTES = (
+    (b"PK\x03\x04", Foreign("an office document or a ZIP archive", _EXPORT)),
+    (b"PK\x05\x06", Foreign("an office document or a ZIP archive", _EXPORT)),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Foreign("an office document of an older kind", _EXPORT)),
+    (b"%PDF-", Foreign("a PDF document", _EXPORT)),
+    (b"bplist00", Foreign("a web archive or a property list", _EXPORT)),
+    (b"\x1f\x8b", Foreign("compressed by gzip", "Unpack it, and save its words as plain text")),
+    (b"BZh9", Foreign("compressed by bzip2", "Unpack it, and save its words as plain text")),
+    (b"\xfd7zXZ\0", Foreign("compressed by xz", "Unpack it, and save its words as plain text")),
+    (b"7z\xbc\xaf\x27\x1c", Foreign("a 7z archive", _EXPORT)),
+    (b"Rar!\x1a\x07", Foreign("a RAR archive", _EXPORT)),
+    (b"SQLite format 3\0", Foreign("a database", _EXPORT)),
+)
+_PICTURES = frozenset(
+    {"avif", "bmp", "cr3", "gif", "heic", "jpeg", "png", "psd", "tiff", "video", "webp"}
+)
+
+
+def foreign_bytes(raw: bytes) -> Foreign | None:
+    """
+    Return what a file is that is no text at all; None for whatever may be one.
+    """
+    start = raw[:SNIFF_BYTES].lstrip()
+    for magic, foreign in _BYTES:
+        if start.startswith(magic):
+            return foreign
+    kind = sniff(raw[:SNIFF_BYTES])
+    if kind not in _PICTURES or _is_text(raw):
+        return None
+    return Foreign(
+        called(kind), "Put a text file in its place, and name the picture for what it is"
+    )
+
+
+def foreign_text(text: str) -> Foreign | None:
+    """
+    Return what a text is that was not written to be read as it stands; None for plain text.
+    """
+    start = text[:4096]
+    return next((foreign for begins, foreign in _TEXTS if begins.match(start)), None)
+
+
+def _is_text(raw: bytes) -> bool:
+    """
+    Say whether the bytes are UTF-8 without NUL: a sentence may well begin with `BM` or `RIFF`.
+    """
+    try:
+        return "\0" not in raw.decode()
+    except UnicodeDecodeError:
+        return False
+
 
 MAX_PROMPT_BYTES = 256 * 1024
 """The longest prompt any endpoint takes has 32,000 characters; four bytes each, twice over."""

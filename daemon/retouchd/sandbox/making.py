@@ -24,15 +24,7 @@ from retouchd.sandbox.painting.paint import Output, Painted, Scene, paint
 from retouchd.sandbox.scripted import scripted_answer
 from retouchd.sandbox.seen import Seen
 from retouchd.sandbox.sizes import picked_size
-from retouchd.sandbox.wire import (
-    Body,
-    closed,
-    dripping,
-    dropped,
-    mismeasured,
-    stalled,
-    truncated,
-)
+from retouchd.sandbox.wire import Body, closed, dripping, dropped, mismeasured, stalled, truncated
 from retouchd.sandbox.words import Wish, wish_of
 
 # Each holds several large pictures at once; the threads that only check may be many.

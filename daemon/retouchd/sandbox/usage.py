@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from retouchd.money.price_table import FACTORS, FACTORS_2_5, tokens_of_picture
+from retouchd.money.pricing import FACTORS, FACTORS_2_5, tokens_of_picture
 from retouchd.sandbox.models import Model, Sizes
 
 _THREE = {

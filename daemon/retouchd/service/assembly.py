@@ -1,28 +1,38 @@
 """
-Everyone who works in one run, put together: who is told what by whom.
+Composition root: builds one run's objects and wires their callbacks; and what is done before anything is taken.
+
+Everyone who works in one run, put together: who is told what by whom. What a run sees to before it takes
+anything: what an earlier one left half done, and a disk that is not there.
 """
 
 import asyncio
 from collections.abc import Callable, Collection
 
 from retouchd.clock import Clock
-from retouchd.config.current import Current
-from retouchd.config.settings import Settings
+from retouchd.config.settings import Current, Settings
+from retouchd.disk import folders as disk_folders
+from retouchd.disk.folders import Folders
+from retouchd.disk.thread_pools import Folder, at
+from retouchd.disk.threads import in_work
 from retouchd.endpoint.client import EditsClient
+from retouchd.events import emit
+from retouchd.events.inbox import FileReturned, FileUnreturned
+from retouchd.events.jobs import JobCrashed
+from retouchd.events.run import FolderUnnoted
 from retouchd.inbox.claimer import Claimer
-from retouchd.inbox.copy_references import Gatherer
 from retouchd.inbox.duplicates import Duplicates, take_all
 from retouchd.inbox.intake import Intake
-from retouchd.inbox.references import used_references
+from retouchd.inbox.references import Gatherer, used_references
 from retouchd.inbox.watch_supervisor import Watching
 from retouchd.job.model import Job
 from retouchd.pipeline.attempts import Attempts
 from retouchd.pipeline.disk_steps import Walker
-from retouchd.pipeline.downloads import Downloads
 from retouchd.pipeline.judge import Judge
-from retouchd.pipeline.pipeline import Pipeline
+from retouchd.pipeline.pipeline import RISKY, Pipeline
 from retouchd.pipeline.prepare import Preparer
+from retouchd.pipeline.results import Downloads
 from retouchd.pipeline.runner import Workshop
+from retouchd.retry import error_folder
 from retouchd.spool.delivery import Delivery
 from retouchd.spool.fingerprint import Policy
 from retouchd.spool.history import History
@@ -216,3 +226,40 @@ class Crew:
         but_not = self._room()
         if but_not is not None and self.intake.ready(but_not):
             self.intake.wake()
+
+
+async def retrace(crew: Crew) -> None:
+    """
+    After an unclean end, take alone, one at a time, the step that may have caused it.
+
+    Those noted least often come first: the culprit must not take the innocent with it again and again.
+    """
+    suspects = await in_work(crew.spool.suspects, RISKY)
+    for job_id in suspects:
+        try:
+            await crew.pipeline.retrace(job_id)
+        except Exception as error:  # noqa: BLE001 - noted as a crash already; the others must not suffer for it
+            emit(JobCrashed(job=job_id, exception=error))
+
+
+def finish_returns(folders: Folders) -> None:
+    """
+    Finish what a `retry` that was killed left between `error/` and the inbox.
+    """
+    try:
+        with at(Folder.ERROR):
+            returned = list(error_folder.finish(folders))
+        for path in returned:
+            emit(FileReturned(path=path))
+    except OSError as error:
+        emit(FileUnreturned(reason=str(error)))
+
+
+def note_folders(folders: Folders) -> None:
+    """
+    Have the work folder remember these folders: one of them that is missing later on is not made anew.
+    """
+    try:
+        disk_folders.remember(folders)
+    except OSError as error:
+        emit(FolderUnnoted(reason=str(error)))

@@ -11,10 +11,9 @@ from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
 from retouchd.clock import Clock
-from retouchd.config.current import Current
-from retouchd.config.settings import Settings
-from retouchd.disk.faults import telling_of_the_disk
+from retouchd.config.settings import Current, Settings
 from retouchd.disk.lock import WorkLock
+from retouchd.disk.probes import telling_of_the_disk
 from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import look
 from retouchd.endpoint.client import EditsClient
@@ -24,13 +23,11 @@ from retouchd.events.jobs import JobLeft, JobWaiting
 from retouchd.events.run import DaemonReady, DaemonStarted, DaemonStopped, DaemonStopping
 from retouchd.inbox.waiting import Waiting
 from retouchd.inbox.watch_mode import Stance
-from retouchd.job.step_result import End
+from retouchd.job.model import End
 from retouchd.logs.logger import hide, unread
-from retouchd.service.assembly import Crew
-from retouchd.service.notify import notify
-from retouchd.service.startup import finish_returns, note_folders, retrace
+from retouchd.service.assembly import Crew, finish_returns, note_folders, retrace
 from retouchd.service.status_writer import report_of
-from retouchd.service.watchdog import Liveness, StatusLine, extending
+from retouchd.service.watchdog import Liveness, StatusLine, extending, notify
 from retouchd.spool.spool import Spool
 from retouchd.status.report import Report
 from retouchd.throttle.lane import Throttle

@@ -1,5 +1,12 @@
 """
-Keeps `status.txt` up to date while a run lasts, for people who see folders only.
+Keeps `status.txt` and the summary of what waits up to date while a run lasts.
+
+Where `status.txt` lies, and how it is put there and removed.
+
+It is written over without a sync, and only where what has its name is one of ours or nothing.
+
+Publishes the summary of what waits for other programs, and logs what is news in it: at once after a change, at
+most once a second.
 
 What hangs or cannot be written here holds nothing else up: it is told once, and tried again.
 """
@@ -7,42 +14,164 @@ What hangs or cannot be written here holds nothing else up: it is told once, and
 import asyncio
 import contextlib
 import datetime as dt
+import errno
+import os
+import stat
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from retouchd.clock import Clock
+from retouchd.disk import durable
 from retouchd.disk.folders import Folders
 from retouchd.disk.thread_pools import Folder
-from retouchd.disk.threads import DiskThreads
+from retouchd.disk.threads import DiskThreads, in_work
 from retouchd.errors import Blocked
 from retouchd.events import emit
-from retouchd.events.run import StatusTextCrashed, StatusTextUnwritten
+from retouchd.events.inbox import FileWaiting
+from retouchd.events.run import StatusTextCrashed, StatusTextUnwritten, StatusUnwritten
+from retouchd.inbox.waiting import Waiting, WaitingNews
+from retouchd.job.model import End
 from retouchd.job.naming import path_below
-from retouchd.job.step_result import End
 from retouchd.money.budget import day_of, midnight
-from retouchd.service.background import running
+from retouchd.process import running
 from retouchd.service.daemon import Daemon
-from retouchd.service.waiting_writer import WaitingPublisher
+from retouchd.spool.fingerprint import picture_path
 from retouchd.spool.history import History
-from retouchd.spool.history_line import picture_path
-from retouchd.spool.phase import Phase
+from retouchd.spool.phase import Phase, doing
 from retouchd.spool.spool import Spool
-from retouchd.status.pause_words import stop_of
-from retouchd.status.phase_words import doing
-from retouchd.status.progress import Batch
-from retouchd.status.report import Report
+from retouchd.status.report import Batch, Report, stop_of
+from retouchd.status.status_file import Board
 from retouchd.status.text import (
+    MARK,
     MOST_NAMED,
     Day,
     Running,
     Scene,
     body_of,
+    is_ours,
     paused,
     troubles,
     written,
 )
-from retouchd.status.text_file import place_of, post_text, remove_text
+
+_NAME = "status.txt"
+
+
+def place_of(folders: Folders) -> Path:
+    """
+    Return where the text goes: beside the work folder, and never into one of the five folders, as it would be
+    taken for a prompt there; where a link to the work folder lies in one of them, beside what it leads to.
+    """
+    work = Path(os.path.normpath(folders.work))
+    name = _NAME if work.name == "work" else f"{work.name}-{_NAME}"
+    parent = work.resolve().parent if folders.hold(work.parent) else work.parent
+    return parent / name
+
+
+def post_text(path: Path, data: bytes) -> None:
+    """
+    Put a text in place. Raises OSError, FileExistsError where somebody else's file has the name.
+    """
+    if not _is_free(path):
+        raise FileExistsError(errno.EEXIST, "A file that retouchd did not write has this name")
+    durable.post(path, data, path.with_name(f".retouchd-{path.name}.tmp"))
+
+
+def remove_text(path: Path) -> None:
+    """
+    Remove a text of ours, if there is one: nobody keeps it true any more.
+    """
+    if path.exists() and _is_free(path):
+        durable.remove(path)
+
+
+def _is_free(path: Path) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return False
+        raise
+    try:
+        return stat.S_ISREG(os.fstat(fd).st_mode) and is_ours(os.read(fd, len(MARK.encode())))
+    finally:
+        os.close(fd)
+
+
+_GATHER_SECONDS = 0.1
+"""What is dropped comes in several files: they are told of together."""
+_PUBLISH_SECONDS = 1.0
+_MOST_NAMED = 10
+_SHARE = 50
+"""To count a large inbox takes a while: the time between two is so many times as long."""
+
+
+class WaitingPublisher:
+    """
+    Writes the summary of what waits into the work folder; `latest` is the last one, None before the first.
+    """
+
+    def __init__(self, daemon: Daemon, board: Board) -> None:
+        self._daemon = daemon
+        self._board = board
+        self._changes = -1
+        self._is_told = False
+        self._news = WaitingNews(daemon.holds)
+        self.latest: Waiting | None = None
+
+    @contextlib.asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """
+        Keep the published summary up to date meanwhile.
+        """
+        async with running(self._keep()):
+            yield
+
+    async def _keep(self) -> None:
+        while True:
+            await self._daemon.turned()
+            await asyncio.sleep(_GATHER_SECONDS)
+            seconds = 0.0
+            try:
+                seconds = await self._look()
+                self._is_told = False
+            except OSError as error:
+                if not self._is_told:
+                    emit(StatusUnwritten(reason=str(error)))
+                self._is_told = True
+            await asyncio.sleep(max(_PUBLISH_SECONDS, _SHARE * seconds))
+
+    async def _look(self) -> float:
+        """
+        Publish what is new; return how many seconds of work that was.
+        """
+        changes = self._daemon.changes
+        if changes == self._changes:
+            await in_work(self._board.confirm_waiting)
+            return 0.0
+        self.latest, seconds = await self._daemon.summary()
+        self._tell(self.latest)
+        await in_work(self._board.post_waiting, self.latest)
+        self._changes = changes
+        return seconds
+
+    def _tell(self, waiting: Waiting) -> None:
+        for count, (first, *others) in self._news.of(waiting):
+            some = others[: _MOST_NAMED - 1]
+            emit(
+                FileWaiting(
+                    folder=first.folder,
+                    name=first.name,
+                    reason=first.reason,
+                    files=count,
+                    others=[path_below(each.folder, each.name) for each in some],
+                )
+            )
+
 
 _BEAT_SECONDS = 5.0
 _REST_SECONDS = 300.0

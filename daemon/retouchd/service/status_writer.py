@@ -15,11 +15,11 @@ from retouchd.events import emit
 from retouchd.events.run import StatusUnwritten
 from retouchd.inbox.held import Cause, Hold
 from retouchd.inbox.references import Place
+from retouchd.job.model import End
 from retouchd.job.naming import escaped
-from retouchd.job.step_result import End
-from retouchd.logs.queue import UnreadLog
+from retouchd.logs.event_lines import UnreadLog
+from retouchd.process import running
 from retouchd.service.assembly import Crew
-from retouchd.service.background import running
 from retouchd.status.report import (
     MOST_HELD,
     SIGN_OF_LIFE_SECONDS,
@@ -31,7 +31,7 @@ from retouchd.status.report import (
 from retouchd.status.status_file import Board
 from retouchd.throttle import breaker
 from retouchd.throttle.admission import Admission
-from retouchd.throttle.disk_monitor import DiskMonitor
+from retouchd.throttle.preflight import DiskMonitor
 
 _BEAT_SECONDS = 1.0
 _RESTING_SECONDS = 2.0

@@ -1,6 +1,10 @@
 """
 The signs of life of a run, for the service manager: more time to start and stop, and its watchdog.
 
+Word to the service manager: `sd_notify`, a datagram to the socket it named, nothing where it named none.
+
+The protocol is systemd's, see sd_notify(3); a library for six lines would be more to trust than to save.
+
 The watchdog hears of a run only while this loop turns, the inbox gets looked at, and the disk below the
 work folder answers. A far folder that hangs is no reason to end a run, since no start would mend it: it is a
 pause, and told. See sd_notify(3) and sd_watchdog_enabled(3).
@@ -8,6 +12,8 @@ pause, and told. See sd_notify(3) and sd_watchdog_enabled(3).
 
 import asyncio
 import contextlib
+import os
+import socket
 from collections.abc import AsyncIterator, Callable
 
 from retouchd.clock import Clock
@@ -15,10 +21,38 @@ from retouchd.disk.thread_pools import Folder
 from retouchd.events import emit
 from retouchd.events.run import DaemonStuck, DaemonUnstuck
 from retouchd.inbox.intake import Intake
-from retouchd.service.background import running
-from retouchd.service.liveness import Motion, observed, stuck
-from retouchd.service.notify import notify, watchdog_seconds
-from retouchd.throttle.disk_monitor import DiskMonitor
+from retouchd.job.naming import shown
+from retouchd.process import running
+from retouchd.status.report import Motion, observed, stuck
+from retouchd.throttle.preflight import DiskMonitor
+
+
+def notify(*lines: str) -> None:
+    """
+    Send assignments such as `READY=1` or `STATUS=…`; a manager that does not listen is no fault.
+    """
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager:
+            manager.setblocking(False)  # A word is lost rather than waited for.
+            manager.connect(address)
+            manager.sendall("\n".join(map(shown, lines)).encode())
+    except OSError:
+        return
+
+
+def watchdog_seconds() -> float | None:
+    """
+    Return how often at least the manager's watchdog wants to hear `WATCHDOG=1`, None if there is none.
+    """
+    is_ours = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    wanted = os.environ.get("WATCHDOG_USEC", "")
+    return int(wanted) / 1_000_000 if is_ours and wanted.isdecimal() and int(wanted) else None
+
 
 _EXTEND_USEC = 30_000_000
 _EXTEND_SECONDS = 5.0

@@ -10,17 +10,19 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from retouchd.disk import durable, file_stat, nofollow, renames, trees
-from retouchd.disk.cross_device import Way, carry
+from retouchd.disk import durable, file_stat, moves, nofollow
 from retouchd.disk.folders import Folders
+from retouchd.disk.moves import Way, carry
 from retouchd.disk.nofollow import OpenFolder, Where
 from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import Steps
 from retouchd.errors import Blocked, FolderAway, Problem
 from retouchd.job import naming
 from retouchd.job.model import Attempt, Job, Role, Verdict
-from retouchd.spool import fingerprint_files
+from retouchd.spool import finished_index
 from retouchd.spool.fingerprint import Digest, Fingerprint
+from retouchd.spool.history import is_taken, reserved_in
+from retouchd.spool.job_directory import Standing, job_of
 from retouchd.spool.phase import ORIGINALS, OUTPUTS, attempts_in
 from retouchd.spool.plan import (
     Archived,
@@ -33,9 +35,7 @@ from retouchd.spool.plan import (
     stands_apart,
 )
 from retouchd.spool.record import document, own_record, reason, record
-from retouchd.spool.reserved_names import is_taken, reserved_in
 from retouchd.spool.spool import Spool
-from retouchd.spool.state import Standing, job_of
 
 _NO_NAME = {errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG}
 """What filesystems say to a name that they do not take, as exFAT to `:` and `?`."""
@@ -129,7 +129,7 @@ class Delivery:
         """
         Remove the notes on names kept free that a crash may have left of a job that is over: see `moves`.
         """
-        if not renames.may_leave_notes():
+        if not moves.may_leave_notes():
             return
         job, plan = job_of(standing), _plan(standing)
         yield Folder.OUTBOX
@@ -143,10 +143,10 @@ class Delivery:
         own = self._spool.folder(job.id)
         with contextlib.suppress(OSError), nofollow.held(root, job.folder) as folder:
             for way in (_way(own, job, item, folder) for item in items):
-                renames.release(way.source, way.target)
-                renames.release(way.temporary, way.target)
+                moves.release(way.source, way.target)
+                moves.release(way.temporary, way.target)
             for name in names:
-                renames.release(folder / _note(job), folder / name)
+                moves.release(folder / _note(job), folder / name)
 
     def _reserve(self, standing: Standing, folder: OpenFolder, root: Path) -> bool:
         """
@@ -176,7 +176,7 @@ class Delivery:
 
     def _write(self, job: Job, folder: OpenFolder, name: str, body: bytes) -> bool:
         try:
-            renames.create(folder / name, body, folder / _note(job))
+            moves.create(folder / name, body, folder / _note(job))
         except FileExistsError:
             return False
         return True
@@ -222,7 +222,7 @@ class Delivery:
     def _fingerprint(self, job: Job) -> Fingerprint | None:
         folder = self._spool.folder(job.id)
         with contextlib.suppress(OSError):
-            return self._known(job.id) or fingerprint_files.in_work(job, folder)
+            return self._known(job.id) or finished_index.in_work(job, folder)
         return None
 
     def _archive(self, *, is_done: bool) -> Path:
@@ -252,7 +252,7 @@ def _content(folder: Path, name: str) -> Digest | None:
     Return what a picture is known by, None where the disk fails: it was paid for and is published all the same.
     """
     with contextlib.suppress(OSError):
-        return fingerprint_files.digest_of(folder, name)
+        return finished_index.digest_of(folder, name)
     return None
 
 
@@ -343,7 +343,7 @@ def _made(root: Path, job: Job) -> Iterator[OpenFolder]:
             root.stat()
         except FileNotFoundError as error:
             raise FolderAway(file_stat.away(root)) from error
-        with trees.made_folder(root, job.folder) as folder:
+        with moves.made_folder(root, job.folder) as folder:
             yield folder
 
 

@@ -1,5 +1,7 @@
 """
 Whether the same is asked for twice: the same bytes with the same request.
+
+The paths that a line of the history names, as they are written there: escaped, below `done/` or `error/`.
 """
 
 import datetime as dt
@@ -13,7 +15,25 @@ from typing import Any
 
 from retouchd.job.model import Job, Request, Role
 from retouchd.job.naming import path_below, shown
-from retouchd.spool.history_line import record_path
+
+
+def record_path(line: Mapping[str, Any]) -> str:
+    """
+    Return the path of a job's record.
+    """
+    return path_below(_folder(line), str(line.get("record")))
+
+
+def picture_path(line: Mapping[str, Any]) -> str:
+    """
+    Return the path of a job's picture, or of what else was claimed where it had none.
+    """
+    return path_below(_folder(line), str(line.get("image") or line.get("name")))
+
+
+def _folder(line: Mapping[str, Any]) -> str:
+    return str(line.get("folder") or "")
+
 
 _AGAIN = (
     'To have it edited, and charged, again, change its prompt or set intake.duplicates to "run"; '

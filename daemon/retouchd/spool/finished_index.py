@@ -1,24 +1,155 @@
 """
-An index of all finished jobs by fingerprint, original and result.
+An index of all finished jobs by fingerprint, original and result; and fingerprints read from files.
+
+What edits and pictures are known by, read from their files: in the inbox, in a job's directory, or below any
+other folder.
 
 In memory are hashes, sizes and where a line begins in its journal; a match is compared in full with the line.
 What a line has no hash of is read from the files themselves, once a candidate has their size.
 """
 
+import errno
+import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
 
+from retouchd.disk import file_stat, nofollow
 from retouchd.disk.folders import Folders
-from retouchd.disk.thread_pools import Folder, at
-from retouchd.spool import archived_records, fingerprint_files
-from retouchd.spool.fingerprint import Digest, Fingerprint
-from retouchd.spool.hash_index import HashIndex, hash_key
+from retouchd.disk.thread_pools import Folder, at, step
+from retouchd.job.model import Job, Member, Role, Snapshot
+from retouchd.job.naming import path_below
+from retouchd.spool import history
+from retouchd.spool.fingerprint import Digest, Fingerprint, fingerprint, record_path
+from retouchd.spool.finished_job import (
+    Facts,
+    HashIndex,
+    bare_in,
+    beside,
+    facts_in,
+    hash_key,
+    is_told,
+    raw_name,
+    references_of,
+    request_of,
+    result_path,
+)
 from retouchd.spool.history import RECOVERED, History
-from retouchd.spool.history_line import record_path
-from retouchd.spool.history_scan import Facts, bare_in, facts_in, result_path
-from retouchd.spool.recovered_job import beside, is_told, raw_name
+from retouchd.spool.phase import ORIGINALS, REFERENCES
+
+_BLOCK = 1 << 20
+"""Bytes read at once: each read lets other threads in, which costs more than it takes."""
+
+
+def in_inbox(job: Job, inbox: Path) -> Fingerprint:
+    """
+    Return the fingerprint of what lies in the inbox; raises OSError where it cannot be read.
+
+    Raises FileNotFoundError where a file turns out not to be the one that the job was made of.
+    """
+
+    def digest(path: str, snapshot: Snapshot) -> str:
+        with nofollow.opened(inbox, path) as file:
+            found = _digest(file)
+            if not snapshot.shows(file_stat.snapshot_of(os.fstat(file.fileno()))):
+                raise FileNotFoundError(errno.ENOENT, "It was changed meanwhile", path)
+        return found
+
+    return _fingerprint(
+        job,
+        lambda member: digest(path_below(job.folder, member.inbox_name), member.snapshot),
+        lambda number: digest(job.references[number].path, job.references[number].snapshot),
+    )
+
+
+def in_work(job: Job, folder: Path) -> Fingerprint:
+    """
+    Return the fingerprint of a job that has all its files in its directory; raises OSError otherwise.
+    """
+
+    def digest(path: str) -> str:
+        with nofollow.opened(folder, path) as file:
+            return _digest(file)
+
+    return _fingerprint(
+        job,
+        lambda member: digest(f"{ORIGINALS}/{member.name}"),
+        lambda number: digest(f"{REFERENCES}/{number + 1}"),
+    )
+
+
+def of_record(body: Mapping[str, Any], path: str, *, done: Path, inbox: Path) -> Fingerprint | None:
+    """
+    Return the fingerprint of a job by its record below `done/`, where that does not tell it: read from the
+    files beside it, and from its references where they lie in the inbox now.
+
+    None where the record does not say enough, or a file is gone. Raises OSError where the disk fails.
+    """
+    request, references = request_of(body), references_of(body)
+    names = [body.get("image"), body["request"].get("mask")]
+    image, mask = (beside(path, body.get("name"), name) for name in names)
+    if request is None or references is None or image is None or (names[1] and mask is None):
+        return None
+    original = found_digest(done, image)
+    masked = found_digest(done, mask) if mask else None
+    others = [found_digest(inbox, each) for each in references]
+    if original is None or (mask and masked is None) or None in others:
+        return None
+    return fingerprint(
+        original.size,
+        request,
+        original.sha256,
+        masked.sha256 if masked else None,
+        [each.sha256 for each in others if each],
+    )
+
+
+def found_digest(root: Path, path: str) -> Digest | None:
+    """
+    Return what a file below a folder is known by, None where there is none that may be read.
+
+    Raises OSError where the disk fails.
+    """
+    try:
+        return digest_of(root, path)
+    except OSError as error:
+        if error.errno in nofollow.UNREADABLE:
+            return None
+        raise
+
+
+def digest_of(root: Path, path: str) -> Digest:
+    """
+    Return what a file below a folder is known by; raises OSError where it cannot be read, also for a link.
+    """
+    with nofollow.opened(root, path) as file:
+        return Digest(size=os.fstat(file.fileno()).st_size, sha256=_digest(file))
+
+
+def _fingerprint(
+    job: Job, member: Callable[[Member], str], reference: Callable[[int], str]
+) -> Fingerprint:
+    image, mask = job.member(Role.IMAGE), job.member(Role.MASK)
+    assert image is not None, "a job without an image has a problem"
+    return fingerprint(
+        image.snapshot.size,
+        job.request,
+        member(image),
+        member(mask) if mask else None,
+        [reference(number) for number, _ in enumerate(job.references)],
+    )
+
+
+def _digest(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(_BLOCK):
+        digest.update(block)
+        step()
+    return digest.hexdigest()
+
 
 Line: TypeAlias = Mapping[str, Any]
 OnText: TypeAlias = Callable[[int, bytes, Facts], None]
@@ -141,7 +272,7 @@ class Finished:
                 line = self.line(position) or {}
                 if "original" not in line and (path := _original(line)):
                     with at(Folder.DONE):
-                        found = fingerprint_files.found_digest(self._folders.done, path)
+                        found = found_digest(self._folders.done, path)
                     self._read_originals |= {found.sha256} if found else set()
             return content.sha256 in self._read_originals
 
@@ -191,12 +322,10 @@ class Finished:
         for position in self._unread("fingerprint", self._unhashed.find(size)):
             path = _record(self.line(position) or {})
             with at(Folder.DONE):
-                body = archived_records.record_in(self._folders.done, path)
+                body = history.record_in(self._folders.done, path)
                 if body is None or not is_told(body):
                     continue  # It was taken away since, or is another one's by now.
-                found = fingerprint_files.of_record(
-                    body, path, done=self._folders.done, inbox=self._folders.inbox
-                )
+                found = of_record(body, path, done=self._folders.done, inbox=self._folders.inbox)
             if found is not None:
                 self._read_fingerprints[found.sha256] = position
                 self._read_originals.add(found.image)
@@ -208,7 +337,7 @@ class Finished:
                 if number != size:
                     continue
                 with at(Folder.OUTBOX):
-                    found = fingerprint_files.found_digest(self._folders.outbox, raw_name(path))
+                    found = found_digest(self._folders.outbox, raw_name(path))
                 if found is not None:
                     self._read_results[found.sha256] = position, path
 

@@ -1,4 +1,9 @@
 """
+The journals of finished jobs, and the records in `done/` and `error/` as they lie there.
+
+The records in `done/` as they lie there, and the files beside them. Nothing is followed out of the folder. The
+names in a folder of `done/` or `error/` that jobs have reserved by their records, moved there or not yet.
+
 The journals of finished jobs in the work folder, a line of JSON each: `history.jsonl` has all that ended, and
 `recovered.jsonl` what only records in `done/` told of jobs that the history does not have.
 
@@ -9,13 +14,172 @@ import contextlib
 import datetime as dt
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from retouchd.disk import durable
-from retouchd.job.json_text import json_text
+from retouchd.disk import durable, nofollow
+from retouchd.disk.thread_pools import step
+from retouchd.job.filenames import IMAGE_EXTENSIONS
 from retouchd.job.model import Reference, Snapshot
+from retouchd.job.naming import RECORD, fits, path_below
+from retouchd.job.text import json_text
+from retouchd.spool.record import files_told
+
+MOST_BYTES = 1 << 22
+"""Of a record: larger ones are nobody's of ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighted:
+    """
+    A file by a record's name: its folder below `done/`, its name, size in bytes and time of change.
+    """
+
+    folder: str
+    name: str
+    size: int
+    mtime_ns: int
+
+    @property
+    def path(self) -> str:
+        """
+        Return its path below `done/`.
+        """
+        return path_below(self.folder, self.name)
+
+
+def records_below(root: Path, on_closed: Callable[[str], None]) -> Iterator[Sighted]:
+    """
+    Yield the files below a folder that may be records; links are no files.
+
+    `on_closed` is told each folder that this user may not read (`lost+found` is one). Raises OSError for any
+    other that cannot be read.
+    """
+    stack = [""]
+    while stack:
+        place = stack.pop()
+        try:
+            with (
+                _telling(root / place),
+                nofollow.folder(root, place) as fd,
+                os.scandir(fd) as entries,
+            ):
+                found, folders = _listed(place, entries)
+        except PermissionError:
+            if not place:
+                raise
+            on_closed(place)
+            continue
+        except (FileNotFoundError, NotADirectoryError):
+            if not place:
+                raise
+            continue  # Taken away, or swapped for a link, since its name was seen.
+        step()
+        stack += [path_below(place, name) for name in sorted(folders, reverse=True)]
+        yield from found
+
+
+def record_in(root: Path, path: str) -> dict[str, Any] | None:
+    """
+    Return the JSON object in a file below a folder, None where it holds anything else, is too large for a
+    record, may not be read, or is gone. Raises OSError where the disk fails.
+    """
+    try:
+        with _telling(root / path), nofollow.opened(root, path) as file:
+            raw = file.read(MOST_BYTES + 1)
+            step()
+    except OSError as error:
+        if error.errno in nofollow.UNREADABLE:
+            return None
+        raise
+    if len(raw) > MOST_BYTES:
+        return None
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def size_of(root: Path, path: str) -> int | None:
+    """
+    Return the size of a file below a folder in bytes, None where there is none. Raises OSError where that
+    cannot be told.
+    """
+    try:
+        with _telling(root / path):
+            found = nofollow.stat_of(root, path)
+    except OSError as error:
+        if error.errno in nofollow.UNREADABLE:
+            return None
+        raise
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+@contextlib.contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """
+    Let an error of the disk name the whole path: a descriptor's number tells a person nothing.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _listed(place: str, entries: Iterator[os.DirEntry[str]]) -> tuple[list[Sighted], list[str]]:
+    found, folders = [], []
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            folders.append(entry.name)
+        elif entry.name.endswith(RECORD) and entry.is_file(follow_symlinks=False):
+            try:
+                about = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            found.append(
+                Sighted(
+                    folder=place,
+                    name=entry.name,
+                    size=about.st_size,
+                    mtime_ns=about.st_mtime_ns,
+                )
+            )
+    return found, folders
+
+
+def reserved_in(root: Path, folder: str, stem: str, *, but: str = "") -> frozenset[str] | None:
+    """
+    Return the names, escaped, that the records of a stem reserve: `cat.job.json`, `cat.jpg.job.json` and so on.
+
+    `folder` is the path below `root`; `but` is a record that does not count. None where one of them does not
+    tell its files: it is somebody's own, or an earlier version's. Raises OSError.
+    """
+    ends = [f".{each}" for end in IMAGE_EXTENSIONS for each in (end, end.upper())]
+    found: set[str] = set()
+    for name in [f"{stem}{end}{RECORD}" for end in ("", *ends)]:
+        path = path_below(folder, name)
+        if name != but and fits(name) and is_taken(root, path):
+            files = files_told(record_in(root, path))
+            if files is None:
+                return None
+            found.update(files)
+    return frozenset(found)
+
+
+def is_taken(root: Path, path: str) -> bool:
+    """
+    Return whether anything has that path below a folder. Raises OSError.
+    """
+    try:
+        nofollow.stat_of(root, path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
 
 _BLOCK = 1 << 16
 _HEAD = 256

@@ -20,13 +20,22 @@ from retouchd.errors import FolderUnresponsive
 from retouchd.events import emit
 from retouchd.events.run import HistoryClosed, HistoryCrashed, HistoryRecovered, HistoryUnread
 from retouchd.job.naming import escaped, shown
-from retouchd.spool.archived_records import Sighted, record_in, records_below, size_of
+from retouchd.spool.fingerprint import record_path
 from retouchd.spool.finished_index import Finished, ReplacedError
-from retouchd.spool.hash_index import HashIndex, text_key
-from retouchd.spool.history import History
-from retouchd.spool.history_line import record_path
-from retouchd.spool.history_scan import Facts, finished_at, record_of, seen_in
-from retouchd.spool.recovered_job import beside, is_below, is_told, raw_name, recovered
+from retouchd.spool.finished_job import (
+    Facts,
+    HashIndex,
+    beside,
+    finished_at,
+    is_below,
+    is_told,
+    raw_name,
+    record_of,
+    recovered,
+    seen_in,
+    text_key,
+)
+from retouchd.spool.history import History, Sighted, record_in, records_below, size_of
 from retouchd.spool.spool import Spool
 
 _AT_ONCE = 500

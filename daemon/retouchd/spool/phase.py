@@ -1,5 +1,5 @@
 """
-Where a job stands, read from the names in its directory alone.
+Where a job stands, read from the names in its directory alone; and in words.
 
     job.json  originals/  attempt-n         outputs/  plan.json   phase
     -         -           -                 -         -           EMPTY
@@ -17,6 +17,8 @@ Where a job stands, read from the names in its directory alone.
 `+` means that it is there, `-` that it is not. Only the highest attempt counts. A file staged for
 another filesystem (`output-1.staged`, `original-1.staged`) counts as not yet delivered.
 A job that was half given back looks like one that was half claimed, on purpose.
+
+What happens with a job at each phase, in words: the same in `status` and in `status.txt`.
 """
 
 import re
@@ -98,3 +100,25 @@ def _asking(files: Collection[str]) -> Phase:
         edited = any(name.startswith(f"{OUTPUTS}/") for name in files)
         return Phase.EDITED if edited else Phase.CLOSED
     return Phase.KEPT if "response" in last else Phase.ASKING
+
+
+_DOING = {
+    Phase.EMPTY: "being taken from the inbox",
+    Phase.CLAIMING: "being taken from the inbox",
+    Phase.CLAIMED: "about to be sent",
+    Phase.ASKING: "sent, no answer yet",
+    Phase.KEPT: "its answer is being read",
+    Phase.CLOSED: "waits for its next try",
+    Phase.EDITED: "edited, about to be put into the outbox",
+    Phase.PUBLISHING: "being put into the outbox",
+    Phase.ARCHIVING: "its original is being put away",
+    Phase.OVER: "finished",
+}
+_LOST = "sent, and retouchd ended before the answer came: it may have been charged"
+
+
+def doing(phase: Phase, *, is_running: bool = True) -> str:
+    """
+    Return what happens with a job that says nothing of its own; where no retouchd runs, nobody hears an answer.
+    """
+    return _LOST if phase is Phase.ASKING and not is_running else _DOING[phase]

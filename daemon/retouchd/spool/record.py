@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from retouchd.errors import Problem
-from retouchd.job.json_text import iso, json_text, writable
 from retouchd.job.model import Attempt, Job, Request, Role, Verdict
 from retouchd.job.naming import escaped, hexed, path_below, shown
-from retouchd.money.charges import State, charges_of, total, written
+from retouchd.job.text import iso, json_text, writable
+from retouchd.money.budget import State, charges_of, total, written
 from retouchd.spool.plan import Plan
 
 VERSION = 1

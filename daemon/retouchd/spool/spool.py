@@ -16,18 +16,18 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from retouchd.disk import durable, file_stat, nofollow, trees
+from retouchd.disk import durable, file_stat, moves, nofollow
 from retouchd.disk.durable import DurableFile
 from retouchd.disk.lock import WorkLock
 from retouchd.disk.probes import PROBE
 from retouchd.disk.thread_pools import Folder, at
 from retouchd.errors import Blocked
 from retouchd.job.model import Attempt, Job, Opened
-from retouchd.spool import claims, documents
+from retouchd.spool import documents, job_directory
+from retouchd.spool.job_directory import CRASHES, Standing, read_standing
 from retouchd.spool.phase import JOB, ORIGINALS, OUTPUTS, PLAN, REFERENCES, UPLOAD, Phase
 from retouchd.spool.plan import Plan
 from retouchd.spool.record import JOB_ID
-from retouchd.spool.state import CRASHES, Standing, read_standing
 
 _UNSEALED = "outputs.part"
 
@@ -87,14 +87,14 @@ class Spool:
                 durable.remove(left)
         for name in file_stat.folders(self._trash):
             with contextlib.suppress(OSError):
-                trees.sweep(self._trash / name, ORIGINALS)
+                moves.sweep(self._trash / name, ORIGINALS)
         for job in self.jobs():
             with (
                 contextlib.suppress(OSError),
                 at(Folder.INBOX),
                 nofollow.held(self._inbox, job.folder) as inbox,
             ):
-                claims.end(job, inbox, self.folder(job.id) / ORIGINALS)
+                job_directory.end(job, inbox, self.folder(job.id) / ORIGINALS)
 
     def ids(self) -> list[str]:
         """
@@ -153,7 +153,7 @@ class Spool:
         Rename the members out of the inbox; return whether all of them are here.
         """
         with nofollow.held(self._inbox, job.folder) as inbox:
-            return claims.claim(job, inbox, self.folder(job.id) / ORIGINALS)
+            return job_directory.claim(job, inbox, self.folder(job.id) / ORIGINALS)
 
     def give_back(self, job: Job) -> list[str]:
         """
@@ -163,8 +163,10 @@ class Spool:
         be nothing but an empty mount point. Raises Blocked where a link or a file stands in a folder's place.
         """
         try:
-            with trees.made_folder(self._inbox, job.folder) as inbox:
-                return claims.give_back(job, inbox, self.folder(job.id) / ORIGINALS, self._rewrite)
+            with moves.made_folder(self._inbox, job.folder) as inbox:
+                return job_directory.give_back(
+                    job, inbox, self.folder(job.id) / ORIGINALS, self._rewrite
+                )
         except NotADirectoryError as error:
             raise Blocked(file_stat.in_the_way(Path(error.filename))) from error
 
@@ -261,7 +263,7 @@ class Spool:
         """
         folder = self.folder(job_id) / _UNSEALED
         if folder.is_dir():
-            trees.sweep(folder, spared="")
+            moves.sweep(folder, spared="")
         durable.begin_folder(folder)
 
     def output(self, job_id: str, number: int) -> Path:
@@ -331,7 +333,7 @@ class Spool:
         durable.make_folder(self._trash, root=self._work)
         durable.put_away(folder, self._trash / job_id)
         with contextlib.suppress(OSError):  # The next start clears away what is left in the trash.
-            trees.sweep(self._trash / job_id, ORIGINALS)
+            moves.sweep(self._trash / job_id, ORIGINALS)
 
     def is_gone(self, job_id: str) -> bool:
         """

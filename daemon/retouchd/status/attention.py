@@ -12,10 +12,8 @@ from retouchd.disk.folders import Folders
 from retouchd.disk.thread_pools import Folder, at
 from retouchd.disk.threads import unresponsive
 from retouchd.job.naming import escaped, path_below
-from retouchd.status.alarms import alarm
-from retouchd.status.document import State, clock
-from retouchd.status.report import Report
-from retouchd.status.today import Today
+from retouchd.status.document import State, Today, clock
+from retouchd.status.report import Report, alarm
 
 SPARE_BYTES = 1 << 30
 """Less room than this on a disk is worth a warning: some dozens of large jobs."""

@@ -12,28 +12,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from retouchd.clock import Clock
-from retouchd.config.current import Current
-from retouchd.config.settings import Settings
-from retouchd.disk.packed_stat import ctime_of
+from retouchd.config.settings import Current, Settings
+from retouchd.disk.signature import ctime_of
 from retouchd.inbox.build_job import Framer
-from retouchd.inbox.completeness import Completeness, Unfinished
-from retouchd.inbox.copy_references import Gatherer
 from retouchd.inbox.duplicates import Duplicates, take_all
-from retouchd.inbox.held import HeldError, Holding, NotYetError
+from retouchd.inbox.held import HeldError, Holding, NotYetError, WaitingSummary
 from retouchd.inbox.ignore import ignore_table
 from retouchd.inbox.index import InboxIndex
-from retouchd.inbox.job_builder import JobBuilder
+from retouchd.inbox.job_builder import Completeness, JobBuilder, Unfinished
 from retouchd.inbox.queue import Backlog, Candidate, Idle
 from retouchd.inbox.readiness import Ready
-from retouchd.inbox.reference_checks import Vetting
-from retouchd.inbox.references import used_references
+from retouchd.inbox.references import Gatherer, Vetting, used_references
 from retouchd.inbox.scanner import Inbox, Left
 from retouchd.inbox.sidecar_reader import Reader
-from retouchd.inbox.waiting_summary import WaitingSummary
 from retouchd.job.model import Job
 from retouchd.pipeline.prepare import Preparer
 from retouchd.spool.fingerprint import Policy
-from retouchd.spool.fingerprint_files import in_inbox
+from retouchd.spool.finished_index import in_inbox
 from retouchd.spool.history import RECOVERED, History
 from retouchd.spool.history_recovery import Recovery
 from retouchd.spool.spool import Spool

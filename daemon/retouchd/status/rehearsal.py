@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from retouchd.errors import Problem
 from retouchd.inbox.waiting import WaitingFile
 from retouchd.job.filetypes import EXTENSIONS
-from retouchd.job.model import Job, Role, scalar_text
+from retouchd.job.model import Job, Removed, Role, scalar_text
 from retouchd.job.naming import output_suffixes, path_below
-from retouchd.job.stripped import Removed
 from retouchd.money.budget import Allowance, Spend
 from retouchd.money.pricing import pictures_asked
 from retouchd.pictures.fit_plan import Change, Fit, expected, image_fit, mask_fit

@@ -14,8 +14,7 @@ from retouchd.errors import Problem
 from retouchd.inbox.waiting import READY, WaitingFile, kind_of
 from retouchd.job.model import Job, Role
 from retouchd.job.naming import escaped, free_stem, path_below, shown
-from retouchd.money.budget import Spend, day_of, lack
-from retouchd.money.charges import Charge, State
+from retouchd.money.budget import Charge, Spend, State, day_of, lack
 from retouchd.money.pricing import estimate, pictures_asked
 from retouchd.pictures import inspect
 from retouchd.pictures.decoding import ImageFault

@@ -1,18 +1,204 @@
 """
+How a run stands: `work/status.json`, its progress, why nothing is sent, and which failures are alarms.
+
+How far what was dropped has come: done of total, and the time left by the recent rate.
+
+A batch begins with the first picture after the inbox was empty and ends when it is empty again; more may be
+dropped into it meanwhile. Times are of a monotonic clock, handed in.
+
+Whether a run gets on: what is at work must move, however slowly.
+
+A watchdog that ends a run puts every request on its way in doubt. So slow is never taken for stuck: a
+scan of a far disk may take an hour as long as it comes from one name to the next.
+
+Which failed jobs are worth an alarm to the operator, by their codes, and the alarm's words.
+
+What is wrong with a file, its prompt or its sidecar, and what a provider refuses to draw, is said beside the
+file to whoever dropped it. A monitor is to ring only for what may have cost money for nothing, or will happen
+again.
+
 How a run stands, as the daemon tells other programs of the same machine in `work/status.json`.
 
 Only what lies nowhere else: the jobs, the history and the inbox are looked at where they are.
+
+Why nothing is sent, in a few words: the same in `status`, in `status.txt` and of a single photo.
 """
 
 import datetime as dt
-from dataclasses import field
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
+from pydantic.dataclasses import dataclass as validated
 
-from retouchd.job.json_text import json_text
-from retouchd.logs.queue import UnreadLog
+from retouchd.errors import JobCode
+from retouchd.job.text import json_text
+from retouchd.logs.event_lines import UnreadLog
+from retouchd.throttle.breaker import WHY, Cause
+
+_WINDOW_SECONDS = 600.0
+"""The rate is that of the last minutes: an endpoint is quick by night and slow by day."""
+_FEWEST = 2
+"""Pictures that have to be over before their rate says anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """
+    So many pictures of the batch are over, of so many; `seconds_left` is None while that cannot be told.
+    """
+
+    over: int
+    total: int
+    seconds_left: float | None
+
+
+class Batch:
+    """
+    Follows the batch that is being worked on; `finished` is how many pictures the last whole one had.
+    """
+
+    def __init__(self) -> None:
+        self._begun = 0
+        self._is_on = False
+        self._moments: deque[tuple[float, int]] = deque()
+        self.finished = 0
+
+    def see(
+        self, now: float, *, over: int, left: int, is_empty: bool, is_held: bool = False
+    ) -> Progress | None:
+        """
+        Take in how many pictures are over since the start of the run and how many are left; return how far the
+        batch is, None where there is none.
+
+        Nothing `is_empty` of which something may still become work; while the run `is_held` nothing goes on.
+        """
+        if is_empty and not left:
+            if over > self._begun:
+                self.finished = over - self._begun
+            self._begun, self._is_on = over, False
+            self._moments.clear()
+            return None
+        self._is_on = self._is_on or left > 0
+        if not self._is_on:
+            return None
+        done = over - self._begun
+        self._note(now, done, is_held=is_held)
+        return Progress(over=done, total=done + left, seconds_left=self._seconds_left(now, left))
+
+    def _note(self, now: float, done: int, *, is_held: bool) -> None:
+        if is_held:
+            # A pause says nothing of how long a picture takes: what comes behind it is measured anew.
+            self._moments.clear()
+            return
+        if not self._moments or self._moments[-1][1] != done:
+            self._moments.append((now, done))
+        while len(self._moments) > _FEWEST and now - self._moments[0][0] > _WINDOW_SECONDS:
+            self._moments.popleft()
+
+    def _seconds_left(self, now: float, left: int) -> float | None:
+        if not self._moments or not left:
+            return None
+        since, before = self._moments[0]
+        made = self._moments[-1][1] - before
+        if made < _FEWEST or now <= since:
+            return None
+        return left * (now - since) / made
+
+
+PATIENCE_SECONDS = 300.0
+"""How long something may be at work without moving. The slowest single step is a huge file on a far disk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Motion:
+    """
+    How something moves: `steps` counts what it has done, `moved_at` is when it last moved or was at rest.
+    """
+
+    steps: int
+    moved_at: float
+
+
+def observed(before: Motion | None, steps: int, now: float, *, is_at_work: bool) -> Motion:
+    """
+    Return the motion after one more look at it.
+    """
+    if before is None or steps != before.steps or not is_at_work:
+        return Motion(steps=steps, moved_at=now)
+    return before
+
+
+def stuck(motions: Mapping[str, Motion], now: float) -> str | None:
+    """
+    Return which of them has been at work for too long without moving, None if all get on.
+    """
+    slow = {name: each for name, each in motions.items() if now - each.moved_at > PATIENCE_SECONDS}
+    return min(slow, key=lambda name: slow[name].moved_at, default=None)
+
+
+OWNERS = frozenset(
+    {
+        JobCode.PROMPT_MISSING,
+        JobCode.IMAGE_MISSING,
+        JobCode.PROMPT_EMPTY,
+        JobCode.PROMPT_TOO_LONG,
+        JobCode.SIDECAR_INVALID,
+        JobCode.SIDECAR_AMBIGUOUS,
+        JobCode.IMAGE_UNREADABLE,
+        JobCode.IMAGE_UNSUPPORTED,
+        JobCode.IMAGE_TOO_LARGE,
+        JobCode.IMAGE_NOT_SQUARE,
+        JobCode.MASK_INVALID,
+        JobCode.MASK_SIZE_MISMATCH,
+        JobCode.PARAMETER_INVALID,
+        JobCode.REFERENCE_INVALID,
+        JobCode.CONTENT_POLICY,
+        JobCode.REFUSED,
+    }
+)
+"""A matter of whoever dropped the file."""
+
+OPERATORS: Mapping[str, tuple[str, str]] = {
+    JobCode.IN_DOUBT: (
+        "may have been charged, and no picture came",
+        "Look at the provider's usage page first: what `retouchd retry` sends again may be charged again",
+    ),
+    JobCode.BAD_RESPONSE: (
+        "answered, and perhaps charged, without a usable picture",
+        "Each answer is kept there as .response; check edit.model and endpoint.base_url, or ask the provider",
+    ),
+    JobCode.ATTEMPTS_EXHAUSTED: (
+        "turned away at each attempt while others went through",
+        "Nothing was charged: `retouchd retry` tries again",
+    ),
+    JobCode.CRASHED: (
+        "retouchd ended unexpectedly again and again while it worked on it",
+        "Please report it; the log says more",
+    ),
+}
+"""A matter of the operator's: what became of it, and what to do."""
+
+_OTHERS = ("ended there", "The .error.txt beside it says why and what to do")
+
+
+def is_for_the_operator(code: str) -> bool:
+    """
+    Return whether a code is worth an alarm: one that nobody here knows is.
+    """
+    return code not in OWNERS
+
+
+def alarm(code: str, paths: list[str]) -> str:
+    """
+    Return what an operator is to know of pictures in `error/`, and what to do; there is at least one.
+    """
+    what, remedy = OPERATORS.get(code, _OTHERS)
+    more = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
+    return f"In error/ since midnight, {what} ({code}): {paths[0]}{more}. {remedy}."
+
 
 SIGN_OF_LIFE_SECONDS = 30.0
 """The daemon tells how it stands at least so often."""
@@ -20,7 +206,7 @@ MOST_HELD = 1000
 """Held files that are listed, and duplicates, of these the newest; the rest is only counted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@validated(frozen=True, slots=True, kw_only=True)
 class Pause:
     """
     Nothing is sent: why, since when, and when the next probe may pass.
@@ -32,7 +218,7 @@ class Pause:
     next_probe: dt.datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@validated(frozen=True, slots=True, kw_only=True)
 class HeldFile:
     """
     A file that cannot be claimed though it is ready: escaped names, and why.
@@ -43,7 +229,7 @@ class HeldFile:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@validated(frozen=True, slots=True, kw_only=True)
 class DuplicateFile(HeldFile):
     """
     A file that was asked for already; `is_done` unless that is still in work. Inode and time of change tell
@@ -55,7 +241,7 @@ class DuplicateFile(HeldFile):
     mtime_ns: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@validated(frozen=True, slots=True, kw_only=True)
 class Report:
     """
     One run at one moment. Times are aware UTC.
@@ -114,3 +300,18 @@ def load_report(raw: bytes) -> Report | None:
         return _ADAPTER.validate_json(raw)
     except ValidationError:
         return None
+
+
+def stop_of(report: Report | None) -> str:
+    """
+    Return why a daemon takes nothing at all now, empty where all has its turn.
+    """
+    if report is None:
+        return ""
+    if report.pause:
+        return f"paused: {WHY[Cause(report.pause.cause)]}"
+    if report.away:
+        return "paused: the inbox cannot be used"
+    if report.unusable:
+        return f"paused: {', '.join(sorted(report.unusable))} cannot be used"
+    return report.looking_up

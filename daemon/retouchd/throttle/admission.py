@@ -10,29 +10,17 @@ from typing import Protocol, TypeAlias
 
 from retouchd.answer.classify import Judgement
 from retouchd.clock import Clock
-from retouchd.job.model import Attempt, Job, Verdict
+from retouchd.job.model import Attempt, Job, Verdict, Wait
 from retouchd.job.naming import shown
-from retouchd.job.step_result import Wait
-from retouchd.money.budget import Allowance
-from retouchd.money.charges import Charge, State, closing
-from retouchd.money.price_table import Prices
-from retouchd.money.pricing import estimate, pictures_asked
-from retouchd.spool.state import Standing, job_of, opened_of
+from retouchd.money.budget import Allowance, Charge, State, closing
+from retouchd.money.pricing import Prices, estimate, pictures_asked
+from retouchd.spool.job_directory import Standing, job_of, opened_of
 from retouchd.throttle.breaker import Bar, Hold, Report
+from retouchd.throttle.concurrency import Rates
 from retouchd.throttle.gate import Gate
 from retouchd.throttle.ledger import Spending
 from retouchd.throttle.preflight import Means
-from retouchd.throttle.rates import Rates
-from retouchd.throttle.retry import (
-    Ask,
-    Budget,
-    Fail,
-    Later,
-    Return,
-    Weather,
-    doubts_in,
-    next_move,
-)
+from retouchd.throttle.retry import Ask, Budget, Fail, Later, Return, Weather, doubts_in, next_move
 
 NextMove: TypeAlias = Ask | Wait | Return | Fail
 

@@ -9,15 +9,22 @@ import datetime as dt
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
-from retouchd.changes import Changes
 from retouchd.clock import Clock
 from retouchd.events import emit
 from retouchd.events.run import DaemonPaused, DaemonResumed, PoolNarrowed, PoolWidened
 from retouchd.job.model import Verdict
+from retouchd.process import Changes
 from retouchd.throttle import breaker
 from retouchd.throttle.breaker import Bar, Cause, Hold, Pace, Report
-from retouchd.throttle.concurrency import Width, narrowed, widened
-from retouchd.throttle.rates import Rates, Sent, seconds_to_wait, within_the_minute
+from retouchd.throttle.concurrency import (
+    Rates,
+    Sent,
+    Width,
+    narrowed,
+    seconds_to_wait,
+    widened,
+    within_the_minute,
+)
 
 _THRIVES_SECONDS = 60.0
 """An endpoint that brought a picture so short a time ago is not taken for one that is down."""

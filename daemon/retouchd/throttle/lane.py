@@ -8,12 +8,10 @@ from retouchd.clock import Clock
 from retouchd.disk.folders import Folders
 from retouchd.endpoint.client import EditsClient
 from retouchd.throttle.admission import Admission, AdmissionSettings
-from retouchd.throttle.disk_monitor import DiskMonitor
 from retouchd.throttle.gate import Gate
 from retouchd.throttle.ledger import Spending
-from retouchd.throttle.pause import Pausing
-from retouchd.throttle.pause_file import PauseFile
-from retouchd.throttle.preflight import Means
+from retouchd.throttle.pause import PauseFile, Pausing
+from retouchd.throttle.preflight import DiskMonitor, Means
 from retouchd.throttle.prober import Jobs, Prober
 
 

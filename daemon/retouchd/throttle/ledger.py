@@ -13,18 +13,23 @@ from retouchd.errors import Blocked
 from retouchd.job.model import Attempt
 from retouchd.money.budget import (
     Allowance,
+    Charge,
     Lack,
     Spend,
+    State,
     beyond,
+    charges_in,
+    charges_of,
+    closing,
     day_of,
     lack,
     midnight,
     next_midnight,
+    opening,
 )
-from retouchd.money.charges import Charge, State, charges_in, charges_of, closing, opening
 from retouchd.spool.history import History
+from retouchd.spool.job_directory import Standing
 from retouchd.spool.spool import Spool
-from retouchd.spool.state import Standing
 
 Charges: TypeAlias = dict[int, Charge]
 """The charges of one job, by the numbers of its attempts."""

@@ -10,8 +10,7 @@ from typing import Protocol
 
 from retouchd.clock import Clock
 from retouchd.endpoint.client import EditsClient, NoAnswer, NotSent
-from retouchd.job.model import Verdict
-from retouchd.job.step_result import Wait
+from retouchd.job.model import Verdict, Wait
 from retouchd.throttle.breaker import Cause, Report
 from retouchd.throttle.gate import Gate
 from retouchd.throttle.preflight import Means

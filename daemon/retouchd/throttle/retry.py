@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from retouchd.answer.attribution import without_picture
-from retouchd.answer.classify import Failure
+from retouchd.answer.classify import Failure, without_picture
 from retouchd.answer.retry_after import LONGEST_RETRY_AFTER_SECONDS
 from retouchd.errors import JobCode, Problem
 from retouchd.job.model import Attempt, Verdict

@@ -25,7 +25,7 @@ from retouchd.clock import SystemClock
 from retouchd.config.settings import Edit, Settings
 from retouchd.disk.folders import Folders
 from retouchd.endpoint.client import Endpoint
-from retouchd.inbox.settling import Patience
+from retouchd.inbox.readiness import Patience
 from retouchd.inbox.watcher import Watcher
 from retouchd.logs import logger
 from retouchd.request.limits import Limits

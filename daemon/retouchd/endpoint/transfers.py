@@ -1,0 +1,266 @@
+"""
+Files on their way: uploads, read in pieces and exactly as long as announced; results, fetched by their urls.
+
+A result that came as a URL: fetched with no more trust than the answer deserves.
+"""
+
+import contextlib
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urljoin
+
+from retouchd.disk.threads import in_work
+from retouchd.endpoint.addresses import (
+    FetchFailed,
+    FetchRefused,
+    Target,
+    public_addresses,
+    target_of,
+)
+from retouchd.endpoint.transport import (
+    Answer,
+    Head,
+    NoAnswer,
+    NotSent,
+    Outgoing,
+    TooLarge,
+    Transport,
+)
+from retouchd.job.model import Piece, Removed, Stripped
+from retouchd.request.multipart import Envelope
+
+_PIECE = 1 << 20
+"""Bytes sent at once: each piece takes one way to a thread and back."""
+
+
+class Unreadable(NotSent):
+    """
+    A file to be sent could not be read, or changed meanwhile; the endpoint had no part in it.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """
+    A file to be sent, its `image/*` type and its size in bytes; opened anew for each request. `removed` is
+    what was dropped and is not sent.
+
+    `size` and `mtime_ns`, when it was last written, are what those saw who judged it: whoever had it open
+    before it was claimed can still write to it. `stripped` says what is sent of it, None for all.
+    """
+
+    path: Path
+    content_type: str
+    size: int
+    mtime_ns: int | None = None
+    stripped: Stripped | None = None
+    removed: tuple[Removed, ...] = ()
+
+    @property
+    def sent_size(self) -> int:
+        """
+        Return how many bytes are sent.
+        """
+        return self.size if self.stripped is None else self.stripped.size
+
+
+async def begun(envelope: Envelope, uploads: Sequence[Upload]) -> AsyncIterator[bytes]:
+    """
+    Return a whole request body in pieces of some 1 MiB, the first of them read already; no read is on the
+    event loop.
+
+    Raises Unreadable here or before the last piece if a file is not what it was: a body without its end is
+    none to any server.
+    """
+    pieces = _pieces(envelope, uploads)
+    return _stream(await in_work(next, pieces), pieces)
+
+
+async def _stream(
+    first: tuple[bytes, bool], pieces: Iterator[tuple[bytes, bool]]
+) -> AsyncIterator[bytes]:
+    piece, is_last = first
+    yield piece
+    # Never closed by hand: when the request is cancelled a thread may still be inside. The file closes
+    # with the last reference.
+    while not is_last:
+        piece, is_last = await in_work(next, pieces)
+        yield piece
+
+
+def _pieces(envelope: Envelope, uploads: Sequence[Upload]) -> Iterator[tuple[bytes, bool]]:
+    """
+    Yield the pieces of a body, and whether each is the last.
+    """
+    held = b""
+    for head, upload in zip(envelope.heads, uploads, strict=True):
+        held += head
+        for piece in _file(upload):
+            held += piece
+            if len(held) >= _PIECE:
+                yield held, False
+                held = b""
+    yield held + envelope.tail, True
+
+
+def _file(upload: Upload) -> Iterator[bytes]:
+    path = upload.path
+    try:
+        with path.open("rb", buffering=0) as file:
+            whole: tuple[Piece, ...] = ((0, upload.size),)
+            for piece in whole if upload.stripped is None else upload.stripped.pieces:
+                if isinstance(piece, bytes):
+                    yield piece
+                    continue
+                left = piece[1] - file.seek(piece[0])
+                while left and (data := file.read(min(left, _PIECE))):
+                    left -= len(data)
+                    yield data
+                if left:
+                    raise _changed(path)
+            found = os.fstat(file.fileno())
+            if found.st_size != upload.size or upload.mtime_ns not in (None, found.st_mtime_ns):
+                raise _changed(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _changed(path: Path) -> Unreadable:
+    return Unreadable(f"{path.name} changed while it was being sent")
+
+
+def _unreadable(path: Path, error: OSError) -> Unreadable:
+    return Unreadable(f"{path.name} cannot be read: {error.strerror or error}")
+
+
+PICTURE_LIMIT = 512 << 20
+_MOST_HOPS = 10
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_NOT_YET = frozenset({202, 204, 205})
+_FINAL = frozenset({400, 405, 410, 414, 431, 451})
+"""What waiting does not change: the request is wrong, or the picture is gone for good (RFC 9110, 15.5)."""
+
+
+class Fetcher:
+    """
+    Fetches pictures for one endpoint.
+
+    `headers` are the endpoint's, the key among them: they go to its own origin and nowhere else.
+    `seconds` bounds one fetch as a whole.
+    """
+
+    def __init__(
+        self,
+        *,
+        transport: Transport,
+        base_url: str,
+        headers: Mapping[str, str],
+        seconds: float,
+        allow_private: bool,
+    ) -> None:
+        self._transport = transport
+        self._base_url = base_url
+        self._headers = headers
+        self._seconds = seconds
+        self._allow_private = allow_private
+
+    @contextlib.asynccontextmanager
+    async def fetch(self, url: str) -> AsyncIterator[Answer]:
+        """
+        Yield the answer to a picture's URL, absolute or relative to the endpoint's, or to that it leads on to.
+
+        Raises FetchRefused or FetchFailed, also while the chunks are read.
+        """
+        target, is_first = target_of(url, self._base_url), True
+        for _ in range(_MOST_HOPS):
+            async with contextlib.AsyncExitStack() as stack:
+                routes = await self._routes(target, has_key=is_first)
+                answer = await self._reach(stack, routes)
+                if answer.head.status not in _REDIRECTS:
+                    _check(answer.head)
+                    body = await stack.enter_async_context(contextlib.aclosing(_translated(answer)))
+                    yield Answer(head=answer.head, body=body)
+                    return
+            location = answer.head.headers.get("location", "")
+            if not location:
+                raise FetchFailed(
+                    f"the picture's URL answered HTTP {answer.head.status} to nowhere"
+                )
+            target, is_first = target_of(_joined(target, location), self._base_url), False
+        raise FetchFailed(f"the picture's URL was redirected {_MOST_HOPS} times")
+
+    async def _routes(self, target: Target, *, has_key: bool) -> list[Outgoing]:
+        """
+        Return the requests that would get the picture, to be tried in order.
+
+        Whoever redirects does not send the key along, not even back to the endpoint.
+        """
+        if target.origin == target_of(self._base_url, self._base_url).origin:
+            return [self._request(target, headers=self._headers if has_key else None)]
+        if self._allow_private:
+            return [self._request(target)]
+        if self._transport.proxy_for(target.at()) is not None:
+            # The proxy resolves the name and connects; only what is an address already can be judged here.
+            with contextlib.suppress(FetchFailed):
+                await public_addresses(target, numeric=True)
+            return [self._request(target)]
+        addresses = await public_addresses(target)
+        return [self._request(target, address=address) for address in addresses]
+
+    def _request(
+        self,
+        target: Target,
+        *,
+        address: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Outgoing:
+        harmless = {name: self._headers[name] for name in ("user-agent", "accept-encoding")}
+        return Outgoing(
+            method="GET",
+            url=target.at(address),
+            headers={**(headers or harmless), "accept": "image/*", "host": target.netloc},
+            seconds=self._seconds,
+            limit=PICTURE_LIMIT,
+            server_name=None if address is None else target.host,
+        )
+
+    async def _reach(self, stack: contextlib.AsyncExitStack, routes: Sequence[Outgoing]) -> Answer:
+        failure: NotSent | None = None
+        for route in routes:
+            try:
+                return await stack.enter_async_context(self._transport.exchange(route))
+            except NotSent as error:
+                failure = error
+            except NoAnswer as error:
+                raise FetchFailed(str(error)) from error
+        raise FetchFailed(str(failure)) from failure
+
+
+async def _translated(answer: Answer) -> AsyncGenerator[bytes, None]:
+    try:
+        async for chunk in answer.chunks():
+            yield chunk
+    except TooLarge as error:
+        raise FetchRefused(str(error)) from error
+    except NoAnswer as error:
+        raise FetchFailed(str(error)) from error
+
+
+def _check(head: Head) -> None:
+    """
+    Raise unless an answer may be the picture; what it is, its bytes decide.
+    """
+    status = head.status
+    if status in _FINAL:
+        raise FetchRefused(f"the picture's URL answered HTTP {status}")
+    if status in _NOT_YET or not 200 <= status < 300:
+        raise FetchFailed(f"the picture's URL answered HTTP {status}")
+
+
+def _joined(target: Target, location: str) -> str:
+    try:
+        return urljoin(target.at(), location)
+    except ValueError as error:
+        raise FetchRefused("the picture's URL is redirected to one that is malformed") from error
