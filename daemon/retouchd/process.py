@@ -38,7 +38,7 @@ def few_arenas() -> None:
         _libc.mallopt(_M_TRIM_THRESHOLD, 2 * _LARGE)
 
 
-def give_back() -> None:
+def trim_memory() -> None:
     """
     Give back to the kernel what is kept for later. See malloc_trim(3).
 

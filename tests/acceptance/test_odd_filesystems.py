@@ -150,12 +150,12 @@ def place(tmp_path: Path, odd: Odd) -> Place:
 
 def _deliver(place: Place, job: Job) -> None:
     for _ in range(10):
-        standing = place.standing(job)
-        if standing.phase is Phase.PUBLISHING:
-            all_steps(place.delivery.publish(standing))
-        elif standing.phase is Phase.ARCHIVING:
-            all_steps(place.delivery.archive(standing))
-    assert place.standing(job).phase is Phase.OVER
+        job_state = place.job_state(job)
+        if job_state.phase is Phase.PUBLISHING:
+            all_steps(place.delivery.publish(job_state))
+        elif job_state.phase is Phase.ARCHIVING:
+            all_steps(place.delivery.archive(job_state))
+    assert place.job_state(job).phase is Phase.OVER
 
 
 @pytest.mark.parametrize("content", [b"", b"theirs"], ids=["an empty file", "a file"])
@@ -194,7 +194,7 @@ def test_what_somebody_writes_into_the_name_kept_free_is_theirs(
     job = place.planned()
     with monkeypatch.context() as somebody:
         somebody.setattr(durable, "make_empty", written_into)
-        all_steps(place.delivery.publish(place.standing(job)))
+        all_steps(place.delivery.publish(place.job_state(job)))
     _deliver(place, job)
 
     assert tree(place.folders.outbox) == {"cat.png": b"theirs", "cat_2.png": b"edit 1"}
@@ -207,7 +207,7 @@ def test_a_reservation_that_fails_is_taken_back(odd: Odd, place: Place) -> None:
     job = place.planned()
     odd.fail("rename", errno.EIO)
     with pytest.raises(Blocked, match="outbox cannot be written"):
-        all_steps(place.delivery.publish(place.standing(job)))
+        all_steps(place.delivery.publish(place.job_state(job)))
     assert os.listdir(place.folders.outbox) == []
 
     odd.clear("fail-rename")
@@ -291,8 +291,8 @@ def test_a_name_that_the_folder_does_not_take_is_told(
 
 
 def _end(place: Place, job: Job, problems: Sequence[Problem]) -> None:
-    if place.standing(job).plan is None:
-        all_steps(place.delivery.plan(place.standing(job), problems, NOW))
+    if place.job_state(job).plan is None:
+        all_steps(place.delivery.plan(place.job_state(job), problems, NOW))
     _deliver(place, job)
 
 

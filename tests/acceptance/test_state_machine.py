@@ -120,15 +120,15 @@ class HotFolder(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(list(FAULTS)), times=st.sampled_from([1, 1, 4, None]))
     def the_endpoint_fails(self, name: str, times: int | None) -> None:
-        self._run(self._world.weather((replace(FAULTS[name], times=times),)))
+        self._run(self._world.retry_context((replace(FAULTS[name], times=times),)))
 
     @rule()
     def the_endpoint_is_well(self) -> None:
-        self._run(self._world.weather(()))
+        self._run(self._world.retry_context(()))
 
     @rule()
     def nobody_listens(self) -> None:
-        self._run(self._world.weather(None))
+        self._run(self._world.retry_context(None))
 
     @rule(work=WORK)
     def a_daemon_starts(self, work: str) -> None:

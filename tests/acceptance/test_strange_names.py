@@ -628,9 +628,9 @@ def test_a_crowd_costs_twenty_looks_for_each_name(
 
 
 def deliver(place: Place, job: Job) -> None:
-    all_steps(place.delivery.publish(place.standing(job)))
-    all_steps(place.delivery.archive(place.standing(job)))
-    assert place.standing(job).phase is Phase.OVER
+    all_steps(place.delivery.publish(place.job_state(job)))
+    all_steps(place.delivery.archive(place.job_state(job)))
+    assert place.job_state(job).phase is Phase.OVER
 
 
 async def test_daemons_that_share_done_never_mix_groups(world: World) -> None:

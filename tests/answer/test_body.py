@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.answer.body import Fault, Inline, Link, read_answer
+from retouchd.answer.body import AnswerFault, Inline, Link, read_answer
 
 JPEG = "/9j/4AAQSkZJRgABAQ=="
 PNG = "iVBORw0KGgoAAAANSUhEUg=="
@@ -176,43 +176,53 @@ def test_pictures_are_found_in_every_known_shape(
 
 
 FAULTS = {
-    "nothing": (b"", Fault.EMPTY, None),
-    "white space": (b" \r\n", Fault.EMPTY, None),
-    "page": (b"<!DOCTYPE html><title>Hi</title>", Fault.HTML, "<!DOCTYPE html><title>Hi</title>"),
-    "page after a blank line": (b"\n<html>", Fault.HTML, "<html>"),
-    "plain text": (b"upstream said no", Fault.NOT_JSON, "upstream said no"),
-    "Chinese": ("上游没有图片".encode(), Fault.NOT_JSON, "上游没有图片"),
-    "noise": (bytes(range(256)) * 40, Fault.NOT_JSON, None),
-    "cut short": (b'{"created":1,"data":[{', Fault.NOT_JSON, '{"created":1,"data":[{'),
-    "number": (b"7", Fault.NO_PICTURE, None),
-    "no data": (b'{"created":1}', Fault.NO_PICTURE, None),
-    "empty data": (b'{"created":1,"data":[]}', Fault.NO_PICTURE, None),
-    "null data": (b'{"created":1,"data":null}', Fault.NO_PICTURE, None),
-    "chat": (json.dumps(said("I can't draw that")).encode(), Fault.NO_PICTURE, "I can't draw that"),
+    "nothing": (b"", AnswerFault.EMPTY, None),
+    "white space": (b" \r\n", AnswerFault.EMPTY, None),
+    "page": (
+        b"<!DOCTYPE html><title>Hi</title>",
+        AnswerFault.HTML,
+        "<!DOCTYPE html><title>Hi</title>",
+    ),
+    "page after a blank line": (b"\n<html>", AnswerFault.HTML, "<html>"),
+    "plain text": (b"upstream said no", AnswerFault.NOT_JSON, "upstream said no"),
+    "Chinese": ("上游没有图片".encode(), AnswerFault.NOT_JSON, "上游没有图片"),
+    "noise": (bytes(range(256)) * 40, AnswerFault.NOT_JSON, None),
+    "cut short": (b'{"created":1,"data":[{', AnswerFault.NOT_JSON, '{"created":1,"data":[{'),
+    "number": (b"7", AnswerFault.NO_PICTURE, None),
+    "no data": (b'{"created":1}', AnswerFault.NO_PICTURE, None),
+    "empty data": (b'{"created":1,"data":[]}', AnswerFault.NO_PICTURE, None),
+    "null data": (b'{"created":1,"data":null}', AnswerFault.NO_PICTURE, None),
+    "chat": (
+        json.dumps(said("I can't draw that")).encode(),
+        AnswerFault.NO_PICTURE,
+        "I can't draw that",
+    ),
     "chat in parts": (
         json.dumps(chat({"content": [{"type": "text", "text": "no"}, 7]})).encode(),
-        Fault.NO_PICTURE,
+        AnswerFault.NO_PICTURE,
         "no",
     ),
-    "error": (b'{"error":{"message":"quota"}}', Fault.ERROR, "quota"),
-    "error as text": (b'{"error":"quota"}', Fault.ERROR, "quota"),
+    "error": (b'{"error":{"message":"quota"}}', AnswerFault.ERROR, "quota"),
+    "error as text": (b'{"error":"quota"}', AnswerFault.ERROR, "quota"),
     "ticket": (
         b'{"code":200,"data":[{"status":"submitted","task_id":"t"}]}',
-        Fault.ASYNCHRONOUS,
+        AnswerFault.ASYNCHRONOUS,
         None,
     ),
-    "ticket in an object": (b'{"data":{"task_id":"t"}}', Fault.ASYNCHRONOUS, None),
-    "ticket by its state": (b'{"id":"t","status":"Processing"}', Fault.ASYNCHRONOUS, None),
+    "ticket in an object": (b'{"data":{"task_id":"t"}}', AnswerFault.ASYNCHRONOUS, None),
+    "ticket by its state": (b'{"id":"t","status":"Processing"}', AnswerFault.ASYNCHRONOUS, None),
     "only partial events": (
         b'event: image_edit.partial_image\ndata: {"type":"image_edit.partial_image","b64_json":"iV"}\n\n',
-        Fault.NO_PICTURE,
+        AnswerFault.NO_PICTURE,
         None,
     ),
 }
 
 
 @pytest.mark.parametrize(("body", "fault", "text"), FAULTS.values(), ids=FAULTS.keys())
-def test_an_answer_without_a_picture_says_why(body: bytes, fault: Fault, text: str | None) -> None:
+def test_an_answer_without_a_picture_says_why(
+    body: bytes, fault: AnswerFault, text: str | None
+) -> None:
     """
     Success without a picture names its fault and keeps the words that came instead.
     """

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from retouchd.answer import stored_answer
-from retouchd.answer.answer_json import BLOCK, MOST_BYTES, skeleton_of
-from retouchd.answer.body import Fault, Inline, read_answer
+from retouchd.answer.answer_json import BLOCK, MOST_BYTES, read_large_body
+from retouchd.answer.body import AnswerFault, Inline, read_answer
 from retouchd.endpoint.api_key import Secrets
 
 LIMIT = 1 << 26
@@ -52,7 +52,7 @@ def read_back(path: Path) -> list[bytes]:
     Every picture of a kept answer, as the judge reads it.
     """
     with stored_answer.opened(path, limit=LIMIT, hidden=Secrets([])) as answer:
-        found = read_answer(answer.skeleton.body).pictures
+        found = read_answer(answer.large_body.body).pictures
         return [b"".join(answer.picture(each.data)) for each in found if isinstance(each, Inline)]
 
 
@@ -95,10 +95,10 @@ def test_pieces_may_have_any_size(size: int) -> None:
     """
     body = json.dumps({"data": [{"b64_json": "A" * 40_000 + "/" * 30_000}], "x": "笑" * 3000})
 
-    skeleton = skeleton_of(in_pieces(body.encode(), size), "mark-")
+    large_body = read_large_body(in_pieces(body.encode(), size), "mark-")
 
-    assert skeleton_of([body.encode()], "mark-") == skeleton
-    assert len(skeleton.body) < len(body) // 2
+    assert read_large_body([body.encode()], "mark-") == large_body
+    assert len(large_body.body) < len(body) // 2
 
 
 def test_a_picture_in_a_chat_is_cut_out_of_its_words(tmp_path: Path) -> None:
@@ -131,9 +131,9 @@ def test_a_forged_mark_stands_for_nothing() -> None:
     """
     body = b'{"data":[{"b64_json":"retouchd-0000-00000000"}]}'
 
-    skeleton = skeleton_of([body], "retouchd-a1b2-")
+    large_body = read_large_body([body], "retouchd-a1b2-")
 
-    assert list(skeleton.parts("retouchd-0000-00000000")) == [b"retouchd-0000-00000000"]
+    assert list(large_body.parts("retouchd-0000-00000000")) == [b"retouchd-0000-00000000"]
 
 
 def test_addresses_and_words_are_never_cut() -> None:
@@ -143,7 +143,7 @@ def test_addresses_and_words_are_never_cut() -> None:
     body: Any = {"data": [{"url": "https://cdn.example/a?s=" + "A" * (BLOCK - 100)}]}
     body = json.dumps({**body, "text": "笑" * 50_000}).encode()
 
-    assert skeleton_of([body], "mark-").body == body
+    assert read_large_body([body], "mark-").body == body
 
 
 INTRICATE = {
@@ -162,7 +162,11 @@ def test_an_intricate_answer_is_read_no_further(body: bytes) -> None:
     """
     What would take many times its size in memory is left where it is.
     """
-    skeleton = skeleton_of(in_pieces(body, 1 << 20), "mark-")
+    large_body = read_large_body(in_pieces(body, 1 << 20), "mark-")
 
-    assert len(skeleton.body) <= MOST_BYTES + 2 * BLOCK
-    assert read_answer(skeleton.body).fault in (Fault.NOT_JSON, Fault.EMPTY, Fault.NO_PICTURE)
+    assert len(large_body.body) <= MOST_BYTES + 2 * BLOCK
+    assert read_answer(large_body.body).fault in (
+        AnswerFault.NOT_JSON,
+        AnswerFault.EMPTY,
+        AnswerFault.NO_PICTURE,
+    )

@@ -305,13 +305,13 @@ def _insisted(step: Callable[[], object]) -> None:
 
 def _published(place: Place, name: str) -> None:
     job = _below_pets(place, place.edited(name))
-    _insisted(lambda: all_steps(place.delivery.plan(place.standing(job), (), NOW)))
+    _insisted(lambda: all_steps(place.delivery.plan(place.job_state(job), (), NOW)))
     _insisted(lambda: _deliver(place, job.id))
 
 
 def _failed(place: Place, name: str) -> None:
     job = _below_pets(place, place.claimed(name))
-    _insisted(lambda: all_steps(place.delivery.plan(place.standing(job), [PROBLEM], NOW)))
+    _insisted(lambda: all_steps(place.delivery.plan(place.job_state(job), [PROBLEM], NOW)))
     _insisted(lambda: _deliver(place, job.id))
     _insisted(lambda: _put_back(place, name))
 

@@ -45,8 +45,8 @@ from retouchd.endpoint.client import (
     FetchRefused,
     NoAnswer,
     NotSent,
-    Unreadable,
     Upload,
+    UploadUnreadable,
 )
 from retouchd.errors import ConfigurationError
 
@@ -366,7 +366,7 @@ async def test_a_file_that_changes_while_sent_is_not_sent(
         serving(change_then_read, limit=65_536) as server,
         EditsClient(endpoint(server.base_url)) as client,
     ):
-        with pytest.raises(Unreadable, match=r"second\.png changed while it was being sent"):
+        with pytest.raises(UploadUnreadable, match=r"second\.png changed while it was being sent"):
             await asked(client, first, growing)
 
 
@@ -376,7 +376,7 @@ async def test_a_file_that_is_gone_is_not_sent(tmp_path: Path) -> None:
     """
     gone = Upload(path=tmp_path / "gone.png", content_type="image/png", size=7)
     async with serving(answering(OK)) as server, EditsClient(endpoint(server.base_url)) as client:
-        with pytest.raises(Unreadable, match=r"gone\.png cannot be read"):
+        with pytest.raises(UploadUnreadable, match=r"gone\.png cannot be read"):
             await asked(client, gone)
         assert server.seen == []
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retouchd.inbox import ignore
-from retouchd.inbox.ignore import Ignored, Kind, ignore_table
+from retouchd.inbox.ignore import Ignored, IgnoredKind, ignore_table
 
 TABLE = ignore_table()
 
@@ -198,26 +198,26 @@ RECEIVED = [
 CASES = [
     (kind, writer, name)
     for kind, cases in (
-        (Kind.TEMPORARY, TEMPORARY),
-        (Kind.JUNK, JUNK),
-        (Kind.CONFLICT, CONFLICT),
-        (Kind.PRIVATE, PRIVATE),
-        (Kind.RECEIVED, RECEIVED),
+        (IgnoredKind.TEMPORARY, TEMPORARY),
+        (IgnoredKind.JUNK, JUNK),
+        (IgnoredKind.CONFLICT, CONFLICT),
+        (IgnoredKind.PRIVATE, PRIVATE),
+        (IgnoredKind.RECEIVED, RECEIVED),
     )
     for writer, name in cases
 ]
 
 FOLDERS = [
-    (Kind.TEMPORARY, "rsync", ".~tmp~"),
-    (Kind.TEMPORARY, "rsync", ".rsync-partial"),
-    (Kind.TEMPORARY, "Google Drive", ".tmp.drivedownload"),
-    (Kind.TEMPORARY, "Google Drive", ".tmp.driveupload"),
-    (Kind.TEMPORARY, "Safari", "photo.jpg.download"),
-    (Kind.TEMPORARY, "macOS", "(A Document Being Saved By Preview)"),
-    (Kind.TEMPORARY, "Firefox", "album.part"),
-    (Kind.TEMPORARY, "temporary", "album.tmp"),
+    (IgnoredKind.TEMPORARY, "rsync", ".~tmp~"),
+    (IgnoredKind.TEMPORARY, "rsync", ".rsync-partial"),
+    (IgnoredKind.TEMPORARY, "Google Drive", ".tmp.drivedownload"),
+    (IgnoredKind.TEMPORARY, "Google Drive", ".tmp.driveupload"),
+    (IgnoredKind.TEMPORARY, "Safari", "photo.jpg.download"),
+    (IgnoredKind.TEMPORARY, "macOS", "(A Document Being Saved By Preview)"),
+    (IgnoredKind.TEMPORARY, "Firefox", "album.part"),
+    (IgnoredKind.TEMPORARY, "temporary", "album.tmp"),
     *[
-        (Kind.JUNK, writer, name)
+        (IgnoredKind.JUNK, writer, name)
         for writer, names in {
             "Syncthing": (".stfolder", ".stversions"),
             "Dropbox": (".dropbox.cache",),
@@ -241,9 +241,9 @@ FOLDERS = [
         }.items()
         for name in names
     ],
-    (Kind.PRIVATE, "underscore", "_refs"),
-    (Kind.PRIVATE, "underscore", "_prompt.txt"),
-    (Kind.PRIVATE, "dot", ".git"),
+    (IgnoredKind.PRIVATE, "underscore", "_refs"),
+    (IgnoredKind.PRIVATE, "underscore", "_prompt.txt"),
+    (IgnoredKind.PRIVATE, "dot", ".git"),
 ]
 
 ORDINARY = [
@@ -366,7 +366,7 @@ ORDINARY = [
 
 
 @pytest.mark.parametrize(("kind", "writer", "name"), CASES, ids=[case[2] for case in CASES])
-def test_writers_names_are_recognised(kind: Kind, writer: str, name: str) -> None:
+def test_writers_names_are_recognised(kind: IgnoredKind, writer: str, name: str) -> None:
     """
     Each name of the table is ignored, and the answer says what it is and whose.
     """
@@ -378,7 +378,7 @@ def test_writers_names_are_recognised(kind: Kind, writer: str, name: str) -> Non
 
 
 @pytest.mark.parametrize(("kind", "writer", "name"), FOLDERS, ids=[case[2] for case in FOLDERS])
-def test_writers_folders_are_not_entered(kind: Kind, writer: str, name: str) -> None:
+def test_writers_folders_are_not_entered(kind: IgnoredKind, writer: str, name: str) -> None:
     """
     Each folder of the table is ignored, and the answer says what it is and whose.
     """
@@ -440,7 +440,7 @@ def test_own_patterns_add_to_the_table() -> None:
     table = ignore_table(["draft-*", "*.RAW.jpg"])
 
     assert table.file("DRAFT-1.jpg") == Ignored(
-        kind=Kind.JUNK, reason="ignored by your pattern draft-*"
+        kind=IgnoredKind.JUNK, reason="ignored by your pattern draft-*"
     )
     assert table.file("x.raw.jpg")
     assert table.folder("draft-shoes")

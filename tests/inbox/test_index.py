@@ -11,15 +11,15 @@ from typing import Self
 import pytest
 
 from retouchd.disk import nofollow
-from retouchd.disk.signature import Stamp
+from retouchd.disk.signature import FolderStamp
 from retouchd.inbox.ignore import ignore_table
 from retouchd.inbox.index import InboxIndex
-from retouchd.inbox.queue import Backlog
+from retouchd.inbox.queue import InboxQueue
 from retouchd.inbox.readiness import Patience
 from retouchd.inbox.scanner import Inbox
-from retouchd.inbox.sidecar_reader import Reader
+from retouchd.inbox.sidecar_reader import SidecarReader
 from retouchd.inbox.watch_mode import Depth
-from retouchd.inbox.watcher import Ring
+from retouchd.inbox.watcher import FileEvent
 
 
 class HandClock:
@@ -47,9 +47,9 @@ class Eyes:
     clock: HandClock = field(default_factory=HandClock)
 
     def __post_init__(self) -> None:
-        self.backlog = Backlog(patience=Patience(), has_default_prompt=lambda: False)
+        self.backlog = InboxQueue(patience=Patience(), has_default_prompt=lambda: False)
         inbox = Inbox(root=self.root, ignored=ignore_table(), recursive=True)
-        reader = Reader(inbox=inbox, text_encoding=None)
+        reader = SidecarReader(inbox=inbox, text_encoding=None)
         self.index = InboxIndex(inbox=inbox, reader=reader, queue=self.backlog, clock=self.clock)
 
     def look(self, depth: Depth, times: int = 1) -> None:
@@ -66,7 +66,7 @@ class Eyes:
 
     def changed_at(self, path: str) -> float:
         folder, _, name = path.rpartition("/")
-        return self.backlog.sightings.sight(folder, name).quiet_since
+        return self.backlog.observed_files.sight(folder, name).quiet_since
 
     def listings(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         """
@@ -155,7 +155,7 @@ def test_listing_names_sees_another_file_of_the_same_name(eyes: Eyes) -> None:
     eyes.look(Depth.NAMES)
 
     assert eyes.changed_at("cat.png") == eyes.clock.at
-    assert not eyes.backlog.sightings.knows("", "dog.png")
+    assert not eyes.backlog.observed_files.knows("", "dog.png")
     assert eyes.changed_at("bird.png") < eyes.clock.at
 
 
@@ -181,7 +181,7 @@ def test_folders_that_do_not_tell_are_found_out(
     """
     Where a folder shows the same after a file came, it is listed at each poll from then on.
     """
-    monkeypatch.setattr(nofollow, "stamp_of", lambda fd: Stamp(1, 1, os.fstat(fd).st_ino, 1))
+    monkeypatch.setattr(nofollow, "stamp_of", lambda fd: FolderStamp(1, 1, os.fstat(fd).st_ino, 1))
     eyes.put("cat.png")
     eyes.look(Depth.CHANGES, times=5)
 
@@ -241,7 +241,7 @@ def test_many_new_folders_are_each_listed_once(
         eyes.put(f"{folder}/cat.png")
     listed = eyes.listings(monkeypatch)
 
-    eyes.index.observe([Ring(path=folder, is_folder=True) for folder in folders])
+    eyes.index.observe([FileEvent(path=folder, is_folder=True) for folder in folders])
 
     assert len(listed) == 30
     assert eyes.known() == {f"{folder}/cat.png" for folder in folders}
@@ -257,6 +257,6 @@ def test_a_folder_that_left_is_forgotten_and_its_neighbours_are_not(eyes: Eyes) 
     (eyes.root / "a").rename(eyes.root.parent / "away")
     eyes.clock.at += 1
 
-    eyes.index.observe([Ring(path="a", is_folder=True)])
+    eyes.index.observe([FileEvent(path="a", is_folder=True)])
 
     assert eyes.known() == {"ab/cat.png", "c/a/cat.png"}

@@ -775,8 +775,8 @@ async def test_a_write_after_the_writers_own_rename_is_waited_for(ringing: World
 
     async with ringing.running() as daemon:
         await ringing.until(lambda: ringing.events("watch.mode"))
-        assert daemon._crew is not None
-        async with daemon._crew.intake._turning:  # No turn while all of this happens.
+        assert daemon._assembly is not None
+        async with daemon._assembly.intake._turning:  # No turn while all of this happens.
             picture.touch()
             temporary.rename(picture)
             picture.write_bytes(photo(seed=1))

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from engine_world import World, open_world, photo, put
-from retouchd.inbox.sidecar_reader import Reader
+from retouchd.inbox.sidecar_reader import SidecarReader
 
 CLEAR = photo(mode="RGBA")
 OPAQUE = photo(seed=7)
@@ -250,13 +250,13 @@ async def test_pixels_are_looked_at_once(world: World, monkeypatch: pytest.Monke
     While nothing changes of a lone one, it is not decoded again; changed, it is.
     """
     looks: list[str] = []
-    real = Reader.shows_through
+    real = SidecarReader.shows_through
 
-    def counting(reader: Reader, folder: str, name: str) -> bool:
+    def counting(reader: SidecarReader, folder: str, name: str) -> bool:
         looks.append(name)
         return real(reader, folder, name)
 
-    monkeypatch.setattr(Reader, "shows_through", counting)
+    monkeypatch.setattr(SidecarReader, "shows_through", counting)
     async with world.running() as daemon:
         put(world, "_prompt.txt", "blue")
         put(world, "cat_mask.png", CLEAR)

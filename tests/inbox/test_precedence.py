@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import signature
-from retouchd.disk.signature import Sight
-from retouchd.inbox.precedence import Content, Layer, Source, compose, folder_faults, needed
+from retouchd.disk.signature import Observation
+from retouchd.inbox.precedence import Content, FolderFile, Layer, compose, folder_faults, needed
 from retouchd.job.filenames import Kind
 
 KEYS = ("prompt", "model", "n", "size", "quality")
@@ -22,18 +22,20 @@ LAYERS = st.lists(
 )
 
 
-def edit(folder: str, name: str = "_edit.toml", content: Content | None = None) -> Source:
-    return Source(
+def edit(folder: str, name: str = "_edit.toml", content: Content | None = None) -> FolderFile:
+    return FolderFile(
         folder=folder,
         name=name,
         kind=Kind.FOLDER_EDIT,
-        sight=Sight(signature(), 1),
+        sight=Observation(signature(), 1),
         content=content or Content(),
     )
 
 
-def prompt(folder: str, name: str = "_prompt.txt") -> Source:
-    return Source(folder=folder, name=name, kind=Kind.FOLDER_PROMPT, sight=Sight(signature(), 1))
+def prompt(folder: str, name: str = "_prompt.txt") -> FolderFile:
+    return FolderFile(
+        folder=folder, name=name, kind=Kind.FOLDER_PROMPT, sight=Observation(signature(), 1)
+    )
 
 
 @given(LAYERS)

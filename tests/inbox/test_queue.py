@@ -3,29 +3,29 @@ import time
 import pytest
 
 from builders import mark
-from retouchd.inbox.queue import Backlog
-from retouchd.inbox.readiness import Patience, Ready, Unsettled, Waiting
-from retouchd.inbox.scanner import Left
+from retouchd.inbox.queue import InboxQueue
+from retouchd.inbox.readiness import BundleWaiting, Patience, Ready, Unsettled
+from retouchd.inbox.scanner import LeftAlone
 
 
-def a_backlog() -> Backlog:
-    return Backlog(
+def a_backlog() -> InboxQueue:
+    return InboxQueue(
         patience=Patience(settle_seconds=2, orphan_seconds=60), has_default_prompt=lambda: False
     )
 
 
 @pytest.fixture
-def backlog() -> Backlog:
+def backlog() -> InboxQueue:
     return a_backlog()
 
 
-def see(backlog: Backlog, now: float, *paths: str, mtime_ns: int = 1) -> None:
+def see(backlog: InboxQueue, now: float, *paths: str, mtime_ns: int = 1) -> None:
     for path in paths:
         folder, _, name = path.rpartition("/")
-        backlog.sightings.see(folder, name, mark(mtime_ns=mtime_ns), now)
+        backlog.observed_files.see(folder, name, mark(mtime_ns=mtime_ns), now)
 
 
-def taken(backlog: Backlog, now: float) -> list[str]:
+def taken(backlog: InboxQueue, now: float) -> list[str]:
     """
     Return the families that are ready at a moment, in the order in which they are handed out.
     """
@@ -36,11 +36,11 @@ def taken(backlog: Backlog, now: float) -> list[str]:
     return found
 
 
-def reasons(backlog: Backlog, now: float) -> dict[str, str]:
+def reasons(backlog: InboxQueue, now: float) -> dict[str, str]:
     return {"/".join(filter(None, each[:2])): each.reason for each in backlog.idle(now)}
 
 
-def test_a_family_is_ready_when_it_has_settled(backlog: Backlog) -> None:
+def test_a_family_is_ready_when_it_has_settled(backlog: InboxQueue) -> None:
     """
     It is looked at again when its time is up, and handed out once.
     """
@@ -55,49 +55,49 @@ def test_a_family_is_ready_when_it_has_settled(backlog: Backlog) -> None:
     assert backlog.is_settled()
 
 
-def test_an_event_touches_its_own_family_only(backlog: Backlog) -> None:
+def test_an_event_touches_its_own_family_only(backlog: InboxQueue) -> None:
     """
     The neighbours go on being quiet.
     """
     see(backlog, 1, "cat.png", "cat.txt", "dog.png", "dog.txt")
 
-    backlog.sightings.disturb("", "cat.txt", 2.5)
+    backlog.observed_files.disturb("", "cat.txt", 2.5)
 
     assert taken(backlog, 3) == ["dog"]
     assert taken(backlog, 4.5) == ["cat"]
 
 
-def test_events_of_unknown_names_are_no_matter(backlog: Backlog) -> None:
+def test_events_of_unknown_names_are_no_matter(backlog: InboxQueue) -> None:
     """
     A file may be gone before its event is looked at.
     """
-    backlog.sightings.disturb("", "cat.png", 1)
+    backlog.observed_files.disturb("", "cat.png", 1)
 
-    assert not backlog.sightings.see("", "cat.png", None, 1)
+    assert not backlog.observed_files.see("", "cat.png", None, 1)
     assert backlog.is_settled()
 
 
-def test_a_look_says_whether_there_is_news(backlog: Backlog) -> None:
+def test_a_look_says_whether_there_is_news(backlog: InboxQueue) -> None:
     """
     An event after an unchanged look still starts the wait again; the caller must know.
     """
-    left = Left("a symbolic link", is_told=True)
+    left = LeftAlone("a symbolic link", is_told=True)
 
-    assert backlog.sightings.see("", "cat.png", mark(), 1)
-    assert not backlog.sightings.see("", "cat.png", mark(), 2)
-    assert backlog.sightings.see("", "cat.png", mark(5), 3)
-    assert backlog.sightings.see("", "cat.png", left, 4)
-    assert not backlog.sightings.see("", "cat.png", left, 5)
-    assert backlog.sightings.see("", "cat.png", mark(), 6)
-    assert backlog.sightings.see("", "cat.png", None, 7)
+    assert backlog.observed_files.see("", "cat.png", mark(), 1)
+    assert not backlog.observed_files.see("", "cat.png", mark(), 2)
+    assert backlog.observed_files.see("", "cat.png", mark(5), 3)
+    assert backlog.observed_files.see("", "cat.png", left, 4)
+    assert not backlog.observed_files.see("", "cat.png", left, 5)
+    assert backlog.observed_files.see("", "cat.png", mark(), 6)
+    assert backlog.observed_files.see("", "cat.png", None, 7)
 
 
-def test_what_goes_is_a_change_of_its_family(backlog: Backlog) -> None:
+def test_what_goes_is_a_change_of_its_family(backlog: InboxQueue) -> None:
     """
     A prompt that is gone may be about to be written anew: nobody takes the image with another one meanwhile.
     """
     see(backlog, 1, "_prompt.txt", "cat.png", "cat.txt")
-    assert backlog.sightings.see("", "cat.txt", None, 9)
+    assert backlog.observed_files.see("", "cat.txt", None, 9)
 
     (candidate,) = backlog.candidates(("", "cat"), 10.9)
     assert isinstance(candidate.state, Unsettled)
@@ -105,13 +105,13 @@ def test_what_goes_is_a_change_of_its_family(backlog: Backlog) -> None:
     assert taken(backlog, 11) == ["cat"]
 
 
-def test_a_folder_file_that_goes_is_a_change_of_all_below(backlog: Backlog) -> None:
+def test_a_folder_file_that_goes_is_a_change_of_all_below(backlog: InboxQueue) -> None:
     """
     An editor that saves by removing first has the pictures sent with what it writes, not with what is above.
     """
     see(backlog, 1, "_prompt.txt", "shoes/_prompt.txt", "shoes/red/cat.png")
 
-    backlog.sightings.see("shoes", "_prompt.txt", None, 9)
+    backlog.observed_files.see("shoes", "_prompt.txt", None, 9)
     assert taken(backlog, 10.9) == []
     assert not backlog.is_settled()
     see(backlog, 10.9, "shoes/_prompt.txt")
@@ -120,19 +120,19 @@ def test_a_folder_file_that_goes_is_a_change_of_all_below(backlog: Backlog) -> N
     assert taken(backlog, 12.9) == ["shoes/red/cat"]
 
 
-def test_a_folder_file_that_stays_away_is_waited_for_no_longer(backlog: Backlog) -> None:
+def test_a_folder_file_that_stays_away_is_waited_for_no_longer(backlog: InboxQueue) -> None:
     """
     After settle_seconds what is above it counts; other folders never waited.
     """
     see(backlog, 1, "_prompt.txt", "shoes/_prompt.txt", "shoes/cat.png", "hats/dog.png")
 
-    backlog.sightings.see("shoes", "_prompt.txt", None, 9)
+    backlog.observed_files.see("shoes", "_prompt.txt", None, 9)
 
     assert taken(backlog, 9) == ["hats/dog"]
     assert taken(backlog, 11) == ["shoes/cat"]
 
 
-def test_settled_first_then_older_then_by_path(backlog: Backlog) -> None:
+def test_settled_first_then_older_then_by_path(backlog: InboxQueue) -> None:
     """
     At start all files are seen at one moment: then their own times decide, then their paths.
     """
@@ -143,7 +143,7 @@ def test_settled_first_then_older_then_by_path(backlog: Backlog) -> None:
     assert taken(backlog, 10) == ["first", "a/old", "b/old", "new"]
 
 
-def test_the_first_in_order_are_decided_about_first(backlog: Backlog) -> None:
+def test_the_first_in_order_are_decided_about_first(backlog: InboxQueue) -> None:
     """
     Of a large backlog some are claimed before the others are known.
     """
@@ -161,7 +161,7 @@ def test_the_first_in_order_are_decided_about_first(backlog: Backlog) -> None:
     assert backlog.is_settled()
 
 
-def test_a_folder_prompt_reaches_those_below(backlog: Backlog) -> None:
+def test_a_folder_prompt_reaches_those_below(backlog: InboxQueue) -> None:
     """
     Written after its images, it makes them ready, and those of other folders not.
     """
@@ -174,90 +174,92 @@ def test_a_folder_prompt_reaches_those_below(backlog: Backlog) -> None:
     assert taken(backlog, 12) == ["shoes/cat", "shoes/red/dog"]
 
 
-def test_the_nearest_folder_prompt_counts(backlog: Backlog) -> None:
+def test_the_nearest_folder_prompt_counts(backlog: InboxQueue) -> None:
     """
     It hides those above it, until it is gone.
     """
     see(backlog, 1, "_prompt.txt", "shoes/_prompt.txt", "shoes/red/cat.png")
     expected = ["shoes/_prompt.txt", "_prompt.txt"]
 
-    assert expected == [source.path for source in backlog.sightings.sources("shoes/red")]
+    assert expected == [source.path for source in backlog.observed_files.sources("shoes/red")]
 
-    backlog.sightings.see("shoes", "_prompt.txt", None, 2)
-    assert expected[1:] == [source.path for source in backlog.sightings.sources("shoes/red")]
+    backlog.observed_files.see("shoes", "_prompt.txt", None, 2)
+    assert expected[1:] == [source.path for source in backlog.observed_files.sources("shoes/red")]
 
 
-def test_a_changing_folder_prompt_holds_its_images(backlog: Backlog) -> None:
+def test_a_changing_folder_prompt_holds_its_images(backlog: InboxQueue) -> None:
     """
     Folder files settle together with what they are for.
     """
     see(backlog, 1, "_prompt.txt", "cat.png")
     assert taken(backlog, 3) == ["cat"]
 
-    backlog.sightings.disturb("", "_prompt.txt", 4)
+    backlog.observed_files.disturb("", "_prompt.txt", 4)
 
     (candidate,) = backlog.candidates(("", "cat"), 5)
     assert isinstance(candidate.state, Unsettled)
     assert taken(backlog, 6) == ["cat"]
 
 
-def test_one_of_two_folder_prompts_may_go(backlog: Backlog) -> None:
+def test_one_of_two_folder_prompts_may_go(backlog: InboxQueue) -> None:
     """
     Names without regard to case: what is left of them still counts.
     """
     see(backlog, 1, "_Prompt.txt", "_prompt.txt", "cat.png")
 
-    backlog.sightings.see("", "_prompt.txt", None, 2)
+    backlog.observed_files.see("", "_prompt.txt", None, 2)
 
-    assert [source.path for source in backlog.sightings.sources("")] == ["_Prompt.txt"]
+    assert [source.path for source in backlog.observed_files.sources("")] == ["_Prompt.txt"]
 
 
-def test_what_a_listing_no_longer_shows_is_forgotten(backlog: Backlog) -> None:
+def test_what_a_listing_no_longer_shows_is_forgotten(backlog: InboxQueue) -> None:
     """
     Files that went without an event are not waited for.
     """
     see(backlog, 1, "cat.png", "cat.txt", "dog.png")
-    backlog.sightings.see("", "link", Left("a symbolic link", is_told=True), 1)
+    backlog.observed_files.see("", "link", LeftAlone("a symbolic link", is_told=True), 1)
 
-    backlog.sightings.forget("", ["cat.txt", "dog.png", "link"], before=5, now=6)
+    backlog.observed_files.forget("", ["cat.txt", "dog.png", "link"], before=5, now=6)
 
     assert {"cat.png"} == reasons(backlog, 6).keys()
-    assert backlog.sightings.names(("", "cat")) == ("cat.png",)
+    assert backlog.observed_files.names(("", "cat")) == ("cat.png",)
 
 
-def test_what_came_after_a_listing_is_not_forgotten(backlog: Backlog) -> None:
+def test_what_came_after_a_listing_is_not_forgotten(backlog: InboxQueue) -> None:
     """
     A file that an event brought while the folder was being listed is newer than the list.
     """
     see(backlog, 6, "cat.png")
 
-    backlog.sightings.forget("", ["cat.png"], before=5, now=7)
+    backlog.observed_files.forget("", ["cat.png"], before=5, now=7)
 
-    assert backlog.sightings.names(("", "cat")) == ("cat.png",)
+    assert backlog.observed_files.names(("", "cat")) == ("cat.png",)
 
 
-def test_what_cannot_be_looked_at_is_known_to_those_it_may_belong_to(backlog: Backlog) -> None:
+def test_what_cannot_be_looked_at_is_known_to_those_it_may_belong_to(backlog: InboxQueue) -> None:
     """
     A partner in its own family, a folder file in all below; seen or gone, it is forgotten.
     """
-    shut = Left("it cannot be looked at", is_told=True, is_shut=True)
+    shut = LeftAlone("it cannot be looked at", is_told=True, is_shut=True)
     see(backlog, 1, "a/cat.png", "a/cat.txt")
     for folder, name in [("a", "cat.mask.png"), ("a", "dog.mask.png"), ("", "_edit.toml")]:
-        backlog.sightings.see(folder, name, shut, 1)
-    backlog.sightings.see("b", "_edit.toml", shut, 1)
-    backlog.sightings.see("a", "cat.toml", Left("a symbolic link", is_told=True), 1)
-    assert backlog.sightings.shut(("a", "cat")) == [("a", "cat.mask.png"), ("", "_edit.toml")]
+        backlog.observed_files.see(folder, name, shut, 1)
+    backlog.observed_files.see("b", "_edit.toml", shut, 1)
+    backlog.observed_files.see("a", "cat.toml", LeftAlone("a symbolic link", is_told=True), 1)
+    assert backlog.observed_files.shut(("a", "cat")) == [("a", "cat.mask.png"), ("", "_edit.toml")]
 
-    backlog.sightings.forget("a", ["cat.mask.png", "dog.mask.png", "cat.toml"], before=2, now=2)
+    backlog.observed_files.forget(
+        "a", ["cat.mask.png", "dog.mask.png", "cat.toml"], before=2, now=2
+    )
     see(backlog, 3, "_edit.toml")
 
-    assert backlog.sightings.shut(("a", "cat")) == []
+    assert backlog.observed_files.shut(("a", "cat")) == []
 
 
 @pytest.mark.parametrize("other", ["cat.xmp", "cat.job.json", "cat.heic", "cat.mask.png", "cat.md"])
 @pytest.mark.parametrize("by_scan", [False, True])
 def test_any_file_may_come_and_go_beside_an_image(
-    backlog: Backlog,
+    backlog: InboxQueue,
     other: str,
     by_scan: bool,  # noqa: FBT001 - both ways to learn of it
 ) -> None:
@@ -267,24 +269,24 @@ def test_any_file_may_come_and_go_beside_an_image(
     see(backlog, 1, "cat.png", "cat.txt", other)
 
     if by_scan:
-        backlog.sightings.forget("", [other], before=2, now=2)
+        backlog.observed_files.forget("", [other], before=2, now=2)
     else:
-        backlog.sightings.see("", other, None, 2)
+        backlog.observed_files.see("", other, None, 2)
 
-    assert sorted(backlog.sightings.names(("", "cat"))) == ["cat.png", "cat.txt"]
+    assert sorted(backlog.observed_files.names(("", "cat"))) == ["cat.png", "cat.txt"]
     assert taken(backlog, 9) == ["cat"]
 
 
-def test_every_waiting_file_has_its_reason(backlog: Backlog) -> None:
+def test_every_waiting_file_has_its_reason(backlog: InboxQueue) -> None:
     """
     Nothing in the inbox is silent, but what is nobody's business.
     """
     see(backlog, 1, "cat.png", "dog.txt", "readme.md", "bird.png", "bird.txt", "_prompt.txt.md")
     see(backlog, 1, "fox.job.json", "fox.error.txt", "fox.2.response")
     see(backlog, 9, "eel.png", "eel.txt")
-    backlog.sightings.see("", "link.png", Left("a symbolic link", is_told=True), 1)
-    backlog.sightings.see(
-        "", ".DS_Store", Left("metadata of macOS", is_told=False, is_shown=False), 1
+    backlog.observed_files.see("", "link.png", LeftAlone("a symbolic link", is_told=True), 1)
+    backlog.observed_files.see(
+        "", ".DS_Store", LeftAlone("metadata of macOS", is_told=False, is_shown=False), 1
     )
 
     found = reasons(backlog, 9)
@@ -300,7 +302,7 @@ def test_every_waiting_file_has_its_reason(backlog: Backlog) -> None:
     assert ".DS_Store" not in found
 
 
-def test_an_orphan_is_looked_at_again_when_patience_ends(backlog: Backlog) -> None:
+def test_an_orphan_is_looked_at_again_when_patience_ends(backlog: InboxQueue) -> None:
     """
     Without any event; and it does not keep the backlog from being settled meanwhile.
     """
@@ -308,7 +310,7 @@ def test_an_orphan_is_looked_at_again_when_patience_ends(backlog: Backlog) -> No
     assert taken(backlog, 10) == []
     assert backlog.is_settled()
     (waiting,) = backlog.candidates(("", "cat"), 10)
-    assert isinstance(waiting.state, Waiting)
+    assert isinstance(waiting.state, BundleWaiting)
 
     assert backlog.next_due() == 63
     assert taken(backlog, 63) == ["cat"]
@@ -323,13 +325,13 @@ def seconds_for_an_event(names: int) -> float:
     """
     backlog = a_backlog()
     for number in range(names):
-        backlog.sightings.see("", f"{number}.{'xmp' if number % 10 else 'png'}", mark(), 0)
+        backlog.observed_files.see("", f"{number}.{'xmp' if number % 10 else 'png'}", mark(), 0)
     backlog.settle(50)
     times = []
     for moment in range(100, 130):
         began = time.perf_counter()
-        if not backlog.sightings.see("", "0.png", mark(), moment):
-            backlog.sightings.disturb("", "0.png", moment)
+        if not backlog.observed_files.see("", "0.png", mark(), moment):
+            backlog.observed_files.disturb("", "0.png", moment)
         backlog.settle(moment)
         backlog.candidates(("", "0"), moment)
         times.append(time.perf_counter() - began)

@@ -3,18 +3,18 @@ from collections.abc import Mapping
 import pytest
 
 from builders import named, signature
-from retouchd.disk.signature import Sight
+from retouchd.disk.signature import Observation
 from retouchd.errors import JobCode
 from retouchd.inbox.missing import prompt_missing
 from retouchd.inbox.pairing import Bundle, pair
-from retouchd.inbox.precedence import Source
+from retouchd.inbox.precedence import FolderFile
 from retouchd.inbox.readiness import (
+    BundleState,
+    BundleWaiting,
     Patience,
     Ready,
-    State,
     Surroundings,
     Unsettled,
-    Waiting,
     readiness,
 )
 from retouchd.job.filenames import Kind, parse
@@ -23,11 +23,11 @@ PATIENCE = Patience(settle_seconds=2, orphan_seconds=60)
 ALONE = Surroundings()
 
 
-def below(sight: Sight) -> Surroundings:
+def below(sight: Observation) -> Surroundings:
     """
     Return the surroundings of an image with a `_prompt.txt` in its folder.
     """
-    source = Source(folder="", name="_prompt.txt", kind=Kind.FOLDER_PROMPT, sight=sight)
+    source = FolderFile(folder="", name="_prompt.txt", kind=Kind.FOLDER_PROMPT, sight=sight)
     return Surroundings(sources=(source,))
 
 
@@ -36,24 +36,26 @@ def bundle_of(*names: str) -> Bundle:
     return bundle
 
 
-def quiet(since: float, size: int = 100) -> Sight:
-    return Sight(signature(size), since)
+def quiet(since: float, size: int = 100) -> Observation:
+    return Observation(signature(size), since)
 
 
-def state(now: float, around: Surroundings | None = None, **sights: Sight) -> State:
+def state(
+    now: float, around: Surroundings | None = None, **observations: Observation
+) -> BundleState:
     """
     Return the state of a bundle whose files are given as `png`, `txt`, `mask_png`.
     """
-    return state_of(now, sights, around or ALONE)
+    return state_of(now, observations, around or ALONE)
 
 
 def state_of(
     now: float,
-    sights: Mapping[str, Sight],
+    observations: Mapping[str, Observation],
     around: Surroundings = ALONE,
     patience: Patience = PATIENCE,
-) -> State:
-    files = {f"cat.{end.replace('_', '.')}": sight for end, sight in sights.items()}
+) -> BundleState:
+    files = {f"cat.{end.replace('_', '.')}": sight for end, sight in observations.items()}
     return readiness(bundle_of(*files), files, around, patience, now)
 
 
@@ -80,7 +82,7 @@ def test_an_empty_file_has_not_arrived() -> None:
     """
     found = state(20, png=quiet(1, size=0), txt=quiet(1))
 
-    assert isinstance(found, Waiting)
+    assert isinstance(found, BundleWaiting)
     assert "cat.png is empty" in found.reason
 
 
@@ -96,9 +98,9 @@ def test_a_file_that_stays_empty_is_an_error_in_the_end(end: str, code: JobCode)
     """
     When patience ends, the problem says which of the files is empty.
     """
-    sights = {each: quiet(1) for each in ("png", "txt", "mask_png")} | {end: quiet(1, size=0)}
+    observations = {each: quiet(1) for each in ("png", "txt", "mask_png")} | {end: quiet(1, size=0)}
 
-    found = state_of(63, sights)
+    found = state_of(63, observations)
 
     assert isinstance(found, Ready)
     (problem,) = found.problems
@@ -120,7 +122,7 @@ def test_a_lone_file_waits_and_then_ends_in_error(end: str, code: JobCode, partn
     """
     early, late = state_of(62.9, {end: quiet(1)}), state_of(63, {end: quiet(1)})
 
-    assert isinstance(early, Waiting)
+    assert isinstance(early, BundleWaiting)
     assert early.at == 63
     assert isinstance(late, Ready)
     (problem,) = late.problems
@@ -135,7 +137,7 @@ def test_zero_means_to_wait_for_ever(end: str) -> None:
     """
     found = state_of(1e9, {end: quiet(1)}, patience=Patience(orphan_seconds=0))
 
-    assert isinstance(found, Waiting)
+    assert isinstance(found, BundleWaiting)
     assert found.at is None
     assert "waits for its image" in found.reason or "cat.txt" in found.reason
 
@@ -165,7 +167,7 @@ def test_an_empty_folder_prompt_never_moves_a_file() -> None:
     """
     found = state(1e9, below(quiet(1, size=0)), png=quiet(1))
 
-    assert isinstance(found, Waiting)
+    assert isinstance(found, BundleWaiting)
     assert found.at is None
     assert "_prompt.txt" in found.reason
 
@@ -182,10 +184,11 @@ def test_ambiguous_files_go_to_error_only_when_settled() -> None:
     While they change, somebody may still be renaming them.
     """
     names = ["cat.jpg", "cat.png", "cat.txt"]
-    sights = {name: quiet(5) for name in names}
+    observations = {name: quiet(5) for name in names}
 
     early, late = (
-        readiness(bundle_of(*names), sights, Surroundings(), PATIENCE, now) for now in (6.0, 7.0)
+        readiness(bundle_of(*names), observations, Surroundings(), PATIENCE, now)
+        for now in (6.0, 7.0)
     )
 
     assert isinstance(early, Unsettled)

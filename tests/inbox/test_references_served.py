@@ -18,7 +18,7 @@ from PIL import Image
 
 from engine_world import Refusing, World, open_world, photo, put
 from retouchd.disk import nofollow
-from retouchd.inbox.watcher import Ring
+from retouchd.inbox.watcher import FileEvent
 from retouchd.request.limits import limits_for
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.spool import spool
@@ -234,11 +234,11 @@ async def test_an_event_at_a_reference_loses_no_bundle(world: World) -> None:
     world.drop("z.png", None)
     async with world.running() as daemon:
         await world.until(lambda: daemon.ready == 1 and world.requests)
-        assert daemon._crew is not None
+        assert daemon._assembly is not None
         # an attribute event, or the end of a read-write opening that wrote nothing; room comes at once
-        daemon._crew.intake.bell.ring(Ring(path="_refs/b.png"))
-        daemon._crew.workshop._room = lambda: 9
-        daemon._crew.intake.wake()
+        daemon._assembly.intake.event_queue.ring(FileEvent(path="_refs/b.png"))
+        daemon._assembly.runner._room = lambda: 9
+        daemon._assembly.intake.wake()
         await asyncio.sleep(7200)
         assert "z.png" in world.tree("outbox")
 

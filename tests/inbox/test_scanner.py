@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from builders import NOT_UTF8
-from retouchd.disk.signature import Mark, Signature, marked
+from retouchd.disk.signature import PackedSignature, Signature, pack_signature
 from retouchd.inbox.ignore import ignore_table
-from retouchd.inbox.scanner import Inbox, Left, Listing
+from retouchd.inbox.scanner import Inbox, LeftAlone, Listing
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def listings(inbox: Inbox, folder: str = "") -> dict[str, Listing]:
     return {listing.folder: listing for listing in inbox.walk(folder)}
 
 
-def found(listing: Listing) -> dict[str, Mark | Left]:
+def found(listing: Listing) -> dict[str, PackedSignature | LeftAlone]:
     return dict(zip(listing.names, listing.found, strict=True))
 
 
@@ -49,7 +49,9 @@ def test_a_look_shows_the_whole_signature(inbox: Inbox, root: Path) -> None:
     put(root, "shoes/cat.png")
     stat = (root / "shoes/cat.png").stat()
 
-    expected = marked(Signature(7, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev))
+    expected = pack_signature(
+        Signature(7, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev)
+    )
 
     assert expected == inbox.look("shoes", "cat.png")
     assert {"cat.png": expected} == found(listings(inbox)["shoes"])
@@ -113,7 +115,7 @@ def test_what_is_no_file_is_left_alone(
 
     seen = inbox.look("", "cat.png")
 
-    assert isinstance(seen, Left)
+    assert isinstance(seen, LeftAlone)
     assert word in seen.reason
     assert seen.is_told
     assert seen == found(listings(inbox)[""])["cat.png"]
@@ -158,7 +160,9 @@ def test_looks_and_scans_agree_on_what_is_ignored(inbox: Inbox, root: Path) -> N
     left = found(listings(inbox)[""])
 
     assert left == {path.name: inbox.look("", path.name) for path in root.iterdir()}
-    assert [conflict] == [n for n, each in left.items() if isinstance(each, Left) and each.is_told]
+    assert [conflict] == [
+        n for n, each in left.items() if isinstance(each, LeftAlone) and each.is_told
+    ]
 
 
 def test_ignored_folders_are_not_entered(inbox: Inbox, root: Path) -> None:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import signature
-from retouchd.disk.signature import Sight, Signature
-from retouchd.inbox.readiness import Patience, disturb, look, settled_at
+from retouchd.disk.signature import Observation, Signature
+from retouchd.inbox.readiness import Patience, look, settled_at, touched
 
 PATIENCE = Patience(settle_seconds=2)
 
@@ -36,11 +36,11 @@ class Scan(NamedTuple):
 Step = Event | Scan
 
 
-def replay(trace: list[Step]) -> Sight:
-    sight: Sight | None = None
+def replay(trace: list[Step]) -> Observation:
+    sight: Observation | None = None
     for step in trace:
         seen = look(sight, step.signature, step.at)
-        sight = disturb(seen, step.at) if isinstance(step, Event) and seen is sight else seen
+        sight = touched(seen, step.at) if isinstance(step, Event) and seen is sight else seen
     assert sight is not None
     return sight
 

@@ -8,8 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.disk.signature import Stamp
-from retouchd.inbox.watch_mode import Choice, Mode, Trust, choose, fall_back, scan_pause, trust_in
+from retouchd.disk.signature import FolderStamp
+from retouchd.inbox.watch_mode import (
+    Choice,
+    Mode,
+    MtimeCache,
+    choose,
+    fall_back,
+    scan_pause,
+    trust_in,
+)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +87,7 @@ def test_looking_takes_a_tenth_of_the_time_at_most(
     assert pause == longest or took <= pause / 10 * (1 + 1e-9)
 
 
-STAMP = Stamp(1, 1, 7, 1)
+STAMP = FolderStamp(1, 1, 7, 1)
 
 
 def test_a_folder_is_trusted_once_it_has_shown_the_same_for_longer_than_any_clock_steps() -> None:
@@ -89,17 +97,17 @@ def test_a_folder_is_trusted_once_it_has_shown_the_same_for_longer_than_any_cloc
     trust = None
     for began in (10.0, 11.0, 12.9):
         trust = trust_in(trust, STAMP, began)
-        assert trust == Trust(STAMP, 10)
+        assert trust == MtimeCache(STAMP, 10)
 
-    assert Trust(STAMP, 10, is_firm=True) == trust_in(trust, STAMP, 13)
+    assert MtimeCache(STAMP, 10, is_firm=True) == trust_in(trust, STAMP, 13)
 
 
-@pytest.mark.parametrize("part", Stamp._fields)
+@pytest.mark.parametrize("part", FolderStamp._fields)
 def test_any_change_of_a_folder_ends_the_trust_in_it(part: str) -> None:
     """
     Its times, and whether it is the same folder at all; also where it changed while it was listed.
     """
     changed = STAMP._replace(**{part: 99})
 
-    assert Trust(changed, 20) == trust_in(Trust(STAMP, 10, is_firm=True), changed, 20)
-    assert trust_in(Trust(STAMP, 10, is_firm=True), None, 20) is None
+    assert MtimeCache(changed, 20) == trust_in(MtimeCache(STAMP, 10, is_firm=True), changed, 20)
+    assert trust_in(MtimeCache(STAMP, 10, is_firm=True), None, 20) is None

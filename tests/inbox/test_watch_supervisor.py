@@ -21,7 +21,7 @@ from retouchd.disk import filesystems
 from retouchd.inbox import watch_supervisor
 from retouchd.inbox import watcher as inbox_watcher
 from retouchd.inbox.watch_mode import Choice, Mode
-from retouchd.inbox.watch_supervisor import Watching
+from retouchd.inbox.watch_supervisor import WatchSupervisor
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.service.daemon import Daemon, Ending
 
@@ -74,9 +74,9 @@ def any_world(request: pytest.FixtureRequest) -> World:
     return found
 
 
-def watching_of(daemon: Daemon) -> Watching:
-    assert daemon._crew is not None
-    return daemon._crew.watching
+def watching_of(daemon: Daemon) -> WatchSupervisor:
+    assert daemon._assembly is not None
+    return daemon._assembly.watching
 
 
 async def started(world: World) -> None:

@@ -12,7 +12,7 @@ import pytest
 from builders import NOT_UTF8, until
 from inotify_faults import overflow, refuse_watches
 from retouchd.inbox import watcher as inbox_watcher
-from retouchd.inbox.watcher import Bell, Ring, Watcher
+from retouchd.inbox.watcher import EventQueue, FileEvent, Watcher
 
 
 class Doorbell:
@@ -24,24 +24,24 @@ class Doorbell:
         self.inbox = inbox
         self.is_lost = False
         self._numbers = itertools.count()
-        self._bell = Bell(lambda: None)
-        self._rings: list[Ring] = []
-        self.watcher = Watcher(inbox=inbox, bell=self._bell, recursive=True)
+        self._event_queue = EventQueue(lambda: None)
+        self._rings: list[FileEvent] = []
+        self.watcher = Watcher(inbox=inbox, event_queue=self._event_queue, recursive=True)
 
-    def rings(self) -> list[Ring]:
-        rings, is_lost = self._bell.take()
+    def rings(self) -> list[FileEvent]:
+        rings, is_lost = self._event_queue.take()
         self._rings += rings
         self.is_lost = self.is_lost or is_lost
         return self._rings
 
     def has_rung(self, path: str, *, is_folder: bool = False) -> bool:
-        ring = Ring(path=path, is_folder=is_folder)
+        ring = FileEvent(path=path, is_folder=is_folder)
         return until(lambda: ring in self.rings())
 
     def has_lost(self) -> bool:
         return until(lambda: self.rings() is not None and self.is_lost)
 
-    def after(self, act: Callable[[], object]) -> set[Ring]:
+    def after(self, act: Callable[[], object]) -> set[FileEvent]:
         """
         Return what an action rings: all rings before those of a file that is written after it.
         """
@@ -76,7 +76,9 @@ def test_a_new_file_rings(doorbell: Doorbell, name: str) -> None:
     """
     By its path below the inbox, whatever its name is.
     """
-    assert {Ring(path=name)} == doorbell.after(lambda: (doorbell.inbox / name).write_bytes(b"new"))
+    assert {FileEvent(path=name)} == doorbell.after(
+        lambda: (doorbell.inbox / name).write_bytes(b"new")
+    )
 
 
 def test_a_change_rings(doorbell: Doorbell) -> None:
@@ -86,7 +88,7 @@ def test_a_change_rings(doorbell: Doorbell) -> None:
     old = doorbell.inbox / "shoes" / "old.png"
 
     for act in (lambda: old.write_bytes(b"newer"), lambda: os.utime(old), old.unlink):
-        assert {Ring(path="shoes/old.png")} == doorbell.after(act)
+        assert {FileEvent(path="shoes/old.png")} == doorbell.after(act)
 
 
 def test_a_rename_inside_rings_both_names(doorbell: Doorbell, inbox: Path) -> None:
@@ -97,7 +99,7 @@ def test_a_rename_inside_rings_both_names(doorbell: Doorbell, inbox: Path) -> No
 
     rings = doorbell.after(lambda: (inbox / "shoes" / "old.png").rename(new))
 
-    assert {Ring(path="shoes/old.png"), Ring(path="cat.png")} == rings
+    assert {FileEvent(path="shoes/old.png"), FileEvent(path="cat.png")} == rings
 
 
 def test_a_rename_from_outside_rings(doorbell: Doorbell, inbox: Path, tmp_path: Path) -> None:
@@ -160,7 +162,7 @@ def test_files_of_a_new_folder_ring(doorbell: Doorbell, inbox: Path) -> None:
 
     def is_heard() -> bool:
         (inbox / "hats" / "cat.png").write_bytes(b"new")
-        return Ring(path="hats/cat.png") in doorbell.rings()
+        return FileEvent(path="hats/cat.png") in doorbell.rings()
 
     assert until(is_heard)
 
@@ -306,16 +308,16 @@ def test_the_bell_wakes_once_for_many_rings() -> None:
     Until the rings are taken, more of them wake nobody; the same one twice counts once, as the last.
     """
     wakes: list[int] = []
-    bell = Bell(lambda: wakes.append(1))
-    one, two = Ring(path="a"), Ring(path="b")
+    event_queue = EventQueue(lambda: wakes.append(1))
+    one, two = FileEvent(path="a"), FileEvent(path="b")
 
     for ring in (one, two, one):
-        bell.ring(ring)
+        event_queue.ring(ring)
 
     assert len(wakes) == 1
-    assert ([two, one], False) == bell.take()
-    assert bell.take() == ([], False)
-    bell.ring(one)
-    bell.lose()
+    assert ([two, one], False) == event_queue.take()
+    assert event_queue.take() == ([], False)
+    event_queue.ring(one)
+    event_queue.lose()
     assert len(wakes) == 3
-    assert ([one], True) == bell.take()
+    assert ([one], True) == event_queue.take()

@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import signature
-from retouchd.disk.signature import Signature, marked
+from retouchd.disk.signature import Signature, pack_signature
 from retouchd.inbox.folder_index import Key
 from retouchd.inbox.ignore import ignore_table
-from retouchd.inbox.queue import Backlog
+from retouchd.inbox.queue import InboxQueue
 from retouchd.inbox.readiness import Patience, Ready
-from retouchd.inbox.watcher import Ring
+from retouchd.inbox.watcher import FileEvent
 from retouchd.job.filenames import partners
 
 PATIENCE = Patience(settle_seconds=2, incomplete_seconds=10)
@@ -48,7 +48,7 @@ class Step(NamedTuple):
 
     at: float
     changes: Mapping[str, File | None]
-    rings: Sequence[Ring]
+    rings: Sequence[FileEvent]
 
 
 class Taken(NamedTuple):
@@ -78,7 +78,7 @@ def wrote(
     inode: int = 7,
 ) -> Step:
     file = a_file(at, size, has_end=has_end, is_final=is_final, inode=inode)
-    return Step(at, {name: file}, (Ring(path=name),))
+    return Step(at, {name: file}, (FileEvent(path=name),))
 
 
 def silently(step: Step) -> Step:
@@ -98,11 +98,11 @@ def renamed(
     inode: int = 8,
 ) -> Step:
     file = a_file(at, size, has_end=True, is_final=is_final, inode=inode)
-    return Step(at, {source: None, target: file}, (Ring(path=source), Ring(path=target)))
+    return Step(at, {source: None, target: file}, (FileEvent(path=source), FileEvent(path=target)))
 
 
 def removed(at: float, name: str) -> Step:
-    return Step(at, {name: None}, (Ring(path=name),))
+    return Step(at, {name: None}, (FileEvent(path=name),))
 
 
 def with_old_mtime(step: Step) -> Step:
@@ -164,23 +164,23 @@ TRACES = {
         Step(
             0.6,
             {"cat.jpg.filepart": None, "cat.jpg": a_file(0.6, 100, is_final=True)},
-            (Ring(path="cat.jpg.filepart"),),
+            (FileEvent(path="cat.jpg.filepart"),),
         ),
         taken_at=4.5,
     ),
     "O_TMPFILE and linkat": trace(
-        Step(0, {}, (Ring(path="#1234567"),)), wrote(0, 100, is_final=True), taken_at=2
+        Step(0, {}, (FileEvent(path="#1234567"),)), wrote(0, 100, is_final=True), taken_at=2
     ),
     "a folder that came with everything in it": trace(
         Step(
             0,
             {"shoes/cat.jpg": a_file(-9, 100, is_final=True)},
-            (Ring(path="shoes", is_folder=True),),
+            (FileEvent(path="shoes", is_folder=True),),
         ),
         taken_at=2,
     ),
     "mkdir and a file at once, before it is watched": trace(
-        Step(0, {}, (Ring(path="shoes", is_folder=True),)),
+        Step(0, {}, (FileEvent(path="shoes", is_folder=True),)),
         silently(wrote(0, 50, "shoes/cat.jpg")),
         wrote(1, 100, "shoes/cat.jpg", is_final=True),
         taken_at=3,
@@ -242,7 +242,7 @@ TRACES = {
         Step(
             1,
             {"cat.jpg": None, "cat.jpg~": a_file(0, 100)},
-            (Ring(path="cat.jpg"), Ring(path="cat.jpg~")),
+            (FileEvent(path="cat.jpg"), FileEvent(path="cat.jpg~")),
         ),
         wrote(1, 0, inode=8),
         wrote(1.1, 120, is_final=True, inode=8),
@@ -337,18 +337,21 @@ class Replay:
 
     disk: dict[str, File] = field(default_factory=dict)
     taken: list[Taken] = field(default_factory=list)
-    backlog: Backlog = field(
-        default_factory=lambda: Backlog(patience=PATIENCE, has_default_prompt=lambda: True)
+    backlog: InboxQueue = field(
+        default_factory=lambda: InboxQueue(patience=PATIENCE, has_default_prompt=lambda: True)
     )
 
     def run(
-        self, steps: Iterable[Step], heard: Iterable[tuple[float, Ring]], scans: Iterable[float]
+        self,
+        steps: Iterable[Step],
+        heard: Iterable[tuple[float, FileEvent]],
+        scans: Iterable[float],
     ) -> list[Taken]:
         """
         Return what is taken, until a minute after all has happened.
         """
         ticks = itertools.count()
-        plan: list[tuple[float, int, int, Step | Ring | None]] = [
+        plan: list[tuple[float, int, int, Step | FileEvent | None]] = [
             *((step.at, 0, next(ticks), step) for step in steps),
             *((at, 1, next(ticks), ring) for at, ring in heard),
             *((at, 2, next(ticks), None) for at in scans),
@@ -370,31 +373,31 @@ class Replay:
         due = self.backlog.next_due()
         return float("inf") if due is None else due
 
-    def _take_in(self, what: Step | Ring | None, now: float) -> None:
+    def _take_in(self, what: Step | FileEvent | None, now: float) -> None:
         match what:
             case Step():
                 for name, file in what.changes.items():
                     self.disk.pop(name, None)
                     if file is not None:
                         self.disk[name] = file
-            case Ring(is_folder=True):
+            case FileEvent(is_folder=True):
                 self._scan(what.path, now)
-            case Ring():
+            case FileEvent():
                 self._answer(what, now)
             case None:
                 self._scan("", now)
 
-    def _answer(self, ring: Ring, now: float) -> None:
+    def _answer(self, ring: FileEvent, now: float) -> None:
         if not self._look(ring.path, now):
-            self.backlog.sightings.disturb(*_parts(ring.path), now)
+            self.backlog.observed_files.disturb(*_parts(ring.path), now)
 
     def _look(self, path: str, now: float) -> bool:
         folder, name = _parts(path)
         if _IGNORED.file(name):
             return True
         file = self.disk.get(path)
-        return self.backlog.sightings.see(
-            folder, name, marked(file.signature) if file else None, now
+        return self.backlog.observed_files.see(
+            folder, name, pack_signature(file.signature) if file else None, now
         )
 
     def _scan(self, folder: str, now: float) -> None:
@@ -402,14 +405,14 @@ class Replay:
         for path in self.disk:
             if path.startswith(prefix):
                 self._look(path, now)
-        for place in self.backlog.sightings.folders():
+        for place in self.backlog.observed_files.folders():
             shown = {_parts(path)[1] for path in self.disk if _parts(path)[0] == place}
-            known = self.backlog.sightings.folder(place)
+            known = self.backlog.observed_files.folder(place)
             assert known is not None
-            self.backlog.sightings.forget(place, {*known.sights} - shown, now, now)
+            self.backlog.observed_files.forget(place, {*known.observations} - shown, now, now)
 
     def _claim(self, key: Key, now: float) -> None:
-        names = self.backlog.sightings.names(key)
+        names = self.backlog.observed_files.names(key)
         for name in {*names, *(partner for each in names for partner in partners(each))}:
             self._look("/".join(filter(None, (key[0], name))), now)
         for candidate in self.backlog.candidates(key, now):
@@ -417,7 +420,7 @@ class Replay:
                 continue
             paths = ["/".join(filter(None, (key[0], each.name))) for each in candidate.bundle.files]
             image = candidate.bundle.images[0].name
-            end = candidate.sights[image].quiet_since + PATIENCE.incomplete_seconds
+            end = candidate.observations[image].quiet_since + PATIENCE.incomplete_seconds
             if now < end and not self.disk[paths[0]].has_end:
                 self.backlog.look_again(key, end)
                 continue
@@ -432,7 +435,7 @@ def _parts(path: str) -> tuple[str, str]:
 
 
 def replay(
-    steps: Sequence[Step], *, heard: Iterable[tuple[float, Ring]], scans: Iterable[float]
+    steps: Sequence[Step], *, heard: Iterable[tuple[float, FileEvent]], scans: Iterable[float]
 ) -> list[Taken]:
     """
     Return the claims of images, once it is shown that nothing was taken before its writer was done.
@@ -443,7 +446,7 @@ def replay(
     return [each for each in taken if each.name.endswith(".jpg")]
 
 
-def all_rings(steps: Sequence[Step]) -> list[tuple[float, Ring]]:
+def all_rings(steps: Sequence[Step]) -> list[tuple[float, FileEvent]]:
     return [(step.at, ring) for step in steps for ring in step.rings]
 
 

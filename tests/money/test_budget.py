@@ -19,8 +19,8 @@ from retouchd.job.text import dollars
 from retouchd.money.budget import (
     Allowance,
     Charge,
+    ChargeState,
     Spend,
-    State,
     beyond,
     charges_in,
     charges_of,
@@ -38,7 +38,7 @@ CHARGES = st.builds(
     sent_at=st.datetimes(timezones=st.just(dt.UTC)),
     usd=st.none() | st.integers(0, 10**9).map(lambda micro: micro / 10**6),
     pictures=st.integers(0, 10),
-    state=st.sampled_from(State),
+    state=st.sampled_from(ChargeState),
 )
 
 
@@ -54,7 +54,9 @@ def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def a_charge(usd: float | None = 0.25, state: State = State.DONE, pictures: int = 1) -> Charge:
+def a_charge(
+    usd: float | None = 0.25, state: ChargeState = ChargeState.DONE, pictures: int = 1
+) -> Charge:
     return Charge(sent_at=NOW, usd=usd, pictures=pictures, state=state)
 
 
@@ -67,7 +69,10 @@ def spend_of(*charges: Charge) -> Spend:
 
 LINE = written(1, a_charge())
 SPENT = spend_of(
-    a_charge(3.5), a_charge(0.25, State.IN_DOUBT), a_charge(1, State.OPEN), a_charge(None)
+    a_charge(3.5),
+    a_charge(0.25, ChargeState.IN_DOUBT),
+    a_charge(1, ChargeState.OPEN),
+    a_charge(None),
 )
 
 
@@ -183,7 +188,7 @@ def test_only_what_may_be_paid_is_charged() -> None:
     ]
     charges = charges_of(attempts)
 
-    states = {Verdict.DONE: State.DONE, Verdict.IN_DOUBT: State.IN_DOUBT}
+    states = {Verdict.DONE: ChargeState.DONE, Verdict.IN_DOUBT: ChargeState.IN_DOUBT}
     assert {n: charge.state for n, charge in charges.items()} == {
         n: states[verdict] for n, verdict in enumerate(Verdict, 1) if verdict in states
     }
@@ -193,12 +198,15 @@ def test_a_sum_with_something_unknown_is_unknown() -> None:
     """
     None rather than too little; nothing at all is 0.
     """
-    assert total([a_charge(0.1), a_charge(0.2), a_charge(None, State.OPEN)], State.DONE) == 0.3
-    assert total([a_charge(0.1), a_charge(None)], State.DONE) is None
-    assert total([], State.DONE) == 0
+    assert (
+        total([a_charge(0.1), a_charge(0.2), a_charge(None, ChargeState.OPEN)], ChargeState.DONE)
+        == 0.3
+    )
+    assert total([a_charge(0.1), a_charge(None)], ChargeState.DONE) is None
+    assert total([], ChargeState.DONE) == 0
 
 
-@given(CHARGES.filter(lambda charge: charge.state is not State.OPEN), st.integers(1, 99))
+@given(CHARGES.filter(lambda charge: charge.state is not ChargeState.OPEN), st.integers(1, 99))
 def test_a_charge_is_read_from_the_history_as_it_was_written(charge: Charge, number: int) -> None:
     """
     Through JSON and back.

@@ -17,14 +17,14 @@ from PIL import Image, ImageFile
 import mutants
 import sample_pictures as pictures
 from mutants import broken, jpegs, noise, of_chunks, pngs, rearranged_jpegs, rearranged_pngs
-from retouchd.job.filetypes import Stored
+from retouchd.job.filetypes import ByteSource
 from retouchd.job.model import Stripped
 from retouchd.pictures import metadata
 from retouchd.pictures.colours import is_foreign
 from retouchd.pictures.decoding import DECODERS, FAULTS
 from retouchd.pictures.inspect import orientation_of
 from retouchd.pictures.metadata import Shown
-from retouchd.pictures.pillow_gaps import OnDisk
+from retouchd.pictures.pillow_gaps import FileSource
 from retouchd.pictures.stripping import stripped
 from sample_pictures import chunk, encoded, opened, scene
 
@@ -542,7 +542,7 @@ def test_a_file_that_is_cut_while_it_is_looked_at_raises_nothing(kind: str) -> N
         "jpeg": jpegs()["turned"], "png": pngs()["turned"], "webp": webp("moving alpha"),
     }  # fmt: skip
     for reads in range(1, 40):
-        content: Stored = Shrinking(whole[kind], reads)
+        content: ByteSource = Shrinking(whole[kind], reads)
         stripped(content, kind, Shown(orientation=3))
 
 
@@ -555,7 +555,7 @@ def test_from_disk_it_is_the_same_as_in_memory(tmp_path: Path) -> None:
     path.write_bytes(data)
 
     with path.open("rb") as file:
-        found = stripped(OnDisk(file.fileno()), "jpeg", Shown())
+        found = stripped(FileSource(file.fileno()), "jpeg", Shown())
 
     assert found == stripped(data, "jpeg", Shown())
     assert found is not None

@@ -21,7 +21,7 @@ from mutants import broken, chunks, jpegs, of_chunks, pngs, rearranged_jpegs, re
 from retouchd.job.filetypes import ARITHMETIC, UNENDED, sniff
 from retouchd.pictures import inspect, png, unsupported
 from retouchd.pictures.colours import alpha_of, is_foreign, kinds_in, says_adobe_rgb
-from retouchd.pictures.decoding import FAULTS, ImageFault, sketched
+from retouchd.pictures.decoding import FAULTS, ImageFault, inspect_quickly
 from retouchd.pictures.end_markers import is_whole, is_whole_at_a_glance
 from retouchd.pictures.jpeg import is_arithmetic
 from retouchd.pictures.pillow_gaps import completed, correct_key
@@ -274,7 +274,7 @@ def test_png_that_inflates_to_too_much_takes_no_room() -> None:
     """
     found = list(chunks(pngs()["grey"]))
     data = of_chunks([found[0], (b"IDAT", zlib.compress(bytes(100_000_000))), found[-1]])
-    sketch = sketched(data, "png", 1)
+    sketch = inspect_quickly(data, "png", 1)
     assert sketch is not None
 
     tracemalloc.start()
@@ -372,8 +372,8 @@ def test_picture_as_high_as_the_format_allows_is_left_to_the_decoder() -> None:
     data[at : at + 2] = (65_501).to_bytes(2, "big")
     taken = bytes(data[:at]) + (65_500).to_bytes(2, "big") + bytes(data[at + 2 :])
 
-    assert sketched(bytes(data), "jpeg", 100) is None
-    assert sketched(taken, "jpeg", 100) is not None
+    assert inspect_quickly(bytes(data), "jpeg", 100) is None
+    assert inspect_quickly(taken, "jpeg", 100) is not None
 
 
 @often

@@ -19,7 +19,7 @@ from PIL import Image, ImageChops
 
 import sample_pictures as pictures
 from engine_world import World, open_world, photo, put
-from retouchd.endpoint.transfers import Unreadable, Upload, begun
+from retouchd.endpoint.transfers import Upload, UploadUnreadable, begun
 from retouchd.pictures.inspect import look, without_metadata
 from retouchd.pictures.metadata import Blocks, Metadata, with_blocks
 from retouchd.request.limits import limits_for
@@ -317,11 +317,11 @@ async def test_a_file_that_changes_while_its_ranges_are_sent_is_not_sent(tmp_pat
     for changed in (data + b"x", data[:-1], data[:100]):
         path.write_bytes(changed)
         os.utime(path, ns=(mtime_ns, mtime_ns))
-        with pytest.raises(Unreadable, match="changed while it was being sent"):
+        with pytest.raises(UploadUnreadable, match="changed while it was being sent"):
             _ = [piece async for piece in await begun(envelope, [upload])]
     path.write_bytes(data)
     os.utime(path, ns=(mtime_ns, mtime_ns + 1))
-    with pytest.raises(Unreadable, match="changed while it was being sent"):
+    with pytest.raises(UploadUnreadable, match="changed while it was being sent"):
         _ = [piece async for piece in await begun(envelope, [upload])]
 
 

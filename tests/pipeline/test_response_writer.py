@@ -18,7 +18,7 @@ from retouchd.disk import durable
 from retouchd.endpoint.client import NoAnswer
 from retouchd.job.model import Opened
 from retouchd.pipeline import response_writer
-from retouchd.pipeline.response_writer import Keeper
+from retouchd.pipeline.response_writer import ResponseWriter
 from retouchd.spool.spool import Spool
 
 PATCH = 1 << 20
@@ -76,7 +76,7 @@ async def test_an_answer_outlives_a_disk_that_neither_writes_nor_reads(
     monkeypatch.setattr(durable, "os", FailingOnce())
     body = os.urandom(3 * PATCH + 7)
 
-    await Keeper(spool, memory=PATCH).keep(job.id, 1, {"status": 200}, in_chunks(body))
+    await ResponseWriter(spool, memory=PATCH).keep(job.id, 1, {"status": 200}, in_chunks(body))
 
     head, _, kept = spool.answer(job.id, 1).read_bytes().partition(b"\n")
     assert spool.looks == 2
@@ -138,7 +138,9 @@ async def test_what_a_failed_fsync_left_is_never_trusted(
     body = os.urandom(size)
 
     async with asyncio.timeout(20):
-        await Keeper(place.spool, memory=PATCH).keep(job.id, 1, {"status": 200}, in_chunks(body))
+        await ResponseWriter(place.spool, memory=PATCH).keep(
+            job.id, 1, {"status": 200}, in_chunks(body)
+        )
 
     assert failing.has_failed
     head, _, kept = place.spool.answer(job.id, 1).read_bytes().partition(b"\n")
@@ -160,7 +162,7 @@ async def test_an_answer_that_breaks_off_is_kept_and_says_so(tmp_path: Path, siz
             yield chunk
         raise NoAnswer("the answer broke off: „Verbindung zurückgesetzt“ " + "é" * 100)
 
-    await Keeper(place.spool, memory=PATCH).keep(job.id, 1, {"status": 200}, broken())
+    await ResponseWriter(place.spool, memory=PATCH).keep(job.id, 1, {"status": 200}, broken())
 
     head, _, kept = place.spool.answer(job.id, 1).read_bytes().partition(b"\n")
     assert kept == body
@@ -187,7 +189,7 @@ async def test_a_head_alone_is_kept_where_it_says_something(
 
     expectation = contextlib.nullcontext() if is_kept else pytest.raises(NoAnswer)
     with expectation:
-        await Keeper(place.spool).keep(job.id, 1, {"status": status}, broken())
+        await ResponseWriter(place.spool).keep(job.id, 1, {"status": status}, broken())
     assert place.spool.answer(job.id, 1).exists() == is_kept
 
 
@@ -201,7 +203,7 @@ async def test_of_answers_that_come_together_one_is_kept_before_the_next_is_writ
     jobs = [place.claimed(f"{number}.png", f"{number}.txt") for number in range(12)]
     for job in jobs:
         place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
-    keeper = Keeper(place.spool)
+    keeper = ResponseWriter(place.spool)
 
     async def kept(job_id: str) -> int:
         await keeper.keep(job_id, 1, {"status": 200}, in_chunks(b"{}"))

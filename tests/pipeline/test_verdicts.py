@@ -101,20 +101,20 @@ async def test_an_unpaid_refusal_is_repeated_until_it_passes(world: World, wrong
     assert {0} == {line["in_doubt"] for line in world.history()}
 
 
-@pytest.mark.parametrize("luck", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("jitter", [0.0, 0.5, 1.0])
 async def test_back_off_starts_at_a_second_and_doubles(
-    world: World, monkeypatch: pytest.MonkeyPatch, luck: float
+    world: World, monkeypatch: pytest.MonkeyPatch, jitter: float
 ) -> None:
     """
     With full jitter the waits between unpaid attempts are up to 1 and 2 seconds.
     """
-    monkeypatch.setattr(random, "random", lambda: luck)
+    monkeypatch.setattr(random, "random", lambda: jitter)
     world.drop("cat.png")
     world.faults(fault(FaultKind.OVERLOADED, times=2))
 
     await world.once()
 
-    assert pytest.approx([luck, 2 * luck], abs=0.4) == waits(world.record("done/cat.job.json"))
+    assert pytest.approx([jitter, 2 * jitter], abs=0.4) == waits(world.record("done/cat.job.json"))
 
 
 async def test_retry_after_is_honoured(world: World) -> None:

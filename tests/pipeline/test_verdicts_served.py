@@ -27,7 +27,7 @@ from retouchd.sandbox.app import build_app
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.sandbox.server import serve
 from retouchd.throttle.admission import Permit, report_of
-from retouchd.throttle.breaker import Cause, Report
+from retouchd.throttle.breaker import AttemptReport, PauseCause
 from retouchd.throttle.gate import Gate
 from verdict_cases import ACCOUNT, ANSWERS, REFUSED, TRANSIENT, Answer, openai
 
@@ -41,8 +41,8 @@ class Met:
     """
 
     attempt: Attempt
-    report: Report
-    hold: Cause | None
+    report: AttemptReport
+    hold: PauseCause | None
     seconds_closed: float
 
 
@@ -183,7 +183,7 @@ def test_the_gate_is_told_what_it_needs(met: dict[str, Met], name: str) -> None:
     assert report.may_hide_account is answer.masks
     assert report.retry_after == (answer.retry_after or 0)
     assert (answer.common or "") in (report.common_fault or "")
-    assert met[name].hold is (Cause.ACCOUNT if answer.verdict is ACCOUNT else None)
+    assert met[name].hold is (PauseCause.ACCOUNT if answer.verdict is ACCOUNT else None)
     assert (met[name].seconds_closed > 0) is answer.slows
     if answer.verdict is ACCOUNT:
         assert answer.told in report.reason

@@ -128,12 +128,12 @@ def deliver(place: Place, *jobs: object) -> None:
     left = list(jobs)
     for _ in range(40):
         for job in list(left):
-            standing = place.standing(job)  # type: ignore[arg-type]
-            match standing.phase:
+            job_state = place.job_state(job)  # type: ignore[arg-type]
+            match job_state.phase:
                 case Phase.PUBLISHING:
-                    all_steps(place.delivery.publish(standing))
+                    all_steps(place.delivery.publish(job_state))
                 case Phase.ARCHIVING:
-                    all_steps(place.delivery.archive(standing))
+                    all_steps(place.delivery.archive(job_state))
                 case _:
                     left.remove(job)
     assert not left

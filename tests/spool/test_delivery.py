@@ -62,12 +62,12 @@ def deliver(place: Place, job: Job) -> None:
     Take the steps of a planned job until nothing is left to deliver.
     """
     for _ in range(10):
-        standing = place.standing(job)
-        match standing.phase:
+        job_state = place.job_state(job)
+        match job_state.phase:
             case Phase.PUBLISHING:
-                all_steps(place.delivery.publish(standing))
+                all_steps(place.delivery.publish(job_state))
             case Phase.ARCHIVING:
-                all_steps(place.delivery.archive(standing))
+                all_steps(place.delivery.archive(job_state))
             case phase:
                 assert Phase.OVER is phase
                 return
@@ -186,7 +186,7 @@ def test_archiving_may_be_repeated_after_each_file(either: Place) -> None:
     Its own record and reason tell the job that it was here before.
     """
     job = either.failed()
-    all_steps(either.delivery.archive(either.standing(job)))
+    all_steps(either.delivery.archive(either.job_state(job)))
     back = either.spool.folder(job.id) / "originals/cat.txt"
     back.write_bytes((either.folders.error / "cat.txt").read_bytes())
     (either.folders.error / "cat.txt").unlink()
@@ -207,7 +207,7 @@ def test_leftovers_are_removed_not_archived(either: Place) -> None:
     deliver(either, job)
 
     assert without_record(either.folders.done) == ORIGINALS
-    assert either.standing(job).below("originals") == []
+    assert either.job_state(job).below("originals") == []
 
 
 @pytest.mark.parametrize(("status", "is_kept"), [(200, True), (400, False), (500, False)])
@@ -224,7 +224,7 @@ def test_a_paid_answer_that_nobody_can_read_is_handed_over(
         answer.write(b"<html>")
         answer.commit()
     either.spool.close_attempt(job.id, an_attempt(1, Verdict.IN_DOUBT, http_status=status))
-    all_steps(either.delivery.plan(either.standing(job), [PROBLEM], NOW))
+    all_steps(either.delivery.plan(either.job_state(job), [PROBLEM], NOW))
 
     deliver(either, job)
 
@@ -257,13 +257,13 @@ def test_a_folder_that_takes_nothing_makes_the_job_wait(
     job = place.planned()
     step = place.delivery.publish
     if folder == "done":
-        all_steps(step(place.standing(job)))
+        all_steps(step(place.job_state(job)))
         step = place.delivery.archive
 
     with monkeypatch.context() as broken:
         broken.setattr(durable, "_libc", LibcThatRefuses(code))
         with pytest.raises(Blocked) as caught:
-            all_steps(step(place.standing(job)))
+            all_steps(step(place.job_state(job)))
 
     assert str(getattr(place.folders, folder)) in str(caught.value)
     assert os.strerror(code) in str(caught.value)
@@ -294,11 +294,11 @@ def test_an_original_in_the_way_is_named(place: Place) -> None:
     A file put under a reserved stem is never overwritten.
     """
     job = place.planned()
-    all_steps(place.delivery.publish(place.standing(job)))
+    all_steps(place.delivery.publish(place.job_state(job)))
     (place.folders.done / "cat.png").write_bytes(b"mine")
 
     with pytest.raises(Blocked, match=r"cat\.png is in the way"):
-        all_steps(place.delivery.archive(place.standing(job)))
+        all_steps(place.delivery.archive(place.job_state(job)))
 
     (place.folders.done / "cat.png").unlink()
     deliver(place, job)
@@ -383,9 +383,9 @@ def test_a_crash_on_the_way_to_another_filesystem_is_finished(
     if which == "output":
         folder = far.folders.outbox
     else:
-        all_steps(far.delivery.publish(far.standing(job)))
+        all_steps(far.delivery.publish(far.job_state(job)))
         folder = far.folders.done
-    plan = far.standing(job).plan
+    plan = far.job_state(job).plan
     assert plan is not None
     stop(Carried(far, job, (plan.outputs if which == "output" else plan.originals)[0], folder))
 
@@ -393,7 +393,7 @@ def test_a_crash_on_the_way_to_another_filesystem_is_finished(
 
     assert tree(far.folders.outbox) == {"cat.png": EDIT}
     assert without_record(far.folders.done) == ORIGINALS
-    assert Phase.OVER is far.standing(job).phase
+    assert Phase.OVER is far.job_state(job).phase
 
 
 @pytest.mark.parametrize("step", range(1, 9))
@@ -402,7 +402,7 @@ def test_a_copy_that_somebody_cleared_away_is_made_anew_whole(far: Place, step: 
     Whatever the moment at which that dies in its turn: the staged file is the last one.
     """
     job = far.planned()
-    plan = far.standing(job).plan
+    plan = far.job_state(job).plan
     assert plan is not None
     swept(Carried(far, job, plan.outputs[0], far.folders.outbox))
     child = os.fork()
@@ -423,7 +423,7 @@ def test_a_name_taken_while_a_copy_was_staged_leads_to_another(far: Place) -> No
     The copy is not lost, the person's file not overwritten, and no temporary name is left.
     """
     job = far.planned()
-    plan = far.standing(job).plan
+    plan = far.job_state(job).plan
     assert plan is not None
     staged(Carried(far, job, plan.outputs[0], far.folders.outbox))
     (far.folders.outbox / "cat.png").write_bytes(b"mine")

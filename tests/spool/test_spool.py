@@ -64,8 +64,8 @@ def test_a_job_is_written_before_anything_is_claimed(place: Place) -> None:
 
     place.spool.open(job)
 
-    assert job == place.standing(job).job
-    assert Phase.EMPTY is place.standing(job).phase
+    assert job == place.job_state(job).job
+    assert Phase.EMPTY is place.job_state(job).phase
     assert {"cat.png", "cat.txt"} == inbox_of(place).keys()
 
 
@@ -80,7 +80,7 @@ def test_a_claim_renames_all_members(place: Place, stem: str) -> None:
 
     assert {name: content_of(name) for name in names} == originals_of(place, job)
     assert inbox_of(place) == {}
-    assert Phase.CLAIMED is place.standing(job).phase
+    assert Phase.CLAIMED is place.job_state(job).phase
 
 
 def test_the_image_is_claimed_first(place: Place, break_after: Callable[[int], None]) -> None:
@@ -95,10 +95,10 @@ def test_the_image_is_claimed_first(place: Place, break_after: Callable[[int], N
         place.spool.claim(job)
 
     assert {"cat.png"} == originals_of(place, job).keys()
-    assert Phase.CLAIMING is place.standing(job).phase
+    assert Phase.CLAIMING is place.job_state(job).phase
     break_after(9)
     assert place.spool.claim(job)
-    assert Phase.CLAIMED is place.standing(job).phase
+    assert Phase.CLAIMED is place.job_state(job).phase
 
 
 @pytest.mark.parametrize("changed", ["cat.png", "cat.txt"])
@@ -126,7 +126,7 @@ def test_a_file_that_is_gone_stops_the_claim(place: Place) -> None:
 
     assert not place.spool.claim(job)
 
-    assert Phase.EMPTY is place.standing(job).phase
+    assert Phase.EMPTY is place.job_state(job).phase
     place.spool.discard(job.id)
     assert place.spool.ids() == []
 
@@ -174,10 +174,10 @@ def test_giving_back_is_the_claim_reversed(
         place.spool.give_back(job)
 
     assert {"cat.png"} == originals_of(place, job).keys()
-    assert Phase.CLAIMING is place.standing(job).phase
+    assert Phase.CLAIMING is place.job_state(job).phase
     break_after(9)
     assert place.spool.claim(job)
-    assert Phase.CLAIMED is place.standing(job).phase
+    assert Phase.CLAIMED is place.job_state(job).phase
 
 
 def test_what_is_given_back_is_as_it_was(place: Place) -> None:
@@ -191,7 +191,7 @@ def test_what_is_given_back_is_as_it_was(place: Place) -> None:
 
     names = ("cat.png", "cat.txt")
     assert {f"shoes/red/{name}": content_of(name) for name in names} == inbox_of(place)
-    assert Phase.EMPTY is place.standing(job).phase
+    assert Phase.EMPTY is place.job_state(job).phase
 
 
 @pytest.mark.parametrize("taken", ["cat.png", "cat.txt", "cat.png.txt"])
@@ -265,17 +265,17 @@ def test_an_answer_is_kept_whole_or_not_at_all(place: Place) -> None:
     job = place.claimed("cat.png", "cat.txt")
     opened = Opened(sent_at=NOW, probe=True, pictures=2, estimate_usd=0.25)
     place.spool.open_attempt(job.id, 1, opened)
-    assert place.standing(job).opened == opened
+    assert place.job_state(job).opened == opened
     file = place.spool.keep(job.id, 1, {"status": 200})
     file.write(b'{"data"\n: []}')
-    assert Phase.ASKING is place.standing(job).phase
+    assert Phase.ASKING is place.job_state(job).phase
     assert place.spool.half_kept(job.id, 1) == b'{"data"\n: []}'
 
     file.commit()
 
-    assert Phase.KEPT is place.standing(job).phase
+    assert Phase.KEPT is place.job_state(job).phase
     assert place.spool.answer(job.id, 1).read_bytes() == b'{"status": 200}\n{"data"\n: []}'
-    assert place.standing(job).opened == opened
+    assert place.job_state(job).opened == opened
 
 
 def test_a_note_that_somebody_removed_is_asked_for_by_name(place: Place) -> None:
@@ -288,9 +288,9 @@ def test_a_note_that_somebody_removed_is_asked_for_by_name(place: Place) -> None
         file.commit()
     (place.spool.folder(job.id) / "attempt-1.open").unlink()
 
-    assert place.standing(job).phase is Phase.KEPT
+    assert place.job_state(job).phase is Phase.KEPT
     with pytest.raises(Blocked, match=rf"attempt-1\.open is gone from jobs/{job.id}"):
-        opened_of(place.standing(job))
+        opened_of(place.job_state(job))
 
 
 def test_pictures_appear_all_at_once(place: Place) -> None:
@@ -305,11 +305,11 @@ def test_pictures_appear_all_at_once(place: Place) -> None:
         picture = place.spool.output(job.id, number)
         place.spool.add_output(picture, [b"edit"])
         place.spool.name_output(picture, "png")
-    assert place.standing(job).below("outputs") == []
+    assert place.job_state(job).below("outputs") == []
 
     place.spool.seal_outputs(job.id)
 
-    assert place.standing(job).below("outputs") == ["1.png", "2.png", "10.png"]
+    assert place.job_state(job).below("outputs") == ["1.png", "2.png", "10.png"]
 
 
 def test_crashes_are_noted_and_forgotten(place: Place) -> None:
@@ -321,10 +321,10 @@ def test_crashes_are_noted_and_forgotten(place: Place) -> None:
     place.spool.add_crash(job.id, "claimed")
     place.spool.add_crash(job.id, "kept")
 
-    assert place.standing(job).crashes == ("claimed", "kept")
+    assert place.job_state(job).crashes == ("claimed", "kept")
     place.spool.clear_crashes(job.id)
     place.spool.clear_crashes(job.id)
-    assert place.standing(job).crashes == ()
+    assert place.job_state(job).crashes == ()
 
 
 def test_attempts_are_read_in_their_order(place: Place) -> None:
@@ -335,10 +335,10 @@ def test_attempts_are_read_in_their_order(place: Place) -> None:
     for number in (10, 9, 1):
         place.spool.close_attempt(job.id, an_attempt(number, Verdict.TRANSIENT))
 
-    standing = place.standing(job)
+    job_state = place.job_state(job)
 
-    assert [each.number for each in standing.attempts] == [1, 9, 10]
-    assert standing.number == 10
+    assert [each.number for each in job_state.attempts] == [1, 9, 10]
+    assert job_state.number == 10
 
 
 @pytest.mark.parametrize("name", ["job.json", "attempt-1.json", "plan.json"])
@@ -360,7 +360,7 @@ def test_a_damaged_document_names_where_the_originals_are(
         (place.spool.folder(job.id) / name).write_bytes(raw)
 
     with pytest.raises(Blocked, match="originals"):
-        place.standing(job)
+        place.job_state(job)
 
     place.spool.prepare()
     assert place.spool.suspects(list(Phase)) == []

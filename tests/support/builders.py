@@ -13,13 +13,13 @@ from typing import Any
 
 from retouchd.disk import file_stat
 from retouchd.disk.folders import Folders
-from retouchd.disk.signature import Mark, Signature, marked
+from retouchd.disk.signature import PackedSignature, Signature, pack_signature
 from retouchd.disk.threads import all_steps
 from retouchd.errors import JobCode, Problem
 from retouchd.job.filenames import Kind, Named, parse
 from retouchd.job.model import Attempt, Job, Member, Request, Role, Snapshot, Verdict
 from retouchd.spool.delivery import Delivery
-from retouchd.spool.job_directory import Standing
+from retouchd.spool.job_directory import JobState
 from retouchd.spool.spool import Spool
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
@@ -47,8 +47,8 @@ def signature(size: int = 100, *, mtime_ns: int = 1, inode: int = 7) -> Signatur
     return Signature(size=size, mtime_ns=mtime_ns, ctime_ns=mtime_ns, inode=inode, device=1)
 
 
-def mark(size: int = 100, *, mtime_ns: int = 1, inode: int = 7) -> Mark:
-    return marked(signature(size, mtime_ns=mtime_ns, inode=inode))
+def mark(size: int = 100, *, mtime_ns: int = 1, inode: int = 7) -> PackedSignature:
+    return pack_signature(signature(size, mtime_ns=mtime_ns, inode=inode))
 
 
 def member(name: str, snapshot: Snapshot | None = None) -> Member:
@@ -163,7 +163,7 @@ class Place:
 
     def planned(self, *names: str, outputs: int = 1, folder: str = "") -> Job:
         job = self.edited(*names, outputs=outputs, folder=folder)
-        all_steps(self.delivery.plan(self.standing(job), (), NOW))
+        all_steps(self.delivery.plan(self.job_state(job), (), NOW))
         return job
 
     def failed(self, *names: str, folder: str = "") -> Job:
@@ -171,10 +171,10 @@ class Place:
         Bring a job to where it is planned to end in `error/`.
         """
         job = self.claimed(*names or ("cat.png", "cat.txt"), folder=folder)
-        all_steps(self.delivery.plan(self.standing(job), [PROBLEM], NOW))
+        all_steps(self.delivery.plan(self.job_state(job), [PROBLEM], NOW))
         return job
 
-    def standing(self, job: Job) -> Standing:
+    def job_state(self, job: Job) -> JobState:
         return self.spool.load(job.id)
 
 

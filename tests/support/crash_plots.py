@@ -27,7 +27,7 @@ from retouchd.pipeline.results import Downloads
 from retouchd.spool import phase, spool
 from retouchd.spool.delivery import Delivery
 from retouchd.spool.history import History
-from retouchd.spool.job_directory import Standing
+from retouchd.spool.job_directory import JobState
 from retouchd.spool.phase import ORIGINALS, Phase
 from retouchd.spool.spool import Spool
 
@@ -179,13 +179,13 @@ def archive_before_recording() -> None:
     """
     archive = Delivery.archive
 
-    def wrong(self: Delivery, standing: Standing) -> None:
-        assert standing.job is not None
-        assert standing.plan is not None
-        root = self._archive(is_done=standing.plan.is_done)
-        with moves.made_folder(root, standing.job.folder) as folder:
-            self._deliver(standing, standing.plan.originals, folder)
-        archive(self, standing)
+    def wrong(self: Delivery, job_state: JobState) -> None:
+        assert job_state.job is not None
+        assert job_state.plan is not None
+        root = self._archive(is_done=job_state.plan.is_done)
+        with moves.made_folder(root, job_state.job.folder) as folder:
+            self._deliver(job_state, job_state.plan.originals, folder)
+        archive(self, job_state)
 
     vars_of(Delivery, archive=wrong)
 

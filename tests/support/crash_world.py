@@ -35,7 +35,7 @@ from checker import (
 from counting_endpoint import serve_for_ever
 from crashing import DIED, FailingDisk
 from retouchd.clock import SystemClock
-from retouchd.config.settings import Edit, Settings
+from retouchd.config.settings import EditDefaults, Settings
 from retouchd.disk.folders import Folders
 from retouchd.disk.probes import PROBE
 from retouchd.endpoint import client
@@ -47,7 +47,7 @@ from retouchd.logs import logger
 from retouchd.pictures.end_markers import is_whole
 from retouchd.request.limits import Limits
 from retouchd.service.daemon import Daemon, Ending
-from retouchd.throttle.retry import Budget
+from retouchd.throttle.retry import RetryBudget
 
 LONGEST_RUN_SECONDS = 120
 MOST_RUNS = 5
@@ -519,8 +519,8 @@ def _settings(world: World) -> Settings:
             concurrency=world.concurrency,
             allow_private_urls=not world.is_private,
         ),
-        budget=Budget(max_in_doubt=MOST_RUNS),
-        edit=Edit(model="gpt-image-2", parameters={"n": world.n}),
+        budget=RetryBudget(max_in_doubt=MOST_RUNS),
+        edit=EditDefaults(model="gpt-image-2", parameters={"n": world.n}),
         limits=lambda _: Limits(),
         patience=Patience(settle_seconds=0, orphan_seconds=0),
     )

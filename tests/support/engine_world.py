@@ -29,7 +29,7 @@ from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from canary import CANARY, assert_unsaid
-from retouchd.config.settings import Edit, Settings
+from retouchd.config.settings import EditDefaults, Settings
 from retouchd.disk.folders import Folders
 from retouchd.endpoint.api_key import KeySource
 from retouchd.endpoint.client import Endpoint
@@ -45,7 +45,7 @@ from retouchd.sandbox.seen import Seen
 from retouchd.sandbox.server import serve
 from retouchd.service.daemon import Daemon, Ending
 from retouchd.spool.history import History
-from retouchd.throttle.retry import Budget
+from retouchd.throttle.retry import RetryBudget
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -496,8 +496,8 @@ async def open_world(
             timeout_seconds=600,
             connect_timeout_seconds=10,
         ),
-        budget=Budget(),
-        edit=Edit(model="gpt-image-2"),
+        budget=RetryBudget(),
+        edit=EditDefaults(model="gpt-image-2"),
         limits=partial(limits_for, overrides=None),
         patience=Patience(settle_seconds=0),
         observer=Choice.INOTIFY,

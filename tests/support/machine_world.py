@@ -27,7 +27,7 @@ from retouchd.job.model import Job
 from retouchd.retry.error_folder import record_at
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.service.daemon import Daemon, Ending
-from retouchd.status.inbox_snapshot import Survey
+from retouchd.status.inbox_snapshot import InboxSnapshot
 from retouchd.throttle.retry import IN_DOUBT_SECONDS
 
 WORKS = ("work", "work-b")
@@ -109,7 +109,7 @@ class MachineWorld:
         """
         Have a daemon die at a moment of its work at what is dropped. The endpoint is well.
         """
-        await self.weather(())
+        await self.retry_context(())
         self.act(drop)
         await self.start(work)
         if run := self.runs.get(work):
@@ -151,7 +151,7 @@ class MachineWorld:
         Kill a daemon while its requests are out.
         """
         await self.kill(work)
-        await self.weather((Fault(kind=FaultKind.LATENCY, seconds=30),))
+        await self.retry_context((Fault(kind=FaultKind.LATENCY, seconds=30),))
         self.act(drop)
         await self.start(work)
         await self.live(IN_DOUBT_SECONDS)
@@ -162,7 +162,7 @@ class MachineWorld:
         Have the person drop something, then do something while a daemon stands still at a moment of its
         work at that. The endpoint is well.
         """
-        await self.weather(())
+        await self.retry_context(())
         await self.start(work)
         self.act(drop)
         run = self.runs.get(work)
@@ -171,16 +171,16 @@ class MachineWorld:
             return
         run.life.stand_at(moment)
         passing = asyncio.create_task(self.live(LONG_ENOUGH_SECONDS))
-        standing = asyncio.create_task(run.life.stands.wait())
-        await asyncio.wait({passing, standing}, return_when=asyncio.FIRST_COMPLETED)
+        job_state = asyncio.create_task(run.life.stands.wait())
+        await asyncio.wait({passing, job_state}, return_when=asyncio.FIRST_COMPLETED)
         self.act(act)
         run.life.go_on()
-        standing.cancel()
-        await asyncio.wait({standing, passing})
+        job_state.cancel()
+        await asyncio.wait({job_state, passing})
         passing.result()
         await self.rest()
 
-    async def weather(self, faults: Sequence[Fault] | None) -> None:
+    async def retry_context(self, faults: Sequence[Fault] | None) -> None:
         """
         Change what the endpoint does wrong; None: nobody listens any more.
         """
@@ -213,7 +213,7 @@ class MachineWorld:
         """
         for work in list(self.runs):
             await self.kill(work)
-        await self.weather(())
+        await self.retry_context(())
         self._clear_the_way()
         await self._drain()
         await self.check()
@@ -309,7 +309,7 @@ class MachineWorld:
     def _check_reasons(self) -> None:
         told = {
             each[:2]
-            for each in Survey(self.settings("work"), self.world.clock).idle()
+            for each in InboxSnapshot(self.settings("work"), self.world.clock).idle()
             if each.reason
         }
         for path in files_in(self.world.folders.inbox):
@@ -325,7 +325,7 @@ class MachineWorld:
     def _check_drained(self) -> None:
         left = [path for work in WORKS for path in (self.world.root / work).glob("jobs/*")]
         assert not left, f"jobs are left: {left}"
-        framed = Survey(self.settings("work"), self.world.clock).framed()
+        framed = InboxSnapshot(self.settings("work"), self.world.clock).framed()
         ready = [job.stem for _, job in framed if isinstance(job, Job) and not job.problems]
         assert not ready, f"{ready} could be claimed and were left"
 

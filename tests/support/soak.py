@@ -391,7 +391,7 @@ def write(folder: Path, manifest: Path, seconds: float, seed: int) -> None:
     """
     Write picture after picture, each in one of the ways programs do; note each once it is there.
     """
-    luck = random.Random(seed)
+    jitter = random.Random(seed)
     outside = manifest.with_name(f"sources of {manifest.name}")
     outside.mkdir()
     folder.mkdir()
@@ -401,28 +401,28 @@ def write(folder: Path, manifest: Path, seconds: float, seed: int) -> None:
         for number in itertools.count(1):
             if time.monotonic() >= end:
                 return
-            if not luck.randrange(10):
-                (folder / "_prompt.txt").write_text(f"make it {luck.choice(['grey', 'sepia'])}")
-            for path in _write_one(folder / f"{number}", outside, luck, f"{seed}-{number}"):
+            if not jitter.randrange(10):
+                (folder / "_prompt.txt").write_text(f"make it {jitter.choice(['grey', 'sepia'])}")
+            for path in _write_one(folder / f"{number}", outside, jitter, f"{seed}-{number}"):
                 lines.write(json.dumps({"digest": path[0], "name": path[1]}) + "\n")
-            time.sleep(luck.uniform(0, 0.3))
+            time.sleep(jitter.uniform(0, 0.3))
 
 
 def _write_one(
-    folder: Path, outside: Path, luck: random.Random, name: str
+    folder: Path, outside: Path, jitter: random.Random, name: str
 ) -> Iterator[tuple[str, str]]:
     """
     Write one picture, with or without files beside it; yield the hash and the name of what was written.
     """
     folder.mkdir()
-    way = luck.choice(_WAYS)
-    target = folder / f"{luck.choice(['photo', '照片'])}.jpg"
+    way = jitter.choice(_WAYS)
+    target = folder / f"{jitter.choice(['photo', '照片'])}.jpg"
     place = outside / name
     place.mkdir()
     for source in ("source.jpg", "elsewhere.jpg"):
         (place / source).write_bytes(_picture(name))
-    if way in _ONCE and luck.randrange(2):
-        beside = luck.choice([".txt", ".toml"])
+    if way in _ONCE and jitter.randrange(2):
+        beside = jitter.choice([".txt", ".toml"])
         text = f"grey, {name}" if beside == ".txt" else f'quality = "low" # {name}'
         target.with_suffix(beside).write_text(text, "utf-8")
         yield digest(target.with_suffix(beside)), f"{name}{beside}"

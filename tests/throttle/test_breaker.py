@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from retouchd.job.model import Verdict
 from retouchd.throttle.breaker import (
-    Bar,
-    Cause,
-    Hold,
-    Pace,
-    Report,
+    AttemptReport,
+    BreakerState,
+    GatePause,
+    LocalBlock,
+    PauseCause,
     after,
     barred,
     lifted,
@@ -20,10 +20,10 @@ from retouchd.throttle.breaker import (
 )
 
 FAILED, DOUBTFUL = Verdict.TRANSIENT, Verdict.IN_DOUBT
-PROBED = [cause for cause in Cause if cause.is_probed]
+PROBED = [cause for cause in PauseCause if cause.is_probed]
 
 
-def report(now: float, verdict: Verdict = FAILED, **changes: Any) -> Report:
+def report(now: float, verdict: Verdict = FAILED, **changes: Any) -> AttemptReport:
     """
     Build the report of an attempt; while the gate is held it is a probe's.
     """
@@ -37,28 +37,28 @@ def report(now: float, verdict: Verdict = FAILED, **changes: Any) -> Report:
         "now": now,
         "is_only_job": False,
     }
-    return Report(**values | changes)
+    return AttemptReport(**values | changes)
 
 
-def refusal(now: float, job: str, fault: str = "the endpoint refuses quality") -> Report:
+def refusal(now: float, job: str, fault: str = "the endpoint refuses quality") -> AttemptReport:
     return report(now, Verdict.REFUSED, is_endpoint_failure=False, job_id=job, common_fault=fault)
 
 
-def paced(*reports: Report, pace: Pace | None = None) -> Pace:
-    pace = pace or Pace()
+def paced(*reports: AttemptReport, pace: BreakerState | None = None) -> BreakerState:
+    pace = pace or BreakerState()
     for each in reports:
         pace = after(pace, each)
     return pace
 
 
-def held(cause: Cause = Cause.OUTAGE) -> tuple[Pace, Hold]:
+def held(cause: PauseCause = PauseCause.OUTAGE) -> tuple[BreakerState, GatePause]:
     """
     Return the memory of a gate held since moment 100.
     """
     reports = {
-        Cause.ACCOUNT: [report(100, Verdict.ACCOUNT)],
-        Cause.CONFIGURATION: [refusal(100, job) for job in "abc"],
-        Cause.OUTAGE: [report(100)] * 5,
+        PauseCause.ACCOUNT: [report(100, Verdict.ACCOUNT)],
+        PauseCause.CONFIGURATION: [refusal(100, job) for job in "abc"],
+        PauseCause.OUTAGE: [report(100)] * 5,
     }[cause]
     pace = paced(*reports)
     assert pace.hold is not None
@@ -74,7 +74,7 @@ def test_five_failures_in_a_row_hold_the_gate() -> None:
 
     assert four.hold is None
     assert five.hold is not None
-    assert (five.hold.cause, five.hold.since, five.hold.probe_at) == (Cause.OUTAGE, 5, 65)
+    assert (five.hold.cause, five.hold.since, five.hold.probe_at) == (PauseCause.OUTAGE, 5, 65)
 
 
 def test_three_failures_of_the_only_job_hold_the_gate() -> None:
@@ -88,7 +88,7 @@ def test_three_failures_of_the_only_job_hold_the_gate() -> None:
     assert paced(report(2, is_only_job=False), pace=two).hold is None
 
 
-def parked(now: float) -> Report:
+def parked(now: float) -> AttemptReport:
     return report(now, may_hide_account=True)
 
 
@@ -101,7 +101,7 @@ def test_a_relay_that_only_says_it_parks_its_keys_hides_an_account() -> None:
 
     assert hidden.hold is not None
     assert mixed.hold is not None
-    assert (hidden.hold.cause, mixed.hold.cause) == (Cause.ACCOUNT, Cause.OUTAGE)
+    assert (hidden.hold.cause, mixed.hold.cause) == (PauseCause.ACCOUNT, PauseCause.OUTAGE)
 
 
 def test_a_probe_that_is_parked_waits_longer_for_the_next() -> None:
@@ -114,7 +114,7 @@ def test_a_probe_that_is_parked_waits_longer_for_the_next() -> None:
     answered = paced(report(421, Verdict.DONE), *[parked(422)] * 4, pace=later)
 
     assert later.hold is not None
-    assert (later.hold.cause, later.hold.since, later.hold.probes) == (Cause.ACCOUNT, 1, 2)
+    assert (later.hold.cause, later.hold.since, later.hold.probes) == (PauseCause.ACCOUNT, 1, 2)
     assert (answered.hold, answered.hidden) == (None, 4)
 
 
@@ -143,13 +143,16 @@ def test_one_account_verdict_holds_at_once() -> None:
     """
     found = paced(report(7, Verdict.ACCOUNT, reason="Incorrect API key"))
 
-    assert Hold(cause=Cause.ACCOUNT, reason="Incorrect API key", since=7, probe_at=67) == found.hold
+    assert (
+        GatePause(cause=PauseCause.ACCOUNT, reason="Incorrect API key", since=7, probe_at=67)
+        == found.hold
+    )
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 @pytest.mark.parametrize("cause", PROBED)
 def test_what_was_sent_before_the_hold_says_nothing_about_it(
-    cause: Cause, verdict: Verdict
+    cause: PauseCause, verdict: Verdict
 ) -> None:
     """
     A late answer neither opens the gate nor makes the next probe wait longer.
@@ -161,7 +164,7 @@ def test_what_was_sent_before_the_hold_says_nothing_about_it(
 
 @pytest.mark.parametrize("verdict", [Verdict.DONE, Verdict.REFUSED])
 @pytest.mark.parametrize("cause", PROBED)
-def test_a_probe_that_is_answered_opens_the_gate(cause: Cause, verdict: Verdict) -> None:
+def test_a_probe_that_is_answered_opens_the_gate(cause: PauseCause, verdict: Verdict) -> None:
     """
     The gate opens by itself, and counts from nothing again.
     """
@@ -173,17 +176,17 @@ def test_a_probe_that_is_answered_opens_the_gate(cause: Cause, verdict: Verdict)
 
 
 @pytest.mark.parametrize("cause", PROBED)
-def test_probes_come_at_growing_intervals(cause: Cause) -> None:
+def test_probes_come_at_growing_intervals(cause: PauseCause) -> None:
     """
     One minute, doubling to one hour, however long it takes.
     """
     pace, hold = held(cause)
     waits = [hold.probe_at - 100]
-    verdict = Verdict.ACCOUNT if cause is Cause.ACCOUNT else FAILED
+    verdict = Verdict.ACCOUNT if cause is PauseCause.ACCOUNT else FAILED
 
     for _ in range(2000):
         now = hold.probe_at + 1
-        is_refused = cause is Cause.CONFIGURATION
+        is_refused = cause is PauseCause.CONFIGURATION
         pace = paced(refusal(now, "d") if is_refused else report(now, verdict), pace=pace)
         assert pace.hold is not None
         hold = pace.hold
@@ -198,12 +201,12 @@ def test_a_hold_changes_its_cause_with_what_the_probe_finds() -> None:
     """
     An endpoint that comes back without accepting the key is another matter.
     """
-    pace, _ = held(Cause.OUTAGE)
+    pace, _ = held(PauseCause.OUTAGE)
 
     found = paced(report(161, Verdict.ACCOUNT, reason="no credit"), pace=pace)
 
     assert found.hold is not None
-    assert (found.hold.cause, found.hold.reason) == (Cause.ACCOUNT, "no credit")
+    assert (found.hold.cause, found.hold.reason) == (PauseCause.ACCOUNT, "no credit")
     assert found.hold.probe_at == 221
     assert found.hold.since == 100, "nothing has been sent since then"
 
@@ -232,7 +235,7 @@ def test_the_next_probe_respects_retry_after() -> None:
 
 
 @pytest.mark.parametrize("cause", PROBED)
-def test_a_person_may_ask_for_a_probe(cause: Cause) -> None:
+def test_a_person_may_ask_for_a_probe(cause: PauseCause) -> None:
     """
     The probe is due at once; the hold stays until it is answered.
     """
@@ -242,7 +245,7 @@ def test_a_person_may_ask_for_a_probe(cause: Cause) -> None:
 
     assert found is not None
     assert (110, cause, hold.since) == (found.probe_at, found.cause, found.since)
-    assert probe_now(Pace(not_before=99), 50) == Pace(not_before=50)
+    assert probe_now(BreakerState(not_before=99), 50) == BreakerState(not_before=50)
 
 
 VERDICTS = st.lists(st.sampled_from(Verdict), max_size=30)
@@ -268,7 +271,7 @@ def test_the_same_fault_of_three_files_is_the_configurations() -> None:
     found = paced(*(refusal(100, job) for job in "abc")).hold
 
     assert found is not None
-    assert found.cause is Cause.CONFIGURATION
+    assert found.cause is PauseCause.CONFIGURATION
     assert "refuses quality" in found.reason
 
 
@@ -293,7 +296,7 @@ def test_the_reason_of_a_pause_quotes_what_came_instead() -> None:
     ],
     ids=["one job", "another fault", "a success between"],
 )
-def test_less_than_that_proves_nothing(reports: list[Report]) -> None:
+def test_less_than_that_proves_nothing(reports: list[AttemptReport]) -> None:
     """
     One file with three attempts, two faults, or a success in between leave the gate open.
     """
@@ -304,7 +307,7 @@ def test_a_429_without_a_wait_slows_the_pool_more_each_time() -> None:
     """
     Relays strip Retry-After: the pool backs off by itself, and forgets it with a success.
     """
-    pace, waits = Pace(), []
+    pace, waits = BreakerState(), []
     for now in (1000.0, 2000.0, 3000.0):
         pace = paced(report(now, slows_pool=True), pace=pace)
         waits.append(pace.not_before - now)
@@ -330,11 +333,11 @@ def test_a_bar_ends_without_a_probe() -> None:
     """
     It is looked at again when its time is up; how long it has stood is remembered.
     """
-    bar = Bar(cause=Cause.DISK, reason="full", seconds=10)
-    first = barred(Pace(), bar, 100)
+    bar = LocalBlock(cause=PauseCause.DISK, reason="full", seconds=10)
+    first = barred(BreakerState(), bar, 100)
     again = barred(first, bar, 110)
 
-    assert again.hold == Hold(cause=Cause.DISK, reason="full", since=100, probe_at=120)
+    assert again.hold == GatePause(cause=PauseCause.DISK, reason="full", since=100, probe_at=120)
     assert lifted(again).hold is None
 
 
@@ -342,8 +345,11 @@ def test_a_bar_of_an_earlier_process_goes_on_in_the_next_one() -> None:
     """
     For the same cause alone, and once; until something bars the way again, the gate is open.
     """
-    earlier = Hold(cause=Cause.BUDGET, reason="spent", since=-500, probe_at=900)
-    spent, full = (Bar(cause=cause, reason="", seconds=10) for cause in (Cause.BUDGET, Cause.DISK))
+    earlier = GatePause(cause=PauseCause.BUDGET, reason="spent", since=-500, probe_at=900)
+    spent, full = (
+        LocalBlock(cause=cause, reason="", seconds=10)
+        for cause in (PauseCause.BUDGET, PauseCause.DISK)
+    )
 
     pace = resumed(earlier)
 
@@ -356,13 +362,15 @@ def test_a_bar_of_an_earlier_process_goes_on_in_the_next_one() -> None:
 
 
 @pytest.mark.parametrize("cause", PROBED)
-def test_a_bar_does_not_replace_a_hold(cause: Cause) -> None:
+def test_a_bar_does_not_replace_a_hold(cause: PauseCause) -> None:
     """
     A full disk while the key is refused: afterwards the key is still refused.
     """
     pace, hold = held(cause)
 
-    found = lifted(barred(pace, Bar(cause=Cause.BUDGET, reason="spent", seconds=500), 110))
+    found = lifted(
+        barred(pace, LocalBlock(cause=PauseCause.BUDGET, reason="spent", seconds=500), 110)
+    )
 
     assert found.hold is not None
     assert (found.hold.cause, found.hold.reason, found.hold.probe_at) == (cause, hold.reason, 610)

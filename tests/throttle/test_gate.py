@@ -9,11 +9,11 @@ import pytest
 
 from retouchd.clock import SystemClock
 from retouchd.job.model import Verdict
-from retouchd.throttle.breaker import Cause, Report
+from retouchd.throttle.breaker import AttemptReport, PauseCause
 from retouchd.throttle.gate import Gate
 
 
-def failure(job_id: str, **changes: Any) -> Report:
+def failure(job_id: str, **changes: Any) -> AttemptReport:
     values: dict[str, Any] = {
         "job_id": job_id,
         "verdict": Verdict.TRANSIENT,
@@ -25,14 +25,14 @@ def failure(job_id: str, **changes: Any) -> Report:
         "now": 100.0,
         "is_only_job": False,
     }
-    return Report(**values | changes)
+    return AttemptReport(**values | changes)
 
 
 def held_gate() -> Gate:
     gate = Gate(concurrency=4, clock=SystemClock())
     for name in "abcde":
         gate.report(failure(name))
-    assert gate.hold is Cause.OUTAGE
+    assert gate.hold is PauseCause.OUTAGE
     return gate
 
 

@@ -16,13 +16,13 @@ from builders import NOW, an_attempt
 from engine_world import DAY, HOUR, SkippedTime, World, WorldClock, open_world, photo, put
 from retouchd.clock import SystemClock
 from retouchd.job.model import Verdict
-from retouchd.money.budget import Allowance, Charge, Spend, State, day_of, next_midnight
+from retouchd.money.budget import Allowance, Charge, ChargeState, Spend, day_of, next_midnight
 from retouchd.money.pricing import prices_for
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.service.daemon import Daemon
 from retouchd.spool.history import History
 from retouchd.spool.spool import Spool
-from retouchd.throttle.ledger import Spending, day_on_disk
+from retouchd.throttle.ledger import Ledger, day_on_disk
 
 SMALL = {"size": "1024x1024", "quality": "low"}
 PICTURE = 196 * 30 / 1_000_000
@@ -37,7 +37,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-def spending(daemon: Daemon) -> Spending:
+def spending(daemon: Daemon) -> Ledger:
     return daemon._throttle.ledger
 
 
@@ -54,7 +54,7 @@ def primed(world: World) -> Spend:
     The sums of today as a daemon has them that starts now.
     """
     spool = Spool(work=world.folders.work, inbox=world.folders.inbox)
-    found = Spending(allowance=lambda: world.settings.allowance, clock=world.clock)
+    found = Ledger(allowance=lambda: world.settings.allowance, clock=world.clock)
     found.prime(History(world.folders.work), spool)
     return found.today()
 
@@ -308,7 +308,7 @@ NOTES = st.lists(
             sent_at=st.just(NOW),
             usd=st.none() | st.integers(0, 900).map(lambda cents: cents / 100),
             pictures=st.integers(0, 4),
-            state=st.sampled_from(State),
+            state=st.sampled_from(ChargeState),
         ),
     )
 )
@@ -322,7 +322,7 @@ def test_a_charge_counts_once_however_often_it_is_noted(
     """
     The last word holds; a job that is over keeps what was paid and gives back what was not sent.
     """
-    found = Spending(allowance=Allowance, clock=SystemClock())
+    found = Ledger(allowance=Allowance, clock=SystemClock())
     for note in notes:
         for _ in range(2):
             found.note(*note)
@@ -331,7 +331,7 @@ def test_a_charge_counts_once_however_often_it_is_noted(
 
     expected = Spend()
     for (job_id, _), charge in {note[:2]: note[2] for note in notes}.items():
-        if charge is not None and not (job_id == "a" and charge.state is State.OPEN):
+        if charge is not None and not (job_id == "a" and charge.state is ChargeState.OPEN):
             expected = expected.plus(charge)
     assert found._days[day_of(NOW)] == expected
 
@@ -340,9 +340,9 @@ def test_what_could_not_be_noted_is_when_the_job_is_over() -> None:
     """
     A disk that fails while an attempt is closed leaves it open in memory: the job's end sets it right.
     """
-    found = Spending(allowance=Allowance, clock=SystemClock())
+    found = Ledger(allowance=Allowance, clock=SystemClock())
     attempt = an_attempt(1, Verdict.DONE, sent_at=NOW, cost_usd=0.2, pictures=1)
-    found.note("a", 1, Charge(sent_at=NOW, usd=0.5, pictures=2, state=State.OPEN))
+    found.note("a", 1, Charge(sent_at=NOW, usd=0.5, pictures=2, state=ChargeState.OPEN))
 
     found.forget("a", [attempt])
 
@@ -354,8 +354,8 @@ async def test_a_clock_that_is_set_back_keeps_both_days() -> None:
     What was counted on a day is there again when that day is.
     """
     clock = WorldClock(SkippedTime())
-    found = Spending(allowance=lambda: Allowance(images_per_day=1), clock=clock)
-    charge = Charge(sent_at=clock.now(), usd=0.1, pictures=1, state=State.DONE)
+    found = Ledger(allowance=lambda: Allowance(images_per_day=1), clock=clock)
+    charge = Charge(sent_at=clock.now(), usd=0.1, pictures=1, state=ChargeState.DONE)
     found.note("a", 1, charge)
     found.forget("a")
     clock.jump = DAY
@@ -373,10 +373,10 @@ def test_a_reservation_that_is_taken_back_wakes_nobody() -> None:
     Where no attempt can be opened, all who wait would wake one another without end.
     """
     told: list[str] = []
-    found = Spending(
+    found = Ledger(
         allowance=Allowance, clock=SystemClock(), on_release=lambda: told.append("released")
     )
-    charge = Charge(sent_at=SystemClock().now(), usd=1.0, pictures=1, state=State.OPEN)
+    charge = Charge(sent_at=SystemClock().now(), usd=1.0, pictures=1, state=ChargeState.OPEN)
     for job_id in ("one", "two"):
         found.note(job_id, 1, charge)
 

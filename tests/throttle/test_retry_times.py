@@ -8,17 +8,17 @@ from hypothesis import strategies as st
 from builders import NOW, PROBLEM, an_attempt
 from retouchd.errors import JobCode
 from retouchd.job.model import Attempt, Verdict
-from retouchd.throttle.breaker import Cause
+from retouchd.throttle.breaker import PauseCause
 from retouchd.throttle.retry import (
     Ask,
-    Budget,
     Fail,
     Later,
     Move,
+    RetryBudget,
+    RetryContext,
     Return,
-    Weather,
     backoff,
-    doubts_in,
+    count_in_doubt,
     next_move,
 )
 
@@ -35,8 +35,10 @@ def attempts(*verdicts: Verdict, **last: Any) -> list[Attempt]:
     return [*made[:-1], an_attempt(len(verdicts), verdicts[-1], **last)]
 
 
-def move(made: list[Attempt], budget: Budget | None = None, **weather: Any) -> Move:
-    return next_move("猫.png", made, budget or Budget(), Weather(**{"now": LATER} | weather))
+def move(made: list[Attempt], budget: RetryBudget | None = None, **retry_context: Any) -> Move:
+    return next_move(
+        "猫.png", made, budget or RetryBudget(), RetryContext(**{"now": LATER} | retry_context)
+    )
 
 
 def code(found: Move) -> JobCode | None:
@@ -50,7 +52,7 @@ def test_a_fresh_job_is_asked_for() -> None:
     """
     Also during an outage: the gate decides when.
     """
-    assert Ask() == move([]) == move([], hold=Cause.OUTAGE)
+    assert Ask() == move([]) == move([], hold=PauseCause.OUTAGE)
 
 
 @pytest.mark.parametrize("made", [[], attempts(BUSY, BUSY), attempts(ACCOUNT)])
@@ -58,7 +60,7 @@ def test_an_unpaid_job_goes_back_while_the_account_is_refused(made: list[Attempt
     """
     Nothing was paid and nothing can be done: the files stand in the inbox again.
     """
-    assert isinstance(move(made, hold=Cause.ACCOUNT), Return)
+    assert isinstance(move(made, hold=PauseCause.ACCOUNT), Return)
 
 
 def test_a_job_that_may_have_been_paid_stays_while_the_account_is_refused() -> None:
@@ -66,11 +68,11 @@ def test_a_job_that_may_have_been_paid_stays_while_the_account_is_refused() -> N
     What was sent is not forgotten by giving it back.
     """
     for made in (attempts(DOUBT), attempts(DOUBT, DOUBT), attempts(DOUBT, ACCOUNT)):
-        assert not isinstance(move(made, hold=Cause.ACCOUNT), Return | Fail)
+        assert not isinstance(move(made, hold=PauseCause.ACCOUNT), Return | Fail)
 
 
-@pytest.mark.parametrize("hold", [None, *Cause])
-def test_a_refusal_wins_over_a_hold(hold: Cause | None) -> None:
+@pytest.mark.parametrize("hold", [None, *PauseCause])
+def test_a_refusal_wins_over_a_hold(hold: PauseCause | None) -> None:
     """
     A picture that was refused goes to error with its own reason, whatever became of the endpoint.
     """
@@ -179,18 +181,18 @@ def test_probes_are_not_counted() -> None:
     made = [an_attempt(1), *probes, an_attempt(5)]
 
     assert Ask() == move(made, others_succeeded_at=MEANWHILE)
-    assert isinstance(move(made, Budget(max_attempts=2), others_succeeded_at=MEANWHILE), Fail)
+    assert isinstance(move(made, RetryBudget(max_attempts=2), others_succeeded_at=MEANWHILE), Fail)
 
 
-@pytest.mark.parametrize(("budget", "doubts"), [(0, 1), (1, 2), (3, 4)])
-def test_a_doubt_is_repeated_as_often_as_allowed(budget: int, doubts: int) -> None:
+@pytest.mark.parametrize(("budget", "in_doubt_count"), [(0, 1), (1, 2), (3, 4)])
+def test_a_doubt_is_repeated_as_often_as_allowed(budget: int, in_doubt_count: int) -> None:
     """
     With a budget of one a request that may have been paid is sent once more, with none never.
     """
-    within, beyond = attempts(*[DOUBT] * doubts)[:-1], attempts(*[DOUBT] * doubts)
+    within, beyond = attempts(*[DOUBT] * in_doubt_count)[:-1], attempts(*[DOUBT] * in_doubt_count)
 
-    assert Ask() == move(within, Budget(max_in_doubt=budget))
-    assert JobCode.IN_DOUBT is code(move(beyond, Budget(max_in_doubt=budget)))
+    assert Ask() == move(within, RetryBudget(max_in_doubt=budget))
+    assert JobCode.IN_DOUBT is code(move(beyond, RetryBudget(max_in_doubt=budget)))
 
 
 def test_free_failures_do_not_use_the_budget_of_doubts() -> None:
@@ -199,12 +201,12 @@ def test_free_failures_do_not_use_the_budget_of_doubts() -> None:
     """
     made = attempts(BUSY, DOUBT, BUSY, BUSY)
 
-    assert doubts_in(made) == 1
-    assert Ask() == move(made, Budget(max_attempts=4, max_in_doubt=1))
+    assert count_in_doubt(made) == 1
+    assert Ask() == move(made, RetryBudget(max_attempts=4, max_in_doubt=1))
 
 
-@pytest.mark.parametrize("cause", [Cause.ACCOUNT, Cause.OUTAGE])
-def test_a_spent_doubt_waits_for_the_gate(cause: Cause) -> None:
+@pytest.mark.parametrize("cause", [PauseCause.ACCOUNT, PauseCause.OUTAGE])
+def test_a_spent_doubt_waits_for_the_gate(cause: PauseCause) -> None:
     """
     It is neither sent again nor given up while the endpoint is away.
     """
@@ -218,7 +220,7 @@ def test_a_spent_doubt_does_not_wait_for_a_configuration() -> None:
     """
     No probe could change what became of it, and waiting it would keep its place for ever.
     """
-    assert isinstance(move(attempts(DOUBT, DOUBT), hold=Cause.CONFIGURATION), Fail)
+    assert isinstance(move(attempts(DOUBT, DOUBT), hold=PauseCause.CONFIGURATION), Fail)
 
 
 def test_a_paid_answer_without_picture_is_named_as_such() -> None:
@@ -243,21 +245,21 @@ def test_backoff_doubles_up_to_five_minutes() -> None:
 
 
 @given(st.integers(0, 500), st.floats(0, 1))
-def test_backoff_has_full_jitter(repeats: int, luck: float) -> None:
+def test_backoff_has_full_jitter(repeats: int, jitter: float) -> None:
     """
     Jobs that failed together come back spread over the whole wait.
     """
-    assert luck * backoff(repeats, 1.0) == backoff(repeats, luck)
+    assert jitter * backoff(repeats, 1.0) == backoff(repeats, jitter)
 
 
 VERDICTS = st.lists(st.sampled_from([BUSY, DOUBT, ACCOUNT]), min_size=1, max_size=8)
 
 
-@given(VERDICTS, st.integers(0, 2), st.sampled_from([None, *Cause]), st.booleans())
+@given(VERDICTS, st.integers(0, 2), st.sampled_from([None, *PauseCause]), st.booleans())
 def test_no_job_is_asked_for_beyond_its_doubts(
     verdicts: list[Verdict],
     budget: int,
-    hold: Cause | None,
+    hold: PauseCause | None,
     others: bool,  # noqa: FBT001 - drawn
 ) -> None:
     """
@@ -267,11 +269,11 @@ def test_no_job_is_asked_for_beyond_its_doubts(
 
     found = move(
         made,
-        Budget(max_in_doubt=budget),
+        RetryBudget(max_in_doubt=budget),
         hold=hold,
         others_succeeded_at=MEANWHILE if others else None,
         due_since=LATER,
     )
 
-    assert not (isinstance(found, Ask) and doubts_in(made) > budget)
-    assert not (isinstance(found, Return) and doubts_in(made))
+    assert not (isinstance(found, Ask) and count_in_doubt(made) > budget)
+    assert not (isinstance(found, Return) and count_in_doubt(made))

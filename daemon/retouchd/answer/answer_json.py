@@ -200,7 +200,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Skeleton:
+class LargeBody:
     """
     The body with marks in it, and what was cut out.
     """
@@ -220,7 +220,7 @@ class Skeleton:
             yield following[_DIGITS:].encode(errors="surrogatepass")
 
 
-def skeleton_of(blocks: Iterable[bytes], mark: str) -> Skeleton:
+def read_large_body(blocks: Iterable[bytes], mark: str) -> LargeBody:
     """
     Return the skeleton of a body; `mark` is a word of letters and digits that nobody can foresee.
 
@@ -242,7 +242,7 @@ def skeleton_of(blocks: Iterable[bytes], mark: str) -> Skeleton:
             start, is_clean = cut or end, cut is not None
         rest = rest[start:]
     cutter.add(rest, is_clean=False)
-    return Skeleton(body=cutter.body, mark=mark, stretches=tuple(cutter.stretches))
+    return LargeBody(body=cutter.body, mark=mark, stretches=tuple(cutter.stretches))
 
 
 class _Cutter:

@@ -34,7 +34,7 @@ from retouchd.job.model import Request
 from retouchd.money.pricing import pictures_asked
 from retouchd.request.sizes import edges_of
 
-__all__ = ["Fault", "Found", "Inline", "Link", "Reply", "Whole", "read_answer"]
+__all__ = ["AnswerFault", "Found", "Inline", "Link", "ReadAnswer", "Whole", "read_answer"]
 
 _TEXT_LIMIT = 500
 _USAGE_DEPTH = 8
@@ -55,7 +55,7 @@ _SAYING = frozenset({"error", "errors", "message", "msg", "detail", "code"})
 """Keys under which something is said that the next answer need not say."""
 
 
-class Fault(StrEnum):
+class AnswerFault(StrEnum):
     """
     Why an answer holds no picture, in words for people.
     """
@@ -70,7 +70,7 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class ReadAnswer:
     """
     What an answer holds: its pictures in order, or the fault and the words that came instead.
 
@@ -82,7 +82,7 @@ class Reply:
     found: tuple[Found, ...] = ()
     text: str | None = None
     usage: Mapping[str, Any] | None = None
-    fault: Fault | None = None
+    fault: AnswerFault | None = None
 
     @property
     def pictures(self) -> tuple[Inline | Link | Whole, ...]:
@@ -106,24 +106,24 @@ class Reply:
         return tuple(each for each in self.found if not each.is_sure)[:_MOST_GUESSES]
 
 
-def read_answer(body: bytes) -> Reply:
+def read_answer(body: bytes) -> ReadAnswer:
     """
     Return what the body of an answer holds. Raises nothing, whatever the bytes are.
     """
     inner = body.lstrip()
     if (beginning := _beginning_of_picture(inner)) is not None:
-        return Reply(found=(Found(picture=Whole(beginning)),))
+        return ReadAnswer(found=(Found(picture=Whole(beginning)),))
     documents, is_json = _documents(inner.removeprefix(b"\xef\xbb\xbf"))
     found = _found(documents)
     usage = next((u for document in reversed(documents) if (u := _usage(document))), None)
     if not documents and not _is_page(body):
         found = tuple(pictures_of_text(_decoded(body)))
     if any(each.is_sure for each in found):
-        return Reply(found=found, usage=usage)
+        return ReadAnswer(found=found, usage=usage)
     if not is_json:
         return replace(_unreadable(body), found=found)
     document = documents[-1]
-    return Reply(found=found, text=_words(document), usage=usage, fault=_fault(document))
+    return ReadAnswer(found=found, text=_words(document), usage=usage, fault=_fault(document))
 
 
 def _beginning_of_picture(body: bytes) -> bytes | None:
@@ -261,17 +261,17 @@ def _words(document: Any) -> str | None:
     return None
 
 
-def _fault(document: Any) -> Fault:
+def _fault(document: Any) -> AnswerFault:
     match document:
         case {"error": dict() | str() as error} if error:
-            return Fault.ERROR
+            return AnswerFault.ERROR
         case {"data": dict() as inner} | {"data": [dict() as inner, *_]} if is_task(inner):
-            return Fault.ASYNCHRONOUS
+            return AnswerFault.ASYNCHRONOUS
         case dict() if is_task(document):
-            return Fault.ASYNCHRONOUS
+            return AnswerFault.ASYNCHRONOUS
         case dict() if _is_foreign(document):
-            return Fault.FOREIGN
-    return Fault.NO_PICTURE
+            return AnswerFault.FOREIGN
+    return AnswerFault.NO_PICTURE
 
 
 def _is_foreign(document: Mapping[str, Any]) -> bool:
@@ -292,13 +292,15 @@ def _is_page(body: bytes) -> bool:
     return start.lower().startswith(("<!doctype", "<html", "<head", "<!--", "<?xml"))
 
 
-def _unreadable(body: bytes) -> Reply:
+def _unreadable(body: bytes) -> ReadAnswer:
     start = body[: 4 * _TEXT_LIMIT].decode(errors="replace").strip()[:_TEXT_LIMIT]
     if not start:
-        return Reply(fault=Fault.EMPTY)
+        return ReadAnswer(fault=AnswerFault.EMPTY)
     if _is_noise(start):
-        return Reply(fault=Fault.NOT_JSON)
-    return Reply(text=start, fault=Fault.HTML if _is_page(body) else Fault.NOT_JSON)
+        return ReadAnswer(fault=AnswerFault.NOT_JSON)
+    return ReadAnswer(
+        text=start, fault=AnswerFault.HTML if _is_page(body) else AnswerFault.NOT_JSON
+    )
 
 
 def _is_noise(text: str) -> bool:

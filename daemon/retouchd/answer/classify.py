@@ -23,8 +23,8 @@ from retouchd.answer.error_body import (
     request_id_of,
     safe_text,
 )
-from retouchd.answer.error_kinds import Topic, is_turned_away, meaning_of, topic_of_status
-from retouchd.answer.error_patterns import topic_of
+from retouchd.answer.error_kinds import ErrorKind, is_turned_away, kind_of_status, meaning_of
+from retouchd.answer.error_patterns import kind_of_error
 from retouchd.answer.retry_after import retry_after
 from retouchd.endpoint.api_key import KeySource
 from retouchd.errors import JobCode, Problem
@@ -77,7 +77,7 @@ class Judgement:
     common_fault: str | None = None
     request_id: str | None = None
     is_final: bool = False
-    topic: Topic | None = None
+    topic: ErrorKind | None = None
 
     @property
     def reason(self) -> str:
@@ -93,18 +93,18 @@ _BAD_SUCCESS_HINT = (
     "The answer was paid for but holds no picture: check endpoint.base_url and edit.model."
 )
 
-_OUTWEIGHED = {Topic.UNKNOWN, Topic.BUSY, Topic.UNAVAILABLE}
+_OUTWEIGHED = {ErrorKind.UNKNOWN, ErrorKind.BUSY, ErrorKind.UNAVAILABLE}
 """Of these a relay or a proxy may know more: how far the request got."""
 
-_BY_REACH = {Reach.NOBODY: Topic.UNAVAILABLE, Reach.SOMEBODY: Topic.UNKNOWN}
+_BY_REACH = {Reach.NOBODY: ErrorKind.UNAVAILABLE, Reach.SOMEBODY: ErrorKind.UNKNOWN}
 
 _ABOUT_A_FILE = {
-    Topic.TOO_LARGE,
-    Topic.TOO_SMALL,
-    Topic.UNSUPPORTED,
-    Topic.UNREADABLE,
-    Topic.PARAMETER,
-    Topic.REQUEST,
+    ErrorKind.TOO_LARGE,
+    ErrorKind.TOO_SMALL,
+    ErrorKind.UNSUPPORTED,
+    ErrorKind.UNREADABLE,
+    ErrorKind.PARAMETER,
+    ErrorKind.REQUEST,
 }
 
 _DEMAND = re.compile(r"limit:? (\d{1,9})\b.{0,60}requested:? (\d{1,9})\b", re.IGNORECASE)
@@ -116,12 +116,12 @@ def judge_failure(failure: Failure, message: str) -> Judgement:
     """
     match failure:
         case Failure.NOT_SENT:
-            return _judgement(Topic.UNAVAILABLE, failure.value, message)
+            return _judgement(ErrorKind.UNAVAILABLE, failure.value, message)
         case Failure.UNREADABLE:
-            judged = _judgement(Topic.UNAVAILABLE, failure.value, message)
+            judged = _judgement(ErrorKind.UNAVAILABLE, failure.value, message)
             return replace(judged, endpoint_failure=False)
         case Failure.NO_ANSWER:
-            return _judgement(Topic.UNKNOWN, failure.value, message)
+            return _judgement(ErrorKind.UNKNOWN, failure.value, message)
 
 
 def judge_answer(
@@ -143,9 +143,9 @@ def judge_answer(
     in doubt cost nothing.
     """
     error = read_error(body)
-    topic = _topic(status, headers, error, body)
+    topic = _kind_of(status, headers, error, body)
     if is_cut and meaning_of(topic).verdict is Verdict.IN_DOUBT:
-        topic = Topic.UNAVAILABLE
+        topic = ErrorKind.UNAVAILABLE
     code = _code(error) or f"http_{status}"
     message = " ".join(error.message.split()) or f"no reason given (HTTP {status})"
     if 300 <= status < 400:
@@ -156,7 +156,7 @@ def judge_answer(
         topic,
         code,
         message,
-        parameter="model" if topic is Topic.MODEL else error.parameter,
+        parameter="model" if topic is ErrorKind.MODEL else error.parameter,
         retry_after=retry_after(headers, error.message, now),
         request_id=request_id_of(headers, error.message),
     )
@@ -172,10 +172,10 @@ def judge_bad_success(
     decides as it would under any status. Everything else may have been charged.
     """
     error = read_error(body)
-    topic = topic_of(error, 200) if _code(error) or error.message else None
+    topic = kind_of_error(error, 200) if _code(error) or error.message else None
     if topic is None and not error.is_page and reach_of(headers, error, body) is Reach.NOBODY:
-        topic = Topic.UNAVAILABLE
-    if topic not in {None, Topic.UNKNOWN}:
+        topic = ErrorKind.UNAVAILABLE
+    if topic not in {None, ErrorKind.UNKNOWN}:
         return judge_answer(200, headers, body, now)
     said = error.message if error.is_page else (f"{fault}: {text}" if text else fault)
     return Judgement(
@@ -190,7 +190,7 @@ def judge_bad_success(
 
 
 def _judgement(
-    topic: Topic,
+    topic: ErrorKind,
     code: str,
     message: str,
     *,
@@ -219,23 +219,23 @@ def _judgement(
     )
 
 
-def _topic(status: int, headers: Mapping[str, str], error: ErrorBody, body: bytes) -> Topic:
-    topic = topic_of(error, status) or topic_of_status(status, headers, error)
+def _kind_of(status: int, headers: Mapping[str, str], error: ErrorBody, body: bytes) -> ErrorKind:
+    topic = kind_of_error(error, status) or kind_of_status(status, headers, error)
     if topic in _OUTWEIGHED and not is_turned_away(status, error):
         reach = reach_of(headers, error, body)
         if reach is None and is_about_an_answer(error.message):
-            return Topic.UNKNOWN
+            return ErrorKind.UNKNOWN
         return topic if reach is None else _BY_REACH[reach]
-    if topic is Topic.THROTTLED:
-        return _topic_of_limit(error.message)
+    if topic is ErrorKind.THROTTLED:
+        return _kind_of_limit(error.message)
     if error.parameter == "mask" and topic in _ABOUT_A_FILE:
-        return Topic.MASK
-    if topic in {Topic.REQUEST, Topic.PARAMETER}:
-        return _topic_of_parameter(topic, error.parameter)
+        return ErrorKind.MASK
+    if topic in {ErrorKind.REQUEST, ErrorKind.PARAMETER}:
+        return _kind_of_parameter(topic, error.parameter)
     return topic
 
 
-def _topic_of_parameter(topic: Topic, parameter: str | None) -> Topic:
+def _kind_of_parameter(topic: ErrorKind, parameter: str | None) -> ErrorKind:
     """
     Sort a fault by the field it names: pictures are the file's, anything else is a parameter.
     """
@@ -243,21 +243,21 @@ def _topic_of_parameter(topic: Topic, parameter: str | None) -> Topic:
         case None | "":
             return topic
         case "image" | "images" | "prompt":
-            return Topic.REQUEST
+            return ErrorKind.REQUEST
         case _:
-            return Topic.PARAMETER
+            return ErrorKind.PARAMETER
 
 
-def _common_fault(topic: Topic, parameter: str | None, code: str) -> str | None:
-    if topic is Topic.PARAMETER and parameter:
+def _common_fault(topic: ErrorKind, parameter: str | None, code: str) -> str | None:
+    if topic is ErrorKind.PARAMETER and parameter:
         return f"the endpoint refuses {safe_text(parameter)}"
-    if topic is Topic.REQUEST and not parameter:
+    if topic is ErrorKind.REQUEST and not parameter:
         # It does not say what of the request it objects to, so it need not be anything of the file's.
         return f"the endpoint refuses the request ({code})"
     return None
 
 
-def _topic_of_limit(message: str) -> Topic:
+def _kind_of_limit(message: str) -> ErrorKind:
     """
     Tell a limit that is reached from one that can never be kept ("Limit 5, Used 0, Requested 6").
 
@@ -265,8 +265,8 @@ def _topic_of_limit(message: str) -> Topic:
     """
     found = _DEMAND.search(message)
     if found is None or int(found[2]) <= int(found[1]):
-        return Topic.THROTTLED
-    return Topic.DEMAND if int(found[1]) else Topic.MONEY
+        return ErrorKind.THROTTLED
+    return ErrorKind.DEMAND if int(found[1]) else ErrorKind.MONEY
 
 
 def _code(error: ErrorBody) -> str:
@@ -339,8 +339,8 @@ def as_told(judgement: Judgement, key: KeySource) -> Judgement:
     """
     Return a judgement that, where it is about the key, says which one, and where another one goes.
     """
-    is_about_key = judgement.topic is Topic.KEY or (
-        not key.place and judgement.topic is Topic.ACCESS
+    is_about_key = judgement.topic is ErrorKind.KEY or (
+        not key.place and judgement.topic is ErrorKind.ACCESS
     )
     if not is_about_key:
         return judgement

@@ -12,7 +12,7 @@ Fireworks, Hugging Face, Black Forest Labs, Luma, Ideogram, and threads about th
 import re
 from collections.abc import Iterable
 
-from retouchd.answer.error_kinds import Topic
+from retouchd.answer.error_kinds import ErrorKind
 
 _LONGEST = 200
 _JOINTS = re.compile(r"[_\-\s]")
@@ -22,17 +22,19 @@ def _any(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
-_SAID_OF_ANY_STATUS = frozenset({Topic.MONEY, Topic.KEY, Topic.POLICY, Topic.THROTTLED})
+_SAID_OF_ANY_STATUS = frozenset(
+    {ErrorKind.MONEY, ErrorKind.KEY, ErrorKind.POLICY, ErrorKind.THROTTLED}
+)
 """A server's error may be about a model or a right that its own part lacks for a moment; not so these."""
 
 _NAMES = (
     (
-        Topic.REQUEST,
+        ErrorKind.REQUEST,
         # The picture could not be fetched for the inspection.
         _any(r"^invalidparameter\.datainspection$"),
     ),
     (
-        Topic.MONEY,
+        ErrorKind.MONEY,
         _any(
             r"overdue|arrear|unpurchased|notpurchased|freetieronly|paymentrequired|creditlimit",
             r"insufficient\w{0,12}(?:balance|credit|fund|quota)|outofcredits?",
@@ -45,7 +47,7 @@ _NAMES = (
         ),
     ),
     (
-        Topic.KEY,
+        ErrorKind.KEY,
         _any(
             r"(?:invalid|incorrect|wrong|missing|expired|bad)\w{0,12}"
             r"(?:apikey|accesskey|secretkey|credentials?|authenticationinfo|auth|\wtoken)$",
@@ -55,16 +57,16 @@ _NAMES = (
             r"signature(?:fail|mismatch|doesnotmatch)",
         ),
     ),
-    (Topic.VERSION, _any(r"apiversion")),
+    (ErrorKind.VERSION, _any(r"apiversion")),
     (
-        Topic.MODEL,
+        ErrorKind.MODEL,
         _any(
             r"model\.?(?:is)?(?:not(?:found|open|available|allowed|supported|exist|activated)|accessdenied)",
             r"(?:unknown|unsupported|invalid|nosuch)model|deploymentnotfound|endpointormodel",
         ),
     ),
     (
-        Topic.ACCESS,
+        ErrorKind.ACCESS,
         _any(
             r"(?:account|user|consumer|project)(?:is)?(?:suspended|banned|blocked|disabled|locked)",
             r"consumerinvalid|(?:service|referrer)blocked",
@@ -74,7 +76,7 @@ _NAMES = (
         ),
     ),
     (
-        Topic.POLICY,
+        ErrorKind.POLICY,
         _any(
             r"sensitive|datainspection|moderat|nsfw|censor|content(?:filter|policy|violat|block|risk)",
             r"safety|prohibitedcontent|policyviolat|illegaldetect|risk(?:detect|control|notpass)",
@@ -85,17 +87,17 @@ _NAMES = (
     ),
     (
         # What a filter's refusal is often called besides.
-        Topic.ACCESS,
+        ErrorKind.ACCESS,
         _any(r"permissiondenied|accessdenied|^forbidden|notauthori[sz]ed"),
     ),
     (
-        Topic.THROTTLED,
+        ErrorKind.THROTTLED,
         _any(
             r"throttl|ratelimit|toomanyrequests|requestlimitexceeded|perminute|persecond",
             r"ratequota|concurren|frequencylimit|qpslimit|flowcontrol",
         ),
     ),
-    (Topic.BUSY, _any(r"overload")),
+    (ErrorKind.BUSY, _any(r"overload")),
 )
 """Parts of codes and types, without case, `_`, `-` and blanks: account, policy, request, transient."""
 
@@ -110,7 +112,7 @@ _PER_TIME = _any(r"per[ -]?(?:minute|second)|try again in \d|retry in \d")
 
 _WORDS = (
     (
-        Topic.MONEY,
+        ErrorKind.MONEY,
         _any(
             r"used all available credits|(?:spending|credit) limit|purchase more credits",
             r"(?<!white )balance (?:\w+ )?(?:is |too )?(?:insufficient|not enough|too low|exhausted|negative)",
@@ -126,7 +128,7 @@ _WORDS = (
         ),
     ),
     (
-        Topic.KEY,
+        ErrorKind.KEY,
         _any(
             r"api[ _-]?key (?:is |was |has been )?(?:\w+ ){0,2}"
             r"(?:not valid|not found|invalid|expired|missing|required|revoked|disabled|leaked)",
@@ -140,7 +142,7 @@ _WORDS = (
         ),
     ),
     (
-        Topic.MODEL,
+        ErrorKind.MODEL,
         _any(
             r"(?:cannot|could not|unable to) find (?:the )?(?:model|deployment)|unknown provider",
             r"no endpoints found (?:for|that)|no allowed providers|not a valid model",
@@ -154,25 +156,25 @@ _WORDS = (
         ),
     ),
     (
-        Topic.VERSION,
+        ErrorKind.VERSION,
         _any(
             r"api[ -]version\b.{0,60}(?:not supported|invalid|required|missing|unknown|unsupported)",
             r"(?:unsupported|invalid|missing|unknown) (?:\S+ ){0,4}api[ -]version",
         ),
     ),
     (
-        Topic.HEADERS,
+        ErrorKind.HEADERS,
         _any(
             r"\bx-[\w-]{2,40}\b.{0,80}(?:header|is required|missing)",
             r"headers?\b.{0,20}\bx-[\w-]{2,40}",
         ),
     ),
     (
-        Topic.ADDRESS,
+        ErrorKind.ADDRESS,
         _any(r"http request (?:was sent )?to (?:an )?https|^invalid url \("),
     ),
     (
-        Topic.ACCESS,
+        ErrorKind.ACCESS,
         _any(
             r"location is not supported|in your (?:country|region|location)",
             r"(?:country|region|territory)\b.{0,30}not (?:supported|allowed|available)",
@@ -188,7 +190,7 @@ _WORDS = (
         ),
     ),
     (
-        Topic.THROTTLED,
+        ErrorKind.THROTTLED,
         _any(
             r"rate[ -]limit|too many requests|requests? per (?:minute|second)",
             "并发(?:数)?(?:过高|超|限制)|请求(?:过多|过于频繁|太频繁)|限流",
@@ -226,7 +228,7 @@ _NO_MODERATION = _any(
 )
 
 
-def topic_of_names(names: Iterable[str], status: int) -> Topic | None:
+def kind_of_names(names: Iterable[str], status: int) -> ErrorKind | None:
     """
     Return what codes or types are about by what they are made of, None if they do not say.
     """
@@ -235,25 +237,25 @@ def topic_of_names(names: Iterable[str], status: int) -> Topic | None:
         if status >= 500 and topic not in _SAID_OF_ANY_STATUS:
             continue
         found = [name for name in plain if pattern.search(name)]
-        if topic is Topic.POLICY:
+        if topic is ErrorKind.POLICY:
             found = [name for name in found if not _NO_POLICY.search(name)]
         if found:
             return topic
     return None
 
 
-def topic_of_words(message: str, parameter: str | None) -> Topic | None:
+def kind_of_words(message: str, parameter: str | None) -> ErrorKind | None:
     """
     Return what a client's error is about by its words, None if they do not say; a model is at fault only where
     no other parameter is.
     """
     said = _THREAT.sub(" ", message)
     for topic, pattern in _WORDS:
-        if topic is Topic.MODEL and parameter not in {None, "model"}:
+        if topic is ErrorKind.MODEL and parameter not in {None, "model"}:
             continue
         if pattern.search(said):
-            is_rate = topic is Topic.MONEY and _PER_TIME.search(said)
-            return Topic.THROTTLED if is_rate else topic
+            is_rate = topic is ErrorKind.MONEY and _PER_TIME.search(said)
+            return ErrorKind.THROTTLED if is_rate else topic
     return None
 
 

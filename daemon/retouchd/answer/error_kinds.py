@@ -14,7 +14,7 @@ from retouchd.errors import JobCode
 from retouchd.job.model import Verdict
 
 
-class Topic(Enum):
+class ErrorKind(Enum):
     """
     What an error is about, as finely as the person who has to act needs it.
     """
@@ -92,86 +92,88 @@ def _refused(job_code: JobCode, hint: str, common_fault: str | None = None) -> M
 _MEND = "Change what it objects to, or try another prompt or picture."
 
 _MEANINGS = {
-    Topic.KEY: _account("The endpoint does not accept the key", "Set a valid endpoint.api_key."),
-    Topic.MONEY: _account(
+    ErrorKind.KEY: _account(
+        "The endpoint does not accept the key", "Set a valid endpoint.api_key."
+    ),
+    ErrorKind.MONEY: _account(
         "The account or the key has nothing left to spend",
         "Top up the account, or raise the limit of the key at the provider.",
     ),
-    Topic.MODEL: _account(
+    ErrorKind.MODEL: _account(
         "The endpoint does not offer the model",
         "Set edit.model to a model this endpoint offers to this key.",
     ),
-    Topic.ACCESS: _account(
+    ErrorKind.ACCESS: _account(
         "The endpoint does not allow this",
         "Ask the provider what this key may do, and from which addresses.",
     ),
-    Topic.ADDRESS: _account(
+    ErrorKind.ADDRESS: _account(
         "There are no edits at this address",
         "Set endpoint.base_url to an address that serves /images/edits.",
     ),
-    Topic.VERSION: _account(
+    ErrorKind.VERSION: _account(
         "The endpoint does not know the version it is asked for",
         "Set the api-version at the end of endpoint.base_url to one that this endpoint has for edits.",
     ),
-    Topic.HEADERS: _account(
+    ErrorKind.HEADERS: _account(
         "The endpoint misses something that goes along with each request",
         "Add what it names to endpoint.headers.",
     ),
-    Topic.PROXY: _account(
+    ErrorKind.PROXY: _account(
         "The proxy of this machine does not let requests through",
         "See what HTTP_PROXY, HTTPS_PROXY or ALL_PROXY in the environment names: it may want a user and a "
         "password (http://user:password@host:port).",
     ),
-    Topic.FIREWALL: _account(
+    ErrorKind.FIREWALL: _account(
         "The request did not get through to the endpoint",
         "A proxy in front of the endpoint turns this machine away: ask the provider, or use another address.",
     ),
-    Topic.POLICY: _refused(JobCode.CONTENT_POLICY, "Change the prompt or the picture."),
-    Topic.BODY_TOO_LARGE: _refused(
+    ErrorKind.POLICY: _refused(JobCode.CONTENT_POLICY, "Change the prompt or the picture."),
+    ErrorKind.BODY_TOO_LARGE: _refused(
         JobCode.IMAGE_TOO_LARGE,
         "Make the picture smaller.",
         common_fault="the endpoint, or a proxy in front of it, takes no request this large",
     ),
-    Topic.TOO_LARGE: _refused(JobCode.IMAGE_TOO_LARGE, "Make the picture smaller."),
-    Topic.TOO_SMALL: _refused(JobCode.REFUSED, "Make the picture larger."),
-    Topic.UNSUPPORTED: _refused(
+    ErrorKind.TOO_LARGE: _refused(JobCode.IMAGE_TOO_LARGE, "Make the picture smaller."),
+    ErrorKind.TOO_SMALL: _refused(JobCode.REFUSED, "Make the picture larger."),
+    ErrorKind.UNSUPPORTED: _refused(
         JobCode.IMAGE_UNSUPPORTED, "Save the picture as PNG, JPEG or WebP."
     ),
-    Topic.UNREADABLE: _refused(JobCode.IMAGE_UNREADABLE, "Save the picture anew as 8-bit RGB."),
-    Topic.MASK: _refused(
+    ErrorKind.UNREADABLE: _refused(JobCode.IMAGE_UNREADABLE, "Save the picture anew as 8-bit RGB."),
+    ErrorKind.MASK: _refused(
         JobCode.MASK_INVALID,
         "Give the mask the picture's size and transparent areas where to edit.",
     ),
-    Topic.PARAMETER: _refused(JobCode.PARAMETER_INVALID, "Correct the parameter."),
-    Topic.PROMPT_LENGTH: _refused(JobCode.PROMPT_TOO_LONG, "Shorten the prompt."),
-    Topic.REQUEST: _refused(JobCode.REFUSED, _MEND),
-    Topic.DIALECT: _refused(
+    ErrorKind.PARAMETER: _refused(JobCode.PARAMETER_INVALID, "Correct the parameter."),
+    ErrorKind.PROMPT_LENGTH: _refused(JobCode.PROMPT_TOO_LONG, "Shorten the prompt."),
+    ErrorKind.REQUEST: _refused(JobCode.REFUSED, _MEND),
+    ErrorKind.DIALECT: _refused(
         JobCode.REFUSED,
         _MEND,
         common_fault="the endpoint does not find what it needs in the request",
     ),
-    Topic.MULTIPART: _refused(
+    ErrorKind.MULTIPART: _refused(
         JobCode.REFUSED,
         _MEND,
         common_fault="the endpoint takes no multipart requests",
     ),
-    Topic.DEMAND: _refused(
+    ErrorKind.DEMAND: _refused(
         JobCode.REFUSED,
         "Send fewer pictures with one request, or have the provider raise the limit.",
         common_fault="the endpoint is asked for more than its limit at once",
     ),
-    Topic.THROTTLED: Meaning(verdict=Verdict.TRANSIENT, slows_pool=True),
-    Topic.SATURATED: Meaning(verdict=Verdict.TRANSIENT, slows_pool=True, wait=60.0),
-    Topic.COOLDOWN: Meaning(
+    ErrorKind.THROTTLED: Meaning(verdict=Verdict.TRANSIENT, slows_pool=True),
+    ErrorKind.SATURATED: Meaning(verdict=Verdict.TRANSIENT, slows_pool=True, wait=60.0),
+    ErrorKind.COOLDOWN: Meaning(
         verdict=Verdict.TRANSIENT,
         slows_pool=True,
         may_hide_account=True,
         complaint="The relay has nobody to pass the request on to",
         hint="See in the relay's log whether a provider refuses a key of its own, or is out of money.",
     ),
-    Topic.BUSY: Meaning(verdict=Verdict.TRANSIENT, may_slow_pool=True),
-    Topic.UNAVAILABLE: Meaning(verdict=Verdict.TRANSIENT),
-    Topic.UNKNOWN: Meaning(
+    ErrorKind.BUSY: Meaning(verdict=Verdict.TRANSIENT, may_slow_pool=True),
+    ErrorKind.UNAVAILABLE: Meaning(verdict=Verdict.TRANSIENT),
+    ErrorKind.UNKNOWN: Meaning(
         verdict=Verdict.IN_DOUBT,
         job_code=JobCode.IN_DOUBT,
         hint="The request may have been charged: look at the provider's usage page before trying again.",
@@ -179,7 +181,7 @@ _MEANINGS = {
 }
 
 
-def meaning_of(topic: Topic) -> Meaning:
+def meaning_of(topic: ErrorKind) -> Meaning:
     """
     Return what follows from a topic.
     """
@@ -189,39 +191,45 @@ def meaning_of(topic: Topic) -> Meaning:
 # 408 and 409 may come while the generation goes on; 425 is sent before anything was done (RFC 8470); 521, 523
 # and 530 are Cloudflare's: the server behind it refuses connections, cannot be reached, has no address.
 _STATUSES = {
-    401: Topic.KEY,
-    402: Topic.MONEY,
-    403: Topic.ACCESS,
-    404: Topic.ADDRESS,
-    405: Topic.ADDRESS,
-    407: Topic.PROXY,
-    408: Topic.UNKNOWN,
-    409: Topic.UNKNOWN,
-    410: Topic.ADDRESS,
-    413: Topic.BODY_TOO_LARGE,
-    415: Topic.MULTIPART,
-    425: Topic.UNAVAILABLE,
-    426: Topic.ADDRESS,
-    429: Topic.THROTTLED,
-    451: Topic.POLICY,
-    499: Topic.UNKNOWN,
-    501: Topic.ADDRESS,
-    503: Topic.BUSY,
-    505: Topic.ADDRESS,
-    511: Topic.FIREWALL,
-    521: Topic.UNAVAILABLE,
-    523: Topic.UNAVAILABLE,
-    530: Topic.UNAVAILABLE,
+    401: ErrorKind.KEY,
+    402: ErrorKind.MONEY,
+    403: ErrorKind.ACCESS,
+    404: ErrorKind.ADDRESS,
+    405: ErrorKind.ADDRESS,
+    407: ErrorKind.PROXY,
+    408: ErrorKind.UNKNOWN,
+    409: ErrorKind.UNKNOWN,
+    410: ErrorKind.ADDRESS,
+    413: ErrorKind.BODY_TOO_LARGE,
+    415: ErrorKind.MULTIPART,
+    425: ErrorKind.UNAVAILABLE,
+    426: ErrorKind.ADDRESS,
+    429: ErrorKind.THROTTLED,
+    451: ErrorKind.POLICY,
+    499: ErrorKind.UNKNOWN,
+    501: ErrorKind.ADDRESS,
+    503: ErrorKind.BUSY,
+    505: ErrorKind.ADDRESS,
+    511: ErrorKind.FIREWALL,
+    521: ErrorKind.UNAVAILABLE,
+    523: ErrorKind.UNAVAILABLE,
+    530: ErrorKind.UNAVAILABLE,
 }
 
 _TURNED_AWAY = {408, 409}
 """A front's own: the request did not come whole (haproxy, nginx), or cannot be passed on just now."""
 _GIVEN_UP = 499
 """nginx's for a client that left: what was behind it may have gone on."""
-_OF_FRONTS = {Topic.KEY, Topic.MONEY, Topic.ACCESS, Topic.ADDRESS, Topic.PROXY} | {
-    Topic.BODY_TOO_LARGE,
-    Topic.UNAVAILABLE,
-    Topic.THROTTLED,
+_OF_FRONTS = {
+    ErrorKind.KEY,
+    ErrorKind.MONEY,
+    ErrorKind.ACCESS,
+    ErrorKind.ADDRESS,
+    ErrorKind.PROXY,
+} | {
+    ErrorKind.BODY_TOO_LARGE,
+    ErrorKind.UNAVAILABLE,
+    ErrorKind.THROTTLED,
 }
 """What a page in front of an endpoint can be about; that leaves out whatever is in a file."""
 
@@ -238,7 +246,7 @@ def is_turned_away(status: int, error: ErrorBody) -> bool:
     return error.is_page and status in _TURNED_AWAY
 
 
-def topic_of_status(status: int, headers: Mapping[str, str], error: ErrorBody) -> Topic:
+def kind_of_status(status: int, headers: Mapping[str, str], error: ErrorBody) -> ErrorKind:
     """
     Return what an answer without telling words is about; header names in lower case.
     """
@@ -247,25 +255,25 @@ def topic_of_status(status: int, headers: Mapping[str, str], error: ErrorBody) -
         upstream = _UPSTREAM_STATUS.search(error.message)
         status = max(status, int(upstream[1])) if upstream else status
     if (error.is_page or error.quotes_page) and 400 <= status < 500:
-        return _topic_of_page(status, headers, error)
+        return _kind_of_page(status, headers, error)
     if error.is_page and _is_challenge(status, headers, error):
-        return Topic.FIREWALL
+        return ErrorKind.FIREWALL
     is_refused = 400 <= status < 500 and not is_about_an_answer(error.message)
-    other = Topic.REQUEST if is_refused else Topic.UNKNOWN
-    return _STATUSES.get(status, Topic.ADDRESS if 300 <= status < 400 else other)
+    other = ErrorKind.REQUEST if is_refused else ErrorKind.UNKNOWN
+    return _STATUSES.get(status, ErrorKind.ADDRESS if 300 <= status < 400 else other)
 
 
-def _topic_of_page(status: int, headers: Mapping[str, str], error: ErrorBody) -> Topic:
+def _kind_of_page(status: int, headers: Mapping[str, str], error: ErrorBody) -> ErrorKind:
     """
     Sort a page of whatever stands in front of the endpoint: it has not seen what is in a file, only how large
     the request is.
     """
     if is_turned_away(status, error):
-        return Topic.UNAVAILABLE
+        return ErrorKind.UNAVAILABLE
     if _is_challenge(status, headers, error):
-        return Topic.FIREWALL
-    topic = _STATUSES.get(status, Topic.FIREWALL)
-    return topic if topic in _OF_FRONTS or status == _GIVEN_UP else Topic.FIREWALL
+        return ErrorKind.FIREWALL
+    topic = _STATUSES.get(status, ErrorKind.FIREWALL)
+    return topic if topic in _OF_FRONTS or status == _GIVEN_UP else ErrorKind.FIREWALL
 
 
 def _is_challenge(status: int, headers: Mapping[str, str], error: ErrorBody) -> bool:

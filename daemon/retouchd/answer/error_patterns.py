@@ -14,20 +14,20 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from retouchd.answer.error_body import ErrorBody, is_about_an_answer, is_of_a_validator
-from retouchd.answer.error_dialects import is_of_moderation, topic_of_names, topic_of_words
-from retouchd.answer.error_kinds import Topic, meaning_of
+from retouchd.answer.error_dialects import is_of_moderation, kind_of_names, kind_of_words
+from retouchd.answer.error_kinds import ErrorKind, meaning_of
 from retouchd.job.model import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Row:
-    topic: Topic
+    topic: ErrorKind
     codes: frozenset[str] = frozenset()
     types: frozenset[str] = frozenset()
     phrase: re.Pattern[str] | None = None
 
 
-def _row(topic: Topic, codes: str = "", types: str = "", phrases: Iterable[str] = ()) -> _Row:
+def _row(topic: ErrorKind, codes: str = "", types: str = "", phrases: Iterable[str] = ()) -> _Row:
     pattern = "|".join(phrases)
     return _Row(
         topic=topic,
@@ -42,7 +42,7 @@ _ENTRY_POINT = r"\ba?image_edits?\(\) missing \d+ required positional arguments?
 
 _ROWS = (
     _row(
-        Topic.MONEY,
+        ErrorKind.MONEY,
         codes="""
             insufficient_quota credit_balance_exhausted organization_spend_limit_exceeded
             project_spend_limit_exceeded organization_usage_limit_exceeded billing_hard_limit_reached
@@ -68,7 +68,7 @@ _ROWS = (
         ),
     ),
     _row(
-        Topic.KEY,
+        ErrorKind.KEY,
         codes="""
             invalid_api_key account_deactivated token_expired token_revoked token_invalid
             token_invalidated token_disabled token_not_found
@@ -84,7 +84,7 @@ _ROWS = (
         ),
     ),
     _row(
-        Topic.MODEL,
+        ErrorKind.MODEL,
         codes="model_not_found model_not_allowed model_price_error",
         phrases=(
             "无可用渠道",
@@ -94,7 +94,7 @@ _ROWS = (
         ),
     ),
     _row(
-        Topic.ACCESS,
+        ErrorKind.ACCESS,
         codes="access_denied unsupported_country_region_territory",
         types="permission_error",
         phrases=(
@@ -106,9 +106,9 @@ _ROWS = (
             "令牌",
         ),
     ),
-    _row(Topic.ADDRESS, codes="api_not_implemented"),
+    _row(ErrorKind.ADDRESS, codes="api_not_implemented"),
     _row(
-        Topic.POLICY,
+        ErrorKind.POLICY,
         codes="""
             moderation_blocked content_policy_violation content_filter contentfilter
             responsibleaipolicyviolation sensitive_words_detected prompt_blocked
@@ -124,100 +124,100 @@ _ROWS = (
         ),
     ),
     _row(
-        Topic.BODY_TOO_LARGE,
+        ErrorKind.BODY_TOO_LARGE,
         codes="request_too_large read_request_body_failed",
         phrases=(r"request body (?:exceeds|too large)", r"request entity too large"),
     ),
-    _row(Topic.TOO_LARGE, codes="image_too_large"),
-    _row(Topic.TOO_SMALL, codes="image_too_small"),
+    _row(ErrorKind.TOO_LARGE, codes="image_too_large"),
+    _row(ErrorKind.TOO_SMALL, codes="image_too_small"),
     _row(
-        Topic.UNSUPPORTED,
+        ErrorKind.UNSUPPORTED,
         codes="unsupported_file_mimetype missing_file_mimetype unsupported_image_format",
         phrases=(r"unsupported mimetype",),
     ),
     _row(
-        Topic.UNREADABLE,
+        ErrorKind.UNREADABLE,
         codes="invalid_image_file image_parse_error",
         phrases=(r"invalid image file",),
     ),
     _row(
-        Topic.PROMPT_LENGTH,
+        ErrorKind.PROMPT_LENGTH,
         codes="string_above_max_length",
         phrases=(r"(?:prompt|string) (?:is )?too long",),
     ),
     _row(
-        Topic.PARAMETER,
+        ErrorKind.PARAMETER,
         codes="""
             invalid_value unknown_parameter invalid_input_fidelity_model missing_required_parameter
             unsupported_value unsupported_parameter invalid_type invalid_parameter
         """,
         phrases=(r"unknown parameter", r"minimum pixel budget", r"longest edge must be"),
     ),
-    _row(Topic.REQUEST, codes="invalid_request"),
+    _row(ErrorKind.REQUEST, codes="invalid_request"),
     _row(
         # new-api's for an upstream's answer that it could not use.
-        Topic.UNKNOWN,
+        ErrorKind.UNKNOWN,
         codes="bad_response bad_response_body read_response_body_failed empty_response",
     ),
     _row(
-        Topic.DIALECT,
+        ErrorKind.DIALECT,
         phrases=(r"field required", r"missing \d+ required positional arguments?"),
     ),
-    _row(Topic.COOLDOWN, phrases=(r"no deployments available",)),
-    _row(Topic.SATURATED, phrases=("负载已饱和",)),
+    _row(ErrorKind.COOLDOWN, phrases=(r"no deployments available",)),
+    _row(ErrorKind.SATURATED, phrases=("负载已饱和",)),
     _row(
-        Topic.THROTTLED,
+        ErrorKind.THROTTLED,
         codes="rate_limit_exceeded slow_down too_many_requests",
         types="rate_limit_error rate_limit_exceeded tokens requests images input-images",
         phrases=(r"rate limit reached", "请求数限制"),
     ),
     _row(
-        Topic.BUSY,
+        ErrorKind.BUSY,
         codes="server_is_overloaded overloaded",
         types="overloaded_error",
     ),
     _row(
         # Each of these is said before the relay calls anybody.
-        Topic.UNAVAILABLE,
+        ErrorKind.UNAVAILABLE,
         codes="get_channel_failed count_token_failed query_data_error",
         phrases=(r"可用渠道不存在", r"does not accept multipart"),
     ),
 )
 
-_KINDS_OF_LIMIT = {Topic.SATURATED, Topic.COOLDOWN}
+_KINDS_OF_LIMIT = {ErrorKind.SATURATED, ErrorKind.COOLDOWN}
 """What a code of a rate limit may stand for, told by the words beside it."""
 
 _OF_THE_CLIENT = range(400, 500)
 
-_OF_VALIDATORS = {Topic.PARAMETER, Topic.REQUEST}
+_OF_VALIDATORS = {ErrorKind.PARAMETER, ErrorKind.REQUEST}
 """Codes that validators of anything have as well: `invalid_type`, `invalid_value`."""
 
 _FAMILY = re.compile(r"(?:entitlement|token)_(?!.*(?:limit|rate))")
 """new-api and its brands grow codes about a key's rights; a token *limit* is another matter."""
 
 
-_VAGUE = {None, Topic.REQUEST, Topic.ACCESS}
+_VAGUE = {None, ErrorKind.REQUEST, ErrorKind.ACCESS}
 """What says so little that words beside it say more."""
-_OF_MODERATED = {*_VAGUE, Topic.PARAMETER, Topic.DIALECT}
+_OF_MODERATED = {*_VAGUE, ErrorKind.PARAMETER, ErrorKind.DIALECT}
 """What a moderated picture is called besides."""
 
 
-def topic_of(error: ErrorBody, status: int) -> Topic | None:
+def kind_of_error(error: ErrorBody, status: int) -> ErrorKind | None:
     """
     Return what the words of an error are about, or None if they do not say.
 
     Where they may speak of the upstream's answer as well as of the request, nobody can tell whether the
     request was carried out: Topic.UNKNOWN.
     """
-    topic = _topic_by_all(error, status)
+    topic = _kind_by_all(error, status)
     if topic in _OF_MODERATED and _may_be_told(error, status):
-        said = topic_of_words(error.message, error.parameter) if topic in _VAGUE else None
+        said = kind_of_words(error.message, error.parameter) if topic in _VAGUE else None
         if said is None and is_of_moderation(error.message, error.parameter):
-            said = Topic.POLICY
+            said = ErrorKind.POLICY
         topic = said or topic
     if topic is None or meaning_of(topic).verdict is not Verdict.REFUSED:
         return topic
-    return topic if _is_about_the_request(topic, error, status) else Topic.UNKNOWN
+    return topic if _is_about_the_request(topic, error, status) else ErrorKind.UNKNOWN
 
 
 def _may_be_told(error: ErrorBody, status: int) -> bool:
@@ -230,36 +230,36 @@ def _may_be_told(error: ErrorBody, status: int) -> bool:
     return 400 <= status < 500 or (200 <= status < 300 and not error.is_bare)
 
 
-def _topic_by_all(error: ErrorBody, status: int) -> Topic | None:
-    coded = _topic_of_codes(error.codes, status)
-    if coded is Topic.THROTTLED:
+def _kind_by_all(error: ErrorBody, status: int) -> ErrorKind | None:
+    coded = _kind_of_codes(error.codes, status)
+    if coded is ErrorKind.THROTTLED:
         kinds = [
             row.topic for row in _ROWS if row.topic in _KINDS_OF_LIMIT and _speaks_of(row, error)
         ]
         return kinds[0] if kinds else coded
     if coded is None and any(_FAMILY.match(code) for code in error.codes):
-        return Topic.ACCESS
+        return ErrorKind.ACCESS
     spoken = (row.topic for row in _ROWS if _speaks_of(row, error))
-    return coded or next(spoken, None) or topic_of_names(error.types, status)
+    return coded or next(spoken, None) or kind_of_names(error.types, status)
 
 
-def _is_about_the_request(topic: Topic, error: ErrorBody, status: int) -> bool:
-    coded = _topic_of_codes(error.codes, status) is not None
-    is_own = _topic_of_codes(set(error.codes) - error.quoted, status) is not None
+def _is_about_the_request(topic: ErrorKind, error: ErrorBody, status: int) -> bool:
+    coded = _kind_of_codes(error.codes, status) is not None
+    is_own = _kind_of_codes(set(error.codes) - error.quoted, status) is not None
     if is_own and topic not in _OF_VALIDATORS:
         return True
     if is_about_an_answer(error.message):
         return coded and status in _OF_THE_CLIENT
     if is_own or status in _OF_THE_CLIENT:
         return True
-    if topic is Topic.DIALECT:
+    if topic is ErrorKind.DIALECT:
         return re.search(_ENTRY_POINT, error.message) is not None
     return not is_of_a_validator(error.message)
 
 
-def _topic_of_codes(codes: Collection[str], status: int) -> Topic | None:
+def _kind_of_codes(codes: Collection[str], status: int) -> ErrorKind | None:
     known = next((row.topic for row in _ROWS if not row.codes.isdisjoint(codes)), None)
-    return known or topic_of_names(codes, status)
+    return known or kind_of_names(codes, status)
 
 
 def _speaks_of(row: _Row, error: ErrorBody) -> bool:

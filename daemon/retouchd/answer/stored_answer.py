@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 import pybase64
 
-from retouchd.answer.answer_json import Skeleton, Stretch, skeleton_of
+from retouchd.answer.answer_json import LargeBody, Stretch, read_large_body
 from retouchd.disk.threads import in_work
 from retouchd.endpoint.addresses import FetchFailed
 from retouchd.endpoint.api_key import Secrets
@@ -93,7 +93,7 @@ _ESCAPED_TWICE = re.compile(rb"\\(?:[nrt]|(?=/))")
 
 class KeptAnswer:
     """
-    An answer on disk: `head` is its head line, `skeleton` its body without the bulk.
+    An answer on disk: `head` is its head line, `large_body` its body without the bulk.
 
     `broken` says why an answer is not whole, "" where it is.
     """
@@ -103,7 +103,9 @@ class KeptAnswer:
         self.broken: str = head.get("broken", "")
         self._body = body
         self._start = body.tell()
-        self.skeleton: Skeleton = skeleton_of(blocks_of(body), f"retouchd-{secrets.token_hex(8)}-")
+        self.large_body: LargeBody = read_large_body(
+            blocks_of(body), f"retouchd-{secrets.token_hex(8)}-"
+        )
 
     def whole(self, beginning: bytes) -> Iterator[bytes]:
         """
@@ -129,7 +131,7 @@ class KeptAnswer:
         yield decoder.end()
 
     def _pieces(self, text: str) -> Iterator[bytes]:
-        for part in self.skeleton.parts(text):
+        for part in self.large_body.parts(text):
             if isinstance(part, Stretch):
                 yield from self._unescaped(part)
             else:

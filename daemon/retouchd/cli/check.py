@@ -25,7 +25,7 @@ from rich.text import Text
 
 from retouchd.cli.compose import read, settings_of, without_password
 from retouchd.cli.running import UNAVAILABLE, served
-from retouchd.config import Config, Fault, at_home, find
+from retouchd.config import Config, ConfigFault, at_home, find
 from retouchd.config.settings import Settings
 from retouchd.disk.filesystems import filesystem_of, others_who_may
 from retouchd.disk.folders import Folders
@@ -40,7 +40,7 @@ from retouchd.status.attention import SPARE_BYTES
 from retouchd.throttle.preflight import shortage
 
 
-class Mark(StrEnum):
+class Severity(StrEnum):
     """
     How a check came out.
     """
@@ -57,7 +57,7 @@ class Finding:
     """
 
     what: str
-    mark: Mark
+    mark: Severity
     text: str
     exit_code: int = ConfigurationError.exit_code
 
@@ -81,7 +81,9 @@ def key_exposure(file: Path | None, config: Config) -> Iterator[Finding]:
             if who := others_who_may(path, right):
                 does = "read the key in" if right & stat.S_IROTH else "lead the key elsewhere in"
                 mode = "600" if right & stat.S_IROTH else "go-w"
-                yield Finding(what, Mark.WARNING, f"{who} may {does} {path}: chmod {mode} {path}")
+                yield Finding(
+                    what, Severity.WARNING, f"{who} may {does} {path}: chmod {mode} {path}"
+                )
 
 
 def folder_exposure(folders: Folders) -> Iterator[Finding]:
@@ -96,7 +98,7 @@ def folder_exposure(folders: Folders) -> Iterator[Finding]:
                 text = f"everybody on this machine may look into {place}"
             else:
                 continue
-            yield Finding(key, Mark.WARNING, f"{text}: chmod o= {place}")
+            yield Finding(key, Severity.WARNING, f"{text}: chmod o= {place}")
 
 
 async def ask_endpoint(settings: Settings) -> list[Finding]:
@@ -108,29 +110,29 @@ async def ask_endpoint(settings: Settings) -> list[Finding]:
         async with EditsClient(settings.endpoint) as client:
             head, body = await client.models()
     except ConfigurationError as error:
-        return [Finding("endpoint", Mark.FAULT, problem) for problem in error.problems]
+        return [Finding("endpoint", Severity.FAULT, problem) for problem in error.problems]
     except (NotSent, NoAnswer) as error:
         reason = sentence(str(error))
         text = f"{where} cannot be reached: {reason} Check endpoint.base_url and the network."
-        return [Finding("endpoint", Mark.FAULT, text, UNAVAILABLE)]
+        return [Finding("endpoint", Severity.FAULT, text, UNAVAILABLE)]
     if head.status in (401, 403):
         source = settings.endpoint.key_source
         text = f"{where} answers HTTP {head.status}. {source.complaint}. {source.remedy}"
-        return [Finding("endpoint", Mark.FAULT, text, UNAVAILABLE)]
+        return [Finding("endpoint", Severity.FAULT, text, UNAVAILABLE)]
     if head.status == 407:
         text = (
             f"the proxy on the way to {where} wants a user and a password (HTTP 407): see HTTP_PROXY, "
             "HTTPS_PROXY and ALL_PROXY in the environment"
         )
-        return [Finding("endpoint", Mark.FAULT, text, UNAVAILABLE)]
+        return [Finding("endpoint", Severity.FAULT, text, UNAVAILABLE)]
     if head.status != 200:
         text = f"{where} has no list of models (HTTP {head.status}); edits may work all the same"
-        return [Finding("endpoint", Mark.WARNING, text)]
+        return [Finding("endpoint", Severity.WARNING, text)]
     today = dt.datetime.now(dt.UTC).date()
     place = settings.endpoint.key_source.place
     key = f"takes the key from {place}" if place else "asks for no key; none is set"
     return [
-        Finding("endpoint", Mark.OK, f"{where} answers and {key}"),
+        Finding("endpoint", Severity.OK, f"{where} answers and {key}"),
         _model(settings.edit.model, body, today),
     ]
 
@@ -141,11 +143,11 @@ def _model(wanted: str, body: bytes, today: dt.date) -> Finding:
         text = (
             f"the endpoint does not list {wanted}; it has {', '.join(sorted(models)[:8]) or 'none'}"
         )
-        return Finding("edit.model", Mark.WARNING, text)
+        return Finding("edit.model", Severity.WARNING, text)
     if end := models[wanted].get("shutdown_date"):
         text = f"{wanted} {_ending(str(end), today)}"
-        return Finding("edit.model", Mark.WARNING, text)
-    return Finding("edit.model", Mark.OK, f"{wanted} is there")
+        return Finding("edit.model", Severity.WARNING, text)
+    return Finding("edit.model", Severity.OK, f"{wanted} is there")
 
 
 def _listed(body: bytes) -> dict[str, dict[str, Any]]:
@@ -168,7 +170,7 @@ def _ending(end: str, today: dt.date) -> str:
 
 _NOBODY_ASKED = Finding(
     "endpoint",
-    Mark.WARNING,
+    Severity.WARNING,
     "nobody was asked: with these faults it is not certain where the endpoint is, and whose key goes there",
 )
 
@@ -179,12 +181,12 @@ def check(path: Path | None) -> int:
     """
     findings = asyncio.run(_look(path))
     table = Table("what", "", "finding", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    colours = {Mark.OK: "green", Mark.WARNING: "yellow", Mark.FAULT: "bold red"}
+    colours = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.FAULT: "bold red"}
     for each in findings:
         mark = Text(each.mark, style=colours[each.mark])
         table.add_row(each.what, mark, Text(shown(each.text)))
     Console(highlight=False).print(table)
-    faults = [each.exit_code for each in findings if each.mark is Mark.FAULT]
+    faults = [each.exit_code for each in findings if each.mark is Severity.FAULT]
     return max(faults, default=0)
 
 
@@ -195,20 +197,22 @@ async def _look(path: Path | None) -> list[Finding]:
         findings = [*_configuration(find(path), [*problems, *more])]
         if config is not None and settings is not None:
             findings += [*key_exposure(find(path), config), *_places(settings)]
-        if settings is None or any(isinstance(p, Fault) and p.hides_endpoint for p in problems):
+        if settings is None or any(
+            isinstance(p, ConfigFault) and p.hides_endpoint for p in problems
+        ):
             return [*findings, _NOBODY_ASKED]
         async with served(settings) as ready:
             return [*findings, *await ask_endpoint(ready)]
     except ConfigurationError as error:
-        return [Finding("configuration", Mark.FAULT, problem) for problem in error.problems]
+        return [Finding("configuration", Severity.FAULT, problem) for problem in error.problems]
 
 
 def _configuration(file: Path | None, problems: list[str]) -> Iterator[Finding]:
     for problem in problems:
-        yield Finding("configuration", Mark.FAULT, problem)
+        yield Finding("configuration", Severity.FAULT, problem)
     if not problems:
         where = str(file.absolute()) if file else "the environment alone"
-        yield Finding("configuration", Mark.OK, f"{where}: every key is known and valid")
+        yield Finding("configuration", Severity.OK, f"{where}: every key is known and valid")
 
 
 def _places(settings: Settings) -> list[Finding]:
@@ -230,13 +234,13 @@ def _looks(settings: Settings) -> Iterator[Finding]:
     yield from found
     yield from folder_exposure(folders)
     yield from _disks(folders)
-    if not any(each.mark is Mark.FAULT for each in found):
+    if not any(each.mark is Severity.FAULT for each in found):
         yield from _room(settings)
     yield from _watches(settings)
 
 
 def _unresponsive(sentence: str) -> Finding:
-    return Finding("folders", Mark.FAULT, sentence, DiskFailed.exit_code)
+    return Finding("folders", Severity.FAULT, sentence, DiskFailed.exit_code)
 
 
 def _folders(folders: Folders) -> Iterator[Finding]:
@@ -246,20 +250,20 @@ def _folders(folders: Folders) -> Iterator[Finding]:
     problems = folders.problems()
     broken = list(problems or folders.unwritable())
     for problem in broken:
-        yield Finding("folders", Mark.FAULT, problem)
+        yield Finding("folders", Severity.FAULT, problem)
     if problems:
         return
     for key, place in folders.items():
-        yield Finding(key, Mark.OK, str(place))
+        yield Finding(key, Severity.OK, str(place))
     if folders.inbox.stat().st_mode & stat.S_ISVTX and os.geteuid():
         text = (
             f"{folders.inbox} is sticky: files of other users cannot be taken. "
             f"chmod -t {folders.inbox}"
         )
-        yield Finding("folders.inbox", Mark.WARNING, text)
+        yield Finding("folders.inbox", Severity.WARNING, text)
     if not broken:
         text = "all five can be written; files of the inbox can be renamed into work (tried)"
-        yield Finding("permissions", Mark.OK, text)
+        yield Finding("permissions", Severity.OK, text)
 
 
 def _disks(folders: Folders) -> Iterator[Finding]:
@@ -277,9 +281,9 @@ def _disks(folders: Folders) -> Iterator[Finding]:
         names = ", ".join(name for name, _ in places)
         if free < SPARE_BYTES:
             text = f"only {free / 1e6:.0f} MB are free on the disk of {places[0][1]} ({kind})"
-            yield Finding("disk", Mark.WARNING, f"{text}: {names}")
+            yield Finding("disk", Severity.WARNING, f"{text}: {names}")
         else:
-            yield Finding("disk", Mark.OK, f"{kind}, {free / 1e9:.1f} GB free: {names}")
+            yield Finding("disk", Severity.OK, f"{kind}, {free / 1e9:.1f} GB free: {names}")
 
 
 def _room(settings: Settings) -> Iterator[Finding]:
@@ -293,11 +297,11 @@ def _room(settings: Settings) -> Iterator[Finding]:
             continue
         if requests == 1:
             yield Finding(
-                "room", Mark.FAULT, f"nothing will be sent: {reason}", DiskFailed.exit_code
+                "room", Severity.FAULT, f"nothing will be sent: {reason}", DiskFailed.exit_code
             )
             return
         text = f"it will pause with {requests} requests at once: {reason}"
-        yield Finding("room", Mark.WARNING, text)
+        yield Finding("room", Severity.WARNING, text)
 
 
 def _watches(settings: Settings) -> Iterator[Finding]:
@@ -310,9 +314,9 @@ def _watches(settings: Settings) -> Iterator[Finding]:
         return  # The inbox is not there, as said already.
     text = f"{stance.mode}: {stance.reason}"
     if stance.remedy:
-        yield Finding("watching", Mark.WARNING, f"{text}; {stance.remedy}")
+        yield Finding("watching", Severity.WARNING, f"{text}; {stance.remedy}")
     elif stance.mode is not Mode.INOTIFY:
-        yield Finding("watching", Mark.OK, text)
+        yield Finding("watching", Severity.OK, text)
     else:
         yield _watches_left(settings, text)
 
@@ -324,10 +328,10 @@ def _watches_left(settings: Settings, text: str) -> Finding:
     try:
         limit = int(Path("/proc/sys/fs/inotify/max_user_watches").read_text("ascii"))
     except (OSError, ValueError):
-        return Finding("watching", Mark.OK, text)
+        return Finding("watching", Severity.OK, text)
     needed = sum(1 for _ in os.walk(settings.folders.inbox)) if settings.recursive else 1
     text += f"; {needed} of {limit} watches"
     if needed > limit // 2:
         text += " in all: raise fs.inotify.max_user_watches before they run out"
-        return Finding("watching", Mark.WARNING, text)
-    return Finding("watching", Mark.OK, text)
+        return Finding("watching", Severity.WARNING, text)
+    return Finding("watching", Severity.OK, text)

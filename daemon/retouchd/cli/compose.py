@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from retouchd.config import PLACES, Config, KeyFault, at_home, find, load, readable
-from retouchd.config.settings import Edit, Settings
+from retouchd.config.settings import EditDefaults, Settings
 from retouchd.disk.folders import Folders, make_missing
 from retouchd.disk.probes import telling_of_the_disk
 from retouchd.disk.threads import PATIENCE_SECONDS, answered
@@ -28,7 +28,7 @@ from retouchd.request.multipart import KEY_WORDS
 from retouchd.request.text_encoding import is_chinese
 from retouchd.request.validate import check_request
 from retouchd.throttle.concurrency import Rates
-from retouchd.throttle.retry import Budget
+from retouchd.throttle.retry import RetryBudget
 
 T = TypeVar("T")
 
@@ -149,10 +149,10 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
     settings = Settings(
         folders=folders,
         endpoint=_endpoint(config, start),
-        budget=Budget(
+        budget=RetryBudget(
             max_attempts=config.endpoint.max_attempts, max_in_doubt=config.endpoint.max_in_doubt
         ),
-        edit=Edit(model=edit.model, prompt=edit.prompt, parameters=edit.parameters()),
+        edit=EditDefaults(model=edit.model, prompt=edit.prompt, parameters=edit.parameters()),
         limits=limits,
         prices=prices,
         allowance=Allowance(

@@ -34,7 +34,7 @@ from retouchd.service.daemon import Daemon
 from retouchd.spool.fingerprint import Policy, picture_path
 from retouchd.spool.finished_job import beside
 from retouchd.spool.history import History
-from retouchd.status.status_file import Board
+from retouchd.status.status_file import StatusFiles
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #888; }
@@ -98,7 +98,7 @@ def _figure(path: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bundle:
+class DemoBundle:
     """
     What is dropped together: the photo under its name in the inbox, and its sidecars by what follows the stem.
 
@@ -131,30 +131,30 @@ _STUDIO = "studio"
 _BACKDROP = "_refs/backdrop.jpg"
 
 
-def bundles() -> list[Bundle]:
+def bundles() -> list[DemoBundle]:
     """
     Return what the demo drops, in the order in which it is shown: a bundle for each way to say what is
     wanted, and last one that says nothing.
     """
     return [
-        Bundle(
+        DemoBundle(
             photo="coffee.jpg",
             sidecars={".txt": "改成蓝色", ".mask.png": _photo("coffee.mask.png")},
             words="coffee.txt: 改成蓝色 (make it blue); a mask: the cup only",
         ),
-        Bundle(
+        DemoBundle(
             photo="cat.jpg",
             sidecars={
                 ".toml": 'prompt = "Make it blue, with a caption \'Chelsea\'."\nsize = "1536x1024"\n'
             },
             words="cat.toml: make it blue, with a caption; size 1536x1024",
         ),
-        Bundle(
+        DemoBundle(
             photo=f"{_STUDIO}/rocket.jpg",
             sidecars={},
             words="_prompt.txt: put it on the backdrop; _edit.toml: which one",
         ),
-        Bundle(
+        DemoBundle(
             photo="rocket.jpg",
             sidecars={".txt": "   \n"},
             words="rocket.txt: empty, to show what becomes of a mistake",
@@ -206,7 +206,7 @@ def _drop(folders: Folders) -> dict[str, str]:
     return dropped
 
 
-def _drop_bundle(folder: Path, name: str, bundle: Bundle) -> str:
+def _drop_bundle(folder: Path, name: str, bundle: DemoBundle) -> str:
     image = Path(name)
     stem = _free(folder, image.stem, [*bundle.sidecars, image.suffix])
     for suffix, content in bundle.sidecars.items():
@@ -236,7 +236,7 @@ async def _work(root: Path) -> None:
         raise ConfigurationError(problems)
     async with served(settings) as ready:
         daemon = Daemon(ready, SystemClock())
-        async with telling(daemon, Board(ready.folders.work), ready):
+        async with telling(daemon, StatusFiles(ready.folders.work), ready):
             await drain(daemon, ready.folders, is_watched=_is_watched())
 
 

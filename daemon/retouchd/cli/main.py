@@ -250,10 +250,10 @@ def submit(
 
     Exit code: 0 dropped (with --wait: done), 1 one ended in error/, 2 nothing was dropped, 3 not running.
     """
-    from retouchd.cli.submit import Wish
+    from retouchd.cli.submit import Submission
     from retouchd.cli.submit import submit as drop
 
-    wish = Wish(
+    wish = Submission(
         images=images,
         prompt=prompt,
         mask=mask,

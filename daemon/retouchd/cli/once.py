@@ -56,7 +56,7 @@ from retouchd.spool.history import History
 from retouchd.spool.spool import Spool
 from retouchd.status import text
 from retouchd.status.collect import ANSWER_SECONDS, files_in_error, jobs_in_work
-from retouchd.status.status_file import Board
+from retouchd.status.status_file import StatusFiles
 
 _BEAT_SECONDS = 0.1
 _MOST_SHOWN = 3
@@ -243,8 +243,8 @@ async def _once(settings: Settings, *, is_watched: bool) -> int:
     async with served(settings) as ready:
         daemon = Daemon(ready, SystemClock())
         listen(daemon, on_hangup=daemon.look_again)
-        board = Board(settings.folders.work)
-        async with telling(daemon, board, settings):
+        status_files = StatusFiles(settings.folders.work)
+        async with telling(daemon, status_files, settings):
             ending = await drain(daemon, settings.folders, is_watched=is_watched)
     lines = _found(settings.folders, lambda: list(history.after(start))) or []
     outcome = Outcome(

@@ -39,7 +39,7 @@ from retouchd.service.status_text_writer import StatusTextWriter, WaitingPublish
 from retouchd.service.status_writer import reporting
 from retouchd.status.attention import was_refused
 from retouchd.status.report import Batch
-from retouchd.status.status_file import Board
+from retouchd.status.status_file import StatusFiles
 
 LIVE = frozenset({"budget", "edit", "endpoint", "images", "limits", "logging", "pricing", "status"})
 """The tables that a reload changes."""
@@ -291,19 +291,25 @@ async def _run(path: Path | None, config: Config, settings: Settings) -> None:
             configure_logs=_configure_logs,
         )
         listen(daemon, on_hangup=reloader.ring)
-        board = Board(settings.folders.work)
-        async with telling(daemon, board, settings), reloader.listening(), progress_below(daemon):
+        status_files = StatusFiles(settings.folders.work)
+        async with (
+            telling(daemon, status_files, settings),
+            reloader.listening(),
+            progress_below(daemon),
+        ):
             await daemon.run()
 
 
 @contextlib.asynccontextmanager
-async def telling(daemon: Daemon, board: Board, settings: Settings) -> AsyncIterator[None]:
+async def telling(
+    daemon: Daemon, status_files: StatusFiles, settings: Settings
+) -> AsyncIterator[None]:
     """
     Tell programs and people meanwhile how a run stands.
     """
-    publisher = WaitingPublisher(daemon, board)
+    publisher = WaitingPublisher(daemon, status_files)
     text = StatusTextWriter(daemon, publisher, settings.folders, SystemClock())
-    async with reporting(daemon.report, board), text.kept(), publisher.kept():
+    async with reporting(daemon.report, status_files), text.kept(), publisher.kept():
         yield
 
 

@@ -30,17 +30,17 @@ from retouchd.job.text import counted, dollars, exact_length, json_text
 from retouchd.spool.fingerprint import gist
 from retouchd.spool.phase import Phase
 from retouchd.status.collect import Inventory
-from retouchd.status.document import Overview, State, Today, clock, unknown
-from retouchd.status.report import Report
+from retouchd.status.document import DaemonState, Overview, Today, clock, unknown
+from retouchd.status.report import StatusReport
 
 _MOST_NAMED = 5
 _MOST_REASONS = 10
 _STYLES = {
-    State.RUNNING: ("green", "running"),
-    State.PAUSED: ("bold yellow", "paused"),
-    State.HUNG: ("bold red", "silent"),
-    State.STOPPED: ("bold red", "not running"),
-    State.UNKNOWN: ("bold red", "unknown"),
+    DaemonState.RUNNING: ("green", "running"),
+    DaemonState.PAUSED: ("bold yellow", "paused"),
+    DaemonState.HUNG: ("bold red", "silent"),
+    DaemonState.STOPPED: ("bold red", "not running"),
+    DaemonState.UNKNOWN: ("bold red", "unknown"),
 }
 _READY = "waits for its turn"
 _PROMPT = "waits for its prompt"
@@ -103,7 +103,7 @@ _MODES = {
 }
 
 
-def _looked_at(report: Report, now: dt.datetime) -> str:
+def _looked_at(report: StatusReport, now: dt.datetime) -> str:
     """
     Return how changes are noticed, why not as they come, and when all was looked at last.
     """

@@ -35,8 +35,8 @@ from retouchd.spool.history import History
 from retouchd.spool.spool import Spool
 from retouchd.status.collect import holder_of
 from retouchd.status.inbox_snapshot import inbox_of
-from retouchd.status.report import Report
-from retouchd.status.status_file import Board
+from retouchd.status.report import StatusReport
+from retouchd.status.status_file import StatusFiles
 
 _BEAT_SECONDS = 0.2
 _BEATS_UNSEEN = 25
@@ -160,11 +160,11 @@ class Follower:
                     return True
         return False
 
-    def _report(self) -> Report | None:
-        found = Board(self._folders.work).read()
+    def _report(self) -> StatusReport | None:
+        found = StatusFiles(self._folders.work).read()
         return found[0] if found else None
 
-    def _duplicates(self, report: Report | None) -> Iterator[tuple[str, str]]:
+    def _duplicates(self, report: StatusReport | None) -> Iterator[tuple[str, str]]:
         """
         Stop following what was done before: it is not edited again before somebody acts.
         """
@@ -179,7 +179,7 @@ class Follower:
                     yield path_below(folder, name), each.reason
 
 
-def _tell_pause(report: Report | None, told: str, console: Console) -> str:
+def _tell_pause(report: StatusReport | None, told: str, console: Console) -> str:
     reason = report.pause.reason if report and report.pause else ""
     if reason and reason != told:
         console.print(f"retouchd has paused: {shown(reason)}", markup=False, style="yellow")
@@ -192,7 +192,7 @@ def _reason(path: Path) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Submission:
     """
     What was typed: pictures, a prompt (`-` for standard input), a mask, `key=value` words, a sub-folder.
     """
@@ -204,7 +204,7 @@ class Wish:
     folder: str
 
 
-def submit(config: Path | None, wish: Wish, *, is_waiting: bool) -> int:
+def submit(config: Path | None, wish: Submission, *, is_waiting: bool) -> int:
     """
     Drop a job for each picture; return 0, or 1 if one that was waited for ended in `error/`.
 
@@ -237,7 +237,7 @@ def submit(config: Path | None, wish: Wish, *, is_waiting: bool) -> int:
     return follower.wait(console) if is_waiting else 0
 
 
-def _prompt(wish: Wish, settings: Settings) -> tuple[str | None, list[str]]:
+def _prompt(wish: Submission, settings: Settings) -> tuple[str | None, list[str]]:
     """
     Return the text of the prompt, read as that of a sidecar would be, and what is wrong with it.
     """
@@ -255,7 +255,7 @@ def _prompt(wish: Wish, settings: Settings) -> tuple[str | None, list[str]]:
 
 
 def _parameters(
-    wish: Wish, settings: Settings, prompt: str | None
+    wish: Submission, settings: Settings, prompt: str | None
 ) -> tuple[dict[str, Any], list[str]]:
     """
     Return what --set asks for, by the rules of `[edit]` and of the model.
@@ -285,7 +285,7 @@ def _fault(fault: ErrorDetails) -> str:
     )
 
 
-def _files(wish: Wish, inbox: Inbox) -> Iterator[str]:
+def _files(wish: Submission, inbox: Inbox) -> Iterator[str]:
     for image in wish.images:
         named = parse(image.name)
         if fault := _unusable(image):
@@ -319,7 +319,7 @@ def _unusable(path: Path) -> str | None:
     return f"{name} is empty: it has 0 bytes." if found.st_size == 0 else None
 
 
-def _place(wish: Wish, settings: Settings) -> Iterator[str]:
+def _place(wish: Submission, settings: Settings) -> Iterator[str]:
     parts = wish.folder.split("/") if wish.folder else []
     if any(part in ("", ".", "..") for part in parts):
         yield f"--folder {shown(wish.folder)} must be a path inside the inbox, such as shoes/red."
@@ -327,7 +327,7 @@ def _place(wish: Wish, settings: Settings) -> Iterator[str]:
         yield f"--folder {shown(wish.folder)}: the daemon takes nothing from there."
 
 
-def _inherits(wish: Wish, settings: Settings) -> bool:
+def _inherits(wish: Submission, settings: Settings) -> bool:
     """
     Return whether a picture without a prompt finds one: in its folder, above, or in the configuration.
     """
@@ -341,7 +341,7 @@ def _inherits(wish: Wish, settings: Settings) -> bool:
 
 def _drop(
     image: Path,
-    wish: Wish,
+    wish: Submission,
     settings: Settings,
     follower: Follower,
     *,

@@ -14,15 +14,15 @@ from retouchd.config.model import (
     IntakeSection,
     at_home,
 )
-from retouchd.config.reading import PLACES, Fault, KeyFault, find, load, readable
+from retouchd.config.reading import PLACES, ConfigFault, KeyFault, find, load, readable
 
 __all__ = [
     "PLACES",
     "SANDBOX",
     "Config",
+    "ConfigFault",
     "EditSection",
     "EndpointSection",
-    "Fault",
     "FoldersSection",
     "IntakeSection",
     "KeyFault",

@@ -44,7 +44,7 @@ _JSON_KEYS = {
 _ALIKE = 0.75
 
 
-class Fault(str):
+class ConfigFault(str):
     """
     A fault of the configuration in words.
 
@@ -64,7 +64,7 @@ class Fault(str):
         return fault
 
 
-class KeyFault(Fault):
+class KeyFault(ConfigFault):
     """
     A fault of the key: in the way of those alone who would send something.
     """
@@ -72,11 +72,11 @@ class KeyFault(Fault):
     __slots__ = ()
 
 
-def fault_of(found: ErrorDetails, values: Mapping[str, Any], path: Path | None) -> Fault:
+def fault_of(found: ErrorDetails, values: Mapping[str, Any], path: Path | None) -> ConfigFault:
     """
     Return what the model found wrong with the `values` of a file.
     """
-    return Fault(_words(found, values, path), hides_endpoint=_hides_endpoint(found))
+    return ConfigFault(_words(found, values, path), hides_endpoint=_hides_endpoint(found))
 
 
 def environment_faults(environment: Mapping[str, str]) -> Iterator[str]:
@@ -275,8 +275,8 @@ def load(path: Path | None) -> tuple[Config | None, list[str]]:
     """
     Return the configuration of a file (None: of the environment alone), and every fault of it.
 
-    Where there are faults, the rest is the configuration as far as it can be read without them, so that
-    other faults can be looked for in it. A fault that is one of `Fault` may hide where the endpoint is: then
+    Where there are faults, the rest is the configuration as far as it can be read without them, so that other
+    faults can be looked for in it. A fault that is one of `ConfigFault` may hide where the endpoint is: then
     nobody may be asked. Raises ConfigurationError for a file that cannot be read.
     """
     values = _read(path) if path is not None else {}

@@ -21,11 +21,11 @@ from retouchd.pictures.metadata import Metadata
 from retouchd.request.limits import Limits
 from retouchd.spool.fingerprint import Policy
 from retouchd.throttle.concurrency import Rates
-from retouchd.throttle.retry import Budget
+from retouchd.throttle.retry import RetryBudget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class EditDefaults:
     """
     The `[edit]` of the configuration: what a request holds where nobody said otherwise.
     """
@@ -55,8 +55,8 @@ class Settings:
 
     folders: Folders
     endpoint: Endpoint
-    budget: Budget
-    edit: Edit
+    budget: RetryBudget
+    edit: EditDefaults
     limits: Callable[[str], Limits]
     patience: Patience
     rates: Rates = field(default_factory=Rates)
@@ -108,7 +108,7 @@ class Current:
         return self.settings.rates
 
     @property
-    def retry_budget(self) -> Budget:
+    def retry_budget(self) -> RetryBudget:
         """
         Return how often a job may be asked.
         """

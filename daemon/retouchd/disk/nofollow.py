@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from retouchd.disk import filesystems
-from retouchd.disk.signature import Mark, Signature, Stamp, mark
+from retouchd.disk.signature import FolderStamp, PackedSignature, Signature, pack_parts
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -133,20 +133,22 @@ def signature_of(found: os.stat_result) -> Signature:
     return Signature(found.st_size, found.st_mtime_ns, found.st_ctime_ns, number, found.st_dev)
 
 
-def mark_of(found: os.stat_result) -> Mark:
+def packed_signature_of(found: os.stat_result) -> PackedSignature:
     """
     Return the signature that a stat shows, packed.
     """
     number = filesystems.number_of(found.st_ino, found.st_dev)
-    return Mark(mark(found.st_size, found.st_mtime_ns, found.st_ctime_ns, number, found.st_dev))
+    return PackedSignature(
+        pack_parts(found.st_size, found.st_mtime_ns, found.st_ctime_ns, number, found.st_dev)
+    )
 
 
-def stamp_of(fd: int) -> Stamp:
+def stamp_of(fd: int) -> FolderStamp:
     """
     Return the stamp of an open folder.
     """
     found = os.fstat(fd)
-    return Stamp(found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
+    return FolderStamp(found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ class Signature(NamedTuple):
         )
 
 
-class Sight(NamedTuple):
+class Observation(NamedTuple):
     """
     One file as it was last seen: its signature, and since when it is quiet, in seconds of the monotonic clock.
     """
@@ -42,7 +42,7 @@ class Sight(NamedTuple):
     quiet_since: float
 
 
-class Stamp(NamedTuple):
+class FolderStamp(NamedTuple):
     """
     What a stat shows of a folder: another one means that something came, went or was renamed in it.
     """
@@ -53,86 +53,88 @@ class Stamp(NamedTuple):
     device: int
 
 
-Mark = NewType("Mark", bytes)
+PackedSignature = NewType("PackedSignature", bytes)
 """A signature, packed."""
 
-Trace = NewType("Trace", bytes)
+PackedObservation = NewType("PackedObservation", bytes)
 """A sight, packed: the mark of its signature first."""
 
-_MARK = struct.Struct("=QqqQI")
+_SIGNATURE = struct.Struct("=QqqQI")
 """Linux numbers devices with 32 bits."""
 _NUMBER = struct.calcsize("=Qqq")
 """Where the inode stands in a mark."""
 _REST = struct.Struct("=d")
 
-mark = _MARK.pack
+pack_parts = _SIGNATURE.pack
 """Packs size, mtime, ctime, inode and device: the parts of a signature in their order."""
 
 
-def marked(signature: Signature) -> Mark:
+def pack_signature(signature: Signature) -> PackedSignature:
     """
     Return a signature, packed.
     """
-    return Mark(mark(*signature))
+    return PackedSignature(pack_parts(*signature))
 
 
-def pack(sight: Sight) -> Trace:
+def pack_observation(sight: Observation) -> PackedObservation:
     """
     Return the trace of a sight.
     """
-    return trace(marked(sight.signature), sight.quiet_since)
+    return observation_since(pack_signature(sight.signature), sight.quiet_since)
 
 
-def trace(seen: Mark, quiet_since: float) -> Trace:
+def observation_since(seen: PackedSignature, quiet_since: float) -> PackedObservation:
     """
     Return the trace of what was seen with that mark.
     """
-    return Trace(seen + _REST.pack(quiet_since))
+    return PackedObservation(seen + _REST.pack(quiet_since))
 
 
-def unpack(kept: Trace) -> Sight:
+def unpack_observation(kept: PackedObservation) -> Observation:
     """
     Return the sight of which a trace was kept.
     """
-    return Sight(Signature._make(_MARK.unpack_from(kept)), *_REST.unpack_from(kept, _MARK.size))
+    return Observation(
+        Signature._make(_SIGNATURE.unpack_from(kept)), *_REST.unpack_from(kept, _SIGNATURE.size)
+    )
 
 
-def shows(kept: Trace, seen: Mark) -> bool:
+def shows(kept: PackedObservation, seen: PackedSignature) -> bool:
     """
     Return whether a look finds what was seen before.
     """
     return kept.startswith(seen)
 
 
-def mtime_of(seen: Mark | Trace) -> int:
+def mtime_of(seen: PackedSignature | PackedObservation) -> int:
     """
     Return when the content of a file was last changed, in nanoseconds.
     """
     return _part(seen, 1)
 
 
-def ctime_of(seen: Mark | Trace) -> int:
+def ctime_of(seen: PackedSignature | PackedObservation) -> int:
     """
     Return when anything of a file was last changed, in nanoseconds.
     """
     return _part(seen, 2)
 
 
-def inode_of(seen: Mark | Trace) -> int:
+def inode_of(seen: PackedSignature | PackedObservation) -> int:
     """
     Return the number of a file on its device.
     """
     return _part(seen, 3)
 
 
-def device_of(seen: Mark | Trace) -> int:
+def device_of(seen: PackedSignature | PackedObservation) -> int:
     """
     Return the number of the device on which a file lies.
     """
     return _part(seen, 4)
 
 
-def is_renumbered(kept: Trace, seen: Mark) -> bool:
+def is_renumbered(kept: PackedObservation, seen: PackedSignature) -> bool:
     """
     Return whether a look finds what was seen before under another number (inode).
 
@@ -141,23 +143,23 @@ def is_renumbered(kept: Trace, seen: Mark) -> bool:
     return _without_number(kept) == _without_number(seen)
 
 
-def unnumbered(seen: Mark) -> Mark:
+def unnumbered(seen: PackedSignature) -> PackedSignature:
     """
     Return what was seen without the number.
     """
-    return Mark(seen[:_NUMBER] + bytes(8) + seen[_NUMBER + 8 : _MARK.size])
+    return PackedSignature(seen[:_NUMBER] + bytes(8) + seen[_NUMBER + 8 : _SIGNATURE.size])
 
 
-def _without_number(seen: Mark | Trace) -> bytes:
-    return seen[:_NUMBER] + seen[_NUMBER + 8 : _MARK.size]
+def _without_number(seen: PackedSignature | PackedObservation) -> bytes:
+    return seen[:_NUMBER] + seen[_NUMBER + 8 : _SIGNATURE.size]
 
 
-def _part(seen: Mark | Trace, number: int) -> int:
-    found: int = _MARK.unpack_from(seen)[number]
+def _part(seen: PackedSignature | PackedObservation, number: int) -> int:
+    found: int = _SIGNATURE.unpack_from(seen)[number]
     return found
 
 
-def is_empty(seen: Mark) -> bool:
+def is_empty(seen: PackedSignature) -> bool:
     """
     Return whether a file has no bytes.
     """

@@ -257,11 +257,11 @@ class Secrets:
         """
         return self._mask(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
-    def veil(self) -> "Veil":
+    def veil(self) -> "Redactor":
         """
         Return a veil for a body that comes in pieces.
         """
-        return Veil(self._mask, self._held)
+        return Redactor(self._mask, self._held)
 
     def hidden_in(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         """
@@ -281,7 +281,7 @@ class Secrets:
         return raw
 
 
-class Veil:
+class Redactor:
     """
     Lies over a body as it passes: the end of each piece waits for the next, as a secret may begin in it.
     """

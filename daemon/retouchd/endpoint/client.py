@@ -19,9 +19,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from retouchd import __version__
 from retouchd.endpoint.addresses import FetchFailed, FetchPrivate, FetchRefused, target_of
-from retouchd.endpoint.api_key import NO_KEY, KeySource, Secrets, Veil, lack_of_key
+from retouchd.endpoint.api_key import NO_KEY, KeySource, Redactor, Secrets, lack_of_key
 from retouchd.endpoint.compression import Unpacker
-from retouchd.endpoint.transfers import Fetcher, Unreadable, Upload, begun
+from retouchd.endpoint.transfers import Fetcher, Upload, UploadUnreadable, begun
 from retouchd.endpoint.transport import (
     Answer,
     Head,
@@ -45,8 +45,8 @@ __all__ = [
     "Head",
     "NoAnswer",
     "NotSent",
-    "Unreadable",
     "Upload",
+    "UploadUnreadable",
 ]
 
 ANSWER_LIMIT = 512 << 20
@@ -219,7 +219,7 @@ async def _transport_to(endpoint: Endpoint) -> Transport:
     )
 
 
-async def _readable(answer: Answer, veil: Veil, limit: int) -> AsyncGenerator[bytes, None]:
+async def _readable(answer: Answer, veil: Redactor, limit: int) -> AsyncGenerator[bytes, None]:
     """
     Yield a body as it may be kept and read: masked last, as a compressed key looks like nothing.
 

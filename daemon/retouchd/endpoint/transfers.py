@@ -35,7 +35,7 @@ _PIECE = 1 << 20
 """Bytes sent at once: each piece takes one way to a thread and back."""
 
 
-class Unreadable(NotSent):
+class UploadUnreadable(NotSent):
     """
     A file to be sent could not be read, or changed meanwhile; the endpoint had no part in it.
     """
@@ -127,12 +127,12 @@ def _file(upload: Upload) -> Iterator[bytes]:
         raise _unreadable(path, error) from error
 
 
-def _changed(path: Path) -> Unreadable:
-    return Unreadable(f"{path.name} changed while it was being sent")
+def _changed(path: Path) -> UploadUnreadable:
+    return UploadUnreadable(f"{path.name} changed while it was being sent")
 
 
-def _unreadable(path: Path, error: OSError) -> Unreadable:
-    return Unreadable(f"{path.name} cannot be read: {error.strerror or error}")
+def _unreadable(path: Path, error: OSError) -> UploadUnreadable:
+    return UploadUnreadable(f"{path.name} cannot be read: {error.strerror or error}")
 
 
 PICTURE_LIMIT = 512 << 20

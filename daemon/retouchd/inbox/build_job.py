@@ -11,15 +11,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from retouchd.disk.signature import Sight
+from retouchd.disk.signature import Observation
 from retouchd.errors import Problem
 from retouchd.inbox.held import HeldError
-from retouchd.inbox.precedence import Layer, Source, Wishes, compose, folder_faults, needed
+from retouchd.inbox.precedence import (
+    EffectiveValues,
+    FolderFile,
+    Layer,
+    compose,
+    folder_faults,
+    needed,
+)
 from retouchd.inbox.queue import Candidate
 from retouchd.inbox.readiness import Ready, references_of
-from retouchd.inbox.references import Vetting
+from retouchd.inbox.references import ReferenceChecks
 from retouchd.inbox.scanner import Inbox
-from retouchd.inbox.sidecar_reader import Prompt, Reader
+from retouchd.inbox.sidecar_reader import Prompt, SidecarReader
 from retouchd.job.filenames import Kind, Named
 from retouchd.job.model import CONFIGURATION, Job, Member, Reference, Request, Role, Scalar
 from retouchd.job.naming import path_below, shown
@@ -65,7 +72,7 @@ class Terms(Protocol):
         """
 
 
-class Framer:
+class JobFreezer:
     """
     Makes jobs of bundles. Blocking: it reads the plain prompts.
     """
@@ -74,12 +81,12 @@ class Framer:
         self,
         *,
         inbox: Inbox,
-        reader: Reader,
-        vetting: Vetting,
+        reader: SidecarReader,
+        reference_checks: ReferenceChecks,
         current: Terms,
     ) -> None:
         self._inbox = inbox
-        self._vetting = vetting
+        self._reference_checks = reference_checks
         self._reader = reader
         self._current = current
 
@@ -155,7 +162,7 @@ class Framer:
             yield self._folder_layer(source)
         yield self._current.edit_layer()
 
-    def _folder_layer(self, source: Source) -> Layer:
+    def _folder_layer(self, source: FolderFile) -> Layer:
         if source.content is not None:
             return Layer(
                 origin=source.path, values=source.content.values, images=source.content.images
@@ -165,7 +172,7 @@ class Framer:
             raise HeldError(f"{prompt.problem.message} Correct {shown(source.path)}.")
         return Layer(origin=source.path, values={"prompt": prompt.text})
 
-    def _faults(self, candidate: Candidate, wishes: Wishes) -> Iterator[Problem]:
+    def _faults(self, candidate: Candidate, wishes: EffectiveValues) -> Iterator[Problem]:
         """
         Yield what is wrong with what the bundle says itself.
 
@@ -188,7 +195,7 @@ class Framer:
             where = next(o for key in (*keys, "model") if (o := wishes.origin.get(key)) in own)
             yield replace(problem, message=f"{_shown_name(where)}: {problem.message}")
 
-    def _references(self, candidate: Candidate, wishes: Wishes) -> Iterator[Reference]:
+    def _references(self, candidate: Candidate, wishes: EffectiveValues) -> Iterator[Reference]:
         """
         Yield the references of a bundle; raises HeldError for one that a folder file names and that cannot
         be sent.
@@ -205,7 +212,7 @@ class Framer:
             snapshot = sight.signature.snapshot
             if source is not None:
                 model = str(wishes.values["model"])
-                for problem in self._vetting.problems(path, snapshot, model):
+                for problem in self._reference_checks.problems(path, snapshot, model):
                     raise HeldError(f"{shown(source.path)}: {problem.message} {problem.hint}")
             yield Reference(path=path, snapshot=snapshot)
 
@@ -236,7 +243,7 @@ def _named(candidate: Candidate) -> tuple[Reference, ...]:
     )
 
 
-def _request(wishes: Wishes) -> Request:
+def _request(wishes: EffectiveValues) -> Request:
     return Request(
         model=str(wishes.values["model"]),
         prompt=_prompt(wishes),
@@ -245,17 +252,17 @@ def _request(wishes: Wishes) -> Request:
     )
 
 
-def _prompt(wishes: Wishes) -> str | None:
+def _prompt(wishes: EffectiveValues) -> str | None:
     return str(wishes.values["prompt"]) if "prompt" in wishes.values else None
 
 
-def _parameters(wishes: Wishes) -> dict[str, Scalar]:
+def _parameters(wishes: EffectiveValues) -> dict[str, Scalar]:
     return {key: value for key, value in wishes.values.items() if key not in ("model", "prompt")}
 
 
 def _member(named: Named, candidate: Candidate, prompts: Mapping[str, Prompt]) -> Member:
     role = _ROLES.get(named.kind, Role.IMAGE)
-    sights: Mapping[str, Sight] = candidate.sights
+    observations: Mapping[str, Observation] = candidate.observations
     digest = prompts[named.name].digest if named.name in prompts else None
     if role is Role.EDIT and candidate.surroundings.own is not None:
         digest = candidate.surroundings.own.digest
@@ -263,7 +270,7 @@ def _member(named: Named, candidate: Candidate, prompts: Mapping[str, Prompt]) -
         role=role,
         name=named.name,
         inbox_name=named.name,
-        snapshot=sights[named.name].signature.snapshot,
+        snapshot=observations[named.name].signature.snapshot,
         sha256=digest,
     )
 

@@ -11,12 +11,12 @@ from retouchd.events import emit
 from retouchd.events.inbox import FileHeld, FileOpen, FileReturning
 from retouchd.inbox.duplicates import Duplicates
 from retouchd.inbox.folder_index import Key
-from retouchd.inbox.held import Cause, HeldError, Hold, Holding, NotYetError, Returns
+from retouchd.inbox.held import HeldBundle, HeldBundles, HeldCause, HeldError, NotYetError, Returns
 from retouchd.inbox.index import InboxIndex
 from retouchd.inbox.job_builder import JobBuilder, Unfinished
 from retouchd.inbox.queue import Candidate
 from retouchd.inbox.readiness import Patience, Ready
-from retouchd.inbox.references import Gatherer
+from retouchd.inbox.references import ReferenceCopier
 from retouchd.inbox.waiting import kind_of
 from retouchd.job.filenames import parse, partners
 from retouchd.job.model import Job
@@ -39,7 +39,7 @@ class Claimer:
         index: InboxIndex,
         builder: JobBuilder,
         duplicates: Duplicates,
-        gatherer: Gatherer,
+        reference_copier: ReferenceCopier,
         spool: Spool,
         patience: Patience,
         retry_seconds: float,
@@ -49,12 +49,12 @@ class Claimer:
         self._queue = index.queue
         self._builder = builder
         self._duplicates = duplicates
-        self._gatherer = gatherer
+        self._reference_copier = reference_copier
         self._spool = spool
         self._patience = patience
         self._retry_seconds = retry_seconds
         self._clock = clock
-        self.holding = Holding()
+        self.holding = HeldBundles()
         self.returns = Returns()
 
     def forget(self) -> None:
@@ -142,7 +142,7 @@ class Claimer:
         if not job.problems:
             # Now, since what one job uses as a reference may be the next one to be claimed.
             with contextlib.suppress(Blocked):
-                self._gatherer.gather(job)
+                self._reference_copier.gather(job)
         return job
 
     def _shut_out(self, key: Key, ready: list[Candidate], path: str) -> None:
@@ -191,7 +191,9 @@ class Claimer:
         Hold what may still be written to, and look again later; an event about it comes first.
         """
         first = candidate.folder, candidate.bundle.files[0].name
-        is_news = self.holding.hold(first, _hold_of(candidate, Cause.UNFINISHED, unfinished.reason))
+        is_news = self.holding.hold(
+            first, _hold_of(candidate, HeldCause.UNFINISHED, unfinished.reason)
+        )
         if unfinished.is_passing:
             self._queue.look_again(key, unfinished.at)
             return
@@ -208,7 +210,7 @@ class Claimer:
             return True
         if back.is_news and first not in self.holding.faults:
             emit(FileReturning(folder=first[0], name=first[1], reason=back.sentence))
-        self.holding.hold(first, _hold_of(candidate, Cause.FAULT, back.sentence))
+        self.holding.hold(first, _hold_of(candidate, HeldCause.FAULT, back.sentence))
         self._queue.try_later(key, back.until)
         return False
 
@@ -218,7 +220,9 @@ class Claimer:
             emit(FileHeld(folder=first[0], name=first[1], reason=str(held)))
 
 
-def _hold_of(candidate: Candidate, cause: Cause, reason: str) -> Hold:
+def _hold_of(candidate: Candidate, cause: HeldCause, reason: str) -> HeldBundle:
     names = tuple(each.name for each in candidate.bundle.files)
-    seen = candidate.sights[names[0]].signature
-    return Hold(cause=cause, reason=reason, kind=kind_of(reason, names), names=names, seen=seen)
+    seen = candidate.observations[names[0]].signature
+    return HeldBundle(
+        cause=cause, reason=reason, kind=kind_of(reason, names), names=names, seen=seen
+    )

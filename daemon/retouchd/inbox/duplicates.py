@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from retouchd.errors import Blocked
-from retouchd.inbox.held import Cause, HeldError, NotYetError
+from retouchd.inbox.held import HeldCause, HeldError, NotYetError
 from retouchd.inbox.references import Place
 from retouchd.job.model import Job, Role
 from retouchd.job.naming import path_below
@@ -29,7 +29,7 @@ from retouchd.spool.fingerprint import (
     own_result,
     own_result_in_work,
 )
-from retouchd.spool.finished_index import Finished, ReplacedError
+from retouchd.spool.finished_index import FinishedIndex, ReplacedError
 from retouchd.spool.history_recovery import Recovery
 from retouchd.spool.plan import Plan
 from retouchd.spool.spool import Spool
@@ -173,9 +173,9 @@ class Duplicates:
             if twin is None:
                 return own
             if self._waits_for(twin.id, job):
-                raise HeldError(about_to_be_done(twin), Cause.IN_WORK)
+                raise HeldError(about_to_be_done(twin), HeldCause.IN_WORK)
 
-    def _finished(self) -> Finished:
+    def _finished(self) -> FinishedIndex:
         """
         Return all finished jobs, those that ended just now among them.
         """
@@ -188,7 +188,7 @@ class Duplicates:
             self._recovery.again()  # Which also says what cannot be read.
         raise NotYetError(self._recovery.reason, is_stuck=bool(self._recovery.obstacle))
 
-    def _may_be_known(self, finished: Finished, job: Job) -> bool:
+    def _may_be_known(self, finished: FinishedIndex, job: Job) -> bool:
         image = job.member(Role.IMAGE)
         if image is None:
             return False
@@ -197,7 +197,7 @@ class Duplicates:
             in_work = {each.size for ahead in self._publishing.values() for each in ahead.results}
         return size in in_work or finished.may_be_done(size) or finished.may_be_result(size)
 
-    def _raise_if_result(self, finished: Finished, own: Fingerprint) -> None:
+    def _raise_if_result(self, finished: FinishedIndex, own: Fingerprint) -> None:
         image = own.original
         assert image is not None, "what was read in the inbox tells of its image"
         with self._lock:
@@ -209,7 +209,7 @@ class Duplicates:
         if (in_work is None and found is None) or finished.is_original(image):
             return
         reason = own_result(*found) if found else own_result_in_work(str(in_work))
-        raise HeldError(reason, Cause.DONE)
+        raise HeldError(reason, HeldCause.DONE)
 
     def _waits_for(self, job_id: str, job: Job) -> bool:
         """
@@ -236,6 +236,6 @@ def take_all(duplicates: Duplicates, spool: Spool) -> None:
                 duplicates.leave(job.id)
 
 
-def _raise_if_done(finished: Finished, own: Fingerprint) -> None:
+def _raise_if_done(finished: FinishedIndex, own: Fingerprint) -> None:
     if (line := finished.done(own)) is not None:
-        raise HeldError(already_done(line), Cause.DONE)
+        raise HeldError(already_done(line), HeldCause.DONE)

@@ -8,11 +8,18 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from retouchd.disk.signature import Sight, Signature, Stamp, Trace, mtime_of, unpack
-from retouchd.inbox.precedence import Content, Source
+from retouchd.disk.signature import (
+    FolderStamp,
+    Observation,
+    PackedObservation,
+    Signature,
+    mtime_of,
+    unpack_observation,
+)
+from retouchd.inbox.precedence import Content, FolderFile
 from retouchd.inbox.references import Place, References
-from retouchd.inbox.scanner import Left
-from retouchd.inbox.watch_mode import Trust
+from retouchd.inbox.scanner import LeftAlone
+from retouchd.inbox.watch_mode import MtimeCache
 from retouchd.job.filenames import FOLDER_FILES, Kind, Named, as_mask, parse
 
 Key: TypeAlias = tuple[str, str]
@@ -94,9 +101,9 @@ class Folder:
     them, `others` those that belong to no family; `gone_at` is when a folder file was last seen to be gone.
     """
 
-    sights: dict[str, Trace] = field(default_factory=dict)
+    observations: dict[str, PackedObservation] = field(default_factory=dict)
     families: dict[str, Family] = field(default_factory=dict)
-    left: dict[str, Left] = field(default_factory=dict)
+    left: dict[str, LeftAlone] = field(default_factory=dict)
     shut: set[str] = field(default_factory=set)
     followed: set[str] = field(default_factory=set)
     others: set[str] = field(default_factory=set)
@@ -105,9 +112,9 @@ class Folder:
     see_through: dict[str, tuple[Signature, bool]] = field(default_factory=dict)
     gone_at: float | None = None
     folders: Sequence[str] = ()
-    trust: Trust | None = None
+    trust: MtimeCache | None = None
 
-    def trusts(self, stamp: Stamp) -> bool:
+    def trusts(self, stamp: FolderStamp) -> bool:
         """
         Return whether a folder that shows this stamp holds what it held when it was last listed.
         """
@@ -126,7 +133,7 @@ class Folder:
         return family
 
 
-class Seen:
+class IndexQueries:
     """
     The files of the inbox as they were last seen.
     """
@@ -179,20 +186,20 @@ class Seen:
         """
         Return whether a file was there when it was last looked at.
         """
-        return folder in self._folders and name in self._folders[folder].sights
+        return folder in self._folders and name in self._folders[folder].observations
 
-    def sight(self, folder: str, name: str) -> Sight:
+    def sight(self, folder: str, name: str) -> Observation:
         """
         Return the sight of a file that was seen.
         """
-        return unpack(self._folders[folder].sights[name])
+        return unpack_observation(self._folders[folder].observations[name])
 
     def mtime_ns(self, family: Family) -> int:
         """
         Return when the content of a family's first file was last changed.
         """
         place = self._folders.get(family.folder)
-        seen = place.sights.get(family.names[0]) if place and family.names else None
+        seen = place.observations.get(family.names[0]) if place and family.names else None
         return mtime_of(seen) if seen else 0
 
     def content(self, folder: str, name: str) -> Content | None:
@@ -209,14 +216,14 @@ class Seen:
         signature, found = self._folders[folder].see_through.get(name, (None, None))
         return found if signature == self.sight(folder, name).signature else None
 
-    def sources(self, folder: str) -> Iterator[Source]:
+    def sources(self, folder: str) -> Iterator[FolderFile]:
         """
         Return the folder files of a folder and of those above it, the nearest first.
         """
         for above in upward(folder):
             place = self._folders.get(above)
             for name in sorted(place.folder_files) if place else ():
-                yield Source(
+                yield FolderFile(
                     folder=above,
                     name=name,
                     kind=parse(name).kind,
@@ -232,7 +239,7 @@ class Seen:
         times = (each.gone_at for each in around if each is not None)
         return max((at for at in times if at is not None), default=None)
 
-    def left(self, folder: str) -> dict[str, Left]:
+    def left(self, folder: str) -> dict[str, LeftAlone]:
         """
         Return what is left alone in a folder, by name.
         """

@@ -23,7 +23,7 @@ from itertools import islice
 from retouchd.clock import Clock
 from retouchd.disk.signature import Signature
 from retouchd.inbox.folder_index import Family
-from retouchd.inbox.queue import Backlog, Idle
+from retouchd.inbox.queue import Idle, InboxQueue
 from retouchd.inbox.references import Place
 from retouchd.inbox.waiting import (
     CHANGING,
@@ -43,7 +43,7 @@ from retouchd.inbox.waiting import (
 from retouchd.job.naming import escaped
 
 
-class Cause(Enum):
+class HeldCause(Enum):
     """
     What holds a bundle: a fault that a person must mend, a writer that has not finished, or that the same was
     asked for already.
@@ -60,7 +60,7 @@ class HeldError(Exception):
     The bundle stays in the inbox; the message says why.
     """
 
-    def __init__(self, reason: str, cause: Cause = Cause.FAULT) -> None:
+    def __init__(self, reason: str, cause: HeldCause = HeldCause.FAULT) -> None:
         super().__init__(reason)
         self.cause = cause
 
@@ -77,20 +77,20 @@ class NotYetError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class HeldBundle:
     """
     Why a bundle is held, the kind of that reason, and the names of its files; `seen` is the state of the first
     of them.
     """
 
-    cause: Cause
+    cause: HeldCause
     reason: str
     kind: str
     names: tuple[str, ...]
     seen: Signature
 
 
-class Holding:
+class HeldBundles:
     """
     All that is held, by folder and name of each bundle's first file: what a person should look at in
     `faults`, what may still be written to in `unfinished`, what only came again in `duplicates`. `changes`
@@ -98,19 +98,19 @@ class Holding:
     """
 
     def __init__(self) -> None:
-        self.faults: dict[Place, Hold] = {}
-        self.unfinished: dict[Place, Hold] = {}
-        self.duplicates: dict[Place, Hold] = {}
+        self.faults: dict[Place, HeldBundle] = {}
+        self.unfinished: dict[Place, HeldBundle] = {}
+        self.duplicates: dict[Place, HeldBundle] = {}
         self.changes = 0
         self._reasons: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
 
-    def hold(self, first: Place, hold: Hold) -> bool:
+    def hold(self, first: Place, hold: HeldBundle) -> bool:
         """
         Hold a bundle; return whether its reason is news: one fault may hold many, of which the first alone is.
         """
         before = self.held(first)
-        is_its_own = hold.cause in (Cause.IN_WORK, Cause.DONE)
+        is_its_own = hold.cause in (HeldCause.IN_WORK, HeldCause.DONE)
         is_known = (
             before and before.reason == hold.reason if is_its_own else self._reasons[hold.reason]
         )
@@ -121,7 +121,7 @@ class Holding:
         self._kinds[hold.kind] += 1
         return not is_known
 
-    def held(self, first: Place) -> Hold | None:
+    def held(self, first: Place) -> HeldBundle | None:
         """
         Return why the bundle with this first file is held, None if it is not.
         """
@@ -171,13 +171,13 @@ class Holding:
             for name in hold.names
         }
 
-    def _held(self, cause: Cause) -> dict[Place, Hold]:
+    def _held(self, cause: HeldCause) -> dict[Place, HeldBundle]:
         match cause:
-            case Cause.FAULT:
+            case HeldCause.FAULT:
                 return self.faults
-            case Cause.UNFINISHED:
+            case HeldCause.UNFINISHED:
                 return self.unfinished
-            case Cause.IN_WORK | Cause.DONE:
+            case HeldCause.IN_WORK | HeldCause.DONE:
                 return self.duplicates
 
 
@@ -270,7 +270,7 @@ class WaitingSummary:
     """
 
     def __init__(
-        self, backlog: Backlog, holding: Holding, faults: Mapping[str, str], clock: Clock
+        self, backlog: InboxQueue, holding: HeldBundles, faults: Mapping[str, str], clock: Clock
     ) -> None:
         self._backlog = backlog
         self._holding = holding
@@ -310,7 +310,7 @@ class WaitingSummary:
             yield self._file(Idle(folder, "", fault), kind_of(fault))
 
     def _count(self) -> None:
-        seen = self._backlog.sightings
+        seen = self._backlog.observed_files
         for folder in seen.folders():
             place = seen.folder(folder)
             if place is None:
@@ -345,7 +345,7 @@ class WaitingSummary:
             return hold.kind
         return READY
 
-    def _hold(self, family: Family) -> Hold | None:
+    def _hold(self, family: Family) -> HeldBundle | None:
         holds = (self._holding.held((family.folder, name)) for name in family.names)
         return next((hold for hold in holds if hold is not None), None)
 

@@ -21,7 +21,7 @@ from retouchd.job.filenames import (
 )
 
 
-class Kind(StrEnum):
+class IgnoredKind(StrEnum):
     """
     Why a name is not taken.
     """
@@ -44,7 +44,7 @@ class Ignored:
     The answer for a name that is not taken; `reason` names the writer, for people.
     """
 
-    kind: Kind
+    kind: IgnoredKind
     reason: str
 
 
@@ -54,7 +54,7 @@ class Row:
     One writer's names: regular expressions for whole names of files and of folders.
     """
 
-    kind: Kind
+    kind: IgnoredKind
     reason: str
     files: str | None = None
     folders: str | None = None
@@ -71,7 +71,13 @@ letter, then the others and four digits (DCF, JEITA CP-3461: `_DSC0001`, `_MG_00
 _RANDOM6 = r"(?-i:(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{6})"
 """What mkstemp adds. One capital or digit is asked for, lest words be taken for it."""
 
-_T, _J, _C, _P, _R = Kind.TEMPORARY, Kind.JUNK, Kind.CONFLICT, Kind.PRIVATE, Kind.RECEIVED
+_T, _J, _C, _P, _R = (
+    IgnoredKind.TEMPORARY,
+    IgnoredKind.JUNK,
+    IgnoredKind.CONFLICT,
+    IgnoredKind.PRIVATE,
+    IgnoredKind.RECEIVED,
+)
 
 TABLE: tuple[Row, ...] = (
     # Transfers and synchronisation.
@@ -209,7 +215,7 @@ _FLAGS = re.IGNORECASE | re.ASCII | re.DOTALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class IgnoreRules:
     """
     Rows compiled into one expression; the number of the group that matched is the answer's place.
     """
@@ -225,16 +231,16 @@ class Rules:
         return self.answers[(found.lastindex or 0) - 1] if found else None
 
 
-def _rules(rows: Iterable[tuple[str, Ignored]]) -> Rules:
+def _rules(rows: Iterable[tuple[str, Ignored]]) -> IgnoreRules:
     rows = tuple(rows)
-    return Rules(
+    return IgnoreRules(
         expression=re.compile("|".join(f"({names})" for names, _ in rows), _FLAGS),
         answers=tuple(answer for _, answer in rows),
     )
 
 
 def _answer(row: Row) -> Ignored:
-    advice = _RESOLVE if row.kind is Kind.CONFLICT else ""
+    advice = _RESOLVE if row.kind is IgnoredKind.CONFLICT else ""
     return Ignored(kind=row.kind, reason=f"{row.reason}{advice}")
 
 
@@ -254,10 +260,10 @@ class IgnoreTable:
     The table together with the person's own patterns; what they allow wins over everything.
     """
 
-    allowed_files: Rules
-    allowed_folders: Rules
-    own_files: Rules
-    own_folders: Rules
+    allowed_files: IgnoreRules
+    allowed_folders: IgnoreRules
+    own_files: IgnoreRules
+    own_folders: IgnoreRules
 
     def file(self, name: str) -> Ignored | None:
         """
@@ -307,5 +313,5 @@ def _own(pattern: str) -> tuple[str, Ignored]:
             f"The ignore pattern {pattern!r} fits no name: "
             "write a pattern for one name, such as '*.bak' or 'drafts/'."
         )
-    answer = Ignored(kind=Kind.JUNK, reason=f"ignored by your pattern {pattern}")
+    answer = Ignored(kind=IgnoredKind.JUNK, reason=f"ignored by your pattern {pattern}")
     return fnmatch.translate(name), answer

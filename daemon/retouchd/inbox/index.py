@@ -13,11 +13,11 @@ from retouchd.disk import nofollow
 from retouchd.events import emit
 from retouchd.events.inbox import FileLeft
 from retouchd.inbox.folder_index import is_below_any
-from retouchd.inbox.queue import Backlog
-from retouchd.inbox.scanner import Inbox, Left
-from retouchd.inbox.sidecar_reader import Reader
+from retouchd.inbox.queue import InboxQueue
+from retouchd.inbox.scanner import Inbox, LeftAlone
+from retouchd.inbox.sidecar_reader import SidecarReader
 from retouchd.inbox.watch_mode import Depth
-from retouchd.inbox.watcher import Ring
+from retouchd.inbox.watcher import FileEvent
 from retouchd.job.filenames import Kind, parse
 
 _READ_AGAIN_SECONDS = 60.0
@@ -30,13 +30,15 @@ class InboxIndex:
     `faults` says of folders why they could not be read when they were last looked at.
     """
 
-    def __init__(self, *, inbox: Inbox, reader: Reader, queue: Backlog, clock: Clock) -> None:
+    def __init__(
+        self, *, inbox: Inbox, reader: SidecarReader, queue: InboxQueue, clock: Clock
+    ) -> None:
         self._inbox = inbox
         self._reader = reader
         self._clock = clock
         self._told: set[tuple[str, str, str]] = set()
         self.queue = queue
-        self.files = queue.sightings
+        self.files = queue.observed_files
         self.faults: dict[str, str] = {}
 
     @property
@@ -46,7 +48,7 @@ class InboxIndex:
         """
         return self._inbox.looks
 
-    def observe(self, events: list[Ring]) -> None:
+    def observe(self, events: list[FileEvent]) -> None:
         """
         Look at each name that an event tells of. A look finds what is there now, so of folders the topmost
         will do.
@@ -67,7 +69,7 @@ class InboxIndex:
         is_new = self.files.see(folder, name, found, now)
         if is_event and not is_new:
             self.files.disturb(folder, name, now)
-        if isinstance(found, Left):
+        if isinstance(found, LeftAlone):
             self._tell(folder, name, found)
 
     def scan(self, folders: Collection[str], depth: Depth = Depth.FILES) -> None:
@@ -93,10 +95,10 @@ class InboxIndex:
             if listing.fault is not None:
                 unread.add(listing.folder)
                 faults[listing.folder] = listing.fault
-                self._tell(listing.folder, "", Left(listing.fault, is_told=True))
+                self._tell(listing.folder, "", LeftAlone(listing.fault, is_told=True))
                 continue
             for name, found in zip(listing.names, listing.found, strict=True):
-                if isinstance(found, Left):
+                if isinstance(found, LeftAlone):
                     self._tell(listing.folder, name, found)
             self.files.take_in(listing, began, now)
         tops = frozenset(folders)
@@ -130,7 +132,7 @@ class InboxIndex:
             if not self.queue.is_decided() or not read(None):
                 break
 
-    def _read(self, folder: str, name: str, now: float) -> Left | None:
+    def _read(self, folder: str, name: str, now: float) -> LeftAlone | None:
         """
         Read a file and take in what it says; return why it cannot be read, None if it can.
         """
@@ -148,7 +150,7 @@ class InboxIndex:
         if not content.obstacle:
             return None
         self.files.read_again((folder, name), now + _READ_AGAIN_SECONDS)
-        return Left(content.obstacle, is_told=True)
+        return LeftAlone(content.obstacle, is_told=True)
 
     def look_at_references(self, paths: Iterable[str], now: float) -> None:
         """
@@ -178,7 +180,7 @@ class InboxIndex:
             if is_below_any(place[0], tops):
                 self.look(*place)
 
-    def _tell(self, folder: str, name: str, left: Left) -> None:
+    def _tell(self, folder: str, name: str, left: LeftAlone) -> None:
         """
         Tell once of something that a person should hear of.
         """

@@ -18,14 +18,14 @@ from retouchd.events import emit
 from retouchd.events.inbox import IntakeCrashed, WatchOverflow
 from retouchd.events.jobs import JobClaimed
 from retouchd.inbox.claimer import Claimer
-from retouchd.inbox.held import Holding, WaitingSummary
+from retouchd.inbox.held import HeldBundles, WaitingSummary
 from retouchd.inbox.index import InboxIndex
 from retouchd.inbox.waiting import READY, Waiting
 from retouchd.inbox.watch_mode import Depth, scan_pause
-from retouchd.inbox.watcher import Bell, Ring
+from retouchd.inbox.watcher import EventQueue, FileEvent
 from retouchd.job.model import Job, Reference
 from retouchd.job.naming import path_below
-from retouchd.process import give_back
+from retouchd.process import trim_memory
 
 _AFTER_CRASH_SECONDS = 5.0
 _CLAIMING_SECONDS = 1.0
@@ -77,10 +77,10 @@ class Intake:
         self._wake = asyncio.Event()
         self.turned = asyncio.Event()
         loop = asyncio.get_running_loop()
-        self.bell = Bell(partial(loop.call_soon_threadsafe, self._wake.set))
+        self.event_queue = EventQueue(partial(loop.call_soon_threadsafe, self._wake.set))
 
     @property
-    def holding(self) -> Holding:
+    def holding(self) -> HeldBundles:
         """
         Return what is ready and yet not claimed.
         """
@@ -104,7 +104,7 @@ class Intake:
         Have these names looked at in the next turn.
         """
         for name in names:
-            self.bell.ring(Ring(path=path_below(folder, name)))
+            self.event_queue.ring(FileEvent(path=path_below(folder, name)))
 
     def came_back(self, folder: str, names: list[str], reason: str) -> None:
         """
@@ -232,7 +232,7 @@ class Intake:
 
     async def _turn(self) -> None:
         self._wake.clear()
-        rings, is_lost = self.bell.take()
+        rings, is_lost = self.event_queue.take()
         if is_lost:
             emit(WatchOverflow(action="scanning the whole inbox"))
             self._is_scan_asked = True
@@ -249,7 +249,7 @@ class Intake:
             jobs = await run(Folder.INBOX, self._claim_next)
 
     def _look_back(self) -> None:
-        rings, is_lost = self.bell.take()
+        rings, is_lost = self.event_queue.take()
         self._scan(Depth.FILES if is_lost else None)
         self._index.observe(rings)
         self._index.settle(self._clock.monotonic() + self._settle_seconds)
@@ -269,7 +269,7 @@ class Intake:
             return None
         return Depth.NAMES if now >= self._next_listing else Depth.CHANGES
 
-    def _look_and_claim(self, depth: Depth | None, rings: list[Ring]) -> list[Job] | None:
+    def _look_and_claim(self, depth: Depth | None, rings: list[FileEvent]) -> list[Job] | None:
         self._scan(depth)
         if self._is_reconsidering:
             self._is_reconsidering = False
@@ -287,7 +287,7 @@ class Intake:
             self._index.look(*place)
         self._claimer.forget()
         if depth is Depth.FILES:
-            give_back()
+            trim_memory()
         ended = self._clock.monotonic()
         self.scanned_at, self.scan_took = self._clock.now(), ended - began
         # What was asked for once says nothing of what looking at regular times takes.

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from retouchd.clock import Clock
 from retouchd.disk import nofollow
 from retouchd.disk.filesystems import writer_of
-from retouchd.disk.signature import Sight
-from retouchd.inbox.build_job import Framer
+from retouchd.disk.signature import Observation
+from retouchd.inbox.build_job import JobFreezer
 from retouchd.inbox.queue import Candidate
 from retouchd.inbox.readiness import Patience, Ready
 from retouchd.inbox.scanner import Inbox
@@ -60,7 +60,7 @@ class Completeness:
         files = [(*each, self._inbox.is_written(each[0])) for each in _files(candidate)]
         is_faulty = bool(candidate.state.problems)
         until = self._patience.incomplete_seconds + max(
-            (candidate.sights[image.name].quiet_since for image in candidate.bundle.images),
+            (candidate.observations[image.name].quiet_since for image in candidate.bundle.images),
             default=now,
         )
         is_early = now < until and not is_faulty
@@ -83,7 +83,7 @@ class Completeness:
         folder = self._inbox.root / candidate.folder
         return all(inspect.whole(folder / image.name) for image in candidate.bundle.images)
 
-    def _is_kept_open(self, candidate: Candidate, sight: Sight, now: float) -> bool:
+    def _is_kept_open(self, candidate: Candidate, sight: Observation, now: float) -> bool:
         """
         Return whether a file is whole for all that anybody can see, and was so for long.
         """
@@ -103,7 +103,7 @@ class Completeness:
         candidate: Candidate,
         path: str,
         writer: str,
-        sight: Sight,
+        sight: Observation,
         now: float,
         *,
         is_sound: bool,
@@ -123,18 +123,18 @@ class Completeness:
         return Unfinished(reason=f"{reason}{advice}", at=at, is_passing=False)
 
 
-def _files(candidate: Candidate) -> Iterator[tuple[str, Sight]]:
+def _files(candidate: Candidate) -> Iterator[tuple[str, Observation]]:
     """
     Yield what is read for a bundle, by its path below the inbox: its own files, folder files, references.
     """
     for named in candidate.bundle.files:
-        yield path_below(candidate.folder, named.name), candidate.sights[named.name]
+        yield path_below(candidate.folder, named.name), candidate.observations[named.name]
     if isinstance(candidate.state, Ready) and candidate.state.problems:
         return
     for source in candidate.surroundings.sources:
         yield source.path, source.sight
     for path, sight in candidate.surroundings.references.items():
-        if isinstance(sight, Sight):
+        if isinstance(sight, Observation):
             yield path, sight
 
 
@@ -144,10 +144,10 @@ class JobBuilder:
     """
 
     def __init__(
-        self, *, inbox: Inbox, framer: Framer, completeness: Completeness, clock: Clock
+        self, *, inbox: Inbox, job_freezer: JobFreezer, completeness: Completeness, clock: Clock
     ) -> None:
         self._root = inbox.root
-        self._framer = framer
+        self._job_freezer = job_freezer
         self._completeness = completeness
         self._clock = clock
 
@@ -160,7 +160,7 @@ class JobBuilder:
         """
         if unfinished := self._completeness.unfinished(candidate, now):
             return unfinished
-        job = self._framer.frame(candidate, self._clock.now())
+        job = self._job_freezer.frame(candidate, self._clock.now())
         for reference in job.references if not job.problems else ():
             with nofollow.opened(self._root, reference.path):
                 pass

@@ -13,23 +13,23 @@ from collections.abc import Callable, Iterable
 
 from retouchd.disk import filesystems
 from retouchd.disk.signature import (
-    Mark,
+    PackedObservation,
+    PackedSignature,
     Signature,
-    Trace,
     device_of,
     is_empty,
     is_renumbered,
-    pack,
+    observation_since,
+    pack_observation,
     shows,
-    trace,
     unnumbered,
-    unpack,
+    unpack_observation,
 )
-from retouchd.inbox.folder_index import Family, Folder, Key, Seen, is_below, upward
+from retouchd.inbox.folder_index import Family, Folder, IndexQueries, Key, is_below, upward
 from retouchd.inbox.precedence import Content
-from retouchd.inbox.readiness import Patience, disturb, settled_at
+from retouchd.inbox.readiness import Patience, settled_at, touched
 from retouchd.inbox.references import Place
-from retouchd.inbox.scanner import Left, Listing
+from retouchd.inbox.scanner import LeftAlone, Listing
 from retouchd.inbox.watch_mode import trust_in
 from retouchd.job.filenames import FOLDER_FILES, Kind, parse
 
@@ -79,7 +79,7 @@ _EDITS = (Kind.EDIT, Kind.FOLDER_EDIT)
 _FOLLOWED = FOLDER_FILES | {Kind.EDIT}
 
 
-class Sightings(Seen):
+class ObservedFiles(IndexQueries):
     """
     Takes in what is seen of the inbox. `touch` is told each family that is to be decided anew, and the first
     moment at which that may bring something new. `changes` counts how often anything became another.
@@ -93,12 +93,14 @@ class Sightings(Seen):
         self._mute: set[int] = set()
         self.changes = 0
 
-    def see(self, folder: str, name: str, found: Mark | Left | None, now: float) -> bool:
+    def see(
+        self, folder: str, name: str, found: PackedSignature | LeftAlone | None, now: float
+    ) -> bool:
         """
         Take in a look at one name; return whether anything is new about it.
         """
         place = self._place(folder)
-        if isinstance(found, Left):
+        if isinstance(found, LeftAlone):
             is_new = place.left.get(name) != found
             self.changes += is_new
             place.left[name] = found
@@ -108,15 +110,17 @@ class Sightings(Seen):
             self._leave_no_longer(place, name)
         if found is None:
             return self._drop(place, folder, name, now)
-        before = place.sights.get(name)
+        before = place.observations.get(name)
         if before is not None and shows(before, found):
             return False
         if before is not None and is_renumbered(before, found):
             filesystems.distrust(device_of(found))
-            place.sights[name] = trace(unnumbered(found), unpack(before).quiet_since)
+            place.observations[name] = observation_since(
+                unnumbered(found), unpack_observation(before).quiet_since
+            )
             return False
         settles = None if is_empty(found) else now + self._patience.settle_seconds
-        self._put(folder, name, trace(found, now), settles, now)
+        self._put(folder, name, observation_since(found, now), settles, now)
         return True
 
     def disturb(self, folder: str, name: str, now: float) -> None:
@@ -124,8 +128,8 @@ class Sightings(Seen):
         Take in an event: whatever it was, the file is not quiet yet.
         """
         if self.knows(folder, name):
-            sight = disturb(self.sight(folder, name), now)
-            self._put(folder, name, pack(sight), settled_at(sight, self._patience), now)
+            sight = touched(self.sight(folder, name), now)
+            self._put(folder, name, pack_observation(sight), settled_at(sight, self._patience), now)
 
     def take_in(self, listing: Listing, began: float, now: float) -> None:
         """
@@ -145,8 +149,8 @@ class Sightings(Seen):
         """
         place = self._folders[folder]
         for name in names:
-            seen = place.sights.get(name)
-            if seen is not None and unpack(seen).quiet_since < before:
+            seen = place.observations.get(name)
+            if seen is not None and unpack_observation(seen).quiet_since < before:
                 self._drop(place, folder, name, now)
             self._leave_no_longer(place, name)
 
@@ -155,8 +159,8 @@ class Sightings(Seen):
         Forget a folder that is gone, with all that was in it.
         """
         place = self._folders[folder]
-        self.forget(folder, [*place.sights, *place.left], before, now)
-        if not place.sights:
+        self.forget(folder, [*place.observations, *place.left], before, now)
+        if not place.observations:
             del self._folders[folder]
 
     def note(self, folder: str, name: str, content: Content, now: float) -> None:
@@ -231,11 +235,13 @@ class Sightings(Seen):
             place = self._folders[folder] = Folder()
         return place
 
-    def _put(self, folder: str, name: str, seen: Trace, settles: float | None, now: float) -> None:
+    def _put(
+        self, folder: str, name: str, seen: PackedObservation, settles: float | None, now: float
+    ) -> None:
         place, named = self._folders[folder], parse(name)
         self.changes += 1
-        is_new = name not in place.sights
-        place.sights[name] = seen
+        is_new = name not in place.observations
+        place.observations[name] = seen
         if named.kind in _FOLLOWED or settles is None:
             place.followed.add(name)
         elif place.followed:
@@ -254,7 +260,7 @@ class Sightings(Seen):
             self._touch(family, max(now, settles or now))
 
     def _drop(self, place: Folder, folder: str, name: str, now: float) -> bool:
-        if place.sights.pop(name, None) is None:
+        if place.observations.pop(name, None) is None:
             return False
         named = parse(name)
         self.changes += 1
@@ -288,7 +294,9 @@ class Sightings(Seen):
         a device that does not tell: no stamp of it is trusted again.
         """
         if listing.stamp is not None and place.trusts(listing.stamp):
-            fresh = (n for n in listing.names if n not in place.sights and n not in place.left)
+            fresh = (
+                n for n in listing.names if n not in place.observations and n not in place.left
+            )
             if listing.gone or any(fresh):
                 self._mute.add(listing.stamp.device)
                 for each in self._folders.values():

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TypeAlias
 
-from retouchd.disk.signature import Sight
+from retouchd.disk.signature import Observation
 from retouchd.job.filenames import Kind
 from retouchd.job.model import Scalar
 from retouchd.job.naming import path_below, shown
@@ -93,7 +93,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class FolderFile:
     """
     A folder file: its folder and name, its sight, and what an `_edit.*` says once it was read.
     """
@@ -101,7 +101,7 @@ class Source:
     folder: str
     name: str
     kind: Kind
-    sight: Sight
+    sight: Observation
     content: Content | None = None
 
     @property
@@ -133,7 +133,7 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class EffectiveValues:
     """
     All that holds for one image, and for each key where it was said.
     """
@@ -143,7 +143,7 @@ class Wishes:
     origin: Mapping[str, str]
 
 
-def compose(layers: Iterable[Layer]) -> Wishes:
+def compose(layers: Iterable[Layer]) -> EffectiveValues:
     """
     Return what the layers say together; for each key the first layer that has it holds.
     """
@@ -156,15 +156,15 @@ def compose(layers: Iterable[Layer]) -> Wishes:
                 values[key], origin[key] = value, layer.origin
         if images is None and layer.images is not None:
             images, origin["images"] = layer.images, layer.origin
-    return Wishes(values=values, images=images or (), origin=origin)
+    return EffectiveValues(values=values, images=images or (), origin=origin)
 
 
-def needed(sources: Sequence[Source], *, has_prompt: bool) -> list[Source]:
+def needed(sources: Sequence[FolderFile], *, has_prompt: bool) -> list[FolderFile]:
     """
     Return the folder files that matter to an image, the nearest first: every `_edit.*`, and the nearest
     `_prompt.txt` if nothing nearer says what is to be done.
     """
-    found: list[Source] = []
+    found: list[FolderFile] = []
     for _, group in groupby(sources, key=lambda source: source.folder):
         level = [s for s in group if s.kind is Kind.FOLDER_EDIT or not has_prompt]
         has_prompt = has_prompt or any(source.has_prompt for source in level)
@@ -172,7 +172,7 @@ def needed(sources: Sequence[Source], *, has_prompt: bool) -> list[Source]:
     return found
 
 
-def folder_faults(sources: Sequence[Source]) -> Iterator[str]:
+def folder_faults(sources: Sequence[FolderFile]) -> Iterator[str]:
     """
     Yield what is wrong with folder files, a sentence each that begins with the file.
     """
@@ -184,7 +184,7 @@ def folder_faults(sources: Sequence[Source]) -> Iterator[str]:
         yield from _ambiguities(list(group))
 
 
-def _ambiguities(level: Sequence[Source]) -> Iterator[str]:
+def _ambiguities(level: Sequence[FolderFile]) -> Iterator[str]:
     edits = [source for source in level if source.kind is Kind.FOLDER_EDIT]
     prompts = [source for source in level if source.has_prompt]
     for what, found in (("say what parameters hold", edits), ("say what is to be done", prompts)):

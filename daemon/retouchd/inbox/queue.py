@@ -11,19 +11,19 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
-from retouchd.disk.signature import Sight
+from retouchd.disk.signature import Observation
 from retouchd.errors import JobCode
 from retouchd.inbox.folder_index import PENDING, Family, Folder, Key
 from retouchd.inbox.missing import NearMisses, with_near_miss
-from retouchd.inbox.observed_files import Sightings
+from retouchd.inbox.observed_files import ObservedFiles
 from retouchd.inbox.pairing import Bundle, pair
 from retouchd.inbox.readiness import (
+    BundleState,
+    BundleWaiting,
     Patience,
     Ready,
-    State,
     Surroundings,
     Unsettled,
-    Waiting,
     readiness,
     references_of,
 )
@@ -69,14 +69,14 @@ class Candidate:
 
     folder: str
     bundle: Bundle
-    sights: dict[str, Sight]
+    observations: dict[str, Observation]
     surroundings: Surroundings
-    state: State
+    state: BundleState
 
 
-class Backlog:
+class InboxQueue:
     """
-    The families of the inbox and when each is to be decided about; `sightings` is what it decides from.
+    The families of the inbox and when each is to be decided about; `observed_files` is what it decides from.
     """
 
     def __init__(self, *, patience: Patience, has_default_prompt: Callable[[], bool]) -> None:
@@ -89,14 +89,14 @@ class Backlog:
         self._unsettled = 0
         self._near: tuple[str, float, NearMisses] = ("", PENDING, NearMisses(()))
         self._kinds: dict[str, str] = {}
-        self.sightings = Sightings(patience=patience, touch=self._touch)
+        self.observed_files = ObservedFiles(patience=patience, touch=self._touch)
 
     def next_due(self) -> float | None:
         """
         Return when something is to be read or decided about next, None if nothing is.
         """
         times = [
-            self.sightings.next_reading(),
+            self.observed_files.next_reading(),
             self._times[0] if self._times else None,
             0.0 if self._pending else None,
         ]
@@ -151,7 +151,7 @@ class Backlog:
             return None
         *_, family = popped[1]
         family.is_ready = False
-        self.sightings.changes += 1
+        self.observed_files.changes += 1
         return family.key
 
     def candidates(self, key: Key, now: float) -> list[Candidate]:
@@ -159,14 +159,14 @@ class Backlog:
         Return the bundles of a family with their states.
         """
         unseen: list[str] = []
-        names = map(parse, self.sightings.names(key))
+        names = map(parse, self.observed_files.names(key))
         ours = [each for each in names if not self._foreign(key[0], each)]
 
         def shows_through(name: str) -> bool | None:
-            found = self.sightings.shows_through(key[0], name)
+            found = self.observed_files.shows_through(key[0], name)
             if found is None:
                 unseen.append(name)
-                self.sightings.read_again((key[0], name), now)
+                self.observed_files.read_again((key[0], name), now)
             return found
 
         return [
@@ -177,22 +177,22 @@ class Backlog:
         """
         Have a family decided about again at that moment.
         """
-        if (family := self.sightings.family(key)) is not None:
+        if (family := self.observed_files.family(key)) is not None:
             self._touch(family, at)
 
     def try_later(self, key: Key, at: float) -> None:
         """
         Have a family tried again at that moment, if nothing happens to it before; nobody waits for it.
         """
-        if (family := self.sightings.family(key)) is not None:
+        if (family := self.observed_files.family(key)) is not None:
             self._schedule(family, at)
 
     def idle(self, now: float) -> Iterator[Idle]:
         """
         Return every file that waits or is not taken, in the order of folders and names.
         """
-        for folder in sorted(self.sightings.folders()):
-            place = self.sightings.folder(folder)
+        for folder in sorted(self.observed_files.folders()):
+            place = self.observed_files.folder(folder)
             if place is None:
                 continue
             found = {each.name: each for each in self.left_alone(folder, place, now)}
@@ -225,7 +225,7 @@ class Backlog:
     def _idle(self, candidate: Candidate, name: str, now: float) -> Idle:
         found = _idle(candidate, name)
         files = candidate.bundle.files
-        is_missing = isinstance(candidate.state, Waiting) and candidate.state.is_missing
+        is_missing = isinstance(candidate.state, BundleWaiting) and candidate.state.is_missing
         near = self._near_misses(candidate.folder, now).of(files[0]) if is_missing else ""
         return found._replace(
             reason=f"{found.reason}; but {near}" if near else found.reason, first=files[0].name
@@ -254,7 +254,7 @@ class Backlog:
         """
         known, at, found = self._near
         if known != folder or not at <= now < at + _NEAR_SECONDS:
-            place = self.sightings.folder(folder)
+            place = self.observed_files.folder(folder)
             found = NearMisses(_near_names(place) if place else ())
             self._near = folder, now, found
         return found
@@ -272,62 +272,72 @@ class Backlog:
         """
         Return what another program's JSON file is called, empty for all else.
         """
-        content = self.sightings.content(folder, named.name) if named.kind is Kind.EDIT else None
+        content = (
+            self.observed_files.content(folder, named.name) if named.kind is Kind.EDIT else None
+        )
         return content.foreign if content else ""
 
     def _candidate(
         self, folder: str, bundle: Bundle, unseen: Sequence[str], now: float
     ) -> Candidate:
-        sights = {named.name: self.sightings.sight(folder, named.name) for named in bundle.files}
-        surroundings = self._surroundings(folder, bundle, sights, unseen)
+        observations = {
+            named.name: self.observed_files.sight(folder, named.name) for named in bundle.files
+        }
+        surroundings = self._surroundings(folder, bundle, observations, unseen)
         return Candidate(
             folder=folder,
             bundle=bundle,
-            sights=sights,
+            observations=observations,
             surroundings=surroundings,
-            state=readiness(bundle, sights, surroundings, self._patience, now),
+            state=readiness(bundle, observations, surroundings, self._patience, now),
         )
 
     def _surroundings(
-        self, folder: str, bundle: Bundle, sights: dict[str, Sight], unseen: Sequence[str]
+        self,
+        folder: str,
+        bundle: Bundle,
+        observations: dict[str, Observation],
+        unseen: Sequence[str],
     ) -> Surroundings:
-        said = [self.sightings.content(folder, edit.name) for edit in bundle.edits]
+        said = [self.observed_files.content(folder, edit.name) for edit in bundle.edits]
         own = said[0] if len(said) == 1 else None
-        sources = tuple(self.sightings.sources(folder))
+        sources = tuple(self.observed_files.sources(folder))
         paths, _ = references_of(own, sources)
         return Surroundings(
             own=own,
             sources=sources,
-            references=self.sightings.references.sights(paths),
-            namer=self._namer(folder, bundle, sights),
+            references=self.observed_files.references.observations(paths),
+            namer=self._namer(folder, bundle, observations),
             has_default=self._has_default(),
             is_unseen=any(image.name in unseen for image in bundle.images)
             or (len(said) > 1 and None in said),
-            gone_at=self.sightings.gone_at((folder, bundle.files[0].family)),
+            gone_at=self.observed_files.gone_at((folder, bundle.files[0].family)),
         )
 
-    def _namer(self, folder: str, bundle: Bundle, sights: dict[str, Sight]) -> str | None:
+    def _namer(
+        self, folder: str, bundle: Bundle, observations: dict[str, Observation]
+    ) -> str | None:
         """
         Return how an image of the bundle comes to be a reference, None where it is none.
         """
-        references = self.sightings.references
+        references = self.observed_files.references
         has_own = any(named.kind in SIDECARS for named in bundle.files)
         for image in bundle.images:
             path = path_below(folder, image.name)
             for _, name in references.namers(path):
                 return f"named in {shown(name)}"
-            if not has_own and references.is_spared(path, sights[image.name].signature):
+            if not has_own and references.is_spared(path, observations[image.name].signature):
                 return _SPARED
         return None
 
-    def put_off(self, key: Key, state: State) -> None:
+    def put_off(self, key: Key, state: BundleState) -> None:
         """
         Have a family decided about again when a bundle of it that is not ready may be.
         """
         match state:
             case Unsettled(at=at):
                 self.look_again(key, at)
-            case Waiting(at=at):
+            case BundleWaiting(at=at):
                 self._wait(key, state.reason)
                 if at is not None:
                     self.try_later(key, at)
@@ -336,16 +346,16 @@ class Backlog:
         """
         Note for what kind of reason a family waits.
         """
-        if (family := self.sightings.family(key)) is not None:
+        if (family := self.observed_files.family(key)) is not None:
             kind = kind_of(reason, family.names)
             # One text for all: there may be a hundred thousand of them.
             if len(self._kinds) > _MOST_KINDS:
                 self._kinds.clear()
             family.waits_for = self._kinds.setdefault(kind, kind)
-            self.sightings.changes += 1
+            self.observed_files.changes += 1
 
     def _touch(self, family: Family, at: float) -> None:
-        self.sightings.changes += 1
+        self.observed_files.changes += 1
         self._unsettled += not family.is_unsettled
         family.is_unsettled = True
         self._schedule(family, at)
@@ -368,7 +378,7 @@ class Backlog:
             for family in self._due.pop(at):
                 if family.due == at:
                     family.due = PENDING
-                    rank = (at, self.sightings.mtime_ns(family), family)
+                    rank = (at, self.observed_files.mtime_ns(family), family)
                     self._pending.push(family.folder, rank)
 
     def _decide(self, rank: Rank, now: float) -> None:
@@ -377,7 +387,7 @@ class Backlog:
         self._unsettled -= family.is_unsettled
         family.is_unsettled = False
         family.waits_for = None
-        self.sightings.changes += 1
+        self.observed_files.changes += 1
         candidates = self.candidates(family.key, now)
         if not candidates and family.names:
             self._wait(family.key, self._unpaired(family.folder, family.names[0], now))
@@ -386,7 +396,7 @@ class Backlog:
                 self.put_off(family.key, candidate.state)
             elif not family.is_ready:
                 family.is_ready = True
-                first = candidate.sights[candidate.bundle.files[0].name].signature
+                first = candidate.observations[candidate.bundle.files[0].name].signature
                 found = (candidate.state.since, first.mtime_ns, family)
                 # Nearly always equal, and then the same: there may be a hundred thousand of them.
                 self._ready.push(family.folder, rank if found == rank else found)
@@ -400,8 +410,11 @@ def _near_names(place: Folder) -> list[str]:
     ready are only among them where they share a stem with one that is not taken.
     """
     beside = [*place.others, *place.left]
-    if len(place.sights) <= _MOST_NEAR:
-        return [*place.left, *(name for name in place.sights if name not in place.folder_files)]
+    if len(place.observations) <= _MOST_NEAR:
+        return [
+            *place.left,
+            *(name for name in place.observations if name not in place.folder_files),
+        ]
     families = [family for family in place.families.values() if family.waits_for is not None]
     stems = {name.rpartition(".")[0] for name in beside}
     families += [found for stem in stems if (found := place.families.get(stem))]
@@ -415,8 +428,8 @@ def _idle(candidate: Candidate, name: str) -> Idle:
         case Ready():
             return Idle(candidate.folder, name, READY)
         case Unsettled():
-            changes = [sight.quiet_since for sight in candidate.sights.values()]
+            changes = [sight.quiet_since for sight in candidate.observations.values()]
             changed_at = max(*changes, candidate.surroundings.gone_at or 0.0)
             return Idle(candidate.folder, name, state.reason, changed_at=changed_at)
-        case Waiting():
+        case BundleWaiting():
             return Idle(candidate.folder, name, state.reason, until=state.at)

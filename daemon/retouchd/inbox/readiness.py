@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from retouchd.disk.signature import Sight, Signature
+from retouchd.disk.signature import Observation, Signature
 from retouchd.errors import JobCode, Problem
 from retouchd.inbox import missing
 from retouchd.inbox.pairing import Bundle, ambiguous
-from retouchd.inbox.precedence import Content, Source, folder_faults, needed
+from retouchd.inbox.precedence import Content, FolderFile, folder_faults, needed
 from retouchd.inbox.waiting import CHANGING, REFERENCE
 from retouchd.job.filenames import Kind
 from retouchd.job.naming import shown
@@ -35,23 +35,23 @@ class Patience:
     orphan_seconds: float = 3600
 
 
-def look(previous: Sight | None, signature: Signature, now: float) -> Sight:
+def look(previous: Observation | None, signature: Signature, now: float) -> Observation:
     """
     Return the sight of a file after a look at it: unchanged files go on being quiet.
     """
     if previous is not None and previous.signature == signature:
         return previous
-    return Sight(signature, now)
+    return Observation(signature, now)
 
 
-def disturb(sight: Sight, now: float) -> Sight:
+def touched(sight: Observation, now: float) -> Observation:
     """
     Return the sight after an event: the wait starts again.
     """
-    return Sight(sight.signature, now)
+    return Observation(sight.signature, now)
 
 
-def settled_at(sight: Sight, patience: Patience) -> float | None:
+def settled_at(sight: Observation, patience: Patience) -> float | None:
     """
     Return the moment of the monotonic clock at which the file settles, None for an empty file.
 
@@ -83,7 +83,7 @@ class Unsettled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class BundleWaiting:
     """
     Something is missing, and only somebody else can bring it; `at` is when patience ends, None for never.
     `is_missing` says that it is the picture or the prompt, which may be there under another name.
@@ -94,7 +94,7 @@ class Waiting:
     is_missing: bool = False
 
 
-State: TypeAlias = Ready | Unsettled | Waiting
+BundleState: TypeAlias = Ready | Unsettled | BundleWaiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +111,8 @@ class Surroundings:
     """
 
     own: Content | None = None
-    sources: tuple[Source, ...] = ()
-    references: Mapping[str, Sight | str] = field(default_factory=dict)
+    sources: tuple[FolderFile, ...] = ()
+    references: Mapping[str, Observation | str] = field(default_factory=dict)
     namer: str | None = None
     has_default: bool = False
     is_unseen: bool = False
@@ -121,21 +121,21 @@ class Surroundings:
 
 def readiness(
     bundle: Bundle,
-    sights: Mapping[str, Sight],
+    observations: Mapping[str, Observation],
     surroundings: Surroundings,
     patience: Patience,
     now: float,
-) -> State:
+) -> BundleState:
     """
     Return what becomes of a bundle at this moment of the monotonic clock.
     """
     if surroundings.namer is not None:
-        return Waiting(at=None, reason=f"{REFERENCE}: {surroundings.namer}")
-    changes = [sights[named.name].quiet_since for named in bundle.files]
+        return BundleWaiting(at=None, reason=f"{REFERENCE}: {surroundings.namer}")
+    changes = [observations[named.name].quiet_since for named in bundle.files]
     if surroundings.gone_at is not None:
         changes.append(surroundings.gone_at)
     settled = max(changes) + patience.settle_seconds
-    if empty := [named for named in bundle.files if sights[named.name].signature.size == 0]:
+    if empty := [named for named in bundle.files if observations[named.name].signature.size == 0]:
         reason = f"{shown(empty[0].name)} is empty: it has not arrived yet"
         return _patiently(settled, reason, lambda: map(missing.empty, empty), patience, now)
     if now < settled or surroundings.is_unseen:
@@ -151,8 +151,8 @@ def readiness(
 
 
 def references_of(
-    own: Content | None, sources: tuple[Source, ...]
-) -> tuple[tuple[str, ...], Source | None]:
+    own: Content | None, sources: tuple[FolderFile, ...]
+) -> tuple[tuple[str, ...], FolderFile | None]:
     """
     Return the references that hold, and the folder file that names them, None for the bundle's own sidecar.
     """
@@ -166,11 +166,13 @@ def references_of(
 
 def _with_own_edit(
     bundle: Bundle, settled: float, surroundings: Surroundings, patience: Patience, now: float
-) -> State:
+) -> BundleState:
     if bundle.edits and surroundings.own is None:
         return _unread(now)
     if surroundings.own is not None and surroundings.own.obstacle:
-        return Waiting(at=None, reason=f"{shown(bundle.edits[0].name)} {surroundings.own.obstacle}")
+        return BundleWaiting(
+            at=None, reason=f"{shown(bundle.edits[0].name)} {surroundings.own.obstacle}"
+        )
     if problems := _own_problems(bundle, surroundings.own):
         return Ready(since=settled, problems=problems)
     return _with_folder_files(bundle, settled, surroundings, patience, now)
@@ -198,7 +200,7 @@ def _own_problems(bundle: Bundle, own: Content | None) -> tuple[Problem, ...]:
 
 def _with_folder_files(
     bundle: Bundle, settled: float, surroundings: Surroundings, patience: Patience, now: float
-) -> State:
+) -> BundleState:
     own = surroundings.own
     has_own = bool(bundle.prompts) or (own is not None and own.has_prompt)
     relevant = needed(surroundings.sources, has_prompt=has_own)
@@ -217,26 +219,26 @@ def _with_folder_files(
     return _with_references(bundle, settled, surroundings, patience, now)
 
 
-def _unready(source: Source, patience: Patience, now: float) -> State | None:
+def _unready(source: FolderFile, patience: Patience, now: float) -> BundleState | None:
     """
     Return what a folder file is waited for, None if it can be gone by.
     """
     what = f"the {shown(source.name)} of its folder"
     at = settled_at(source.sight, patience)
     if at is None:
-        return Waiting(at=None, reason=f"{what} is empty")
+        return BundleWaiting(at=None, reason=f"{what} is empty")
     if now < at:
         return Unsettled(at=at, reason=f"{what} still changes")
     if source.kind is Kind.FOLDER_EDIT and source.content is None:
         return _unread(now)
     if source.content is not None and source.content.obstacle:
-        return Waiting(at=None, reason=f"{what} {source.content.obstacle}")
+        return BundleWaiting(at=None, reason=f"{what} {source.content.obstacle}")
     return None
 
 
 def _with_references(
     bundle: Bundle, settled: float, surroundings: Surroundings, patience: Patience, now: float
-) -> State:
+) -> BundleState:
     paths, source = references_of(surroundings.own, surroundings.sources)
     for path in paths:
         sight = surroundings.references.get(path, "is not there")
@@ -248,7 +250,7 @@ def _with_references(
             return _patiently(settled, reason, lambda: [problem], patience, now)  # noqa: B023
         at = settled_at(sight, patience)
         if at is None:
-            return Waiting(at=None, reason=f"its reference picture {shown(path)} is empty")
+            return BundleWaiting(at=None, reason=f"its reference picture {shown(path)} is empty")
         if now < at:
             return Unsettled(at=at, reason=f"its reference picture {shown(path)} still changes")
         settled = max(settled, at)
@@ -259,8 +261,8 @@ def _unread(now: float) -> Unsettled:
     return Unsettled(at=now, reason="about to be read")
 
 
-def _as_missing(state: State) -> State:
-    return replace(state, is_missing=True) if isinstance(state, Waiting) else state
+def _as_missing(state: BundleState) -> BundleState:
+    return replace(state, is_missing=True) if isinstance(state, BundleWaiting) else state
 
 
 def _patiently(
@@ -269,10 +271,10 @@ def _patiently(
     problems: Callable[[], Iterable[Problem]],
     patience: Patience,
     now: float,
-) -> State:
+) -> BundleState:
     if not patience.orphan_seconds:
-        return Waiting(at=None, reason=reason)
+        return BundleWaiting(at=None, reason=reason)
     end = since + patience.orphan_seconds
     if now < end:
-        return Waiting(at=end, reason=reason)
+        return BundleWaiting(at=end, reason=reason)
     return Ready(since=since, problems=tuple(problems()))

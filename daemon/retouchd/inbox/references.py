@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from retouchd.disk import file_stat, filesystems, nofollow
-from retouchd.disk.signature import Sight, Signature
+from retouchd.disk.signature import Observation, Signature
 from retouchd.errors import Blocked, Problem
-from retouchd.inbox.readiness import disturb, look
+from retouchd.inbox.readiness import look, touched
 from retouchd.inbox.scanner import Inbox
 from retouchd.job.model import Job, Reference, Snapshot
 from retouchd.job.naming import shown
@@ -40,7 +40,7 @@ class References:
     """
 
     def __init__(self) -> None:
-        self._found: dict[str, Sight | str] = {}
+        self._found: dict[str, Observation | str] = {}
         self._named: dict[Place, tuple[str, ...]] = {}
         self._namers: dict[str, dict[Place, None]] = {}
         self._spared: dict[str, Reference] = {}
@@ -67,7 +67,7 @@ class References:
         Take in that a file is gone: its job, or another daemon's, may be using what it named.
         """
         for path in self._named.get(namer, ()):
-            if isinstance(sight := self._found.get(path), Sight):
+            if isinstance(sight := self._found.get(path), Observation):
                 self.spare([Reference(path=path, snapshot=sight.signature.snapshot)])
         return self.name(namer, ())
 
@@ -78,8 +78,8 @@ class References:
         before = self._found.get(path)
         if before is None:
             return False
-        seen: Sight | str
-        if isinstance(found, Signature) and isinstance(before, Sight):
+        seen: Observation | str
+        if isinstance(found, Signature) and isinstance(before, Observation):
             known = before.signature
             if found != known and found._replace(inode=known.inode) == known:
                 # As with pictures: another file would have a ctime of its own.
@@ -89,7 +89,7 @@ class References:
                 )
                 return False
         if isinstance(found, Signature):
-            seen = look(before if isinstance(before, Sight) else None, found, now)
+            seen = look(before if isinstance(before, Observation) else None, found, now)
         else:
             seen = found
         self._found[path] = seen
@@ -100,8 +100,8 @@ class References:
         Take in an event: whatever it was, the file is not quiet yet.
         """
         sight = self._found.get(path)
-        if isinstance(sight, Sight):
-            self._found[path] = disturb(sight, now)
+        if isinstance(sight, Observation):
+            self._found[path] = touched(sight, now)
 
     def paths(self) -> list[str]:
         """
@@ -121,7 +121,7 @@ class References:
         """
         return list(self._namers.get(path, ()))
 
-    def sights(self, paths: Iterable[str]) -> Mapping[str, Sight | str]:
+    def observations(self, paths: Iterable[str]) -> Mapping[str, Observation | str]:
         """
         Return what was last seen of these paths.
         """
@@ -167,7 +167,7 @@ def used_references(history: History, spool: Spool) -> Iterator[Reference]:
 _KEPT = 256
 
 
-class Vetting:
+class ReferenceChecks:
     """
     Remembers the problems of references, by path, snapshot and model; `examine` finds them. Blocking.
     """
@@ -192,7 +192,7 @@ class Vetting:
 _BLOCK_BYTES = 1 << 20
 
 
-class Gatherer:
+class ReferenceCopier:
     """
     Copies references. Blocking.
     """

@@ -13,9 +13,9 @@ from typing import Protocol
 
 from retouchd.disk import nofollow
 from retouchd.disk.filesystems import is_written
-from retouchd.disk.signature import Mark, Stamp, Trace, inode_of, shows
+from retouchd.disk.signature import FolderStamp, PackedObservation, PackedSignature, inode_of, shows
 from retouchd.disk.thread_pools import step
-from retouchd.inbox.ignore import Ignored, IgnoreTable, Kind
+from retouchd.inbox.ignore import Ignored, IgnoredKind, IgnoreTable
 from retouchd.inbox.watch_mode import Depth
 from retouchd.job.naming import path_below
 
@@ -27,7 +27,7 @@ for and then fit neither outbox nor done, whose own paths and names are longer.
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class LeftAlone:
     """
     Something that is left alone, and why; `is_told` if a person should hear of it, `is_shown` if one who
     asks should see it.
@@ -47,14 +47,14 @@ class Known(Protocol):
     """
 
     @property
-    def sights(self) -> Mapping[str, Trace]:
+    def observations(self) -> Mapping[str, PackedObservation]:
         """
         Return its files.
         """
         ...
 
     @property
-    def left(self) -> Mapping[str, Left]:
+    def left(self) -> Mapping[str, LeftAlone]:
         """
         Return what was left alone.
         """
@@ -81,7 +81,7 @@ class Known(Protocol):
         """
         ...
 
-    def trusts(self, stamp: Stamp) -> bool:
+    def trusts(self, stamp: FolderStamp) -> bool:
         """
         Return whether a folder that shows this stamp holds what it held when it was last listed.
         """
@@ -101,10 +101,10 @@ class Listing:
     folder: str
     fault: str | None = None
     names: list[str] = field(default_factory=list)
-    found: list[Mark | Left] = field(default_factory=list)
+    found: list[PackedSignature | LeftAlone] = field(default_factory=list)
     gone: Collection[str] = ()
     folders: Sequence[str] = ()
-    stamp: Stamp | None = None
+    stamp: FolderStamp | None = None
 
 
 class Inbox:
@@ -120,7 +120,7 @@ class Inbox:
         self._recursive = recursive
         self.looks = 0
 
-    def look(self, folder: str, name: str) -> Mark | Left | None:
+    def look(self, folder: str, name: str) -> PackedSignature | LeftAlone | None:
         """
         Return a file's signature, packed, why it is left alone, or None where there is nothing or a folder.
         """
@@ -128,7 +128,9 @@ class Inbox:
         step()
         ignored = self._ignored.file(name)
         try:
-            found: Mark | Left | None = _seen(nofollow.stat_of(self.root, path_below(folder, name)))
+            found: PackedSignature | LeftAlone | None = _seen(
+                nofollow.stat_of(self.root, path_below(folder, name))
+            )
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -213,21 +215,25 @@ class Inbox:
             listing.folders = known.folders
             for name in {*known.followed, *known.shut}:
                 stat_it = partial(os.stat, name, dir_fd=fd, follow_symlinks=False)
-                self._see(listing, name, stat_it, known.sights.get(name))
+                self._see(listing, name, stat_it, known.observations.get(name))
         elif known is not None:
-            followed = known.sights if depth is Depth.FILES else known.followed
-            count = self._list(listing, fd, known.sights, followed)
-            count += sum(name in known.sights or name in known.left for name in listing.names)
-            if count < len(known.sights) + len(known.left):
+            followed = known.observations if depth is Depth.FILES else known.followed
+            count = self._list(listing, fd, known.observations, followed)
+            count += sum(name in known.observations or name in known.left for name in listing.names)
+            if count < len(known.observations) + len(known.left):
                 there = set(os.listdir(fd))
-                listing.gone = [n for n in (*known.sights, *known.left) if n not in there]
+                listing.gone = [n for n in (*known.observations, *known.left) if n not in there]
         else:
             self._list(listing, fd, {}, ())
         listing.stamp = stamp if nofollow.stamp_of(fd) == stamp else None
         return listing
 
     def _list(
-        self, listing: Listing, fd: int, sights: Mapping[str, Trace], followed: Collection[str]
+        self,
+        listing: Listing,
+        fd: int,
+        observations: Mapping[str, PackedObservation],
+        followed: Collection[str],
     ) -> int:
         """
         List a folder, looking at what is new or followed; return how many files are what they were.
@@ -236,7 +242,7 @@ class Inbox:
         with os.scandir(fd) as entries:
             for entry in entries:
                 name = entry.name
-                trace = sights.get(name)
+                trace = observations.get(name)
                 if trace is not None and name not in followed and _is_same(entry, trace):
                     self.looks += 1
                     step()
@@ -254,14 +260,14 @@ class Inbox:
         listing: Listing,
         name: str,
         stat_it: Callable[[], os.stat_result],
-        trace: Trace | None,
+        trace: PackedObservation | None,
     ) -> bool:
         """
         Take what is found into a listing; return whether it is what it was.
         """
         self.looks += 1
         step()
-        found: Mark | Left | None
+        found: PackedSignature | LeftAlone | None
         try:
             ignored = self._ignored.file(name) if trace is None else None
             found = _left(ignored) if ignored else _seen(stat_it())
@@ -277,7 +283,7 @@ class Inbox:
         return False
 
 
-def _is_same(entry: os.DirEntry[str], trace: Trace) -> bool:
+def _is_same(entry: os.DirEntry[str], trace: PackedObservation) -> bool:
     """
     Return whether a name still leads to the file that was seen there, as far as its folder tells.
     """
@@ -288,23 +294,24 @@ def _is_too_deep(folder: str) -> bool:
     return len(os.fsencode(folder)) > DEEPEST
 
 
-def _shut(error: OSError) -> Left:
-    return Left(f"it cannot be looked at: {error.strerror}", is_told=True, is_shut=True)
+def _shut(error: OSError) -> LeftAlone:
+    return LeftAlone(f"it cannot be looked at: {error.strerror}", is_told=True, is_shut=True)
 
 
-def _left(ignored: Ignored) -> Left:
-    return Left(
+def _left(ignored: Ignored) -> LeftAlone:
+    return LeftAlone(
         ignored.reason,
-        is_told=ignored.kind is Kind.CONFLICT,
-        is_shown=ignored.kind in {Kind.CONFLICT, Kind.TEMPORARY, Kind.RECEIVED},
+        is_told=ignored.kind is IgnoredKind.CONFLICT,
+        is_shown=ignored.kind
+        in {IgnoredKind.CONFLICT, IgnoredKind.TEMPORARY, IgnoredKind.RECEIVED},
     )
 
 
-def _seen(found: os.stat_result) -> Mark | Left | None:
+def _seen(found: os.stat_result) -> PackedSignature | LeftAlone | None:
     if stat.S_ISREG(found.st_mode):
-        return nofollow.mark_of(found)
+        return nofollow.packed_signature_of(found)
     if stat.S_ISDIR(found.st_mode):
         return None
     if stat.S_ISLNK(found.st_mode):
-        return Left("a symbolic link: copy the file itself into the inbox", is_told=True)
-    return Left("a pipe, socket or device, not a file", is_told=True)
+        return LeftAlone("a symbolic link: copy the file itself into the inbox", is_told=True)
+    return LeftAlone("a pipe, socket or device, not a file", is_told=True)

@@ -40,7 +40,7 @@ class Prompt:
     problem: Problem | None = None
 
 
-class Reader:
+class SidecarReader:
     """
     Reads sidecars and folder files.
     """

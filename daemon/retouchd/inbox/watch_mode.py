@@ -8,7 +8,7 @@ from enum import Enum, StrEnum, auto
 from typing import NamedTuple
 
 from retouchd.disk.mounts import is_deaf
-from retouchd.disk.signature import Stamp
+from retouchd.disk.signature import FolderStamp
 
 _LOOKING_SHARE = 10
 _FIRM_SECONDS = 3.0
@@ -48,19 +48,19 @@ class Depth(Enum):
     """Every file."""
 
 
-class Trust(NamedTuple):
+class MtimeCache(NamedTuple):
     """
     The stamp that a folder shows since a moment of the monotonic clock; `is_firm` if the next change in it
     must show as another stamp.
     """
 
-    stamp: Stamp
+    stamp: FolderStamp
     since: float
     is_firm: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stance:
+class ChosenMode:
     """
     A mode with the reason for it; `remedy` says what to do if it is less than was asked for.
     """
@@ -87,40 +87,44 @@ _REMEDIES = {
 }
 
 
-def choose(choice: Choice, filesystem: str | None) -> Stance:
+def choose(choice: Choice, filesystem: str | None) -> ChosenMode:
     """
     Return the mode to try, given the kind of filesystem the inbox lies on.
     """
     match choice:
         case Choice.POLLING:
-            return Stance(mode=Mode.POLLING, reason="intake.observer is polling")
+            return ChosenMode(mode=Mode.POLLING, reason="intake.observer is polling")
         case Choice.INOTIFY:
-            return Stance(mode=Mode.INOTIFY, reason="intake.observer is inotify")
+            return ChosenMode(mode=Mode.INOTIFY, reason="intake.observer is inotify")
         case Choice.AUTO:
             if filesystem is None or not is_deaf(filesystem):
                 reason = f"the inbox lies on {filesystem or 'an unknown filesystem'}"
-                return Stance(mode=Mode.INOTIFY, reason=reason)
+                return ChosenMode(mode=Mode.INOTIFY, reason=reason)
             reason = (
                 f"the inbox lies on {filesystem}, where the kernel does not hear what others write"
             )
             remedy = "set intake.observer to inotify if only this machine writes to the inbox"
-            return Stance(mode=Mode.POLLING, reason=reason, remedy=remedy)
+            return ChosenMode(mode=Mode.POLLING, reason=reason, remedy=remedy)
 
 
-def fall_back(choice: Choice, failure: OSError | RecursionError) -> Stance:
+def fall_back(choice: Choice, failure: OSError | RecursionError) -> ChosenMode:
     """
     Return the mode that is left where the kernel cannot watch all of the inbox.
     """
     mode = Mode.POLLING if choice is Choice.AUTO else Mode.SCAN
     if isinstance(failure, RecursionError):
         reason = "folders of the inbox lie too deep in one another to be watched"
-        return Stance(mode=mode, reason=reason, remedy="make the inbox less deep, then send SIGHUP")
+        return ChosenMode(
+            mode=mode, reason=reason, remedy="make the inbox less deep, then send SIGHUP"
+        )
     known = _REMEDIES.get(failure.errno or 0)
     reason, remedy = known or (f"the inbox cannot be watched: {failure.strerror}", "send SIGHUP")
-    return Stance(mode=mode, reason=reason, remedy=remedy)
+    return ChosenMode(mode=mode, reason=reason, remedy=remedy)
 
 
-def trust_in(before: Trust | None, stamp: Stamp | None, began: float) -> Trust | None:
+def trust_in(
+    before: MtimeCache | None, stamp: FolderStamp | None, began: float
+) -> MtimeCache | None:
     """
     Return the trust in a folder after it was listed, which began at that moment; no stamp where it changed
     meanwhile.
@@ -131,7 +135,7 @@ def trust_in(before: Trust | None, stamp: Stamp | None, began: float) -> Trust |
     if stamp is None:
         return None
     if before is None or before.stamp != stamp:
-        return Trust(stamp, began)
+        return MtimeCache(stamp, began)
     return before._replace(is_firm=before.is_firm or began - before.since >= _FIRM_SECONDS)
 
 

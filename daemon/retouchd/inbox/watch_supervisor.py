@@ -21,8 +21,8 @@ from retouchd.errors import DiskFailed, FolderUnresponsive
 from retouchd.events import Level, emit
 from retouchd.events.inbox import WatchCrashed, WatchLost, WatchMode, WatchRestored
 from retouchd.inbox.intake import Intake
-from retouchd.inbox.watch_mode import Choice, Mode, Stance, choose, fall_back
-from retouchd.inbox.watcher import Bell, Watcher
+from retouchd.inbox.watch_mode import Choice, ChosenMode, Mode, choose, fall_back
+from retouchd.inbox.watcher import EventQueue, Watcher
 
 _CHECK_SECONDS = 5.0
 _SHORTEST_BACKOFF_SECONDS = 1.0
@@ -73,7 +73,7 @@ class WatchSettings(Protocol):
         """
 
 
-def take_stance(settings: WatchSettings, watcher: Watcher) -> Stance:
+def choose_watch_mode(settings: WatchSettings, watcher: Watcher) -> ChosenMode:
     """
     Start the watcher unless polling is better; return the mode that can be had. Blocks.
 
@@ -94,19 +94,19 @@ def take_stance(settings: WatchSettings, watcher: Watcher) -> Stance:
     return stance
 
 
-def try_out(settings: WatchSettings) -> Stance:
+def try_out(settings: WatchSettings) -> ChosenMode:
     """
     Return the mode that a run would have, having watched the inbox for a moment. Blocks; raises as above.
     """
-    inbox, bell = settings.folders.inbox, Bell(lambda: None)
-    watcher = Watcher(inbox=inbox, bell=bell, recursive=settings.recursive)
+    inbox, event_queue = settings.folders.inbox, EventQueue(lambda: None)
+    watcher = Watcher(inbox=inbox, event_queue=event_queue, recursive=settings.recursive)
     try:
-        return take_stance(settings, watcher)
+        return choose_watch_mode(settings, watcher)
     finally:
         watcher.stop()
 
 
-class Watching:
+class WatchSupervisor:
     """
     The watcher of a run: `begin` to be told of changes until the context ends, and have `run` see to it.
 
@@ -126,7 +126,9 @@ class Watching:
         self._clock = clock
         self._on_change = on_change
         self._inbox = settings.folders.inbox
-        self._watcher = Watcher(inbox=self._inbox, bell=intake.bell, recursive=settings.recursive)
+        self._watcher = Watcher(
+            inbox=self._inbox, event_queue=intake.event_queue, recursive=settings.recursive
+        )
         self._root = Anchor(self._inbox)
         self._work = Anchor(settings.folders.work)
         self._lost = ""
@@ -136,7 +138,7 @@ class Watching:
         self._wake = asyncio.Event()
         self._is_stopped = False
         self.away = ""
-        self.stance = Stance(mode=Mode.SCAN, reason="not started")
+        self.stance = ChosenMode(mode=Mode.SCAN, reason="not started")
 
     async def __aenter__(self) -> Self:
         return self
@@ -213,12 +215,12 @@ class Watching:
         """
         await run(Folder.INBOX, self._watcher.stop)
         await run(Folder.INBOX, self._root.drop)
-        stance = await run(Folder.INBOX, take_stance, self._settings, self._watcher)
+        stance = await run(Folder.INBOX, choose_watch_mode, self._settings, self._watcher)
         self._armed_at = self._clock.monotonic()
         self._assume(stance)
         self._intake.scan_soon()
 
-    def _assume(self, stance: Stance) -> None:
+    def _assume(self, stance: ChosenMode) -> None:
         every = self._settings.rescan_seconds
         if stance.mode is Mode.POLLING:
             every = min(every, self._settings.poll_seconds)

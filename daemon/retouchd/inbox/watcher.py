@@ -45,7 +45,7 @@ from watchdog.utils import BaseThread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ring:
+class FileEvent:
     """
     One touch of the doorbell: the path below the inbox.
     """
@@ -54,7 +54,7 @@ class Ring:
     is_folder: bool = False
 
 
-class Bell:
+class EventQueue:
     """
     The rings since they were last taken. `wake` is called from the watcher's threads.
     """
@@ -62,10 +62,10 @@ class Bell:
     def __init__(self, wake: Callable[[], object]) -> None:
         self._wake = wake
         self._lock = threading.Lock()
-        self._rings: dict[Ring, None] = {}
+        self._rings: dict[FileEvent, None] = {}
         self._is_lost = False
 
-    def ring(self, ring: Ring) -> None:
+    def ring(self, ring: FileEvent) -> None:
         """
         Add a ring; the same one twice counts once, as the last: what came between was before it.
         """
@@ -84,7 +84,7 @@ class Bell:
             self._is_lost = True
         self._wake()
 
-    def take(self) -> tuple[list[Ring], bool]:
+    def take(self) -> tuple[list[FileEvent], bool]:
         """
         Return the rings in their order, and whether events were lost besides.
         """
@@ -125,10 +125,10 @@ class Watcher:
     The kernel's reports about the inbox, each a ring. Starting and stopping block.
     """
 
-    def __init__(self, *, inbox: Path, bell: Bell, recursive: bool) -> None:
+    def __init__(self, *, inbox: Path, event_queue: EventQueue, recursive: bool) -> None:
         self._inbox = inbox
         self._recursive = recursive
-        self._bell = bell
+        self._event_queue = event_queue
         self._observer: Observer | None = None
 
     def start(self) -> None:
@@ -138,10 +138,10 @@ class Watcher:
         Raises OSError where the kernel refuses to watch the inbox, RecursionError where folders lie in one
         another too deeply for watchdog.
         """
-        self._observer = Observer(self._bell)
+        self._observer = Observer(self._event_queue)
         try:
             self._observer.schedule(
-                _Handler(self._inbox, self._bell),
+                _Handler(self._inbox, self._event_queue),
                 os.fspath(self._inbox),
                 recursive=self._recursive,
                 event_filter=_RINGING,
@@ -202,9 +202,9 @@ class _Reader(_Thread, InotifyFD):
     Reads the kernel's queue; tells when it overflowed, remembers which watch was refused.
     """
 
-    def __init__(self, bell: Bell) -> None:
+    def __init__(self, event_queue: EventQueue) -> None:
         super().__init__()
-        self._bell = bell
+        self._event_queue = event_queue
         self.refusal: OSError | None = None
 
     def add_callback(
@@ -221,7 +221,7 @@ class _Reader(_Thread, InotifyFD):
         super().handle_event(event)
         if event.is_queue_overflow:
             # By now all folders are watched anew: a scan from here on misses nothing.
-            self._bell.lose()
+            self._event_queue.lose()
 
 
 class _Emitter(_Thread, InotifyEmitter):
@@ -235,8 +235,8 @@ class Observer(_Thread, BaseObserver):
     Calls the handler, and owns the other two threads.
     """
 
-    def __init__(self, bell: Bell) -> None:
-        self.reader = _Reader(bell)
+    def __init__(self, event_queue: EventQueue) -> None:
+        self.reader = _Reader(event_queue)
         self.reader.start()
         super().__init__(_Emitter, inotify_fd=self.reader)
 
@@ -250,9 +250,9 @@ class Observer(_Thread, BaseObserver):
 
 
 class _Handler(FileSystemEventHandler):
-    def __init__(self, inbox: Path, bell: Bell) -> None:
+    def __init__(self, inbox: Path, event_queue: EventQueue) -> None:
         self._inbox = os.fspath(inbox)
-        self._bell = bell
+        self._event_queue = event_queue
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         self._ring(event.src_path, is_folder=event.is_directory)
@@ -261,7 +261,7 @@ class _Handler(FileSystemEventHandler):
 
     def _ring(self, name: bytes | str, *, is_folder: bool) -> None:
         if path := self._below(name):
-            self._bell.ring(Ring(path=path, is_folder=is_folder))
+            self._event_queue.ring(FileEvent(path=path, is_folder=is_folder))
 
     def _below(self, path: bytes | str) -> str | None:
         text = os.fsdecode(path)

@@ -125,7 +125,7 @@ def sniff(head: Bytes) -> str | None:
     return next((name for name, signature in _SIGNATURES if signature.match(head)), None)
 
 
-class Stored(Protocol):
+class ByteSource(Protocol):
     """
     The content of a file, any piece of which can be had: in memory, or read when it is asked for.
 

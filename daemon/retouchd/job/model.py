@@ -312,14 +312,14 @@ class Wait:
     """
     The job cannot go on before so many seconds have passed (None: no time helps), or the gate changes.
 
-    `doubts` is the number of requests that may have been paid for, None if it may not be asked again.
+    `in_doubt_count` is the number of requests that may have been paid for, None if it may not be asked again.
     `is_stranded` where only a person can help: nothing but a change of the configuration does, or something
     stands in the way and did not go by itself.
     """
 
     seconds: float | None
     reason: str
-    doubts: int | None = None
+    in_doubt_count: int | None = None
     is_stranded: bool = False
 
 

@@ -114,7 +114,7 @@ class LogWriter:
         self._retry_seconds = retry_seconds
         # A finalizer may log at any allocation, of the very thread that holds the lock or reads the bell.
         self._lock = threading.RLock()
-        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._event_queue: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._written = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._is_idle = True
@@ -169,7 +169,7 @@ class LogWriter:
             self._start()
         if self._is_idle:
             self._is_idle = False
-            self._bell.put(None)
+            self._event_queue.put(None)
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
         """
@@ -191,7 +191,7 @@ class LogWriter:
     def _run(self) -> None:
         while True:
             try:
-                self._bell.get(timeout=self._retry_seconds if self._untold else None)
+                self._event_queue.get(timeout=self._retry_seconds if self._untold else None)
             except queue.Empty:
                 self._write(Entry(b"", None))  # A disk may have room again.
             while entry := self._next():

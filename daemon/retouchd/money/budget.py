@@ -19,7 +19,7 @@ from retouchd.job.model import Attempt, Opened, Verdict
 from retouchd.job.text import dollars
 
 
-class State(StrEnum):
+class ChargeState(StrEnum):
     """
     How certain a charge is.
     """
@@ -41,7 +41,7 @@ class Charge:
     sent_at: dt.datetime
     usd: float | None
     pictures: int
-    state: State
+    state: ChargeState
 
 
 def opening(opened: Opened) -> Charge:
@@ -52,7 +52,7 @@ def opening(opened: Opened) -> Charge:
         sent_at=opened.sent_at,
         usd=opened.estimate_usd,
         pictures=opened.pictures,
-        state=State.OPEN,
+        state=ChargeState.OPEN,
     )
 
 
@@ -60,7 +60,7 @@ def closing(attempt: Attempt) -> Charge | None:
     """
     Return the charge of a closed attempt, None if it is provably unpaid.
     """
-    states = {Verdict.DONE: State.DONE, Verdict.IN_DOUBT: State.IN_DOUBT}
+    states = {Verdict.DONE: ChargeState.DONE, Verdict.IN_DOUBT: ChargeState.IN_DOUBT}
     if attempt.verdict not in states:
         return None
     return Charge(
@@ -79,7 +79,7 @@ def charges_of(attempts: Iterable[Attempt]) -> dict[int, Charge]:
     return {number: charge for number, charge in found.items() if charge is not None}
 
 
-def total(charges: Iterable[Charge], state: State) -> float | None:
+def total(charges: Iterable[Charge], state: ChargeState) -> float | None:
     """
     Return the sum of the charges in a state, None if one of them has no known price.
     """
@@ -96,7 +96,7 @@ def written(number: int, charge: Charge) -> dict[str, Any]:
         "number": number,
         "sent_at": charge.sent_at.astimezone(dt.UTC).isoformat(),
         "usd": charge.usd,
-        "in_doubt": charge.state is State.IN_DOUBT,
+        "in_doubt": charge.state is ChargeState.IN_DOUBT,
         "pictures": charge.pictures,
     }
 
@@ -122,7 +122,7 @@ def _charge(body: Mapping[str, Any]) -> tuple[int, Charge]:
         sent_at=dt.datetime.fromisoformat(body["sent_at"]),
         usd=usd,
         pictures=pictures,
-        state=State.IN_DOUBT if body["in_doubt"] else State.DONE,
+        state=ChargeState.IN_DOUBT if body["in_doubt"] else ChargeState.DONE,
     )
     return int(body["number"]), charge
 
@@ -187,16 +187,16 @@ class Spend:
         )
         usd = sign * (exact(charge.usd) if charge.usd is not None else Decimal())
         match charge.state:
-            case State.OPEN:
+            case ChargeState.OPEN:
                 return replace(counted, reserved_usd=self.reserved_usd + usd)
-            case State.IN_DOUBT:
+            case ChargeState.IN_DOUBT:
                 return replace(counted, in_doubt_usd=self.in_doubt_usd + usd)
-            case State.DONE:
+            case ChargeState.DONE:
                 return replace(counted, spent_usd=self.spent_usd + usd)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class BudgetLeft:
     """
     What is left of an allowance; None where there is no limit.
     """
@@ -220,12 +220,12 @@ class Lack:
     is_passing: bool = False
 
 
-def left(spend: Spend, allowance: Allowance) -> Left:
+def left(spend: Spend, allowance: Allowance) -> BudgetLeft:
     """
     Return what is left of a day's allowance; never less than nothing.
     """
     usd, images = exact(allowance.usd_per_day), allowance.images_per_day
-    return Left(
+    return BudgetLeft(
         usd=max(Decimal(), usd - spend.committed_usd) if usd else None,
         images=max(0, images - spend.images) if images else None,
     )

@@ -40,11 +40,11 @@ from PIL import (
 )
 
 from retouchd.errors import JobCode, Problem
-from retouchd.job.filetypes import Stored, called, kind_by, sniff
+from retouchd.job.filetypes import ByteSource, called, kind_by, sniff
 from retouchd.pictures import end_markers, jpeg, png, unsupported
 from retouchd.pictures.end_markers import is_whole
 from retouchd.pictures.pillow_gaps import (
-    OnDisk,
+    FileSource,
     completed,
     correct_key,
     silence_libtiff,
@@ -183,7 +183,7 @@ def kind_of(data: bytes, name: str) -> str:
     )
 
 
-def check_readable(content: Stored, kind: str, name: str) -> None:
+def check_readable(content: ByteSource, kind: str, name: str) -> None:
     """
     Raise ImageFault for a whole picture of a kind within its format that is not decoded, or not rightly.
     """
@@ -243,7 +243,7 @@ def decoded(
     Raises ImageFault, and OSError where the disk and not the picture is at fault.
     """
     icc = None
-    stored = source.getvalue() if isinstance(source, io.BytesIO) else OnDisk(source.fileno())
+    stored = source.getvalue() if isinstance(source, io.BytesIO) else FileSource(source.fileno())
     code = _colour_code(stored, kind)
     if kind == "png":
         source, icc = without_excess(source, stored)
@@ -262,7 +262,7 @@ def decoded(
         yield image
 
 
-def _colour_code(stored: Stored, kind: str) -> tuple[int, ...] | None:
+def _colour_code(stored: ByteSource, kind: str) -> tuple[int, ...] | None:
     """
     Return what numbers of a file say of its colours, as cICP has them; Pillow knows none of them.
     """
@@ -307,7 +307,7 @@ _MISTAKABLE = frozenset({"bbox", "interlace"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sketch:
+class QuickInspection:
     """
     A stand-in, as bytes and decoded, that tells all of a picture but its height and pixels.
 
@@ -322,7 +322,9 @@ class Sketch:
     is_sound: Callable[[], bool]
 
 
-def sketched(content: Stored, kind: str, max_megapixels: float) -> Sketch | None:
+def inspect_quickly(
+    content: ByteSource, kind: str, max_megapixels: float
+) -> QuickInspection | None:
     """
     Return a sketch of a picture, None where only a full decoding can tell what it is.
     """
@@ -335,7 +337,7 @@ def sketched(content: Stored, kind: str, max_megapixels: float) -> Sketch | None
             return None
 
 
-def _of_jpeg(content: Stored, max_megapixels: float) -> Sketch | None:
+def _of_jpeg(content: ByteSource, max_megapixels: float) -> QuickInspection | None:
     found = jpeg.outline(content)
     if found is None or found.width * found.height > max_megapixels * 1e6:
         return None
@@ -343,7 +345,7 @@ def _of_jpeg(content: Stored, max_megapixels: float) -> Sketch | None:
     return _sketch(jpeg.stand_in(content, found), "jpeg", found.width, found.height, is_sound)
 
 
-def _of_png(content: Stored, max_megapixels: float) -> Sketch | None:
+def _of_png(content: ByteSource, max_megapixels: float) -> QuickInspection | None:
     found = png.outline(content)
     if found is None or found.width * found.height > max_megapixels * 1e6:
         return None
@@ -357,11 +359,13 @@ def _of_png(content: Stored, max_megapixels: float) -> Sketch | None:
 
 def _sketch(
     stand_in: bytes, kind: str, width: int, height: int, is_sound: Callable[[], bool]
-) -> Sketch | None:
+) -> QuickInspection | None:
     image = _decoded(stand_in, kind)
     if image is None:
         return None
-    return Sketch(stand_in=stand_in, image=image, width=width, height=height, is_sound=is_sound)
+    return QuickInspection(
+        stand_in=stand_in, image=image, width=width, height=height, is_sound=is_sound
+    )
 
 
 def _decoded(stand_in: bytes, kind: str) -> ImageFile.ImageFile | None:

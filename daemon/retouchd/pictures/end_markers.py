@@ -20,7 +20,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from retouchd.job.filetypes import SNIFF_BYTES, Stored, sniff
+from retouchd.job.filetypes import SNIFF_BYTES, ByteSource, sniff
 from retouchd.pictures import jpeg, png
 
 _PATH = ((b"meta", 4), (b"iprp", 0), (b"ipco", 0))
@@ -28,7 +28,7 @@ _PATH = ((b"meta", 4), (b"iprp", 0), (b"ipco", 0))
 _MOST_BOXES = 1_000
 
 
-def heif_colour_code(content: Stored) -> tuple[int, int] | None:
+def heif_colour_code(content: ByteSource) -> tuple[int, int] | None:
     """
     Return primaries and transfer of the first colour box with numbers (ISO/IEC 14496-12, 12.1.5), or None.
     """
@@ -47,7 +47,7 @@ def heif_colour_code(content: Stored) -> tuple[int, int] | None:
     return None
 
 
-def _heif_boxes(content: Stored, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def _heif_boxes(content: ByteSource, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """
     Yield the name of each box of a range, and where its content starts and ends (ISO/IEC 14496-12, 4.2).
     """
@@ -105,7 +105,7 @@ class BmpHeader:
     masks: tuple[int, ...]
 
 
-def bmp_header(content: Stored) -> BmpHeader | None:
+def bmp_header(content: ByteSource) -> BmpHeader | None:
     """
     Return what the headers say, None for headers of a kind that is not known.
     """
@@ -141,7 +141,7 @@ def bmp_header(content: Stored) -> BmpHeader | None:
     )
 
 
-def is_whole_bmp(content: Stored) -> bool:
+def is_whole_bmp(content: ByteSource) -> bool:
     """
     Say whether a file holds all the bytes that its pixels need; what cannot be told counts as whole.
     """
@@ -157,7 +157,7 @@ def is_whole_bmp(content: Stored) -> bool:
     return length >= found.start + row * found.height
 
 
-def bmp_obstacle(content: Stored) -> str | None:
+def bmp_obstacle(content: ByteSource) -> str | None:
     """
     Return what keeps a BMP from being decoded right, said as "it is a BMP …"; None where nothing does.
     """
@@ -202,7 +202,7 @@ _MOST_STEPS = 1_000_000
 """Far more parts than any picture has: a file made of empty ones must not keep a thread busy."""
 
 
-def is_whole(content: Stored) -> bool:
+def is_whole(content: ByteSource) -> bool:
     """
     Say whether a picture reaches its end mark; what follows the mark does not matter.
 
@@ -226,14 +226,14 @@ def is_whole(content: Stored) -> bool:
             return True
 
 
-def is_whole_at_a_glance(content: Stored) -> bool:
+def is_whole_at_a_glance(content: ByteSource) -> bool:
     """
     Say whether a picture surely reaches its end mark, by a few of its bytes; others may reach it as well.
     """
     return sniff(content[:SNIFF_BYTES]) == "jpeg" and jpeg.ends_with_mark(content)
 
 
-def _is_whole_jpeg(content: Stored) -> bool:
+def _is_whole_jpeg(content: ByteSource) -> bool:
     """
     Step over whole segments, so that a thumbnail's end inside one is not taken for the picture's.
     """
@@ -258,7 +258,7 @@ def _is_whole_jpeg(content: Stored) -> bool:
     return False
 
 
-def _is_whole_webp(data: Stored) -> bool:
+def _is_whole_webp(data: ByteSource) -> bool:
     end = 8 + int.from_bytes(data[4:8], "little")
     position = 12
     if not position < end <= len(data):
@@ -273,7 +273,7 @@ def _is_whole_webp(data: Stored) -> bool:
     return False
 
 
-def _is_whole_heif(data: Stored) -> bool:
+def _is_whole_heif(data: ByteSource) -> bool:
     """
     Step over boxes: what describes the pictures and what holds them must both be there, and all that
     begins like a box of theirs must be as long as it says.
@@ -292,7 +292,7 @@ def _is_whole_heif(data: Stored) -> bool:
     return has_described and has_held
 
 
-def _box(data: Stored, position: int) -> tuple[bytes, int]:
+def _box(data: ByteSource, position: int) -> tuple[bytes, int]:
     """
     Return the name of a box and where it ends; 0 for what cannot be the length of one.
     """

@@ -23,17 +23,17 @@ from retouchd.pictures.decoding import (
     check_readable,
     decoded,
     ended,
+    inspect_quickly,
     kind_of,
     opened,
     reading,
-    sketched,
     undecoded,
     unreadable,
 )
 from retouchd.pictures.end_markers import MARKED, is_whole, is_whole_at_a_glance
 from retouchd.pictures.jpeg import is_arithmetic
 from retouchd.pictures.metadata import Shown
-from retouchd.pictures.pillow_gaps import OnDisk
+from retouchd.pictures.pillow_gaps import FileSource
 from retouchd.pictures.stripping import stripped
 from retouchd.request.limits import Picture
 
@@ -58,10 +58,10 @@ def look(path: Path, *, name: str, max_megapixels: float) -> Picture:
     cannot be read.
     """
     with reading(path, name) as file:
-        content = OnDisk(file.fileno())
+        content = FileSource(file.fileno())
         kind = kind_of(content[:SNIFF_BYTES], name)
         check_readable(content, kind, name)
-        sketch = sketched(content, kind, max_megapixels)
+        sketch = inspect_quickly(content, kind, max_megapixels)
         if sketch and not _has_alpha(sketch.image, name) and sketch.is_sound():
             few = _seen(sketch.image, kind, sketch.stand_in, name)
             size = len(content)
@@ -81,7 +81,7 @@ def glance(path: Path, *, name: str, max_megapixels: float) -> Picture:
     Raises as `look` does.
     """
     with reading(path, name) as file:
-        content = OnDisk(file.fileno())
+        content = FileSource(file.fileno())
         kind = kind_of(content[:SNIFF_BYTES], name)
         check_readable(content, kind, name)
         with undecoded(file, kind, name, max_megapixels) as image:
@@ -109,7 +109,7 @@ def without_metadata(path: Path, *, name: str, picture: Picture) -> Stripped | N
     """
     shown = Shown(orientation=picture.orientation, is_adobe_rgb=picture.has_exif_colours)
     with reading(path, name) as file:
-        return stripped(OnDisk(file.fileno()), picture.format, shown)
+        return stripped(FileSource(file.fileno()), picture.format, shown)
 
 
 def digest_without_metadata(path: Path) -> bytes | None:
@@ -119,7 +119,7 @@ def digest_without_metadata(path: Path) -> bytes | None:
     None where its metadata cannot be cut out. Raises OSError.
     """
     with opened(path) as descriptor:
-        content = OnDisk(descriptor)
+        content = FileSource(descriptor)
         found = stripped(content, sniff(content[:SNIFF_BYTES]) or "", Shown())
         if found is None:
             return None
@@ -139,7 +139,7 @@ def whole(path: Path) -> bool:
     Raises OSError when it cannot be read or is no regular file.
     """
     with opened(path) as descriptor:
-        content = OnDisk(descriptor)
+        content = FileSource(descriptor)
         if sniff(content[:SNIFF_BYTES]) not in MARKED or len(content) > MOST_BYTES:
             return True
         return is_whole_at_a_glance(content) or is_whole(content)
@@ -160,7 +160,7 @@ def check_output(path: Path) -> str:
     try:
         # Decoded as it is read, not loaded first: nobody else writes here, and it may be large.
         with opened(path) as descriptor, open(descriptor, "rb", closefd=False) as file:
-            content = OnDisk(descriptor)
+            content = FileSource(descriptor)
             kind = sniff(content[:SNIFF_BYTES])
             if kind not in EXTENSIONS:
                 found = called(kind) if kind else "of no known kind"
@@ -177,9 +177,9 @@ def edges_of(path: Path) -> tuple[int, int] | None:
     """
     try:
         with opened(path) as descriptor, open(descriptor, "rb", closefd=False) as file:
-            content = OnDisk(descriptor)
+            content = FileSource(descriptor)
             kind = sniff(content[:SNIFF_BYTES])
-            if sketch := sketched(content, kind or "", math.inf):
+            if sketch := inspect_quickly(content, kind or "", math.inf):
                 return sketch.width, sketch.height
             with DECODERS[kind or ""](file) as image:
                 return image.width, image.height
@@ -187,11 +187,11 @@ def edges_of(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def _prove(content: OnDisk, file: BinaryIO, kind: str, name: str) -> None:
+def _prove(content: FileSource, file: BinaryIO, kind: str, name: str) -> None:
     """
     Raise ImageFault unless the pixels of a picture are sure to decode, as far as memory allows to tell.
     """
-    sketch = sketched(content, kind, math.inf)
+    sketch = inspect_quickly(content, kind, math.inf)
     if sketch and sketch.is_sound():
         return
     try:
@@ -203,7 +203,7 @@ def _prove(content: OnDisk, file: BinaryIO, kind: str, name: str) -> None:
             raise
 
 
-def _is_likely_whole(content: OnDisk, kind: str) -> bool:
+def _is_likely_whole(content: FileSource, kind: str) -> bool:
     """
     Tell whether a picture too large to be decoded reaches its end mark, and has bytes enough for its least
     number of pixels: headers alone are no picture.

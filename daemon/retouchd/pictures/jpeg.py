@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from retouchd.job.filetypes import Stored
+from retouchd.job.filetypes import ByteSource
 
 _PLAIN_FRAMES = frozenset({0xC0, 0xC1})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -46,7 +46,7 @@ _WINDOW = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outline:
+class JpegOutline:
     """
     The sides of a plain JPEG, where its header tells the height, where its scan begins, and how many restart
     marks are to be in it.
@@ -71,7 +71,7 @@ class Segment:
     end: int
 
 
-def outline(content: Stored) -> Outline | None:
+def outline(content: ByteSource) -> JpegOutline | None:
     """
     Return the outline of a plain JPEG, None for any other and for what is not written strictly.
     """
@@ -88,7 +88,7 @@ def outline(content: Stored) -> Outline | None:
     return None
 
 
-def stand_in(content: Stored, found: Outline) -> bytes:
+def stand_in(content: ByteSource, found: JpegOutline) -> bytes:
     """
     Return a small JPEG with the whole header of a plain one, but of few rows and with nothing in its scan.
 
@@ -100,7 +100,7 @@ def stand_in(content: Stored, found: Outline) -> bytes:
     return header[: found.height_at] + rows + header[found.height_at + 2 :] + b"\xff\xd9"
 
 
-def reaches_end(content: Stored, found: Outline) -> bool:
+def reaches_end(content: ByteSource, found: JpegOutline) -> bool:
     """
     Say whether a scan holds nothing that does not belong there before the end mark (T.81, B.1.1.5).
     """
@@ -108,7 +108,7 @@ def reaches_end(content: Stored, found: Outline) -> bool:
     return at is not None and bytes(content[at + 1 : at + 2]) == bytes([END])
 
 
-def ends_with_mark(content: Stored) -> bool:
+def ends_with_mark(content: ByteSource) -> bool:
     """
     Say whether a file of any JPEG ends with the end mark, behind headers that are as long as they say.
 
@@ -120,7 +120,7 @@ def ends_with_mark(content: Stored) -> bool:
     return False
 
 
-def obstacle(content: Stored) -> str | None:
+def obstacle(content: ByteSource) -> str | None:
     """
     Return what keeps a JPEG from being decoded, said as "it is a JPEG …"; None where nothing does.
     """
@@ -140,7 +140,7 @@ def obstacle(content: Stored) -> str | None:
     return "of 2 channels" if bytes(colours) == b"\x02" else None
 
 
-def is_arithmetic(content: Stored) -> bool:
+def is_arithmetic(content: ByteSource) -> bool:
     """
     Say whether a JPEG is in arithmetic codes, which libjpeg reads and hardly anybody else does.
     """
@@ -148,7 +148,7 @@ def is_arithmetic(content: Stored) -> bool:
     return frame is not None and frame.mark in _ARITHMETIC
 
 
-def _frame(content: Stored) -> Segment | None:
+def _frame(content: ByteSource) -> Segment | None:
     """
     Return the first frame header of a JPEG, None where there is none before the first scan.
     """
@@ -160,7 +160,7 @@ def _frame(content: Stored) -> Segment | None:
     return None
 
 
-def segments(content: Stored) -> Iterator[Segment]:
+def segments(content: ByteSource) -> Iterator[Segment]:
     """
     Yield every segment behind the start mark, the end mark as the last one.
 
@@ -195,7 +195,7 @@ def app1(body: bytes) -> bytes:
     return b"\xff\xe1" + (2 + len(body)).to_bytes(2, "big") + body
 
 
-def ends_in_zeros(content: Stored) -> bool:
+def ends_in_zeros(content: ByteSource) -> bool:
     """
     Say whether the last bytes are zeros that are no data of a scan, where 00 stands behind FF alone.
     """
@@ -203,7 +203,7 @@ def ends_in_zeros(content: Stored) -> bool:
     return tail.endswith(b"\0") and tail != b"\xff\0"
 
 
-def film_in(content: Stored, start: int) -> int:
+def film_in(content: ByteSource, start: int) -> int:
     """
     Return where a film begins behind a position, as its first box says (ISO/IEC 14496-12, 4.3), or the end.
     """
@@ -216,7 +216,7 @@ def film_in(content: Stored, start: int) -> int:
     return length
 
 
-def has_every_restart(content: Stored, found: Outline) -> bool:
+def has_every_restart(content: ByteSource, found: JpegOutline) -> bool:
     """
     Say whether a scan has as many restart marks as its header asks for (T.81, E.1.4): behind one that is
     missing, a decoder would fill up the picture by itself.
@@ -230,7 +230,7 @@ def has_every_restart(content: Stored, found: Outline) -> bool:
     return count >= found.restarts
 
 
-def _mark_behind(content: Stored, position: int) -> int | None:
+def _mark_behind(content: ByteSource, position: int) -> int | None:
     """
     Return where the first mark stands that ends the data of a scan, None if there is none.
     """
@@ -243,8 +243,8 @@ def _mark_behind(content: Stored, position: int) -> int | None:
 
 
 def _outline(
-    content: Stored, frame: tuple[int, int], scan: tuple[int, int], interval: int
-) -> Outline | None:
+    content: ByteSource, frame: tuple[int, int], scan: tuple[int, int], interval: int
+) -> JpegOutline | None:
     """
     Return the outline by the headers of frame and scan (T.81, B.2.2 and B.2.3), None if they do not agree.
     """
@@ -258,7 +258,7 @@ def _outline(
     has_all = bytes(content[scan[0] : scan[0] + 1]) == bytes([components])
     if not (is_strict and has_all and 0 < height <= _MOST_SIDE and 0 < width <= _MOST_SIDE):
         return None
-    return Outline(
+    return JpegOutline(
         width=width,
         height=height,
         height_at=start + 1,

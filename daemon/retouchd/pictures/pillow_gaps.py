@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from PIL import Image, ImageChops, ImageFile, ImageMath, JpegImagePlugin, PngImagePlugin, _imaging
 
-from retouchd.job.filetypes import Stored
+from retouchd.job.filetypes import ByteSource
 from retouchd.pictures import jpeg, png
 from retouchd.pictures.colours import all_but
 
@@ -22,7 +22,7 @@ _AHEAD = 2**14
 """Bytes read at once at least: small pieces that are asked for often lie close together."""
 
 
-class OnDisk:
+class FileSource:
     """
     The content of an open file, read when it is asked for, and as long as the file was at first.
 
@@ -121,7 +121,7 @@ _DEPTH = 24
 """Where a PNG states the bits of a channel (PNG specification, 11.2.2)."""
 
 
-def correct_key(image: ImageFile.ImageFile, stored: Stored) -> None:
+def correct_key(image: ImageFile.ImageFile, stored: ByteSource) -> None:
     """
     Make the colour that is clear (11.3.1.1) the one that Pillow's pixels have, or an alpha channel.
 
@@ -138,7 +138,7 @@ def correct_key(image: ImageFile.ImageFile, stored: Stored) -> None:
         image.putalpha(ImageChops.lighter(ImageChops.lighter(red, green), blue))
 
 
-def deep_bands(image: ImageFile.ImageFile, stored: Stored) -> list[Image.Image] | None:
+def deep_bands(image: ImageFile.ImageFile, stored: ByteSource) -> list[Image.Image] | None:
     """
     Return grey, or red, green and blue, of a decoded PNG of 16 bits a channel in numbers of as many bits (`I`).
 
@@ -163,7 +163,7 @@ def deep_bands(image: ImageFile.ImageFile, stored: Stored) -> list[Image.Image] 
         ]
 
 
-def without_excess(source: BinaryIO, stored: Stored) -> tuple[BinaryIO, bytes | None]:
+def without_excess(source: BinaryIO, stored: ByteSource) -> tuple[BinaryIO, bytes | None]:
     """
     Return a PNG without those texts and profiles for whose size Pillow refuses the whole of it, and such a
     profile.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from retouchd.job.filetypes import Stored
+from retouchd.job.filetypes import ByteSource
 
 _HEAD = 8 + 25
 """Where the header chunk ends, which is the first one and has a fixed length (5.2, 11.2.1)."""
@@ -40,7 +40,7 @@ _MOST_INFLATED = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outline:
+class PngOutline:
     """
     The sides of a still PNG, the bytes of a row, and where the chunks lie that hold its pixels.
 
@@ -57,7 +57,7 @@ class Outline:
     end: int
 
 
-def outline(content: Stored) -> Outline | None:
+def outline(content: ByteSource) -> PngOutline | None:
     """
     Return the outline of a still PNG that is not interlaced, None for any other and for odd ones.
     """
@@ -76,7 +76,7 @@ def outline(content: Stored) -> Outline | None:
     return _outline(content, pixels, ends) if beside <= _MOST_BESIDE else None
 
 
-def chunks_of(content: Stored) -> Iterator[tuple[bytes, int, int]]:
+def chunks_of(content: ByteSource) -> Iterator[tuple[bytes, int, int]]:
     """
     Yield the name of each chunk up to the last, IEND, and where its content starts and ends (5.3).
 
@@ -94,7 +94,7 @@ def chunks_of(content: Stored) -> Iterator[tuple[bytes, int, int]]:
             return
 
 
-def colour_code(content: Stored) -> tuple[int, ...] | None:
+def colour_code(content: ByteSource) -> tuple[int, ...] | None:
     """
     Return the four numbers of the first cICP chunk before the pixels (11.3.2.6), None where there is none.
     """
@@ -106,7 +106,7 @@ def colour_code(content: Stored) -> tuple[int, ...] | None:
     return None
 
 
-def excess(content: Stored) -> Iterator[tuple[bytes, int, int]]:
+def excess(content: ByteSource) -> Iterator[tuple[bytes, int, int]]:
     """
     Yield the texts and profiles, as `chunks_of` does, that unpack to more than decoders take (1 MiB each).
     """
@@ -121,7 +121,7 @@ def excess(content: Stored) -> Iterator[tuple[bytes, int, int]]:
             room -= size
 
 
-def profile_in(content: Stored, chunks: list[tuple[bytes, int, int]]) -> bytes | None:
+def profile_in(content: ByteSource, chunks: list[tuple[bytes, int, int]]) -> bytes | None:
     """
     Return the colour profile that one of these chunks holds; None for none, and for one beyond all measure.
     """
@@ -155,7 +155,7 @@ def _unpacked_size(name: bytes, text: bytes) -> int:
         return 0
 
 
-def stand_in(content: Stored, found: Outline) -> bytes:
+def stand_in(content: ByteSource, found: PngOutline) -> bytes:
     """
     Return a small PNG of one black row, with all chunks of another that hold no pixels.
 
@@ -169,7 +169,7 @@ def stand_in(content: Stored, found: Outline) -> bytes:
     return bytes(content[:8]) + b"".join(chunks)
 
 
-def has_every_row(content: Stored, found: Outline) -> bool:
+def has_every_row(content: ByteSource, found: PngOutline) -> bool:
     """
     Say whether the data inflates to exactly the rows there should be, with a sound check (10.1) at its end.
 
@@ -190,7 +190,7 @@ def has_every_row(content: Stored, found: Outline) -> bool:
 
 
 def _inflated(
-    inflater: "zlib._Decompress", content: Stored, pixels: tuple[tuple[int, int], ...]
+    inflater: "zlib._Decompress", content: ByteSource, pixels: tuple[tuple[int, int], ...]
 ) -> Iterator[bytes]:
     for piece in _pieces(content, pixels):
         rest = piece
@@ -199,7 +199,7 @@ def _inflated(
             rest = inflater.unconsumed_tail
 
 
-def _pieces(content: Stored, pixels: tuple[tuple[int, int], ...]) -> Iterator[bytes]:
+def _pieces(content: ByteSource, pixels: tuple[tuple[int, int], ...]) -> Iterator[bytes]:
     """
     Yield what chunks hold: that of many small ones joined, that of a large one piece by piece.
     """
@@ -215,15 +215,15 @@ def _pieces(content: Stored, pixels: tuple[tuple[int, int], ...]) -> Iterator[by
         yield _joined(content, joined)
 
 
-def _joined(content: Stored, ranges: list[tuple[int, int]]) -> bytes:
+def _joined(content: ByteSource, ranges: list[tuple[int, int]]) -> bytes:
     first = ranges[0][0]
     block = memoryview(content[first : ranges[-1][1]])
     return b"".join(block[start - first : end - first] for start, end in ranges)
 
 
 def _outline(
-    content: Stored, pixels: tuple[tuple[int, int], ...], ends: dict[str, int]
-) -> Outline | None:
+    content: ByteSource, pixels: tuple[tuple[int, int], ...], ends: dict[str, int]
+) -> PngOutline | None:
     """
     Return the outline by the header chunk (11.2.1), None if it is unsound or of a kind left to the decoder.
     """
@@ -239,7 +239,7 @@ def _outline(
     row_bytes = -(-width * _CHANNELS[colour_type] * depth // 8)
     if row_bytes > _MOST_ROW:
         return None
-    return Outline(width=width, height=height, row_bytes=row_bytes, pixels=pixels, **ends)
+    return PngOutline(width=width, height=height, row_bytes=row_bytes, pixels=pixels, **ends)
 
 
 def chunk(name: bytes, content: bytes) -> bytes:

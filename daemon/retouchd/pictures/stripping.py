@@ -24,7 +24,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from retouchd.job.filetypes import ARITHMETIC, Stored
+from retouchd.job.filetypes import ARITHMETIC, ByteSource
 from retouchd.job.model import Removed, Stripped
 from retouchd.pictures import jpeg, metadata, png
 from retouchd.pictures.metadata import Cutting, Shown
@@ -52,7 +52,7 @@ _KNOWN: tuple[tuple[int, bytes, Removed], ...] = (
 )
 
 
-def stripped_jpeg(content: Stored, shown: Shown) -> Stripped | None:
+def stripped_jpeg(content: ByteSource, shown: Shown) -> Stripped | None:
     """
     Return a JPEG without its metadata, None for one that is not written strictly up to its end mark.
     """
@@ -82,7 +82,7 @@ def stripped_jpeg(content: Stored, shown: Shown) -> Stripped | None:
     return None
 
 
-def _ended(content: Stored, cutting: Cutting, end: jpeg.Segment) -> Stripped:
+def _ended(content: ByteSource, cutting: Cutting, end: jpeg.Segment) -> Stripped:
     cutting.keep(end.first, end.end)
     if end.end < len(content):
         cutting.cut(Removed.TRAILER)
@@ -98,7 +98,7 @@ def _is_sound_segment(segment: jpeg.Segment, marks: set[int]) -> bool:
     return segment.mark in _CODED_SEGMENTS and not is_second_frame and not is_odd
 
 
-def _beside(content: Stored, cutting: Cutting, segment: jpeg.Segment, *, is_late: bool) -> None:
+def _beside(content: ByteSource, cutting: Cutting, segment: jpeg.Segment, *, is_late: bool) -> None:
     """
     Keep or cut an application segment or a comment.
     """
@@ -171,7 +171,7 @@ _KEYWORDS = (
 )
 
 
-def stripped_png(content: Stored, shown: Shown) -> Stripped | None:
+def stripped_png(content: ByteSource, shown: Shown) -> Stripped | None:
     """
     Return a PNG without its metadata, None for one that is not written strictly up to its last chunk.
     """
@@ -219,7 +219,7 @@ def _is_sent(name: bytes, length: int) -> bool:
     return is_coded or length in _SHOWN.get(name, ())
 
 
-def _png_kind(content: Stored, name: bytes, start: int, end: int) -> Removed:
+def _png_kind(content: ByteSource, name: bytes, start: int, end: int) -> Removed:
     if name not in _TEXTS:
         return _PNG_KINDS.get(name, Removed.PRIVATE)
     head = bytes(content[start : min(end, start + _MOST_KEYWORD + 1)])
@@ -252,7 +252,7 @@ class _WebpChunk:
     behind: int
 
 
-def stripped_webp(content: Stored, shown: Shown) -> Stripped | None:
+def stripped_webp(content: ByteSource, shown: Shown) -> Stripped | None:
     """
     Return a WebP without its metadata, None for one that is not written strictly up to its end.
     """
@@ -282,7 +282,7 @@ def stripped_webp(content: Stored, shown: Shown) -> Stripped | None:
     return cutting.done()
 
 
-def _webp_chunks(content: Stored, position: int, end: int) -> Iterator[_WebpChunk]:
+def _webp_chunks(content: ByteSource, position: int, end: int) -> Iterator[_WebpChunk]:
     """
     Yield chunks up to where no further one has room; nothing but the last may lack its padding.
     """
@@ -296,7 +296,7 @@ def _webp_chunks(content: Stored, position: int, end: int) -> Iterator[_WebpChun
         yield _WebpChunk(head[:4], first, start, start + length, position)
 
 
-def _is_sound_webp(content: Stored, chunks: list[_WebpChunk]) -> bool:
+def _is_sound_webp(content: ByteSource, chunks: list[_WebpChunk]) -> bool:
     """
     Say whether there is one picture, or an animation of frames that hold nothing else.
     """
@@ -312,7 +312,7 @@ def _is_sound_webp(content: Stored, chunks: list[_WebpChunk]) -> bool:
     return not pictures and _are_plain(content, frames) if frames else pictures == 1
 
 
-def _are_plain(content: Stored, frames: list[_WebpChunk]) -> bool:
+def _are_plain(content: ByteSource, frames: list[_WebpChunk]) -> bool:
     for frame in frames:
         inner = list(_webp_chunks(content, frame.start + _FRAME_HEADER, frame.end))
         is_filled = bool(inner) and inner[-1].behind == frame.end
@@ -321,7 +321,7 @@ def _are_plain(content: Stored, frames: list[_WebpChunk]) -> bool:
     return True
 
 
-def _send(content: Stored, cutting: Cutting, chunks: list[_WebpChunk], block: bytes) -> None:
+def _send(content: ByteSource, cutting: Cutting, chunks: list[_WebpChunk], block: bytes) -> None:
     """
     Send what of the chunks is to be sent, and an EXIF block behind them, where the format wants it.
     """
@@ -342,7 +342,9 @@ def _send(content: Stored, cutting: Cutting, chunks: list[_WebpChunk], block: by
         )
 
 
-def _send_extended(content: Stored, cutting: Cutting, chunk: _WebpChunk, *, has_exif: bool) -> None:
+def _send_extended(
+    content: ByteSource, cutting: Cutting, chunk: _WebpChunk, *, has_exif: bool
+) -> None:
     """
     Send the chunk that says which others there are, as it is where that is what is sent.
     """
@@ -366,7 +368,7 @@ _FORMATS = {
 }
 
 
-def stripped(content: Stored, kind: str, shown: Shown) -> Stripped | None:
+def stripped(content: ByteSource, kind: str, shown: Shown) -> Stripped | None:
     """
     Return what is sent of a picture, as the format that its first bytes say.
 

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from retouchd.job.filetypes import Stored
+from retouchd.job.filetypes import ByteSource
 from retouchd.pictures import end_markers, jpeg
 
 _WIDTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 258, 259, 262, 266
@@ -136,7 +136,7 @@ class Page:
     is_camera_raw: bool
 
 
-def tiff_obstacle(content: Stored) -> str | None:
+def tiff_obstacle(content: ByteSource) -> str | None:
     """
     Return what keeps a TIFF from being decoded right, said as "it is a TIFF …"; None where nothing does.
 
@@ -149,7 +149,7 @@ def tiff_obstacle(content: Stored) -> str | None:
     return None if page is None else _obstacle(page)
 
 
-def first_page(content: Stored) -> Page | None:
+def first_page(content: ByteSource) -> Page | None:
     """
     Return how the first page is stored; None where its directory is not to be made sense of.
     """
@@ -267,7 +267,9 @@ def _pixels(page: Page) -> str:
     return f"{colour}{further}, {depths} bits a channel{numbers}{planes}"
 
 
-def _entries(content: Stored, order: str, *, is_big: bool) -> Iterator[tuple[int, tuple[int, ...]]]:
+def _entries(
+    content: ByteSource, order: str, *, is_big: bool
+) -> Iterator[tuple[int, tuple[int, ...]]]:
     """
     Yield the tags that are of use here, each with its values. Raises struct.error where the file ends.
     """
@@ -295,7 +297,7 @@ _PLAIN_TIFF = (
 )
 
 
-def obstacle(content: Stored, kind: str) -> tuple[str, str] | None:
+def obstacle(content: ByteSource, kind: str) -> tuple[str, str] | None:
     """
     Return what a picture is that cannot be taken, behind "it is …", and how to save it; None for others.
 

@@ -12,15 +12,15 @@ from retouchd.answer.classify import Failure, Judgement, as_met_by, judge_failur
 from retouchd.answer.retry_after import rest_after
 from retouchd.clock import Clock
 from retouchd.disk.threads import in_work
-from retouchd.endpoint.client import Answer, EditsClient, NoAnswer, NotSent, Unreadable
+from retouchd.endpoint.client import Answer, EditsClient, NoAnswer, NotSent, UploadUnreadable
 from retouchd.events import emit
 from retouchd.events.jobs import RequestFailed, RequestSent
 from retouchd.job.model import Attempt, Opened, Verdict
 from retouchd.money.pricing import PriceList, cost
 from retouchd.pipeline.prepare import Prepared
-from retouchd.pipeline.response_writer import Keeper
+from retouchd.pipeline.response_writer import ResponseWriter
 from retouchd.request.multipart import fields_of
-from retouchd.spool.job_directory import Standing, job_of, opened_of
+from retouchd.spool.job_directory import JobState, job_of, opened_of
 from retouchd.spool.spool import Spool
 from retouchd.throttle.admission import Closed, Permit
 from retouchd.throttle.retry import IN_DOUBT_SECONDS, backoff
@@ -53,13 +53,13 @@ class Attempts:
         self._client = client
         self._clock = clock
         self._prices = prices
-        self._keeper = Keeper(spool)
+        self._response_writer = ResponseWriter(spool)
 
-    async def open(self, standing: Standing, permit: Permit, prepared: Prepared) -> Standing:
+    async def open(self, job_state: JobState, permit: Permit, prepared: Prepared) -> JobState:
         """
         Note durably that the next request is about to be sent; return how the job stands then.
         """
-        job, number = job_of(standing), standing.number + 1
+        job, number = job_of(job_state), job_state.number + 1
         opened = Opened(
             sent_at=permit.at,
             probe=permit.is_probe,
@@ -69,9 +69,9 @@ class Attempts:
         )
         await in_work(self._spool.open_attempt, job.id, number, opened)
         emit(RequestSent(**job.about, attempt=number, model=job.request.model))
-        return standing.asking(number, opened)
+        return job_state.asking(number, opened)
 
-    async def send(self, asking: Standing, prepared: Prepared) -> Judged | None:
+    async def send(self, asking: JobState, prepared: Prepared) -> Judged | None:
         """
         Send an opened request; return None once its answer is durable, what became of it if none came.
         """
@@ -84,9 +84,9 @@ class Attempts:
                 key=job.id,
             ) as answer:
                 head = self._head(answer)
-                await self._keeper.keep(job.id, asking.number, head, answer.chunks())
+                await self._response_writer.keep(job.id, asking.number, head, answer.chunks())
                 return None
-        except Unreadable as failure:
+        except UploadUnreadable as failure:
             judgement = judge_failure(Failure.UNREADABLE, str(failure))
         except NotSent as failure:
             judgement = judge_failure(Failure.NOT_SENT, str(failure))
@@ -94,11 +94,11 @@ class Attempts:
             judgement = judge_failure(Failure.NO_ANSWER, str(failure))
         return Judged(judgement=judgement, closed_at=self._clock.now())
 
-    def close(self, standing: Standing, judged: Judged) -> Closed:
+    def close(self, job_state: JobState, judged: Judged) -> Closed:
         """
         Close the last attempt with its verdict. Blocks.
         """
-        opened, job, head = opened_of(standing), job_of(standing), judged.head
+        opened, job, head = opened_of(job_state), job_of(job_state), judged.head
         judgement = as_met_by(judged.judgement, job)
         is_refused = judgement.verdict is Verdict.REFUSED
         pictures = judged.pictures
@@ -111,7 +111,7 @@ class Attempts:
             case _:
                 cost_usd, pictures = 0.0, 0
         attempt = Attempt(
-            number=standing.number,
+            number=job_state.number,
             verdict=judgement.verdict,
             sent_at=opened.sent_at,
             closed_at=judged.closed_at,
@@ -120,7 +120,7 @@ class Attempts:
             code=judgement.code,
             message=judgement.message,
             request_id=judgement.request_id,
-            retry_at=self._retry_at(standing, judgement),
+            retry_at=self._retry_at(job_state, judgement),
             probe=opened.probe,
             usage=judged.usage,
             problem=problem_of(judgement, job) if is_refused or judgement.is_final else None,
@@ -129,36 +129,36 @@ class Attempts:
             removed=opened.removed,
             warnings=judged.warnings,
         )
-        self._spool.close_attempt(standing.id, attempt)
+        self._spool.close_attempt(job_state.id, attempt)
         if attempt.verdict is not Verdict.DONE:
-            _log_failure(standing, attempt, self._clock.now())
+            _log_failure(job_state, attempt, self._clock.now())
         rest = rest_after(head["headers"]) if head else 0.0
         is_alone = attempt.verdict is not Verdict.DONE and self._is_alone()
         return Closed(attempt=attempt, judgement=judgement, rest=rest, is_alone=is_alone)
 
-    def close_interrupted(self, standing: Standing) -> Closed:
+    def close_interrupted(self, job_state: JobState) -> Closed:
         """
         Close an attempt that an earlier process left open: it may have been paid for. Blocks.
         """
         judgement = judge_failure(
             Failure.NO_ANSWER, "retouchd ended while this request was on its way."
         )
-        opened = opened_of(standing)
+        opened = opened_of(job_state)
         attempt = Attempt(
-            number=standing.number,
+            number=job_state.number,
             verdict=Verdict.IN_DOUBT,
             sent_at=opened.sent_at,
             closed_at=self._clock.now(),
             seconds=0.0,
             code="interrupted",
             message=judgement.message,
-            retry_at=self._retry_at(standing, judgement),
+            retry_at=self._retry_at(job_state, judgement),
             cost_usd=opened.estimate_usd,
             pictures=opened.pictures,
             removed=opened.removed,
         )
-        self._spool.close_attempt(standing.id, attempt)
-        _log_failure(standing, attempt, self._clock.now())
+        self._spool.close_attempt(job_state.id, attempt)
+        _log_failure(job_state, attempt, self._clock.now())
         return Closed(attempt=attempt, judgement=judgement)
 
     def _head(self, answer: Answer) -> dict[str, Any]:
@@ -169,15 +169,15 @@ class Attempts:
             **({"is_cut": True} if answer.is_cut else {}),
         }
 
-    def _retry_at(self, standing: Standing, judgement: Judgement) -> dt.datetime | None:
-        luck = random.random()  # noqa: S311 - jitter, not a secret
+    def _retry_at(self, job_state: JobState, judgement: Judgement) -> dt.datetime | None:
+        jitter = random.random()  # noqa: S311 - jitter, not a secret
         if judgement.is_final:
             return None
         if judgement.verdict is Verdict.TRANSIENT:
-            wait = backoff(len(standing.attempts) + 1, luck)
+            wait = backoff(len(job_state.attempts) + 1, jitter)
             wait = max(wait, judgement.retry_after or 0.0)
         elif judgement.verdict is Verdict.IN_DOUBT:
-            wait = IN_DOUBT_SECONDS * luck
+            wait = IN_DOUBT_SECONDS * jitter
         else:
             return None
         return self._clock.now() + dt.timedelta(seconds=wait)
@@ -189,13 +189,13 @@ class Attempts:
             return False  # The verdict is durable and told, whatever the disk does meanwhile.
 
 
-def _log_failure(standing: Standing, attempt: Attempt, now: dt.datetime) -> None:
+def _log_failure(job_state: JobState, attempt: Attempt, now: dt.datetime) -> None:
     retry_in = None
     if attempt.retry_at is not None:
         retry_in = round(max(0.0, (attempt.retry_at - now).total_seconds()), 1)
     emit(
         RequestFailed(
-            **job_of(standing).about,
+            **job_of(job_state).about,
             attempt=attempt.number,
             verdict=attempt.verdict.value,
             http_status=attempt.http_status,

@@ -18,7 +18,7 @@ from retouchd.events.jobs import JobDone, JobFailed, JobReturned, JobWarning
 from retouchd.job.model import End, Job, Over
 from retouchd.spool.delivery import Delivery
 from retouchd.spool.history import History
-from retouchd.spool.job_directory import Standing, job_of
+from retouchd.spool.job_directory import JobState, job_of
 from retouchd.spool.phase import Phase
 from retouchd.spool.record import history_line, tells_all, warnings_in
 from retouchd.spool.spool import Spool
@@ -29,31 +29,31 @@ BLOCKED_SECONDS = 5.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stuck:
     """
-    Something stands in a job's way; `standing` is where it was last seen, None if it could not be read.
+    Something stands in a job's way; `job_state` is where it was last seen, None if it could not be read.
     `seconds` is when to try again, None where no time helps; `is_passing` where it is known to go by itself.
     """
 
-    standing: Standing | None
+    job_state: JobState | None
     reason: str
     seconds: float | None = BLOCKED_SECONDS
     is_passing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class JobGone:
     """
-    A job has left the work folder; `standing` is where it was last seen, None if somebody else ended it.
+    A job has left the work folder; `job_state` is where it was last seen, None if somebody else ended it.
     """
 
-    standing: Standing | None
+    job_state: JobState | None
     over: Over
 
 
-Halt: TypeAlias = Standing | Left | Stuck
+Halt: TypeAlias = JobState | JobGone | Stuck
 """Where a walk ends: at a step that needs more than the disk, at the job's end, or before an obstacle."""
 
 
-class Walker:
+class DiskSteps:
     """
     Takes jobs forward as far as the disk alone can. `on_return` is told the folder and the names of files
     that lie in the inbox again, and why; `on_unread` that a job is over of which the disk did not tell all that
@@ -83,41 +83,41 @@ class Walker:
         """
         Take the next steps of a job, from wherever it stands.
         """
-        standing = None
+        job_state = None
         try:
-            standing = self._spool.load(job_id)
+            job_state = self._spool.load(job_id)
             while True:
-                match standing.phase:
+                match job_state.phase:
                     case Phase.CLAIMED | Phase.ASKING | Phase.KEPT | Phase.CLOSED:
-                        return standing
+                        return job_state
                     case Phase.EMPTY:
                         self._spool.discard(job_id)
-                        return Left(standing=standing, over=Over(End.RETURNED))
+                        return JobGone(job_state=job_state, over=Over(End.RETURNED))
                     case Phase.CLAIMING:
-                        yield from self._claim(job_of(standing))
+                        yield from self._claim(job_of(job_state))
                         yield Folder.WORK
-                        standing = self._spool.load(job_id)
+                        job_state = self._spool.load(job_id)
                     case Phase.EDITED:
-                        standing = yield from self.plan(standing, ())
+                        job_state = yield from self.plan(job_state, ())
                     case Phase.PUBLISHING:
-                        standing = yield from self._delivery.publish(standing)
+                        job_state = yield from self._delivery.publish(job_state)
                     case Phase.ARCHIVING:
-                        standing = yield from self._delivery.archive(standing)
+                        job_state = yield from self._delivery.archive(job_state)
                     case Phase.OVER:
-                        yield from self._delivery.tidy(standing)
-                        return Left(standing=standing, over=self._forget(standing))
+                        yield from self._delivery.tidy(job_state)
+                        return JobGone(job_state=job_state, over=self._forget(job_state))
         except (Blocked, OSError) as obstacle:
-            return self.met(job_id, standing, obstacle)
+            return self.met(job_id, job_state, obstacle)
 
-    def met(self, job_id: str, standing: Standing | None, obstacle: Exception) -> Left | Stuck:
+    def met(self, job_id: str, job_state: JobState | None, obstacle: Exception) -> JobGone | Stuck:
         """
         Return what an obstacle means: where the job is gone, somebody mended it by hand.
         """
         if self._spool.is_gone(job_id):
-            return Left(standing=standing, over=Over(End.RETURNED))
+            return JobGone(job_state=job_state, over=Over(End.RETURNED))
         if isinstance(obstacle, FolderAway):
             self._on_away(str(obstacle))
-        return Stuck(standing=standing, reason=str(obstacle))
+        return Stuck(job_state=job_state, reason=str(obstacle))
 
     def give_back(self, job: Job, reason: str) -> Steps[None]:
         """
@@ -128,11 +128,11 @@ class Walker:
         self._on_return(job.folder, names, reason)
         emit(JobReturned(**job.about, reason=reason))
 
-    def plan(self, standing: Standing, problems: Sequence[Problem]) -> Steps[Standing]:
+    def plan(self, job_state: JobState, problems: Sequence[Problem]) -> Steps[JobState]:
         """
         Fix how a job ends: with its pictures, or with its problems.
         """
-        return self._delivery.plan(standing, problems, self._clock.now())
+        return self._delivery.plan(job_state, problems, self._clock.now())
 
     def _claim(self, job: Job) -> Steps[None]:
         yield Folder.INBOX
@@ -145,23 +145,23 @@ class Walker:
                 job, "one of its files is gone, was changed, or may not be moved"
             )
 
-    def _forget(self, standing: Standing) -> Over:
-        job, plan = job_of(standing), standing.plan
+    def _forget(self, job_state: JobState) -> Over:
+        job, plan = job_of(job_state), job_state.plan
         assert plan is not None, "a job that is over has a plan"
         self._spool.require_place()  # The history lies in it.
-        line = history_line(job, standing.attempts, plan, plan.record_name)
+        line = history_line(job, job_state.attempts, plan, plan.record_name)
         self._history.add(line)
-        self._spool.discard(standing.id)
+        self._spool.discard(job_state.id)
         if plan.is_done and not tells_all(line):
             self._on_unread()  # Now: a job that is in work still is not looked up.
         if plan.is_done:
-            warnings = warnings_in(standing.attempts)
+            warnings = warnings_in(job_state.attempts)
             emit(
                 JobDone(
                     **job.about,
                     seconds=round((plan.finished_at - job.claimed_at).total_seconds(), 3),
-                    attempts=len(standing.attempts),
-                    usage=standing.attempts[-1].usage if standing.attempts else None,
+                    attempts=len(job_state.attempts),
+                    usage=job_state.attempts[-1].usage if job_state.attempts else None,
                     cost_usd=line["cost_usd"],
                     outputs=line["outputs"],
                     warnings=list(warnings),

@@ -34,7 +34,7 @@ class _Make(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class SourcePicture:
     """
     A picture of a job as it was dropped: where it lies, its own name, and its label in `upload/`.
 
@@ -48,7 +48,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class ReadablePicture:
     """
     A file that could be read, and the picture it would be sent as: of its `size` bytes what `stripped` says,
     or all.
@@ -67,8 +67,8 @@ class Examined:
     A picture that could be read, and the limits that hold for it.
     """
 
-    source: Source
-    seen: Seen
+    source: SourcePicture
+    seen: ReadablePicture
     limits: Limits
 
     @property
@@ -110,7 +110,7 @@ class Fitter:
     def _max_megapixels(self) -> float:
         return self._current.max_megapixels()
 
-    def examine(self, source: Source, limits: Limits) -> Examined:
+    def examine(self, source: SourcePicture, limits: Limits) -> Examined:
         """
         Return what a picture is. Raises ImageFault, and OSError where it cannot be read.
         """
@@ -211,7 +211,7 @@ class Fitter:
         )
         return found.removed if found else seen.picture.metadata
 
-    def _keep(self, source: Source, name: str, data: bytes) -> None:
+    def _keep(self, source: SourcePicture, name: str, data: bytes) -> None:
         try:
             self._spool.keep_upload(source.job.id, name, data)
         except OSError as error:
@@ -219,7 +219,7 @@ class Fitter:
             msg = f"{shown(source.name)}, as it is to be sent, cannot be kept in the work folder: {error}"
             raise Blocked(msg) from error
 
-    def _kept(self, path: Path, source: Source) -> Seen | None:
+    def _kept(self, path: Path, source: SourcePicture) -> ReadablePicture | None:
         """
         Return what was fitted before a restart, if it was; whether it still fits is seen by itself.
         """
@@ -228,7 +228,7 @@ class Fitter:
         except (FileNotFoundError, ImageFault):
             return None
 
-    def _look(self, path: Path, name: str) -> Seen:
+    def _look(self, path: Path, name: str) -> ReadablePicture:
         """
         Return what a file would be sent as, by the setting for metadata.
         """
@@ -238,7 +238,9 @@ class Fitter:
         if self._metadata is Metadata.STRIP:
             stripped = inspect.without_metadata(path, name=shown(name), picture=picture)
             picture = _stripped(picture, stripped)
-        return Seen(path=path, picture=picture, stripped=stripped, size=size, mtime_ns=mtime_ns)
+        return ReadablePicture(
+            path=path, picture=picture, stripped=stripped, size=size, mtime_ns=mtime_ns
+        )
 
     def _problems(self, name: str, picture: Picture, limits: Limits) -> list[Problem]:
         fitted = _as_fitted(picture, limits)
@@ -275,7 +277,7 @@ def _stripped(picture: Picture, stripped: Stripped | None) -> Picture:
     return replace(picture, format=kind, size_bytes=stripped.size)
 
 
-def _as(seen: Seen, removed: tuple[Removed, ...]) -> Fitted:
+def _as(seen: ReadablePicture, removed: tuple[Removed, ...]) -> Fitted:
     upload = Upload(
         path=seen.path,
         content_type=f"image/{seen.picture.format}",
@@ -287,7 +289,7 @@ def _as(seen: Seen, removed: tuple[Removed, ...]) -> Fitted:
     return Fitted(upload=upload, picture=seen.picture)
 
 
-def _tell(source: Source, fit: Fit, before: Picture, after: Picture) -> None:
+def _tell(source: SourcePicture, fit: Fit, before: Picture, after: Picture) -> None:
     emit(
         ImageFitted(
             job=source.job.id,

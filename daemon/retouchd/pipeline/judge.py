@@ -11,7 +11,16 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from retouchd.answer import stored_answer
-from retouchd.answer.body import Fault, Found, Inline, Link, Reply, Whole, read_answer, warnings_of
+from retouchd.answer.body import (
+    AnswerFault,
+    Found,
+    Inline,
+    Link,
+    ReadAnswer,
+    Whole,
+    read_answer,
+    warnings_of,
+)
 from retouchd.answer.classify import (
     Failure,
     Judgement,
@@ -28,14 +37,14 @@ from retouchd.errors import Blocked
 from retouchd.job.model import Verdict
 from retouchd.pipeline.attempts import Judged
 from retouchd.pipeline.results import Downloads, Fetched, Results, WithheldError
-from retouchd.spool.job_directory import Standing, job_of
+from retouchd.spool.job_directory import JobState, job_of
 from retouchd.spool.phase import OUTPUTS
 from retouchd.spool.spool import Spool
 
 MAX_BODY_BYTES = 1 << 29
 _FRUITLESS_BYTES = 64 << 20
 """What is kept of an answer that broke off and holds no picture; one without end comes more than once."""
-_LASTING = frozenset({Fault.HTML, Fault.ASYNCHRONOUS, Fault.FOREIGN})
+_LASTING = frozenset({AnswerFault.HTML, AnswerFault.ASYNCHRONOUS, AnswerFault.FOREIGN})
 """What the next answer would be as well."""
 
 
@@ -83,75 +92,75 @@ class Judge:
         self._alone = asyncio.Lock()
         self._order = asyncio.Semaphore(_AT_ONCE)
 
-    async def judge(self, standing: Standing) -> Judged:
+    async def judge(self, job_state: JobState) -> Judged:
         """
         Judge a kept answer; on success `outputs/` stands whole before. Fetches what the answer only names.
 
         Raises FetchLater, and WithheldError where the picture lies at an address that is not allowed.
         """
-        self._downloads.check_due(standing.id)
+        self._downloads.check_due(job_state.id)
         fetched: dict[Link, Fetched] = {}
         with contextlib.ExitStack() as files:
-            judged = await self._in_order(standing)
+            judged = await self._in_order(job_state)
             while isinstance(judged, _Wanted):
                 fetched |= await self._downloads.fetch(
-                    standing.id,
+                    job_state.id,
                     judged.links,
                     judged.answered_at,
                     files,
                     is_awaited=judged.is_awaited,
                 )
-                judged = await self._judge_fetched(standing, fetched)
+                judged = await self._judge_fetched(job_state, fetched)
         return judged
 
-    async def judge_unfetched(self, standing: Standing) -> Judged | None:
+    async def judge_unfetched(self, job_state: JobState) -> Judged | None:
         """
         Judge a kept answer by what it holds itself; None if it names what is to be fetched, which is looked at
         with a note on disk then.
         """
-        judged = await in_work(self._judge, standing)
+        judged = await in_work(self._judge, job_state)
         if isinstance(judged, _Wanted):
-            self._suspects.add(standing.id)
+            self._suspects.add(job_state.id)
             return None
         return judged
 
-    async def _in_order(self, standing: Standing) -> Judged | _Wanted:
+    async def _in_order(self, job_state: JobState) -> Judged | _Wanted:
         async with self._order:
-            return await in_work(self._judge, standing)
+            return await in_work(self._judge, job_state)
 
     async def _judge_fetched(
-        self, standing: Standing, fetched: Mapping[Link, Fetched]
+        self, job_state: JobState, fetched: Mapping[Link, Fetched]
     ) -> Judged | _Wanted:
         """
         Judge by what was fetched; for a suspect alone, with a note on disk for as long as it takes.
         """
-        if standing.id not in self._suspects:
-            return await in_work(self._judge, standing, fetched)
+        if job_state.id not in self._suspects:
+            return await in_work(self._judge, job_state, fetched)
         async with self._alone:
-            await in_work(self._spool.add_crash, standing.id, FETCHED)
+            await in_work(self._spool.add_crash, job_state.id, FETCHED)
             try:
-                judged = await in_work(self._judge, standing, fetched)
+                judged = await in_work(self._judge, job_state, fetched)
             except Exception:
                 with contextlib.suppress(Blocked, OSError):
-                    await in_work(self._spool.clear_crashes, standing.id, FETCHED)
+                    await in_work(self._spool.clear_crashes, job_state.id, FETCHED)
                 raise
-            await in_work(self._spool.clear_crashes, standing.id, FETCHED)
-            self._suspects.discard(standing.id)
+            await in_work(self._spool.clear_crashes, job_state.id, FETCHED)
+            self._suspects.discard(job_state.id)
         return judged
 
     def _judge(
-        self, standing: Standing, fetched: Mapping[Link, Fetched] = MappingProxyType({})
+        self, job_state: JobState, fetched: Mapping[Link, Fetched] = MappingProxyType({})
     ) -> Judged | _Wanted:
         """
         Judge by the answer and what was fetched for it; return what is still to be fetched, if anything is.
 
         Blocks, and needs nothing but the disk.
         """
-        with self._answer(standing.id, standing.number) as answer:
+        with self._answer(job_state.id, job_state.number) as answer:
             head = answer.head
             answered_at = dt.datetime.fromisoformat(head["answered_at"])
             reply = _reply_in(answer)
-            harvest = self._harvest(standing, answer, reply, fetched)
+            harvest = self._harvest(job_state, answer, reply, fetched)
             if harvest.links:
                 return _Wanted(
                     links=harvest.links, is_awaited=harvest.is_awaited, answered_at=answered_at
@@ -163,18 +172,18 @@ class Judge:
                 _judgement(answer, reply, harvest, answered_at), self._client.key_source
             )
         if answer.broken and not harvest.pictures:
-            self._spool.cut_answer(standing.id, standing.number, _FRUITLESS_BYTES)
+            self._spool.cut_answer(job_state.id, job_state.number, _FRUITLESS_BYTES)
         return Judged(
             judgement=judgement,
             closed_at=answered_at,
             head=head,
             pictures=max(harvest.pictures, len(reply.pictures)),
             usage=reply.usage,
-            warnings=self._warnings(standing) if harvest.pictures else (),
+            warnings=self._warnings(job_state) if harvest.pictures else (),
         )
 
-    def _warnings(self, standing: Standing) -> tuple[str, ...]:
-        return warnings_of(job_of(standing).request, self._results.received(standing.id))
+    def _warnings(self, job_state: JobState) -> tuple[str, ...]:
+        return warnings_of(job_of(job_state).request, self._results.received(job_state.id))
 
     def _answer(self, job_id: str, number: int) -> AbstractContextManager[KeptAnswer]:
         path = self._spool.answer(job_id, number)
@@ -182,16 +191,16 @@ class Judge:
 
     def _harvest(
         self,
-        standing: Standing,
+        job_state: JobState,
         answer: KeptAnswer,
-        reply: Reply,
+        reply: ReadAnswer,
         fetched: Mapping[Link, Fetched],
     ) -> _Harvest:
         """
         Seal what can be decoded: of the pictures meant as such, and where there is none of the others.
         """
-        if standing.below(OUTPUTS):
-            return _Harvest(pictures=len(standing.below(OUTPUTS)))
+        if job_state.below(OUTPUTS):
+            return _Harvest(pictures=len(job_state.below(OUTPUTS)))
         faults: list[str] = []
         for tier in (reply.sure, reply.guesses):
             is_awaited = tier == reply.sure
@@ -201,7 +210,7 @@ class Judge:
             if not tier:
                 continue
             count, found = self._results.seal(
-                standing.id,
+                job_state.id,
                 answer,
                 tier,
                 fetched,
@@ -213,16 +222,18 @@ class Judge:
         return _Harvest(faults=tuple(faults))
 
 
-def _reply_in(answer: KeptAnswer) -> Reply:
+def _reply_in(answer: KeptAnswer) -> ReadAnswer:
     """
     Return what an answer holds; where it is no success, nothing but the pictures it holds itself.
     """
     if _is_success(answer):
-        return read_answer(answer.skeleton.body)
+        return read_answer(answer.large_body.body)
     if answer.head["status"] < 400:
-        return Reply()
-    found = read_answer(answer.skeleton.body).sure
-    return Reply(found=tuple(each for each in found if isinstance(each.picture, Inline | Whole)))
+        return ReadAnswer()
+    found = read_answer(answer.large_body.body).sure
+    return ReadAnswer(
+        found=tuple(each for each in found if isinstance(each.picture, Inline | Whole))
+    )
 
 
 def _is_success(answer: KeptAnswer) -> bool:
@@ -234,9 +245,9 @@ def _links_in(tier: tuple[Found, ...]) -> tuple[Link, ...]:
 
 
 def _judgement(
-    answer: KeptAnswer, reply: Reply, harvest: _Harvest, answered_at: dt.datetime
+    answer: KeptAnswer, reply: ReadAnswer, harvest: _Harvest, answered_at: dt.datetime
 ) -> Judgement:
-    headers, body = answer.head["headers"], answer.skeleton.body
+    headers, body = answer.head["headers"], answer.large_body.body
     if harvest.pictures:
         return Judgement(
             verdict=Verdict.DONE,

@@ -23,15 +23,15 @@ from retouchd.inbox.held import HeldError, NotYetError
 from retouchd.job.model import Attempt, Job, Outcome, Over, Wait
 from retouchd.job.naming import shown
 from retouchd.pipeline.attempts import Attempts, Judged
-from retouchd.pipeline.disk_steps import Left, Stuck, Walker
+from retouchd.pipeline.disk_steps import DiskSteps, JobGone, Stuck
 from retouchd.pipeline.judge import FETCHED, Judge
 from retouchd.pipeline.prepare import NotReadyError, Prepared, Preparer
 from retouchd.pipeline.results import FetchLater, WithheldError
-from retouchd.spool.job_directory import Standing, job_of
+from retouchd.spool.job_directory import JobState, job_of
 from retouchd.spool.phase import Phase
 from retouchd.spool.spool import Spool
 from retouchd.throttle.admission import Admission
-from retouchd.throttle.retry import Ask, Fail, Return, doubts_in
+from retouchd.throttle.retry import Ask, Fail, Return, count_in_doubt
 
 CRASHES_TO_FAIL = 3
 RISKY = (Phase.CLAIMED, Phase.KEPT)
@@ -54,7 +54,7 @@ class Pipeline:
         self,
         *,
         spool: Spool,
-        walker: Walker,
+        disk_steps: DiskSteps,
         preparer: Preparer,
         attempts: Attempts,
         judge: Judge,
@@ -63,7 +63,7 @@ class Pipeline:
         clock: Clock,
     ) -> None:
         self._spool = spool
-        self._walker = walker
+        self._disk_steps = disk_steps
         self._preparer = preparer
         self._attempts = attempts
         self._judge = judge
@@ -88,9 +88,9 @@ class Pipeline:
         """
         try:
             while True:
-                halt = await follow(partial(self._walker.walk, job_id), key=job_id)
-                match await self._step(halt) if isinstance(halt, Standing) else halt:
-                    case Left() as left:
+                halt = await follow(partial(self._disk_steps.walk, job_id), key=job_id)
+                match await self._step(halt) if isinstance(halt, JobState) else halt:
+                    case JobGone() as left:
                         return self._over(job_id, left)
                     case Stuck() as stuck:
                         return self._obstructed(job_id, stuck)
@@ -105,16 +105,16 @@ class Pipeline:
 
         The attempt is noted first; the third note for the same step sends the job to `error/` instead.
         """
-        standing = None
+        job_state = None
         try:
             await self.note_crash(job_id)
-            standing = await in_work(self._spool.load, job_id)
-            if standing.phase is Phase.KEPT:
-                await self._judge_alone(standing)
-            elif standing.phase is Phase.CLAIMED:
-                await self._prepare(standing)
+            job_state = await in_work(self._spool.load, job_id)
+            if job_state.phase is Phase.KEPT:
+                await self._judge_alone(job_state)
+            elif job_state.phase is Phase.CLAIMED:
+                await self._prepare(job_state)
         except (Blocked, FetchLater, OSError) as obstacle:
-            self._obstructed(job_id, Stuck(standing=standing, reason=str(obstacle)))
+            self._obstructed(job_id, Stuck(job_state=job_state, reason=str(obstacle)))
             with contextlib.suppress(OSError):  # An obstacle that could be told is no crash.
                 await in_work(self._spool.clear_crashes, job_id)
 
@@ -122,71 +122,71 @@ class Pipeline:
         """
         Give a job back to the inbox if it has not been paid for and is not on its way out.
         """
-        standing = await in_work(self._spool.load, job_id)
-        is_free = standing.phase in (Phase.CLAIMING, Phase.CLAIMED, Phase.CLOSED)
-        if is_free and not doubts_in(standing.attempts):
-            await self._give_back(standing, "the endpoint is unavailable")
+        job_state = await in_work(self._spool.load, job_id)
+        is_free = job_state.phase in (Phase.CLAIMING, Phase.CLAIMED, Phase.CLOSED)
+        if is_free and not count_in_doubt(job_state.attempts):
+            await self._give_back(job_state, "the endpoint is unavailable")
             await in_work(self._spool.discard, job_id)
 
     async def note_crash(self, job_id: str) -> None:
         """
         Note that the job's present step failed in a way nobody foresaw, if it is one that may.
         """
-        standing = await in_work(self._spool.load, job_id)
-        if standing.phase in RISKY:
-            await in_work(self._spool.add_crash, job_id, standing.phase.value)
+        job_state = await in_work(self._spool.load, job_id)
+        if job_state.phase in RISKY:
+            await in_work(self._spool.add_crash, job_id, job_state.phase.value)
 
-    async def _step(self, standing: Standing) -> Wait | Left | Stuck | None:
+    async def _step(self, job_state: JobState) -> Wait | JobGone | Stuck | None:
         """
         Take the step of a job for which the disk alone is not enough.
         """
         try:
-            match standing.phase:
+            match job_state.phase:
                 case Phase.ASKING:
-                    closed = await in_work(self._attempts.close_interrupted, standing)
-                    self._admission.release(standing, closed)
+                    closed = await in_work(self._attempts.close_interrupted, job_state)
+                    self._admission.release(job_state, closed)
                 case Phase.KEPT:
-                    await self._judge_kept(standing)
+                    await self._judge_kept(job_state)
                 case _:
-                    return await self._decide(standing)
+                    return await self._decide(job_state)
         except (Blocked, FetchLater, OSError) as obstacle:
-            halt = await in_work(self._walker.met, standing.id, standing, obstacle)
+            halt = await in_work(self._disk_steps.met, job_state.id, job_state, obstacle)
             if isinstance(halt, Stuck) and isinstance(obstacle, FetchLater):
                 return replace(halt, seconds=obstacle.seconds, is_passing=True)
             return halt
         return None
 
-    async def _decide(self, standing: Standing) -> Wait | None:
-        match self._admission.next_move(standing):
+    async def _decide(self, job_state: JobState) -> Wait | None:
+        match self._admission.next_move(job_state):
             case Ask():
-                return await self._ask(standing)
+                return await self._ask(job_state)
             case Wait() as wait:
                 return wait
             case Return(reason=reason):
-                await self._give_back(standing, reason)
+                await self._give_back(job_state, reason)
             case Fail(problem=problem):
-                await self._plan(standing, [problem])
+                await self._plan(job_state, [problem])
         return None
 
-    async def _ask(self, standing: Standing) -> Wait | None:
-        job_id = standing.id
-        if not self._is_prepared(job_id) and not await self._prepare(standing):
+    async def _ask(self, job_state: JobState) -> Wait | None:
+        job_id = job_state.id
+        if not self._is_prepared(job_id) and not await self._prepare(job_state):
             return None
         if self._duplicates.is_left(job_id):
             try:
-                await follow(partial(self._check_left, job_of(standing)), key=job_id)
+                await follow(partial(self._check_left, job_of(job_state)), key=job_id)
             except NotYetError as early:
                 reason = str(early)
                 return Wait(seconds=_SOON_SECONDS, reason=reason, is_stranded=early.is_stuck)
             except HeldError as held:
-                await self._give_back(standing, str(held))
+                await self._give_back(job_state, str(held))
                 return None
         prepared = self._prepared[job_id]
         is_prepared = partial(self._is_prepared, job_id)
-        async with self._admission.permit(standing, len(prepared.images), is_prepared) as permit:
+        async with self._admission.permit(job_state, len(prepared.images), is_prepared) as permit:
             if isinstance(permit, Wait):
                 return permit
-            asking = await self._attempts.open(standing, permit, prepared)
+            asking = await self._attempts.open(job_state, permit, prepared)
             self._admission.note_opened(job_id)
             unanswered = await self._attempts.send(asking, prepared)
             # The permit is kept until the verdict is known: the next request must not be sent in ignorance.
@@ -196,11 +196,11 @@ class Pipeline:
                 attempt = await self._close(asking, unanswered)
         if attempt.code == Failure.UNREADABLE.value:
             del self._prepared[job_id]  # What the file is by now, nobody has judged.
-        if standing.crashes:
-            await in_work(self._progressed, standing)
+        if job_state.crashes:
+            await in_work(self._progressed, job_state)
         return None
 
-    async def _judge_answer(self, kept: Standing) -> Attempt:
+    async def _judge_answer(self, kept: JobState) -> Attempt:
         try:
             judged = await self._judge.judge(kept)
         except WithheldError:
@@ -208,9 +208,9 @@ class Pipeline:
             raise
         return await self._close(kept, judged)
 
-    async def _close(self, standing: Standing, judged: Judged) -> Attempt:
-        closed = await in_work(self._attempts.close, standing, judged)
-        self._admission.release(standing, closed)
+    async def _close(self, job_state: JobState, judged: Judged) -> Attempt:
+        closed = await in_work(self._attempts.close, job_state, judged)
+        self._admission.release(job_state, closed)
         return closed.attempt
 
     def _check_left(self, job: Job) -> Steps[None]:
@@ -221,77 +221,79 @@ class Pipeline:
         known = self._prepared.get(job_id)
         return known is not None and self._preparer.still_holds(known)
 
-    async def _prepare(self, standing: Standing) -> bool:
+    async def _prepare(self, job_state: JobState) -> bool:
         """
         Compare with what was seen, then validate: tell whether the job is prepared, else it is planned or
         given back.
         """
-        if _has_crashed(standing):
-            await self._give_up(standing)
+        if _has_crashed(job_state):
+            await self._give_up(job_state)
             return False
         try:
-            if job_of(standing).references:
-                await follow(partial(self._preparer.gather, standing), key=standing.id)
+            if job_of(job_state).references:
+                await follow(partial(self._preparer.gather, job_state), key=job_state.id)
             async with self._decoding:
-                found = await in_work(self._looked_over, standing)
+                found = await in_work(self._looked_over, job_state)
         except NotReadyError as reason:
-            await self._give_back(standing, str(reason))
+            await self._give_back(job_state, str(reason))
             return False
         if isinstance(found, Prepared):
-            self._prepared[standing.id] = found
+            self._prepared[job_state.id] = found
             return True
-        await self._plan(standing, found)
-        if standing.crashes:
-            await in_work(self._progressed, standing)
+        await self._plan(job_state, found)
+        if job_state.crashes:
+            await in_work(self._progressed, job_state)
         return False
 
-    def _looked_over(self, standing: Standing) -> Prepared | list[Problem]:
-        found = self._preparer.ready(standing)
+    def _looked_over(self, job_state: JobState) -> Prepared | list[Problem]:
+        found = self._preparer.ready(job_state)
         if isinstance(found, Prepared):
-            self._progressed(standing)
+            self._progressed(job_state)
         return found
 
-    async def _give_back(self, standing: Standing, reason: str) -> None:
-        await follow(partial(self._walker.give_back, job_of(standing), reason), key=standing.id)
+    async def _give_back(self, job_state: JobState, reason: str) -> None:
+        await follow(
+            partial(self._disk_steps.give_back, job_of(job_state), reason), key=job_state.id
+        )
 
-    async def _plan(self, standing: Standing, problems: list[Problem]) -> None:
-        await follow(partial(self._walker.plan, standing, problems), key=standing.id)
+    async def _plan(self, job_state: JobState, problems: list[Problem]) -> None:
+        await follow(partial(self._disk_steps.plan, job_state, problems), key=job_state.id)
 
-    async def _judge_kept(self, standing: Standing) -> None:
-        if _has_crashed(standing):
-            await self._give_up(standing)
+    async def _judge_kept(self, job_state: JobState) -> None:
+        if _has_crashed(job_state):
+            await self._give_up(job_state)
             return
-        await self._judge_answer(standing)
-        if standing.crashes:
-            await in_work(self._progressed, standing)
+        await self._judge_answer(job_state)
+        if job_state.crashes:
+            await in_work(self._progressed, job_state)
 
-    async def _judge_alone(self, standing: Standing) -> None:
+    async def _judge_alone(self, job_state: JobState) -> None:
         """
         Judge by the answer itself. What it only names is fetched in the ordinary run: that may take hours, and
         a process that is killed while it waits was not brought down by it.
         """
-        if _has_crashed(standing):
-            await self._give_up(standing)
+        if _has_crashed(job_state):
+            await self._give_up(job_state)
             return
-        judged = await self._judge.judge_unfetched(standing)
+        judged = await self._judge.judge_unfetched(job_state)
         if judged is None:
-            await in_work(self._spool.clear_crashes, standing.id, standing.phase.value)
+            await in_work(self._spool.clear_crashes, job_state.id, job_state.phase.value)
             return
-        await self._close(standing, judged)
-        await in_work(self._progressed, standing)
+        await self._close(job_state, judged)
+        await in_work(self._progressed, job_state)
 
-    async def _give_up(self, standing: Standing) -> None:
-        await self._plan(standing, [_crashed(job_of(standing))])
+    async def _give_up(self, job_state: JobState) -> None:
+        await self._plan(job_state, [_crashed(job_of(job_state))])
 
-    def _progressed(self, standing: Standing) -> None:
-        if standing.crashes:
-            self._spool.clear_crashes(standing.id)
+    def _progressed(self, job_state: JobState) -> None:
+        if job_state.crashes:
+            self._spool.clear_crashes(job_state.id)
 
-    def _over(self, job_id: str, left: Left) -> Over:
+    def _over(self, job_id: str, left: JobGone) -> Over:
         self._prepared.pop(job_id, None)
         self._obstacles.pop(job_id, None)
         self._met_at.pop(job_id, None)
-        self._admission.forget(job_id, left.standing.attempts if left.standing else ())
+        self._admission.forget(job_id, left.job_state.attempts if left.job_state else ())
         return left.over
 
     def _obstructed(self, job_id: str, stuck: Stuck) -> Wait:
@@ -299,9 +301,9 @@ class Pipeline:
         if self._obstacles.get(job_id) != stuck.reason:
             self._obstacles[job_id] = stuck.reason
             self._met_at[job_id] = now
-            standing = stuck.standing
-            if standing and standing.job:
-                emit(JobWaiting(**standing.job.about, reason=stuck.reason))
+            job_state = stuck.job_state
+            if job_state and job_state.job:
+                emit(JobWaiting(**job_state.job.about, reason=stuck.reason))
             else:
                 emit(JobWaiting(job=job_id, reason=stuck.reason))
         has_stayed = now - self._met_at[job_id] >= _PASSING_SECONDS
@@ -309,9 +311,9 @@ class Pipeline:
         return Wait(seconds=stuck.seconds, reason=stuck.reason, is_stranded=is_stranded)
 
 
-def _has_crashed(standing: Standing) -> bool:
-    steps = {standing.phase.value, *([FETCHED] if standing.phase is Phase.KEPT else [])}
-    return sum(each in steps for each in standing.crashes) >= CRASHES_TO_FAIL
+def _has_crashed(job_state: JobState) -> bool:
+    steps = {job_state.phase.value, *([FETCHED] if job_state.phase is Phase.KEPT else [])}
+    return sum(each in steps for each in job_state.crashes) >= CRASHES_TO_FAIL
 
 
 def _crashed(job: Job) -> Problem:

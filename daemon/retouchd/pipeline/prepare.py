@@ -11,15 +11,15 @@ from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import Steps
 from retouchd.endpoint.client import Upload
 from retouchd.errors import Blocked, JobCode, Problem
-from retouchd.inbox.references import Gatherer
+from retouchd.inbox.references import ReferenceCopier
 from retouchd.job.model import Job, Member, Role
 from retouchd.job.naming import shown
 from retouchd.pictures.decoding import ImageFault
 from retouchd.pictures.metadata import Metadata, in_order
-from retouchd.pipeline.fit_pictures import Examined, Fitter, Source
+from retouchd.pipeline.fit_pictures import Examined, Fitter, SourcePicture
 from retouchd.request.limits import Limits
 from retouchd.request.validate import mask_advice
-from retouchd.spool.job_directory import Standing, job_of
+from retouchd.spool.job_directory import JobState, job_of
 from retouchd.spool.phase import ORIGINALS
 from retouchd.spool.spool import Spool
 
@@ -54,29 +54,31 @@ class Preparer:
     Looks at claimed files and makes them fit. Blocking: it decodes whole pictures.
     """
 
-    def __init__(self, *, spool: Spool, gatherer: Gatherer, current: Current) -> None:
+    def __init__(
+        self, *, spool: Spool, reference_copier: ReferenceCopier, current: Current
+    ) -> None:
         self._spool = spool
-        self._gatherer = gatherer
+        self._reference_copier = reference_copier
         self._current = current
         self._fitter = Fitter(spool=spool, current=current)
 
-    def gather(self, standing: Standing) -> Steps[None]:
+    def gather(self, job_state: JobState) -> Steps[None]:
         """
         Copy the references that are still to be copied out of the inbox. Raises as `ready` does.
         """
         yield Folder.INBOX
-        job = job_of(standing)
-        if not job.problems and (obstacle := self._gatherer.gather(job)):
-            raise Blocked(obstacle) if standing.attempts else NotReadyError(obstacle)
+        job = job_of(job_state)
+        if not job.problems and (obstacle := self._reference_copier.gather(job)):
+            raise Blocked(obstacle) if job_state.attempts else NotReadyError(obstacle)
 
-    def ready(self, standing: Standing) -> Prepared | list[Problem]:
+    def ready(self, job_state: JobState) -> Prepared | list[Problem]:
         """
         Compare with what was seen, then prepare; all that is needed is in the work folder by now.
 
         Raises NotReadyError for a job that nothing was asked for yet; for others Blocked, or OSError where
         a file cannot be read.
         """
-        job, is_fresh = job_of(standing), not standing.attempts
+        job, is_fresh = job_of(job_state), not job_state.attempts
         if is_fresh:
             self._compare(job)
         try:
@@ -156,7 +158,7 @@ class Preparer:
         for number, reference in enumerate(job.references if not problems else (), 1):
             path = self._spool.reference(job.id, number)
             label = f"reference-{number}"
-            source = Source(job=job, path=path, name=reference.path, label=label)
+            source = SourcePicture(job=job, path=path, name=reference.path, label=label)
             try:
                 found.append(self._fitter.examine(source, limits))
             except ImageFault as fault:
@@ -185,9 +187,11 @@ class Preparer:
             return [_of_mask(fault, mask.source)]
         return Prepared(images=images, mask=beside.upload)
 
-    def _sources(self, job: Job, role: Role) -> list[Source]:
+    def _sources(self, job: Job, role: Role) -> list[SourcePicture]:
         return [
-            Source(job=job, path=self._original(job, member), name=member.name, label=role.value)
+            SourcePicture(
+                job=job, path=self._original(job, member), name=member.name, label=role.value
+            )
             for member in job.members
             if member.role is role and member.snapshot.size
         ]
@@ -196,7 +200,7 @@ class Preparer:
         return self._spool.folder(job.id) / ORIGINALS / member.name
 
 
-def _of_mask(fault: ImageFault, mask: Source) -> Problem:
+def _of_mask(fault: ImageFault, mask: SourcePicture) -> Problem:
     problem = replace(fault.problem, code=JobCode.MASK_INVALID)
     if fault.problem.code is not JobCode.IMAGE_UNSUPPORTED:
         return problem

@@ -29,7 +29,7 @@ _SPARE = 6 * _LONGEST_REASON + len(', "broken": ""')
 """Bytes that a head line may grow by: a character takes six at most in JSON."""
 
 
-class Keeper:
+class ResponseWriter:
     """
     Keeps answers, any number at once; all that are on their way share so many bytes of memory, or twice that
     where they are many.

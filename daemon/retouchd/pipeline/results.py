@@ -24,7 +24,7 @@ from retouchd.job.filetypes import SNIFF_BYTES, called, sniff
 from retouchd.pictures import inspect
 from retouchd.pictures.decoding import ImageFault
 from retouchd.pictures.end_markers import is_whole
-from retouchd.pictures.pillow_gaps import OnDisk
+from retouchd.pictures.pillow_gaps import FileSource
 from retouchd.spool.phase import ORIGINALS, OUTPUTS, REFERENCES, UPLOAD
 from retouchd.spool.spool import Spool
 
@@ -231,7 +231,7 @@ def _check(spilled: Spilled) -> None:
     """
     Raise FetchFailed unless a file begins as a picture does, and ends as one if its answer broke off.
     """
-    content = OnDisk(spilled.file.fileno())
+    content = FileSource(spilled.file.fileno())
     kind = sniff(content[:SNIFF_BYTES])
     if kind is None or kind in {"html", "svg"}:
         found = called(kind) if kind else "something else" if len(content) else "nothing"

@@ -16,7 +16,7 @@ from retouchd.process import Changes
 from retouchd.throttle.retry import LONGEST_BACKOFF_SECONDS
 
 
-class Workshop:
+class Runner:
     """
     Drives jobs. `on_change` is called whenever one is over or has to wait, `on_over` with the id of each
     that is over; `ends` counts how they ended.
@@ -103,7 +103,9 @@ class Workshop:
         Return the waiting job that may be asked next, one that nothing was paid for if there is any.
         """
         askable = {
-            job: wait.doubts for job, wait in self.waiting.items() if wait.doubts is not None
+            job: wait.in_doubt_count
+            for job, wait in self.waiting.items()
+            if wait.in_doubt_count is not None
         }
         return min(askable, key=lambda job: (askable[job], job), default=None)
 

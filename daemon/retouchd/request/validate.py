@@ -15,7 +15,7 @@ from retouchd.job.model import Scalar, scalar_text
 from retouchd.request.limits import Limits, Picture, told_size
 from retouchd.request.sizes import SizeRule, nearest_size, size_faults
 
-Fault: TypeAlias = tuple[str, str]
+RequestFault: TypeAlias = tuple[str, str]
 """A message and its hint."""
 
 _FORMATS = {"webp": "WebP"}
@@ -147,7 +147,7 @@ def check_mask(
     return problems
 
 
-def _metadata_fault(name: str) -> Fault:
+def _metadata_fault(name: str) -> RequestFault:
     return (
         f"{name} does not keep to its file format, so its metadata (place, names, numbers) cannot be cut out.",
         f'Save {name} anew as PNG or JPEG, or set images.metadata = "keep" in the configuration.',
@@ -169,7 +169,7 @@ def _prompt_problems(model: str, prompt: str | None, limits: Limits) -> Iterator
         yield _problem(JobCode.PROMPT_TOO_LONG, fault)
 
 
-def _value_faults(model: str, key: str, text: str, limits: Limits) -> Iterator[Fault]:
+def _value_faults(model: str, key: str, text: str, limits: Limits) -> Iterator[RequestFault]:
     """
     Yield what is wrong with one value, whatever the others are.
     """
@@ -198,7 +198,7 @@ def _value_faults(model: str, key: str, text: str, limits: Limits) -> Iterator[F
         )
 
 
-def _range_faults(key: str, text: str, ends: tuple[int, int | None]) -> Iterator[Fault]:
+def _range_faults(key: str, text: str, ends: tuple[int, int | None]) -> Iterator[RequestFault]:
     lowest, highest = ends
     number = int(text) if _WHOLE.fullmatch(text) else None
     if number is None or number < lowest or (highest is not None and number > highest):
@@ -209,7 +209,9 @@ def _range_faults(key: str, text: str, ends: tuple[int, int | None]) -> Iterator
         )
 
 
-def _size_faults(model: str, size: str, legal: SizeRule | tuple[str, ...]) -> Iterator[Fault]:
+def _size_faults(
+    model: str, size: str, legal: SizeRule | tuple[str, ...]
+) -> Iterator[RequestFault]:
     if isinstance(legal, SizeRule):
         faults, known = size_faults(size, legal), "a size such as 1536x1024"
     else:
@@ -225,7 +227,7 @@ def _size_faults(model: str, size: str, legal: SizeRule | tuple[str, ...]) -> It
 
 def _output_faults(
     texts: Mapping[str, str], limits: Limits
-) -> Iterator[tuple[tuple[str, ...], Fault]]:
+) -> Iterator[tuple[tuple[str, ...], RequestFault]]:
     """
     Yield what is wrong between parameters: not every output format knows transparency or compression.
     """
@@ -259,7 +261,7 @@ def mask_advice(name: str) -> str:
     )
 
 
-def _mask_fault(name: str, mask: Picture) -> Fault | None:
+def _mask_fault(name: str, mask: Picture) -> RequestFault | None:
     hint = mask_advice(name)
     if mask.format != "png":
         return f"{name} is {called(mask.format)}, but a mask must be PNG.", hint
@@ -272,7 +274,7 @@ def _mask_fault(name: str, mask: Picture) -> Fault | None:
     return None
 
 
-def _too_many_bytes(name: str, picture: Picture, limit: int) -> Fault:
+def _too_many_bytes(name: str, picture: Picture, limit: int) -> RequestFault:
     return (
         f"{name} has {told_size(picture.size_bytes)}; this model takes less than {told_size(limit)}.",
         f"Scale {name} down, or compress it more.",
@@ -306,6 +308,6 @@ def _shown(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:60]}…"
 
 
-def _problem(code: JobCode, fault: Fault) -> Problem:
+def _problem(code: JobCode, fault: RequestFault) -> Problem:
     message, hint = fault
     return Problem(code=code, message=message, hint=hint)

@@ -22,16 +22,16 @@ from retouchd.events.run import FolderUnnoted
 from retouchd.inbox.claimer import Claimer
 from retouchd.inbox.duplicates import Duplicates, take_all
 from retouchd.inbox.intake import Intake
-from retouchd.inbox.references import Gatherer, used_references
-from retouchd.inbox.watch_supervisor import Watching
+from retouchd.inbox.references import ReferenceCopier, used_references
+from retouchd.inbox.watch_supervisor import WatchSupervisor
 from retouchd.job.model import Job
 from retouchd.pipeline.attempts import Attempts
-from retouchd.pipeline.disk_steps import Walker
+from retouchd.pipeline.disk_steps import DiskSteps
 from retouchd.pipeline.judge import Judge
 from retouchd.pipeline.pipeline import RISKY, Pipeline
 from retouchd.pipeline.prepare import Preparer
 from retouchd.pipeline.results import Downloads
-from retouchd.pipeline.runner import Workshop
+from retouchd.pipeline.runner import Runner
 from retouchd.retry import error_folder
 from retouchd.spool.delivery import Delivery
 from retouchd.spool.fingerprint import Policy
@@ -42,7 +42,7 @@ from retouchd.status.inbox_snapshot import builder_of, inbox_of, index_of
 from retouchd.throttle.lane import Throttle
 
 
-class Crew:
+class Assembly:
     """
     The parts of a run, each with its own task or none. `on_change` is called whenever anything moved.
     """
@@ -70,8 +70,10 @@ class Crew:
         self.spool = spool
         self._history = History(settings.folders.work)
         self._inbox = inbox_of(settings)
-        self._gatherer = Gatherer(spool=spool, inbox=self._inbox)
-        self._preparer = Preparer(spool=spool, gatherer=self._gatherer, current=current)
+        self._reference_copier = ReferenceCopier(spool=spool, inbox=self._inbox)
+        self._preparer = Preparer(
+            spool=spool, reference_copier=self._reference_copier, current=current
+        )
         self.pausing = throttle.pausing
         self.recovery = Recovery(
             folders=settings.folders, history=self._history, spool=spool, on_change=self._stir
@@ -80,7 +82,7 @@ class Crew:
             policy=settings.duplicates, recovery=self.recovery, inbox=settings.folders.inbox
         )
         self.pipeline = self._pipeline(current, clock, client)
-        self.workshop = Workshop(
+        self.runner = Runner(
             pipeline=self.pipeline,
             changes=self._admission.changes,
             room=lambda: current.most_at_work,
@@ -88,11 +90,11 @@ class Crew:
             on_change=self._stir,
         )
         self.intake = self._intake(settings, clock)
-        self.watching = Watching(
+        self.watching = WatchSupervisor(
             settings=settings, intake=self.intake, clock=clock, on_change=self._stir
         )
         self.prober = throttle.prober(
-            jobs=self.workshop,
+            jobs=self.runner,
             client=client,
             has_ready=lambda: self.intake.ready() > 0,
             wake_intake=self.intake.wake,
@@ -131,7 +133,7 @@ class Crew:
         if self.looking_up:
             tasks.create_task(self.recovery.run(), name="recovery")
         for job_id in job_ids:
-            self.workshop.start(job_id, self._folders.get(job_id, ""), tasks)
+            self.runner.start(job_id, self._folders.get(job_id, ""), tasks)
 
     def close(self) -> None:
         """
@@ -141,14 +143,14 @@ class Crew:
         self.intake.stop()
         self.watching.stop()
         self.recovery.stop()
-        self.workshop.stop()
+        self.runner.stop()
         self._admission.stop()
 
     def _pipeline(self, current: Current, clock: Clock, client: EditsClient) -> Pipeline:
         spool = self.spool
         return Pipeline(
             spool=spool,
-            walker=Walker(
+            disk_steps=DiskSteps(
                 spool=spool,
                 delivery=Delivery(
                     spool=spool,
@@ -182,7 +184,7 @@ class Crew:
                 index=index,
                 builder=builder_of(self._current, inbox, self._preparer, clock),
                 duplicates=self._duplicates,
-                gatherer=self._gatherer,
+                reference_copier=self._reference_copier,
                 spool=self.spool,
                 patience=settings.patience,
                 retry_seconds=settings.rescan_seconds,
@@ -199,7 +201,7 @@ class Crew:
     def _start(self, job: Job) -> None:
         assert self._tasks is not None, "nothing is claimed before the crew is started"
         self.prober.take(job.id)
-        self.workshop.start(job.id, job.folder, self._tasks)
+        self.runner.start(job.id, job.folder, self._tasks)
 
     def _over(self, job_id: str) -> None:
         for folder, name in self._duplicates.over(job_id):
@@ -218,7 +220,7 @@ class Crew:
             return None
         if self._admission.held is not None:
             return () if self.prober.wants_new else None
-        return self.workshop.room
+        return self.runner.room
 
     def _stir(self) -> None:
         self._on_change()
@@ -228,16 +230,16 @@ class Crew:
             self.intake.wake()
 
 
-async def retrace(crew: Crew) -> None:
+async def retrace(assembly: Assembly) -> None:
     """
     After an unclean end, take alone, one at a time, the step that may have caused it.
 
     Those noted least often come first: the culprit must not take the innocent with it again and again.
     """
-    suspects = await in_work(crew.spool.suspects, RISKY)
+    suspects = await in_work(assembly.spool.suspects, RISKY)
     for job_id in suspects:
         try:
-            await crew.pipeline.retrace(job_id)
+            await assembly.pipeline.retrace(job_id)
         except Exception as error:  # noqa: BLE001 - noted as a crash already; the others must not suffer for it
             emit(JobCrashed(job=job_id, exception=error))
 

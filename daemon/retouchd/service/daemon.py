@@ -22,14 +22,14 @@ from retouchd.events import emit
 from retouchd.events.jobs import JobLeft, JobWaiting
 from retouchd.events.run import DaemonReady, DaemonStarted, DaemonStopped, DaemonStopping
 from retouchd.inbox.waiting import Waiting
-from retouchd.inbox.watch_mode import Stance
+from retouchd.inbox.watch_mode import ChosenMode
 from retouchd.job.model import End
 from retouchd.logs.logger import hide, unread
-from retouchd.service.assembly import Crew, finish_returns, note_folders, retrace
+from retouchd.service.assembly import Assembly, finish_returns, note_folders, retrace
 from retouchd.service.status_writer import report_of
-from retouchd.service.watchdog import Liveness, StatusLine, extending, notify
+from retouchd.service.watchdog import StatusLine, Watchdog, extending, notify
 from retouchd.spool.spool import Spool
-from retouchd.status.report import Report
+from retouchd.status.report import StatusReport
 from retouchd.throttle.lane import Throttle
 
 
@@ -67,7 +67,7 @@ class Daemon:
         )
         self._admission = self._throttle.admission
         self._disks = self._throttle.disks
-        self._crew: Crew | None = None
+        self._assembly: Assembly | None = None
         self._started_at: dt.datetime | None = None
         self._stranded = ""
         self.remark = ""
@@ -77,28 +77,28 @@ class Daemon:
         """
         Return how many jobs have ended in which way.
         """
-        return self._crew.workshop.ends if self._crew else Counter()
+        return self._assembly.runner.ends if self._assembly else Counter()
 
     @property
     def jobs(self) -> int:
         """
         Return how many jobs are in work.
         """
-        return self._crew.workshop.jobs if self._crew else 0
+        return self._assembly.runner.jobs if self._assembly else 0
 
     @property
     def ready(self) -> int:
         """
         Return how many families could be claimed if there were room.
         """
-        return self._crew.intake.ready() if self._crew else 0
+        return self._assembly.intake.ready() if self._assembly else 0
 
     @property
     def trouble(self) -> str:
         """
         Return why nothing is sent, empty while all is well.
         """
-        looking_up = self._crew.looking_up if self._crew else ""
+        looking_up = self._assembly.looking_up if self._assembly else ""
         return self._admission.reason or self._away or self._stranded or looking_up
 
     @property
@@ -110,38 +110,38 @@ class Daemon:
         return held.cause.value if held else ""
 
     @property
-    def watch(self) -> Stance | None:
+    def watch(self) -> ChosenMode | None:
         """
         Return how changes are noticed, and why so; None before the first scan.
         """
-        return self._crew.watching.stance if self._crew else None
+        return self._assembly.watching.stance if self._assembly else None
 
     @property
     def scanned_at(self) -> dt.datetime | None:
         """
         Return when the inbox was last looked at as a whole, None if never.
         """
-        return self._crew.intake.scanned_at if self._crew else None
+        return self._assembly.intake.scanned_at if self._assembly else None
 
     @property
     def scan_seconds(self) -> float:
         """
         Return how long that took.
         """
-        return self._crew.intake.scan_took if self._crew else 0.0
+        return self._assembly.intake.scan_took if self._assembly else 0.0
 
     @property
     def _away(self) -> str:
-        return self._crew.watching.away if self._crew else ""
+        return self._assembly.watching.away if self._assembly else ""
 
-    def report(self) -> Report | None:
+    def report(self) -> StatusReport | None:
         """
         Return how the run stands for other programs, None while the work folder is not held.
         """
-        if self._crew is None or self._started_at is None:
+        if self._assembly is None or self._started_at is None:
             return None
         return report_of(
-            self._crew,
+            self._assembly,
             self._admission,
             self._disks,
             self._clock,
@@ -169,7 +169,7 @@ class Daemon:
         """
         Return whether nothing is in work, and nothing will be without somebody's doing.
         """
-        return self._crew is None or _is_drained(self._crew)
+        return self._assembly is None or _is_drained(self._assembly)
 
     @property
     def is_stopping(self) -> bool:
@@ -196,53 +196,53 @@ class Daemon:
         """
         Return a number that grows whenever there is something new to tell of what waits in the inbox.
         """
-        return self._crew.intake.changes if self._crew else 0
+        return self._assembly.intake.changes if self._assembly else 0
 
     async def turned(self) -> None:
         """
         Wait until the inbox has been looked at since this was last called.
         """
         await self._begun.wait()
-        assert self._crew is not None, "there is a crew once a run has begun"
-        await self._crew.intake.turned.wait()
-        self._crew.intake.turned.clear()
+        assert self._assembly is not None, "there is a crew once a run has begun"
+        await self._assembly.intake.turned.wait()
+        self._assembly.intake.turned.clear()
 
     async def summary(self) -> tuple[Waiting, float]:
         """
         Return what waits in the inbox, in short, and how many seconds of work that was.
         """
         await self._begun.wait()
-        assert self._crew is not None, "there is a crew once a run has begun"
-        return await self._crew.intake.summary()
+        assert self._assembly is not None, "there is a crew once a run has begun"
+        return await self._assembly.intake.summary()
 
     def holds(self, kind: str) -> bool:
         """
         Return whether anything that is ready is held for that kind of reason.
         """
-        return self._crew is not None and self._crew.intake.holding.holds(kind)
+        return self._assembly is not None and self._assembly.intake.holding.holds(kind)
 
     async def waiting(self) -> list[tuple[str, str, str]]:
         """
         Return every file that waits in the inbox: its folder, its name, the reason.
         """
-        return await self._crew.intake.waiting() if self._crew else []
+        return await self._assembly.intake.waiting() if self._assembly else []
 
     async def left(self) -> Waiting:
         """
         Return what waits in the inbox once the run is over, with what was given back at its end.
         """
-        assert self._crew is not None, "there is a crew once a run has begun"
+        assert self._assembly is not None, "there is a crew once a run has begun"
         if not self._away:
-            await self._crew.intake.look_back()
-        found, _ = await self._crew.intake.summary()
+            await self._assembly.intake.look_back()
+        found, _ = await self._assembly.intake.summary()
         return found
 
     def stop(self) -> None:
         """
         Stop: claim nothing more, let what is on its way finish. The second time, stop at once.
         """
-        if self._stop.is_set() and self._crew is not None:
-            self._crew.workshop.abandon()
+        if self._stop.is_set() and self._assembly is not None:
+            self._assembly.runner.abandon()
         self._stop.set()
         self._stirred.set()
 
@@ -252,8 +252,8 @@ class Daemon:
 
         Raises ConfigurationError, and then nothing has changed.
         """
-        if self._crew is not None:
-            await self._crew.adopt(settings)
+        if self._assembly is not None:
+            await self._assembly.adopt(settings)
 
     async def reload(self, change: Callable[[], Awaitable[None]]) -> None:
         """
@@ -276,9 +276,9 @@ class Daemon:
         Make every waiting job due and scan the inbox: a person has mended something.
         """
         self._admission.wake()
-        if self._crew is not None:
-            self._crew.intake.reconsider()
-            self._crew.watching.try_again()
+        if self._assembly is not None:
+            self._assembly.intake.reconsider()
+            self._assembly.watching.try_again()
 
     async def run(self, *, until_drained: bool = False) -> Ending:
         """
@@ -290,8 +290,8 @@ class Daemon:
             stack.enter_context(self._disks.threads.entered())
             with telling_of_the_disk():
                 async with extending(lambda: "starting"):
-                    crew, job_ids = await self._begin(stack)
-            ending = await self._work(crew, job_ids, until_drained=until_drained)
+                    assembly, job_ids = await self._begin(stack)
+            ending = await self._work(assembly, job_ids, until_drained=until_drained)
             self._started_at = None
         emit(
             DaemonStopped(
@@ -303,7 +303,7 @@ class Daemon:
         )
         return ending
 
-    async def _begin(self, stack: contextlib.AsyncExitStack) -> tuple[Crew, list[str]]:
+    async def _begin(self, stack: contextlib.AsyncExitStack) -> tuple[Assembly, list[str]]:
         """
         Take hold of the folders; return who works there, and the jobs that are in work already.
         """
@@ -327,7 +327,7 @@ class Daemon:
         await look(finish_returns, settings.folders)
         await look(note_folders, settings.folders)
         emit(DaemonStarted(**settings.shown, was_clean=lock.was_clean))
-        self._crew = crew = Crew(
+        self._assembly = assembly = Assembly(
             current=self._current,
             clock=self._clock,
             throttle=self._throttle,
@@ -336,64 +336,64 @@ class Daemon:
             on_change=self._stirred.set,
         )
         self._begun.set()
-        await look(crew.remember)
-        await crew.pausing.restore()
+        await look(assembly.remember)
+        await assembly.pausing.restore()
         self._started_at = self._clock.now()
         if not lock.was_clean:
-            await retrace(crew)
-        return crew, await look(spool.ids)
+            await retrace(assembly)
+        return assembly, await look(spool.ids)
 
-    async def _work(self, crew: Crew, job_ids: list[str], *, until_drained: bool) -> Ending:
+    async def _work(self, assembly: Assembly, job_ids: list[str], *, until_drained: bool) -> Ending:
         async with asyncio.TaskGroup() as tasks:
-            async with crew.watching:
-                crew.start(job_ids, tasks)
-                living = tasks.create_task(self._live(crew), name="liveness")
-                async with extending(lambda: f"starting: {crew.intake.steps:,} names seen"):
-                    await self._end_of(tasks.create_task(crew.watching.begin()))
-                    await self._end_of(tasks.create_task(crew.intake.begin()))
+            async with assembly.watching:
+                assembly.start(job_ids, tasks)
+                living = tasks.create_task(self._live(assembly), name="liveness")
+                async with extending(lambda: f"starting: {assembly.intake.steps:,} names seen"):
+                    await self._end_of(tasks.create_task(assembly.watching.begin()))
+                    await self._end_of(tasks.create_task(assembly.intake.begin()))
                 notify("READY=1")
                 self._ready.set()
                 if not until_drained:
                     emit(DaemonReady(inbox=str(self._current.settings.folders.inbox)))
-                intake = tasks.create_task(crew.intake.run(), name="intake")
-                watching = tasks.create_task(crew.watching.run(), name="watching")
-                prober = tasks.create_task(crew.prober.run(), name="prober")
-                pausing = tasks.create_task(crew.pausing.run(), name="pausing")
-                ending = await self._until_end(crew, until_drained=until_drained)
+                intake = tasks.create_task(assembly.intake.run(), name="intake")
+                watching = tasks.create_task(assembly.watching.run(), name="watching")
+                prober = tasks.create_task(assembly.prober.run(), name="prober")
+                pausing = tasks.create_task(assembly.pausing.run(), name="pausing")
+                ending = await self._until_end(assembly, until_drained=until_drained)
                 notify("STOPPING=1")
-                emit(DaemonStopping(jobs=crew.workshop.jobs))
-                crew.close()
+                emit(DaemonStopping(jobs=assembly.runner.jobs))
+                assembly.close()
                 await self._end_of(intake)
                 await self._end_of(watching)
                 prober.cancel()
-            await self._drain(crew)
+            await self._drain(assembly)
             for task in (pausing, living):
                 task.cancel()
-        await crew.pausing.write()
+        await assembly.pausing.write()
         if ending is Ending.UNAVAILABLE and not self._disks.reasons:
-            for job_id in crew.spool.ids():
+            for job_id in assembly.spool.ids():
                 try:
-                    await crew.pipeline.release(job_id)
+                    await assembly.pipeline.release(job_id)
                 except (Blocked, OSError) as obstacle:
                     emit(JobWaiting(job=job_id, reason=str(obstacle)))
         return ending
 
-    async def _until_end(self, crew: Crew, *, until_drained: bool) -> Ending:
+    async def _until_end(self, assembly: Assembly, *, until_drained: bool) -> Ending:
         with contextlib.closing(StatusLine()) as line:
             while not self._stop.is_set():
                 self._stirred.clear()
                 line.say(self._status())
-                self._stranded = _stranded(crew)
+                self._stranded = _stranded(assembly)
                 if until_drained and (self._admission.is_shut or self._stranded):
                     return Ending.UNAVAILABLE
-                if until_drained and crew.recovery.obstacle and crew.intake.ready():
+                if until_drained and assembly.recovery.obstacle and assembly.intake.ready():
                     return Ending.UNAVAILABLE
-                if until_drained and crew.watching.away:
+                if until_drained and assembly.watching.away:
                     return Ending.AWAY
-                if until_drained and _is_drained(crew):
+                if until_drained and _is_drained(assembly):
                     # An inbox that is away is empty too.
-                    await crew.watching.check()
-                    if _is_drained(crew) and not crew.watching.away:
+                    await assembly.watching.check()
+                    if _is_drained(assembly) and not assembly.watching.away:
                         return Ending.DRAINED
                     continue
                 await self._stirred.wait()
@@ -410,46 +410,48 @@ class Daemon:
                 task.cancel()
             await self._stirred.wait()
 
-    async def _drain(self, crew: Crew) -> None:
+    async def _drain(self, assembly: Assembly) -> None:
         """
         Wait for the jobs in work, but for those that a hung folder holds up: the next start finishes them.
         """
         async with extending(lambda: f"stopping: {self._status()}"):
-            while any(not self._disks.threads.holds_up(job_id) for job_id in crew.workshop.ids):
+            while any(not self._disks.threads.holds_up(job_id) for job_id in assembly.runner.ids):
                 self._stirred.clear()
                 await self._stirred.wait()
-        for job_id in crew.workshop.ids:
+        for job_id in assembly.runner.ids:
             emit(JobLeft(job=job_id, reason=self._disks.threads.holds_up(job_id)))
-        crew.workshop.abandon()
+        assembly.runner.abandon()
 
-    async def _live(self, crew: Crew) -> None:
-        await Liveness(intake=crew.intake, disks=self._disks, clock=self._clock).run()
+    async def _live(self, assembly: Assembly) -> None:
+        await Watchdog(intake=assembly.intake, disks=self._disks, clock=self._clock).run()
 
     def _moved(self) -> None:
         self._stirred.set()
-        if self._crew is not None:
-            self._crew.prober.stir()
+        if self._assembly is not None:
+            self._assembly.prober.stir()
 
     def _job_ids(self) -> list[str]:
-        return self._crew.workshop.ids if self._crew else []
+        return self._assembly.runner.ids if self._assembly else []
 
     def _status(self) -> str:
         held = f"; paused: {self._admission.reason}" if self._admission.held else ""
-        held += f"; {self._crew.looking_up}" if self._crew and self._crew.looking_up else ""
+        held += (
+            f"; {self._assembly.looking_up}" if self._assembly and self._assembly.looking_up else ""
+        )
         away = f"; {self._away}" if self._away else ""
         hung = "".join(f"; {each}" for each in self._disks.reasons.values() if each not in held)
         return f"{self.jobs} in work, {self.ends[End.DONE]} done{held}{away}{hung}"
 
 
-def _is_drained(crew: Crew) -> bool:
-    is_looking_up = crew.looking_up and not crew.recovery.obstacle
-    return not crew.workshop.jobs and crew.intake.is_idle() and not is_looking_up
+def _is_drained(assembly: Assembly) -> bool:
+    is_looking_up = assembly.looking_up and not assembly.recovery.obstacle
+    return not assembly.runner.jobs and assembly.intake.is_idle() and not is_looking_up
 
 
-def _stranded(crew: Crew) -> str:
+def _stranded(assembly: Assembly) -> str:
     """
     Return why nothing of what is in work can go on, empty where some can or more can be claimed beside it.
     """
-    but_not = crew.workshop.room
-    is_full = but_not is None or (but_not and not crew.intake.ready(but_not))
-    return crew.workshop.stranded if is_full or crew.intake.is_idle() else ""
+    but_not = assembly.runner.room
+    is_full = but_not is None or (but_not and not assembly.intake.ready(but_not))
+    return assembly.runner.stranded if is_full or assembly.intake.is_idle() else ""

@@ -41,8 +41,8 @@ from retouchd.spool.fingerprint import picture_path
 from retouchd.spool.history import History
 from retouchd.spool.phase import Phase, doing
 from retouchd.spool.spool import Spool
-from retouchd.status.report import Batch, Report, stop_of
-from retouchd.status.status_file import Board
+from retouchd.status.report import Batch, StatusReport, stop_of
+from retouchd.status.status_file import StatusFiles
 from retouchd.status.text import (
     MARK,
     MOST_NAMED,
@@ -115,9 +115,9 @@ class WaitingPublisher:
     Writes the summary of what waits into the work folder; `latest` is the last one, None before the first.
     """
 
-    def __init__(self, daemon: Daemon, board: Board) -> None:
+    def __init__(self, daemon: Daemon, status_files: StatusFiles) -> None:
         self._daemon = daemon
-        self._board = board
+        self._status_files = status_files
         self._changes = -1
         self._is_told = False
         self._news = WaitingNews(daemon.holds)
@@ -151,11 +151,11 @@ class WaitingPublisher:
         """
         changes = self._daemon.changes
         if changes == self._changes:
-            await in_work(self._board.confirm_waiting)
+            await in_work(self._status_files.confirm_waiting)
             return 0.0
         self.latest, seconds = await self._daemon.summary()
         self._tell(self.latest)
-        await in_work(self._board.post_waiting, self.latest)
+        await in_work(self._status_files.post_waiting, self.latest)
         self._changes = changes
         return seconds
 
@@ -277,7 +277,7 @@ class StatusTextWriter:
     def _remove(self) -> None:
         remove_text(place_of(self._folders))
 
-    def _body(self, report: Report) -> str:
+    def _body(self, report: StatusReport) -> str:
         """
         Return how things stand, without the time; looks into the work folder alone.
         """
@@ -303,18 +303,18 @@ class StatusTextWriter:
             )
         )
 
-    def _running(self, job_id: str, report: Report) -> Running | None:
+    def _running(self, job_id: str, report: StatusReport) -> Running | None:
         try:
-            standing = self._spool.load(job_id)
+            job_state = self._spool.load(job_id)
         except (Blocked, OSError):
             return None
-        if standing.job is None:
+        if job_state.job is None:
             return None
-        now = report.jobs.get(job_id) or doing(standing.phase)
-        if standing.phase is Phase.ASKING and standing.opened and job_id not in report.jobs:
-            now = f"sent at {standing.opened.sent_at.astimezone():%H:%M:%S}, no answer yet"
+        now = report.jobs.get(job_id) or doing(job_state.phase)
+        if job_state.phase is Phase.ASKING and job_state.opened and job_id not in report.jobs:
+            now = f"sent at {job_state.opened.sent_at.astimezone():%H:%M:%S}, no answer yet"
         return Running(
-            path=path_below(standing.job.folder, standing.job.members[0].name), doing=now
+            path=path_below(job_state.job.folder, job_state.job.members[0].name), doing=now
         )
 
 

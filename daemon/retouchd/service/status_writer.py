@@ -13,22 +13,22 @@ from retouchd.clock import Clock
 from retouchd.disk.threads import in_work
 from retouchd.events import emit
 from retouchd.events.run import StatusUnwritten
-from retouchd.inbox.held import Cause, Hold
+from retouchd.inbox.held import HeldBundle, HeldCause
 from retouchd.inbox.references import Place
 from retouchd.job.model import End
 from retouchd.job.naming import escaped
 from retouchd.logs.event_lines import UnreadLog
 from retouchd.process import running
-from retouchd.service.assembly import Crew
+from retouchd.service.assembly import Assembly
 from retouchd.status.report import (
     MOST_HELD,
     SIGN_OF_LIFE_SECONDS,
     DuplicateFile,
     HeldFile,
     Pause,
-    Report,
+    StatusReport,
 )
-from retouchd.status.status_file import Board
+from retouchd.status.status_file import StatusFiles
 from retouchd.throttle import breaker
 from retouchd.throttle.admission import Admission
 from retouchd.throttle.preflight import DiskMonitor
@@ -40,7 +40,7 @@ _FIRST_BEAT_SECONDS = 0.1
 
 
 def report_of(
-    crew: Crew,
+    assembly: Assembly,
     admission: Admission,
     disks: DiskMonitor,
     clock: Clock,
@@ -48,29 +48,29 @@ def report_of(
     started_at: dt.datetime,
     remark: str,
     unread_log: UnreadLog | None,
-) -> Report:
+) -> StatusReport:
     """
     Return how a run stands, at a cost that does not grow with the inbox.
     """
-    holding, waiting = crew.intake.holding, crew.workshop.waiting
+    holding, waiting = assembly.intake.holding, assembly.runner.waiting
     jobs = {job_id: wait.reason for job_id, wait in waiting.items()}
-    jobs |= {each: held for each in crew.workshop.ids if (held := disks.threads.holds_up(each))}
-    obstacles, ends = crew.pipeline.obstacles, crew.workshop.ends
-    return Report(
+    jobs |= {each: held for each in assembly.runner.ids if (held := disks.threads.holds_up(each))}
+    obstacles, ends = assembly.pipeline.obstacles, assembly.runner.ends
+    return StatusReport(
         pid=os.getpid(),
         started_at=started_at,
-        scanned_at=crew.intake.scanned_at,
-        watch_mode=crew.watching.stance.mode.value,
-        watch_reason=escaped(crew.watching.stance.reason),
-        watch_remedy=escaped(crew.watching.stance.remedy),
-        away=escaped(crew.watching.away),
+        scanned_at=assembly.intake.scanned_at,
+        watch_mode=assembly.watching.stance.mode.value,
+        watch_reason=escaped(assembly.watching.stance.reason),
+        watch_remedy=escaped(assembly.watching.stance.remedy),
+        away=escaped(assembly.watching.away),
         pause=_pause(admission.held, clock),
         remark=escaped(remark),
-        looking_up=escaped(crew.looking_up),
-        unread=escaped(crew.recovery.obstacle),
+        looking_up=escaped(assembly.looking_up),
+        unread=escaped(assembly.recovery.obstacle),
         unread_log=unread_log,
         unusable={folder.value: escaped(reason) for folder, reason in disks.reasons.items()},
-        scan_seconds=round(crew.intake.scan_took, 1),
+        scan_seconds=round(assembly.intake.scan_took, 1),
         jobs={job_id: escaped(reason) for job_id, reason in jobs.items()},
         blocked=tuple(each for each in jobs if obstacles.get(each) == jobs[each]),
         held=_held(holding.faults),
@@ -81,20 +81,20 @@ def report_of(
                 folder=escaped(folder),
                 name=escaped(name),
                 reason=escaped(hold.reason),
-                is_done=hold.cause is Cause.DONE,
+                is_done=hold.cause is HeldCause.DONE,
                 inode=hold.seen.inode,
                 mtime_ns=hold.seen.mtime_ns,
             )
             for (folder, name), hold in islice(reversed(holding.duplicates.items()), MOST_HELD)
         ),
-        ready=crew.intake.ready(),
+        ready=assembly.intake.ready(),
         done=ends[End.DONE],
         failed=ends[End.ERROR],
         returned=ends[End.RETURNED],
     )
 
 
-def _held(holds: Mapping[Place, Hold]) -> tuple[HeldFile, ...]:
+def _held(holds: Mapping[Place, HeldBundle]) -> tuple[HeldFile, ...]:
     return tuple(
         HeldFile(folder=escaped(folder), name=escaped(name), reason=escaped(hold.reason))
         for (folder, name), hold in islice(holds.items(), MOST_HELD)
@@ -102,15 +102,17 @@ def _held(holds: Mapping[Place, Hold]) -> tuple[HeldFile, ...]:
 
 
 @contextlib.asynccontextmanager
-async def reporting(look: Callable[[], Report | None], board: Board) -> AsyncIterator[None]:
+async def reporting(
+    look: Callable[[], StatusReport | None], status_files: StatusFiles
+) -> AsyncIterator[None]:
     """
     Keep the status file up to date meanwhile. `look` returns None while there is no run to tell of.
     """
-    async with running(_keep_true(look, board)):
+    async with running(_keep_true(look, status_files)):
         yield
 
 
-async def _keep_true(look: Callable[[], Report | None], board: Board) -> None:
+async def _keep_true(look: Callable[[], StatusReport | None], status_files: StatusFiles) -> None:
     loop = asyncio.get_running_loop()
     last, posted_at, is_told = None, 0.0, False
     while True:
@@ -119,7 +121,7 @@ async def _keep_true(look: Callable[[], Report | None], board: Board) -> None:
         is_due = loop.time() - posted_at >= SIGN_OF_LIFE_SECONDS
         if report is not None and (report != last or is_due):
             try:
-                await in_work(board.post, report)
+                await in_work(status_files.post, report)
                 last, posted_at, is_told = report, loop.time(), False
             except OSError as error:
                 if not is_told:
@@ -128,7 +130,7 @@ async def _keep_true(look: Callable[[], Report | None], board: Board) -> None:
         await asyncio.sleep(pause if last else _FIRST_BEAT_SECONDS)
 
 
-def _pause(held: breaker.Hold | None, clock: Clock) -> Pause | None:
+def _pause(held: breaker.GatePause | None, clock: Clock) -> Pause | None:
     if held is None:
         return None
     # Whole seconds: two looks at the same hold are to be equal.

@@ -111,7 +111,7 @@ class StatusLine:
             self._rest = asyncio.get_running_loop().call_later(_REST_SECONDS, self._tell)
 
 
-class Liveness:
+class Watchdog:
     """
     Watches whether a run gets on, and feeds the watchdog as long as it does.
     """

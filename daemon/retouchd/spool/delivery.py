@@ -22,7 +22,7 @@ from retouchd.job.model import Attempt, Job, Role, Verdict
 from retouchd.spool import finished_index
 from retouchd.spool.fingerprint import Digest, Fingerprint
 from retouchd.spool.history import is_taken, reserved_in
-from retouchd.spool.job_directory import Standing, job_of
+from retouchd.spool.job_directory import JobState, job_of
 from retouchd.spool.phase import ORIGINALS, OUTPUTS, attempts_in
 from retouchd.spool.plan import (
     Archived,
@@ -65,21 +65,21 @@ class Delivery:
         self._on_results = on_results
 
     def plan(
-        self, standing: Standing, problems: Sequence[Problem], now: datetime
-    ) -> Steps[Standing]:
+        self, job_state: JobState, problems: Sequence[Problem], now: datetime
+    ) -> Steps[JobState]:
         """
         Fix the end of a job: done with its outputs, or error with its problems.
         """
-        job = job_of(standing)
+        job = job_of(job_state)
         yield Folder.ERROR if problems else Folder.DONE
         archive = self._archive(is_done=not problems)
-        sources = [*_fruitless(standing), *_originals(standing)]
+        sources = [*_fruitless(job_state), *_originals(job_state)]
         with _blocked(archive / job.folder):
             archived = _archived(job, sources, archive)
         outputs: tuple[Item, ...] = ()
         if not problems:
             yield Folder.OUTBOX
-            outbox, names = self._folders.outbox, standing.below(OUTPUTS)
+            outbox, names = self._folders.outbox, job_state.below(OUTPUTS)
             with _blocked(outbox / job.folder):
                 outputs = plan_outputs(job, names, _taken_in(outbox, job))
         plan = Plan(
@@ -90,48 +90,48 @@ class Delivery:
             fingerprint=None if problems else self._fingerprint(job),
         )
         self._spool.fix(job.id, plan)
-        return standing.planned(plan)
+        return job_state.planned(plan)
 
-    def publish(self, standing: Standing) -> Steps[Standing]:
+    def publish(self, job_state: JobState) -> Steps[JobState]:
         """
         Rename each picture into the outbox; names taken since the plan lead to a new plan.
         """
         yield Folder.OUTBOX
-        job, plan = job_of(standing), _plan(standing)
+        job, plan = job_of(job_state), _plan(job_state)
         self._on_results(job, plan)
         with _made(self._folders.outbox, job) as outbox:
             try:
-                return self._deliver(standing, plan.outputs, outbox)
+                return self._deliver(job_state, plan.outputs, outbox)
             except FileExistsError:
-                self._plan_outputs_again(standing)
+                self._plan_outputs_again(job_state)
         return self._spool.load(job.id)
 
-    def archive(self, standing: Standing) -> Steps[Standing]:
+    def archive(self, job_state: JobState) -> Steps[JobState]:
         """
         Write the record, which reserves the stem, then the reason, then move the originals.
         """
-        job, plan = job_of(standing), _plan(standing)
+        job, plan = job_of(job_state), _plan(job_state)
         yield Folder.DONE if plan.is_done else Folder.ERROR
         root = self._archive(is_done=plan.is_done)
         with _made(root, job) as folder:
-            if not self._reserve(standing, folder, root):
+            if not self._reserve(job_state, folder, root):
                 return self._spool.load(job.id)
             if plan.problems:
                 text = reason(job, plan.problems, [item.target for item in plan.originals])
                 self._write(job, folder, plan.reason_name, text)
-            standing = self._deliver(standing, plan.originals, folder)
+            job_state = self._deliver(job_state, plan.originals, folder)
         leftovers = [f"{ORIGINALS}/{m.name}" for m in job.members if m.role is Role.LEFTOVER]
         for name in leftovers:
             durable.remove(self._spool.folder(job.id) / name)
-        return standing.without(leftovers)
+        return job_state.without(leftovers)
 
-    def tidy(self, standing: Standing) -> Steps[None]:
+    def tidy(self, job_state: JobState) -> Steps[None]:
         """
         Remove the notes on names kept free that a crash may have left of a job that is over: see `moves`.
         """
         if not moves.may_leave_notes():
             return
-        job, plan = job_of(standing), _plan(standing)
+        job, plan = job_of(job_state), _plan(job_state)
         yield Folder.OUTBOX
         self._release(job, self._folders.outbox, plan.outputs, ())
         yield Folder.DONE if plan.is_done else Folder.ERROR
@@ -148,18 +148,18 @@ class Delivery:
             for name in names:
                 moves.release(folder / _note(job), folder / name)
 
-    def _reserve(self, standing: Standing, folder: OpenFolder, root: Path) -> bool:
+    def _reserve(self, job_state: JobState, folder: OpenFolder, root: Path) -> bool:
         """
         Create the record; return False after planning another stem where somebody was faster.
 
         A record under the image's whole name is taken back where another such record reserves the same: each
         of two looks after it wrote its own, so that not both stay.
         """
-        job, plan = job_of(standing), _plan(standing)
-        body = document(record(job, standing.attempts, plan, str(self._folders.outbox)))
+        job, plan = job_of(job_state), _plan(job_state)
+        body = document(record(job, job_state.attempts, plan, str(self._folders.outbox)))
         name = plan.record_name
         if self._write(job, folder, name, body) or own_record(_bytes_of(folder / name)) == job.id:
-            if plan.label is None or not self._is_untouched(standing):
+            if plan.label is None or not self._is_untouched(job_state):
                 return True
             if stands_apart(plan, reserved_in(root, job.folder, plan.stem, but=name)):
                 return True
@@ -168,11 +168,11 @@ class Delivery:
         self._spool.fix(job.id, replace(plan, **_archived(job, sources, root)._asdict()))
         return False
 
-    def _is_untouched(self, standing: Standing) -> bool:
+    def _is_untouched(self, job_state: JobState) -> bool:
         """
         Say whether no original is on its way yet: then the names can still be others.
         """
-        return all(item.source in standing.files for item in _plan(standing).originals)
+        return all(item.source in job_state.files for item in _plan(job_state).originals)
 
     def _write(self, job: Job, folder: OpenFolder, name: str, body: bytes) -> bool:
         try:
@@ -181,8 +181,8 @@ class Delivery:
             return False
         return True
 
-    def _plan_outputs_again(self, standing: Standing) -> None:
-        job, plan = job_of(standing), _plan(standing)
+    def _plan_outputs_again(self, job_state: JobState) -> None:
+        job, plan = job_of(job_state), _plan(job_state)
         pending = [item for item in plan.outputs if self._is_pending(job, item)]
         names = [item.source.partition("/")[2] for item in plan.outputs]
         renamed = plan_outputs(job, names, _taken_in(self._folders.outbox, job))
@@ -194,23 +194,23 @@ class Delivery:
             folder / _staged(item)
         )
 
-    def _deliver(self, standing: Standing, items: Sequence[Item], folder: OpenFolder) -> Standing:
+    def _deliver(self, job_state: JobState, items: Sequence[Item], folder: OpenFolder) -> JobState:
         """
         Take the next steps of each file's way from wherever it stands; all of them are durable on return.
         """
-        job = job_of(standing)
+        job = job_of(job_state)
         own = self._spool.folder(job.id)
-        pending = [item for item in items if standing.files.intersection(_names(item))]
+        pending = [item for item in items if job_state.files.intersection(_names(item))]
         if not pending:
-            return standing
+            return job_state
         sources = dict.fromkeys((own / item.source).parent for item in pending)
         with durable.synced(folder, *sources):
             for item in pending:
                 way = _way(own, job, item, folder)
-                if way.staged.name in standing.files:
+                if way.staged.name in job_state.files:
                     _unstage_if_lost(way)
                 carry(way)
-        return standing.without(name for item in pending for name in _names(item))
+        return job_state.without(name for item in pending for name in _names(item))
 
     def _with_contents(self, job: Job, outputs: Sequence[Item]) -> tuple[Item, ...]:
         """
@@ -297,23 +297,23 @@ def _bytes_of(where: Where) -> bytes:
         return b""
 
 
-def _originals(standing: Standing) -> list[str]:
+def _originals(job_state: JobState) -> list[str]:
     """
     Return what is in `originals/`, without our own records and reasons that came back with it.
     """
-    leftovers = {m.name for m in job_of(standing).members if m.role is Role.LEFTOVER}
-    return [f"{ORIGINALS}/{name}" for name in standing.below(ORIGINALS) if name not in leftovers]
+    leftovers = {m.name for m in job_of(job_state).members if m.role is Role.LEFTOVER}
+    return [f"{ORIGINALS}/{name}" for name in job_state.below(ORIGINALS) if name not in leftovers]
 
 
-def _fruitless(standing: Standing) -> list[str]:
+def _fruitless(job_state: JobState) -> list[str]:
     """
     Return the answers that may be worth money and brought no picture, the first one first.
     """
-    closed = {each.number: each for each in standing.attempts}
+    closed = {each.number: each for each in job_state.attempts}
     return [
         name
-        for number in sorted(attempts_in(standing.files))
-        if (name := f"attempt-{number}.response") in standing.files
+        for number in sorted(attempts_in(job_state.files))
+        if (name := f"attempt-{number}.response") in job_state.files
         and _may_be_worth_money(closed.get(number))
     ]
 
@@ -326,9 +326,9 @@ def _may_be_worth_money(attempt: Attempt | None) -> bool:
     return is_success and attempt.verdict is not Verdict.DONE
 
 
-def _plan(standing: Standing) -> Plan:
-    assert standing.plan is not None, f"{standing.id} has no plan.json"
-    return standing.plan
+def _plan(job_state: JobState) -> Plan:
+    assert job_state.plan is not None, f"{job_state.id} has no plan.json"
+    return job_state.plan
 
 
 @contextlib.contextmanager

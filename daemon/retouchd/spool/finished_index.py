@@ -179,7 +179,7 @@ class Journal:
     end: int = 0
 
 
-class Finished:
+class FinishedIndex:
     """
     An index of the history and of what was recovered, empty until `catch_up`; `further` journals are read too.
     Blocking; it may be asked by one thread while another one adds to it.

@@ -21,7 +21,7 @@ from retouchd.events import emit
 from retouchd.events.run import HistoryClosed, HistoryCrashed, HistoryRecovered, HistoryUnread
 from retouchd.job.naming import escaped, shown
 from retouchd.spool.fingerprint import record_path
-from retouchd.spool.finished_index import Finished, ReplacedError
+from retouchd.spool.finished_index import FinishedIndex, ReplacedError
 from retouchd.spool.finished_job import (
     Facts,
     HashIndex,
@@ -75,7 +75,7 @@ class Recovery:
         # A call that was given up, as a folder hung, goes on by itself when that answers again.
         self._learning = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.finished: Finished | None = None
+        self.finished: FinishedIndex | None = None
         self.obstacle = ""
         """Why `done/` or the history cannot be read, empty while they can."""
 
@@ -144,7 +144,7 @@ class Recovery:
 
     def _learn(self) -> None:
         self._history.written = (b"", 0)
-        finished, known = Finished(self._folders, self._history, *self._further), _Known()
+        finished, known = FinishedIndex(self._folders, self._history, *self._further), _Known()
         finished.catch_up(known.note)
         count = self._note(finished, known, self._unread_results(finished, known))
         missing = (
@@ -158,7 +158,9 @@ class Recovery:
             emit(HistoryRecovered(jobs=count))
         self.finished = finished
 
-    def _note(self, finished: Finished, known: "_Known", lines: Iterable[dict[str, Any]]) -> int:
+    def _note(
+        self, finished: FinishedIndex, known: "_Known", lines: Iterable[dict[str, Any]]
+    ) -> int:
         """
         Make lines durable and take them in; return how many tell of a job.
         """
@@ -171,7 +173,7 @@ class Recovery:
         return count
 
     def _read(
-        self, finished: Finished, known: "_Known", batch: list[Sighted]
+        self, finished: FinishedIndex, known: "_Known", batch: list[Sighted]
     ) -> Iterator[dict[str, Any]]:
         bodies = [record_in(self._folders.done, each.path) for each in batch]
         # In this order: a job leaves the work folder after the history has its line. One that has a record but
@@ -202,7 +204,7 @@ class Recovery:
             {"bare": {"original": original, "results": results}} if original or results else {}
         )
 
-    def _unread_results(self, finished: Finished, known: "_Known") -> Iterator[dict[str, Any]]:
+    def _unread_results(self, finished: FinishedIndex, known: "_Known") -> Iterator[dict[str, Any]]:
         """
         Yield the sizes of results that the history of an earlier version has no hashes of.
         """
@@ -284,7 +286,7 @@ class _Known:
         """
         return text_key(f"{line.get('finished_at')} {record_path(line)}") in self._sized
 
-    def has_job(self, finished: Finished, found: Sighted, job_id: str) -> bool:
+    def has_job(self, finished: FinishedIndex, found: Sighted, job_id: str) -> bool:
         """
         Return whether the history tells of that job.
         """

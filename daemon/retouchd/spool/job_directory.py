@@ -23,7 +23,7 @@ CRASHES = "crashes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class JobState:
     """
     All that a job's directory says: its documents, and the relative names of its files.
 
@@ -53,25 +53,25 @@ class Standing:
         """
         return max(attempts_in(self.files), default=0)
 
-    def asking(self, number: int, opened: Opened) -> "Standing":
+    def asking(self, number: int, opened: Opened) -> "JobState":
         """
         Return where the job stands once an attempt was opened.
         """
         return replace(self, files=self.files | {f"attempt-{number}.open"}, opened=opened)
 
-    def kept(self) -> "Standing":
+    def kept(self) -> "JobState":
         """
         Return where the job stands once the answer to its last attempt was kept.
         """
         return replace(self, files=self.files | {f"attempt-{self.number}.response"})
 
-    def planned(self, plan: Plan) -> "Standing":
+    def planned(self, plan: Plan) -> "JobState":
         """
         Return where the job stands once its end was fixed.
         """
         return replace(self, files=self.files | {PLAN}, plan=plan)
 
-    def without(self, names: Iterable[str]) -> "Standing":
+    def without(self, names: Iterable[str]) -> "JobState":
         """
         Return where the job stands once these files have left its directory.
         """
@@ -85,28 +85,28 @@ class Standing:
         return sorted(found, key=lambda name: (len(name.partition(".")[0]), name))
 
 
-def job_of(standing: Standing) -> Job:
+def job_of(job_state: JobState) -> Job:
     """
     Return the job that stands there; every phase but the empty one has one.
     """
-    assert standing.job is not None, f"{standing.id} has no job.json"
-    return standing.job
+    assert job_state.job is not None, f"{job_state.id} has no job.json"
+    return job_state.job
 
 
-def opened_of(standing: Standing) -> Opened:
+def opened_of(job_state: JobState) -> Opened:
     """
     Return what was noted when the last attempt was opened; raises Blocked where the note is gone.
     """
-    if standing.opened is None:
+    if job_state.opened is None:
         msg = (
-            f"attempt-{standing.number}.open is gone from jobs/{standing.id} in the work folder. Put it "
+            f"attempt-{job_state.number}.open is gone from jobs/{job_state.id} in the work folder. Put it "
             "back, or move what is in its originals/ back to the inbox and remove the folder."
         )
         raise Blocked(msg)
-    return standing.opened
+    return job_state.opened
 
 
-def read_standing(job_id: str, folder: Path) -> Standing:
+def read_job_state(job_id: str, folder: Path) -> JobState:
     """
     Return where the job of that directory stands; raises Blocked for a damaged document.
     """
@@ -119,7 +119,7 @@ def read_standing(job_id: str, folder: Path) -> Standing:
     last = max(parts, default=0)
     is_open = last not in closed and "open" in parts.get(last, ())
     try:
-        return Standing(
+        return JobState(
             id=job_id,
             files=found,
             job=documents.load_job(file_stat.read(folder / JOB)) if JOB in found else None,
@@ -175,7 +175,7 @@ def end(job: Job, inbox: OpenFolder, originals: Path) -> None:
         _end_one(inbox / member.inbox_name, originals / member.name)
 
 
-def give_back(
+def undo_claim(
     job: Job, inbox: OpenFolder, originals: Path, rewrite: Callable[[Job], None]
 ) -> list[str]:
     """

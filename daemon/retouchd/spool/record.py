@@ -12,7 +12,7 @@ from retouchd.errors import Problem
 from retouchd.job.model import Attempt, Job, Request, Role, Verdict
 from retouchd.job.naming import escaped, hexed, path_below, shown
 from retouchd.job.text import iso, json_text, writable
-from retouchd.money.budget import State, charges_of, total, written
+from retouchd.money.budget import ChargeState, charges_of, total, written
 from retouchd.spool.plan import Plan
 
 VERSION = 1
@@ -49,8 +49,8 @@ def record(
         "outputs": [_joined(job.folder, item.target) for item in plan.outputs],
         "warnings": list(warnings_in(attempts)),
         "usage": _usage(attempts),
-        "cost_usd": total(charges.values(), State.DONE),
-        "in_doubt_usd": total(charges.values(), State.IN_DOUBT),
+        "cost_usd": total(charges.values(), ChargeState.DONE),
+        "in_doubt_usd": total(charges.values(), ChargeState.IN_DOUBT),
         "error": _error(plan.problems),
     }
     if digits := hexed(job.members[0].name):

@@ -24,7 +24,7 @@ from retouchd.disk.thread_pools import Folder, at
 from retouchd.errors import Blocked
 from retouchd.job.model import Attempt, Job, Opened
 from retouchd.spool import documents, job_directory
-from retouchd.spool.job_directory import CRASHES, Standing, read_standing
+from retouchd.spool.job_directory import CRASHES, JobState, read_job_state
 from retouchd.spool.phase import JOB, ORIGINALS, OUTPUTS, PLAN, REFERENCES, UPLOAD, Phase
 from retouchd.spool.plan import Plan
 from retouchd.spool.record import JOB_ID
@@ -118,9 +118,9 @@ class Spool:
         found = []
         for job_id in self.ids():
             with contextlib.suppress(Blocked, OSError):
-                standing = self.load(job_id)
-                if standing.phase in phases:
-                    found.append((len(standing.crashes), job_id))
+                job_state = self.load(job_id)
+                if job_state.phase in phases:
+                    found.append((len(job_state.crashes), job_id))
         return [job_id for _, job_id in sorted(found)]
 
     def folder(self, job_id: str) -> Path:
@@ -129,12 +129,12 @@ class Spool:
         """
         return self._jobs / job_id
 
-    def load(self, job_id: str) -> Standing:
+    def load(self, job_id: str) -> JobState:
         """
         Return what the job's directory says now; raises Blocked for a damaged document.
         """
         self._follow()
-        return read_standing(job_id, self.folder(job_id))
+        return read_job_state(job_id, self.folder(job_id))
 
     def open(self, job: Job) -> None:
         """
@@ -164,7 +164,7 @@ class Spool:
         """
         try:
             with moves.made_folder(self._inbox, job.folder) as inbox:
-                return job_directory.give_back(
+                return job_directory.undo_claim(
                     job, inbox, self.folder(job.id) / ORIGINALS, self._rewrite
                 )
         except NotADirectoryError as error:

@@ -12,8 +12,8 @@ from retouchd.disk.folders import Folders
 from retouchd.disk.thread_pools import Folder, at
 from retouchd.disk.threads import unresponsive
 from retouchd.job.naming import escaped, path_below
-from retouchd.status.document import State, Today, clock
-from retouchd.status.report import Report, alarm
+from retouchd.status.document import DaemonState, Today, clock
+from retouchd.status.report import StatusReport, alarm
 
 SPARE_BYTES = 1 << 30
 """Less room than this on a disk is worth a warning: some dozens of large jobs."""
@@ -29,7 +29,7 @@ class Condition:
     """
 
     at: dt.datetime
-    state: State
+    state: DaemonState
     since: dt.datetime | None
     faults: Sequence[str]
     was_clean: bool | None = None
@@ -38,7 +38,7 @@ class Condition:
 
 def attention(
     condition: Condition,
-    report: Report | None,
+    report: StatusReport | None,
     folders: Folders,
     today: Today,
     *,
@@ -52,7 +52,7 @@ def attention(
     looked_at = {folder: place for folder, place in places.items() if folder not in hung}
     gone = [folder for folder, place in looked_at.items() if not _is_there(folder, place)]
     yield from (f"folders.{folder}: {places[folder]} is not there." for folder in gone)
-    if condition.state is State.STOPPED:
+    if condition.state is DaemonState.STOPPED:
         yield from _of_none(condition, gone)
     else:
         yield from _of_one(condition, report)
@@ -114,11 +114,11 @@ def _of_none(condition: Condition, gone: Sequence[Folder]) -> Iterator[str]:
     yield f"{how}. {condition.left} {start[0].upper()}{start[1:]}."
 
 
-def _of_one(condition: Condition, report: Report | None) -> Iterator[str]:
+def _of_one(condition: Condition, report: StatusReport | None) -> Iterator[str]:
     """
     Return what is said of a daemon that gives no sign of life, or could not be started again.
     """
-    if condition.state is State.HUNG and condition.since:
+    if condition.state is DaemonState.HUNG and condition.since:
         yield (
             f"retouchd has given no sign of life since {clock(condition.since, condition.at)}; "
             "look at its log, then restart it."
@@ -135,7 +135,7 @@ def _first(problems: Sequence[str]) -> str:
     return f"{first}{more}"
 
 
-def _troubles(report: Report) -> Iterator[str]:
+def _troubles(report: StatusReport) -> Iterator[str]:
     """
     Return what the daemon itself says is wrong.
     """

@@ -32,13 +32,13 @@ from retouchd.job.naming import escaped
 from retouchd.job.text import counted
 from retouchd.retry.error_folder import names_below
 from retouchd.retry.error_groups import count_groups
-from retouchd.spool.job_directory import Standing
+from retouchd.spool.job_directory import JobState
 from retouchd.spool.phase import ORIGINALS, doing
 from retouchd.spool.spool import Spool
 from retouchd.status.attention import Condition, attention
-from retouchd.status.document import Overview, State, today_of
-from retouchd.status.report import SIGN_OF_LIFE_SECONDS, Report, stop_of
-from retouchd.status.status_file import Board
+from retouchd.status.document import DaemonState, Overview, today_of
+from retouchd.status.report import SIGN_OF_LIFE_SECONDS, StatusReport, stop_of
+from retouchd.status.status_file import StatusFiles
 
 
 def holder_of(settings: Settings) -> int | None:
@@ -66,7 +66,7 @@ _Held: TypeAlias = Mapping[tuple[str, str], tuple[str, str]]
 def waiting_of(
     settings: Settings,
     pid: int | None,
-    report: Report | None,
+    report: StatusReport | None,
     hung: AbstractSet[Folder],
     *,
     is_whole: bool,
@@ -85,10 +85,10 @@ def waiting_of(
     if Folder.INBOX in hung:
         return None
     # Only here: where a daemon knows, nobody waits for what this imports.
-    from retouchd.status.inbox_snapshot import Survey  # noqa: PLC0415
+    from retouchd.status.inbox_snapshot import InboxSnapshot  # noqa: PLC0415
 
     with telling_of_the_disk(), at(Folder.INBOX):
-        summary = Survey(settings, SystemClock()).summary()
+        summary = InboxSnapshot(settings, SystemClock()).summary()
         found = summary.waiting()
         if not is_whole:
             return found
@@ -102,9 +102,9 @@ def _told(settings: Settings, pid: int, *, is_hung: bool) -> Waiting | None:
     Return what the daemon knows of the inbox, None where it has not told; of what came just now it is about to.
     """
     folders = settings.folders
-    board, end = Board(folders.work), time.monotonic() + _FRESH_SECONDS
+    status_files, end = StatusFiles(folders.work), time.monotonic() + _FRESH_SECONDS
     while True:
-        found, told_at = board.read_waiting() or (None, 0)
+        found, told_at = status_files.read_waiting() or (None, 0)
         known = found if found and found.pid == pid else None
         if is_hung or time.monotonic() > end:
             return known
@@ -115,7 +115,7 @@ def _told(settings: Settings, pid: int, *, is_hung: bool) -> Waiting | None:
         time.sleep(_BEAT_SECONDS)
 
 
-def _held(report: Report) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
+def _held(report: StatusReport) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
     """
     Return the reasons of what the daemon holds, and their kinds, by the first file of each bundle.
     """
@@ -184,14 +184,14 @@ def _gathered(
     today = today_of(settings, now, hung, in_error)
     free = dict(_free(folders, hung))
     is_hung = written_at is not None and (now - written_at).total_seconds() > HUNG_SECONDS
-    state = State.HUNG if Folder.WORK in hung else _state(pid, report, is_hung=is_hung)
+    state = DaemonState.HUNG if Folder.WORK in hung else _state(pid, report, is_hung=is_hung)
     condition = Condition(
         at=now,
         state=state,
         since=_since(state, report, written_at),
         faults=faults,
     )
-    if state is State.STOPPED:
+    if state is DaemonState.STOPPED:
         is_told = Folder.INBOX not in hung and _is_open(folders.inbox)
         pictures = waiting.pictures if waiting and is_told else None
         condition = _ended(condition, folders.work, pictures, len(in_flight))
@@ -217,33 +217,33 @@ def _gathered(
     )
 
 
-def _daemon(settings: Settings) -> tuple[int | None, Report | None, dt.datetime | None]:
+def _daemon(settings: Settings) -> tuple[int | None, StatusReport | None, dt.datetime | None]:
     """
     Return the process that holds the work folder, what it said last, and when.
     """
     pid = holder_of(settings)
-    found = Board(settings.folders.work).read()
+    found = StatusFiles(settings.folders.work).read()
     report, written_at = found or (None, None)
     if pid is None or (report and pid and report.pid != pid):
         return pid, None, None  # What a daemon before this one put up.
     return pid, report, written_at
 
 
-def _state(pid: int | None, report: Report | None, *, is_hung: bool) -> State:
+def _state(pid: int | None, report: StatusReport | None, *, is_hung: bool) -> DaemonState:
     if pid is None:
-        return State.STOPPED
+        return DaemonState.STOPPED
     if is_hung:
-        return State.HUNG
-    return State.PAUSED if report and report.pause else State.RUNNING
+        return DaemonState.HUNG
+    return DaemonState.PAUSED if report and report.pause else DaemonState.RUNNING
 
 
 def _since(
-    state: State, report: Report | None, written_at: dt.datetime | None
+    state: DaemonState, report: StatusReport | None, written_at: dt.datetime | None
 ) -> dt.datetime | None:
     """
     Return when the state of a daemon that runs began: of a silent one its last sign of life.
     """
-    if state is State.HUNG:
+    if state is DaemonState.HUNG:
         return written_at
     if report is None:
         return None
@@ -268,7 +268,7 @@ def _ended(condition: Condition, work: Path, pictures: int | None, jobs: int) ->
         return replace(condition, left=left)
     was_clean, ended_at = last
     if not was_clean:
-        found = Board(work).read()
+        found = StatusFiles(work).read()
         ended_at = found[1] if found else ended_at
     return replace(condition, was_clean=was_clean, since=ended_at, left=left)
 
@@ -293,7 +293,7 @@ def _file(found: WaitingFile, stop: str) -> dict[str, Any]:
 
 
 def jobs_in_work(
-    folders: Folders, report: Report | None, *, is_running: bool
+    folders: Folders, report: StatusReport | None, *, is_running: bool
 ) -> Iterator[dict[str, Any]]:
     """
     Yield what is known of each job in work.
@@ -302,30 +302,30 @@ def jobs_in_work(
     for job_id in spool.ids():
         place = spool.folder(job_id)
         try:
-            standing = spool.load(job_id)
+            job_state = spool.load(job_id)
         except (Blocked, OSError) as obstacle:
             if place.is_dir():
                 yield _job(job_id, None, place, "damaged", str(obstacle))
             continue
-        if standing.job is None and not standing.below(ORIGINALS):
+        if job_state.job is None and not job_state.below(ORIGINALS):
             continue  # Nothing is claimed yet: what it is for lies in the inbox.
         told = report.jobs.get(job_id) if report else None
-        reason = told or doing(standing.phase, is_running=is_running)
-        yield _job(job_id, standing, place, standing.phase.value, reason)
+        reason = told or doing(job_state.phase, is_running=is_running)
+        yield _job(job_id, job_state, place, job_state.phase.value, reason)
 
 
 def _job(
-    job_id: str, standing: Standing | None, place: Path, phase: str, reason: str
+    job_id: str, job_state: JobState | None, place: Path, phase: str, reason: str
 ) -> dict[str, Any]:
-    job = standing.job if standing else None
+    job = job_state.job if job_state else None
     name = job.members[0].name if job else _claimed(place)
     return {
         "id": job_id,
         "folder": escaped(job.folder) if job else "",
         "name": escaped(name),
         "claimed_at": job.claimed_at if job else None,
-        "sent_at": standing.opened.sent_at if standing and standing.opened else None,
-        "attempt": standing.number if standing else 0,
+        "sent_at": job_state.opened.sent_at if job_state and job_state.opened else None,
+        "attempt": job_state.number if job_state else 0,
         "state": phase,
         "reason": escaped(reason),
     }

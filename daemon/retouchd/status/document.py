@@ -20,11 +20,11 @@ from retouchd.errors import NotRunning, RetouchdError
 from retouchd.inbox.waiting import is_picture
 from retouchd.job.naming import RECORD, escaped
 from retouchd.job.text import iso
-from retouchd.money.budget import Allowance, Left, Spend, day_of, left
+from retouchd.money.budget import Allowance, BudgetLeft, Spend, day_of, left
 from retouchd.spool.fingerprint import picture_path
 from retouchd.spool.history import History
 from retouchd.spool.spool import Spool
-from retouchd.status.report import Report, is_for_the_operator
+from retouchd.status.report import StatusReport, is_for_the_operator
 from retouchd.throttle.ledger import day_on_disk
 
 
@@ -45,7 +45,7 @@ class Today:
     allowance: Allowance = field(default_factory=Allowance)
 
     @property
-    def left(self) -> Left:
+    def left(self) -> BudgetLeft:
         """
         Return what the budget leaves for the rest of the day.
         """
@@ -116,7 +116,7 @@ def _lies_in(in_error: Mapping[str, AbstractSet[str]], folder: str, record: str)
 VERSION = 1
 
 
-class State(StrEnum):
+class DaemonState(StrEnum):
     """
     What can be said of the daemon as a whole.
     """
@@ -140,13 +140,13 @@ class Overview:
     """
 
     at: dt.datetime
-    state: State
+    state: DaemonState
     attention: tuple[str, ...]
     since: dt.datetime | None = None
     failure: int | None = None
     pid: int | None = None
     written_at: dt.datetime | None = None
-    report: Report | None = None
+    report: StatusReport | None = None
     in_flight: tuple[dict[str, Any], ...] = ()
     waiting: tuple[dict[str, Any], ...] = ()
     kinds: dict[str, int] | None = None
@@ -164,7 +164,7 @@ class Overview:
         Return 0 for healthy, 1 where a person should look, 3 where no daemon runs; where none could be
         started, or nothing can be told, the code of that.
         """
-        if self.state in (State.STOPPED, State.UNKNOWN):
+        if self.state in (DaemonState.STOPPED, DaemonState.UNKNOWN):
             return self.failure or NotRunning.exit_code
         return 1 if self.attention else 0
 
@@ -172,7 +172,7 @@ class Overview:
         """
         Return all of it for programs; docs/records.md says what each field means.
         """
-        report = self.report if self.state is not State.STOPPED else None
+        report = self.report if self.state is not DaemonState.STOPPED else None
         pause = report.pause if report else None
         return {
             "version": VERSION,
@@ -198,7 +198,7 @@ class Overview:
             "waiting_count": None if self.kinds is None else sum(self.kinds.values()),
             "waiting_kinds": self.kinds,
             "waiting": [_written(each) for each in self.waiting],
-            "today": _today(self.today) if self.state is not State.UNKNOWN else None,
+            "today": _today(self.today) if self.state is not DaemonState.UNKNOWN else None,
             "budget": {
                 "usd_per_day": self.today.allowance.usd_per_day or None,
                 "images_per_day": self.today.allowance.images_per_day or None,
@@ -214,7 +214,7 @@ def unknown(error: RetouchdError) -> Overview:
     """
     return Overview(
         at=dt.datetime.now(dt.UTC),
-        state=State.UNKNOWN,
+        state=DaemonState.UNKNOWN,
         attention=tuple(escaped(line) for line in str(error).split("\n")),
         failure=error.exit_code,
     )

@@ -14,17 +14,17 @@ from tempfile import TemporaryDirectory
 from retouchd.clock import Clock
 from retouchd.config.settings import Current, Settings
 from retouchd.disk.signature import ctime_of
-from retouchd.inbox.build_job import Framer
+from retouchd.inbox.build_job import JobFreezer
 from retouchd.inbox.duplicates import Duplicates, take_all
-from retouchd.inbox.held import HeldError, Holding, NotYetError, WaitingSummary
+from retouchd.inbox.held import HeldBundles, HeldError, NotYetError, WaitingSummary
 from retouchd.inbox.ignore import ignore_table
 from retouchd.inbox.index import InboxIndex
 from retouchd.inbox.job_builder import Completeness, JobBuilder, Unfinished
-from retouchd.inbox.queue import Backlog, Candidate, Idle
+from retouchd.inbox.queue import Candidate, Idle, InboxQueue
 from retouchd.inbox.readiness import Ready
-from retouchd.inbox.references import Gatherer, Vetting, used_references
-from retouchd.inbox.scanner import Inbox, Left
-from retouchd.inbox.sidecar_reader import Reader
+from retouchd.inbox.references import ReferenceChecks, ReferenceCopier, used_references
+from retouchd.inbox.scanner import Inbox, LeftAlone
+from retouchd.inbox.sidecar_reader import SidecarReader
 from retouchd.job.model import Job
 from retouchd.pipeline.prepare import Preparer
 from retouchd.spool.fingerprint import Policy
@@ -52,7 +52,7 @@ def index_of(current: Current, inbox: Inbox, clock: Clock) -> InboxIndex:
     """
     Return an empty index of the inbox.
     """
-    queue = Backlog(
+    queue = InboxQueue(
         patience=current.settings.patience,
         has_default_prompt=lambda: current.settings.edit.prompt is not None,
     )
@@ -60,11 +60,11 @@ def index_of(current: Current, inbox: Inbox, clock: Clock) -> InboxIndex:
     return InboxIndex(inbox=inbox, reader=reader, queue=queue, clock=clock)
 
 
-def reader_of(settings: Settings, inbox: Inbox) -> Reader:
+def reader_of(settings: Settings, inbox: Inbox) -> SidecarReader:
     """
     Return what reads sidecars and folder files.
     """
-    return Reader(
+    return SidecarReader(
         inbox=inbox,
         text_encoding=settings.text_encoding,
         is_chinese=settings.is_chinese,
@@ -77,16 +77,16 @@ def builder_of(current: Current, inbox: Inbox, preparer: Preparer, clock: Clock)
     Return what makes jobs of what is ready.
     """
     settings = current.settings
-    framer = Framer(
+    job_freezer = JobFreezer(
         inbox=inbox,
         reader=reader_of(settings, inbox),
-        vetting=Vetting(inbox=inbox.root, examine=preparer.reference_problems),
+        reference_checks=ReferenceChecks(inbox=inbox.root, examine=preparer.reference_problems),
         current=current,
     )
     completeness = Completeness(
         inbox=inbox, patience=settings.patience, max_megapixels=settings.max_megapixels
     )
-    return JobBuilder(inbox=inbox, framer=framer, completeness=completeness, clock=clock)
+    return JobBuilder(inbox=inbox, job_freezer=job_freezer, completeness=completeness, clock=clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Held:
     reason: str
 
 
-class Survey:
+class InboxSnapshot:
     """
     The inbox as it lies there at one moment. Blocking.
     """
@@ -107,8 +107,8 @@ class Survey:
         current = Current(settings)
         self._inbox = inbox_of(settings)
         spool = Spool(work=settings.folders.work, inbox=settings.folders.inbox)
-        gatherer = Gatherer(spool=spool, inbox=self._inbox)
-        preparer = Preparer(spool=spool, gatherer=gatherer, current=current)
+        reference_copier = ReferenceCopier(spool=spool, inbox=self._inbox)
+        preparer = Preparer(spool=spool, reference_copier=reference_copier, current=current)
         self._builder = builder_of(current, self._inbox, preparer, clock)
         history = History(settings.folders.work)
         self._settings, self._history, self._spool = settings, history, spool
@@ -138,7 +138,7 @@ class Survey:
         """
         Return what there is to tell of it.
         """
-        return WaitingSummary(self._queue, Holding(), self._index.faults, self._clock)
+        return WaitingSummary(self._queue, HeldBundles(), self._index.faults, self._clock)
 
     def framed(self) -> Iterator[tuple[Candidate, Job | Held]]:
         """
@@ -190,6 +190,6 @@ class Survey:
                 self._index.faults[listing.folder] = listing.fault
             for name, found in zip(listing.names, listing.found, strict=True):
                 at = self.now
-                if not isinstance(found, Left):
+                if not isinstance(found, LeftAlone):
                     at = min(at, ctime_of(found) / 1e9 - ahead)
                 self._index.files.see(listing.folder, name, found, at)

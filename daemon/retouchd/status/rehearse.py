@@ -14,7 +14,7 @@ from retouchd.errors import Problem
 from retouchd.inbox.waiting import READY, WaitingFile, kind_of
 from retouchd.job.model import Job, Role
 from retouchd.job.naming import escaped, free_stem, path_below, shown
-from retouchd.money.budget import Charge, Spend, State, day_of, lack
+from retouchd.money.budget import Charge, ChargeState, Spend, day_of, lack
 from retouchd.money.pricing import estimate, pictures_asked
 from retouchd.pictures import inspect
 from retouchd.pictures.decoding import ImageFault
@@ -23,7 +23,7 @@ from retouchd.request.limits import Limits, Picture
 from retouchd.request.validate import check_image, check_mask
 from retouchd.spool.history import History
 from retouchd.spool.spool import Spool
-from retouchd.status.inbox_snapshot import Held, Survey
+from retouchd.status.inbox_snapshot import Held, InboxSnapshot
 from retouchd.status.rehearsal import (
     Failing,
     Planned,
@@ -73,8 +73,8 @@ class Rehearser:
         planned: list[Planned] = []
         failing: list[Failing] = []
         waiting: list[WaitingFile] = []
-        survey = Survey(self._settings, self._clock)
-        for candidate, found in survey.framed():
+        snapshot = InboxSnapshot(self._settings, self._clock)
+        for candidate, found in snapshot.framed():
             step()
             first = candidate.bundle.files[0].name
             if isinstance(found, Held):
@@ -88,8 +88,8 @@ class Rehearser:
                 continue
             planned += [job] if isinstance(job, Planned) else []
             failing += [job] if isinstance(job, Failing) else []
-        waiting += [_waiting(*each[:3]) for each in survey.idle() if each.reason != READY]
-        waiting += [_waiting(folder, "", fault) for folder, fault in survey.faults.items()]
+        waiting += [_waiting(*each[:3]) for each in snapshot.idle() if each.reason != READY]
+        waiting += [_waiting(folder, "", fault) for folder, fault in snapshot.faults.items()]
         return planned, failing, waiting
 
     def _afforded(self, planned: list[Planned], spend: Spend) -> tuple[list[Planned], str]:
@@ -104,7 +104,9 @@ class Rehearser:
             pictures = pictures_asked(each.job.request)
             reason = reason or lack(spend, self._settings.allowance, each.usd, pictures) or ""
             if not reason:
-                charge = Charge(sent_at=now, usd=each.usd, pictures=pictures, state=State.DONE)
+                charge = Charge(
+                    sent_at=now, usd=each.usd, pictures=pictures, state=ChargeState.DONE
+                )
                 spend = spend.plus(charge)
             told.append(replace(each, is_today=not reason))
         return told, reason

@@ -36,7 +36,7 @@ from pydantic.dataclasses import dataclass as validated
 from retouchd.errors import JobCode
 from retouchd.job.text import json_text
 from retouchd.logs.event_lines import UnreadLog
-from retouchd.throttle.breaker import WHY, Cause
+from retouchd.throttle.breaker import WHY, PauseCause
 
 _WINDOW_SECONDS = 600.0
 """The rate is that of the last minutes: an endpoint is quick by night and slow by day."""
@@ -242,7 +242,7 @@ class DuplicateFile(HeldFile):
 
 
 @validated(frozen=True, slots=True, kw_only=True)
-class Report:
+class StatusReport:
     """
     One run at one moment. Times are aware UTC.
 
@@ -282,17 +282,17 @@ class Report:
     returned: int
 
 
-_ADAPTER = TypeAdapter(Report)
+_ADAPTER = TypeAdapter(StatusReport)
 
 
-def dump_report(report: Report) -> bytes:
+def dump_report(report: StatusReport) -> bytes:
     """
     Return the report as it is written.
     """
     return (json_text(_ADAPTER.dump_python(report, mode="json"), indent=2) + "\n").encode()
 
 
-def load_report(raw: bytes) -> Report | None:
+def load_report(raw: bytes) -> StatusReport | None:
     """
     Return a report, None where the bytes are none of this version.
     """
@@ -302,14 +302,14 @@ def load_report(raw: bytes) -> Report | None:
         return None
 
 
-def stop_of(report: Report | None) -> str:
+def stop_of(report: StatusReport | None) -> str:
     """
     Return why a daemon takes nothing at all now, empty where all has its turn.
     """
     if report is None:
         return ""
     if report.pause:
-        return f"paused: {WHY[Cause(report.pause.cause)]}"
+        return f"paused: {WHY[PauseCause(report.pause.cause)]}"
     if report.away:
         return "paused: the inbox cannot be used"
     if report.unusable:

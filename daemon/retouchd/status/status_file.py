@@ -12,10 +12,10 @@ from pathlib import Path
 
 from retouchd.disk import durable
 from retouchd.inbox.waiting import Waiting, dump_waiting, load_waiting
-from retouchd.status.report import Report, dump_report, load_report
+from retouchd.status.report import StatusReport, dump_report, load_report
 
 
-class Board:
+class StatusFiles:
     """
     The status files of the run that holds a work folder, or of the last one that did.
     """
@@ -24,13 +24,13 @@ class Board:
         self._path = work / "status.json"
         self._waiting = work / "waiting.json"
 
-    def post(self, report: Report) -> None:
+    def post(self, report: StatusReport) -> None:
         """
         Put up how the run stands; its time is that of the file.
         """
         durable.post(self._path, dump_report(report))
 
-    def read(self) -> tuple[Report, dt.datetime] | None:
+    def read(self) -> tuple[StatusReport, dt.datetime] | None:
         """
         Return what was last put up, and when; None where there is nothing that can be read.
         """

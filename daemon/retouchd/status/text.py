@@ -26,7 +26,7 @@ from retouchd.inbox.waiting import (
 from retouchd.job.naming import path_below, sentence, shown
 from retouchd.job.text import counted, rough_length
 from retouchd.spool.fingerprint import gist
-from retouchd.status.report import Progress, Report
+from retouchd.status.report import Progress, StatusReport
 
 MOST_NAMED = 10
 """Files of each kind that are told by name."""
@@ -157,7 +157,7 @@ class Scene:
     day: Day = field(default_factory=Day)
 
 
-def paused(report: Report) -> str:
+def paused(report: StatusReport) -> str:
     """
     Return why nothing is sent, since when, and that it goes on by itself; empty while all goes its way.
     """
@@ -170,7 +170,7 @@ def paused(report: Report) -> str:
     )
 
 
-def troubles(report: Report) -> Iterator[str]:
+def troubles(report: StatusReport) -> Iterator[str]:
     """
     Yield what else is wrong with a run, as far as it concerns those who drop photos.
     """

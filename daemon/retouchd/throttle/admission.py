@@ -12,15 +12,24 @@ from retouchd.answer.classify import Judgement
 from retouchd.clock import Clock
 from retouchd.job.model import Attempt, Job, Verdict, Wait
 from retouchd.job.naming import shown
-from retouchd.money.budget import Allowance, Charge, State, closing
+from retouchd.money.budget import Allowance, Charge, ChargeState, closing
 from retouchd.money.pricing import Prices, estimate, pictures_asked
-from retouchd.spool.job_directory import Standing, job_of, opened_of
-from retouchd.throttle.breaker import Bar, Hold, Report
+from retouchd.spool.job_directory import JobState, job_of, opened_of
+from retouchd.throttle.breaker import AttemptReport, GatePause, LocalBlock
 from retouchd.throttle.concurrency import Rates
 from retouchd.throttle.gate import Gate
-from retouchd.throttle.ledger import Spending
-from retouchd.throttle.preflight import Means
-from retouchd.throttle.retry import Ask, Budget, Fail, Later, Return, Weather, doubts_in, next_move
+from retouchd.throttle.ledger import Ledger
+from retouchd.throttle.preflight import Preflight
+from retouchd.throttle.retry import (
+    Ask,
+    Fail,
+    Later,
+    RetryBudget,
+    RetryContext,
+    Return,
+    count_in_doubt,
+    next_move,
+)
 
 NextMove: TypeAlias = Ask | Wait | Return | Fail
 
@@ -47,7 +56,7 @@ class AdmissionSettings(Protocol):
         """
 
     @property
-    def retry_budget(self) -> Budget:
+    def retry_budget(self) -> RetryBudget:
         """
         Return how often a job may be asked.
         """
@@ -105,13 +114,13 @@ class Admission:
         self,
         *,
         gate: Gate,
-        means: Means,
-        ledger: Spending,
+        preflight: Preflight,
+        ledger: Ledger,
         clock: Clock,
         settings: AdmissionSettings,
     ) -> None:
         self._gate = gate
-        self._means = means
+        self._preflight = preflight
         self._ledger = ledger
         self._clock = clock
         self._settings = settings
@@ -122,7 +131,7 @@ class Admission:
         self.changes = gate.changes
 
     @property
-    def held(self) -> Hold | None:
+    def held(self) -> GatePause | None:
         """
         Return why nothing is sent for now, None where requests go out.
         """
@@ -161,24 +170,26 @@ class Admission:
         """
         await self._gate.adopt(concurrency=self._settings.concurrency, rates=self._settings.rates)
 
-    def next_move(self, standing: Standing) -> NextMove:
+    def next_move(self, job_state: JobState) -> NextMove:
         """
         Return what becomes of a job whose attempts, if any, brought no picture.
         """
-        job = job_of(standing)
+        job = job_of(job_state)
         name = shown(job.members[0].name)
-        budget, weather = self._settings.retry_budget, self._weather(job.id)
-        move = next_move(name, standing.attempts, budget, weather)
+        budget, retry_context = self._settings.retry_budget, self._retry_context(job.id)
+        move = next_move(name, job_state.attempts, budget, retry_context)
         if not isinstance(move, Later):
             return move
         if move.until is None:
             return Wait(seconds=None, reason=move.reason)
         seconds = max(0.0, (move.until - self._clock.now()).total_seconds())
-        return Wait(seconds=seconds, reason=move.reason, doubts=doubts_in(standing.attempts))
+        return Wait(
+            seconds=seconds, reason=move.reason, in_doubt_count=count_in_doubt(job_state.attempts)
+        )
 
     @contextlib.asynccontextmanager
     async def permit(
-        self, standing: Standing, images: int, is_prepared: Callable[[], bool]
+        self, job_state: JobState, images: int, is_prepared: Callable[[], bool]
     ) -> AsyncIterator[Permit | Wait]:
         """
         Yield leave to send a request with so many pictures, or why it must wait. It is held until the verdict
@@ -188,10 +199,10 @@ class Admission:
 
         Raises Blocked where only this job cannot be sent.
         """
-        job = job_of(standing)
-        async with self._gate.slot(), self._means.reserved(job) as bar:
+        job = job_of(job_state)
+        async with self._gate.slot(), self._preflight.reserved(job) as bar:
             # Only now: a look at the disks takes its time, and much may have changed meanwhile.
-            wait = self._held_up(standing, bar, images)
+            wait = self._held_up(job_state, bar, images)
             if wait is None and not is_prepared():
                 wait = Wait(seconds=0.0, reason="the settings were changed meanwhile")
             if wait is not None:
@@ -199,7 +210,7 @@ class Admission:
                 return
             # Nothing is awaited between the look at the budget and this: nobody shares what is left of it.
             permit = self._permit(job)
-            number = standing.number + 1
+            number = job_state.number + 1
             self._ledger.note(job.id, number, _reservation(permit))
             self._gate.note_sent(job.id, images)
             try:
@@ -215,35 +226,35 @@ class Admission:
         """
         self._unreported.add(job_id)
 
-    def release(self, standing: Standing, closed: Closed) -> None:
+    def release(self, job_state: JobState, closed: Closed) -> None:
         """
         Take in what a request came to: its cost counts, and it says when the next one may go.
         """
         attempt, judgement = closed.attempt, closed.judgement
-        self._ledger.note(standing.id, attempt.number, closing(attempt))
+        self._ledger.note(job_state.id, attempt.number, closing(attempt))
         if attempt.verdict is Verdict.DONE:
             self._succeeded_at = attempt.closed_at
         if judgement.slows_pool or judgement.may_slow_pool:
-            self._turned_away.pop(standing.id, None)
-            self._turned_away[standing.id] = attempt.closed_at
+            self._turned_away.pop(job_state.id, None)
+            self._turned_away[job_state.id] = attempt.closed_at
             if len(self._turned_away) > 2:  # Whoever asks is one of them at most.
                 del self._turned_away[next(iter(self._turned_away))]
-        self._report(report_of(standing.id, closed, self._clock.monotonic()))
+        self._report(report_of(job_state.id, closed, self._clock.monotonic()))
 
-    def note_withheld(self, standing: Standing) -> None:
+    def note_withheld(self, job_state: JobState) -> None:
         """
         Take in that a paid picture lies where the configuration does not let us go.
         """
         self._report(
-            Report(
-                job_id=standing.id,
+            AttemptReport(
+                job_id=job_state.id,
                 common_fault=PRIVATE_URL,
                 verdict=Verdict.IN_DOUBT,
                 is_endpoint_failure=False,
                 slows_pool=False,
                 retry_after=0.0,
                 reason="",
-                is_probe=opened_of(standing).probe,
+                is_probe=opened_of(job_state).probe,
                 now=self._clock.monotonic(),
                 is_only_job=False,
             )
@@ -261,7 +272,7 @@ class Admission:
         """
         self._ledger.forget(job_id, attempts)
 
-    def _report(self, report: Report) -> None:
+    def _report(self, report: AttemptReport) -> None:
         if report.job_id in self._unreported:  # Of an earlier process, it says nothing about now.
             self._unreported.remove(report.job_id)
             self._gate.report(report)
@@ -274,33 +285,35 @@ class Admission:
             estimate_usd=estimate(self._settings.prices(job.request.model), job),
         )
 
-    def _held_up(self, standing: Standing, bar: Bar | Wait | None, images: int) -> Wait | None:
+    def _held_up(
+        self, job_state: JobState, bar: LocalBlock | Wait | None, images: int
+    ) -> Wait | None:
         if self._is_stopping:
             return Wait(seconds=None, reason="retouchd is stopping")
-        if not isinstance(self.next_move(standing), Ask):
+        if not isinstance(self.next_move(job_state), Ask):
             return Wait(seconds=0.0, reason=self._gate.reason)
-        if not self._gate.admits(standing.id):
-            doubts = doubts_in(standing.attempts)
-            return Wait(seconds=None, reason=self._gate.reason, doubts=doubts)
+        if not self._gate.admits(job_state.id):
+            in_doubt_count = count_in_doubt(job_state.attempts)
+            return Wait(seconds=None, reason=self._gate.reason, in_doubt_count=in_doubt_count)
         if bar is not None:
             return self._barred(bar)
         seconds, reason = self._gate.wait_for_turn(images)
-        if seconds and not self._gate.is_probe(standing.id):
+        if seconds and not self._gate.is_probe(job_state.id):
             return Wait(seconds=seconds, reason=reason)
         return None
 
-    def _barred(self, bar: Bar | Wait) -> Wait:
+    def _barred(self, bar: LocalBlock | Wait) -> Wait:
         if isinstance(bar, Wait):
             return bar
         self._gate.bar(bar)
         # What becomes of it under a hold is decided anew, at once.
         return Wait(seconds=0.0, reason=bar.reason)
 
-    def _weather(self, job_id: str) -> Weather:
+    def _retry_context(self, job_id: str) -> RetryContext:
         is_probe = self._gate.is_probe(job_id)
         now = self._clock.now()
         turned_away = [at for each, at in self._turned_away.items() if each != job_id]
-        return Weather(
+        return RetryContext(
             now=now,
             hold=None if is_probe else self._gate.hold,
             others_succeeded_at=self._succeeded_at,
@@ -309,12 +322,12 @@ class Admission:
         )
 
 
-def report_of(job_id: str, closed: Closed, now: float) -> Report:
+def report_of(job_id: str, closed: Closed, now: float) -> AttemptReport:
     """
     Return what a closed attempt tells the gate, `now` on the monotonic clock.
     """
     attempt, judgement = closed.attempt, closed.judgement
-    return Report(
+    return AttemptReport(
         job_id=job_id,
         common_fault=judgement.common_fault,
         verdict=attempt.verdict,
@@ -333,5 +346,5 @@ def report_of(job_id: str, closed: Closed, now: float) -> Report:
 
 def _reservation(permit: Permit) -> Charge:
     return Charge(
-        sent_at=permit.at, usd=permit.estimate_usd, pictures=permit.pictures, state=State.OPEN
+        sent_at=permit.at, usd=permit.estimate_usd, pictures=permit.pictures, state=ChargeState.OPEN
     )

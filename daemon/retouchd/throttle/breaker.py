@@ -23,7 +23,7 @@ LONGEST_PROBE_SECONDS = 3600.0
 LONGEST_SLOWING_SECONDS = 300.0
 
 
-class Cause(StrEnum):
+class PauseCause(StrEnum):
     """
     Why the gate is held.
     """
@@ -39,36 +39,36 @@ class Cause(StrEnum):
         """
         Return whether files are better off in the inbox meanwhile.
         """
-        return self is not Cause.OUTAGE
+        return self is not PauseCause.OUTAGE
 
     @property
     def is_probed(self) -> bool:
         """
         Return whether only a request can find out that it is over.
         """
-        return self not in {Cause.BUDGET, Cause.DISK}
+        return self not in {PauseCause.BUDGET, PauseCause.DISK}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
+class LocalBlock:
     """
     Nothing may be sent for a cause of our own: why, and for how many seconds at least.
     """
 
-    cause: Cause
+    cause: PauseCause
     reason: str
     seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class GatePause:
     """
     The gate is held: why, since when, and when the next probe may pass (a bar: is looked at again).
 
     `since` is when the last request could be sent, whatever the causes were that followed one another.
     """
 
-    cause: Cause
+    cause: PauseCause
     reason: str
     since: float
     probes: int = 0
@@ -76,11 +76,11 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class BreakerState:
     """
     The gate's memory: endpoint failures in a row, the hold if there is one, and a pause after a 429.
 
-    `sufferers` are the jobs that met the same `common_fault` one after the other; `throttled` counts the
+    `affected_jobs` are the jobs that met the same `common_fault` one after the other; `throttled` counts the
     429s since the last success, `hidden` those of the failures behind which a fault of the account may hide.
     `earlier` is the bar of an earlier process: one for the same cause goes on with it until something is done.
     """
@@ -89,14 +89,14 @@ class Pace:
     hidden: int = 0
     throttled: int = 0
     common_fault: str | None = None
-    sufferers: frozenset[str] = frozenset()
-    hold: Hold | None = None
-    earlier: Hold | None = None
+    affected_jobs: frozenset[str] = frozenset()
+    hold: GatePause | None = None
+    earlier: GatePause | None = None
     not_before: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class AttemptReport:
     """
     What one closed attempt tells the gate; `now` is of the monotonic clock.
 
@@ -120,7 +120,7 @@ class Report:
     is_only_job: bool
 
 
-def after(pace: Pace, report: Report) -> Pace:
+def after(pace: BreakerState, report: AttemptReport) -> BreakerState:
     """
     Return the gate's memory after an attempt was closed.
     """
@@ -128,22 +128,22 @@ def after(pace: Pace, report: Report) -> Pace:
     if pace.hold is not None and not report.is_probe:
         return pace  # Sent before the hold: it says nothing about now.
     if report.verdict is Verdict.ACCOUNT:
-        return replace(pace, hold=_next_hold(pace.hold, Cause.ACCOUNT, report))
+        return replace(pace, hold=_next_hold(pace.hold, PauseCause.ACCOUNT, report))
     pace = _with_fault(pace, report)
-    if len(pace.sufferers) >= FILES_OF_ONE_FAULT:
-        return replace(pace, hold=_next_hold(pace.hold, Cause.CONFIGURATION, report))
+    if len(pace.affected_jobs) >= FILES_OF_ONE_FAULT:
+        return replace(pace, hold=_next_hold(pace.hold, PauseCause.CONFIGURATION, report))
     if not report.is_endpoint_failure:
         return replace(pace, failures=0, hidden=0, hold=None)
     pace = replace(pace, failures=pace.failures + 1, hidden=pace.hidden + report.may_hide_account)
     limit = FAILURES_OF_THE_ONLY_JOB if report.is_only_job else FAILURES_TO_HOLD
     if pace.hold is not None or pace.failures >= limit:
         # A relay that parks what refuses its key says no more than that it is busy, again and again.
-        cause = Cause.ACCOUNT if pace.hidden == pace.failures else Cause.OUTAGE
+        cause = PauseCause.ACCOUNT if pace.hidden == pace.failures else PauseCause.OUTAGE
         return replace(pace, hold=_next_hold(pace.hold, cause, report))
     return pace
 
 
-def _slowed(pace: Pace, report: Report) -> Pace:
+def _slowed(pace: BreakerState, report: AttemptReport) -> BreakerState:
     """
     Return the memory with everybody's wait: what the endpoint asks for, and after a 429 at least the back-off.
     """
@@ -159,14 +159,14 @@ def _slowed(pace: Pace, report: Report) -> Pace:
     return replace(pace, not_before=max(pace.not_before, report.now + wait)) if wait else pace
 
 
-def _with_fault(pace: Pace, report: Report) -> Pace:
+def _with_fault(pace: BreakerState, report: AttemptReport) -> BreakerState:
     if report.common_fault is None:
-        return replace(pace, common_fault=None, sufferers=frozenset())
-    known = pace.sufferers if pace.common_fault == report.common_fault else frozenset()
-    return replace(pace, common_fault=report.common_fault, sufferers=known | {report.job_id})
+        return replace(pace, common_fault=None, affected_jobs=frozenset())
+    known = pace.affected_jobs if pace.common_fault == report.common_fault else frozenset()
+    return replace(pace, common_fault=report.common_fault, affected_jobs=known | {report.job_id})
 
 
-def probe_now(pace: Pace, now: float) -> Pace:
+def probe_now(pace: BreakerState, now: float) -> BreakerState:
     """
     Return the memory with the next probe due at once: a person has asked for it.
     """
@@ -175,7 +175,7 @@ def probe_now(pace: Pace, now: float) -> Pace:
     return replace(pace, not_before=now, hold=replace(pace.hold, probe_at=now))
 
 
-def barred(pace: Pace, bar: Bar, now: float) -> Pace:
+def barred(pace: BreakerState, bar: LocalBlock, now: float) -> BreakerState:
     """
     Return the memory with a bar; a hold that waits for its probe stays, and waits for as long as the bar.
     """
@@ -185,25 +185,25 @@ def barred(pace: Pace, bar: Bar, now: float) -> Pace:
     if hold is None and pace.earlier is not None and pace.earlier.cause is bar.cause:
         hold = pace.earlier
     since = now if hold is None else hold.since
-    held = Hold(cause=bar.cause, reason=bar.reason, since=since, probe_at=until)
+    held = GatePause(cause=bar.cause, reason=bar.reason, since=since, probe_at=until)
     return replace(pace, hold=held, earlier=None)
 
 
-def resumed(hold: Hold) -> Pace:
+def resumed(hold: GatePause) -> BreakerState:
     """
     Return the memory of a gate that an earlier process held: whether a bar still stands is looked at first.
     """
-    return Pace(hold=hold) if hold.cause.is_probed else Pace(earlier=hold)
+    return BreakerState(hold=hold) if hold.cause.is_probed else BreakerState(earlier=hold)
 
 
-def lifted(pace: Pace) -> Pace:
+def lifted(pace: BreakerState) -> BreakerState:
     """
     Return the memory without a bar; a hold that waits for its probe stays.
     """
     return pace if pace.hold is None or pace.hold.cause.is_probed else replace(pace, hold=None)
 
 
-def _accusation(report: Report) -> str:
+def _accusation(report: AttemptReport) -> str:
     fault = str(report.common_fault)
     # What it said may tell more than what it was: "I can't edit pictures of people".
     words = f"The last one: {sentence(report.reason)} " if report.reason not in fault else ""
@@ -213,24 +213,24 @@ def _accusation(report: Report) -> str:
     )
 
 
-def _next_hold(hold: Hold | None, cause: Cause, report: Report) -> Hold:
+def _next_hold(hold: GatePause | None, cause: PauseCause, report: AttemptReport) -> GatePause:
     since = report.now if hold is None else hold.since
     probes = 0 if hold is None or hold.cause is not cause else hold.probes + 1
     wait = min(FIRST_PROBE_SECONDS * 2 ** min(probes, 6), LONGEST_PROBE_SECONDS)
     wait = max(wait, min(report.retry_after, LONGEST_PROBE_SECONDS))
-    return Hold(
+    return GatePause(
         cause=cause,
-        reason=report.reason if cause is not Cause.CONFIGURATION else _accusation(report),
+        reason=report.reason if cause is not PauseCause.CONFIGURATION else _accusation(report),
         since=since,
         probes=probes,
         probe_at=report.now + wait,
     )
 
 
-WHY: Mapping[Cause, str] = {
-    Cause.ACCOUNT: "the key or the account is turned away",
-    Cause.CONFIGURATION: "the endpoint refuses what the configuration asks for",
-    Cause.OUTAGE: "the endpoint does not answer",
-    Cause.BUDGET: "the day's budget is used up",
-    Cause.DISK: "a disk is full",
+WHY: Mapping[PauseCause, str] = {
+    PauseCause.ACCOUNT: "the key or the account is turned away",
+    PauseCause.CONFIGURATION: "the endpoint refuses what the configuration asks for",
+    PauseCause.OUTAGE: "the endpoint does not answer",
+    PauseCause.BUDGET: "the day's budget is used up",
+    PauseCause.DISK: "a disk is full",
 }

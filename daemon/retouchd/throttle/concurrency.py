@@ -23,7 +23,7 @@ _MOST_DOUBLINGS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Width:
+class ConcurrencyLimit:
     """
     The places among the requests at once: `now` of at `most`, and what has gone well since the last change.
 
@@ -46,7 +46,9 @@ class Width:
         return self.now << min(self.failed_trials, _MOST_DOUBLINGS)
 
 
-def narrowed(width: Width, *, sent_at: float, now: float, served: int | None = None) -> Width:
+def narrowed(
+    width: ConcurrencyLimit, *, sent_at: float, now: float, served: int | None = None
+) -> ConcurrencyLimit:
     """
     Return half the width after a request was turned away, or `served` if no more than these are out.
 
@@ -69,7 +71,7 @@ def narrowed(width: Width, *, sent_at: float, now: float, served: int | None = N
     )
 
 
-def widened(width: Width) -> Width:
+def widened(width: ConcurrencyLimit) -> ConcurrencyLimit:
     """
     Return the width after a success: one place more when as many have succeeded as there are places.
     """

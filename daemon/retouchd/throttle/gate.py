@@ -15,11 +15,11 @@ from retouchd.events.run import DaemonPaused, DaemonResumed, PoolNarrowed, PoolW
 from retouchd.job.model import Verdict
 from retouchd.process import Changes
 from retouchd.throttle import breaker
-from retouchd.throttle.breaker import Bar, Cause, Hold, Pace, Report
+from retouchd.throttle.breaker import AttemptReport, BreakerState, GatePause, LocalBlock, PauseCause
 from retouchd.throttle.concurrency import (
+    ConcurrencyLimit,
     Rates,
     Sent,
-    Width,
     narrowed,
     seconds_to_wait,
     widened,
@@ -39,26 +39,26 @@ class Gate:
     def __init__(self, *, concurrency: int, clock: Clock, rates: Rates | None = None) -> None:
         self._clock = clock
         self._rates = rates or Rates()
-        self._width = Width(most=concurrency, now=concurrency)
+        self._width = ConcurrencyLimit(most=concurrency, now=concurrency)
         self._free = asyncio.Condition()
         self._taken = 0
         self._out: dict[str, float] = {}
         self._succeeded_at = float("-inf")
         self._sent: tuple[Sent, ...] = ()
         self.changes = Changes()
-        self._pace = Pace()
+        self._pace = BreakerState()
         self._probe: str | None = None
         self.due_since: dt.datetime | None = None
 
     @property
-    def hold(self) -> Cause | None:
+    def hold(self) -> PauseCause | None:
         """
         Return why the gate is held, None while it is open.
         """
         return self._pace.hold.cause if self._pace.hold else None
 
     @property
-    def held(self) -> Hold | None:
+    def held(self) -> GatePause | None:
         """
         Return the hold itself, None while the gate is open.
         """
@@ -137,7 +137,7 @@ class Gate:
         """
         self._rates = rates
         if concurrency != self._width.most:
-            self._width = Width(most=concurrency, now=concurrency)
+            self._width = ConcurrencyLimit(most=concurrency, now=concurrency)
         self.changes.tell()
         async with self._free:
             self._free.notify_all()
@@ -177,7 +177,7 @@ class Gate:
         """
         return self._pace.hold is not None and self._probe == job_id
 
-    def report(self, report: Report) -> None:
+    def report(self, report: AttemptReport) -> None:
         """
         Take in what an attempt came to; a changed hold is logged and told to everyone who waits.
         """
@@ -190,7 +190,7 @@ class Gate:
         self._adapt(report, sent_at)
         self._move(breaker.after(self._pace, report))
 
-    def bar(self, bar: Bar) -> None:
+    def bar(self, bar: LocalBlock) -> None:
         """
         Let nobody through for a cause of our own, until it is looked at again.
         """
@@ -202,7 +202,7 @@ class Gate:
         """
         self._move(breaker.lifted(self._pace))
 
-    def restore(self, hold: Hold) -> None:
+    def restore(self, hold: GatePause) -> None:
         """
         Begin with the hold of an earlier process.
         """
@@ -222,7 +222,7 @@ class Gate:
         """
         return bool(self._out) or now - self._succeeded_at <= _THRIVES_SECONDS
 
-    def _adapt(self, report: Report, sent_at: float) -> None:
+    def _adapt(self, report: AttemptReport, sent_at: float) -> None:
         before = self._width
         if report.slows_pool:
             served = len(self._out) if report.may_slow_pool else None
@@ -234,7 +234,7 @@ class Gate:
         elif self._width.now == before.most > before.now:
             emit(PoolWidened(at_once=before.most))
 
-    def _move(self, pace: Pace) -> None:
+    def _move(self, pace: BreakerState) -> None:
         before, self._pace = self._pace.hold, pace
         hold = pace.hold
         if hold is not None and (before is None or before.cause is not hold.cause):

@@ -9,9 +9,9 @@ from retouchd.disk.folders import Folders
 from retouchd.endpoint.client import EditsClient
 from retouchd.throttle.admission import Admission, AdmissionSettings
 from retouchd.throttle.gate import Gate
-from retouchd.throttle.ledger import Spending
-from retouchd.throttle.pause import PauseFile, Pausing
-from retouchd.throttle.preflight import DiskMonitor, Means
+from retouchd.throttle.ledger import Ledger
+from retouchd.throttle.pause import PauseFile, PauseRecorder
+from retouchd.throttle.preflight import DiskMonitor, Preflight
 from retouchd.throttle.prober import Jobs, Prober
 
 
@@ -34,10 +34,10 @@ class Throttle:
         self._clock = clock
         self._gate = Gate(concurrency=settings.concurrency, clock=clock, rates=settings.rates)
         self.disks = DiskMonitor(folders=folders, gate=self._gate, jobs=jobs, on_change=on_change)
-        self.ledger = Spending(
+        self.ledger = Ledger(
             allowance=settings.allowance, clock=clock, on_release=self._gate.changes.tell
         )
-        self._means = Means(
+        self._preflight = Preflight(
             folders=folders,
             disks=self.disks,
             spending=self.ledger,
@@ -45,9 +45,13 @@ class Throttle:
             clock=clock,
         )
         self.admission = Admission(
-            gate=self._gate, means=self._means, ledger=self.ledger, clock=clock, settings=settings
+            gate=self._gate,
+            preflight=self._preflight,
+            ledger=self.ledger,
+            clock=clock,
+            settings=settings,
         )
-        self.pausing = Pausing(
+        self.pausing = PauseRecorder(
             gate=self._gate,
             file=PauseFile(folders.work),
             configuration=lambda: settings.fingerprint,
@@ -69,7 +73,7 @@ class Throttle:
             gate=self._gate,
             jobs=jobs,
             client=client,
-            means=self._means,
+            preflight=self._preflight,
             clock=self._clock,
             has_ready=has_ready,
             wake_intake=wake_intake,

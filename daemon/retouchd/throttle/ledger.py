@@ -14,9 +14,9 @@ from retouchd.job.model import Attempt
 from retouchd.money.budget import (
     Allowance,
     Charge,
+    ChargeState,
     Lack,
     Spend,
-    State,
     beyond,
     charges_in,
     charges_of,
@@ -28,14 +28,14 @@ from retouchd.money.budget import (
     opening,
 )
 from retouchd.spool.history import History
-from retouchd.spool.job_directory import Standing
+from retouchd.spool.job_directory import JobState
 from retouchd.spool.spool import Spool
 
 Charges: TypeAlias = dict[int, Charge]
 """The charges of one job, by the numbers of its attempts."""
 
 
-class Spending:
+class Ledger:
     """
     The sums of each day. A charge is noted under its job and attempt, so that it counts once however often
     it is noted, and moves from reserved to spent without ever being in both or in neither.
@@ -84,7 +84,7 @@ class Spending:
         many of them for the same disk, would wake one another without end.
         """
         charge = self._noted.get(job_id, {}).get(number)
-        if charge is not None and charge.state is State.OPEN:
+        if charge is not None and charge.state is ChargeState.OPEN:
             self._replace(job_id, number, None)
 
     def _replace(self, job_id: str, number: int, charge: Charge | None) -> bool:
@@ -100,7 +100,7 @@ class Spending:
             charges[number] = charge
             day = day_of(charge.sent_at)
             self._days[day] = self._days[day].plus(charge)
-        return known is not None and known.state is State.OPEN
+        return known is not None and known.state is ChargeState.OPEN
 
     def forget(self, job_id: str, attempts: Iterable[Attempt] = ()) -> None:
         """
@@ -110,7 +110,7 @@ class Spending:
         for attempt in attempts:
             self.note(job_id, attempt.number, closing(attempt))
         for number, charge in list(self._noted.get(job_id, {}).items()):
-            if charge.state is State.OPEN:
+            if charge.state is ChargeState.OPEN:
                 self.note(job_id, number, None)
         self._noted.pop(job_id, None)
 
@@ -139,7 +139,7 @@ class Spending:
     def _has_reservations(self) -> bool:
         today = day_of(self._clock.now())
         return any(
-            charge.state is State.OPEN and day_of(charge.sent_at) == today
+            charge.state is ChargeState.OPEN and day_of(charge.sent_at) == today
             for charges in self._noted.values()
             for charge in charges.values()
         )
@@ -170,10 +170,10 @@ def _at_work(spool: Spool) -> dict[str, Charges]:
     return found
 
 
-def _charges_of(standing: Standing) -> Charges:
-    charges = charges_of(standing.attempts)
-    if standing.opened is not None:
-        charges[standing.number] = opening(standing.opened)
+def _charges_of(job_state: JobState) -> Charges:
+    charges = charges_of(job_state.attempts)
+    if job_state.opened is not None:
+        charges[job_state.number] = opening(job_state.opened)
     return charges
 
 

@@ -17,7 +17,7 @@ from retouchd.disk.threads import in_work
 from retouchd.events import emit
 from retouchd.events.run import PauseUnwritten
 from retouchd.job.text import json_text
-from retouchd.throttle.breaker import Cause, Hold
+from retouchd.throttle.breaker import GatePause, PauseCause
 from retouchd.throttle.gate import Gate
 
 
@@ -27,7 +27,7 @@ class Paused:
     A hold as it is written down. `configuration` tells which configuration it was met with.
     """
 
-    cause: Cause
+    cause: PauseCause
     reason: str
     since: dt.datetime
     probes: int
@@ -68,7 +68,7 @@ class PauseFile:
             return None
 
 
-class Pausing:
+class PauseRecorder:
     """
     Keeps `work/pause.json` true: with the fingerprint of the configuration that was in force.
     """
@@ -80,7 +80,7 @@ class Pausing:
         self._file = file
         self._configuration = configuration
         self._clock = clock
-        self._written: Hold | None = None
+        self._written: GatePause | None = None
 
     async def restore(self) -> None:
         """
@@ -96,7 +96,7 @@ class Pausing:
         now = self._clock.monotonic()
         age = max(0.0, (self._clock.now() - paused.since).total_seconds())
         self._gate.restore(
-            Hold(
+            GatePause(
                 cause=paused.cause,
                 reason=paused.reason,
                 since=now - age,
@@ -120,7 +120,7 @@ class Pausing:
         Write the present hold down if it is another than last time.
         """
         hold = self._gate.held
-        if hold is not None and hold.cause is Cause.DISK:
+        if hold is not None and hold.cause is PauseCause.DISK:
             hold = None  # Nor is a disk that fails or hangs written to.
         if hold == self._written:
             return
@@ -134,7 +134,7 @@ class Pausing:
         is_bar_up = not paused.cause.is_probed and paused.next_probe <= self._clock.now()
         return is_bar_up or paused.configuration != self._configuration()
 
-    def _paused(self, hold: Hold | None) -> Paused | None:
+    def _paused(self, hold: GatePause | None) -> Paused | None:
         if hold is None:
             return None
         now, monotonic = self._clock.now(), self._clock.monotonic()

@@ -30,9 +30,9 @@ from retouchd.events.run import FolderUnresponsive as FolderUnresponsiveEvent
 from retouchd.job.model import Job, Wait
 from retouchd.job.naming import shown
 from retouchd.money.pricing import PriceList, estimate, pictures_asked
-from retouchd.throttle.breaker import Bar, Cause
+from retouchd.throttle.breaker import LocalBlock, PauseCause
 from retouchd.throttle.gate import Gate
-from retouchd.throttle.ledger import Spending
+from retouchd.throttle.ledger import Ledger
 
 PICTURE_BYTES = 16 << 20
 """Room kept for each picture expected: a PNG of 8 megapixels that compresses badly."""
@@ -223,7 +223,7 @@ class DiskMonitor:
             self._loop.call_soon_threadsafe(self._missed, reason)
 
     def _missed(self, reason: str) -> None:
-        self._gate.bar(Bar(cause=Cause.DISK, reason=reason, seconds=_LOOK_SECONDS))
+        self._gate.bar(LocalBlock(cause=PauseCause.DISK, reason=reason, seconds=_LOOK_SECONDS))
         self._on_change()
 
     def _place(self, obstacle: str) -> None:
@@ -242,9 +242,9 @@ class DiskMonitor:
         """
         reason = next(iter(self.reasons.values()), "")
         if reason:
-            self._gate.bar(Bar(cause=Cause.DISK, reason=reason, seconds=_LOOK_SECONDS))
-        elif self._gate.hold is Cause.DISK:
-            self._gate.bar(Bar(cause=Cause.DISK, reason=self._gate.reason, seconds=0.0))
+            self._gate.bar(LocalBlock(cause=PauseCause.DISK, reason=reason, seconds=_LOOK_SECONDS))
+        elif self._gate.hold is PauseCause.DISK:
+            self._gate.bar(LocalBlock(cause=PauseCause.DISK, reason=self._gate.reason, seconds=0.0))
         self._on_change()
 
 
@@ -258,7 +258,7 @@ P = ParamSpec("P")
 _LOOK_AGAIN_SECONDS = 10.0
 
 
-class Means:
+class Preflight:
     """
     Knows what the requests on their way will need, and whether one more can be afforded.
     """
@@ -268,7 +268,7 @@ class Means:
         *,
         folders: Folders,
         disks: DiskMonitor,
-        spending: Spending,
+        spending: Ledger,
         prices: PriceList,
         clock: Clock,
     ) -> None:
@@ -281,7 +281,7 @@ class Means:
         self._refused: Job | None = None
 
     @contextlib.asynccontextmanager
-    async def reserved(self, job: Job) -> AsyncIterator[Bar | Wait | None]:
+    async def reserved(self, job: Job) -> AsyncIterator[LocalBlock | Wait | None]:
         """
         Set aside what a job's request needs; yield what forbids it, None if nothing does: a bar forbids all
         others, too, a wait is over when a request on its way has told what it costs.
@@ -293,13 +293,13 @@ class Means:
         self._expected += pictures
         try:
             bar = await self._room(self._room_for, job.folder, self._expected) or self._budget(job)
-            if isinstance(bar, Bar):
+            if isinstance(bar, LocalBlock):
                 self._refused = job
             yield bar
         finally:
             self._expected -= pictures
 
-    async def look_again(self) -> Bar | None:
+    async def look_again(self) -> LocalBlock | None:
         """
         Return what still forbids the request that was refused last, None if nothing does.
         """
@@ -308,10 +308,12 @@ class Means:
         pictures = self._expected + (pictures_asked(job.request) if job else 0)
         with contextlib.suppress(Blocked):
             found = await self._room(self._disk, pictures) or (self._budget(job) if job else None)
-            return found if isinstance(found, Bar) else None
+            return found if isinstance(found, LocalBlock) else None
         return None
 
-    async def _room(self, look: Callable[P, str], *args: P.args, **kwargs: P.kwargs) -> Bar | None:
+    async def _room(
+        self, look: Callable[P, str], *args: P.args, **kwargs: P.kwargs
+    ) -> LocalBlock | None:
         """
         Return what a look at the folders says against a request.
         """
@@ -319,7 +321,11 @@ class Means:
             reason = await threads.look(look, *args, **kwargs)
         except (FolderUnresponsive, OSError) as obstacle:
             reason = str(obstacle)
-        return Bar(cause=Cause.DISK, reason=reason, seconds=_LOOK_AGAIN_SECONDS) if reason else None
+        return (
+            LocalBlock(cause=PauseCause.DISK, reason=reason, seconds=_LOOK_AGAIN_SECONDS)
+            if reason
+            else None
+        )
 
     def _room_for(self, folder: str, pictures: int) -> str:
         if reason := obstacle(self._folders, folder):
@@ -329,7 +335,7 @@ class Means:
     def _disk(self, pictures: int) -> str:
         return self._disks.misplaced() or shortage(self._folders, pictures)
 
-    def _budget(self, job: Job) -> Bar | Wait | None:
+    def _budget(self, job: Job) -> LocalBlock | Wait | None:
         cost = estimate(self._prices(job.request.model), job)
         lack = self._spending.lack(cost, pictures_asked(job.request))
         if lack is None:
@@ -339,4 +345,4 @@ class Means:
         if lack.is_passing:
             return Wait(seconds=_LOOK_AGAIN_SECONDS, reason=lack.reason)
         seconds = max(0.0, (lack.until - self._clock.now()).total_seconds())
-        return Bar(cause=Cause.BUDGET, reason=lack.reason, seconds=seconds)
+        return LocalBlock(cause=PauseCause.BUDGET, reason=lack.reason, seconds=seconds)

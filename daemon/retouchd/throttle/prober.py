@@ -11,9 +11,9 @@ from typing import Protocol
 from retouchd.clock import Clock
 from retouchd.endpoint.client import EditsClient, NoAnswer, NotSent
 from retouchd.job.model import Verdict, Wait
-from retouchd.throttle.breaker import Cause, Report
+from retouchd.throttle.breaker import AttemptReport, PauseCause
 from retouchd.throttle.gate import Gate
-from retouchd.throttle.preflight import Means
+from retouchd.throttle.preflight import Preflight
 
 
 class Jobs(Protocol):
@@ -52,7 +52,7 @@ class Prober:
         gate: Gate,
         jobs: Jobs,
         client: EditsClient,
-        means: Means,
+        preflight: Preflight,
         clock: Clock,
         has_ready: Callable[[], bool],
         wake_intake: Callable[[], None],
@@ -60,7 +60,7 @@ class Prober:
         self._gate = gate
         self._jobs = jobs
         self._client = client
-        self._means = means
+        self._preflight = preflight
         self._clock = clock
         self._has_ready = has_ready
         self._wake_intake = wake_intake
@@ -97,7 +97,7 @@ class Prober:
                 await self._gate.changes.wait(changes, None if self._gate.is_probing else seconds)
 
     async def _look_at_bar(self) -> None:
-        bar = await self._means.look_again()
+        bar = await self._preflight.look_again()
         if bar is None:
             self._gate.lift()
             self._wake_intake()  # Nobody is at work whose end would do it.
@@ -107,7 +107,7 @@ class Prober:
     async def _probe(self) -> None:
         self._stirred.clear()
         job_id = self._jobs.probe_candidate()
-        is_clean = job_id is not None and self._jobs.waiting[job_id].doubts == 0
+        is_clean = job_id is not None and self._jobs.waiting[job_id].in_doubt_count == 0
         if job_id is not None and (is_clean or not self._has_ready()):
             self.wants_new = False
             self._gate.let_probe(job_id)
@@ -115,7 +115,7 @@ class Prober:
             self.wants_new = True
             self._wake_intake()
             await self._stirred.wait()
-        elif self._jobs.jobs and self._gate.hold is Cause.OUTAGE:
+        elif self._jobs.jobs and self._gate.hold is PauseCause.OUTAGE:
             await self._ask_models()
         else:
             await self._stirred.wait()
@@ -127,7 +127,7 @@ class Prober:
         except (NotSent, NoAnswer) as error:
             failure = str(error)
         self._gate.report(
-            Report(
+            AttemptReport(
                 verdict=Verdict.TRANSIENT if failure else Verdict.DONE,
                 is_endpoint_failure=bool(failure),
                 slows_pool=False,

@@ -15,7 +15,7 @@ from retouchd.answer.retry_after import LONGEST_RETRY_AFTER_SECONDS
 from retouchd.errors import JobCode, Problem
 from retouchd.job.model import Attempt, Verdict
 from retouchd.job.naming import sentence
-from retouchd.throttle.breaker import WHY, Cause
+from retouchd.throttle.breaker import WHY, PauseCause
 
 LONGEST_BACKOFF_SECONDS = 300.0
 TRIES_IN_A_CROWD = 4
@@ -24,20 +24,20 @@ IN_DOUBT_SECONDS = 5.0
 LONGEST_WAIT = dt.timedelta(seconds=LONGEST_RETRY_AFTER_SECONDS)
 
 
-_UNDECIDED = (Cause.ACCOUNT, Cause.OUTAGE)
+_UNDECIDED = (PauseCause.ACCOUNT, PauseCause.OUTAGE)
 
 
-def backoff(repeats: int, luck: float) -> float:
+def backoff(repeats: int, jitter: float) -> float:
     """
     Return how long to wait before the next attempt, in seconds: 1, 2, 4 … 300 with full jitter.
 
-    `repeats` is the number of attempts already made, `luck` a number from 0 to 1.
+    `repeats` is the number of attempts already made, `jitter` a number from 0 to 1.
     """
-    return min(2.0 ** min(max(repeats - 1, 0), 9), LONGEST_BACKOFF_SECONDS) * luck
+    return min(2.0 ** min(max(repeats - 1, 0), 9), LONGEST_BACKOFF_SECONDS) * jitter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class RetryBudget:
     """
     How often a job may be asked: in all where nothing was paid, and again where something may have been.
     """
@@ -47,7 +47,7 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weather:
+class RetryContext:
     """
     What a job must know of the world to decide: the time, and how the gate stands.
 
@@ -57,7 +57,7 @@ class Weather:
     """
 
     now: dt.datetime
-    hold: Cause | None = None
+    hold: PauseCause | None = None
     others_succeeded_at: dt.datetime | None = None
     others_turned_away_at: dt.datetime | None = None
     due_since: dt.datetime | None = None
@@ -101,48 +101,50 @@ class Fail:
 Move: TypeAlias = Ask | Later | Return | Fail
 
 
-def next_move(name: str, attempts: Sequence[Attempt], budget: Budget, weather: Weather) -> Move:
+def next_move(
+    name: str, attempts: Sequence[Attempt], budget: RetryBudget, retry_context: RetryContext
+) -> Move:
     """
     Return what becomes of a claimed job whose attempts, if any, are all closed without a picture.
 
     `name` is what the picture is called in messages.
     """
-    doubts = doubts_in(attempts)
+    in_doubt_count = count_in_doubt(attempts)
     last = attempts[-1] if attempts else None
     if last is not None and last.problem is not None:
         return Fail(problem=last.problem)
-    if weather.hold is not None and weather.hold.is_lasting and not doubts:
-        return Return(reason=f"nothing is sent for now: {WHY[weather.hold]}")
+    if retry_context.hold is not None and retry_context.hold.is_lasting and not in_doubt_count:
+        return Return(reason=f"nothing is sent for now: {WHY[retry_context.hold]}")
     if last is None:
         return Ask()
-    if doubts > budget.max_in_doubt:
-        return _doubt_spent(name, attempts, weather)
+    if in_doubt_count > budget.max_in_doubt:
+        return _doubt_spent(name, attempts, retry_context)
     counted = [a for a in attempts if a.verdict is Verdict.TRANSIENT and not a.probe]
-    if len(counted) >= budget.max_attempts and _is_own_fault(counted, budget, weather):
+    if len(counted) >= budget.max_attempts and _is_own_fault(counted, budget, retry_context):
         return Fail(problem=_exhausted(name, counted))
-    return _due(last, weather)
+    return _due(last, retry_context)
 
 
-def doubts_in(attempts: Sequence[Attempt]) -> int:
+def count_in_doubt(attempts: Sequence[Attempt]) -> int:
     """
     Return how many of the attempts may have been paid for without bringing a picture.
     """
     return sum(attempt.verdict is Verdict.IN_DOUBT for attempt in attempts)
 
 
-def _due(last: Attempt, weather: Weather) -> Move:
-    made_due = weather.due_since is not None and weather.due_since >= last.closed_at
+def _due(last: Attempt, retry_context: RetryContext) -> Move:
+    made_due = retry_context.due_since is not None and retry_context.due_since >= last.closed_at
     if last.retry_at is None or made_due:
         return Ask()
     # Clocks jump: one that now shows less than when the attempt was closed proves nothing of the wait.
     retry_at = min(last.retry_at, last.closed_at + LONGEST_WAIT)
-    if weather.now < last.closed_at or retry_at <= weather.now:
+    if retry_context.now < last.closed_at or retry_at <= retry_context.now:
         return Ask()
     return Later(until=retry_at, reason=f"asked again later: {last.message}")
 
 
-def _doubt_spent(name: str, attempts: Sequence[Attempt], weather: Weather) -> Move:
-    if weather.hold in _UNDECIDED:
+def _doubt_spent(name: str, attempts: Sequence[Attempt], retry_context: RetryContext) -> Move:
+    if retry_context.hold in _UNDECIDED:
         return Later(
             until=None,
             reason="may have been charged already; decided once the endpoint answers again",
@@ -163,15 +165,17 @@ def _doubt_spent(name: str, attempts: Sequence[Attempt], weather: Weather) -> Mo
     )
 
 
-def _is_own_fault(failures: Sequence[Attempt], budget: Budget, weather: Weather) -> bool:
+def _is_own_fault(
+    failures: Sequence[Attempt], budget: RetryBudget, retry_context: RetryContext
+) -> bool:
     """
     Return whether another job succeeded while this one failed, and none was turned away, or this one ever
     so often; else it is the endpoint's fault.
     """
-    since, seen = failures[0].sent_at, weather.others_succeeded_at
+    since, seen = failures[0].sent_at, retry_context.others_succeeded_at
     if seen is None or not since <= seen <= failures[-1].closed_at:
         return False
-    turned_away = weather.others_turned_away_at
+    turned_away = retry_context.others_turned_away_at
     is_crowd = turned_away is not None and turned_away >= since
     return not is_crowd or len(failures) >= TRIES_IN_A_CROWD * budget.max_attempts
 

@@ -22,7 +22,7 @@ from PIL import Image
 from crash_world import counting_endpoint, vars_of
 from crashing import DIED, FailingDisk
 from retouchd.clock import SystemClock
-from retouchd.config.settings import Edit, Settings
+from retouchd.config.settings import EditDefaults, Settings
 from retouchd.disk.folders import Folders
 from retouchd.endpoint.client import Endpoint
 from retouchd.inbox.readiness import Patience
@@ -30,7 +30,7 @@ from retouchd.inbox.watcher import Watcher
 from retouchd.logs import logger
 from retouchd.request.limits import Limits
 from retouchd.service.daemon import Daemon
-from retouchd.throttle.retry import Budget
+from retouchd.throttle.retry import RetryBudget
 
 NAMES = ("inbox", "outbox", "done", "error", "work")
 MOST_STEPS = 400
@@ -224,8 +224,8 @@ def _run(root: Path, url: str, disk: FailingDisk) -> int:
                 connect_timeout_seconds=5,
                 concurrency=1,
             ),
-            budget=Budget(),
-            edit=Edit(model="gpt-image-2"),
+            budget=RetryBudget(),
+            edit=EditDefaults(model="gpt-image-2"),
             limits=lambda _: Limits(),
             patience=Patience(settle_seconds=0),
         )
