@@ -433,7 +433,7 @@ async def test_what_lies_too_deep_to_be_delivered_is_never_asked_for(
     async with world.running() as daemon:
         await world.until(lambda: world.events("job.done"))
         await asyncio.sleep(200)
-        assert daemon.jobs == 0
+        assert daemon.status.jobs == 0
 
     assert len(world.requests) == 1
     assert world.tree("outbox") == ["top.png"]
@@ -689,7 +689,7 @@ async def test_a_file_in_the_place_of_a_folder_makes_the_job_wait(
         await asyncio.sleep(600)
         (told,) = world.events("job.waiting")
         assert told["reason"].startswith(f"{path} is in the way. Move it elsewhere")
-        assert daemon.jobs == 1
+        assert daemon.status.jobs == 1
         assert path.read_bytes() == b"mine"
         path.unlink()
         await world.until(lambda: world.events("job.done"))

@@ -197,7 +197,7 @@ async def test_a_whole_picture_waits_for_who_has_it_open(world: World, how: str)
             await wait_for_reason(world, daemon, "cat.png", "still open in")
             assert "still open in" in (await world.reasons(daemon))["cat.txt"]
             assert not world.requests
-            report = daemon.report()
+            report = daemon.status.report()
             assert report is not None
             assert [each.name for each in report.unfinished] == ["cat.png"]
             assert not report.held

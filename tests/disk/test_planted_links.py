@@ -218,7 +218,7 @@ async def test_nothing_is_paid_for_what_a_link_is_in_the_way_of(tmp_path: Path) 
             await world.until(lambda: world.events("job.waiting"))
             (line,) = world.events("job.waiting")
             assert "outbox/pets is in the way" in line["reason"]
-            report = daemon.report()
+            report = daemon.status.report()
             assert report is not None
             assert "outbox/pets is in the way" in str(report.jobs)
             assert world.requests == []

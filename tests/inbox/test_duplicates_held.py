@@ -144,7 +144,7 @@ async def test_the_twin_of_a_job_in_work_waits_for_its_end(world: World) -> None
         world.time.is_skipping = False
         world.drop("cat.png", image=photo())
         daemon.look_again()
-        await world.until(lambda: daemon.ready == 0 and world.events("file.held"))
+        await world.until(lambda: daemon.status.ready == 0 and world.events("file.held"))
         assert "waits for its end" in (await world.reasons(daemon))["cat.png"]
         world.time.is_skipping = True
         await world.until(world.history)
@@ -238,8 +238,8 @@ async def test_nothing_is_read_again_by_scans(world: World) -> None:
     world.drop("copy.png", image=photo())
     async with world.running() as daemon:
         await world.until(lambda: world.events("file.held"))
-        scanned, opened = daemon.scanned_at, watch_openings()
-        await world.until(lambda: daemon.scanned_at != scanned)
+        scanned, opened = daemon.status.scanned_at, watch_openings()
+        await world.until(lambda: daemon.status.scanned_at != scanned)
         await world.time.still()
 
     assert "copy.png" not in opened

@@ -62,7 +62,9 @@ class Eyes:
         (self.root / path).write_bytes(content)
 
     def known(self) -> set[str]:
-        return {"/".join(filter(None, each[:2])) for each in self.backlog.idle(self.clock.at)}
+        return {
+            "/".join(filter(None, each[:2])) for each in self.backlog.reasons.idle(self.clock.at)
+        }
 
     def changed_at(self, path: str) -> float:
         folder, _, name = path.rpartition("/")

@@ -37,7 +37,7 @@ def taken(backlog: InboxQueue, now: float) -> list[str]:
 
 
 def reasons(backlog: InboxQueue, now: float) -> dict[str, str]:
-    return {"/".join(filter(None, each[:2])): each.reason for each in backlog.idle(now)}
+    return {"/".join(filter(None, each[:2])): each.reason for each in backlog.reasons.idle(now)}
 
 
 def test_a_family_is_ready_when_it_has_settled(backlog: InboxQueue) -> None:
@@ -99,7 +99,7 @@ def test_what_goes_is_a_change_of_its_family(backlog: InboxQueue) -> None:
     see(backlog, 1, "_prompt.txt", "cat.png", "cat.txt")
     assert backlog.observed_files.see("", "cat.txt", None, 9)
 
-    (candidate,) = backlog.candidates(("", "cat"), 10.9)
+    (candidate,) = backlog.candidates.of(("", "cat"), 10.9)
     assert isinstance(candidate.state, Unsettled)
     assert taken(backlog, 10.9) == []
     assert taken(backlog, 11) == ["cat"]
@@ -196,7 +196,7 @@ def test_a_changing_folder_prompt_holds_its_images(backlog: InboxQueue) -> None:
 
     backlog.observed_files.disturb("", "_prompt.txt", 4)
 
-    (candidate,) = backlog.candidates(("", "cat"), 5)
+    (candidate,) = backlog.candidates.of(("", "cat"), 5)
     assert isinstance(candidate.state, Unsettled)
     assert taken(backlog, 6) == ["cat"]
 
@@ -309,12 +309,12 @@ def test_an_orphan_is_looked_at_again_when_patience_ends(backlog: InboxQueue) ->
     see(backlog, 1, "cat.png")
     assert taken(backlog, 10) == []
     assert backlog.is_settled()
-    (waiting,) = backlog.candidates(("", "cat"), 10)
+    (waiting,) = backlog.candidates.of(("", "cat"), 10)
     assert isinstance(waiting.state, BundleWaiting)
 
     assert backlog.next_due() == 63
     assert taken(backlog, 63) == ["cat"]
-    (candidate,) = backlog.candidates(("", "cat"), 63)
+    (candidate,) = backlog.candidates.of(("", "cat"), 63)
     assert isinstance(candidate.state, Ready)
     assert candidate.state.problems
 
@@ -333,7 +333,7 @@ def seconds_for_an_event(names: int) -> float:
         if not backlog.observed_files.see("", "0.png", mark(), moment):
             backlog.observed_files.disturb("", "0.png", moment)
         backlog.settle(moment)
-        backlog.candidates(("", "0"), moment)
+        backlog.candidates.of(("", "0"), moment)
         times.append(time.perf_counter() - began)
     return min(times)
 

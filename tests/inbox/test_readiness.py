@@ -6,7 +6,6 @@ from builders import named, signature
 from retouchd.disk.signature import Observation
 from retouchd.errors import JobCode
 from retouchd.inbox.missing import prompt_missing
-from retouchd.inbox.pairing import Bundle, pair
 from retouchd.inbox.precedence import FolderFile
 from retouchd.inbox.readiness import (
     BundleState,
@@ -18,6 +17,7 @@ from retouchd.inbox.readiness import (
     readiness,
 )
 from retouchd.job.filenames import Kind, parse
+from retouchd.job.pairing import Bundle, pair
 
 PATIENCE = Patience(settle_seconds=2, orphan_seconds=60)
 ALONE = Surroundings()

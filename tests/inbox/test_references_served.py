@@ -233,7 +233,7 @@ async def test_an_event_at_a_reference_loses_no_bundle(world: World) -> None:
     put(world, "_refs/b.png", photo(seed=9))
     world.drop("z.png", None)
     async with world.running() as daemon:
-        await world.until(lambda: daemon.ready == 1 and world.requests)
+        await world.until(lambda: daemon.status.ready == 1 and world.requests)
         assert daemon._assembly is not None
         # an attribute event, or the end of a read-write opening that wrote nothing; room comes at once
         daemon._assembly.intake.event_queue.ring(FileEvent(path="_refs/b.png"))

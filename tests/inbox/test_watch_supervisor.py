@@ -290,14 +290,14 @@ async def test_an_inbox_that_is_away_is_waited_for(any_world: World) -> None:
         await started(any_world)
         inbox.rename(away)
         await any_world.until(lambda: any_world.events("watch.lost"), within=20)
-        await any_world.until(lambda: "is not there" in daemon.trouble, within=20)
+        await any_world.until(lambda: "is not there" in daemon.status.trouble, within=20)
         await known(any_world, daemon)
         assert not inbox.exists()
         (away / "cat.txt").write_text("make it blue")
         (away / "cat.png").write_bytes(BLUE)
         away.rename(inbox)
         await edited(any_world, "cat.png")
-        assert daemon.trouble == ""
+        assert daemon.status.trouble == ""
 
     assert len(any_world.events("watch.lost")) == 1
     assert len(any_world.events("watch.restored")) == 1
@@ -316,7 +316,7 @@ async def test_nothing_is_taken_under_an_empty_mount_point(any_world: World) -> 
         for name in ("inbox", "work"):
             (any_world.root / name).rename(mounted / name)
             (any_world.root / name).mkdir()
-        await any_world.until(lambda: "work folder" in daemon.trouble, within=20)
+        await any_world.until(lambda: "work folder" in daemon.status.trouble, within=20)
         any_world.drop("cat.png")
         await asyncio.sleep(1)
         assert any_world.tree("inbox") == ["cat.png", "cat.txt"]
@@ -363,7 +363,7 @@ async def test_draining_an_inbox_that_went_away_ends_and_says_so(any_world: Worl
 
     async with asyncio.timeout(60):
         assert Ending.AWAY is await run
-    assert "is not there" in daemon.trouble
+    assert "is not there" in daemon.status.trouble
     assert any_world.tree("outbox") == ["cat.png"]
 
 
@@ -497,8 +497,8 @@ async def test_without_watches_it_polls_and_says_so(
         await started(ringing)
         ringing.drop("cat.png")
         await edited(ringing, "cat.png")
-        assert daemon.watch is not None
-        assert Mode.POLLING is daemon.watch.mode
+        assert daemon.status.watch is not None
+        assert Mode.POLLING is daemon.status.watch.mode
 
     (line,) = ringing.events("watch.mode")
     assert (line["mode"], line["log_level"]) == ("polling", "warning")
@@ -589,10 +589,12 @@ async def test_it_tells_how_and_when_it_looked(any_world: World) -> None:
 
     async with any_world.running() as daemon:
         await started(any_world)
-        await any_world.until(lambda: daemon.scanned_at, within=20)
-        assert daemon.scanned_at is not None
-        assert began <= daemon.scanned_at <= any_world.clock.now()
-        assert 0 <= daemon.scan_seconds < 10
-        assert daemon.watch is not None
-        assert daemon.watch.mode == any_world.events("watch.mode")[0]["mode"]
-        assert daemon.watch.reason
+        await any_world.until(lambda: daemon.status.scanned_at, within=20)
+        assert daemon.status.scanned_at is not None
+        assert began <= daemon.status.scanned_at <= any_world.clock.now()
+        report = daemon.status.report()
+        assert report is not None
+        assert 0 <= report.scan_seconds < 10
+        assert daemon.status.watch is not None
+        assert daemon.status.watch.mode == any_world.events("watch.mode")[0]["mode"]
+        assert daemon.status.watch.reason

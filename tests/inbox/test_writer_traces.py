@@ -415,7 +415,7 @@ class Replay:
         names = self.backlog.observed_files.names(key)
         for name in {*names, *(partner for each in names for partner in partners(each))}:
             self._look("/".join(filter(None, (key[0], name))), now)
-        for candidate in self.backlog.candidates(key, now):
+        for candidate in self.backlog.candidates.of(key, now):
             if not isinstance(candidate.state, Ready):
                 continue
             paths = ["/".join(filter(None, (key[0], each.name))) for each in candidate.bundle.files]

@@ -38,7 +38,7 @@ async def test_a_dropped_photo_comes_out_edited(world: World) -> None:
     ending = await world.once(daemon)
 
     assert Ending.DRAINED is ending
-    assert dict(daemon.ends) == {End.DONE: 1}
+    assert dict(daemon.status.ends) == {End.DONE: 1}
     assert world.tree("outbox") == ["cat.png"]
     assert world.tree("done") == ["cat.job.json", "cat.png", "cat.txt"]
     assert original == (world.folders.done / "cat.png").read_bytes()

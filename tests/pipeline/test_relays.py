@@ -63,9 +63,9 @@ async def test_a_relay_that_parks_everything_hides_a_fault_of_the_account(world:
     assert [line["cause"] for line in world.events("daemon.paused")] == ["account"]
     assert before == world.tree("inbox")
     assert world.tree("error") == []
-    assert "The relay has nobody to pass the request on to" in daemon.trouble
-    assert COOLDOWN in daemon.trouble
-    assert "provider refuses a key" in daemon.trouble
+    assert "The relay has nobody to pass the request on to" in daemon.status.trouble
+    assert COOLDOWN in daemon.status.trouble
+    assert "provider refuses a key" in daemon.status.trouble
 
 
 async def test_probes_of_a_parked_relay_stay_an_accounts(world: World) -> None:
@@ -195,7 +195,7 @@ async def test_what_three_files_suffer_alike_is_no_files_fault(
 
     assert Ending.UNAVAILABLE is ending
     assert [line["cause"] for line in world.events("daemon.paused")] == ["configuration"]
-    assert words in daemon.trouble
+    assert words in daemon.status.trouble
     assert len([path for path in world.tree("inbox") if path.endswith(".png")]) >= 7
     assert sum(path.endswith("job.json") for path in world.tree("error")) <= 3
 
@@ -228,7 +228,7 @@ async def test_sidecars_do_not_burn_the_inbox_when_a_channel_is_gone(world: Worl
     ending = await world.once(daemon)
 
     assert Ending.UNAVAILABLE is ending
-    assert "does not offer the model" in daemon.trouble
+    assert "does not offer the model" in daemon.status.trouble
     assert sum(path.endswith("job.json") for path in world.tree("error")) <= 3
 
 
@@ -299,8 +299,8 @@ async def test_a_fault_of_the_account_is_told_in_the_endpoints_words(
 
     assert len(world.requests) == 1
     assert before == world.tree("inbox")
-    assert said.says in daemon.trouble
-    assert said.told in daemon.trouble
+    assert said.says in daemon.status.trouble
+    assert said.told in daemon.status.trouble
 
 
 async def test_a_paid_picture_is_not_lost_for_what_stands_beside_it(world: World) -> None:
@@ -344,7 +344,7 @@ async def test_a_chinese_bill_is_explained_in_english(world: World) -> None:
 
     await world.once(daemon)
 
-    assert daemon.trouble == (
+    assert daemon.status.trouble == (
         "The account or the key has nothing left to spend: 用户额度不足. "
         "Top up the account, or raise the limit of the key at the provider."
     )

@@ -412,7 +412,7 @@ async def test_who_looked_at_the_disk_when_the_account_failed_is_not_sent(
 
     await world.until(lambda: world.events("daemon.paused"))
     is_paused.set()
-    await world.until(lambda: not daemon.jobs)
+    await world.until(lambda: not daemon.status.jobs)
     daemon.stop()
     await run
 
@@ -438,7 +438,7 @@ async def test_a_paused_daemon_probes_at_growing_intervals_with_one_request(worl
             await world.until(lambda: not world.jobs())
             assert number == len(world.requests)
             assert before == world.tree("inbox")
-        assert daemon.trouble
+        assert daemon.status.trouble
 
     steps = [60, 120, 240, 480, 960, 1920, 3600, 3600]
     due = [sum(steps[: index + 1]) for index in range(len(steps))]
@@ -805,5 +805,5 @@ async def test_the_same_fault_for_three_files_in_a_row_pauses(
     assert len(world.requests) <= 6
     assert sum(name.endswith(".job.json") for name in world.tree("error")) <= 3
     assert len(world.tree("inbox")) >= 2 * 6
-    assert daemon.trouble
-    assert named in daemon.trouble
+    assert daemon.status.trouble
+    assert named in daemon.status.trouble

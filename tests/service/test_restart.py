@@ -479,7 +479,7 @@ async def test_once_does_not_wait_for_ever_for_a_blocked_folder(
         ending = await world.once(daemon)
 
     assert ending is Ending.UNAVAILABLE
-    assert "shoes is in the way" in daemon.trouble
+    assert "shoes is in the way" in daemon.status.trouble
     assert world.tree("outbox") == ["cat.png", "hats/blue.png", "shoes"]
     obstacle.unlink()
     await world.once()
@@ -572,8 +572,8 @@ async def test_two_daemons_on_one_inbox_share_the_work(world: World, tmp_path: P
     assert [f"{name}.png" for name in names] == world.tree("outbox")
     assert 3 * len(names) == len(world.tree("done"))
     assert [] == world.tree("inbox") == world.tree("error")
-    assert one.ends
-    assert two.ends
+    assert one.status.ends
+    assert two.status.ends
 
 
 class FullDisk:

@@ -171,7 +171,7 @@ async def test_an_inbox_that_hangs_is_a_pause_and_no_reason_to_end_the_run(
         assert not world.events("daemon.stuck")
         (line,) = world.events("folder.unresponsive")
         assert f"{world.folders.inbox} does not answer" in line["reason"]
-        assert str(world.folders.inbox) in daemon.trouble
+        assert str(world.folders.inbox) in daemon.status.trouble
         folder.answers.set()
         await world.until(lambda: world.events("daemon.resumed"))
 

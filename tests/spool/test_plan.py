@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOW, a_job, member, named
-from retouchd.inbox.pairing import pair
 from retouchd.job.naming import RECORD
+from retouchd.job.pairing import pair
 from retouchd.spool.plan import (
     Item,
     Plan,

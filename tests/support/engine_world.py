@@ -314,7 +314,7 @@ class World:
         """
         Each file that waits in the inbox, by its path below it, with the reason.
         """
-        found = await daemon.waiting()
+        found = await daemon.status.waiting()
         return {f"{folder}/{name}".lstrip("/"): reason for folder, name, reason in found}
 
     async def noticed(self, daemon: Daemon, name: str) -> None:

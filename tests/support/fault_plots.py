@@ -126,7 +126,7 @@ class _Trial:
         if task.done() or self._is_over():
             return
         reasons = await self._world.reasons(daemon)
-        report = daemon.report()
+        report = daemon.status.report()
         assert report is not None
         with self._disk.aside():
             left = [name for name in self._world.tree("inbox") if "_refs" not in name]
@@ -135,11 +135,13 @@ class _Trial:
         for name in left:
             # What is half given back is explained by its job, and what nobody can see by its folder.
             above = {str(folder).removeprefix(".") for folder in Path(name).parents}
-            is_said = bool(reasons.get(name) or daemon.trouble or report.blocked or above & shut)
+            is_said = bool(
+                reasons.get(name) or daemon.status.trouble or report.blocked or above & shut
+            )
             assert is_said, f"nobody says why {name} waits"
         for job in jobs:
             is_held = any(line.get("job") == job for line in self._world.events("answer.held"))
-            is_said = bool(report.jobs.get(job) or is_held or daemon.trouble)
+            is_said = bool(report.jobs.get(job) or is_held or daemon.status.trouble)
             assert is_said, f"nobody says why {job} waits"
         told = [line for line in self._world.lines if line["log_level"] in {"warning", "error"}]
         assert told or reasons, "the log is silent"

@@ -43,7 +43,7 @@ async def test_a_reached_budget_pauses_until_midnight(world: World, allowance: A
         await world.until(lambda: world.events("daemon.paused") and not world.jobs())
         assert len(world.requests) == world.charged == len(world.tree("outbox")) == 2
         assert len(world.tree("inbox")) == 8
-        report = daemon.report()
+        report = daemon.status.report()
         assert report is not None
         assert report.pause is not None
         assert report.pause.cause == "budget"
@@ -89,8 +89,8 @@ async def test_a_pause_is_as_old_as_it_is_after_a_restart(world: World) -> None:
     for hours in (0, 3, 24):
         world.clock.jump += hours * HOUR
         async with world.running() as daemon:
-            await world.until(lambda: (report := daemon.report()) and report.pause)
-            report = daemon.report()
+            await world.until(lambda: (report := daemon.status.report()) and report.pause)
+            report = daemon.status.report()
             assert report is not None
             assert report.pause is not None
             since.append(report.pause.since)
@@ -110,7 +110,7 @@ async def test_looking_again_does_not_lift_a_budget_that_is_spent(world: World) 
         await world.until(lambda: world.events("daemon.paused") and not world.jobs())
         daemon.look_again()
         await world.time.still()
-        assert "budget" in daemon.trouble
+        assert "budget" in daemon.status.trouble
 
     assert len(world.requests) == 2
     assert len(world.events("daemon.paused")) == 1
@@ -143,8 +143,8 @@ async def test_the_pause_comes_when_nothing_is_reserved(world: World) -> None:
     async with world.running() as daemon:
         await world.until(lambda: world.events("daemon.paused"))
         assert len(world.tree("outbox")) == 4
-        assert "reserved" not in daemon.trouble
-        assert "spent" in daemon.trouble
+        assert "reserved" not in daemon.status.trouble
+        assert "spent" in daemon.status.trouble
 
 
 @pytest.mark.parametrize(

@@ -120,13 +120,13 @@ async def test_a_pause_survives_a_restart_with_one_probe(world: World) -> None:
     before = len(world.requests)
 
     async with world.running() as daemon:
-        await world.until(daemon.report)
-        report = daemon.report()
+        await world.until(daemon.status.report)
+        report = daemon.status.report()
         await world.asked(before + 1)
         await world.until(lambda: not world.jobs())
         await world.time.still()
         asked = len(world.requests)
-        after = daemon.report()
+        after = daemon.status.report()
 
     assert report is not None
     assert report.pause is not None
@@ -149,7 +149,7 @@ async def test_another_configuration_begins_with_an_open_gate(world: World) -> N
     world.settings = replace(world.settings, fingerprint="another")
 
     async with world.running() as daemon:
-        assert daemon.trouble == ""
+        assert daemon.status.trouble == ""
         await world.until(lambda: len(world.tree("outbox")) == 6, within=20)
 
 
@@ -188,8 +188,8 @@ async def test_no_room_for_the_answer_pauses_before_anything_is_spent(
         await world.until(lambda: world.events("daemon.paused") and not world.jobs())
         assert world.requests == []
         assert len(world.tree("inbox")) == 6
-        assert str(small_disk) in daemon.trouble
-        assert "make room" in daemon.trouble
+        assert str(small_disk) in daemon.status.trouble
+        assert "make room" in daemon.status.trouble
         _mount("-o", "remount,size=900m", str(small_disk))
         await world.until(lambda: len(list((small_disk / "outbox").glob("*.png"))) == 3, within=60)
 
@@ -213,10 +213,10 @@ async def test_a_read_only_target_is_found_before_anything_is_spent(
     world.tell(patience=Patience(settle_seconds=20))
 
     async with world.running() as daemon:
-        await world.until(lambda: daemon.scanned_at)
+        await world.until(lambda: daemon.status.scanned_at)
         _mount("-o", "remount,ro", str(small_disk))
         await world.until(lambda: world.events("daemon.paused"))
-        assert "read-only" in daemon.trouble
+        assert "read-only" in daemon.status.trouble
         assert world.requests == []
         _mount("-o", "remount,rw", str(small_disk))
         await world.until((small_disk / "done/job00.png").exists, within=60)

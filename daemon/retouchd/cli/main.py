@@ -12,66 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retouchd import __version__
+from retouchd.cli.click_types import AnyPath, Program, WithFaults
 from retouchd.job.naming import shown
 
 if TYPE_CHECKING:  # A tenth of the time that --help takes, which names no path.
     from pathlib import Path
 
-_INTERRUPTED = 130
 _SHELLS = click.Choice(["bash", "zsh", "fish"])
-
-
-class _AnyPath(click.Path):
-    """
-    A path, there or not, readable or not: what it should be says who uses it.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(readable=False)
-
-    def coerce_path_result(self, value: Any) -> Any:
-        """
-        Return it as the commands take it.
-        """
-        from pathlib import Path
-
-        return Path(value)
-
-
-class _Program(click.Group):
-    """
-    A group whose commands return their exit codes, and are listed as they stand here.
-    """
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """
-        Return the names in the order in which a newcomer needs them.
-        """
-        return list(self.commands)
-
-    def invoke(self, ctx: click.Context) -> None:
-        """
-        Run a command and end with its exit code; Ctrl-C is no fault that has to be told.
-        """
-        try:
-            code = super().invoke(ctx)
-        except KeyboardInterrupt:
-            code = _INTERRUPTED
-        ctx.exit(code or 0)
-
-
-class _WithFaults(click.Command):
-    """
-    A command whose help ends with the list of faults.
-    """
-
-    def get_help(self, ctx: click.Context) -> str:
-        """
-        Return the help, then the list.
-        """
-        from retouchd.cli.embedded import list_of_faults
-
-        return f"{super().get_help(ctx)}\n\n{list_of_faults()}"
 
 
 def _install_completion(context: click.Context, _: click.Parameter, shell: str | None) -> None:
@@ -114,13 +61,13 @@ _with_config = click.option(
     "-c",
     "--config",
     metavar="FILE",
-    type=_AnyPath(),
+    type=AnyPath(),
     help="The configuration; else $RETOUCHD_CONFIG, ./config.toml, ./retouch/config.toml, "
     "~/.config/retouchd/config.toml, /etc/retouchd/config.toml.",
 )
 
 
-@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="retouchd %(version)s", help="Show the version.")
 @_for_a_shell(
     "--install-completion",
@@ -135,7 +82,7 @@ def app() -> None:
 
 
 @app.command(short_help="Make the folders and a commented config.toml.")
-@click.argument("folder", metavar="[DIR]", type=_AnyPath(), default="retouch")
+@click.argument("folder", metavar="[DIR]", type=AnyPath(), default="retouch")
 def init(folder: Path) -> None:
     """
     Make the folders and a commented config.toml in DIR (./retouch); nothing is ever overwritten.
@@ -218,13 +165,13 @@ def once(config: Path | None, *, dry_run: bool, as_json: bool) -> int:
 @click.argument(
     "images",
     metavar="IMAGE…",
-    type=_AnyPath(),
+    type=AnyPath(),
     nargs=-1,
     required=True,
     help="Pictures; each becomes a job of its own.",
 )
 @click.option("-p", "--prompt", metavar="TEXT", help="What is to be done; - reads it.")
-@click.option("--mask", metavar="PNG", type=_AnyPath(), help="Its transparent parts are edited.")
+@click.option("--mask", metavar="PNG", type=AnyPath(), help="Its transparent parts are edited.")
 @click.option(
     "--set",
     "parameters",
@@ -326,7 +273,7 @@ def schema(what: str) -> None:
 
 
 @app.command(short_help="Show the main job on real photos; no key is needed.")
-@click.argument("folder", metavar="[DIR]", type=_AnyPath(), default="retouchd-demo")
+@click.argument("folder", metavar="[DIR]", type=AnyPath(), default="retouchd-demo")
 def demo(folder: Path) -> int:
     """
     Show the main job on real photos against the embedded endpoint, below DIR (./retouchd-demo); no key
@@ -337,7 +284,7 @@ def demo(folder: Path) -> int:
     return show(folder)
 
 
-@app.command(cls=_WithFaults, short_help="Run the embedded endpoint alone, for rehearsals.")
+@app.command(cls=WithFaults, short_help="Run the embedded endpoint alone, for rehearsals.")
 @click.option(
     "--port",
     metavar="PORT",
@@ -355,7 +302,7 @@ def demo(folder: Path) -> int:
     help="What goes wrong, as listed below. May be repeated.",
 )
 @click.option(
-    "--pictures", metavar="DIR", type=_AnyPath(), help="Keep a copy of each picture it makes."
+    "--pictures", metavar="DIR", type=AnyPath(), help="Keep a copy of each picture it makes."
 )
 @click.option(
     "--relay",

@@ -82,8 +82,8 @@ async def drain(daemon: Daemon, folders: Folders, *, is_watched: bool) -> Ending
         async with asyncio.TaskGroup() as tasks:
             work = tasks.create_task(daemon.run(until_drained=True))
             while not work.done():
-                over = sum(daemon.ends.values())
-                total = over + daemon.jobs + daemon.ready
+                over = sum(daemon.status.ends.values())
+                total = over + daemon.status.jobs + daemon.status.ready
                 names = await asyncio.to_thread(_names, spool, names)
                 text = f"{_counts(daemon)}  {', '.join(list(names.values())[:_MOST_SHOWN])}"
                 progress.update(task, description=text, completed=over, total=total or None)
@@ -92,8 +92,10 @@ async def drain(daemon: Daemon, folders: Folders, *, is_watched: bool) -> Ending
 
 
 def _counts(daemon: Daemon) -> str:
-    done, failed = daemon.ends[End.DONE], daemon.ends[End.ERROR]
-    return f"{done} done, {failed} failed, {daemon.jobs} in work, {daemon.ready} waiting"
+    done, failed = daemon.status.ends[End.DONE], daemon.status.ends[End.ERROR]
+    return (
+        f"{done} done, {failed} failed, {daemon.status.jobs} in work, {daemon.status.ready} waiting"
+    )
 
 
 def _names(spool: Spool, known: dict[str, str]) -> dict[str, str]:
@@ -249,12 +251,12 @@ async def _once(settings: Settings, *, is_watched: bool) -> int:
     lines = _found(settings.folders, lambda: list(history.after(start))) or []
     outcome = Outcome(
         ending=ending,
-        done=daemon.ends[End.DONE],
-        failed=daemon.ends[End.ERROR],
+        done=daemon.status.ends[End.DONE],
+        failed=daemon.status.ends[End.ERROR],
         went_wrong=[picture_path(each) for each in lines if each.get("status") == "error"],
-        trouble=daemon.trouble,
-        cause=daemon.pause_cause,
-        waiting=await daemon.left(),
+        trouble=daemon.status.trouble,
+        cause=daemon.status.pause_cause,
+        waiting=await daemon.status.left(),
         in_work=_found(settings.folders, partial(_in_work, settings.folders)),
         in_error=_found(settings.folders, partial(_in_error, settings.folders)),
     )

@@ -142,7 +142,7 @@ class Reloader:
 
     def _refuse(self, refusal: ConfigurationError) -> None:
         emit(ConfigurationRefused(problems=refusal.problems))
-        self._daemon.remark = was_refused(refusal.problems)
+        self._daemon.status.remark = was_refused(refusal.problems)
 
     def _bring(self, found: News) -> None:
         self._config = found.config
@@ -153,7 +153,7 @@ class Reloader:
             emit(ConfigurationUnchanged())
         if found.late:
             emit(ConfigurationLate(keys=found.late, remedy="restart retouchd"))
-        self._daemon.remark = _late(found.late)
+        self._daemon.status.remark = _late(found.late)
 
     def _read(self) -> tuple[News, Settings]:
         config, start, problems = read(self._path)
@@ -198,12 +198,12 @@ async def _keep(daemon: Daemon) -> None:
 
 
 def _line(daemon: Daemon, batch: Batch, now: float) -> str:
-    ends, trouble = daemon.ends, daemon.trouble
+    ends, trouble = daemon.status.ends, daemon.status.trouble
     progress = batch.see(
         now,
         over=ends[End.DONE] + ends[End.ERROR],
-        left=daemon.jobs + daemon.ready,
-        is_empty=daemon.is_idle,
+        left=daemon.status.jobs + daemon.status.ready,
+        is_empty=daemon.status.is_idle,
         is_held=bool(trouble),
     )
     if daemon.is_stopping:
@@ -307,9 +307,9 @@ async def telling(
     """
     Tell programs and people meanwhile how a run stands.
     """
-    publisher = WaitingPublisher(daemon, status_files)
-    text = StatusTextWriter(daemon, publisher, settings.folders, SystemClock())
-    async with reporting(daemon.report, status_files), text.kept(), publisher.kept():
+    publisher = WaitingPublisher(daemon.status, status_files)
+    text = StatusTextWriter(daemon.status, publisher, settings.folders, SystemClock())
+    async with reporting(daemon.status.report, status_files), text.kept(), publisher.kept():
         yield
 
 

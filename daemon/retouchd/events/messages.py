@@ -1,7 +1,8 @@
 """
-Events of the log's own, and what libraries and Python itself say.
+Events of the log's own, what libraries and Python itself say, and how it stands with the log's reader.
 """
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -87,3 +88,24 @@ class ProcessCrashed(Event):
     event: ClassVar[str] = "process.crashed"
     level: Level = Level.CRITICAL
     exception: BaseException
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadLog:
+    """
+    Log lines that could not be written: how many were dropped, none yet if 0, and since when. `fault` is what
+    the system says of it, empty where nobody reads.
+    """
+
+    lines: int
+    since: dt.datetime
+    fault: str = ""
+
+    def __str__(self) -> str:
+        since = f"{self.since.astimezone():%H:%M}"
+        why = f"the log cannot be written ({self.fault})" if self.fault else "nobody reads the log"
+        remedy = "look at where retouchd's standard error goes"
+        if not self.lines:
+            return f"Since {since} {why}, and soon its lines will be dropped: {remedy}."
+        lines = "1 log line was" if self.lines == 1 else f"{self.lines:,} log lines were"
+        return f"{lines} dropped since {since}: {why}; {remedy}."

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from retouchd.disk.signature import Observation
 from retouchd.errors import Problem
+from retouchd.inbox.candidates import Candidate
 from retouchd.inbox.held import HeldError
 from retouchd.inbox.precedence import (
     EffectiveValues,
@@ -22,7 +23,6 @@ from retouchd.inbox.precedence import (
     folder_faults,
     needed,
 )
-from retouchd.inbox.queue import Candidate
 from retouchd.inbox.readiness import Ready, references_of
 from retouchd.inbox.references import ReferenceChecks
 from retouchd.inbox.scanner import Inbox

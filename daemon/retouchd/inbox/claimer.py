@@ -9,12 +9,12 @@ from retouchd.clock import Clock
 from retouchd.errors import Blocked
 from retouchd.events import emit
 from retouchd.events.inbox import FileHeld, FileOpen, FileReturning
+from retouchd.inbox.candidates import Candidate
 from retouchd.inbox.duplicates import Duplicates
 from retouchd.inbox.folder_index import Key
 from retouchd.inbox.held import HeldBundle, HeldBundles, HeldCause, HeldError, NotYetError, Returns
 from retouchd.inbox.index import InboxIndex
 from retouchd.inbox.job_builder import JobBuilder, Unfinished
-from retouchd.inbox.queue import Candidate
 from retouchd.inbox.readiness import Patience, Ready
 from retouchd.inbox.references import ReferenceCopier
 from retouchd.inbox.waiting import kind_of
@@ -86,11 +86,11 @@ class Claimer:
         for place in self._index.files.shut(key):
             self._index.look(*place)
         now = self._clock.monotonic()
-        candidates = self._queue.candidates(key, now)
+        candidates = self._queue.candidates.of(key, now)
         named = {path for each in candidates for path in each.surroundings.references}
         if named:
             self._index.look_at_references(named, now)
-            candidates = self._queue.candidates(key, now)
+            candidates = self._queue.candidates.of(key, now)
         ready = []
         for candidate in candidates:
             if isinstance(candidate.state, Ready):
@@ -110,7 +110,7 @@ class Claimer:
         first = candidate.folder, candidate.bundle.files[0].name
         try:
             now = self._clock.monotonic()
-            candidate = self._queue.explained(candidate, now)
+            candidate = self._queue.reasons.explained(candidate, now)
             job = self._builder.build(candidate, now)
             if isinstance(job, Unfinished):
                 self._wait(key, candidate, job)

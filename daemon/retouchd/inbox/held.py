@@ -23,7 +23,7 @@ from itertools import islice
 from retouchd.clock import Clock
 from retouchd.disk.signature import Signature
 from retouchd.inbox.folder_index import Family
-from retouchd.inbox.queue import Idle, InboxQueue
+from retouchd.inbox.queue import InboxQueue
 from retouchd.inbox.references import Place
 from retouchd.inbox.waiting import (
     CHANGING,
@@ -40,6 +40,7 @@ from retouchd.inbox.waiting import (
     kind_of,
     shares,
 )
+from retouchd.inbox.waiting_reasons import Idle
 from retouchd.job.naming import escaped
 
 
@@ -304,7 +305,7 @@ class WaitingSummary:
         """
         Return every file, in the order of folders and names.
         """
-        for each in self._backlog.idle(self._now):
+        for each in self._backlog.reasons.idle(self._now):
             yield self._file(each, kind_of(each.reason, (each.name,)))
         for folder, fault in self._faults.items():
             yield self._file(Idle(folder, "", fault), kind_of(fault))
@@ -320,7 +321,7 @@ class WaitingSummary:
                 self._add(kind, len(family.names), family)
                 # Nearly always one: to look at each name would take several times as long.
                 self._pictures += is_picture(family.names[0]) and not is_no_work(kind)
-            for idle in self._backlog.left_alone(folder, place, self._now):
+            for idle in self._backlog.reasons.left_alone(folder, place, self._now):
                 self._add(kind_of(idle.reason, (idle.name,)), 1, idle)
         for folder, fault in self._faults.items():
             self._add(kind_of(fault), 1, Idle(folder, "", fault))
@@ -359,7 +360,7 @@ class WaitingSummary:
                 continue
             hold = self._hold(sample)
             if kind != READY and (hold is None or sample.is_unsettled or sample.waits_for):
-                yield from self._backlog.idle_of(sample, self._now)
+                yield from self._backlog.reasons.idle_of(sample, self._now)
                 continue
             for name in sorted(sample.names):
                 yield Idle(sample.folder, name, READY if hold is None else hold.reason)

@@ -319,7 +319,7 @@ class Intake:
             (each.folder, each.name, held.get(each[:2], each.reason))
             if each.reason == READY
             else each[:3]
-            for each in self._queue.idle(self._clock.monotonic())
+            for each in self._queue.reasons.idle(self._clock.monotonic())
         ]
 
     def _summary(self) -> tuple[Waiting, float]:

@@ -12,7 +12,7 @@ from retouchd.disk import nofollow
 from retouchd.disk.filesystems import writer_of
 from retouchd.disk.signature import Observation
 from retouchd.inbox.build_job import JobFreezer
-from retouchd.inbox.queue import Candidate
+from retouchd.inbox.candidates import Candidate
 from retouchd.inbox.readiness import Patience, Ready
 from retouchd.inbox.scanner import Inbox
 from retouchd.job.model import Job

@@ -14,7 +14,6 @@ from dataclasses import replace
 from functools import cached_property
 
 from retouchd.errors import JobCode, Problem
-from retouchd.inbox.pairing import pair
 from retouchd.job.filenames import (
     EDIT_EXTENSIONS,
     FOLDER_PROMPT,
@@ -29,6 +28,7 @@ from retouchd.job.filenames import (
 )
 from retouchd.job.filetypes import RAW
 from retouchd.job.naming import shown
+from retouchd.job.pairing import pair
 
 _WHAT = {Kind.PROMPT: "prompt", Kind.EDIT: "file with parameters", Kind.MASK: "mask"}
 

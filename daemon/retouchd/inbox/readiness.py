@@ -17,11 +17,11 @@ from typing import TypeAlias
 from retouchd.disk.signature import Observation, Signature
 from retouchd.errors import JobCode, Problem
 from retouchd.inbox import missing
-from retouchd.inbox.pairing import Bundle, ambiguous
 from retouchd.inbox.precedence import Content, FolderFile, folder_faults, needed
 from retouchd.inbox.waiting import CHANGING, REFERENCE
 from retouchd.job.filenames import Kind
 from retouchd.job.naming import shown
+from retouchd.job.pairing import Bundle, ambiguous
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,10 +30,11 @@ from retouchd.events.messages import (
     PythonWarning,
     StderrPrinted,
     ThreadCrashed,
+    UnreadLog,
 )
 from retouchd.job.naming import shown
 from retouchd.job.text import iso, writable
-from retouchd.logs.event_lines import Gap, LogQueue, UnreadLog, sentence
+from retouchd.logs.event_lines import Gap, LogQueue, sentence
 from retouchd.logs.writer import LogWriter
 
 _LEVELS = {logging.CRITICAL: Level.CRITICAL, logging.ERROR: Level.ERROR}

@@ -13,7 +13,8 @@ import select
 import threading
 from collections.abc import Callable
 
-from retouchd.logs.event_lines import Entry, Gap, LogQueue, UnreadLog
+from retouchd.events.messages import UnreadLog
+from retouchd.logs.event_lines import Entry, Gap, LogQueue
 
 _ERASE = b"\r\x1b[K"
 

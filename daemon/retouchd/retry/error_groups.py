@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from retouchd.inbox.pairing import pair
 from retouchd.job.filenames import Kind, Named, normal, parse, suffix_behind
 from retouchd.job.naming import REASON, RECORD, RESPONSE, escaped, path_below, shown
+from retouchd.job.pairing import pair
 from retouchd.spool.record import files_told
 
 _LAST = (Kind.MASK, Kind.RECORD, Kind.FOREIGN_PICTURE, Kind.IMAGE)

@@ -107,6 +107,22 @@ class Assembly:
         """
         return self.recovery.reason if self._current.settings.duplicates is Policy.HOLD else ""
 
+    def is_drained(self) -> bool:
+        """
+        Return whether nothing is in work, and nothing will be without somebody's doing.
+        """
+        is_looking_up = self.looking_up and not self.recovery.obstacle
+        return not self.runner.jobs and self.intake.is_idle() and not is_looking_up
+
+    @property
+    def stranded(self) -> str:
+        """
+        Return why nothing of what is in work can go on, empty where some can or more can be claimed beside it.
+        """
+        but_not = self.runner.room
+        is_full = but_not is None or (but_not and not self.intake.ready(but_not))
+        return self.runner.stranded if is_full or self.intake.is_idle() else ""
+
     def remember(self) -> None:
         """
         Take in what today has cost, what jobs have asked for, and which pictures of the inbox they have

@@ -36,7 +36,7 @@ from retouchd.job.model import End
 from retouchd.job.naming import path_below
 from retouchd.money.budget import day_of, midnight
 from retouchd.process import running
-from retouchd.service.daemon import Daemon
+from retouchd.service.run_status import RunStatus
 from retouchd.spool.fingerprint import picture_path
 from retouchd.spool.history import History
 from retouchd.spool.phase import Phase, doing
@@ -115,12 +115,12 @@ class WaitingPublisher:
     Writes the summary of what waits into the work folder; `latest` is the last one, None before the first.
     """
 
-    def __init__(self, daemon: Daemon, status_files: StatusFiles) -> None:
-        self._daemon = daemon
+    def __init__(self, status: RunStatus, status_files: StatusFiles) -> None:
+        self._status = status
         self._status_files = status_files
         self._changes = -1
         self._is_told = False
-        self._news = WaitingNews(daemon.holds)
+        self._news = WaitingNews(status.holds)
         self.latest: Waiting | None = None
 
     @contextlib.asynccontextmanager
@@ -133,7 +133,7 @@ class WaitingPublisher:
 
     async def _keep(self) -> None:
         while True:
-            await self._daemon.turned()
+            await self._status.turned()
             await asyncio.sleep(_GATHER_SECONDS)
             seconds = 0.0
             try:
@@ -149,11 +149,11 @@ class WaitingPublisher:
         """
         Publish what is new; return how many seconds of work that was.
         """
-        changes = self._daemon.changes
+        changes = self._status.changes
         if changes == self._changes:
             await in_work(self._status_files.confirm_waiting)
             return 0.0
-        self.latest, seconds = await self._daemon.summary()
+        self.latest, seconds = await self._status.summary()
         self._tell(self.latest)
         await in_work(self._status_files.post_waiting, self.latest)
         self._changes = changes
@@ -188,9 +188,9 @@ class StatusTextWriter:
     """
 
     def __init__(
-        self, daemon: Daemon, publisher: WaitingPublisher, folders: Folders, clock: Clock
+        self, status: RunStatus, publisher: WaitingPublisher, folders: Folders, clock: Clock
     ) -> None:
-        self._daemon = daemon
+        self._status = status
         self._publisher = publisher
         self._folders = folders
         self._clock = clock
@@ -215,7 +215,7 @@ class StatusTextWriter:
                 await self._end()
 
     async def _keep(self) -> None:
-        await self._daemon.begun()
+        await self._status.begun()
         while True:
             try:
                 await self._look()
@@ -224,10 +224,10 @@ class StatusTextWriter:
             await asyncio.sleep(_BEAT_SECONDS)
 
     async def _look(self) -> None:
-        report = self._daemon.report()
+        report = self._status.report()
         if report is None:
             return
-        if not self._daemon.settings.status_text:
+        if not self._status.settings.status_text:
             await self._turn_off()
             return
         self._is_on = True
@@ -235,14 +235,14 @@ class StatusTextWriter:
         last, at = self._last
         now = self._clock.monotonic()
         waiting = self._publisher.latest
-        is_due = now - at >= _REST_SECONDS and (self._daemon.jobs or (waiting and waiting.kinds))
+        is_due = now - at >= _REST_SECONDS and (self._status.jobs or (waiting and waiting.kinds))
         if body != last or is_due:
             await self._write(body)
 
     async def _end(self) -> None:
-        if not (self._daemon.has_begun and self._daemon.settings.status_text):
+        if not (self._status.has_begun and self._status.settings.status_text):
             return
-        latest, _ = await self._daemon.summary()
+        latest, _ = await self._status.summary()
         await self._threads.run(Folder.WORK, self._today.look)
         scene = Scene(stopped=True, waiting=latest, day=self._today.day())
         await self._write(body_of(scene))
@@ -281,12 +281,12 @@ class StatusTextWriter:
         """
         Return how things stand, without the time; looks into the work folder alone.
         """
-        ends, jobs = self._daemon.ends, self._daemon.job_ids
+        ends, jobs = self._status.ends, self._status.job_ids
         progress = self._batch.see(
             self._clock.monotonic(),
             over=ends[End.DONE] + ends[End.ERROR],
-            left=len(jobs) + self._daemon.ready,
-            is_empty=self._daemon.is_idle,
+            left=len(jobs) + self._status.ready,
+            is_empty=self._status.is_idle,
             is_held=report.pause is not None,
         )
         self._today.look()

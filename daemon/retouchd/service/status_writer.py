@@ -12,12 +12,12 @@ from itertools import islice
 from retouchd.clock import Clock
 from retouchd.disk.threads import in_work
 from retouchd.events import emit
+from retouchd.events.messages import UnreadLog
 from retouchd.events.run import StatusUnwritten
 from retouchd.inbox.held import HeldBundle, HeldCause
 from retouchd.inbox.references import Place
 from retouchd.job.model import End
 from retouchd.job.naming import escaped
-from retouchd.logs.event_lines import UnreadLog
 from retouchd.process import running
 from retouchd.service.assembly import Assembly
 from retouchd.status.report import (

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from retouchd.errors import Problem
-from retouchd.inbox.pairing import pair
 from retouchd.job import naming
 from retouchd.job.filenames import parse, suffix_behind
 from retouchd.job.model import Job, Role
+from retouchd.job.pairing import pair
 from retouchd.spool.fingerprint import Digest, Fingerprint
 from retouchd.spool.phase import ORIGINALS, OUTPUTS
 

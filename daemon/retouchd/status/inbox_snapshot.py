@@ -15,16 +15,18 @@ from retouchd.clock import Clock
 from retouchd.config.settings import Current, Settings
 from retouchd.disk.signature import ctime_of
 from retouchd.inbox.build_job import JobFreezer
+from retouchd.inbox.candidates import Candidate
 from retouchd.inbox.duplicates import Duplicates, take_all
 from retouchd.inbox.held import HeldBundles, HeldError, NotYetError, WaitingSummary
 from retouchd.inbox.ignore import ignore_table
 from retouchd.inbox.index import InboxIndex
 from retouchd.inbox.job_builder import Completeness, JobBuilder, Unfinished
-from retouchd.inbox.queue import Candidate, Idle, InboxQueue
+from retouchd.inbox.queue import InboxQueue
 from retouchd.inbox.readiness import Ready
 from retouchd.inbox.references import ReferenceChecks, ReferenceCopier, used_references
 from retouchd.inbox.scanner import Inbox, LeftAlone
 from retouchd.inbox.sidecar_reader import SidecarReader
+from retouchd.inbox.waiting_reasons import Idle
 from retouchd.job.model import Job
 from retouchd.pipeline.prepare import Preparer
 from retouchd.spool.fingerprint import Policy
@@ -132,7 +134,7 @@ class InboxSnapshot:
         """
         Return every file that waits or is not taken; times are of the monotonic clock, see `now`.
         """
-        return list(self._queue.idle(self.now))
+        return list(self._queue.reasons.idle(self.now))
 
     def summary(self) -> WaitingSummary:
         """
@@ -148,7 +150,7 @@ class InboxSnapshot:
         with TemporaryDirectory(prefix="retouchd-") as scratch:
             duplicates = self._duplicates(Path(scratch))
             while (key := self._queue.take()) is not None:
-                for candidate in self._queue.candidates(key, self.now):
+                for candidate in self._queue.candidates.of(key, self.now):
                     if isinstance(candidate.state, Ready):
                         yield candidate, self._frame(candidate, duplicates)
 

@@ -34,8 +34,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as validated
 
 from retouchd.errors import JobCode
+from retouchd.events.messages import UnreadLog
 from retouchd.job.text import json_text
-from retouchd.logs.event_lines import UnreadLog
 from retouchd.throttle.breaker import WHY, PauseCause
 
 _WINDOW_SECONDS = 600.0

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from builders import NOT_UTF8, named
 from retouchd.errors import JobCode
-from retouchd.inbox.pairing import Bundle, pair
 from retouchd.job.naming import shown
+from retouchd.job.pairing import Bundle, pair
 
 ENDS = [
     *(".png", ".PNG", ".jpg", ".webp", ".psd", ".raf", ".txt", ".prompt"),

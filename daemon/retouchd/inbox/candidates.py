@@ -1,0 +1,119 @@
+"""
+The bundles of a family as they stand: their files, what holds for them, and whether they may be claimed.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from retouchd.disk.signature import Observation
+from retouchd.inbox.folder_index import Key
+from retouchd.inbox.observed_files import ObservedFiles
+from retouchd.inbox.readiness import BundleState, Patience, Surroundings, readiness, references_of
+from retouchd.job.filenames import SIDECARS, Kind, Named, parse
+from retouchd.job.naming import path_below, shown
+from retouchd.job.pairing import Bundle, pair
+
+_SPARED = "sent along with an earlier picture; give it a prompt of its own to have it edited too"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """
+    A bundle as it stands: its files with their sights, what holds for it, and whether it may be claimed.
+    """
+
+    folder: str
+    bundle: Bundle
+    observations: dict[str, Observation]
+    surroundings: Surroundings
+    state: BundleState
+
+
+class Candidates:
+    """
+    Makes candidates of what was seen in the inbox. No I/O.
+    """
+
+    def __init__(
+        self, *, files: ObservedFiles, patience: Patience, has_default_prompt: Callable[[], bool]
+    ) -> None:
+        self._files = files
+        self._patience = patience
+        self._has_default = has_default_prompt
+
+    def of(self, key: Key, now: float) -> list[Candidate]:
+        """
+        Return the bundles of a family with their states.
+        """
+        unseen: list[str] = []
+        names = map(parse, self._files.names(key))
+        ours = [each for each in names if not self.foreign(key[0], each)]
+
+        def shows_through(name: str) -> bool | None:
+            found = self._files.shows_through(key[0], name)
+            if found is None:
+                unseen.append(name)
+                self._files.read_again((key[0], name), now)
+            return found
+
+        return [
+            self._candidate(key[0], bundle, unseen, now) for bundle in pair(ours, shows_through)
+        ]
+
+    def foreign(self, folder: str, named: Named) -> str:
+        """
+        Return what another program's JSON file is called, empty for all else.
+        """
+        content = self._files.content(folder, named.name) if named.kind is Kind.EDIT else None
+        return content.foreign if content else ""
+
+    def _candidate(
+        self, folder: str, bundle: Bundle, unseen: Sequence[str], now: float
+    ) -> Candidate:
+        observations = {named.name: self._files.sight(folder, named.name) for named in bundle.files}
+        surroundings = self._surroundings(folder, bundle, observations, unseen)
+        return Candidate(
+            folder=folder,
+            bundle=bundle,
+            observations=observations,
+            surroundings=surroundings,
+            state=readiness(bundle, observations, surroundings, self._patience, now),
+        )
+
+    def _surroundings(
+        self,
+        folder: str,
+        bundle: Bundle,
+        observations: dict[str, Observation],
+        unseen: Sequence[str],
+    ) -> Surroundings:
+        said = [self._files.content(folder, edit.name) for edit in bundle.edits]
+        own = said[0] if len(said) == 1 else None
+        sources = tuple(self._files.sources(folder))
+        paths, _ = references_of(own, sources)
+        return Surroundings(
+            own=own,
+            sources=sources,
+            references=self._files.references.observations(paths),
+            namer=self._namer(folder, bundle, observations),
+            has_default=self._has_default(),
+            is_unseen=any(image.name in unseen for image in bundle.images)
+            or (len(said) > 1 and None in said),
+            gone_at=self._files.gone_at((folder, bundle.files[0].family)),
+        )
+
+    def _namer(
+        self, folder: str, bundle: Bundle, observations: dict[str, Observation]
+    ) -> str | None:
+        """
+        Return how an image of the bundle comes to be a reference, None where it is none.
+        """
+        references = self._files.references
+        has_own = any(named.kind in SIDECARS for named in bundle.files)
+        for image in bundle.images:
+            path = path_below(folder, image.name)
+            for _, name in references.namers(path):
+                return f"named in {shown(name)}"
+            if not has_own and references.is_spared(path, observations[image.name].signature):
+                return _SPARED
+        return None
