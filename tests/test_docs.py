@@ -2,6 +2,7 @@
 The documents tell the truth: every key, command, code and file that they name is there, and none is left out.
 """
 
+import ast
 import re
 import subprocess
 import tomllib
@@ -114,6 +115,8 @@ def test_every_file_and_link_is_there() -> None:
     for path, text in PAGES.items():
         modules = re.findall(r"`([a-z]+/[a-z_0-9]+\.py)`", text)
         assert [name for name in modules if not (ROOT / "daemon/retouchd" / name).is_file()] == []
+        tests = re.findall(r"`(tests/[a-z_/0-9]+\.py)`", text)
+        assert [name for name in tests if not (ROOT / name).is_file()] == []
         for target, _, anchor in re.findall(r"\]\(([^)#:]+)(#([^)]+))?\)", text):
             there = (path.parent / target).resolve()
             assert there.exists(), (path, target)
@@ -122,6 +125,24 @@ def test_every_file_and_link_is_there() -> None:
                 assert anchor in [
                     re.sub(r"[^\w -]", "", t).lower().replace(" ", "-") for t in titles
                 ]
+
+
+def test_the_path_of_a_photo_is_the_code_s() -> None:
+    """
+    Each step stands in the module and under the name that are told.
+    """
+    rows = re.findall(
+        r"\| `([a-z]+/[a-z_]+\.py)` \| `(?:(\w+)\.)?(\w+)` \|", page("ARCHITECTURE.md")
+    )
+    assert len(rows) > 10
+    for module, owner, function in rows:
+        tree = ast.parse((ROOT / "daemon/retouchd" / module).read_bytes())
+        bodies = {each.name: each.body for each in tree.body if isinstance(each, ast.ClassDef)}
+        body = bodies[owner] if owner else tree.body
+        named = [
+            each.name for each in body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+        ]
+        assert function in named, (module, owner, function)
 
 
 def test_every_page_is_found_from_the_readme() -> None:

@@ -81,15 +81,15 @@ def ask_the_same_file_again(monkeypatch: pytest.MonkeyPatch) -> None:
         self.failure = None
         self.rest.clear()
 
-    monkeypatch.setattr(response_writer._Sink, "_take_back", trusting)
+    monkeypatch.setattr(response_writer._Pending, "_take_back", trusting)
 
 
 def let_the_answer_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Break the keeping: what the disk does not take is forgotten.
     """
-    commit = response_writer._Sink.commit
-    monkeypatch.setattr(response_writer._Sink, "commit", lambda self: commit(self) or True)
+    commit = response_writer._Pending.commit
+    monkeypatch.setattr(response_writer._Pending, "commit", lambda self: commit(self) or True)
 
 
 def test_an_answer_survives_a_failed_fsync(tmp_path: Path) -> None:

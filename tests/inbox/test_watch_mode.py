@@ -34,12 +34,12 @@ def test_who_asks_for_something_gets_it(choice: Choice, filesystem: str | None, 
     """
     Only auto looks at the filesystem; what it does differently it can explain, and how to change it.
     """
-    stance = choose(choice, filesystem)
+    chosen = choose(choice, filesystem)
 
-    assert mode is stance.mode
+    assert mode is chosen.mode
     is_unasked = choice is Choice.AUTO and mode is Mode.POLLING
-    assert is_unasked is bool(stance.remedy)
-    assert (filesystem in stance.reason) if filesystem and choice is Choice.AUTO else stance.reason
+    assert is_unasked is bool(chosen.remedy)
+    assert (filesystem in chosen.reason) if filesystem and choice is Choice.AUTO else chosen.reason
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,10 @@ def test_what_runs_out_is_named(error: int, remedy: str) -> None:
     """
     With the setting to raise; auto goes on by polling, who insisted on inotify gets scans.
     """
-    stance = fall_back(Choice.AUTO, OSError(error, "no more of it"))
+    chosen = fall_back(Choice.AUTO, OSError(error, "no more of it"))
 
-    assert Mode.POLLING is stance.mode
-    assert remedy in stance.remedy
+    assert Mode.POLLING is chosen.mode
+    assert remedy in chosen.remedy
     assert Mode.SCAN is fall_back(Choice.INOTIFY, OSError(error, "no more of it")).mode
 
 
@@ -67,10 +67,10 @@ def test_folders_that_lie_too_deep_are_polled() -> None:
     """
     A limit of the library, no fault of the person's.
     """
-    stance = fall_back(Choice.AUTO, RecursionError())
+    chosen = fall_back(Choice.AUTO, RecursionError())
 
-    assert Mode.POLLING is stance.mode
-    assert "deep" in stance.reason
+    assert Mode.POLLING is chosen.mode
+    assert "deep" in chosen.reason
 
 
 @given(st.floats(0.001, 100), st.floats(0.001, 1000), st.floats(0, 1000))

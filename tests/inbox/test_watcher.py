@@ -312,12 +312,12 @@ def test_the_bell_wakes_once_for_many_rings() -> None:
     one, two = FileEvent(path="a"), FileEvent(path="b")
 
     for ring in (one, two, one):
-        event_queue.ring(ring)
+        event_queue.put(ring)
 
     assert len(wakes) == 1
     assert ([two, one], False) == event_queue.take()
     assert event_queue.take() == ([], False)
-    event_queue.ring(one)
+    event_queue.put(one)
     event_queue.lose()
     assert len(wakes) == 3
     assert ([one], True) == event_queue.take()

@@ -11,6 +11,7 @@ PAGES = {
     for path in [
         ROOT / "README.md",
         ROOT / "ARCHITECTURE.md",
+        ROOT / "CONTRIBUTING.md",
         *sorted((ROOT / "docs").glob("*.md")),
     ]
 }

@@ -38,7 +38,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 def spending(daemon: Daemon) -> Ledger:
-    return daemon._throttle.ledger
+    return daemon._lane.ledger
 
 
 def on_disk(world: World) -> Spend:

@@ -309,13 +309,13 @@ def _watches(settings: Settings) -> Iterator[Finding]:
     Say how changes would be noticed and why so, having tried it.
     """
     try:
-        stance = try_out(settings)
+        chosen = try_out(settings)
     except OSError:
         return  # The inbox is not there, as said already.
-    text = f"{stance.mode}: {stance.reason}"
-    if stance.remedy:
-        yield Finding("watching", Severity.WARNING, f"{text}; {stance.remedy}")
-    elif stance.mode is not Mode.INOTIFY:
+    text = f"{chosen.mode}: {chosen.reason}"
+    if chosen.remedy:
+        yield Finding("watching", Severity.WARNING, f"{text}; {chosen.remedy}")
+    elif chosen.mode is not Mode.INOTIFY:
         yield Finding("watching", Severity.OK, text)
     else:
         yield _watches_left(settings, text)

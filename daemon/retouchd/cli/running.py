@@ -111,7 +111,7 @@ class Reloader:
         self._configure_logs = configure_logs
         self._rung = asyncio.Event()
 
-    def ring(self) -> None:
+    def request(self) -> None:
         """
         Ask for a reload; those that are asked for while one goes on become one more.
         """
@@ -290,7 +290,7 @@ async def _run(path: Path | None, config: Config, settings: Settings) -> None:
             base_url=ready.endpoint.base_url,
             configure_logs=_configure_logs,
         )
-        listen(daemon, on_hangup=reloader.ring)
+        listen(daemon, on_hangup=reloader.request)
         status_files = StatusFiles(settings.folders.work)
         async with (
             telling(daemon, status_files, settings),

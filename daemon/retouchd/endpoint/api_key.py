@@ -257,9 +257,9 @@ class Secrets:
         """
         return self._mask(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
-    def veil(self) -> "Redactor":
+    def redactor(self) -> "Redactor":
         """
-        Return a veil for a body that comes in pieces.
+        Return a redactor for a body that comes in pieces.
         """
         return Redactor(self._mask, self._held)
 
@@ -267,10 +267,10 @@ class Secrets:
         """
         Return a body without them, however it is cut into pieces.
         """
-        veil = self.veil()
+        redactor = self.redactor()
         for block in blocks:
-            yield veil.over(block)
-        yield veil.rest
+            yield redactor.over(block)
+        yield redactor.rest
 
     def _mask(self, raw: bytes) -> bytes:
         for literal in self._literals:

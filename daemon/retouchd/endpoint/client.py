@@ -154,7 +154,7 @@ class EditsClient:
         )
         async with (
             self._transport.exchange(outgoing) as answer,
-            contextlib.aclosing(_readable(answer, self.secrets.veil(), ANSWER_LIMIT)) as body,
+            contextlib.aclosing(_readable(answer, self.secrets.redactor(), ANSWER_LIMIT)) as body,
         ):
             yield Answer(head=self._hidden(answer.head), body=body, is_cut=answer.is_cut)
 
@@ -170,7 +170,7 @@ class EditsClient:
             limit=_MODELS_LIMIT,
         )
         async with self._transport.exchange(outgoing) as answer:
-            body = _readable(answer, self.secrets.veil(), _MODELS_LIMIT)
+            body = _readable(answer, self.secrets.redactor(), _MODELS_LIMIT)
             listed = b"".join([piece async for piece in body])
         return self._hidden(answer.head), listed
 
@@ -219,7 +219,7 @@ async def _transport_to(endpoint: Endpoint) -> Transport:
     )
 
 
-async def _readable(answer: Answer, veil: Redactor, limit: int) -> AsyncGenerator[bytes, None]:
+async def _readable(answer: Answer, redactor: Redactor, limit: int) -> AsyncGenerator[bytes, None]:
     """
     Yield a body as it may be kept and read: masked last, as a compressed key looks like nothing.
 
@@ -236,14 +236,14 @@ async def _readable(answer: Answer, veil: Redactor, limit: int) -> AsyncGenerato
                 unpacked += len(piece)
                 if unpacked > most:
                     raise TooLarge(f"the answer unpacks to more than {most >> 20} MiB")
-                yield veil.over(piece)
+                yield redactor.over(piece)
                 # A few bytes may hold very many.
                 await asyncio.sleep(0)
     except NoAnswer as error:
         failure = error
     for piece in unpacker.end():
-        yield veil.over(piece)
-    yield veil.rest
+        yield redactor.over(piece)
+    yield redactor.rest
     if failure is not None:
         raise failure
 

@@ -54,10 +54,10 @@ class InboxIndex:
         will do.
         """
         self.scan(_topmost(each.path for each in events if each.is_folder))
-        for ring in events:
-            folder, _, name = ring.path.rpartition("/")
-            self._observe_reference(ring.path, self._clock.monotonic())
-            if not ring.is_folder and self._inbox.takes_folder(folder):
+        for event in events:
+            folder, _, name = event.path.rpartition("/")
+            self._observe_reference(event.path, self._clock.monotonic())
+            if not event.is_folder and self._inbox.takes_folder(folder):
                 self.look(folder, name, is_event=True)
 
     def look(self, folder: str, name: str, *, is_event: bool = False) -> None:

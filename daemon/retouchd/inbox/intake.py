@@ -1,5 +1,5 @@
 """
-The way in: rings, looks and scans keep the index true; what is ready is claimed when there is room.
+The way in: events, looks and scans keep the index true; what is ready is claimed when there is room.
 
 Events are only hints. Everything here works without any, at the pace of the scans.
 """
@@ -99,12 +99,12 @@ class Intake:
         """
         self._wake.set()
 
-    def ring(self, folder: str, names: list[str]) -> None:
+    def look_soon(self, folder: str, names: list[str]) -> None:
         """
         Have these names looked at in the next turn.
         """
         for name in names:
-            self.event_queue.ring(FileEvent(path=path_below(folder, name)))
+            self.event_queue.put(FileEvent(path=path_below(folder, name)))
 
     def came_back(self, folder: str, names: list[str], reason: str) -> None:
         """
@@ -113,7 +113,7 @@ class Intake:
         now = self._clock.monotonic()
         for name in names:
             self._claimer.returns.note((folder, name), reason, now)
-        self.ring(folder, names)
+        self.look_soon(folder, names)
 
     def scan_soon(self) -> None:
         """
@@ -210,7 +210,7 @@ class Intake:
 
     async def turn(self) -> bool:
         """
-        Look where the bell rang, scan if it is time, then claim what is ready while there is room.
+        Look where events tell of changes, scan if it is time, then claim what is ready while there is room.
 
         Return False after a fault that nobody foresaw.
         """
@@ -232,12 +232,12 @@ class Intake:
 
     async def _turn(self) -> None:
         self._wake.clear()
-        rings, is_lost = self.event_queue.take()
+        events, is_lost = self.event_queue.take()
         if is_lost:
             emit(WatchOverflow(action="scanning the whole inbox"))
             self._is_scan_asked = True
         # All in one go: each way to a thread and back takes as long as a look.
-        jobs = await run(Folder.INBOX, self._look_and_claim, self._depth(), rings)
+        jobs = await run(Folder.INBOX, self._look_and_claim, self._depth(), events)
         end = self._clock.monotonic() + _CLAIMING_SECONDS
         while jobs is not None:
             for job in jobs:
@@ -249,9 +249,9 @@ class Intake:
             jobs = await run(Folder.INBOX, self._claim_next)
 
     def _look_back(self) -> None:
-        rings, is_lost = self.event_queue.take()
+        events, is_lost = self.event_queue.take()
         self._scan(Depth.FILES if is_lost else None)
-        self._index.observe(rings)
+        self._index.observe(events)
         self._index.settle(self._clock.monotonic() + self._settle_seconds)
 
     def _depth(self) -> Depth | None:
@@ -269,12 +269,12 @@ class Intake:
             return None
         return Depth.NAMES if now >= self._next_listing else Depth.CHANGES
 
-    def _look_and_claim(self, depth: Depth | None, rings: list[FileEvent]) -> list[Job] | None:
+    def _look_and_claim(self, depth: Depth | None, events: list[FileEvent]) -> list[Job] | None:
         self._scan(depth)
         if self._is_reconsidering:
             self._is_reconsidering = False
             self._claimer.reconsider()
-        self._index.observe(rings)
+        self._index.observe(events)
         self._index.settle(self._clock.monotonic(), _DECISIONS)
         return self._claim_next()
 

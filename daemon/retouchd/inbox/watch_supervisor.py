@@ -1,5 +1,5 @@
 """
-The doorbell under supervision: it rings, or is mended, or the inbox is looked at more often instead.
+The watcher under supervision: it reports, or is started anew, or the inbox is looked at more often instead.
 
 Whatever is wrong with it, the inbox is scanned: nothing here decides about a file. An inbox that is away
 (removed, renamed, unmounted) is only waited for, and never made anew: what would then lie in its place
@@ -79,9 +79,9 @@ def choose_watch_mode(settings: WatchSettings, watcher: Watcher) -> ChosenMode:
 
     Raises FileNotFoundError or NotADirectoryError where there is no inbox.
     """
-    stance = choose(settings.observer, filesystem_of(settings.folders.inbox))
-    if stance.mode is not Mode.INOTIFY:
-        return stance
+    chosen = choose(settings.observer, filesystem_of(settings.folders.inbox))
+    if chosen.mode is not Mode.INOTIFY:
+        return chosen
     try:
         watcher.start()
     except (FileNotFoundError, NotADirectoryError):
@@ -91,7 +91,7 @@ def choose_watch_mode(settings: WatchSettings, watcher: Watcher) -> ChosenMode:
     if refusal := watcher.refusal:
         watcher.stop()
         return fall_back(settings.observer, refusal)
-    return stance
+    return chosen
 
 
 def try_out(settings: WatchSettings) -> ChosenMode:
@@ -138,7 +138,7 @@ class WatchSupervisor:
         self._wake = asyncio.Event()
         self._is_stopped = False
         self.away = ""
-        self.stance = ChosenMode(mode=Mode.SCAN, reason="not started")
+        self.chosen = ChosenMode(mode=Mode.SCAN, reason="not started")
 
     async def __aenter__(self) -> Self:
         return self
@@ -204,7 +204,7 @@ class WatchSupervisor:
             await self._lose(reason)
         elif refusal := self._watcher.refusal:
             await self._fall_back(refusal)
-        elif is_asked and self.stance.remedy:
+        elif is_asked and self.chosen.remedy:
             await self._arm()
         elif self._clock.monotonic() > self._armed_at + _LONGEST_BACKOFF_SECONDS:
             self._backoff = _SHORTEST_BACKOFF_SECONDS
@@ -215,25 +215,25 @@ class WatchSupervisor:
         """
         await run(Folder.INBOX, self._watcher.stop)
         await run(Folder.INBOX, self._root.drop)
-        stance = await run(Folder.INBOX, choose_watch_mode, self._settings, self._watcher)
+        chosen = await run(Folder.INBOX, choose_watch_mode, self._settings, self._watcher)
         self._armed_at = self._clock.monotonic()
-        self._assume(stance)
+        self._assume(chosen)
         self._intake.scan_soon()
 
-    def _assume(self, stance: ChosenMode) -> None:
+    def _assume(self, chosen: ChosenMode) -> None:
         every = self._settings.rescan_seconds
-        if stance.mode is Mode.POLLING:
+        if chosen.mode is Mode.POLLING:
             every = min(every, self._settings.poll_seconds)
         self._intake.scan_every(every)
-        if stance != self.stance:
-            self.stance = stance
+        if chosen != self.chosen:
+            self.chosen = chosen
             emit(
                 WatchMode(
-                    level=Level.WARNING if stance.remedy else Level.INFO,
-                    mode=stance.mode.value,
-                    reason=stance.reason,
-                    meaning=_MEANINGS[stance.mode],
-                    remedy=stance.remedy,
+                    level=Level.WARNING if chosen.remedy else Level.INFO,
+                    mode=chosen.mode.value,
+                    reason=chosen.reason,
+                    meaning=_MEANINGS[chosen.mode],
+                    remedy=chosen.remedy,
                     scan_seconds=every,
                 )
             )
@@ -269,16 +269,16 @@ class WatchSupervisor:
         except OSError:
             return  # It is gone again.
         self._lost = ""
-        emit(WatchRestored(mode=self.stance.mode.value))
+        emit(WatchRestored(mode=self.chosen.mode.value))
         self._on_change()
 
     async def _fall_back(self, refusal: OSError) -> None:
         """
         Look more often, since a folder of the inbox could not be watched.
         """
-        stance = fall_back(self._settings.observer, refusal)
+        chosen = fall_back(self._settings.observer, refusal)
         await run(Folder.INBOX, self._watcher.stop)
-        self._assume(stance)
+        self._assume(chosen)
         self._intake.scan_soon()
 
     def _unusable(self) -> str:
@@ -295,6 +295,6 @@ class WatchSupervisor:
     def _seconds_to_check(self) -> float:
         if self._lost:
             return self._backoff
-        if self.stance.mode is Mode.INOTIFY:
+        if self.chosen.mode is Mode.INOTIFY:
             return _CHECK_SECONDS
         return self._intake.scan_pause

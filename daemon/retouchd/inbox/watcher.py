@@ -5,7 +5,7 @@ The doorbell: which names in the inbox somebody touched since it was last asked.
 
 The only module that knows watchdog, and the version of it that was tried: it leaves out a sub-folder that
 it cannot watch, and ends a thread that failed, without a word. Both are remembered here for whoever asks.
-Opened, read and closed without a write do not ring, since our own looks would ring them.
+Opened, read and closed without a write are no events, since our own looks would cause them.
 """
 
 import errno
@@ -56,23 +56,23 @@ class FileEvent:
 
 class EventQueue:
     """
-    The rings since they were last taken. `wake` is called from the watcher's threads.
+    The events since they were last taken. `wake` is called from the watcher's threads.
     """
 
     def __init__(self, wake: Callable[[], object]) -> None:
         self._wake = wake
         self._lock = threading.Lock()
-        self._rings: dict[FileEvent, None] = {}
+        self._events: dict[FileEvent, None] = {}
         self._is_lost = False
 
-    def ring(self, ring: FileEvent) -> None:
+    def put(self, event: FileEvent) -> None:
         """
-        Add a ring; the same one twice counts once, as the last: what came between was before it.
+        Add an event; the same one twice counts once, as the last: what came between was before it.
         """
         with self._lock:
-            is_first = not self._rings
-            self._rings.pop(ring, None)
-            self._rings[ring] = None
+            is_first = not self._events
+            self._events.pop(event, None)
+            self._events[event] = None
         if is_first:
             self._wake()
 
@@ -86,12 +86,12 @@ class EventQueue:
 
     def take(self) -> tuple[list[FileEvent], bool]:
         """
-        Return the rings in their order, and whether events were lost besides.
+        Return the events in their order, and whether others were lost besides.
         """
         with self._lock:
-            rings, self._rings = list(self._rings), {}
+            events, self._events = list(self._events), {}
             is_lost, self._is_lost = self._is_lost, False
-        return rings, is_lost
+        return events, is_lost
 
 
 _RINGING: list[type[FileSystemEvent]] = [
@@ -112,7 +112,7 @@ EXHAUSTED = frozenset({errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM, e
 
 # A rename out of the inbox, such as each claim of ours, is held back so long in case its other half is to
 # come, and all that follows waits behind it. The kernel writes both halves at once: half a second is far
-# too long. What comes too late is only taken for two events, and both names ring either way.
+# too long. What comes too late is only taken for two events, and both names are told either way.
 InotifyMoveEventGrouper.delay = 0.005
 
 # What it has to say is asked for below; its lines must not stand between ours.
@@ -122,7 +122,7 @@ logging.getLogger("watchdog").addHandler(logging.NullHandler())
 
 class Watcher:
     """
-    The kernel's reports about the inbox, each a ring. Starting and stopping block.
+    The kernel's reports about the inbox, each an event. Starting and stopping block.
     """
 
     def __init__(self, *, inbox: Path, event_queue: EventQueue, recursive: bool) -> None:
@@ -164,7 +164,7 @@ class Watcher:
     @property
     def fault(self) -> str:
         """
-        Return why it rings no more though it was started, empty while it does.
+        Return why it reports nothing more though it was started, empty while it does.
         """
         if self._observer is None:
             return ""
@@ -261,7 +261,7 @@ class _Handler(FileSystemEventHandler):
 
     def _ring(self, name: bytes | str, *, is_folder: bool) -> None:
         if path := self._below(name):
-            self._event_queue.ring(FileEvent(path=path, is_folder=is_folder))
+            self._event_queue.put(FileEvent(path=path, is_folder=is_folder))
 
     def _below(self, path: bytes | str) -> str | None:
         text = os.fsdecode(path)

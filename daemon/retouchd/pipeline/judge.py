@@ -67,7 +67,7 @@ class _Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Harvest:
+class _Sealed:
     """
     The pictures of an answer: how many were sealed, what is wrong with the others, what is still missing.
     """
@@ -160,26 +160,26 @@ class Judge:
             head = answer.head
             answered_at = dt.datetime.fromisoformat(head["answered_at"])
             reply = _reply_in(answer)
-            harvest = self._harvest(job_state, answer, reply, fetched)
-            if harvest.links:
+            sealed = self._seal(job_state, answer, reply, fetched)
+            if sealed.links:
                 return _Wanted(
-                    links=harvest.links, is_awaited=harvest.is_awaited, answered_at=answered_at
+                    links=sealed.links, is_awaited=sealed.is_awaited, answered_at=answered_at
                 )
             private = [each for each in fetched.values() if isinstance(each, FetchPrivate)]
-            if private and not harvest.pictures:
+            if private and not sealed.pictures:
                 raise WithheldError(str(private[0]))
             judgement = as_told(
-                _judgement(answer, reply, harvest, answered_at), self._client.key_source
+                _judgement(answer, reply, sealed, answered_at), self._client.key_source
             )
-        if answer.broken and not harvest.pictures:
+        if answer.broken and not sealed.pictures:
             self._spool.cut_answer(job_state.id, job_state.number, _FRUITLESS_BYTES)
         return Judged(
             judgement=judgement,
             closed_at=answered_at,
             head=head,
-            pictures=max(harvest.pictures, len(reply.pictures)),
+            pictures=max(sealed.pictures, len(reply.pictures)),
             usage=reply.usage,
-            warnings=self._warnings(job_state) if harvest.pictures else (),
+            warnings=self._warnings(job_state) if sealed.pictures else (),
         )
 
     def _warnings(self, job_state: JobState) -> tuple[str, ...]:
@@ -189,24 +189,24 @@ class Judge:
         path = self._spool.answer(job_id, number)
         return stored_answer.opened(path, limit=MAX_BODY_BYTES, hidden=self._client.secrets)
 
-    def _harvest(
+    def _seal(
         self,
         job_state: JobState,
         answer: KeptAnswer,
         reply: ReadAnswer,
         fetched: Mapping[Link, Fetched],
-    ) -> _Harvest:
+    ) -> _Sealed:
         """
         Seal what can be decoded: of the pictures meant as such, and where there is none of the others.
         """
         if job_state.below(OUTPUTS):
-            return _Harvest(pictures=len(job_state.below(OUTPUTS)))
+            return _Sealed(pictures=len(job_state.below(OUTPUTS)))
         faults: list[str] = []
         for tier in (reply.sure, reply.guesses):
             is_awaited = tier == reply.sure
             links = _links_in(tier)
             if missing := tuple(link for link in links if link not in fetched):
-                return _Harvest(links=missing, is_awaited=is_awaited)
+                return _Sealed(links=missing, is_awaited=is_awaited)
             if not tier:
                 continue
             count, found = self._results.seal(
@@ -217,9 +217,9 @@ class Judge:
                 is_proof_needed=not (is_awaited and _is_success(answer)),
             )
             if count:
-                return _Harvest(pictures=count, faults=tuple(found))
+                return _Sealed(pictures=count, faults=tuple(found))
             faults += found if is_awaited else []
-        return _Harvest(faults=tuple(faults))
+        return _Sealed(faults=tuple(faults))
 
 
 def _reply_in(answer: KeptAnswer) -> ReadAnswer:
@@ -245,14 +245,14 @@ def _links_in(tier: tuple[Found, ...]) -> tuple[Link, ...]:
 
 
 def _judgement(
-    answer: KeptAnswer, reply: ReadAnswer, harvest: _Harvest, answered_at: dt.datetime
+    answer: KeptAnswer, reply: ReadAnswer, sealed: _Sealed, answered_at: dt.datetime
 ) -> Judgement:
     headers, body = answer.head["headers"], answer.large_body.body
-    if harvest.pictures:
+    if sealed.pictures:
         return Judgement(
             verdict=Verdict.DONE,
             code="",
-            message=safe_text("; ".join(harvest.faults)),
+            message=safe_text("; ".join(sealed.faults)),
             request_id=request_id_of(headers),
         )
     if not _is_success(answer):
@@ -261,8 +261,8 @@ def _judgement(
     if answer.broken:
         judgement = judge_failure(Failure.NO_ANSWER, answer.broken)
         return replace(judgement, request_id=request_id_of(headers))
-    fault = "something that cannot be opened" if harvest.faults else str(reply.fault)
-    text = "; ".join(harvest.faults) or reply.text
+    fault = "something that cannot be opened" if sealed.faults else str(reply.fault)
+    text = "; ".join(sealed.faults) or reply.text
     judgement = judge_bad_success(fault, text, headers, body, answered_at)
     is_lasting = bool(_links_in(reply.sure)) or reply.fault in _LASTING
     return replace(judgement, is_final=is_lasting and judgement.verdict is Verdict.IN_DOUBT)

@@ -41,7 +41,7 @@ class ResponseWriter:
     def __init__(self, spool: Spool, *, memory: int = _MEMORY) -> None:
         self._spool = spool
         self._memory = memory
-        self._sinks: set[_Sink] = set()
+        self._all_pending: set[_Pending] = set()
         self._order = asyncio.Semaphore(_AT_ONCE)
 
     async def keep(
@@ -60,43 +60,43 @@ class ResponseWriter:
         An answer that breaks off is kept as far as it came, and its head line says why (`broken`): it may
         hold all that was paid for. Raises NoAnswer where it can hold nothing.
         """
-        sink = _Sink(self._spool, job_id, number, head)
-        self._sinks.add(sink)
+        pending = _Pending(self._spool, job_id, number, head)
+        self._all_pending.add(pending)
         try:
             try:
                 async for chunk in chunks:
-                    sink.rest += chunk
-                    if self._is_much(sink):
-                        await self._in_order(sink.flush)
+                    pending.rest += chunk
+                    if self._is_much(pending):
+                        await self._in_order(pending.flush)
             except NoAnswer as failure:
-                if sink.is_empty and 200 <= head["status"] < 300:
+                if pending.is_empty and 200 <= head["status"] < 300:
                     raise
-                sink.end_broken(str(failure))
-            while not await self._in_order(sink.commit):
+                pending.end_broken(str(failure))
+            while not await self._in_order(pending.commit):
                 if await in_work(self._spool.is_gone, job_id):
-                    emit(AnswerLost(job=job_id, bytes=len(sink.rest), reason=_REMOVED))
+                    emit(AnswerLost(job=job_id, bytes=len(pending.rest), reason=_REMOVED))
                     raise Blocked(_REMOVED)
-                emit(AnswerHeld(job=job_id, bytes=len(sink.rest), reason=sink.failure))
+                emit(AnswerHeld(job=job_id, bytes=len(pending.rest), reason=pending.failure))
                 await asyncio.sleep(_RETRY_SECONDS)
         finally:
-            self._sinks.remove(sink)
-            sink.close()
+            self._all_pending.remove(pending)
+            pending.close()
 
-    def _is_much(self, sink: "_Sink") -> bool:
+    def _is_much(self, pending: "_Pending") -> bool:
         """
         Tell whether an answer holds as much memory as it may.
         """
-        held = len(sink.rest)
-        if held < _PATCH and sum(len(each.rest) for each in self._sinks) < self._memory:
+        held = len(pending.rest)
+        if held < _PATCH and sum(len(each.rest) for each in self._all_pending) < self._memory:
             return False
-        return held >= min(_PATCH, self._memory // len(self._sinks))
+        return held >= min(_PATCH, self._memory // len(self._all_pending))
 
     async def _in_order(self, task: Callable[[], T]) -> T:
         async with self._order:
             return await in_work(task)
 
 
-class _Sink:
+class _Pending:
     """
     Bytes on their way to disk: so many `_durable` ones, and the `rest` still in memory.
     """

@@ -39,7 +39,7 @@ from retouchd.spool.history import History
 from retouchd.spool.history_recovery import Recovery
 from retouchd.spool.spool import Spool
 from retouchd.status.inbox_snapshot import builder_of, inbox_of, index_of
-from retouchd.throttle.lane import Throttle
+from retouchd.throttle.lane import Lane
 
 
 class Assembly:
@@ -52,7 +52,7 @@ class Assembly:
         *,
         current: Current,
         clock: Clock,
-        throttle: Throttle,
+        lane: Lane,
         client: EditsClient,
         spool: Spool,
         on_change: Callable[[], None],
@@ -60,9 +60,9 @@ class Assembly:
         settings = current.settings
         self._current = current
         self._client = client
-        self._admission = throttle.admission
-        self._ledger = throttle.ledger
-        self._disks = throttle.disks
+        self._admission = lane.admission
+        self._ledger = lane.ledger
+        self._disks = lane.disks
         self._on_change = on_change
         self._tasks: asyncio.TaskGroup | None = None
         self._is_closing = False
@@ -74,7 +74,7 @@ class Assembly:
         self._preparer = Preparer(
             spool=spool, reference_copier=self._reference_copier, current=current
         )
-        self.pausing = throttle.pausing
+        self.pausing = lane.pausing
         self.recovery = Recovery(
             folders=settings.folders, history=self._history, spool=spool, on_change=self._stir
         )
@@ -93,7 +93,7 @@ class Assembly:
         self.watching = WatchSupervisor(
             settings=settings, intake=self.intake, clock=clock, on_change=self._stir
         )
-        self.prober = throttle.prober(
+        self.prober = lane.prober(
             jobs=self.runner,
             client=client,
             has_ready=lambda: self.intake.ready() > 0,
@@ -215,13 +215,13 @@ class Assembly:
         )
 
     def _start(self, job: Job) -> None:
-        assert self._tasks is not None, "nothing is claimed before the crew is started"
+        assert self._tasks is not None, "nothing is claimed before the run is started"
         self.prober.take(job.id)
         self.runner.start(job.id, job.folder, self._tasks)
 
     def _over(self, job_id: str) -> None:
         for folder, name in self._duplicates.over(job_id):
-            self.intake.ring(folder, [name])
+            self.intake.look_soon(folder, [name])
 
     def _returned(self, folder: str, names: list[str], reason: str) -> None:
         self.intake.came_back(folder, names, reason)

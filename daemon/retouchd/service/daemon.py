@@ -25,7 +25,7 @@ from retouchd.service.assembly import Assembly, finish_returns, note_folders, re
 from retouchd.service.run_status import RunStatus
 from retouchd.service.watchdog import StatusLine, Watchdog, extending, notify
 from retouchd.spool.spool import Spool
-from retouchd.throttle.lane import Throttle
+from retouchd.throttle.lane import Lane
 
 
 class Ending(StrEnum):
@@ -50,17 +50,17 @@ class Daemon:
         self._stirred = asyncio.Event()
         self._stop = asyncio.Event()
         self._ready = asyncio.Event()
-        self._throttle = Throttle(
+        self._lane = Lane(
             self._current,
             clock,
             folders=settings.folders,
             jobs=lambda: self.status.job_ids,
             on_change=self._moved,
         )
-        self._admission = self._throttle.admission
-        self._disks = self._throttle.disks
+        self._admission = self._lane.admission
+        self._disks = self._lane.disks
         self._assembly: Assembly | None = None
-        self.status = RunStatus(self._current, self._throttle, clock, unread)
+        self.status = RunStatus(self._current, self._lane, clock, unread)
 
     @property
     def is_stopping(self) -> bool:
@@ -163,7 +163,7 @@ class Daemon:
         self._assembly = assembly = Assembly(
             current=self._current,
             clock=self._clock,
-            throttle=self._throttle,
+            lane=self._lane,
             client=client,
             spool=spool,
             on_change=self._stirred.set,

@@ -16,7 +16,7 @@ from retouchd.job.model import End
 from retouchd.service.assembly import Assembly
 from retouchd.service.status_writer import report_of
 from retouchd.status.report import StatusReport
-from retouchd.throttle.lane import Throttle
+from retouchd.throttle.lane import Lane
 
 
 class RunStatus:
@@ -29,13 +29,13 @@ class RunStatus:
     def __init__(
         self,
         current: Current,
-        throttle: Throttle,
+        lane: Lane,
         clock: Clock,
         unread_log: Callable[[], UnreadLog | None],
     ) -> None:
         self._current = current
-        self._admission = throttle.admission
-        self._disks = throttle.disks
+        self._admission = lane.admission
+        self._disks = lane.disks
         self._clock = clock
         self._unread_log = unread_log
         self._assembly: Assembly | None = None
@@ -126,7 +126,7 @@ class RunStatus:
         """
         Return how changes are noticed, and why so; None before the first scan.
         """
-        return self._assembly.watching.stance if self._assembly else None
+        return self._assembly.watching.chosen if self._assembly else None
 
     @property
     def scanned_at(self) -> dt.datetime | None:

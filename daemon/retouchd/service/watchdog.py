@@ -58,7 +58,7 @@ _EXTEND_USEC = 30_000_000
 _EXTEND_SECONDS = 5.0
 _BEAT_SECONDS = 30.0
 _REST_SECONDS = 1.0
-_ORGANS = {
+_PARTS = {
     "inbox": "a look at the inbox has not come any further for a long time",
     "work": "the disk of the work folder has not answered for a long time: see to it",
 }
@@ -161,11 +161,11 @@ class Watchdog:
         finally:
             self._asking = None
 
-    def _tell(self, organ: str | None) -> None:
-        if organ == self._stuck:
+    def _tell(self, part: str | None) -> None:
+        if part == self._stuck:
             return
-        if organ is not None:
-            emit(DaemonStuck(reason=_ORGANS[organ]))
+        if part is not None:
+            emit(DaemonStuck(reason=_PARTS[part]))
         else:
             emit(DaemonUnstuck())
-        self._stuck = organ
+        self._stuck = part

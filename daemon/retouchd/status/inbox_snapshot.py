@@ -1,5 +1,5 @@
 """
-A look at the inbox from beside the daemon: the same eyes and rules, no memory, nothing touched.
+A look at the inbox from beside the daemon: the same looks and rules, no memory, nothing touched.
 
 What a file's watcher would remember is taken from its ctime: the last moment at which anybody wrote to it
 or renamed it.

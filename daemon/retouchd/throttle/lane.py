@@ -15,7 +15,7 @@ from retouchd.throttle.preflight import DiskMonitor, Preflight
 from retouchd.throttle.prober import Jobs, Prober
 
 
-class Throttle:
+class Lane:
     """
     Admission with all it rests on: breaker, disks, ledger, the pause that outlives a process, and probes.
 
