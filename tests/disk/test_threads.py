@@ -188,7 +188,7 @@ def test_without_a_loop_no_thread_outlives_its_answer(tmp_path: Path) -> None:
 import pathlib, threading, time
 from retouchd.disk.threads import answered
 from retouchd.disk.thread_pools import Folder
-for number in range(3):
+for number in range(300):
     assert answered(lambda: number, {{Folder.INBOX: pathlib.Path({str(tmp_path)!r})}}, 60) == number
 while threading.active_count() > 1:
     time.sleep(0.01)

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.request import formats
+from retouchd.request import yaml_text
 from retouchd.request.fields import read_edit
 from retouchd.request.formats import MAX_TREE_BYTES, Notation, notation_of, parse_tree
 from retouchd.request.sidecar_tree import MAX_DEPTH, NotationFault
@@ -69,7 +69,7 @@ def _each_loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     loader = getattr(yaml, request.param, None)
     if loader is None:
         pytest.skip("this build of the library has one loader")
-    monkeypatch.setattr(formats, "_LOADER", loader)
+    monkeypatch.setattr(yaml_text, "_LOADER", loader)
 
 
 def fault(text: str | bytes, notation: Notation, fallback: str | None = None) -> str:

@@ -150,7 +150,7 @@ class Pool:
     def __init__(self, size: int, name: str) -> None:
         self._size = size
         self._name = name
-        self._ready: SimpleQueue[Task] = SimpleQueue()
+        self._ready: SimpleQueue[Task | None] = SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
         self._threads = 0
@@ -168,10 +168,13 @@ class Pool:
 
     def retire(self) -> None:
         """
-        Take nothing more: each thread ends with the task that it has.
+        Take nothing more: each thread ends with the task that it has, or at once.
         """
         with self._lock:
             self._size = 0
+            while self._idle.acquire(blocking=False):
+                self._threads -= 1
+                self._ready.put(None)
 
     def relieve(self, blocked: int) -> None:
         """
@@ -226,12 +229,14 @@ class Pool:
     def _serve(self) -> None:
         clock = time.pthread_getcpuclockid(threading.get_ident())
         while True:
-            self._run(self._ready.get(), clock)
+            if (task := self._ready.get()) is None:
+                return
+            self._run(task, clock)
             with self._lock:
                 if self._threads > self._size + self._blocked:
                     self._threads -= 1
                     return
-            self._idle.release()
+                self._idle.release()  # Here: who retires the pool finds each thread busy or idle.
 
     def _run(self, task: Task, clock: int) -> None:
         if not task.future.running() and not task.future.set_running_or_notify_cancel():
