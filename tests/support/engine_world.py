@@ -31,6 +31,7 @@ from structlog.testing import capture_logs
 from canary import CANARY, assert_unsaid
 from retouchd.config.settings import EditDefaults, Settings
 from retouchd.disk.folders import Folders
+from retouchd.disk.probes import PROBE
 from retouchd.endpoint.api_key import KeySource
 from retouchd.endpoint.client import Endpoint
 from retouchd.events import listen
@@ -372,10 +373,11 @@ class World:
 
     def tree(self, folder: str) -> list[str]:
         """
-        The files in and below one of the five folders.
+        The files in and below one of the five folders, but for those by which a start tries it out.
         """
         top: Path = getattr(self.folders, folder)
-        return sorted(str(p.relative_to(top)) for p in top.rglob("*") if not p.is_dir())
+        files = (path for path in top.rglob("*") if not path.is_dir())
+        return sorted(str(p.relative_to(top)) for p in files if not p.name.startswith(PROBE))
 
     def jobs(self) -> list[Path]:
         """
