@@ -45,8 +45,8 @@ ELSEWHERE = {
     "cli/demo.py: mkdir",
     "cli/demo.py: write_bytes",
     "cli/demo.py: write_text",
-    "cli/setup.py: mkdir",
-    "cli/setup.py: write_text",
+    "cli/completing.py: mkdir",
+    "cli/completing.py: write_text",
     "logs/writer.py: write",
     "status/status_file.py: utime",
 }

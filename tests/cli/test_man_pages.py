@@ -13,8 +13,8 @@ import pytest
 
 from documents import ROOT
 from man_pages import FOLDER, pages, text
+from retouchd.cli.init import text_of
 from retouchd.cli.main import app
-from retouchd.cli.setup import text_of
 
 
 @pytest.mark.parametrize("name", pages())

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from documents import PAGES, ROOT
 from process import open_station
-from retouchd.cli.setup import text_of
+from retouchd.cli.init import text_of
 from retouchd.config import Config
 from retouchd.config.schema import example, meanings
 from retouchd.money import pricing

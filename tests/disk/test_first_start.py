@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from process import Station, open_station
-from retouchd.cli.setup import folders_below
+from retouchd.cli.init import folders_below
 from retouchd.disk.folders import Folders, make_missing, remember
 
 NAMES = ("inbox", "outbox", "done", "error", "work")

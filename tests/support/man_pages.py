@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
+from retouchd.cli.init import text_of
 from retouchd.cli.main import app
-from retouchd.cli.setup import text_of
 
 FOLDER = Path(__file__).parents[2] / "man"
 

@@ -21,9 +21,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from retouchd.cli.compose import settings_of
+from retouchd.cli.init import folders_below
 from retouchd.cli.once import drain
 from retouchd.cli.running import logged, open_log, served, telling
-from retouchd.cli.setup import folders_below
 from retouchd.clock import SystemClock
 from retouchd.config import SANDBOX, Config, EndpointSection, FoldersSection, IntakeSection
 from retouchd.disk.folders import Folders

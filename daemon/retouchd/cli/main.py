@@ -23,7 +23,7 @@ _SHELLS = click.Choice(["bash", "zsh", "fish"])
 
 def _install_completion(context: click.Context, _: click.Parameter, shell: str | None) -> None:
     if shell is not None:
-        from retouchd.cli.setup import install
+        from retouchd.cli.completing import install
 
         click.echo(install(context.command, shell))
         context.exit()
@@ -31,14 +31,14 @@ def _install_completion(context: click.Context, _: click.Parameter, shell: str |
 
 def _show_completion(context: click.Context, _: click.Parameter, shell: str | None) -> None:
     if shell is not None:
-        from retouchd.cli.setup import script_of
+        from retouchd.cli.completing import script_of
 
         click.echo(script_of(context.command, shell), nl=False)
         context.exit()
 
 
 def _complete_retry(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
-    from retouchd.cli.setup import names_in_error
+    from retouchd.cli.completing import names_in_error
 
     return names_in_error(context.params.get("config"), begun)
 
@@ -87,7 +87,7 @@ def init(folder: Path) -> None:
     """
     Make the folders and a commented config.toml in DIR (./retouch); nothing is ever overwritten.
     """
-    from retouchd.cli.setup import make
+    from retouchd.cli.init import make
 
     make(folder)
 
@@ -267,7 +267,7 @@ def schema(what: str) -> None:
     Print the JSON Schema of config.toml, or of sidecars and _edit files: by it, editors complete and check
     what is typed. docs/configuration.md says how.
     """
-    from retouchd.cli.setup import text_of
+    from retouchd.cli.init import text_of
 
     click.echo(text_of(what))
 
