@@ -42,7 +42,7 @@ class Met:
 
     attempt: Attempt
     report: AttemptReport
-    hold: PauseCause | None
+    pause_cause: PauseCause | None
     seconds_closed: float
 
 
@@ -85,7 +85,7 @@ class Bench:
         return Met(
             attempt=closed.attempts[-1],
             report=report,
-            hold=gate.hold,
+            pause_cause=gate.pause_cause,
             seconds_closed=gate.wait_for_turn(1)[0],
         )
 
@@ -183,7 +183,7 @@ def test_the_gate_is_told_what_it_needs(met: dict[str, Met], name: str) -> None:
     assert report.may_hide_account is answer.masks
     assert report.retry_after == (answer.retry_after or 0)
     assert (answer.common or "") in (report.common_fault or "")
-    assert met[name].hold is (PauseCause.ACCOUNT if answer.verdict is ACCOUNT else None)
+    assert met[name].pause_cause is (PauseCause.ACCOUNT if answer.verdict is ACCOUNT else None)
     assert (met[name].seconds_closed > 0) is answer.slows
     if answer.verdict is ACCOUNT:
         assert answer.told in report.reason

@@ -1,5 +1,5 @@
 """
-The gate's memory: who may send while it is held.
+The gate's state: who may send during a pause.
 """
 
 import asyncio
@@ -28,19 +28,19 @@ def failure(job_id: str, **changes: Any) -> AttemptReport:
     return AttemptReport(**values | changes)
 
 
-def held_gate() -> Gate:
+def paused_gate() -> Gate:
     gate = Gate(concurrency=4, clock=SystemClock())
     for name in "abcde":
         gate.report(failure(name))
-    assert gate.hold is PauseCause.OUTAGE
+    assert gate.pause_cause is PauseCause.OUTAGE
     return gate
 
 
 async def test_a_late_report_of_another_job_leaves_the_probe_its_permission() -> None:
     """
-    What was sent before the hold may report while a probe prepares; the probe goes on.
+    What was sent before the pause may report while a probe prepares; the probe goes on.
     """
-    gate = held_gate()
+    gate = paused_gate()
     gate.let_probe("probe")
 
     gate.report(failure("late"))
@@ -71,7 +71,7 @@ async def test_a_503_narrows_the_pool_if_others_are_served(
 
     gate.report(failure("turned away", may_slow_pool=True, now=101.0))
 
-    assert gate.width == width
+    assert gate.concurrency == width
 
 
 async def test_a_request_that_ended_otherwise_is_not_out() -> None:
@@ -83,14 +83,14 @@ async def test_a_request_that_ended_otherwise_is_not_out() -> None:
 
     gate.report(failure("turned away", may_slow_pool=True))
 
-    assert gate.width == 4
+    assert gate.concurrency == 4
 
 
 async def test_a_probe_is_for_one_request() -> None:
     """
     When it has failed, the same job may not send again before the next one is due.
     """
-    gate = held_gate()
+    gate = paused_gate()
     gate.let_probe("probe")
 
     gate.report(failure("probe", is_probe=True))
@@ -103,9 +103,9 @@ async def test_a_change_between_a_decision_and_the_wait_is_not_missed() -> None:
     """
     Whoever decides to wait may have to wait for a lock before it does, and the gate may open meanwhile.
     """
-    gate = held_gate()
+    gate = paused_gate()
     changes = gate.changes.count
-    gate.lift()
+    gate.unblock()
     gate.wake()
 
     async with asyncio.timeout(60):
@@ -116,7 +116,7 @@ async def test_who_has_seen_the_last_change_waits_for_the_next() -> None:
     """
     Else they would go round and round.
     """
-    gate = held_gate()
+    gate = paused_gate()
     waiting = asyncio.ensure_future(gate.changes.wait(gate.changes.count))
     await asyncio.sleep(0)
     assert not waiting.done()
@@ -132,7 +132,7 @@ async def test_who_is_cancelled_while_a_change_comes_ends(within: float | None) 
     """
     A run that ends for a pause cancels the prober in the very moment in which the gate tells of it.
     """
-    gate = held_gate()
+    gate = paused_gate()
 
     async def forever() -> None:
         while True:

@@ -37,7 +37,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-def spending(daemon: Daemon) -> Ledger:
+def ledger_of(daemon: Daemon) -> Ledger:
     return daemon._lane.ledger
 
 
@@ -83,8 +83,8 @@ async def test_an_answer_costs_what_its_usage_says(world: World) -> None:
     assert [(c["usd"], c["in_doubt"], c["pictures"]) for c in line["charges"]] == [
         (record["cost_usd"], False, 1)
     ]
-    assert spending(daemon).today() == Spend(spent_usd=Decimal(str(record["cost_usd"])), images=1)
-    assert spending(daemon).today() == on_disk(world) == primed(world)
+    assert ledger_of(daemon).today() == Spend(spent_usd=Decimal(str(record["cost_usd"])), images=1)
+    assert ledger_of(daemon).today() == on_disk(world) == primed(world)
 
 
 async def test_every_picture_that_came_is_counted(world: World) -> None:
@@ -111,10 +111,10 @@ async def test_what_is_on_its_way_is_reserved(world: World) -> None:
 
     async with world.killing() as daemon:
         await world.asked(2)
-        reserved = spending(daemon).today()
+        reserved = ledger_of(daemon).today()
         assert reserved == Spend(reserved_usd=Decimal(str(AT_MOST)) * 2, images=2)
         assert reserved == on_disk(world)
-        lack = spending(daemon).lack(AT_MOST, 1)
+        lack = ledger_of(daemon).lack(AT_MOST, 1)
 
     assert lack is not None
     assert "budget.usd_per_day" in lack.reason
@@ -140,10 +140,10 @@ async def test_doubt_keeps_its_reservation_through_a_restart(world: World) -> No
     assert record["in_doubt_usd"] == AT_MOST
     assert record["cost_usd"] == cost_by(record["usage"])
     assert [c["in_doubt"] for c in world.history()[0]["charges"]] == [True, False]
-    assert spending(daemon).today() == Spend(
+    assert ledger_of(daemon).today() == Spend(
         spent_usd=Decimal(str(record["cost_usd"])), in_doubt_usd=Decimal(str(AT_MOST)), images=2
     )
-    assert spending(daemon).today() == on_disk(world) == primed(world)
+    assert ledger_of(daemon).today() == on_disk(world) == primed(world)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ async def test_an_answer_without_a_picture_may_have_been_charged(
     async with world.killing() as daemon:
         await world.until(lambda: len(world.events("request.failed")) == times)
         await world.time.still()
-        now = spending(daemon).today()
+        now = ledger_of(daemon).today()
 
     assert now == Spend(in_doubt_usd=times * Decimal(str(AT_MOST)), images=times)
     assert now == primed(world) == on_disk(world)
@@ -190,7 +190,7 @@ async def test_what_is_refused_costs_nothing(world: World) -> None:
     record = world.record("error/cat.job.json")
     assert (record["cost_usd"], record["in_doubt_usd"]) == (0, 0)
     assert world.history()[0]["charges"] == []
-    assert spending(daemon).today() == Spend() == on_disk(world)
+    assert ledger_of(daemon).today() == Spend() == on_disk(world)
 
 
 async def test_a_day_ends_at_midnight(world: World) -> None:
@@ -206,10 +206,10 @@ async def test_a_day_ends_at_midnight(world: World) -> None:
 
     async with world.running() as daemon:
         await world.asked(1)
-        assert spending(daemon).lack(AT_MOST, 1) is not None
+        assert ledger_of(daemon).lack(AT_MOST, 1) is not None
         await world.until(lambda: world.events("job.done"))
-        assert spending(daemon).today() == Spend() == on_disk(world)
-        assert spending(daemon).lack(AT_MOST, 1) is None
+        assert ledger_of(daemon).today() == Spend() == on_disk(world)
+        assert ledger_of(daemon).lack(AT_MOST, 1) is None
 
     (charge,) = world.history()[0]["charges"]
     assert charge["usd"] > 0
@@ -240,7 +240,7 @@ async def test_without_a_price_the_cost_is_unknown(world: World) -> None:
     await world.once(daemon)
 
     assert world.record("done/cat.job.json")["cost_usd"] is None
-    assert spending(daemon).today() == Spend(images=1, unpriced=1) == on_disk(world)
+    assert ledger_of(daemon).today() == Spend(images=1, unpriced=1) == on_disk(world)
 
 
 @pytest.mark.parametrize(
@@ -294,8 +294,8 @@ async def test_a_history_of_an_earlier_version_stops_nobody(world: World) -> Non
     await world.once(daemon)
 
     assert world.record("done/cat.job.json")["in_doubt_usd"] is None
-    assert spending(daemon).today().unpriced == 1
-    assert spending(daemon).today() == on_disk(world)
+    assert ledger_of(daemon).today().unpriced == 1
+    assert ledger_of(daemon).today() == on_disk(world)
 
 
 NOTES = st.lists(

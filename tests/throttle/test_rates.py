@@ -99,39 +99,39 @@ def test_a_429_halves_and_a_round_of_successes_adds_one() -> None:
     """
     8, 4, 2, 1 and never less; then one more for as many successes as there are places.
     """
-    width, seen = ConcurrencyLimit(most=8, now=8), []
+    limit, seen = ConcurrencyLimit(most=8, now=8), []
     for now in range(4):
-        width = narrowed(width, sent_at=now - 0.5, now=now)
-        seen.append(width.now)
+        limit = narrowed(limit, sent_at=now - 0.5, now=now)
+        seen.append(limit.now)
     for _ in range(1 + 2 + 3):
-        width = widened(width)
+        limit = widened(limit)
 
     assert seen == [4, 2, 1, 1]
-    assert width.now == 4
+    assert limit.now == 4
 
 
 def test_a_crowd_turned_away_together_is_one_piece_of_news() -> None:
     """
     Eight 429s for eight requests sent at once halve once.
     """
-    width = ConcurrencyLimit(most=8, now=8)
+    limit = ConcurrencyLimit(most=8, now=8)
     for now in range(10, 18):
-        width = narrowed(width, sent_at=5, now=now)
+        limit = narrowed(limit, sent_at=5, now=now)
 
-    assert width.now == 4
+    assert limit.now == 4
 
 
 def test_what_was_tried_in_vain_is_tried_ever_more_seldom() -> None:
     """
     At an endpoint with one place a second one is tried after 1, 2, 4 … successes, at last after 64.
     """
-    width, between = narrowed(ConcurrencyLimit(most=8, now=2), sent_at=0, now=1), []
+    limit, between = narrowed(ConcurrencyLimit(most=8, now=2), sent_at=0, now=1), []
     for now in range(2, 12):
         successes = 0
-        while width.now == 1:
-            width, successes = widened(width), successes + 1
+        while limit.now == 1:
+            limit, successes = widened(limit), successes + 1
         between.append(successes)
-        width = narrowed(width, sent_at=now, now=now)
+        limit = narrowed(limit, sent_at=now, now=now)
 
     assert between == [1, 2, 4, 8, 16, 32, 64, 64, 64, 64]
 
@@ -140,23 +140,23 @@ def test_a_width_that_holds_is_left_as_soon_as_ever() -> None:
     """
     One trial that failed is forgotten once a wider one has lasted.
     """
-    width = ConcurrencyLimit(most=8, now=1, is_trial=True)
-    width = narrowed(width, sent_at=0, now=1)
+    limit = ConcurrencyLimit(most=8, now=1, is_trial=True)
+    limit = narrowed(limit, sent_at=0, now=1)
     for _ in range(2 + 4 + 3 + 4):
-        width = widened(width)
+        limit = widened(limit)
 
-    assert (width.now, width.failed_trials) == (5, 0)
+    assert (limit.now, limit.failed_trials) == (5, 0)
 
 
 def test_no_more_are_sent_than_are_being_served() -> None:
     """
     Eight sent at once, of which all but two are turned away one by one.
     """
-    width = ConcurrencyLimit(most=8, now=8)
+    limit = ConcurrencyLimit(most=8, now=8)
     for now in range(10, 16):
-        width = narrowed(width, sent_at=5, now=now, served=17 - now)
+        limit = narrowed(limit, sent_at=5, now=now, served=17 - now)
 
-    assert width.now == 2
+    assert limit.now == 2
 
 
 @given(st.lists(st.booleans(), max_size=200))
@@ -164,7 +164,7 @@ def test_the_width_stays_between_one_and_most(news: list[bool]) -> None:
     """
     Whatever the endpoint says.
     """
-    width = ConcurrencyLimit(most=5, now=5)
+    limit = ConcurrencyLimit(most=5, now=5)
     for now, is_well in enumerate(news):
-        width = widened(width) if is_well else narrowed(width, sent_at=now, now=now)
-        assert 1 <= width.now <= 5
+        limit = widened(limit) if is_well else narrowed(limit, sent_at=now, now=now)
+        assert 1 <= limit.now <= 5

@@ -52,7 +52,7 @@ def test_a_fresh_job_is_asked_for() -> None:
     """
     Also during an outage: the gate decides when.
     """
-    assert Ask() == move([]) == move([], hold=PauseCause.OUTAGE)
+    assert Ask() == move([]) == move([], pause_cause=PauseCause.OUTAGE)
 
 
 @pytest.mark.parametrize("made", [[], attempts(BUSY, BUSY), attempts(ACCOUNT)])
@@ -60,7 +60,7 @@ def test_an_unpaid_job_goes_back_while_the_account_is_refused(made: list[Attempt
     """
     Nothing was paid and nothing can be done: the files stand in the inbox again.
     """
-    assert isinstance(move(made, hold=PauseCause.ACCOUNT), Return)
+    assert isinstance(move(made, pause_cause=PauseCause.ACCOUNT), Return)
 
 
 def test_a_job_that_may_have_been_paid_stays_while_the_account_is_refused() -> None:
@@ -68,17 +68,17 @@ def test_a_job_that_may_have_been_paid_stays_while_the_account_is_refused() -> N
     What was sent is not forgotten by giving it back.
     """
     for made in (attempts(DOUBT), attempts(DOUBT, DOUBT), attempts(DOUBT, ACCOUNT)):
-        assert not isinstance(move(made, hold=PauseCause.ACCOUNT), Return | Fail)
+        assert not isinstance(move(made, pause_cause=PauseCause.ACCOUNT), Return | Fail)
 
 
-@pytest.mark.parametrize("hold", [None, *PauseCause])
-def test_a_refusal_wins_over_a_hold(hold: PauseCause | None) -> None:
+@pytest.mark.parametrize("pause_cause", [None, *PauseCause])
+def test_a_refusal_wins_over_a_pause(pause_cause: PauseCause | None) -> None:
     """
     A picture that was refused goes to error with its own reason, whatever became of the endpoint.
     """
     refused = attempts(Verdict.REFUSED, problem=PROBLEM)
 
-    assert Fail(problem=PROBLEM) == move(refused, hold=hold)
+    assert Fail(problem=PROBLEM) == move(refused, pause_cause=pause_cause)
 
 
 def test_a_retry_waits_for_its_time() -> None:
@@ -210,7 +210,7 @@ def test_a_spent_doubt_waits_for_the_gate(cause: PauseCause) -> None:
     """
     It is neither sent again nor given up while the endpoint is away.
     """
-    found = move(attempts(DOUBT, DOUBT), hold=cause, due_since=LATER)
+    found = move(attempts(DOUBT, DOUBT), pause_cause=cause, due_since=LATER)
 
     assert isinstance(found, Later)
     assert found.until is None
@@ -220,7 +220,7 @@ def test_a_spent_doubt_does_not_wait_for_a_configuration() -> None:
     """
     No probe could change what became of it, and waiting it would keep its place for ever.
     """
-    assert isinstance(move(attempts(DOUBT, DOUBT), hold=PauseCause.CONFIGURATION), Fail)
+    assert isinstance(move(attempts(DOUBT, DOUBT), pause_cause=PauseCause.CONFIGURATION), Fail)
 
 
 def test_a_paid_answer_without_picture_is_named_as_such() -> None:
@@ -259,7 +259,7 @@ VERDICTS = st.lists(st.sampled_from([BUSY, DOUBT, ACCOUNT]), min_size=1, max_siz
 def test_no_job_is_asked_for_beyond_its_doubts(
     verdicts: list[Verdict],
     budget: int,
-    hold: PauseCause | None,
+    pause_cause: PauseCause | None,
     others: bool,  # noqa: FBT001 - drawn
 ) -> None:
     """
@@ -270,7 +270,7 @@ def test_no_job_is_asked_for_beyond_its_doubts(
     found = move(
         made,
         RetryBudget(max_in_doubt=budget),
-        hold=hold,
+        pause_cause=pause_cause,
         others_succeeded_at=MEANWHILE if others else None,
         due_since=LATER,
     )

@@ -49,7 +49,7 @@ class Failure(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """
-    A verdict with what people and the gate need to know about it.
+    A verdict with what people and the breaker need to know about it.
 
     `code` is the endpoint's own where it gave one, else ours. `message` is at most 500 characters without
     control characters or keys. `job_code` names the fault should the job end with this verdict; None where

@@ -211,7 +211,7 @@ class Attempt:
 
     `code` is the endpoint's or ours, for people and logs; `request_id` the endpoint's own. Times are
     aware UTC; `seconds` is the time from sending to the last byte. `probe` marks a request made while
-    the gate was shut: it does not count against `endpoint.max_attempts`.
+    sending was paused: it does not count against `endpoint.max_attempts`.
 
     `cost_usd` is what the answer cost, or while that is in doubt what it may have cost, None if not known;
     `pictures` are those that came, or while in doubt those asked for. What is provably unpaid has neither.
@@ -310,7 +310,7 @@ class Over:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
     """
-    The job cannot go on before so many seconds have passed (None: no time helps), or the gate changes.
+    The job cannot go on before so many seconds have passed (None: no time helps), or a pause ends.
 
     `in_doubt_count` is the number of requests that may have been paid for, None if it may not be asked again.
     `is_stranded` where only a person can help: nothing but a change of the configuration does, or something

@@ -234,7 +234,7 @@ class Assembly:
         is_held_up = self.watching.away or self.looking_up or self._disks.reasons
         if self._is_closing or is_held_up:
             return None
-        if self._admission.held is not None:
+        if self._admission.pause is not None:
             return () if self.prober.wants_new else None
         return self.runner.room
 

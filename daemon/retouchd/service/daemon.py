@@ -144,7 +144,7 @@ class Daemon:
         if problems := await look(settings.folders.problems):
             raise ConfigurationError(problems)
         lock = stack.enter_context(WorkLock(settings.folders.work))
-        self._disks.hold(lock)
+        self._disks.supervise(lock)
         # Nobody else may hold the folder while a thread of ours is still at work in it.
         stack.push_async_callback(self._disks.threads.settle)
         client = await stack.enter_async_context(EditsClient(settings.endpoint))

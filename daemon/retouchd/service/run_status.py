@@ -109,9 +109,9 @@ class RunStatus:
     @property
     def pause_cause(self) -> str:
         """
-        Return the kind of reason for which nothing is sent, empty where the gate is open.
+        Return the kind of reason for which nothing is sent, empty where there is no pause.
         """
-        held = self._admission.held
+        held = self._admission.pause
         return held.cause.value if held else ""
 
     @property
@@ -160,7 +160,7 @@ class RunStatus:
         Return it in one line, for the service manager.
         """
         looking_up = self._assembly.looking_up if self._assembly else ""
-        paused = f"paused: {self._admission.reason}" if self._admission.held else ""
+        paused = f"paused: {self._admission.reason}" if self._admission.pause else ""
         hung = [each for each in self._disks.reasons.values() if each not in paused]
         now = f"{self.jobs} in work, {self.ends[End.DONE]} done"
         return "; ".join(each for each in (now, paused, looking_up, self.away, *hung) if each)

@@ -64,7 +64,7 @@ def report_of(
         watch_reason=escaped(assembly.watching.chosen.reason),
         watch_remedy=escaped(assembly.watching.chosen.remedy),
         away=escaped(assembly.watching.away),
-        pause=_pause(admission.held, clock),
+        pause=_pause(admission.pause, clock),
         remark=escaped(remark),
         looking_up=escaped(assembly.looking_up),
         unread=escaped(assembly.recovery.obstacle),

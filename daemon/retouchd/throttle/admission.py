@@ -81,7 +81,7 @@ class AdmissionSettings(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
     """
-    Leave to send one request, given at `at`: a slot among those at once, and what it may cost, reserved.
+    Permission to send one request, granted at `at`: a concurrency slot, and what it may cost, reserved.
     """
 
     at: dt.datetime
@@ -105,7 +105,7 @@ class Closed:
 
 class Admission:
     """
-    Grants permission to send: a concurrency slot, reserved disk space and budget, and an open breaker.
+    Grants permission to send: a concurrency slot, reserved disk space and budget, and no pause of the breaker.
 
     There is one for each endpoint.
     """
@@ -131,23 +131,23 @@ class Admission:
         self.changes = gate.changes
 
     @property
-    def held(self) -> GatePause | None:
+    def pause(self) -> GatePause | None:
         """
-        Return why nothing is sent for now, None where requests go out.
+        Return the present pause, None where there is none.
         """
-        return self._gate.held
+        return self._gate.pause
 
     @property
     def reason(self) -> str:
         """
-        Return the sentence that goes with it, empty where requests go out.
+        Return the sentence that goes with it, empty where there is none.
         """
         return self._gate.reason
 
     @property
     def is_shut(self) -> bool:
         """
-        Return whether nothing is sent and nothing will be for a time: no probe is due or on its way.
+        Return whether nothing is sent and nothing will be for a time: no probe is due or in flight.
         """
         return self._gate.is_shut
 
@@ -166,7 +166,7 @@ class Admission:
 
     async def adopt(self) -> None:
         """
-        Hold to the limits of the settings now in force.
+        Apply the limits of the settings now in force.
         """
         await self._gate.adopt(concurrency=self._settings.concurrency, rates=self._settings.rates)
 
@@ -200,9 +200,9 @@ class Admission:
         Raises Blocked where only this job cannot be sent.
         """
         job = job_of(job_state)
-        async with self._gate.slot(), self._preflight.reserved(job) as bar:
+        async with self._gate.slot(), self._preflight.reserved(job) as lack:
             # Only now: a look at the disks takes its time, and much may have changed meanwhile.
-            wait = self._held_up(job_state, bar, images)
+            wait = self._held_up(job_state, lack, images)
             if wait is None and not is_prepared():
                 wait = Wait(seconds=0.0, reason="the settings were changed meanwhile")
             if wait is not None:
@@ -222,7 +222,7 @@ class Admission:
 
     def note_opened(self, job_id: str) -> None:
         """
-        Take in that a permitted request is on its way: its reservation stands until it is released.
+        Take in that a permitted request is in flight: its reservation stands until it is released.
         """
         self._unreported.add(job_id)
 
@@ -262,7 +262,7 @@ class Admission:
 
     def end_probe(self, job_id: str) -> None:
         """
-        Take back the leave to probe, used or not.
+        Take back the permission to probe, used or not.
         """
         self._gate.end_probe(job_id)
 
@@ -286,7 +286,7 @@ class Admission:
         )
 
     def _held_up(
-        self, job_state: JobState, bar: LocalBlock | Wait | None, images: int
+        self, job_state: JobState, lack: LocalBlock | Wait | None, images: int
     ) -> Wait | None:
         if self._is_stopping:
             return Wait(seconds=None, reason="retouchd is stopping")
@@ -295,19 +295,19 @@ class Admission:
         if not self._gate.admits(job_state.id):
             in_doubt_count = count_in_doubt(job_state.attempts)
             return Wait(seconds=None, reason=self._gate.reason, in_doubt_count=in_doubt_count)
-        if bar is not None:
-            return self._barred(bar)
+        if lack is not None:
+            return self._without(lack)
         seconds, reason = self._gate.wait_for_turn(images)
         if seconds and not self._gate.is_probe(job_state.id):
             return Wait(seconds=seconds, reason=reason)
         return None
 
-    def _barred(self, bar: LocalBlock | Wait) -> Wait:
-        if isinstance(bar, Wait):
-            return bar
-        self._gate.bar(bar)
-        # What becomes of it under a hold is decided anew, at once.
-        return Wait(seconds=0.0, reason=bar.reason)
+    def _without(self, lack: LocalBlock | Wait) -> Wait:
+        if isinstance(lack, Wait):
+            return lack
+        self._gate.block(lack)
+        # What becomes of it during a pause is decided anew, at once.
+        return Wait(seconds=0.0, reason=lack.reason)
 
     def _retry_context(self, job_id: str) -> RetryContext:
         is_probe = self._gate.is_probe(job_id)
@@ -315,7 +315,7 @@ class Admission:
         turned_away = [at for each, at in self._turned_away.items() if each != job_id]
         return RetryContext(
             now=now,
-            hold=None if is_probe else self._gate.hold,
+            pause_cause=None if is_probe else self._gate.pause_cause,
             others_succeeded_at=self._succeeded_at,
             others_turned_away_at=max(turned_away, default=None),
             due_since=now if is_probe else self._gate.due_since,

@@ -1,11 +1,11 @@
 """
-When the gate is held and when it opens: whether the endpoint is to be asked at all.
+The circuit breaker of an endpoint as a pure state machine: when sending pauses, and when it goes on.
 
-The gate holds everything back in three cases. *Account*: the endpoint said that nothing will be accepted
-before a person has acted. *Configuration*: three different files in a row suffered the same fault, so
-it is not theirs. *Outage*: five endpoint failures in a row, or three of the only job. Held, the gate
-lets one probe through at growing intervals, and opens by itself when one of them gets an answer.
-Seconds of the monotonic clock throughout.
+It trips in three cases. *Account*: the endpoint said that nothing will be accepted before a person has acted.
+*Configuration*: three different files in a row suffered the same fault, so it is not theirs. *Outage*: five
+endpoint failures in a row, or three of the only job. During such a pause one probe is sent at growing
+intervals; the first that gets an answer ends it. A *block* is a pause for a cause of our own, budget or disk:
+no probe can end it, only a look at that cause. Seconds of the monotonic clock throughout.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from enum import StrEnum
 from retouchd.job.model import Verdict
 from retouchd.job.naming import sentence
 
-FAILURES_TO_HOLD = 5
+FAILURES_TO_OPEN = 5
 FAILURES_OF_THE_ONLY_JOB = 3
 FILES_OF_ONE_FAULT = 3
 FIRST_PROBE_SECONDS = 60.0
@@ -25,7 +25,7 @@ LONGEST_SLOWING_SECONDS = 300.0
 
 class PauseCause(StrEnum):
     """
-    Why the gate is held.
+    Why sending is paused.
     """
 
     ACCOUNT = "account"
@@ -63,7 +63,7 @@ class LocalBlock:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatePause:
     """
-    The gate is held: why, since when, and when the next probe may pass (a bar: is looked at again).
+    A pause in sending: why, since when, and when the next probe may be sent (a block: is looked at again).
 
     `since` is when the last request could be sent, whatever the causes were that followed one another.
     """
@@ -78,11 +78,11 @@ class GatePause:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerState:
     """
-    The gate's memory: endpoint failures in a row, the hold if there is one, and a pause after a 429.
+    The breaker's state: endpoint failures in a row, the pause if there is one, and the back-off after a 429.
 
     `affected_jobs` are the jobs that met the same `common_fault` one after the other; `throttled` counts the
     429s since the last success, `hidden` those of the failures behind which a fault of the account may hide.
-    `earlier` is the bar of an earlier process: one for the same cause goes on with it until something is done.
+    `earlier` is the block of an earlier process: one for the same cause continues it until something is done.
     """
 
     failures: int = 0
@@ -90,7 +90,7 @@ class BreakerState:
     throttled: int = 0
     common_fault: str | None = None
     affected_jobs: frozenset[str] = frozenset()
-    hold: GatePause | None = None
+    pause: GatePause | None = None
     earlier: GatePause | None = None
     not_before: float = 0.0
 
@@ -98,7 +98,7 @@ class BreakerState:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptReport:
     """
-    What one closed attempt tells the gate; `now` is of the monotonic clock.
+    What one closed attempt tells the breaker and the concurrency limit; `now` is of the monotonic clock.
 
     `common_fault` says what was wrong if it is of the kind that a configuration causes, not a file;
     `slows_pool` that everybody must wait, `may_slow_pool` that they must if others are served meanwhile;
@@ -120,87 +120,91 @@ class AttemptReport:
     is_only_job: bool
 
 
-def after(pace: BreakerState, report: AttemptReport) -> BreakerState:
+def after(state: BreakerState, report: AttemptReport) -> BreakerState:
     """
-    Return the gate's memory after an attempt was closed.
+    Return the state after an attempt was closed.
     """
-    pace = _slowed(pace, report)
-    if pace.hold is not None and not report.is_probe:
-        return pace  # Sent before the hold: it says nothing about now.
+    state = _slowed(state, report)
+    if state.pause is not None and not report.is_probe:
+        return state  # Sent before the pause: it says nothing about now.
     if report.verdict is Verdict.ACCOUNT:
-        return replace(pace, hold=_next_hold(pace.hold, PauseCause.ACCOUNT, report))
-    pace = _with_fault(pace, report)
-    if len(pace.affected_jobs) >= FILES_OF_ONE_FAULT:
-        return replace(pace, hold=_next_hold(pace.hold, PauseCause.CONFIGURATION, report))
+        return replace(state, pause=_next_pause(state.pause, PauseCause.ACCOUNT, report))
+    state = _with_fault(state, report)
+    if len(state.affected_jobs) >= FILES_OF_ONE_FAULT:
+        return replace(state, pause=_next_pause(state.pause, PauseCause.CONFIGURATION, report))
     if not report.is_endpoint_failure:
-        return replace(pace, failures=0, hidden=0, hold=None)
-    pace = replace(pace, failures=pace.failures + 1, hidden=pace.hidden + report.may_hide_account)
-    limit = FAILURES_OF_THE_ONLY_JOB if report.is_only_job else FAILURES_TO_HOLD
-    if pace.hold is not None or pace.failures >= limit:
+        return replace(state, failures=0, hidden=0, pause=None)
+    state = replace(
+        state, failures=state.failures + 1, hidden=state.hidden + report.may_hide_account
+    )
+    limit = FAILURES_OF_THE_ONLY_JOB if report.is_only_job else FAILURES_TO_OPEN
+    if state.pause is not None or state.failures >= limit:
         # A relay that parks what refuses its key says no more than that it is busy, again and again.
-        cause = PauseCause.ACCOUNT if pace.hidden == pace.failures else PauseCause.OUTAGE
-        return replace(pace, hold=_next_hold(pace.hold, cause, report))
-    return pace
+        cause = PauseCause.ACCOUNT if state.hidden == state.failures else PauseCause.OUTAGE
+        return replace(state, pause=_next_pause(state.pause, cause, report))
+    return state
 
 
-def _slowed(pace: BreakerState, report: AttemptReport) -> BreakerState:
+def _slowed(state: BreakerState, report: AttemptReport) -> BreakerState:
     """
-    Return the memory with everybody's wait: what the endpoint asks for, and after a 429 at least the back-off.
+    Return the state with everybody's wait: what the endpoint asks for, and after a 429 at least the back-off.
     """
     wait = report.rest
     if report.verdict is Verdict.DONE:
-        pace = replace(pace, throttled=0, earlier=None)
+        state = replace(state, throttled=0, earlier=None)
     if report.slows_pool and report.verdict is Verdict.TRANSIENT:
-        wait = report.retry_after or min(2.0 ** min(pace.throttled, 9), LONGEST_SLOWING_SECONDS)
+        wait = report.retry_after or min(2.0 ** min(state.throttled, 9), LONGEST_SLOWING_SECONDS)
         if report.may_slow_pool:
             # It may concern this one request after all, and others go through.
             wait = min(wait, LONGEST_SLOWING_SECONDS)
-        pace = replace(pace, throttled=pace.throttled + 1)
-    return replace(pace, not_before=max(pace.not_before, report.now + wait)) if wait else pace
+        state = replace(state, throttled=state.throttled + 1)
+    return replace(state, not_before=max(state.not_before, report.now + wait)) if wait else state
 
 
-def _with_fault(pace: BreakerState, report: AttemptReport) -> BreakerState:
+def _with_fault(state: BreakerState, report: AttemptReport) -> BreakerState:
     if report.common_fault is None:
-        return replace(pace, common_fault=None, affected_jobs=frozenset())
-    known = pace.affected_jobs if pace.common_fault == report.common_fault else frozenset()
-    return replace(pace, common_fault=report.common_fault, affected_jobs=known | {report.job_id})
+        return replace(state, common_fault=None, affected_jobs=frozenset())
+    known = state.affected_jobs if state.common_fault == report.common_fault else frozenset()
+    return replace(state, common_fault=report.common_fault, affected_jobs=known | {report.job_id})
 
 
-def probe_now(pace: BreakerState, now: float) -> BreakerState:
+def probe_now(state: BreakerState, now: float) -> BreakerState:
     """
-    Return the memory with the next probe due at once: a person has asked for it.
+    Return the state with the next probe due at once: a person has asked for it.
     """
-    if pace.hold is None:
-        return replace(pace, not_before=now)
-    return replace(pace, not_before=now, hold=replace(pace.hold, probe_at=now))
+    if state.pause is None:
+        return replace(state, not_before=now)
+    return replace(state, not_before=now, pause=replace(state.pause, probe_at=now))
 
 
-def barred(pace: BreakerState, bar: LocalBlock, now: float) -> BreakerState:
+def blocked(state: BreakerState, block: LocalBlock, now: float) -> BreakerState:
     """
-    Return the memory with a bar; a hold that waits for its probe stays, and waits for as long as the bar.
+    Return the state with a block; a pause that waits for its probe stays, and waits for as long as the block.
     """
-    hold, until = pace.hold, now + bar.seconds
-    if hold is not None and hold.cause.is_probed:
-        return replace(pace, hold=replace(hold, probe_at=max(hold.probe_at, until)))
-    if hold is None and pace.earlier is not None and pace.earlier.cause is bar.cause:
-        hold = pace.earlier
-    since = now if hold is None else hold.since
-    held = GatePause(cause=bar.cause, reason=bar.reason, since=since, probe_at=until)
-    return replace(pace, hold=held, earlier=None)
+    pause, until = state.pause, now + block.seconds
+    if pause is not None and pause.cause.is_probed:
+        return replace(state, pause=replace(pause, probe_at=max(pause.probe_at, until)))
+    if pause is None and state.earlier is not None and state.earlier.cause is block.cause:
+        pause = state.earlier
+    since = now if pause is None else pause.since
+    found = GatePause(cause=block.cause, reason=block.reason, since=since, probe_at=until)
+    return replace(state, pause=found, earlier=None)
 
 
-def resumed(hold: GatePause) -> BreakerState:
+def restored(pause: GatePause) -> BreakerState:
     """
-    Return the memory of a gate that an earlier process held: whether a bar still stands is looked at first.
+    Return the state after a restart during a pause: whether a block still stands is looked at first.
     """
-    return BreakerState(hold=hold) if hold.cause.is_probed else BreakerState(earlier=hold)
+    return BreakerState(pause=pause) if pause.cause.is_probed else BreakerState(earlier=pause)
 
 
-def lifted(pace: BreakerState) -> BreakerState:
+def unblocked(state: BreakerState) -> BreakerState:
     """
-    Return the memory without a bar; a hold that waits for its probe stays.
+    Return the state without a block; a pause that waits for its probe stays.
     """
-    return pace if pace.hold is None or pace.hold.cause.is_probed else replace(pace, hold=None)
+    return (
+        state if state.pause is None or state.pause.cause.is_probed else replace(state, pause=None)
+    )
 
 
 def _accusation(report: AttemptReport) -> str:
@@ -213,9 +217,9 @@ def _accusation(report: AttemptReport) -> str:
     )
 
 
-def _next_hold(hold: GatePause | None, cause: PauseCause, report: AttemptReport) -> GatePause:
-    since = report.now if hold is None else hold.since
-    probes = 0 if hold is None or hold.cause is not cause else hold.probes + 1
+def _next_pause(pause: GatePause | None, cause: PauseCause, report: AttemptReport) -> GatePause:
+    since = report.now if pause is None else pause.since
+    probes = 0 if pause is None or pause.cause is not cause else pause.probes + 1
     wait = min(FIRST_PROBE_SECONDS * 2 ** min(probes, 6), LONGEST_PROBE_SECONDS)
     wait = max(wait, min(report.retry_after, LONGEST_PROBE_SECONDS))
     return GatePause(

@@ -1,14 +1,11 @@
 """
-How many requests may be out at once, and how many a minute.
+The concurrency limit (AIMD: halved when the endpoint says it is too much, one slot more after successes), and
+rate limits over a sliding minute.
 
-How many requests may be out at once: halved when the endpoint says it is too much, widened by successes.
+A limit that was tried and turned away is tried again after twice as many successes each time, so that an
+endpoint with few slots turns away few requests, and hardly any of them twice.
 
-A width that was tried and turned away is tried again after twice as many successes each time, so that an
-endpoint with few places turns away few requests, and hardly any of them twice.
-
-So many requests and so many pictures a minute: how long the next request must wait.
-
-A sliding minute, not a bucket that starts full: in no sixty seconds is more sent than the limit, so it
+The minute slides, it is no bucket that starts full: in no sixty seconds is more sent than the limit, so it
 holds at endpoints that count by windows and at those that count by buckets. Pictures are those that go
 in, because that is how providers count them ("Rate limit reached … on input-images per min").
 """
@@ -25,10 +22,10 @@ _MOST_DOUBLINGS = 6
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConcurrencyLimit:
     """
-    The places among the requests at once: `now` of at `most`, and what has gone well since the last change.
+    How many requests may be in flight: `now` of at `most`, and how many succeeded since the last change.
 
-    `narrowed_at` is of the monotonic clock. `is_trial` says that the width was widened last,
-    `failed_trials` how many such widths in a row were turned away.
+    `narrowed_at` is of the monotonic clock. `is_trial` says that it was widened last,
+    `failed_trials` how many such limits in a row were turned away.
     """
 
     most: int
@@ -41,48 +38,48 @@ class ConcurrencyLimit:
     @property
     def successes_to_widen(self) -> int:
         """
-        Return how many successes in all make the width one place wider.
+        Return how many successes in all make one slot more.
         """
         return self.now << min(self.failed_trials, _MOST_DOUBLINGS)
 
 
 def narrowed(
-    width: ConcurrencyLimit, *, sent_at: float, now: float, served: int | None = None
+    limit: ConcurrencyLimit, *, sent_at: float, now: float, served: int | None = None
 ) -> ConcurrencyLimit:
     """
-    Return half the width after a request was turned away, or `served` if no more than these are out.
+    Return half the limit after a request was turned away, or `served` if no more than these are out.
 
-    Only a request that was sent after the last narrowing says something about the present width: the
+    Only a request that was sent after the last narrowing says something about the present limit: the
     requests of one crowd are turned away together, and are one piece of news.
     """
-    is_news = sent_at > width.narrowed_at
-    places = max(1, width.now // 2) if is_news else width.now
+    is_news = sent_at > limit.narrowed_at
+    slots = max(1, limit.now // 2) if is_news else limit.now
     if served:
-        places = min(places, served)
+        slots = min(slots, served)
     if not is_news:
-        return replace(width, now=places)
+        return replace(limit, now=slots)
     return replace(
-        width,
-        now=places,
+        limit,
+        now=slots,
         successes=0,
         narrowed_at=now,
         is_trial=False,
-        failed_trials=width.failed_trials + width.is_trial,
+        failed_trials=limit.failed_trials + limit.is_trial,
     )
 
 
-def widened(width: ConcurrencyLimit) -> ConcurrencyLimit:
+def widened(limit: ConcurrencyLimit) -> ConcurrencyLimit:
     """
-    Return the width after a success: one place more when as many have succeeded as there are places.
+    Return the limit after a success: one slot more when as many have succeeded as there are slots.
     """
-    if width.successes + 1 < width.successes_to_widen:
-        return replace(width, successes=width.successes + 1)
+    if limit.successes + 1 < limit.successes_to_widen:
+        return replace(limit, successes=limit.successes + 1)
     # A trial that has lasted as long as this is none any more.
-    failed_trials = 0 if width.is_trial else width.failed_trials
-    if width.now >= width.most:
-        return replace(width, successes=0, is_trial=False, failed_trials=failed_trials)
+    failed_trials = 0 if limit.is_trial else limit.failed_trials
+    if limit.now >= limit.most:
+        return replace(limit, successes=0, is_trial=False, failed_trials=failed_trials)
     return replace(
-        width, now=width.now + 1, successes=0, is_trial=True, failed_trials=failed_trials
+        limit, now=limit.now + 1, successes=0, is_trial=True, failed_trials=failed_trials
     )
 
 

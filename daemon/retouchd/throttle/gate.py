@@ -1,6 +1,5 @@
 """
-The gate between the jobs and the endpoint: so many requests at once and a minute, none while it is held
-but for one probe.
+The gate between the jobs and the endpoint: concurrency slots, rate limits, and the breaker with its one probe.
 """
 
 import asyncio
@@ -32,65 +31,66 @@ _THRIVES_SECONDS = 60.0
 
 class Gate:
     """
-    Who may send. What it decides is in `breaker`, `concurrency` and `rates`; this holds their
-    memory and tells those who wait by `changes`.
+    The mutable state that decides who may send: breaker, concurrency limit, requests of the last minute, probe.
+
+    The rules are pure functions in `breaker` and `concurrency`; `changes` wakes those who wait.
     """
 
     def __init__(self, *, concurrency: int, clock: Clock, rates: Rates | None = None) -> None:
         self._clock = clock
         self._rates = rates or Rates()
-        self._width = ConcurrencyLimit(most=concurrency, now=concurrency)
+        self._limit = ConcurrencyLimit(most=concurrency, now=concurrency)
         self._free = asyncio.Condition()
         self._taken = 0
         self._out: dict[str, float] = {}
         self._succeeded_at = float("-inf")
         self._sent: tuple[Sent, ...] = ()
         self.changes = Changes()
-        self._pace = BreakerState()
+        self._breaker = BreakerState()
         self._probe: str | None = None
         self.due_since: dt.datetime | None = None
 
     @property
-    def hold(self) -> PauseCause | None:
+    def pause_cause(self) -> PauseCause | None:
         """
-        Return why the gate is held, None while it is open.
+        Return why sending is paused, None while it is not.
         """
-        return self._pace.hold.cause if self._pace.hold else None
+        return self._breaker.pause.cause if self._breaker.pause else None
 
     @property
-    def held(self) -> GatePause | None:
+    def pause(self) -> GatePause | None:
         """
-        Return the hold itself, None while the gate is open.
+        Return the present pause, None where there is none.
         """
-        return self._pace.hold
+        return self._breaker.pause
 
     @property
     def reason(self) -> str:
         """
-        Return the sentence that goes with the hold, empty while the gate is open.
+        Return the sentence that goes with the pause, empty where there is none.
         """
-        return self._pace.hold.reason if self._pace.hold else ""
+        return self._breaker.pause.reason if self._breaker.pause else ""
 
     def admits(self, job_id: str) -> bool:
         """
         Return whether this job may send now.
         """
-        return self._pace.hold is None or self._probe == job_id
+        return self._breaker.pause is None or self._probe == job_id
 
     @property
-    def width(self) -> int:
+    def concurrency(self) -> int:
         """
-        Return how many requests may be out at once for now.
+        Return how many requests may be in flight at once for now.
         """
-        return self._width.now
+        return self._limit.now
 
     def wait_for_turn(self, images: int) -> tuple[float, str]:
         """
         Return for how long a request with so many pictures may not be sent, and why: (0, "") if it may.
         """
         now = self._clock.monotonic()
-        if self._pace.not_before > now:
-            return self._pace.not_before - now, "the endpoint asked for a pause"
+        if self._breaker.not_before > now:
+            return self._breaker.not_before - now, "the endpoint asked for a pause"
         wait = seconds_to_wait(self._rates, self._sent, images, now)
         return wait, "the limit per minute is reached" if wait else ""
 
@@ -104,47 +104,47 @@ class Gate:
 
     def note_over(self, job_id: str) -> None:
         """
-        Take in that a job's request is out no more, reported or not.
+        Take in that a job's request is in flight no more, reported or not.
         """
         self._out.pop(job_id, None)
 
     def seconds_to_probe(self) -> float | None:
         """
-        Return the time until the next probe may pass, None while the gate is open.
+        Return the time until the next probe may be sent, None without a pause.
         """
-        if self._pace.hold is None:
+        if self._breaker.pause is None:
             return None
-        return max(0.0, self._pace.hold.probe_at - self._clock.monotonic())
+        return max(0.0, self._breaker.pause.probe_at - self._clock.monotonic())
 
     @contextlib.asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
         """
-        Wait for a free place among the requests at once, and hold it.
+        Wait for a free concurrency slot, and hold it.
         """
         async with self._free:
-            await self._free.wait_for(lambda: self._taken < self._width.now)
+            await self._free.wait_for(lambda: self._taken < self._limit.now)
             self._taken += 1
         try:
             yield
         finally:
             self._taken -= 1
             async with self._free:
-                self._free.notify(max(1, self._width.now - self._taken))
+                self._free.notify(max(1, self._limit.now - self._taken))
 
     async def adopt(self, *, concurrency: int, rates: Rates) -> None:
         """
-        Hold to other limits from now on.
+        Apply other limits from now on.
         """
         self._rates = rates
-        if concurrency != self._width.most:
-            self._width = ConcurrencyLimit(most=concurrency, now=concurrency)
+        if concurrency != self._limit.most:
+            self._limit = ConcurrencyLimit(most=concurrency, now=concurrency)
         self.changes.tell()
         async with self._free:
             self._free.notify_all()
 
     def let_probe(self, job_id: str) -> None:
         """
-        Let this one job through while the gate is held, for one request.
+        Let this one job send during the pause, for one request.
         """
         self._probe = job_id
         self.changes.tell()
@@ -160,26 +160,28 @@ class Gate:
     @property
     def is_probing(self) -> bool:
         """
-        Return whether a probe is on its way.
+        Return whether a probe is in flight, or about to be.
         """
         return self._probe is not None
 
     @property
     def is_shut(self) -> bool:
         """
-        Return whether the gate is held and stays so for a time: no probe is due or on its way.
+        Return whether sending is paused and stays so for a time: no probe is due or in flight.
         """
-        return self._pace.hold is not None and not self.is_probing and self.seconds_to_probe() != 0
+        return (
+            self._breaker.pause is not None and not self.is_probing and self.seconds_to_probe() != 0
+        )
 
     def is_probe(self, job_id: str) -> bool:
         """
         Return whether a request of this job is a probe.
         """
-        return self._pace.hold is not None and self._probe == job_id
+        return self._breaker.pause is not None and self._probe == job_id
 
     def report(self, report: AttemptReport) -> None:
         """
-        Take in what an attempt came to; a changed hold is logged and told to everyone who waits.
+        Take in what an attempt came to; a changed pause is logged and told to everyone who waits.
         """
         self.end_probe(report.job_id)
         sent_at = self._out.pop(report.job_id, report.now)
@@ -188,32 +190,32 @@ class Gate:
         elif report.may_slow_pool and self._is_serving(report.now):
             report = replace(report, slows_pool=True)
         self._adapt(report, sent_at)
-        self._move(breaker.after(self._pace, report))
+        self._move(breaker.after(self._breaker, report))
 
-    def bar(self, bar: LocalBlock) -> None:
+    def block(self, block: LocalBlock) -> None:
         """
-        Let nobody through for a cause of our own, until it is looked at again.
+        Pause sending for a cause of our own, until that is looked at again.
         """
-        self._move(breaker.barred(self._pace, bar, self._clock.monotonic()))
+        self._move(breaker.blocked(self._breaker, block, self._clock.monotonic()))
 
-    def lift(self) -> None:
+    def unblock(self) -> None:
         """
-        Take the bar away.
+        End a block.
         """
-        self._move(breaker.lifted(self._pace))
+        self._move(breaker.unblocked(self._breaker))
 
-    def restore(self, hold: GatePause) -> None:
+    def restore(self, pause: GatePause) -> None:
         """
-        Begin with the hold of an earlier process.
+        Begin with the pause of an earlier process.
         """
-        self._move(breaker.resumed(hold))
+        self._move(breaker.restored(pause))
 
     def wake(self) -> None:
         """
         Make every waiting job and the next probe due at once.
         """
         self.due_since = self._clock.now()
-        self._move(breaker.probe_now(self._pace, self._clock.monotonic()))
+        self._move(breaker.probe_now(self._breaker, self._clock.monotonic()))
         self.changes.tell()
 
     def _is_serving(self, now: float) -> bool:
@@ -223,25 +225,25 @@ class Gate:
         return bool(self._out) or now - self._succeeded_at <= _THRIVES_SECONDS
 
     def _adapt(self, report: AttemptReport, sent_at: float) -> None:
-        before = self._width
+        before = self._limit
         if report.slows_pool:
             served = len(self._out) if report.may_slow_pool else None
-            self._width = narrowed(before, sent_at=sent_at, now=report.now, served=served)
+            self._limit = narrowed(before, sent_at=sent_at, now=report.now, served=served)
         elif report.verdict is Verdict.DONE:
-            self._width = widened(before)
-        if self._width.now < before.now:
-            emit(PoolNarrowed(at_once=self._width.now, most=before.most))
-        elif self._width.now == before.most > before.now:
+            self._limit = widened(before)
+        if self._limit.now < before.now:
+            emit(PoolNarrowed(at_once=self._limit.now, most=before.most))
+        elif self._limit.now == before.most > before.now:
             emit(PoolWidened(at_once=before.most))
 
-    def _move(self, pace: BreakerState) -> None:
-        before, self._pace = self._pace.hold, pace
-        hold = pace.hold
-        if hold is not None and (before is None or before.cause is not hold.cause):
-            wait = round(hold.probe_at - self._clock.monotonic())
-            emit(DaemonPaused(cause=hold.cause.value, reason=hold.reason, probe_in=wait))
-        if hold is None and before is not None:
+    def _move(self, state: BreakerState) -> None:
+        before, self._breaker = self._breaker.pause, state
+        pause = state.pause
+        if pause is not None and (before is None or before.cause is not pause.cause):
+            wait = round(pause.probe_at - self._clock.monotonic())
+            emit(DaemonPaused(cause=pause.cause.value, reason=pause.reason, probe_in=wait))
+        if pause is None and before is not None:
             emit(DaemonResumed(after=before.cause.value))
             self.due_since = self._clock.now()
-        if hold != before:
+        if pause != before:
             self.changes.tell()

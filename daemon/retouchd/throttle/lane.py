@@ -1,5 +1,5 @@
 """
-What decides whether a request may go now, put together for one endpoint.
+The composition root of one endpoint's admission.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from retouchd.throttle.prober import Jobs, Prober
 
 class Lane:
     """
-    Admission with all it rests on: breaker, disks, ledger, the pause that outlives a process, and probes.
+    Admission to one endpoint and its parts: gate, disk monitor, ledger, pause recorder, prober.
 
     `jobs` returns the ids of those in work; `on_change` is called whenever a folder's state changes.
     """
@@ -40,7 +40,7 @@ class Lane:
         self._preflight = Preflight(
             folders=folders,
             disks=self.disks,
-            spending=self.ledger,
+            ledger=self.ledger,
             prices=settings.prices,
             clock=clock,
         )

@@ -1,5 +1,5 @@
 """
-The one owner of what each day has cost: taken from the disk at start, kept true by the attempts.
+The budget ledger, sole owner of what each day has cost: read from the disk at start, updated by attempts.
 """
 
 import contextlib
@@ -37,8 +37,10 @@ Charges: TypeAlias = dict[int, Charge]
 
 class Ledger:
     """
-    The sums of each day. A charge is noted under its job and attempt, so that it counts once however often
-    it is noted, and moves from reserved to spent without ever being in both or in neither.
+    Reserved and spent sums of each day.
+
+    A charge is noted under its job and attempt, so that it counts once however often it is noted, and moves
+    from reserved to spent without ever being in both or in neither.
 
     `on_release` is called whenever a reservation has become something else, or nothing, unless it was taken
     back.

@@ -1,7 +1,5 @@
 """
-The pause that outlives the process: `work/pause.json`, written whenever the breaker opens or closes.
-
-The hold of the gate, written down whenever it changes: a new process begins where the last one stood.
+The pause that outlives the process: `work/pause.json`, written whenever a pause begins, changes or ends.
 """
 
 import datetime as dt
@@ -24,7 +22,7 @@ from retouchd.throttle.gate import Gate
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paused:
     """
-    A hold as it is written down. `configuration` tells which configuration it was met with.
+    A pause as it stands in the file. `configuration` is the fingerprint of the configuration it was met with.
     """
 
     cause: PauseCause
@@ -40,7 +38,7 @@ _ADAPTER = TypeAdapter(Paused)
 
 class PauseFile:
     """
-    The pause of a work folder.
+    The file `work/pause.json`.
     """
 
     def __init__(self, work: Path) -> None:
@@ -70,7 +68,7 @@ class PauseFile:
 
 class PauseRecorder:
     """
-    Keeps `work/pause.json` true: with the fingerprint of the configuration that was in force.
+    Writes each change of the pause to its file, and restores it at a start.
     """
 
     def __init__(
@@ -84,10 +82,9 @@ class PauseRecorder:
 
     async def restore(self) -> None:
         """
-        Hold the gate as the last process left it, with one probe due at once.
+        Begin with the pause that the last process left, with one probe due at once.
 
-        With another configuration than the one that was held, the gate begins open; so it does where the time
-        of a bar is up.
+        There is none under another configuration than that of the pause, nor where the time of a block is up.
         """
         paused = await in_work(self._file.read)
         if paused is None or self._is_over(paused):
@@ -104,7 +101,7 @@ class PauseRecorder:
                 probe_at=now,
             )
         )
-        self._written = self._gate.held
+        self._written = self._gate.pause
 
     async def run(self) -> None:
         """
@@ -117,35 +114,35 @@ class PauseRecorder:
 
     async def write(self) -> None:
         """
-        Write the present hold down if it is another than last time.
+        Write the present pause down if it is another than last time.
         """
-        hold = self._gate.held
-        if hold is not None and hold.cause is PauseCause.DISK:
-            hold = None  # Nor is a disk that fails or hangs written to.
-        if hold == self._written:
+        pause = self._gate.pause
+        if pause is not None and pause.cause is PauseCause.DISK:
+            pause = None  # Nor is a disk that fails or hangs written to.
+        if pause == self._written:
             return
-        self._written = hold
+        self._written = pause
         try:
-            await in_work(self._file.write, self._paused(hold))
+            await in_work(self._file.write, self._paused(pause))
         except OSError as error:
             emit(PauseUnwritten(reason=str(error)))
 
     def _is_over(self, paused: Paused) -> bool:
-        is_bar_up = not paused.cause.is_probed and paused.next_probe <= self._clock.now()
-        return is_bar_up or paused.configuration != self._configuration()
+        is_block_over = not paused.cause.is_probed and paused.next_probe <= self._clock.now()
+        return is_block_over or paused.configuration != self._configuration()
 
-    def _paused(self, hold: GatePause | None) -> Paused | None:
-        if hold is None:
+    def _paused(self, pause: GatePause | None) -> Paused | None:
+        if pause is None:
             return None
         now, monotonic = self._clock.now(), self._clock.monotonic()
         since, probe = (
-            now + dt.timedelta(seconds=at - monotonic) for at in (hold.since, hold.probe_at)
+            now + dt.timedelta(seconds=at - monotonic) for at in (pause.since, pause.probe_at)
         )
         return Paused(
-            cause=hold.cause,
-            reason=hold.reason,
+            cause=pause.cause,
+            reason=pause.reason,
             since=since,
-            probes=hold.probes,
+            probes=pause.probes,
             next_probe=probe,
             configuration=self._configuration(),
         )

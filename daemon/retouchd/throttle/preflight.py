@@ -1,12 +1,9 @@
 """
-The means for a request, seen to before it is opened: folders that answer, room on the disks, the budget.
+Checks before a request: folders that answer, free space and inodes, write permission, the budget; and the
+monitor that watches the five folders meanwhile.
 
-Whether the disks can take the answer of a request before it is sent: space, files, leave to write.
-
-Supervision of the five folders: which of them do not answer, and whether the work folder is still in its place.
-
-Either pauses everything that would begin: claims, and requests whose result could not be delivered. What is
-under way goes on, in threads that wait for no other folder, and in the work folder wherever that is by now.
+Either blocks what would begin: claims, and requests whose result could not be delivered. What is in flight goes
+on, in threads that wait for no other folder, and in the work folder wherever that is by now.
 """
 
 import asyncio
@@ -141,8 +138,9 @@ _LOOK_SECONDS = 10.0
 
 class DiskMonitor:
     """
-    Tells the gate and the log of folders that cannot be used. `jobs` returns the ids of those in work,
-    `on_change` is called whenever anything is told.
+    Watches the five folders: blocks sending, and emits events, while one hangs or the work folder is misplaced.
+
+    `jobs` returns the ids of those in work, `on_change` is called whenever anything changes.
     """
 
     def __init__(
@@ -188,7 +186,7 @@ class DiskMonitor:
         self._told = dict(now)
         self._tell()
 
-    def hold(self, lock: WorkLock) -> None:
+    def supervise(self, lock: WorkLock) -> None:
         """
         Supervise the place of this work folder from now on.
         """
@@ -223,7 +221,7 @@ class DiskMonitor:
             self._loop.call_soon_threadsafe(self._missed, reason)
 
     def _missed(self, reason: str) -> None:
-        self._gate.bar(LocalBlock(cause=PauseCause.DISK, reason=reason, seconds=_LOOK_SECONDS))
+        self._gate.block(LocalBlock(cause=PauseCause.DISK, reason=reason, seconds=_LOOK_SECONDS))
         self._on_change()
 
     def _place(self, obstacle: str) -> None:
@@ -242,9 +240,13 @@ class DiskMonitor:
         """
         reason = next(iter(self.reasons.values()), "")
         if reason:
-            self._gate.bar(LocalBlock(cause=PauseCause.DISK, reason=reason, seconds=_LOOK_SECONDS))
-        elif self._gate.hold is PauseCause.DISK:
-            self._gate.bar(LocalBlock(cause=PauseCause.DISK, reason=self._gate.reason, seconds=0.0))
+            self._gate.block(
+                LocalBlock(cause=PauseCause.DISK, reason=reason, seconds=_LOOK_SECONDS)
+            )
+        elif self._gate.pause_cause is PauseCause.DISK:
+            self._gate.block(
+                LocalBlock(cause=PauseCause.DISK, reason=self._gate.reason, seconds=0.0)
+            )
         self._on_change()
 
 
@@ -260,7 +262,7 @@ _LOOK_AGAIN_SECONDS = 10.0
 
 class Preflight:
     """
-    Knows what the requests on their way will need, and whether one more can be afforded.
+    Reserves disk space and budget for requests in flight, and says whether one more can be afforded.
     """
 
     def __init__(
@@ -268,13 +270,13 @@ class Preflight:
         *,
         folders: Folders,
         disks: DiskMonitor,
-        spending: Ledger,
+        ledger: Ledger,
         prices: PriceList,
         clock: Clock,
     ) -> None:
         self._folders = folders
         self._disks = disks
-        self._spending = spending
+        self._ledger = ledger
         self._prices = prices
         self._clock = clock
         self._expected = 0
@@ -283,8 +285,8 @@ class Preflight:
     @contextlib.asynccontextmanager
     async def reserved(self, job: Job) -> AsyncIterator[LocalBlock | Wait | None]:
         """
-        Set aside what a job's request needs; yield what forbids it, None if nothing does: a bar forbids all
-        others, too, a wait is over when a request on its way has told what it costs.
+        Set aside what a job's request needs; yield what forbids it, None if nothing does: a block forbids
+        all others, too, a wait is over when a request on its way has told what it costs.
 
         Nothing is awaited between the look at the budget and the yield: who sends at once shares what is
         left of it with nobody. Raises Blocked where only this job cannot be sent.
@@ -292,10 +294,10 @@ class Preflight:
         pictures = pictures_asked(job.request)
         self._expected += pictures
         try:
-            bar = await self._room(self._room_for, job.folder, self._expected) or self._budget(job)
-            if isinstance(bar, LocalBlock):
+            lack = await self._room(self._room_for, job.folder, self._expected) or self._budget(job)
+            if isinstance(lack, LocalBlock):
                 self._refused = job
-            yield bar
+            yield lack
         finally:
             self._expected -= pictures
 
@@ -337,7 +339,7 @@ class Preflight:
 
     def _budget(self, job: Job) -> LocalBlock | Wait | None:
         cost = estimate(self._prices(job.request.model), job)
-        lack = self._spending.lack(cost, pictures_asked(job.request))
+        lack = self._ledger.lack(cost, pictures_asked(job.request))
         if lack is None:
             return None
         if lack.is_hopeless:

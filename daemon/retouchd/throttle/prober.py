@@ -1,7 +1,7 @@
 """
-The probe: while the gate is held, one request at a time finds out whether the endpoint answers again.
+The probes of a pause: one request at a time finds out whether the endpoint answers again (half-open breaker).
 
-Where the gate is barred for a cause of our own, a look at that cause is enough.
+During a block, a pause for a cause of our own, a look at that cause is enough.
 """
 
 import asyncio
@@ -41,9 +41,11 @@ class Jobs(Protocol):
 
 class Prober:
     """
-    Chooses who is asked with: a waiting job nothing was paid for, a new one from the inbox, a waiting job
-    that may have been paid for but may be asked again, and where there is only the last request of jobs
-    that may not, the free list of models.
+    Sends a probe whenever one is due.
+
+    It takes a waiting job nothing was paid for, else a new one from the inbox, else a waiting job that may have
+    been paid for but may be asked again; where there is only the last request of jobs that may not, the free
+    list of models.
     """
 
     def __init__(
@@ -83,26 +85,26 @@ class Prober:
 
     async def run(self) -> None:
         """
-        Let probes through whenever one is due; look again at a bar when its time is up.
+        Send a probe whenever one is due; look again at the cause of a block when its time is up.
         """
         while True:
             changes = self._gate.changes.count
-            seconds, hold = self._gate.seconds_to_probe(), self._gate.hold
-            if seconds == 0 and hold is not None and not hold.is_probed:
-                await self._look_at_bar()
+            seconds, cause = self._gate.seconds_to_probe(), self._gate.pause_cause
+            if seconds == 0 and cause is not None and not cause.is_probed:
+                await self._look_at_block()
             elif seconds == 0 and not self._gate.is_probing:
                 await self._probe()
             else:
                 self.wants_new = False
                 await self._gate.changes.wait(changes, None if self._gate.is_probing else seconds)
 
-    async def _look_at_bar(self) -> None:
-        bar = await self._preflight.look_again()
-        if bar is None:
-            self._gate.lift()
+    async def _look_at_block(self) -> None:
+        block = await self._preflight.look_again()
+        if block is None:
+            self._gate.unblock()
             self._wake_intake()  # Nobody is at work whose end would do it.
         else:
-            self._gate.bar(bar)
+            self._gate.block(block)
 
     async def _probe(self) -> None:
         self._stirred.clear()
@@ -115,7 +117,7 @@ class Prober:
             self.wants_new = True
             self._wake_intake()
             await self._stirred.wait()
-        elif self._jobs.jobs and self._gate.hold is PauseCause.OUTAGE:
+        elif self._jobs.jobs and self._gate.pause_cause is PauseCause.OUTAGE:
             await self._ask_models()
         else:
             await self._stirred.wait()

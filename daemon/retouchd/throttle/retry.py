@@ -1,5 +1,5 @@
 """
-What becomes of one job whose attempts brought no picture: ask again, wait, give back, give up.
+The retry policy of a job: ask again, wait until when (back-off with jitter), give back, give up.
 
 Two budgets are kept apart: repeats of what was provably unpaid are cheap, repeats of what may have been
 charged are counted. An outage is never a job's own fault.
@@ -49,7 +49,7 @@ class RetryBudget:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryContext:
     """
-    What a job must know of the world to decide: the time, and how the gate stands.
+    What the policy must know besides the job: the time, the pause if there is one, how other jobs fare.
 
     `others_succeeded_at` is the last success of any other job, `others_turned_away_at` when one was last told
     that too much is asked; `due_since` the moment at which every waiting job was made due (a person asked, or
@@ -57,7 +57,7 @@ class RetryContext:
     """
 
     now: dt.datetime
-    hold: PauseCause | None = None
+    pause_cause: PauseCause | None = None
     others_succeeded_at: dt.datetime | None = None
     others_turned_away_at: dt.datetime | None = None
     due_since: dt.datetime | None = None
@@ -66,14 +66,14 @@ class RetryContext:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """
-    Send the next attempt, as soon as the gate lets it through.
+    Send the next attempt as soon as admission permits it.
     """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Later:
     """
-    Wait until then, or for the gate where no time is given.
+    Wait until then, or for the end of the pause where no time is given.
     """
 
     until: dt.datetime | None
@@ -113,8 +113,12 @@ def next_move(
     last = attempts[-1] if attempts else None
     if last is not None and last.problem is not None:
         return Fail(problem=last.problem)
-    if retry_context.hold is not None and retry_context.hold.is_lasting and not in_doubt_count:
-        return Return(reason=f"nothing is sent for now: {WHY[retry_context.hold]}")
+    if (
+        retry_context.pause_cause is not None
+        and retry_context.pause_cause.is_lasting
+        and not in_doubt_count
+    ):
+        return Return(reason=f"nothing is sent for now: {WHY[retry_context.pause_cause]}")
     if last is None:
         return Ask()
     if in_doubt_count > budget.max_in_doubt:
@@ -144,7 +148,7 @@ def _due(last: Attempt, retry_context: RetryContext) -> Move:
 
 
 def _doubt_spent(name: str, attempts: Sequence[Attempt], retry_context: RetryContext) -> Move:
-    if retry_context.hold in _UNDECIDED:
+    if retry_context.pause_cause in _UNDECIDED:
         return Later(
             until=None,
             reason="may have been charged already; decided once the endpoint answers again",
