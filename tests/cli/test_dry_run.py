@@ -209,6 +209,19 @@ def test_a_program_that_reads_lines_gets_whole_ones(station: Station) -> None:
     assert f"→ outbox/{LONG}.png, at most $0.224" in line
 
 
+def test_what_was_dropped_just_now_is_counted_a_little_later(station: Station) -> None:
+    """
+    Nothing would be sent of what is being copied; whoever looks right after a drop hears when to look again.
+    """
+    station.configure(intake={"settle_seconds": 60})
+    station.drop("cat.png")
+
+    _, running = station.call("once", "--dry-run")
+
+    assert "waits: cat.png: still changing" in running.out
+    assert "once nothing has touched it for intake.settle_seconds" in running.out
+
+
 def test_only_a_dry_run_has_a_document(station: Station) -> None:
     """
     What a run does is told by its log.

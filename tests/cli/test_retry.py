@@ -222,6 +222,7 @@ def test_a_prompt_without_its_picture_takes_its_record_along(station: Station) -
 
     code, running = station.call("retry", "cat")
     assert code == 0, running.err
+    assert running.out == "error/cat.txt → inbox/cat.txt\n"
     daemon.until(
         lambda: (
             "cat.job.json" in station.tree("error")

@@ -97,7 +97,7 @@ def test_a_broken_configuration_hides_no_daemon(station: Station) -> None:
     fault, stopped = body["attention"]
     assert "is not valid TOML" in fault
     assert "retouchd was stopped" in stopped
-    assert "once the configuration is corrected" in stopped
+    assert "Once the configuration is corrected, start it with `retouchd run`" in stopped
     assert "Nothing waits for it." in stopped
 
 

@@ -108,10 +108,9 @@ def _put_back(group: Group, folders: Folders, console: Console) -> None:
             f"{fault.strerror}. Nothing is lost; put that right, then retry again."
         )
         raise ConfigurationError([msg]) from fault
-    last = group.names[-1]
+    *others, last = [each for each in group.names if not each.endswith(naming.RECORD)]
     went = f"{group.path(last)} → inbox/{group.path(stem + group.suffix(last))}"
-    others = len([each for each in group.names if not each.endswith(naming.RECORD)])
-    more = f" (with {others - 1} more)" if others > 1 else ""
+    more = f" (with {len(others)} more)" if others else ""
     console.print(f"error/{shown(went)}{more}", markup=False)
     if group.is_doubtful and group.code:
         console.print(f"  take care: {_DOUBTS[group.code]}", markup=False, style="yellow")

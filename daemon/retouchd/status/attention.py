@@ -108,7 +108,7 @@ def _of_none(condition: Condition, gone: Sequence[Folder]) -> Iterator[str]:
             )
     start = "start it with `retouchd run`, or as a service (systemctl start retouchd)"
     if condition.faults:
-        start = "it starts again once the configuration is corrected"
+        start = f"once the configuration is corrected, {start}"
     elif gone and condition.was_clean is not None:
         start = f"once {' and '.join(f'folders.{each}' for each in gone)} is there again, {start}"
     yield f"{how}. {condition.left} {start[0].upper()}{start[1:]}."

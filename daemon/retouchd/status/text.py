@@ -38,6 +38,7 @@ _REMEDIES = {
         "a folder into a _prompt.txt."
     ),
     "waits for its image": "Put the photo beside it, or take the file away.",
+    CHANGING: "A file is taken once nothing has touched it for intake.settle_seconds: look again then.",
 }
 
 
