@@ -529,6 +529,27 @@ async def test_a_private_url_waits_for_the_setting(world: World, endpoint: RawEn
     assert not any("authorization" in each.lower() for each in elsewhere.heads)
 
 
+async def test_a_picture_at_a_private_url_counts_toward_the_budget(
+    world: World, endpoint: RawEndpoint
+) -> None:
+    """
+    It is paid for, and stays reserved for as long as nobody may fetch it: the next one finds no budget.
+    """
+    world.tell(concurrency=1, images_per_day=1)
+    endpoint.edit = plain({"data": [{"url": "http://10.0.0.1/a.png"}]})
+    for number in range(2):
+        world.drop(f"{number}.png")
+
+    async with world.running() as daemon:
+        await world.until(lambda: world.events("job.waiting"))
+        await world.time.still()
+        assert daemon._lane.ledger.today().images == 1
+        await world.until(lambda: len(world.jobs()) == 2 or world.events("daemon.paused"))
+        await world.time.still()
+
+    assert endpoint.bought == 1
+
+
 async def test_private_urls_stop_the_buying(world: World, endpoint: RawEndpoint) -> None:
     """
     `once` ends where only a person can help; of many files at most three were bought, and each is still there.

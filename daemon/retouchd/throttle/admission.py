@@ -124,6 +124,7 @@ class Admission:
         self._ledger = ledger
         self._clock = clock
         self._settings = settings
+        self._unopened: set[str] = set()
         self._unreported: set[str] = set()
         self._turned_away: dict[str, dt.datetime] = {}
         self._succeeded_at: dt.datetime | None = None
@@ -211,19 +212,22 @@ class Admission:
             # Nothing is awaited between the look at the budget and this: nobody shares what is left of it.
             permit = self._permit(job)
             number = job_state.number + 1
+            self._unopened.add(job.id)
             self._ledger.note(job.id, number, _reservation(permit))
             self._gate.note_sent(job.id, images)
             try:
                 yield permit
             finally:
                 self._gate.note_over(job.id)
-                if job.id not in self._unreported:
+                if job.id in self._unopened:
+                    self._unopened.remove(job.id)
                     self._ledger.take_back(job.id, number)
 
     def note_opened(self, job_id: str) -> None:
         """
         Take in that a permitted request is in flight: its reservation stands until it is released.
         """
+        self._unopened.discard(job_id)
         self._unreported.add(job_id)
 
     def release(self, job_state: JobState, closed: Closed) -> None:
@@ -270,6 +274,7 @@ class Admission:
         """
         Settle the charges of a job that is over.
         """
+        self._unreported.discard(job_id)
         self._ledger.forget(job_id, attempts)
 
     def _report(self, report: AttemptReport) -> None:
