@@ -13,6 +13,7 @@ from retouchd.answer.retry_after import rest_after
 from retouchd.clock import Clock
 from retouchd.disk.threads import in_work
 from retouchd.endpoint.client import Answer, EditsClient, NoAnswer, NotSent, UploadUnreadable
+from retouchd.errors import Problem
 from retouchd.events import emit
 from retouchd.events.jobs import RequestFailed, RequestSent
 from retouchd.job.model import Attempt, Opened, Verdict
@@ -140,9 +141,19 @@ class Attempts:
         """
         Close an attempt that an earlier process left open: it may have been paid for. Blocks.
         """
-        judgement = judge_failure(
-            Failure.NO_ANSWER, "retouchd ended while this request was on its way."
-        )
+        message = "retouchd ended while this request was on its way."
+        return self._close_in_doubt(job_state, "interrupted", message)
+
+    def close_unread(self, job_state: JobState, problem: Problem) -> Closed:
+        """
+        Close an attempt whose answer cannot be read: it may have been paid for, and ends the job. Blocks.
+        """
+        return self._close_in_doubt(job_state, problem.code.value, problem.message, problem)
+
+    def _close_in_doubt(
+        self, job_state: JobState, code: str, message: str, problem: Problem | None = None
+    ) -> Closed:
+        judgement = judge_failure(Failure.NO_ANSWER, message)
         opened = opened_of(job_state)
         attempt = Attempt(
             number=job_state.number,
@@ -150,9 +161,11 @@ class Attempts:
             sent_at=opened.sent_at,
             closed_at=self._clock.now(),
             seconds=0.0,
-            code="interrupted",
+            code=code,
             message=judgement.message,
-            retry_at=self._retry_at(job_state, judgement),
+            retry_at=self._retry_at(job_state, judgement) if problem is None else None,
+            probe=opened.probe,
+            problem=problem,
             cost_usd=opened.estimate_usd,
             pictures=opened.pictures,
             removed=opened.removed,

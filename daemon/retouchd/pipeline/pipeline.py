@@ -71,6 +71,7 @@ class Pipeline:
         self._duplicates = duplicates
         self._clock = clock
         self._prepared: dict[str, Prepared] = {}
+        self._unclosed: dict[str, tuple[JobState, Judged]] = {}
         self._decoding = asyncio.Semaphore(_PREPARED_AT_ONCE)
         self._obstacles: dict[str, str] = {}
         self._met_at: dict[str, float] = {}
@@ -141,6 +142,9 @@ class Pipeline:
         Take the step of a job for which the disk alone is not enough.
         """
         try:
+            if job_state.id in self._unclosed:
+                await self._close(*self._unclosed[job_state.id])
+                return None
             match job_state.phase:
                 case Phase.ASKING:
                     closed = await in_work(self._attempts.close_interrupted, job_state)
@@ -209,7 +213,10 @@ class Pipeline:
         return await self._close(kept, judged)
 
     async def _close(self, job_state: JobState, judged: Judged) -> Attempt:
+        # Where the disk does not take it, nobody else knows what became of the request.
+        self._unclosed[job_state.id] = job_state, judged
         closed = await in_work(self._attempts.close, job_state, judged)
+        del self._unclosed[job_state.id]
         self._admission.release(job_state, closed)
         return closed.attempt
 
@@ -227,7 +234,7 @@ class Pipeline:
         given back.
         """
         if _has_crashed(job_state):
-            await self._give_up(job_state)
+            await self._plan(job_state, [_crashed(job_of(job_state))])
             return False
         try:
             if job_of(job_state).references:
@@ -261,7 +268,7 @@ class Pipeline:
 
     async def _judge_kept(self, job_state: JobState) -> None:
         if _has_crashed(job_state):
-            await self._give_up(job_state)
+            await self._put_aside(job_state)
             return
         await self._judge_answer(job_state)
         if job_state.crashes:
@@ -273,7 +280,7 @@ class Pipeline:
         a process that is killed while it waits was not brought down by it.
         """
         if _has_crashed(job_state):
-            await self._give_up(job_state)
+            await self._put_aside(job_state)
             return
         judged = await self._judge.judge_unfetched(job_state)
         if judged is None:
@@ -282,8 +289,13 @@ class Pipeline:
         await self._close(job_state, judged)
         await in_work(self._progressed, job_state)
 
-    async def _give_up(self, job_state: JobState) -> None:
-        await self._plan(job_state, [_crashed(job_of(job_state))])
+    async def _put_aside(self, job_state: JobState) -> None:
+        """
+        Close an attempt whose answer brings processes down; it ends the job.
+        """
+        problem = _crashed(job_of(job_state))
+        closed = await in_work(self._attempts.close_unread, job_state, problem)
+        self._admission.release(job_state, closed)
 
     def _progressed(self, job_state: JobState) -> None:
         if job_state.crashes:
@@ -291,6 +303,7 @@ class Pipeline:
 
     def _over(self, job_id: str, left: JobGone) -> Over:
         self._prepared.pop(job_id, None)
+        self._unclosed.pop(job_id, None)
         self._obstacles.pop(job_id, None)
         self._met_at.pop(job_id, None)
         self._admission.forget(job_id, left.job_state.attempts if left.job_state else ())

@@ -319,11 +319,9 @@ def _fruitless(job_state: JobState) -> list[str]:
 
 
 def _may_be_worth_money(attempt: Attempt | None) -> bool:
-    if attempt is None:
+    if attempt is None or attempt.http_status is None:
         return True  # Nobody could read it so far.
-    status = attempt.http_status
-    is_success = status is not None and 200 <= status < 300
-    return is_success and attempt.verdict is not Verdict.DONE
+    return 200 <= attempt.http_status < 300 and attempt.verdict is not Verdict.DONE
 
 
 def _plan(job_state: JobState) -> Plan:

@@ -203,10 +203,16 @@ class Spool:
 
     def open_attempt(self, job_id: str, number: int, opened: Opened) -> None:
         """
-        Note that a request is about to be sent: from here on it may have been paid for.
+        Note that a request is about to be sent: from here on it may have been paid for, but for an OSError.
         """
         self.require_place()
-        durable.write(self.folder(job_id) / f"attempt-{number}.open", documents.dump(opened))
+        path = self.folder(job_id) / f"attempt-{number}.open"
+        try:
+            durable.write(path, documents.dump(opened))
+        except OSError:
+            with contextlib.suppress(OSError):  # It may stand there without being durable.
+                durable.unlink(path)
+            raise
 
     def keep(
         self, job_id: str, number: int, head: dict[str, Any], *, spare: int = 0
