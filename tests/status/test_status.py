@@ -243,6 +243,20 @@ def test_where_a_folder_is_missing_nobody_is_told_to_start(station: Station) -> 
     assert "Once folders.outbox is there again, start it with `retouchd run`" in second
 
 
+def test_an_inbox_that_is_missing_is_not_called_empty(station: Station) -> None:
+    """
+    Where its disk is not mounted, nobody knows what waits in it.
+    """
+    station.folders.inbox.rmdir()
+
+    _, body = look(station)
+    _, asking = station.call("status")
+
+    assert (body["waiting_count"], body["waiting_kinds"]) == (None, None)
+    (said,) = [line for line in asking.out.splitlines() if line.startswith("in the inbox")]
+    assert said.split(maxsplit=3)[3].startswith("cannot be looked into now")
+
+
 def test_a_daemon_without_a_sign_of_life(station: Station) -> None:
     """
     1 and `hung`, where it holds the lock but has said nothing for minutes.

@@ -102,6 +102,9 @@ def init(folder: Path) -> None:
 def check(config: Path | None, service: str | None) -> int:
     """
     Look at configuration, folders, endpoint and key, and print every problem at once.
+
+    Exit code: 0 retouchd can start (there may be warnings), 75 the endpoint cannot be reached or turns the
+    key away, 78 something here is wrong.
     """
     if service is not None:
         from retouchd.cli.as_service import check_as_service

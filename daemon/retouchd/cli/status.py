@@ -43,6 +43,7 @@ _STYLES = {
     DaemonState.UNKNOWN: ("bold red", "unknown"),
 }
 _READY = "waits for its turn"
+_CLOSED = "cannot be looked into now, or not by this user"
 _PROMPT = "waits for its prompt"
 
 
@@ -90,7 +91,7 @@ def _rows(found: Overview) -> Iterator[tuple[str, Text]]:
     if found.in_error and found.folders:
         yield "in error", Text(f"{counted(found.in_error, 'picture')} in {found.folders.error}")
     if found.in_error is None:
-        yield "in error", Text("cannot be looked into now, or not by this user")
+        yield "in error", Text(_CLOSED)
     yield "disk", Text(_room(found))
     if found.report is not None:
         yield "watches", Text(_looked_at(found.report, found.at))
@@ -135,6 +136,8 @@ def _waiting(found: Overview) -> Text:
     """
     Return the reasons, the most frequent first, with a few of the names.
     """
+    if found.kinds is None and found.pid is None:
+        return Text(_CLOSED)
     if found.kinds is None:
         return Text("not known yet: it is being looked at", style="dim")
     if not found.kinds:

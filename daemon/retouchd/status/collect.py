@@ -82,7 +82,7 @@ def waiting_of(
         told = _told(settings, pid, is_hung=Folder.INBOX in hung)
         if told is not None or report is None or report.scanned_at is None:
             return told
-    if Folder.INBOX in hung:
+    if Folder.INBOX in hung or not _may(os.F_OK, settings.folders.inbox):
         return None
     # Only here: where a daemon knows, nobody waits for what this imports.
     from retouchd.status.inbox_snapshot import InboxSnapshot  # noqa: PLC0415
@@ -192,7 +192,7 @@ def _gathered(
         faults=faults,
     )
     if state is DaemonState.STOPPED:
-        is_told = Folder.INBOX not in hung and _is_open(folders.inbox)
+        is_told = Folder.INBOX not in hung and _may(os.R_OK | os.X_OK, folders.inbox)
         pictures = waiting.pictures if waiting and is_told else None
         condition = _ended(condition, folders.work, pictures, len(in_flight))
     return Overview(
@@ -273,9 +273,9 @@ def _ended(condition: Condition, work: Path, pictures: int | None, jobs: int) ->
     return replace(condition, was_clean=was_clean, since=ended_at, left=left)
 
 
-def _is_open(inbox: Path) -> bool:
+def _may(mode: int, inbox: Path) -> bool:
     with at(Folder.INBOX):
-        return os.access(inbox, os.R_OK | os.X_OK)
+        return os.access(inbox, mode)
 
 
 def _file(found: WaitingFile, stop: str) -> dict[str, Any]:
