@@ -200,8 +200,6 @@ class Pipeline:
                 attempt = await self._close(asking, unanswered)
         if attempt.code == Failure.UNREADABLE.value:
             del self._prepared[job_id]  # What the file is by now, nobody has judged.
-        if job_state.crashes:
-            await in_work(self._progressed, job_state)
         return None
 
     async def _judge_answer(self, kept: JobState) -> Attempt:
@@ -218,6 +216,8 @@ class Pipeline:
         closed = await in_work(self._attempts.close, job_state, judged)
         del self._unclosed[job_state.id]
         self._admission.release(job_state, closed)
+        if job_state.crashes:
+            await in_work(self._progressed, job_state)
         return closed.attempt
 
     def _check_left(self, job: Job) -> Steps[None]:
@@ -271,8 +271,6 @@ class Pipeline:
             await self._put_aside(job_state)
             return
         await self._judge_answer(job_state)
-        if job_state.crashes:
-            await in_work(self._progressed, job_state)
 
     async def _judge_alone(self, job_state: JobState) -> None:
         """
@@ -287,7 +285,6 @@ class Pipeline:
             await in_work(self._spool.clear_crashes, job_state.id, job_state.phase.value)
             return
         await self._close(job_state, judged)
-        await in_work(self._progressed, job_state)
 
     async def _put_aside(self, job_state: JobState) -> None:
         """
