@@ -198,6 +198,18 @@ def test_from_the_drop_to_the_end(station: Station) -> None:
     assert not list(station.root.glob(".retouchd-*"))
 
 
+def test_what_failed_is_named_as_it_lies_in_error(station: Station) -> None:
+    """
+    The text beside it, that says why, has that name too: a second one of a name is renamed.
+    """
+    for _ in range(2):
+        station.drop("bad.png", prompt=" ")
+        station.call("once")
+
+    assert "bad_2.error.txt" in station.tree("error")
+    assert "- bad_2.png\n- bad.png\n" in text(station)
+
+
 def test_a_pause_says_why_and_a_stop_what_is_left(station: Station) -> None:
     """
     Without a word of programs; and a text of `once` says that nobody goes on.

@@ -37,7 +37,8 @@ from retouchd.job.naming import path_below
 from retouchd.money.budget import day_of, midnight
 from retouchd.process import running
 from retouchd.service.run_status import RunStatus
-from retouchd.spool.fingerprint import picture_path
+from retouchd.spool.fingerprint import picture_path, record_path
+from retouchd.spool.finished_job import beside
 from retouchd.spool.history import History
 from retouchd.spool.phase import Phase, doing
 from retouchd.spool.spool import Spool
@@ -366,4 +367,5 @@ class _Today:
         if line.get("status") == "done":
             self._done += 1
         else:
-            self._failed[line.get("id")] = picture_path(line)
+            lies_as = beside(record_path(line), line.get("name"), line.get("image"))
+            self._failed[line.get("id")] = lies_as or picture_path(line)

@@ -258,10 +258,10 @@ def known_by(body: Mapping[str, Any], outbox: str) -> dict[str, Any]:
 
 def beside(record: str, stem: object, name: object) -> str | None:
     """
-    Return the path below `done/` of a file that a job was dropped with, None where that cannot be told.
+    Return the path in `done/` or `error/` of a file that a job was dropped with, None where it cannot be told.
 
     `record` is the path of the job's record; `stem` and `name` are the job's and the file's as they were
-    dropped: in `done/` all of a job begin with the record's stem, or keep their names where that is the
+    dropped: there all of a job begin with the record's stem, or keep their names where that is the
     image's whole name.
     """
     if not isinstance(stem, str) or not isinstance(name, str):

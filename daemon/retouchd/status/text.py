@@ -130,7 +130,8 @@ class Running:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
     """
-    What ended since local midnight: how many were done, and the paths of those that failed, the newest first.
+    What ended since local midnight: how many were done, and the paths in `error/` of those that failed, the
+    newest first.
     """
 
     done: int = 0
