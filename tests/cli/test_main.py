@@ -392,11 +392,13 @@ def asked(port: int, key: str | None) -> int:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_sandbox_says_where_it_listens(station: Station, number: signal.Signals) -> None:
     """
-    It prints its address, serves whoever asks, and ends with 0 when it is stopped.
+    It prints its address, and that its edits count as done; it serves whoever asks, and ends with 0 when it is
+    stopped.
     """
     running, port = sandbox(station, "--port", "0")
 
     assert f"http://127.0.0.1:{port}/v1" in running.out
+    assert "`retouchd init rehearsal`" in running.out
     assert (asked(port, None), asked(port, "any")) == (200, 200)
     assert running.end(number) == 0
     assert running.err == ""

@@ -73,6 +73,10 @@ def serve(
         console.print(
             f"  RETOUCHD_ENDPOINT__BASE_URL={url} retouchd run", markup=False, soft_wrap=True
         )
+        console.print(
+            "What it edits counts as edited, and towards the day's budget: rehearse in folders of their own "
+            "(`retouchd init rehearsal`)."
+        )
         console.print(f"The key is {'the one given here' if key else 'any, or none'}.")
 
     run(build_app(rules), host="127.0.0.1", port=port, ready=ready)
