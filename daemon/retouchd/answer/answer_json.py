@@ -1,13 +1,9 @@
 """
 The JSON of an answer: read leniently, and without its long stretches of base64.
 
-JSON as careless programs write it, read for what can be had of it.
-
 Understood besides JSON: text before, between and behind documents, a document that breaks off, missing and
 surplus commas, single quotes, bare words, raw line breaks in strings, numbers of any length, any depth.
 Reading takes time and memory in proportion to the text, whatever it is.
-
-An answer without its bulk: what remains of a body once its long stretches of base64 are cut out.
 
 An answer may have half a gigabyte, nearly all of it pictures. Cut out, they are neither held in memory nor
 taken apart with the rest; a mark stands in the place of each stretch, and says where it is to be found. Long

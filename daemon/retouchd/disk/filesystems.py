@@ -1,26 +1,16 @@
 """
 What the system tells of files and folders beyond a stat: filesystem, inodes, writers, permissions, our unit.
 
-The filesystem that a folder lies on.
-
-Which filesystems keep the numbers (inodes) of their files: some make them up for each look, each name or each
-mount, and two looks at one file then show two numbers.
+Some filesystems do not keep the numbers (inodes) of their files: they make them up for each look, each name or
+each mount, and two looks at one file then show two numbers.
 
 What was found out is kept for the process's life, by device. Where numbers are not kept they are left out of
 every comparison: sizes and times still tell files apart.
 
-Whether a path still leads to the folder that it led to, also where numbers of folders are made up.
-
-Whether somebody on this machine has a file open for writing, and who.
-
-The kernel knows: it grants a read lease (fcntl(2), F_SETLEASE) only while nobody has the file open or mapped
-for writing. That takes microseconds, but only the file's owner may ask (or CAP_LEASE), and not every filesystem
-answers. Processes are told by /proc, where one sees those of one's own user, or all as root; that takes
-milliseconds. What another machine has open, nobody here can tell.
-
-Who else may use what lies on a disk: groups that share a folder, and everybody where nobody meant it. The
-systemd unit that this process runs as, if any. Which setting of our systemd unit makes a folder read-only for
-us, or hides it, and how to mend that.
+Who has a file open for writing the kernel knows: it grants a read lease (fcntl(2), F_SETLEASE) only while
+nobody has the file open or mapped for writing. That takes microseconds, but only the file's owner may ask (or
+CAP_LEASE), and not every filesystem answers. Processes are told by /proc, where one sees those of one's own
+user, or all as root; that takes milliseconds. What another machine has open, nobody here can tell.
 """
 
 import contextlib

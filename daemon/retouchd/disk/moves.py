@@ -1,21 +1,16 @@
 """
 Files and folders made, copied, renamed and moved without ever overwriting, on every filesystem.
 
-Folders with what is in them: made below one of the five, part by part, or removed. Whole new files under names
-of our own: copied, or written.
-
-Most can refuse a taken name in one step (RENAME_NOREPLACE). Others, as NFS, link the file under the new name
-and unlink it under the old one. Where neither can be (rclone, shared folders of VirtualBox, exFAT by FUSE), or
-where a link would not be known again, the name is reserved by an empty file, made only if it is free, over
-which the file is renamed. A hidden note beside it, written before, says whose it is: what is found cut short is
-finished or taken back by it. Nobody can rule out there that somebody writes into the empty file in the
+Most filesystems can refuse a taken name in one step (RENAME_NOREPLACE). Others, as NFS, link the file under the
+new name and unlink it under the old one. Where neither can be (rclone, shared folders of VirtualBox, exFAT by
+FUSE), or where a link would not be known again, the name is reserved by an empty file, made only if it is free,
+over which the file is renamed. A hidden note beside it, written before, says whose it is: what is found cut
+short is finished or taken back by it. Nobody can rule out there that somebody writes into the empty file in the
 very moment between a look at it and the rename.
 
-One file's way to another filesystem: at every moment it stands whole somewhere, and what is there says
-what is left to do.
-
-It is copied under a temporary name, then its source is staged, then the copy gets its name: staged and
-temporary, the copy is still to be named; staged alone, it was.
+On its way to another filesystem a file stands whole somewhere at every moment, and what is there says what is
+left to do. It is copied under a temporary name, then its source is staged, then the copy gets its name: staged
+and temporary, the copy is still to be named; staged alone, it was.
 """
 
 import contextlib

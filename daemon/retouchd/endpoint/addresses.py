@@ -1,16 +1,13 @@
 """
 Where a URL may lead, and through which of the environment's proxies.
 
-Where a result's URL may lead: what keeps an answer from sending us into the house it was asked from.
+No answer sends us into the network it was asked from. A URL is taken apart once and the request is built from
+the parts, so that no two parsers can disagree about its host; the host is resolved once and the checked address
+itself is connected to, so that a name cannot change its mind in between.
 
-A URL is taken apart once and the request is built from the parts, so that no two parsers can disagree about
-its host; the host is resolved once and the checked address itself is connected to, so that a name cannot
-change its mind in between.
-
-The proxies the environment names: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, and whom NO_PROXY exempts.
-
-There is no standard. Lower case wins over upper case; NO_PROXY is read as curl, Go and Python do, all of them
-together, since whoever wrote it did so for some other program.
+For HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY there is no standard. Lower case wins over upper case;
+NO_PROXY is read as curl, Go and Python do, all of them together, since whoever wrote it did so for some other
+program.
 """
 
 import asyncio

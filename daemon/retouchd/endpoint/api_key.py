@@ -1,16 +1,10 @@
 r"""
 The API key: where it comes from, how people write it down, and how it is kept out of whatever comes back.
 
-Where the key comes from, and what the operator is told where the endpoint does not take it. Parses an API key
-as people write it down: in a file, in a variable, or pasted with what stood around it.
-
-How a text may be spelt where somebody quotes it: as JSON, a URL, HTML, base64 or hexadecimal digits have it.
-
-Any mixture of `a`, `\u0061`, `\x61`, `%61`, `&#97;`, `&#x61;`, `&NAME;` in any case, also escaped once more
-(`\\u0061`, `%2561`, `&amp;#97;`), and the base64 of any text that holds it, at whichever of the three offsets.
-
-Secrets, kept out of whatever comes back: relays quote the key they got, in texts, headers and pages, as it is
-or as JSON, a URL, HTML or base64 spell it.
+Relays quote the key they got in texts, headers and pages, as it is or as JSON, a URL, HTML, base64 or
+hexadecimal digits spell it: any mixture of `a`, `\u0061`, `\x61`, `%61`, `&#97;`, `&#x61;`, `&NAME;` in any
+case, also escaped once more (`\\u0061`, `%2561`, `&amp;#97;`), and the base64 of any text that holds it, at
+whichever of the three offsets.
 """
 
 import base64

@@ -1,13 +1,9 @@
 """
 The response of an HTTP/1.x server as bytes: its head read leniently, its body told from its framing.
 
-The head of an HTTP/1.x response, read leniently: what can be understood of it counts, the rest is dropped.
-
 An answer may have been paid for, so a server's slips in spelling must not lose it: odd bytes, folded lines
 (RFC 9112 §5.2), bare line feeds (§2.2), a status line without a reason (§4), lines without a colon, spaces
 before one (§5.1), endless headers. Only where no status line can be found is there no response.
-
-The body of an HTTP/1.x response, told from its framing: by length, in chunks, or to the connection's end.
 
 Where the framing is wrong the bytes count, not what was said of them: RFC 9112 §6.3 lets a client give up
 there, but what came may have been paid for.

@@ -1,14 +1,9 @@
 """
 A job: its files, the frozen request, its attempts; what is sent of a picture; what came of a step.
 
-A job: the files of one bundle, the frozen request, and the attempts made with it.
-
 Vocabulary: a *bundle* is an image with its prompt and mask as they lie in the inbox; a *job* is a
 claimed bundle; a *member* is one of its files; an *attempt* is one request, open until it is
 closed with a *verdict*.
-
-What is sent of a picture whose metadata stays here, and what is not. What came of taking a job forward: it is
-over, or it must wait.
 """
 
 import datetime as dt

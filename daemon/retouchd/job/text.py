@@ -1,13 +1,9 @@
 r"""
 Values as text: JSON that is exact for a parser and harmless in a terminal, amounts, counts and durations.
 
-Amounts in words. Counts and durations in words.
-
-JSON as it is written for programs and read by people: exact for a parser, harmless in a terminal or an editor.
-
-What controls a terminal, turns the direction of a line, breaks it or cannot be seen (Unicode's categories C, Zl
-and Zp) stands as JSON's own escape `\uXXXX`, everything else as itself. Texts come from anywhere: half a
-surrogate pair, which no strict parser takes, is written out as the characters `\udXXX`.
+In JSON what controls a terminal, turns the direction of a line, breaks it or cannot be seen (Unicode's
+categories C, Zl and Zp) stands as JSON's own escape `\uXXXX`, everything else as itself. Texts come from
+anywhere: half a surrogate pair, which no strict parser takes, is written out as the characters `\udXXX`.
 """
 
 import datetime as dt

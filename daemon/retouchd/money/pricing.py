@@ -2,20 +2,15 @@
 What an edit costs: each model's published prices, the configuration's `pricing` over them, estimates and exact
 sums.
 
-What each model costs, in US dollars, as the provider published it.
+Sources of the prices, as they stood on `READ_ON`: the provider's pages of the models (tokens; gpt-image-1 and
+gpt-image-1-mini by picture), the price map of litellm 1.103.11 (gpt-image-1.5 by picture), and for the tokens
+of a picture of gpt-image-2 and later the formula that the provider's samples obey. A relay may charge something
+else: `pricing.<model pattern>` of the configuration is laid on top.
 
-Sources, as they stood on `READ_ON`: the provider's pages of the models (tokens; gpt-image-1 and
-gpt-image-1-mini by picture), the price map of litellm 1.103.11 (gpt-image-1.5 by picture), and for the
-tokens of a picture of gpt-image-2 and later the formula that the provider's samples obey. A relay may
-charge something else: `pricing.<model pattern>` of the configuration is laid on top.
-
-The configuration's `pricing`, laid on the published prices.
-
-What an edit costs: exactly, by the tokens the endpoint counted, or at most, before it is sent.
-
-Amounts are US dollars, reckoned in decimals and rounded to six digits at the very end. What an endpoint
-says of its own usage is never trusted further than it makes sense: a count that is negative, a fraction,
-a text or absurdly large is taken as absent.
+Costs are exact by the tokens that the endpoint counted, or at most, before a request is sent. Amounts are US
+dollars, reckoned in decimals and rounded to six digits at the very end. What an endpoint says of its own usage
+is never trusted further than it makes sense: a count that is negative, a fraction, a text or absurdly large is
+taken as absent.
 """
 
 import datetime as dt

@@ -1,14 +1,13 @@
 """
 Files of pictures read and decoded: no pixel before its header was judged; some seen through without decoding.
 
-What a file is called decides nothing, its bytes do. Everything blocks for as long as a picture takes to
-decode, and may run in several threads at once: no setting of a decoder is touched.
+What a file is called decides nothing, its bytes do. Everything blocks for as long as a picture takes to decode,
+and may run in several threads at once: no setting of a decoder is touched.
 
-Pictures seen through without decoding all of them: what a full decoding would tell, at the cost of reading.
-
-Instead of a plain JPEG or a still PNG a small stand-in is decoded, with all of its header and few of its
-rows; `jpeg` and `png` say why that and a look at the rest prove as much. Of every other picture,
-and wherever anything is odd, nothing is said: a full decoding decides.
+What a full decoding would tell is told at the cost of reading, where that is possible: instead of a plain JPEG
+or a still PNG a small stand-in is decoded, with all of its header and few of its rows; `jpeg` and `png` say why
+that and a look at the rest prove as much. Of every other picture, and wherever anything is odd, nothing is
+said: a full decoding decides.
 """
 
 import errno

@@ -1,14 +1,8 @@
 """
 Whether a file's bytes reach their own end mark, by format; with the headers of BMP and the boxes of HEIF.
 
-HEIF files, of which AVIF is one kind, by their boxes: what they say of the colours of their pictures.
-
-BMP files by their headers: where their pixels end, and which of them decode to the right pixels.
-
-Sources: the BITMAPFILEHEADER, BITMAPCOREHEADER, BITMAPINFOHEADER, BITMAPV4HEADER and BITMAPV5HEADER of
+Sources for BMP: the BITMAPFILEHEADER, BITMAPCOREHEADER, BITMAPINFOHEADER, BITMAPV4HEADER and BITMAPV5HEADER of
 Windows. The length in the file's header is often wrong by a few bytes, and nobody reads it.
-
-What a file's bytes are, and whether they reach their own end mark.
 
 A file that is still being copied may already have its full length, with zeros where the rest will be,
 and a decoder accepts that for JPEG. The end mark at the end of the right structure is the proof that

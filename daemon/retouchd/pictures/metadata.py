@@ -1,18 +1,14 @@
 """
 The metadata of pictures as bytes: what is cut out of a file, EXIF read and changed, blocks put back in.
 
-What a picture is sent as when its metadata stays here: ranges of its file, and a few bytes of our own.
+A picture without its metadata is sent as ranges of its file and a few bytes of our own. Nothing is encoded or
+written anew: coded pixels go out byte for byte, and so does what tells how they are meant (colour profiles,
+gamma, the shape of a pixel). The rules for each format stand in `stripping`.
 
-Nothing is encoded or written anew: coded pixels go out byte for byte, and so does what tells how they are
-meant (colour profiles, gamma, the shape of a pixel). The rules for each format stand in
-`jpeg_metadata`, `png_metadata` and `webp_metadata`.
+EXIF are TIFF structures as in CIPA DC-008 (4.5.2) and TIFF 6.0 (section 2).
 
-Blocks of EXIF, read and changed as bytes: TIFF structures as in CIPA DC-008 (4.5.2) and TIFF 6.0 (section 2).
-
-Pillow reads their texts as Latin-1 and writes them as ASCII with question marks, so that it must never
-write one. Here nothing moves: what is changed is changed in its place.
-
-Blocks of metadata put into pictures that were just encoded, as bytes: no encoder has a say in them.
+Pillow reads their texts as Latin-1 and writes them as ASCII with question marks, so that it must never write
+one. Here nothing moves: what is changed is changed in its place.
 """
 
 from collections.abc import Iterable, Iterator

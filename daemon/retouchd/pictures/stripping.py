@@ -1,23 +1,17 @@
 """
 Pictures without their metadata: which segments of JPEG and chunks of PNG and WebP are sent, and which stay.
 
-The metadata of JPEG files: which segments are sent, and which stay here (ITU-T T.81, annex B).
+Of JPEG (ITU-T T.81, annex B) are sent frame, tables and scans, and of the application segments those that
+colours depend on: JFIF without its thumbnail, the ICC profile, Adobe's transform. Decoders look for these
+before the first scan only.
 
-Sent are frame, tables and scans, and of the application segments those that colours depend on: JFIF without
-its thumbnail, the ICC profile, Adobe's transform. Decoders look for these before the first scan only.
+Of PNG (PNG specification, third edition) is sent what pixels are decoded by, and what says how they are meant:
+colours, their range, the background, the shape of a pixel. Of an animated file the still picture is sent, as
+programs that know no animation see it. A chunk that nothing is known of is cut, unless without it nothing may
+be decoded (5.4).
 
-The metadata of PNG files: which chunks are sent, and which stay here (PNG specification, third edition).
-
-Sent is what pixels are decoded by, and what says how they are meant: colours, their range, the background,
-the shape of a pixel. Of an animated file the still picture is sent, as programs that know no animation
-see it. A chunk that nothing is known of is cut, unless without it nothing may be decoded (5.4).
-
-The metadata of WebP files: which chunks are sent, and which stay here (RFC 9649, section 2).
-
-The first chunk of an extended file says which others there are, and the file's header how long it is: both
-are written anew. Frames of an animation are sent as they are.
-
-Pictures without their metadata, of each format that can be told by its parts.
+Of WebP (RFC 9649, section 2) the first chunk of an extended file says which others there are, and the file's
+header how long it is: both are written anew. Frames of an animation are sent as they are.
 """
 
 import re

@@ -1,10 +1,6 @@
 """
 The rows of `limits` and `pricing` in the configuration: patterns for names of models, values, and faults.
 
-The known word that a misspelt one most likely stands for.
-
-Values of the configuration's `limits`, read into the shapes the rules work with.
-
 0 and an empty list lift a rule. Every reader raises ValueError with half a sentence that goes on
 after the key: what the value must be.
 """

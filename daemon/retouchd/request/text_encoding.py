@@ -1,17 +1,11 @@
 """
 The text of a prompt, read from the bytes that somebody's editor wrote, whatever the encoding.
 
-The language of a machine, and the encoding in which its editors save what is not Unicode.
-
 A POSIX locale (`zh_CN.UTF-8`, `ja_JP`) is in the first of LC_ALL, LC_CTYPE and LANG that is set and not empty
 (POSIX.1-2017, XBD 8.2). The encodings are those of Windows in that language, where such files come from.
 
-Characters that nobody sees: what is left of a prompt without those around it.
-
-They come with texts copied from web pages and chats, and from editors that mark a direction of writing. Inside
-a text they may join letters (Persian, Indic) and emoji, so there they stay.
-
-Files that are no plain text whatever they are called: rich text, web pages, office documents, pictures.
+Characters that nobody sees come with texts copied from web pages and chats, and from editors that mark a
+direction of writing. Inside a text they may join letters (Persian, Indic) and emoji, so there they stay.
 
 Rich text and web pages are known by how their text begins, all others by their first bytes (each format's own
 specification; also the list of `file`).
