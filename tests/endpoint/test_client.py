@@ -36,7 +36,6 @@ from edits_server import (
     upload_of,
 )
 from retouchd import __version__
-from retouchd.endpoint import client as endpoint_client
 from retouchd.endpoint.addresses import is_public, target_of
 from retouchd.endpoint.client import (
     EditsClient,
@@ -564,7 +563,7 @@ async def test_a_bomb_ends_where_too_much_came_of_it(
     """
     A few bytes that hold very many are no whole answer; as much as may come has come.
     """
-    monkeypatch.setattr(endpoint_client, "_UNPACKED", 1 << 20)
+    monkeypatch.setattr("retouchd.endpoint.client._UNPACKED", 1 << 20)
     body = brotli.compress(bytes(50_000_000))
     reply = f"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: {len(body)}\r\n\r\n"
     came = bytearray()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.inbox.waiting import FairQueue
+from retouchd.inbox.fair_queue import FairQueue
 
 Item = tuple[int, str]
 

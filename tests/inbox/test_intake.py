@@ -19,7 +19,7 @@ from retouchd.disk import durable, nofollow
 from retouchd.disk.nofollow import Where
 from retouchd.inbox import intake, scanner
 from retouchd.sandbox.faults import Fault, FaultKind
-from retouchd.service import daemon as running
+from retouchd.service import daemon as daemon_module
 from retouchd.service.daemon import Ending
 
 Trace = Callable[[World], Awaitable[None]]
@@ -913,7 +913,7 @@ async def test_it_is_ready_before_anything_is_claimed(
         jobs = world.folders.work / "jobs"
         told.extend((each, len(list(jobs.iterdir()))) for each in assignments)
 
-    monkeypatch.setattr(running, "notify", noted)
+    monkeypatch.setattr(daemon_module, "notify", noted)
 
     await world.once()
 

@@ -27,14 +27,14 @@ def edit(folder: str, name: str = "_edit.toml", content: Content | None = None) 
         folder=folder,
         name=name,
         kind=Kind.FOLDER_EDIT,
-        sight=Observation(signature(), 1),
+        observation=Observation(signature(), 1),
         content=content or Content(),
     )
 
 
 def prompt(folder: str, name: str = "_prompt.txt") -> FolderFile:
     return FolderFile(
-        folder=folder, name=name, kind=Kind.FOLDER_PROMPT, sight=Observation(signature(), 1)
+        folder=folder, name=name, kind=Kind.FOLDER_PROMPT, observation=Observation(signature(), 1)
     )
 
 

@@ -23,11 +23,13 @@ PATIENCE = Patience(settle_seconds=2, orphan_seconds=60)
 ALONE = Surroundings()
 
 
-def below(sight: Observation) -> Surroundings:
+def below(observation: Observation) -> Surroundings:
     """
     Return the surroundings of an image with a `_prompt.txt` in its folder.
     """
-    source = FolderFile(folder="", name="_prompt.txt", kind=Kind.FOLDER_PROMPT, sight=sight)
+    source = FolderFile(
+        folder="", name="_prompt.txt", kind=Kind.FOLDER_PROMPT, observation=observation
+    )
     return Surroundings(sources=(source,))
 
 
@@ -55,7 +57,9 @@ def state_of(
     around: Surroundings = ALONE,
     patience: Patience = PATIENCE,
 ) -> BundleState:
-    files = {f"cat.{end.replace('_', '.')}": sight for end, sight in observations.items()}
+    files = {
+        f"cat.{end.replace('_', '.')}": observation for end, observation in observations.items()
+    }
     return readiness(bundle_of(*files), files, around, patience, now)
 
 

@@ -9,7 +9,7 @@ import pytest
 from builders import NOT_UTF8
 from retouchd.disk.signature import PackedSignature, Signature, pack_signature
 from retouchd.inbox.ignore import ignore_table
-from retouchd.inbox.scanner import Inbox, LeftAlone, Listing
+from retouchd.inbox.scanner import InboxScanner, LeftAlone, Listing
 
 
 @pytest.fixture
@@ -20,15 +20,15 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def inbox(root: Path) -> Inbox:
+def inbox(root: Path) -> InboxScanner:
     return inbox_of(root)
 
 
-def inbox_of(root: Path, *, recursive: bool = True) -> Inbox:
-    return Inbox(root=root, ignored=ignore_table(), recursive=recursive)
+def inbox_of(root: Path, *, recursive: bool = True) -> InboxScanner:
+    return InboxScanner(root=root, ignored=ignore_table(), recursive=recursive)
 
 
-def listings(inbox: Inbox, folder: str = "") -> dict[str, Listing]:
+def listings(inbox: InboxScanner, folder: str = "") -> dict[str, Listing]:
     return {listing.folder: listing for listing in inbox.walk(folder)}
 
 
@@ -42,7 +42,7 @@ def put(root: Path, *paths: str) -> None:
         (root / path).write_bytes(b"content")
 
 
-def test_a_look_shows_the_whole_signature(inbox: Inbox, root: Path) -> None:
+def test_a_look_shows_the_whole_signature(inbox: InboxScanner, root: Path) -> None:
     """
     Size, both times, inode and device, as the kernel has them.
     """
@@ -57,7 +57,7 @@ def test_a_look_shows_the_whole_signature(inbox: Inbox, root: Path) -> None:
     assert {"cat.png": expected} == found(listings(inbox)["shoes"])
 
 
-def test_nothing_and_folders_have_no_signature(inbox: Inbox, root: Path) -> None:
+def test_nothing_and_folders_have_no_signature(inbox: InboxScanner, root: Path) -> None:
     """
     A file that is gone, or stands below a file, is not there.
     """
@@ -106,7 +106,7 @@ def a_socket(path: Path) -> None:
     ],
 )
 def test_what_is_no_file_is_left_alone(
-    inbox: Inbox, root: Path, make: Callable[[Path], None], word: str
+    inbox: InboxScanner, root: Path, make: Callable[[Path], None], word: str
 ) -> None:
     """
     It is neither followed nor opened, and a person is told why.
@@ -123,7 +123,7 @@ def test_what_is_no_file_is_left_alone(
         inbox.read("", "cat.png", 10)
 
 
-def test_a_folder_that_became_a_link_is_not_entered(inbox: Inbox, root: Path) -> None:
+def test_a_folder_that_became_a_link_is_not_entered(inbox: InboxScanner, root: Path) -> None:
     """
     What lies behind it is not in the inbox, however well its folder was known before.
     """
@@ -140,7 +140,7 @@ def test_a_folder_that_became_a_link_is_not_entered(inbox: Inbox, root: Path) ->
         inbox.read("pets", "cat.txt", 10)
 
 
-def test_hard_links_are_taken(inbox: Inbox, root: Path) -> None:
+def test_hard_links_are_taken(inbox: InboxScanner, root: Path) -> None:
     """
     SFTP servers rename by linking.
     """
@@ -150,7 +150,7 @@ def test_hard_links_are_taken(inbox: Inbox, root: Path) -> None:
     assert isinstance(inbox.look("", "cat.png"), bytes)
 
 
-def test_looks_and_scans_agree_on_what_is_ignored(inbox: Inbox, root: Path) -> None:
+def test_looks_and_scans_agree_on_what_is_ignored(inbox: InboxScanner, root: Path) -> None:
     """
     Only conflict copies are told of: they may be somebody's only copy.
     """
@@ -165,7 +165,7 @@ def test_looks_and_scans_agree_on_what_is_ignored(inbox: Inbox, root: Path) -> N
     ]
 
 
-def test_ignored_folders_are_not_entered(inbox: Inbox, root: Path) -> None:
+def test_ignored_folders_are_not_entered(inbox: InboxScanner, root: Path) -> None:
     """
     At any depth, by scans and by events alike.
     """
@@ -190,7 +190,7 @@ def test_without_recursion_only_the_inbox_itself_counts(root: Path) -> None:
     assert not inbox.takes_folder("a")
 
 
-def test_folders_come_in_order(inbox: Inbox, root: Path) -> None:
+def test_folders_come_in_order(inbox: InboxScanner, root: Path) -> None:
     """
     Each before those below it, and a scan may begin anywhere.
     """
@@ -201,7 +201,7 @@ def test_folders_come_in_order(inbox: Inbox, root: Path) -> None:
     assert list(listings(inbox, "gone")) == []
 
 
-def test_names_that_are_not_utf8_are_seen(inbox: Inbox, root: Path) -> None:
+def test_names_that_are_not_utf8_are_seen(inbox: InboxScanner, root: Path) -> None:
     """
     In files and in folders.
     """
@@ -228,14 +228,14 @@ def shut(root: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "shut"
 
 
-def test_a_folder_that_may_not_be_read_costs_only_itself(inbox: Inbox, shut: str) -> None:
+def test_a_folder_that_may_not_be_read_costs_only_itself(inbox: InboxScanner, shut: str) -> None:
     """
     One folder of another user never keeps the others from being looked at.
     """
     assert {"", "a", "z"} <= listings(inbox).keys()
 
 
-def test_a_read_is_cut_where_it_is_too_long(inbox: Inbox, root: Path) -> None:
+def test_a_read_is_cut_where_it_is_too_long(inbox: InboxScanner, root: Path) -> None:
     """
     One byte more than the limit tells that there is more.
     """

@@ -37,12 +37,14 @@ Step = Event | Scan
 
 
 def replay(trace: list[Step]) -> Observation:
-    sight: Observation | None = None
+    observation: Observation | None = None
     for step in trace:
-        seen = look(sight, step.signature, step.at)
-        sight = touched(seen, step.at) if isinstance(step, Event) and seen is sight else seen
-    assert sight is not None
-    return sight
+        seen = look(observation, step.signature, step.at)
+        observation = (
+            touched(seen, step.at) if isinstance(step, Event) and seen is observation else seen
+        )
+    assert observation is not None
+    return observation
 
 
 EMPTY, HALF, WHOLE = (signature(size, mtime_ns=size + 1) for size in (0, 50, 100))

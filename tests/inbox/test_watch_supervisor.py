@@ -18,8 +18,7 @@ import pytest
 from engine_world import HOUR, NoWatches, World, open_world, photo
 from inotify_faults import overflow, refuse_instances, refuse_watches
 from retouchd.disk import filesystems
-from retouchd.inbox import watch_supervisor
-from retouchd.inbox import watcher as inbox_watcher
+from retouchd.inbox import watch_supervisor, watcher
 from retouchd.inbox.watch_mode import Choice, Mode
 from retouchd.inbox.watch_supervisor import WatchSupervisor
 from retouchd.sandbox.faults import Fault, FaultKind
@@ -43,7 +42,7 @@ async def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 
 @pytest.fixture
-def ringing(real: World) -> World:
+def watched(real: World) -> World:
     """
     Everything from the kernel's reports: the next scan is an hour away.
     """
@@ -53,7 +52,7 @@ def ringing(real: World) -> World:
 
 @pytest.fixture
 def polling(real: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(inbox_watcher, "Observer", NoWatches)
+    monkeypatch.setattr(watcher, "Observer", NoWatches)
     real.tell(observer=Choice.POLLING, poll_seconds=0.2)
     return real
 
@@ -63,12 +62,12 @@ def deaf(real: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """
     No observer at all.
     """
-    monkeypatch.setattr(inbox_watcher, "Observer", NoWatches)
+    monkeypatch.setattr(watcher, "Observer", NoWatches)
     real.tell(observer=Choice.INOTIFY, rescan_seconds=0.3)
     return real
 
 
-@pytest.fixture(params=["ringing", "polling", "deaf"])
+@pytest.fixture(params=["watched", "polling", "deaf"])
 def any_world(request: pytest.FixtureRequest) -> World:
     found: World = request.getfixturevalue(request.param)
     return found
@@ -390,12 +389,12 @@ async def test_an_inbox_that_stays_away_is_looked_for_once_a_minute(tmp_path: Pa
 
 @pytest.mark.parametrize("which", ["_Handler", "_Emitter", "_Reader"])
 async def test_a_watcher_that_failed_is_taken_up_again(
-    ringing: World, monkeypatch: pytest.MonkeyPatch, which: str
+    watched: World, monkeypatch: pytest.MonkeyPatch, which: str
 ) -> None:
     """
     Whichever part of it: one line, a scan at once for what was missed, and reports again.
     """
-    owner = getattr(inbox_watcher, which)
+    owner = getattr(watcher, which)
     name = {
         "_Handler": "on_any_event",
         "_Emitter": "build_and_queue_event",
@@ -407,24 +406,24 @@ async def test_a_watcher_that_failed_is_taken_up_again(
         monkeypatch.setattr(owner, name, whole)
         raise RuntimeError("out of nowhere")
 
-    async with ringing.running():
-        await started(ringing)
+    async with watched.running():
+        await started(watched)
         threads = threading.active_count()
         monkeypatch.setattr(owner, name, fail)
-        ringing.drop("cat.png")
-        await edited(ringing, "cat.png")
-        await ringing.until(lambda: ringing.events("watch.restored"), within=20)
-        ringing.drop("dog.png")
-        await edited(ringing, "cat.png", "dog.png")
+        watched.drop("cat.png")
+        await edited(watched, "cat.png")
+        await watched.until(lambda: watched.events("watch.restored"), within=20)
+        watched.drop("dog.png")
+        await edited(watched, "cat.png", "dog.png")
         assert threading.active_count() <= threads + 8
 
-    (line,) = ringing.events("watch.lost")
+    (line,) = watched.events("watch.lost")
     assert "out of nowhere" in line["reason"]
-    assert len(ringing.events("watch.restored")) == 1
+    assert len(watched.events("watch.restored")) == 1
 
 
 async def test_a_watcher_that_fails_again_and_again_is_tried_ever_more_seldom(
-    ringing: World, monkeypatch: pytest.MonkeyPatch
+    watched: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
     The files are taken all the same, since each loss leads to a scan.
@@ -433,23 +432,23 @@ async def test_a_watcher_that_fails_again_and_again_is_tried_ever_more_seldom(
     def fail(*_: object) -> None:
         raise RuntimeError("out of nowhere")
 
-    monkeypatch.setattr(inbox_watcher._Handler, "on_any_event", fail)
+    monkeypatch.setattr(watcher._Handler, "on_any_event", fail)
 
-    async with ringing.running():
-        await started(ringing)
+    async with watched.running():
+        await started(watched)
         began = asyncio.get_running_loop().time()
         number = 0
         while asyncio.get_running_loop().time() < began + 3:
             number += 1
-            (ringing.folders.inbox / f"_{number}").write_bytes(b"")
+            (watched.folders.inbox / f"_{number}").write_bytes(b"")
             await asyncio.sleep(0.05)
-        ringing.drop("cat.png")
-        await edited(ringing, "cat.png")
+        watched.drop("cat.png")
+        await edited(watched, "cat.png")
 
-    assert 2 <= len(ringing.events("watch.lost")) <= 7
+    assert 2 <= len(watched.events("watch.lost")) <= 7
 
 
-async def test_an_overflow_drops_nothing(ringing: World) -> None:
+async def test_an_overflow_drops_nothing(watched: World) -> None:
     """
     The kernel forgot thousands of events, jobs among them: each job is sent once, without waiting for a scan.
     """
@@ -457,18 +456,18 @@ async def test_an_overflow_drops_nothing(ringing: World) -> None:
 
     def then() -> None:
         for name in names:
-            ringing.drop(f"shoes/{name}", image=photo(seed=int(name[0])))
+            watched.drop(f"shoes/{name}", image=photo(seed=int(name[0])))
 
-    async with ringing.running() as daemon:
-        await started(ringing)
+    async with watched.running() as daemon:
+        await started(watched)
         watcher = watching_of(daemon)._watcher
-        await asyncio.to_thread(overflow, watcher, ringing.folders.inbox, then)
-        await edited(ringing, *(f"shoes/{name}" for name in names))
-        ringing.drop("shoes/late.png")
-        await edited(ringing, "shoes/late.png", *(f"shoes/{name}" for name in names))
+        await asyncio.to_thread(overflow, watcher, watched.folders.inbox, then)
+        await edited(watched, *(f"shoes/{name}" for name in names))
+        watched.drop("shoes/late.png")
+        await edited(watched, "shoes/late.png", *(f"shoes/{name}" for name in names))
 
-    assert ringing.events("watch.overflow")
-    assert set(ringing.requests_by_job().values()) == {1}
+    assert watched.events("watch.overflow")
+    assert set(watched.requests_by_job().values()) == {1}
 
 
 LIMITS = {
@@ -481,7 +480,7 @@ LIMITS = {
 
 @pytest.mark.parametrize(("refuse", "error", "remedy"), LIMITS.values(), ids=LIMITS)
 async def test_without_watches_it_polls_and_says_so(
-    ringing: World,
+    watched: World,
     monkeypatch: pytest.MonkeyPatch,
     refuse: Callable[[pytest.MonkeyPatch, int], None],
     error: int,
@@ -490,48 +489,48 @@ async def test_without_watches_it_polls_and_says_so(
     """
     One warning names the mode, the reason, what it means and the setting to raise.
     """
-    ringing.tell(poll_seconds=0.2)
+    watched.tell(poll_seconds=0.2)
     refuse(monkeypatch, error)
 
-    async with ringing.running() as daemon:
-        await started(ringing)
-        ringing.drop("cat.png")
-        await edited(ringing, "cat.png")
+    async with watched.running() as daemon:
+        await started(watched)
+        watched.drop("cat.png")
+        await edited(watched, "cat.png")
         assert daemon.status.watch is not None
         assert Mode.POLLING is daemon.status.watch.mode
 
-    (line,) = ringing.events("watch.mode")
+    (line,) = watched.events("watch.mode")
     assert (line["mode"], line["log_level"]) == ("polling", "warning")
     assert remedy in line["remedy"]
     assert line["reason"]
     assert "poll_seconds" in line["meaning"]
 
 
-async def test_a_watch_refused_later_turns_to_polling(ringing: World) -> None:
+async def test_a_watch_refused_later_turns_to_polling(watched: World) -> None:
     """
     A new sub-folder cannot be watched: said loudly, and its files are found; after SIGHUP it is tried again.
     """
-    ringing.tell(poll_seconds=0.2)
+    watched.tell(poll_seconds=0.2)
 
-    async with ringing.running() as daemon:
-        await started(ringing)
+    async with watched.running() as daemon:
+        await started(watched)
         with pytest.MonkeyPatch.context() as patch:
             refuse_watches(patch, errno.ENOSPC)
-            ringing.drop("shoes/cat.png")
-            await edited(ringing, "shoes/cat.png")
-            await ringing.until(lambda: len(ringing.events("watch.mode")) == 2, within=20)
-            ringing.drop("shoes/dog.png")
-            await edited(ringing, "shoes/cat.png", "shoes/dog.png")
+            watched.drop("shoes/cat.png")
+            await edited(watched, "shoes/cat.png")
+            await watched.until(lambda: len(watched.events("watch.mode")) == 2, within=20)
+            watched.drop("shoes/dog.png")
+            await edited(watched, "shoes/cat.png", "shoes/dog.png")
         daemon.look_again()
-        await ringing.until(lambda: len(ringing.events("watch.mode")) == 3, within=20)
+        await watched.until(lambda: len(watched.events("watch.mode")) == 3, within=20)
 
-    assert [line["mode"] for line in ringing.events("watch.mode")] == [
+    assert [line["mode"] for line in watched.events("watch.mode")] == [
         "inotify",
         "polling",
         "inotify",
     ]
-    assert "max_user_watches" in ringing.events("watch.mode")[1]["remedy"]
-    assert ringing.events("watch.lost") == []
+    assert "max_user_watches" in watched.events("watch.mode")[1]["remedy"]
+    assert watched.events("watch.lost") == []
 
 
 @pytest.fixture
@@ -546,37 +545,37 @@ def deepest(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["rm", "-r", inbox / "d"], check=True)
 
 
-async def test_folders_too_deep_to_be_watched_are_polled(ringing: World, deepest: Path) -> None:
+async def test_folders_too_deep_to_be_watched_are_polled(watched: World, deepest: Path) -> None:
     """
     The library's walk ends in an error where the interpreter's recursion does: polling has none.
     """
-    ringing.tell(poll_seconds=0.2, rescan_seconds=1)
+    watched.tell(poll_seconds=0.2, rescan_seconds=1)
 
-    async with ringing.running():
-        await started(ringing)
-        ringing.drop("cat.png")
-        await edited(ringing, "cat.png")
+    async with watched.running():
+        await started(watched)
+        watched.drop("cat.png")
+        await edited(watched, "cat.png")
 
-    (line,) = ringing.events("watch.mode")
+    (line,) = watched.events("watch.mode")
     assert line["mode"] in ("polling", "inotify")
     assert (line["mode"] == "inotify") or "deep" in line["reason"]
 
 
-async def test_a_network_folder_is_polled(ringing: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_network_folder_is_polled(watched: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     The kernel would report nothing of what others write there: said as a warning, with the filesystem.
     """
-    table = ringing.root / "mountinfo"
-    table.write_text(f"36 1 0:99 / {ringing.root} rw shared:1 - nfs4 nas:/photos rw\n")
+    table = watched.root / "mountinfo"
+    table.write_text(f"36 1 0:99 / {watched.root} rw shared:1 - nfs4 nas:/photos rw\n")
     monkeypatch.setattr(filesystems, "_TABLE", table)
-    ringing.tell(poll_seconds=0.2)
+    watched.tell(poll_seconds=0.2)
 
-    async with ringing.running():
-        await started(ringing)
-        ringing.drop("cat.png")
-        await edited(ringing, "cat.png")
+    async with watched.running():
+        await started(watched)
+        watched.drop("cat.png")
+        await edited(watched, "cat.png")
 
-    (line,) = ringing.events("watch.mode")
+    (line,) = watched.events("watch.mode")
     assert (line["mode"], line["log_level"]) == ("polling", "warning")
     assert "nfs4" in line["reason"]
 

@@ -48,7 +48,7 @@ class Step(NamedTuple):
 
     at: float
     changes: Mapping[str, File | None]
-    rings: Sequence[FileEvent]
+    events: Sequence[FileEvent]
 
 
 class Taken(NamedTuple):
@@ -85,7 +85,7 @@ def silently(step: Step) -> Step:
     """
     The same, done where the kernel tells nothing.
     """
-    return step._replace(rings=())
+    return step._replace(events=())
 
 
 def renamed(
@@ -332,12 +332,12 @@ class Replay:
     """
     A folder, a backlog and a time of their own; whatever is ready is claimed at once.
 
-    It looks as the intake does: where the bell rings, at each scan, and once more before a claim.
+    It looks as the intake does: at each event, at each scan, and once more before a claim.
     """
 
     disk: dict[str, File] = field(default_factory=dict)
     taken: list[Taken] = field(default_factory=list)
-    backlog: InboxQueue = field(
+    queue: InboxQueue = field(
         default_factory=lambda: InboxQueue(patience=PATIENCE, has_default_prompt=lambda: True)
     )
 
@@ -353,7 +353,7 @@ class Replay:
         ticks = itertools.count()
         plan: list[tuple[float, int, int, Step | FileEvent | None]] = [
             *((step.at, 0, next(ticks), step) for step in steps),
-            *((at, 1, next(ticks), ring) for at, ring in heard),
+            *((at, 1, next(ticks), event) for at, event in heard),
             *((at, 2, next(ticks), None) for at in scans),
         ]
         heapq.heapify(plan)
@@ -364,13 +364,13 @@ class Replay:
                 self._take_in(what, now)
             else:
                 now = self._due()
-            self.backlog.settle(now)
-            while key := self.backlog.take():
+            self.queue.settle(now)
+            while key := self.queue.take():
                 self._claim(key, now)
         return self.taken
 
     def _due(self) -> float:
-        due = self.backlog.next_due()
+        due = self.queue.next_due()
         return float("inf") if due is None else due
 
     def _take_in(self, what: Step | FileEvent | None, now: float) -> None:
@@ -387,16 +387,16 @@ class Replay:
             case None:
                 self._scan("", now)
 
-    def _answer(self, ring: FileEvent, now: float) -> None:
-        if not self._look(ring.path, now):
-            self.backlog.observed_files.disturb(*_parts(ring.path), now)
+    def _answer(self, event: FileEvent, now: float) -> None:
+        if not self._look(event.path, now):
+            self.queue.observed_files.note_event(*_parts(event.path), now)
 
     def _look(self, path: str, now: float) -> bool:
         folder, name = _parts(path)
         if _IGNORED.file(name):
             return True
         file = self.disk.get(path)
-        return self.backlog.observed_files.see(
+        return self.queue.observed_files.see(
             folder, name, pack_signature(file.signature) if file else None, now
         )
 
@@ -405,24 +405,24 @@ class Replay:
         for path in self.disk:
             if path.startswith(prefix):
                 self._look(path, now)
-        for place in self.backlog.observed_files.folders():
+        for place in self.queue.observed_files.folders():
             shown = {_parts(path)[1] for path in self.disk if _parts(path)[0] == place}
-            known = self.backlog.observed_files.folder(place)
+            known = self.queue.observed_files.folder(place)
             assert known is not None
-            self.backlog.observed_files.forget(place, {*known.observations} - shown, now, now)
+            self.queue.observed_files.forget(place, {*known.observations} - shown, now, now)
 
     def _claim(self, key: Key, now: float) -> None:
-        names = self.backlog.observed_files.names(key)
+        names = self.queue.observed_files.names(key)
         for name in {*names, *(partner for each in names for partner in partners(each))}:
             self._look("/".join(filter(None, (key[0], name))), now)
-        for candidate in self.backlog.candidates.of(key, now):
+        for candidate in self.queue.candidates.of(key, now):
             if not isinstance(candidate.state, Ready):
                 continue
             paths = ["/".join(filter(None, (key[0], each.name))) for each in candidate.bundle.files]
             image = candidate.bundle.images[0].name
             end = candidate.observations[image].quiet_since + PATIENCE.incomplete_seconds
             if now < end and not self.disk[paths[0]].has_end:
-                self.backlog.look_again(key, end)
+                self.queue.look_again(key, end)
                 continue
             for path in paths:
                 self.taken.append(Taken(now, path, self.disk.pop(path)))
@@ -446,8 +446,8 @@ def replay(
     return [each for each in taken if each.name.endswith(".jpg")]
 
 
-def all_rings(steps: Sequence[Step]) -> list[tuple[float, FileEvent]]:
-    return [(step.at, ring) for step in steps for ring in step.rings]
+def all_events(steps: Sequence[Step]) -> list[tuple[float, FileEvent]]:
+    return [(step.at, event) for step in steps for event in step.events]
 
 
 def scans_from(first: float, every: float, steps: Sequence[Step]) -> list[float]:
@@ -462,7 +462,7 @@ def test_with_events_a_writer_is_taken_once_and_in_time(known: Trace) -> None:
     """
     No scan is needed: what the kernel tells is enough, and the last look before the claim.
     """
-    (taken,) = replay(known.steps, heard=all_rings(known.steps), scans=())
+    (taken,) = replay(known.steps, heard=all_events(known.steps), scans=())
 
     assert known.taken_at == pytest.approx(taken.at)
 
@@ -503,7 +503,7 @@ def test_lost_late_and_doubled_events_change_nothing(known: Trace, data: st.Data
     Events are hints: whatever becomes of them, the outcome is the same.
     """
     heard = [
-        (at + delay, ring) for at, ring in all_rings(known.steps) for delay in data.draw(DELAYS)
+        (at + delay, event) for at, event in all_events(known.steps) for delay in data.draw(DELAYS)
     ]
     scans = scans_from(
         data.draw(st.floats(0, 5)), data.draw(st.sampled_from([0.5, 5.0])), known.steps
@@ -538,7 +538,7 @@ def test_nothing_is_taken_while_it_changes(
     """
     However a writer works, whatever is heard of it, whenever scans fall: one claim, after its last step.
     """
-    heard = [(at + late, ring) for at, ring in all_rings(steps) for late in data.draw(DELAYS)]
+    heard = [(at + late, event) for at, event in all_events(steps) for late in data.draw(DELAYS)]
 
     (taken,) = replay(steps, heard=heard, scans=scans_from(first, every, steps))
 
@@ -557,7 +557,7 @@ def test_half_a_picture_is_waited_for_so_long_and_no_longer() -> None:
     """
     steps = [wrote(0, 40)]
 
-    (taken,) = Replay().run(steps, all_rings(steps), ())
+    (taken,) = Replay().run(steps, all_events(steps), ())
 
     assert (taken.at, taken.file.is_final) == (10, False)
 
@@ -569,6 +569,6 @@ def test_a_whole_looking_picture_that_rests_is_taken_as_it_is() -> None:
     """
     steps = [wrote(0, 100, has_end=True), wrote(2.5, 120, is_final=True, inode=8)]
 
-    taken = Replay().run(steps, all_rings(steps), ())
+    taken = Replay().run(steps, all_events(steps), ())
 
     assert [(each.at, each.file.is_final) for each in taken] == [(2, False), (4.5, True)]

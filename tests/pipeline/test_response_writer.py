@@ -203,10 +203,10 @@ async def test_of_answers_that_come_together_one_is_kept_before_the_next_is_writ
     jobs = [place.claimed(f"{number}.png", f"{number}.txt") for number in range(12)]
     for job in jobs:
         place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
-    keeper = ResponseWriter(place.spool)
+    writer = ResponseWriter(place.spool)
 
     async def kept(job_id: str) -> int:
-        await keeper.keep(job_id, 1, {"status": 200}, in_chunks(b"{}"))
+        await writer.keep(job_id, 1, {"status": 200}, in_chunks(b"{}"))
         return sum(place.spool.answer(job.id, 1).exists() for job in jobs)
 
     found = await asyncio.gather(*(kept(job.id) for job in jobs))

@@ -1,5 +1,5 @@
 """
-What `status` tells those who ring a bell: an exit code and a sentence for every way in which a daemon stands.
+What `status` tells monitors: an exit code and a sentence for every way in which a daemon stands.
 """
 
 import base64
@@ -242,7 +242,7 @@ def test_every_code_is_the_persons_or_the_operators() -> None:
     assert "(new_code): cat.png. The .error.txt" in alarm("new_code", ["cat.png"])
 
 
-def test_what_a_provider_refuses_rings_no_bell(station: Station) -> None:
+def test_what_a_provider_refuses_raises_no_alarm(station: Station) -> None:
     """
     It is counted with its code, and whoever dropped it reads why beside it; the daemon is healthy.
     """

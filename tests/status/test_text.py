@@ -21,7 +21,7 @@ from retouchd.inbox.waiting import READY, Waiting, WaitingFile
 from retouchd.service.status_text_writer import place_of, post_text
 from retouchd.status.report import Batch, Progress
 from retouchd.status.text import MARK, Day, Scene, body_of, written
-from retouchd.status.text import Running as InWork
+from retouchd.status.text import Running as RunningJob
 
 NOW = dt.datetime(2026, 11, 28, 14, 3, 12, tzinfo=dt.UTC)
 NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=30) | st.sampled_from(
@@ -57,7 +57,7 @@ def test_whatever_the_names_each_stays_on_its_line(names: list[str], reason: str
     scene = Scene(
         paused=reason,
         troubles=names,
-        running=[InWork(path=name, doing=reason) for name in names],
+        running=[RunningJob(path=name, doing=reason) for name in names],
         running_count=len(names),
         waiting=replace(waiting(*files), kinds={"kind": len(names)}) if names else waiting(),
         day=Day(done=3, failed=names),

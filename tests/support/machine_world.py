@@ -325,8 +325,8 @@ class MachineWorld:
     def _check_drained(self) -> None:
         left = [path for work in WORKS for path in (self.world.root / work).glob("jobs/*")]
         assert not left, f"jobs are left: {left}"
-        framed = InboxSnapshot(self.settings("work"), self.world.clock).framed()
-        ready = [job.stem for _, job in framed if isinstance(job, Job) and not job.problems]
+        claimable = InboxSnapshot(self.settings("work"), self.world.clock).claimable()
+        ready = [job.stem for _, job in claimable if isinstance(job, Job) and not job.problems]
         assert not ready, f"{ready} could be claimed and were left"
 
     def _unexplained(self) -> set[str]:

@@ -52,13 +52,12 @@ class Judgement:
     A verdict with what people and the breaker need to know about it.
 
     `code` is the endpoint's own where it gave one, else ours. `message` is at most 500 characters without
-    control characters or keys. `job_code` names the fault should the job end with this verdict; None where
-    no file is at fault. `complaint` says in a few words what is wrong where an operator must act.
-    `retry_after` is in seconds. `endpoint_failure` counts toward the breaker; `slows_pool` delays every
-    request, not this job's alone, and `may_slow_pool` does where others are served meanwhile;
-    `may_hide_account` is a failure behind which an account's fault may hide.
-    `topic` is what the endpoint's words are about, if it had any. `parameter` is the field refused, if named.
-    `common_fault` says what was wrong if a configuration, not a
+    control characters or keys. `job_code` names the fault should the job end with this verdict; None where no
+    file is at fault. `complaint` says in a few words what is wrong where an operator must act. `retry_after`
+    is in seconds. `endpoint_failure` counts toward the breaker; `slows_pool` delays every request, not this
+    job's alone, and `may_slow_pool` does where others are served meanwhile; `may_hide_account` is a failure
+    behind which an account's fault may hide. `error_kind` is what the endpoint's words are about, if it had
+    any; `parameter` the field refused, if named. `common_fault` says what was wrong if a configuration, not a
     file, is the likely cause. `is_final` where repeating cannot change an answer that may have been charged.
     """
 
@@ -77,7 +76,7 @@ class Judgement:
     common_fault: str | None = None
     request_id: str | None = None
     is_final: bool = False
-    topic: ErrorKind | None = None
+    error_kind: ErrorKind | None = None
 
     @property
     def reason(self) -> str:
@@ -143,9 +142,9 @@ def judge_answer(
     in doubt cost nothing.
     """
     error = read_error(body)
-    topic = _kind_of(status, headers, error, body)
-    if is_cut and meaning_of(topic).verdict is Verdict.IN_DOUBT:
-        topic = ErrorKind.UNAVAILABLE
+    error_kind = _kind_of(status, headers, error, body)
+    if is_cut and meaning_of(error_kind).verdict is Verdict.IN_DOUBT:
+        error_kind = ErrorKind.UNAVAILABLE
     code = _code(error) or f"http_{status}"
     message = " ".join(error.message.split()) or f"no reason given (HTTP {status})"
     if 300 <= status < 400:
@@ -153,10 +152,10 @@ def judge_answer(
     elif error.is_page:
         message = f"HTTP {status} with {message}"
     return _judgement(
-        topic,
+        error_kind,
         code,
         message,
-        parameter="model" if topic is ErrorKind.MODEL else error.parameter,
+        parameter="model" if error_kind is ErrorKind.MODEL else error.parameter,
         retry_after=retry_after(headers, error.message, now),
         request_id=request_id_of(headers, error.message),
     )
@@ -172,10 +171,10 @@ def judge_bad_success(
     decides as it would under any status. Everything else may have been charged.
     """
     error = read_error(body)
-    topic = kind_of_error(error, 200) if _code(error) or error.message else None
-    if topic is None and not error.is_page and reach_of(headers, error, body) is Reach.NOBODY:
-        topic = ErrorKind.UNAVAILABLE
-    if topic not in {None, ErrorKind.UNKNOWN}:
+    error_kind = kind_of_error(error, 200) if _code(error) or error.message else None
+    if error_kind is None and not error.is_page and reach_of(headers, error, body) is Reach.NOBODY:
+        error_kind = ErrorKind.UNAVAILABLE
+    if error_kind not in {None, ErrorKind.UNKNOWN}:
         return judge_answer(200, headers, body, now)
     said = error.message if error.is_page else (f"{fault}: {text}" if text else fault)
     return Judgement(
@@ -190,7 +189,7 @@ def judge_bad_success(
 
 
 def _judgement(
-    topic: ErrorKind,
+    error_kind: ErrorKind,
     code: str,
     message: str,
     *,
@@ -198,7 +197,7 @@ def _judgement(
     retry_after: float | None = None,
     request_id: str | None = None,
 ) -> Judgement:
-    meaning = meaning_of(topic)
+    meaning = meaning_of(error_kind)
     code = safe_text(code)
     return Judgement(
         verdict=meaning.verdict,
@@ -213,45 +212,45 @@ def _judgement(
         may_slow_pool=meaning.may_slow_pool,
         may_hide_account=meaning.may_hide_account,
         parameter=None if parameter is None else safe_text(parameter),
-        common_fault=meaning.common_fault or _common_fault(topic, parameter, code),
+        common_fault=meaning.common_fault or _common_fault(error_kind, parameter, code),
         request_id=request_id,
-        topic=topic,
+        error_kind=error_kind,
     )
 
 
 def _kind_of(status: int, headers: Mapping[str, str], error: ErrorBody, body: bytes) -> ErrorKind:
-    topic = kind_of_error(error, status) or kind_of_status(status, headers, error)
-    if topic in _OUTWEIGHED and not is_turned_away(status, error):
+    error_kind = kind_of_error(error, status) or kind_of_status(status, headers, error)
+    if error_kind in _OUTWEIGHED and not is_turned_away(status, error):
         reach = reach_of(headers, error, body)
         if reach is None and is_about_an_answer(error.message):
             return ErrorKind.UNKNOWN
-        return topic if reach is None else _BY_REACH[reach]
-    if topic is ErrorKind.THROTTLED:
+        return error_kind if reach is None else _BY_REACH[reach]
+    if error_kind is ErrorKind.THROTTLED:
         return _kind_of_limit(error.message)
-    if error.parameter == "mask" and topic in _ABOUT_A_FILE:
+    if error.parameter == "mask" and error_kind in _ABOUT_A_FILE:
         return ErrorKind.MASK
-    if topic in {ErrorKind.REQUEST, ErrorKind.PARAMETER}:
-        return _kind_of_parameter(topic, error.parameter)
-    return topic
+    if error_kind in {ErrorKind.REQUEST, ErrorKind.PARAMETER}:
+        return _kind_of_parameter(error_kind, error.parameter)
+    return error_kind
 
 
-def _kind_of_parameter(topic: ErrorKind, parameter: str | None) -> ErrorKind:
+def _kind_of_parameter(error_kind: ErrorKind, parameter: str | None) -> ErrorKind:
     """
     Sort a fault by the field it names: pictures are the file's, anything else is a parameter.
     """
     match parameter and parameter.partition("[")[0]:
         case None | "":
-            return topic
+            return error_kind
         case "image" | "images" | "prompt":
             return ErrorKind.REQUEST
         case _:
             return ErrorKind.PARAMETER
 
 
-def _common_fault(topic: ErrorKind, parameter: str | None, code: str) -> str | None:
-    if topic is ErrorKind.PARAMETER and parameter:
+def _common_fault(error_kind: ErrorKind, parameter: str | None, code: str) -> str | None:
+    if error_kind is ErrorKind.PARAMETER and parameter:
         return f"the endpoint refuses {safe_text(parameter)}"
-    if topic is ErrorKind.REQUEST and not parameter:
+    if error_kind is ErrorKind.REQUEST and not parameter:
         # It does not say what of the request it objects to, so it need not be anything of the file's.
         return f"the endpoint refuses the request ({code})"
     return None
@@ -339,8 +338,8 @@ def as_told(judgement: Judgement, key: KeySource) -> Judgement:
     """
     Return a judgement that, where it is about the key, says which one, and where another one goes.
     """
-    is_about_key = judgement.topic is ErrorKind.KEY or (
-        not key.place and judgement.topic is ErrorKind.ACCESS
+    is_about_key = judgement.error_kind is ErrorKind.KEY or (
+        not key.place and judgement.error_kind is ErrorKind.ACCESS
     )
     if not is_about_key:
         return judgement

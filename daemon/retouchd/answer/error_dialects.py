@@ -233,14 +233,14 @@ def kind_of_names(names: Iterable[str], status: int) -> ErrorKind | None:
     Return what codes or types are about by what they are made of, None if they do not say.
     """
     plain = [_JOINTS.sub("", name[:_LONGEST]) for name in names]
-    for topic, pattern in _NAMES:
-        if status >= 500 and topic not in _SAID_OF_ANY_STATUS:
+    for error_kind, pattern in _NAMES:
+        if status >= 500 and error_kind not in _SAID_OF_ANY_STATUS:
             continue
         found = [name for name in plain if pattern.search(name)]
-        if topic is ErrorKind.POLICY:
+        if error_kind is ErrorKind.POLICY:
             found = [name for name in found if not _NO_POLICY.search(name)]
         if found:
-            return topic
+            return error_kind
     return None
 
 
@@ -250,12 +250,12 @@ def kind_of_words(message: str, parameter: str | None) -> ErrorKind | None:
     no other parameter is.
     """
     said = _THREAT.sub(" ", message)
-    for topic, pattern in _WORDS:
-        if topic is ErrorKind.MODEL and parameter not in {None, "model"}:
+    for error_kind, pattern in _WORDS:
+        if error_kind is ErrorKind.MODEL and parameter not in {None, "model"}:
             continue
         if pattern.search(said):
-            is_rate = topic is ErrorKind.MONEY and _PER_TIME.search(said)
-            return ErrorKind.THROTTLED if is_rate else topic
+            is_rate = error_kind is ErrorKind.MONEY and _PER_TIME.search(said)
+            return ErrorKind.THROTTLED if is_rate else error_kind
     return None
 
 

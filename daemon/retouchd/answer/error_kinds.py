@@ -61,7 +61,7 @@ class ErrorKind(Enum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
     """
-    What follows from a topic: the verdict, the job's code should it end so, and what a person can do.
+    What follows from an error kind: the verdict, the job's code should it end so, and what a person can do.
 
     `complaint` says in a few words what is wrong, for the operator. `common_fault` is what is wrong with the
     configuration if three different files in a row meet it. `wait` is in seconds, where the endpoint names
@@ -181,11 +181,11 @@ _MEANINGS = {
 }
 
 
-def meaning_of(topic: ErrorKind) -> Meaning:
+def meaning_of(error_kind: ErrorKind) -> Meaning:
     """
-    Return what follows from a topic.
+    Return what follows from an error kind.
     """
-    return _MEANINGS[topic]
+    return _MEANINGS[error_kind]
 
 
 # 408 and 409 may come while the generation goes on; 425 is sent before anything was done (RFC 8470); 521, 523
@@ -272,8 +272,8 @@ def _kind_of_page(status: int, headers: Mapping[str, str], error: ErrorBody) -> 
         return ErrorKind.UNAVAILABLE
     if _is_challenge(status, headers, error):
         return ErrorKind.FIREWALL
-    topic = _STATUSES.get(status, ErrorKind.FIREWALL)
-    return topic if topic in _OF_FRONTS or status == _GIVEN_UP else ErrorKind.FIREWALL
+    error_kind = _STATUSES.get(status, ErrorKind.FIREWALL)
+    return error_kind if error_kind in _OF_FRONTS or status == _GIVEN_UP else ErrorKind.FIREWALL
 
 
 def _is_challenge(status: int, headers: Mapping[str, str], error: ErrorBody) -> bool:

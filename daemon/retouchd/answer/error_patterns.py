@@ -21,16 +21,18 @@ from retouchd.job.model import Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Row:
-    topic: ErrorKind
+    error_kind: ErrorKind
     codes: frozenset[str] = frozenset()
     types: frozenset[str] = frozenset()
     phrase: re.Pattern[str] | None = None
 
 
-def _row(topic: ErrorKind, codes: str = "", types: str = "", phrases: Iterable[str] = ()) -> _Row:
+def _row(
+    error_kind: ErrorKind, codes: str = "", types: str = "", phrases: Iterable[str] = ()
+) -> _Row:
     pattern = "|".join(phrases)
     return _Row(
-        topic=topic,
+        error_kind=error_kind,
         codes=frozenset(codes.split()),
         types=frozenset(types.split()),
         phrase=re.compile(pattern, re.IGNORECASE) if pattern else None,
@@ -209,15 +211,15 @@ def kind_of_error(error: ErrorBody, status: int) -> ErrorKind | None:
     Where they may speak of the upstream's answer as well as of the request, nobody can tell whether the
     request was carried out: Topic.UNKNOWN.
     """
-    topic = _kind_by_all(error, status)
-    if topic in _OF_MODERATED and _may_be_told(error, status):
-        said = kind_of_words(error.message, error.parameter) if topic in _VAGUE else None
+    error_kind = _kind_by_all(error, status)
+    if error_kind in _OF_MODERATED and _may_be_told(error, status):
+        said = kind_of_words(error.message, error.parameter) if error_kind in _VAGUE else None
         if said is None and is_of_moderation(error.message, error.parameter):
             said = ErrorKind.POLICY
-        topic = said or topic
-    if topic is None or meaning_of(topic).verdict is not Verdict.REFUSED:
-        return topic
-    return topic if _is_about_the_request(topic, error, status) else ErrorKind.UNKNOWN
+        error_kind = said or error_kind
+    if error_kind is None or meaning_of(error_kind).verdict is not Verdict.REFUSED:
+        return error_kind
+    return error_kind if _is_about_the_request(error_kind, error, status) else ErrorKind.UNKNOWN
 
 
 def _may_be_told(error: ErrorBody, status: int) -> bool:
@@ -234,31 +236,33 @@ def _kind_by_all(error: ErrorBody, status: int) -> ErrorKind | None:
     coded = _kind_of_codes(error.codes, status)
     if coded is ErrorKind.THROTTLED:
         kinds = [
-            row.topic for row in _ROWS if row.topic in _KINDS_OF_LIMIT and _speaks_of(row, error)
+            row.error_kind
+            for row in _ROWS
+            if row.error_kind in _KINDS_OF_LIMIT and _speaks_of(row, error)
         ]
         return kinds[0] if kinds else coded
     if coded is None and any(_FAMILY.match(code) for code in error.codes):
         return ErrorKind.ACCESS
-    spoken = (row.topic for row in _ROWS if _speaks_of(row, error))
+    spoken = (row.error_kind for row in _ROWS if _speaks_of(row, error))
     return coded or next(spoken, None) or kind_of_names(error.types, status)
 
 
-def _is_about_the_request(topic: ErrorKind, error: ErrorBody, status: int) -> bool:
+def _is_about_the_request(error_kind: ErrorKind, error: ErrorBody, status: int) -> bool:
     coded = _kind_of_codes(error.codes, status) is not None
     is_own = _kind_of_codes(set(error.codes) - error.quoted, status) is not None
-    if is_own and topic not in _OF_VALIDATORS:
+    if is_own and error_kind not in _OF_VALIDATORS:
         return True
     if is_about_an_answer(error.message):
         return coded and status in _OF_THE_CLIENT
     if is_own or status in _OF_THE_CLIENT:
         return True
-    if topic is ErrorKind.DIALECT:
+    if error_kind is ErrorKind.DIALECT:
         return re.search(_ENTRY_POINT, error.message) is not None
     return not is_of_a_validator(error.message)
 
 
 def _kind_of_codes(codes: Collection[str], status: int) -> ErrorKind | None:
-    known = next((row.topic for row in _ROWS if not row.codes.isdisjoint(codes)), None)
+    known = next((row.error_kind for row in _ROWS if not row.codes.isdisjoint(codes)), None)
     return known or kind_of_names(codes, status)
 
 

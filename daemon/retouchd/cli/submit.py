@@ -23,7 +23,7 @@ from retouchd.config.settings import Settings
 from retouchd.disk import file_stat, moves
 from retouchd.errors import Blocked, ConfigurationError, NotRunning, Problem, WrongUsage
 from retouchd.inbox.safe_drop import Piece, clear_leftovers, drop, names_in
-from retouchd.inbox.scanner import Inbox
+from retouchd.inbox.scanner import InboxScanner
 from retouchd.job.filenames import FOLDER_PROMPT, Kind, parse
 from retouchd.job.naming import escaped, path_below, shown
 from retouchd.request.overrides import nearest
@@ -285,7 +285,7 @@ def _fault(fault: ErrorDetails) -> str:
     )
 
 
-def _files(wish: Submission, inbox: Inbox) -> Iterator[str]:
+def _files(wish: Submission, inbox: InboxScanner) -> Iterator[str]:
     for image in wish.images:
         named = parse(image.name)
         if fault := _unusable(image):

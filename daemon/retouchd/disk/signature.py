@@ -1,7 +1,5 @@
 """
-What a stat shows of a file or a folder, and since when it does; packed into a few bytes for large inboxes.
-
-Sights and signatures in a few bytes each, since an inbox may hold hundreds of thousands of files.
+Stat signatures of files and folders, and observations of them; packed, as an inbox may be very large.
 """
 
 import struct
@@ -57,12 +55,12 @@ PackedSignature = NewType("PackedSignature", bytes)
 """A signature, packed."""
 
 PackedObservation = NewType("PackedObservation", bytes)
-"""A sight, packed: the mark of its signature first."""
+"""An observation, packed: its packed signature first."""
 
 _SIGNATURE = struct.Struct("=QqqQI")
 """Linux numbers devices with 32 bits."""
 _NUMBER = struct.calcsize("=Qqq")
-"""Where the inode stands in a mark."""
+"""Where the inode stands in a packed signature."""
 _REST = struct.Struct("=d")
 
 pack_parts = _SIGNATURE.pack
@@ -76,23 +74,23 @@ def pack_signature(signature: Signature) -> PackedSignature:
     return PackedSignature(pack_parts(*signature))
 
 
-def pack_observation(sight: Observation) -> PackedObservation:
+def pack_observation(observation: Observation) -> PackedObservation:
     """
-    Return the trace of a sight.
+    Return an observation, packed.
     """
-    return observation_since(pack_signature(sight.signature), sight.quiet_since)
+    return observation_since(pack_signature(observation.signature), observation.quiet_since)
 
 
 def observation_since(seen: PackedSignature, quiet_since: float) -> PackedObservation:
     """
-    Return the trace of what was seen with that mark.
+    Return a signature and since when it is quiet, packed.
     """
     return PackedObservation(seen + _REST.pack(quiet_since))
 
 
 def unpack_observation(kept: PackedObservation) -> Observation:
     """
-    Return the sight of which a trace was kept.
+    Return an observation, unpacked.
     """
     return Observation(
         Signature._make(_SIGNATURE.unpack_from(kept)), *_REST.unpack_from(kept, _SIGNATURE.size)

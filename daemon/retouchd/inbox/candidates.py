@@ -19,7 +19,7 @@ _SPARED = "sent along with an earlier picture; give it a prompt of its own to ha
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """
-    A bundle as it stands: its files with their sights, what holds for it, and whether it may be claimed.
+    A bundle as it stands now: its files as last observed, what holds for it, and whether it may be claimed.
     """
 
     folder: str
@@ -70,7 +70,9 @@ class Candidates:
     def _candidate(
         self, folder: str, bundle: Bundle, unseen: Sequence[str], now: float
     ) -> Candidate:
-        observations = {named.name: self._files.sight(folder, named.name) for named in bundle.files}
+        observations = {
+            named.name: self._files.observation(folder, named.name) for named in bundle.files
+        }
         surroundings = self._surroundings(folder, bundle, observations, unseen)
         return Candidate(
             folder=folder,

@@ -1,5 +1,5 @@
 """
-The claim of what is ready: looked at once more, framed, and renamed out of the inbox. All of it blocks.
+Claims ready families: looks once more, builds the job, renames the files out of the inbox. All of it blocks.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ _SOON_SECONDS = 1.0
 
 class Claimer:
     """
-    Makes jobs of ready families; what cannot be claimed is held where it lies: see `holding`.
+    Claims the ready bundles of a family; what cannot be claimed is held where it lies: see `holding`.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Claimer:
         """
         Have everything decided about anew, and all that is held tried again.
         """
-        self._index.files.touch_all(self._clock.monotonic())
+        self._index.files.schedule_all(self._clock.monotonic())
         self.returns.clear()
         for folder, name in self.holding.places():
             self._queue.try_later((folder, parse(name).family), self._clock.monotonic())

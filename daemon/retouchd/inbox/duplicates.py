@@ -1,6 +1,6 @@
 """
-What was asked for already: a picture that comes again with the same request is not bought again, and a result
-that comes back is not edited by itself.
+Detects duplicates: a picture that comes again with the same request is not bought again, and a result that
+comes back is not edited by itself.
 
 Pictures are read only where sizes say that they may be the same; what finished jobs are known by comes from the
 history and from `done/`, so it outlives restarts.

@@ -1,7 +1,5 @@
 """
-What is remembered of the inbox: of each folder, of each family in it, and of what their files say.
-
-What is remembered of one folder of the inbox, and of one family in it.
+The index's records by folder: files as last observed, families, what files say; and queries on them.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -57,7 +55,7 @@ def is_below_any(folder: str, above: Collection[str]) -> bool:
 @dataclass(slots=True, eq=False)
 class Family:
     """
-    The files of one stem in one folder, its images first, and what the backlog has to do with them.
+    The files of one stem in one folder, its images first, and what the queue has to do with them.
 
     `due` is when it is to be decided about next, `gone_at` when a file of it was last seen to be gone,
     `waits_for` the kind of reason for which it was found not to be ready, None where it was.
@@ -135,7 +133,7 @@ class Folder:
 
 class IndexQueries:
     """
-    The files of the inbox as they were last seen.
+    The read side of the index.
     """
 
     def __init__(self) -> None:
@@ -188,9 +186,9 @@ class IndexQueries:
         """
         return folder in self._folders and name in self._folders[folder].observations
 
-    def sight(self, folder: str, name: str) -> Observation:
+    def observation(self, folder: str, name: str) -> Observation:
         """
-        Return the sight of a file that was seen.
+        Return how a file was last seen.
         """
         return unpack_observation(self._folders[folder].observations[name])
 
@@ -207,14 +205,16 @@ class IndexQueries:
         Return what a file says, None if it was not read since it last changed.
         """
         signature, content = self._folders[folder].contents.get(name, (None, None))
-        return content if content and signature == self.sight(folder, name).signature else None
+        return (
+            content if content and signature == self.observation(folder, name).signature else None
+        )
 
     def shows_through(self, folder: str, name: str) -> bool | None:
         """
         Return whether a picture has transparent pixels, None if nobody looked since it last changed.
         """
         signature, found = self._folders[folder].see_through.get(name, (None, None))
-        return found if signature == self.sight(folder, name).signature else None
+        return found if signature == self.observation(folder, name).signature else None
 
     def sources(self, folder: str) -> Iterator[FolderFile]:
         """
@@ -227,7 +227,7 @@ class IndexQueries:
                     folder=above,
                     name=name,
                     kind=parse(name).kind,
-                    sight=self.sight(above, name),
+                    observation=self.observation(above, name),
                     content=self.content(above, name),
                 )
 

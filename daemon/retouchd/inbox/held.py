@@ -1,11 +1,6 @@
 """
-What is ready and yet not claimed, with the reason; the pauses after repeated claims; and all that waits,
-counted.
-
-What is ready and yet not claimed: held where it lies, with the reason. What comes back from work again and
-again, whatever the reason: it is taken again only after growing pauses.
-
-Counts what waits in the inbox from the index in memory; no file is looked at.
+Bundles that are ready and yet not claimed, with the reason; the back-off of files that came back from work; and
+the summary of all that waits, counted in memory.
 
 Each family bears its kind of reason since it was decided about, so that counting a hundred thousand costs some
 hundredths of a second; the reason itself is made for those files alone that are told by name.
@@ -193,8 +188,8 @@ _STREAK_SECONDS = 30.0
 @dataclass(frozen=True, slots=True)
 class Return:
     """
-    How often a file came back in a row, why at last, and until when it is left where it lies: in seconds of the
-    monotonic clock.
+    The back-off of one file: how often it came back in a row, why at last, and until when it is left, in
+    seconds of the monotonic clock.
     """
 
     count: int
@@ -221,7 +216,7 @@ class Return:
 
 class Returns:
     """
-    The files that came back, by folder and name. May be told from any thread.
+    The back-off of files that came back from work, by folder and name. Thread-safe.
     """
 
     def __init__(self) -> None:
@@ -267,13 +262,13 @@ class Returns:
 
 class WaitingSummary:
     """
-    Counts the files of a backlog by the kinds of their reasons. `faults`: why folders cannot be read.
+    Counts the files of the inbox by the kinds of their reasons. `faults`: why folders cannot be read.
     """
 
     def __init__(
-        self, backlog: InboxQueue, holding: HeldBundles, faults: Mapping[str, str], clock: Clock
+        self, queue: InboxQueue, holding: HeldBundles, faults: Mapping[str, str], clock: Clock
     ) -> None:
-        self._backlog = backlog
+        self._queue = queue
         self._holding = holding
         self._faults = faults
         self._at, self._now = clock.now(), clock.monotonic()
@@ -305,13 +300,13 @@ class WaitingSummary:
         """
         Return every file, in the order of folders and names.
         """
-        for each in self._backlog.reasons.idle(self._now):
+        for each in self._queue.reasons.idle(self._now):
             yield self._file(each, kind_of(each.reason, (each.name,)))
         for folder, fault in self._faults.items():
             yield self._file(Idle(folder, "", fault), kind_of(fault))
 
     def _count(self) -> None:
-        seen = self._backlog.observed_files
+        seen = self._queue.observed_files
         for folder in seen.folders():
             place = seen.folder(folder)
             if place is None:
@@ -321,7 +316,7 @@ class WaitingSummary:
                 self._add(kind, len(family.names), family)
                 # Nearly always one: to look at each name would take several times as long.
                 self._pictures += is_picture(family.names[0]) and not is_no_work(kind)
-            for idle in self._backlog.reasons.left_alone(folder, place, self._now):
+            for idle in self._queue.reasons.left_alone(folder, place, self._now):
                 self._add(kind_of(idle.reason, (idle.name,)), 1, idle)
         for folder, fault in self._faults.items():
             self._add(kind_of(fault), 1, Idle(folder, "", fault))
@@ -360,7 +355,7 @@ class WaitingSummary:
                 continue
             hold = self._hold(sample)
             if kind != READY and (hold is None or sample.is_unsettled or sample.waits_for):
-                yield from self._backlog.reasons.idle_of(sample, self._now)
+                yield from self._queue.reasons.idle_of(sample, self._now)
                 continue
             for name in sorted(sample.names):
                 yield Idle(sample.folder, name, READY if hold is None else hold.reason)

@@ -1,5 +1,5 @@
 """
-What lies in the inbox and what may be claimed of it, kept true by events and looks.
+The in-memory index of the inbox: files as last observed and what may be claimed of them.
 
 All methods block: they look at names, at everything below a folder, and read what prompts, sidecars and folder
 files say. What is left alone is told once.
@@ -14,7 +14,7 @@ from retouchd.events import emit
 from retouchd.events.inbox import FileLeft
 from retouchd.inbox.folder_index import is_below_any
 from retouchd.inbox.queue import InboxQueue
-from retouchd.inbox.scanner import Inbox, LeftAlone
+from retouchd.inbox.scanner import InboxScanner, LeftAlone
 from retouchd.inbox.sidecar_reader import SidecarReader
 from retouchd.inbox.watch_mode import Depth
 from retouchd.inbox.watcher import FileEvent
@@ -25,13 +25,13 @@ _READ_AGAIN_SECONDS = 60.0
 
 class InboxIndex:
     """
-    The index of the inbox: `files` are as they were last seen, `queue` has the families that are made of them.
+    The index, updated by events and scans: `files` as they were last seen, `queue` has their families.
 
     `faults` says of folders why they could not be read when they were last looked at.
     """
 
     def __init__(
-        self, *, inbox: Inbox, reader: SidecarReader, queue: InboxQueue, clock: Clock
+        self, *, inbox: InboxScanner, reader: SidecarReader, queue: InboxQueue, clock: Clock
     ) -> None:
         self._inbox = inbox
         self._reader = reader
@@ -68,7 +68,7 @@ class InboxIndex:
         now = self._clock.monotonic()
         is_new = self.files.see(folder, name, found, now)
         if is_event and not is_new:
-            self.files.disturb(folder, name, now)
+            self.files.note_event(folder, name, now)
         if isinstance(found, LeftAlone):
             self._tell(folder, name, found)
 
@@ -164,7 +164,7 @@ class InboxIndex:
         Take in an event: if it is about a reference, that is looked at, and not quiet yet.
         """
         if self.files.references.knows(path) and not self._look_at_reference(path, now):
-            self.files.references.disturb(path, now)
+            self.files.references.note_event(path, now)
 
     def _look_at_reference(self, path: str, now: float) -> bool:
         return self.files.see_reference(path, nofollow.look(self._inbox.root, path), now)

@@ -1,5 +1,5 @@
 """
-The way in: events, looks and scans keep the index true; what is ready is claimed when there is room.
+The loop that takes photos in: events and scans update the index; what is ready is claimed when there is room.
 
 Events are only hints. Everything here works without any, at the pace of the scans.
 """
@@ -35,9 +35,10 @@ _DECISIONS = 1000
 
 class Intake:
     """
-    Takes turns: looks, decides, claims. `room` says of which sub-folders nothing may be claimed now, None
-    where nothing may at all; `start` takes the job; `on_change` is called after each turn, and `turned` set;
-    `is_turning` while one is taken.
+    The loop: each turn looks, decides and claims.
+
+    `room` says of which sub-folders nothing may be claimed now, None where nothing may at all; `start` takes
+    the job; `on_change` is called after each turn, and `turned` set; `is_turning` while one is taken.
     """
 
     def __init__(

@@ -1,7 +1,5 @@
 """
-From a ready candidate to its job: nobody writes to its files, no image lacks its end, all it needs can be read.
-
-The last check before a claim: no image without its end, no file that is still open for writing.
+The last check before a claim (no open writer, no image without its end marker, all readable), then the job.
 """
 
 from collections.abc import Iterator
@@ -11,10 +9,10 @@ from retouchd.clock import Clock
 from retouchd.disk import nofollow
 from retouchd.disk.filesystems import writer_of
 from retouchd.disk.signature import Observation
-from retouchd.inbox.build_job import JobFreezer
 from retouchd.inbox.candidates import Candidate
+from retouchd.inbox.job_freezer import JobFreezer
 from retouchd.inbox.readiness import Patience, Ready
-from retouchd.inbox.scanner import Inbox
+from retouchd.inbox.scanner import InboxScanner
 from retouchd.job.model import Job
 from retouchd.job.naming import path_below, shown
 from retouchd.pictures import inspect
@@ -45,7 +43,7 @@ class Completeness:
     Checks that the files of a ready bundle are complete. Blocking.
     """
 
-    def __init__(self, *, inbox: Inbox, patience: Patience, max_megapixels: float) -> None:
+    def __init__(self, *, inbox: InboxScanner, patience: Patience, max_megapixels: float) -> None:
         self._inbox = inbox
         self._patience = patience
         self._max_megapixels = max_megapixels
@@ -64,17 +62,19 @@ class Completeness:
             default=now,
         )
         is_early = now < until and not is_faulty
-        doubtful = [(path, sight, known) for path, sight, known in files if known is not False]
+        doubtful = [
+            (path, observation, known) for path, observation, known in files if known is not False
+        ]
         is_sound = not is_faulty and (not (is_early or doubtful) or self._has_ends(candidate))
-        for path, sight, known in doubtful:
+        for path, observation, known in doubtful:
             # To ask the processes takes long, and for what looks finished it is not worth it.
             writer = (
                 writer_of(self._inbox.root / path, is_sure=bool(known))
                 if known or not is_sound
                 else ""
             )
-            if writer and not (is_sound and self._is_kept_open(candidate, sight, now)):
-                return self._open(candidate, path, writer, sight, now, is_sound=is_sound)
+            if writer and not (is_sound and self._is_kept_open(candidate, observation, now)):
+                return self._open(candidate, path, writer, observation, now, is_sound=is_sound)
         if is_early and not is_sound:
             return Unfinished(reason=_LACKS_ITS_END, at=until, is_passing=True)
         return None
@@ -83,11 +83,11 @@ class Completeness:
         folder = self._inbox.root / candidate.folder
         return all(inspect.whole(folder / image.name) for image in candidate.bundle.images)
 
-    def _is_kept_open(self, candidate: Candidate, sight: Observation, now: float) -> bool:
+    def _is_kept_open(self, candidate: Candidate, observation: Observation, now: float) -> bool:
         """
         Return whether a file is whole for all that anybody can see, and was so for long.
         """
-        if now < sight.quiet_since + OPEN_SECONDS:
+        if now < observation.quiet_since + OPEN_SECONDS:
             return False
         folder = self._inbox.root / candidate.folder
         try:
@@ -103,7 +103,7 @@ class Completeness:
         candidate: Candidate,
         path: str,
         writer: str,
-        sight: Observation,
+        observation: Observation,
         now: float,
         *,
         is_sound: bool,
@@ -111,7 +111,7 @@ class Completeness:
         first = path_below(candidate.folder, candidate.bundle.files[0].name)
         reason = f"{'' if path == first else f'{shown(path)} is '}still open in {writer}"
         patience = self._patience
-        if now < sight.quiet_since + patience.incomplete_seconds:
+        if now < observation.quiet_since + patience.incomplete_seconds:
             at = now + max(_LEAST_SECONDS, patience.settle_seconds)
             return Unfinished(reason=reason, at=at, is_passing=True)
         advice = (
@@ -132,10 +132,10 @@ def _files(candidate: Candidate) -> Iterator[tuple[str, Observation]]:
     if isinstance(candidate.state, Ready) and candidate.state.problems:
         return
     for source in candidate.surroundings.sources:
-        yield source.path, source.sight
-    for path, sight in candidate.surroundings.references.items():
-        if isinstance(sight, Observation):
-            yield path, sight
+        yield source.path, source.observation
+    for path, observation in candidate.surroundings.references.items():
+        if isinstance(observation, Observation):
+            yield path, observation
 
 
 class JobBuilder:
@@ -144,7 +144,12 @@ class JobBuilder:
     """
 
     def __init__(
-        self, *, inbox: Inbox, job_freezer: JobFreezer, completeness: Completeness, clock: Clock
+        self,
+        *,
+        inbox: InboxScanner,
+        job_freezer: JobFreezer,
+        completeness: Completeness,
+        clock: Clock,
     ) -> None:
         self._root = inbox.root
         self._job_freezer = job_freezer
@@ -160,7 +165,7 @@ class JobBuilder:
         """
         if unfinished := self._completeness.unfinished(candidate, now):
             return unfinished
-        job = self._job_freezer.frame(candidate, self._clock.now())
+        job = self._job_freezer.freeze(candidate, self._clock.now())
         for reference in job.references if not job.problems else ():
             with nofollow.opened(self._root, reference.path):
                 pass

@@ -1,7 +1,5 @@
 """
-What was seen in the inbox and since when: the memory between looks, kept true by each of them.
-
-The files with parameters that are still to be read, and when.
+The write side of the index: takes in looks, events and listings, and schedules the families that they concern.
 
 A look at one name touches its family alone, so an event costs the same in a folder of ten files and of a
 hundred thousand. No I/O here: looks, and what was read, are handed in.
@@ -36,7 +34,7 @@ from retouchd.job.filenames import FOLDER_FILES, Kind, parse
 
 class Unread:
     """
-    Files to be read at their time, in seconds of the monotonic clock; those whose time has come by folder.
+    A schedule of files to be read, in seconds of the monotonic clock; those that are due by folder.
     """
 
     def __init__(self) -> None:
@@ -81,14 +79,14 @@ _FOLLOWED = FOLDER_FILES | {Kind.EDIT}
 
 class ObservedFiles(IndexQueries):
     """
-    Takes in what is seen of the inbox. `touch` is told each family that is to be decided anew, and the first
+    The index with its updates. `schedule` is told each family that is to be decided anew, and the first
     moment at which that may bring something new. `changes` counts how often anything became another.
     """
 
-    def __init__(self, *, patience: Patience, touch: Callable[[Family, float], None]) -> None:
+    def __init__(self, *, patience: Patience, schedule: Callable[[Family, float], None]) -> None:
         super().__init__()
         self._patience = patience
-        self._touch = touch
+        self._schedule = schedule
         self._unread = Unread()
         self._mute: set[int] = set()
         self.changes = 0
@@ -123,13 +121,19 @@ class ObservedFiles(IndexQueries):
         self._put(folder, name, observation_since(found, now), settles, now)
         return True
 
-    def disturb(self, folder: str, name: str, now: float) -> None:
+    def note_event(self, folder: str, name: str, now: float) -> None:
         """
         Take in an event: whatever it was, the file is not quiet yet.
         """
         if self.knows(folder, name):
-            sight = touched(self.sight(folder, name), now)
-            self._put(folder, name, pack_observation(sight), settled_at(sight, self._patience), now)
+            observation = touched(self.observation(folder, name), now)
+            self._put(
+                folder,
+                name,
+                pack_observation(observation),
+                settled_at(observation, self._patience),
+                now,
+            )
 
     def take_in(self, listing: Listing, began: float, now: float) -> None:
         """
@@ -167,16 +171,16 @@ class ObservedFiles(IndexQueries):
         """
         Take in what a structured sidecar or an `_edit.*` says, as it was last seen.
         """
-        self._folders[folder].contents[name] = (self.sight(folder, name).signature, content)
+        self._folders[folder].contents[name] = (self.observation(folder, name).signature, content)
         named = self.references.name((folder, name), content.images or ())
-        self._touch_pictures(named, now)
-        self._touch_users((folder, name), now)
+        self._schedule_pictures(named, now)
+        self._schedule_users((folder, name), now)
 
     def note_look(self, folder: str, name: str, *, shows_through: bool, now: float) -> None:
         """
         Take in whether a picture, as it was last seen, has transparent pixels.
         """
-        seen = self.sight(folder, name).signature
+        seen = self.observation(folder, name).signature
         self._folders[folder].see_through[name] = (seen, shows_through)
         self._touch_family((folder, parse(name).family), now)
 
@@ -187,10 +191,10 @@ class ObservedFiles(IndexQueries):
         is_new = self.references.see(path, found, now)
         if is_new:
             for namer in self.references.namers(path):
-                self._touch_users(namer, now)
+                self._schedule_users(namer, now)
         return is_new
 
-    def touch_all(self, now: float) -> None:
+    def schedule_all(self, now: float) -> None:
         """
         Have every family decided about anew: what holds for all of them has changed.
         """
@@ -226,7 +230,7 @@ class ObservedFiles(IndexQueries):
         return content is None or bool(content.obstacle)
 
     def _is_settled(self, place: Place, now: float) -> bool:
-        at = settled_at(self.sight(*place), self._patience)
+        at = settled_at(self.observation(*place), self._patience)
         return at is not None and at <= now
 
     def _place(self, folder: str) -> Folder:
@@ -257,7 +261,7 @@ class ObservedFiles(IndexQueries):
         else:
             family = place.joined(folder, named) if is_new else place.families[named.family]
             # Nothing of it is ready before that, and then it may be.
-            self._touch(family, max(now, settles or now))
+            self._schedule(family, max(now, settles or now))
 
     def _drop(self, place: Folder, folder: str, name: str, now: float) -> bool:
         if place.observations.pop(name, None) is None:
@@ -269,7 +273,7 @@ class ObservedFiles(IndexQueries):
         place.see_through.pop(name, None)
         if named.kind in _EDITS:
             place.contents.pop(name, None)
-            self._touch_pictures(self.references.forget((folder, name)), now)
+            self._schedule_pictures(self.references.forget((folder, name)), now)
         if named.kind in FOLDER_FILES:
             place.folder_files.remove(name)
             place.gone_at = now
@@ -280,7 +284,7 @@ class ObservedFiles(IndexQueries):
             family.gone_at = now
             if not family.names:
                 del place.families[named.family]
-            self._touch(family, now)
+            self._schedule(family, now)
         return True
 
     def _leave_no_longer(self, place: Folder, name: str) -> None:
@@ -304,7 +308,7 @@ class ObservedFiles(IndexQueries):
         is_mute = listing.stamp is not None and listing.stamp.device in self._mute
         place.trust = None if is_mute else trust_in(place.trust, listing.stamp, began)
 
-    def _touch_pictures(self, paths: Iterable[str], now: float) -> None:
+    def _schedule_pictures(self, paths: Iterable[str], now: float) -> None:
         """
         Have pictures decided about anew that are named as references, or are so no longer.
         """
@@ -312,9 +316,9 @@ class ObservedFiles(IndexQueries):
             folder, _, name = path.rpartition("/")
             self._touch_family((folder, parse(name).family), now)
 
-    def _touch_users(self, place: Place, now: float) -> None:
+    def _schedule_users(self, place: Place, now: float) -> None:
         """
-        Touch the families for which a file holds.
+        Schedule the families for which a file holds.
         """
         folder, name = place
         named = parse(name)
@@ -325,10 +329,10 @@ class ObservedFiles(IndexQueries):
 
     def _touch_family(self, key: Key, now: float) -> None:
         if (family := self.family(key)) is not None:
-            self._touch(family, now)
+            self._schedule(family, now)
 
     def _touch_below(self, folder: str, now: float) -> None:
         for other, place in self._folders.items():
             if is_below(other, folder):
                 for family in place.families.values():
-                    self._touch(family, now)
+                    self._schedule(family, now)

@@ -95,13 +95,13 @@ class Content:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderFile:
     """
-    A folder file: its folder and name, its sight, and what an `_edit.*` says once it was read.
+    A folder file: its folder and name, its observation, and what an `_edit.*` says once it was read.
     """
 
     folder: str
     name: str
     kind: Kind
-    sight: Observation
+    observation: Observation
     content: Content | None = None
 
     @property

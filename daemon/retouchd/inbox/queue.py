@@ -1,5 +1,5 @@
 """
-The queue of the inbox: which families are decided about again when, and which are ready in which order.
+The queues of the inbox: families to be decided about at their time, and families ready to be claimed.
 
 No I/O: what is seen is handed to `observed_files`.
 """
@@ -10,10 +10,11 @@ from collections.abc import Callable, Collection
 from typing import TypeAlias
 
 from retouchd.inbox.candidates import Candidates
+from retouchd.inbox.fair_queue import FairQueue
 from retouchd.inbox.folder_index import PENDING, Family, Key
 from retouchd.inbox.observed_files import ObservedFiles
 from retouchd.inbox.readiness import BundleState, BundleWaiting, Patience, Ready, Unsettled
-from retouchd.inbox.waiting import FairQueue, kind_of
+from retouchd.inbox.waiting import kind_of
 from retouchd.inbox.waiting_reasons import WaitingReasons
 
 Rank: TypeAlias = tuple[float, int, Family]
@@ -37,7 +38,7 @@ class InboxQueue:
         self._ready: FairQueue[Rank] = FairQueue()
         self._unsettled = 0
         self._kinds: dict[str, str] = {}
-        self.observed_files = ObservedFiles(patience=patience, touch=self._touch)
+        self.observed_files = ObservedFiles(patience=patience, schedule=self._unsettle)
         self.candidates = Candidates(
             files=self.observed_files, patience=patience, has_default_prompt=has_default_prompt
         )
@@ -111,7 +112,7 @@ class InboxQueue:
         Have a family decided about again at that moment.
         """
         if (family := self.observed_files.family(key)) is not None:
-            self._touch(family, at)
+            self._unsettle(family, at)
 
     def try_later(self, key: Key, at: float) -> None:
         """
@@ -144,7 +145,7 @@ class InboxQueue:
             family.waits_for = self._kinds.setdefault(kind, kind)
             self.observed_files.changes += 1
 
-    def _touch(self, family: Family, at: float) -> None:
+    def _unsettle(self, family: Family, at: float) -> None:
         self.observed_files.changes += 1
         self._unsettled += not family.is_unsettled
         family.is_unsettled = True

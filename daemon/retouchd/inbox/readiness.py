@@ -1,7 +1,7 @@
 """
-Whether a bundle may be claimed: when its files are whole, and whether all it needs is there.
+Whether a bundle may be claimed, pure: its files have settled, and all it needs is there.
 
-When a file is whole: no event and no change of its signature for a while of the monotonic clock.
+A file has settled after no event and no change of its signature for a while of the monotonic clock.
 
 Events are only hints that restart the wait. A file's age by its own mtime is no proof, since copying
 programs set it to the past; nor is a rename from a temporary name: rclone looks at the file afterwards,
@@ -37,29 +37,29 @@ class Patience:
 
 def look(previous: Observation | None, signature: Signature, now: float) -> Observation:
     """
-    Return the sight of a file after a look at it: unchanged files go on being quiet.
+    Return the observation after a look at a file: unchanged, it goes on being quiet.
     """
     if previous is not None and previous.signature == signature:
         return previous
     return Observation(signature, now)
 
 
-def touched(sight: Observation, now: float) -> Observation:
+def touched(observation: Observation, now: float) -> Observation:
     """
-    Return the sight after an event: the wait starts again.
+    Return the observation after an event: the wait starts again.
     """
-    return Observation(sight.signature, now)
+    return Observation(observation.signature, now)
 
 
-def settled_at(sight: Observation, patience: Patience) -> float | None:
+def settled_at(observation: Observation, patience: Patience) -> float | None:
     """
     Return the moment of the monotonic clock at which the file settles, None for an empty file.
 
     A file of zero bytes is a placeholder: it has not arrived.
     """
-    if sight.signature.size == 0:
+    if observation.signature.size == 0:
         return None
-    return sight.quiet_since + patience.settle_seconds
+    return observation.quiet_since + patience.settle_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class Surroundings:
     What matters to a bundle besides its files.
 
     `own` is what its structured sidecar says, None before that was read. `sources` are the folder files,
-    the nearest first. `references` holds the sight of each picture that any of them names, or half a
+    the nearest first. `references` holds the observation of each picture that any of them names, or half a
     sentence on why it cannot be used. `namer` tells how this image comes to be a reference of another.
     `gone_at` is when a file that held for it was last seen to be gone: it may be about to be written anew.
     `is_unseen` says that nobody has looked yet whether its image is a mask instead, or which of several
@@ -207,7 +207,7 @@ def _with_folder_files(
     for source in relevant:
         if (state := _unready(source, patience, now)) is not None:
             return state
-        settled = max(settled, settled_at(source.sight, patience) or settled)
+        settled = max(settled, settled_at(source.observation, patience) or settled)
     if any(folder_faults(relevant)):
         return Ready(since=settled)
     has_prompt = has_own or surroundings.has_default or any(s.has_prompt for s in relevant)
@@ -224,7 +224,7 @@ def _unready(source: FolderFile, patience: Patience, now: float) -> BundleState 
     Return what a folder file is waited for, None if it can be gone by.
     """
     what = f"the {shown(source.name)} of its folder"
-    at = settled_at(source.sight, patience)
+    at = settled_at(source.observation, patience)
     if at is None:
         return BundleWaiting(at=None, reason=f"{what} is empty")
     if now < at:
@@ -241,14 +241,14 @@ def _with_references(
 ) -> BundleState:
     paths, source = references_of(surroundings.own, surroundings.sources)
     for path in paths:
-        sight = surroundings.references.get(path, "is not there")
-        if isinstance(sight, str):
+        observation = surroundings.references.get(path, "is not there")
+        if isinstance(observation, str):
             if source is not None:
                 return Ready(since=settled)
-            problem = missing.reference_missing(bundle.edits[0], path, sight)
-            reason = f"waits for its reference picture {shown(path)}, which {sight}"
+            problem = missing.reference_missing(bundle.edits[0], path, observation)
+            reason = f"waits for its reference picture {shown(path)}, which {observation}"
             return _patiently(settled, reason, lambda: [problem], patience, now)  # noqa: B023
-        at = settled_at(sight, patience)
+        at = settled_at(observation, patience)
         if at is None:
             return BundleWaiting(at=None, reason=f"its reference picture {shown(path)} is empty")
         if now < at:

@@ -1,15 +1,11 @@
 """
-The pictures that sidecars and folder files name as references: found, checked, and copied into a job.
+Reference pictures, which sidecars and folder files name: tracked, checked, and copied into a job.
 
-A reference is copied into the jobs that need it and never moved, so it stays in the inbox. It is not a
-job of its own while somebody names it, nor afterwards unless it gets a sidecar of its own.
+A reference is copied into the jobs that need it and never moved, so it stays in the inbox. It is not a job of
+its own while somebody names it, nor afterwards unless it gets a sidecar of its own.
 
-Whether the pictures that folder files name as references can be sent: known before any image is claimed.
-
-What is wrong with a folder's reference must hold its images, not move them, so it is looked into early;
-once for each state of the file, since all images of the folder share it.
-
-The references of a job, copied into it before anything is sent: what lies in the inbox may change later.
+What is wrong with a folder's reference must hold its images, not move them, so it is looked into before any of
+them is claimed; once for each state of the file, since all images of the folder share it.
 """
 
 import contextlib
@@ -22,7 +18,7 @@ from retouchd.disk import file_stat, filesystems, nofollow
 from retouchd.disk.signature import Observation, Signature
 from retouchd.errors import Blocked, Problem
 from retouchd.inbox.readiness import look, touched
-from retouchd.inbox.scanner import Inbox
+from retouchd.inbox.scanner import InboxScanner
 from retouchd.job.model import Job, Reference, Snapshot
 from retouchd.job.naming import shown
 from retouchd.spool.history import History
@@ -67,8 +63,8 @@ class References:
         Take in that a file is gone: its job, or another daemon's, may be using what it named.
         """
         for path in self._named.get(namer, ()):
-            if isinstance(sight := self._found.get(path), Observation):
-                self.spare([Reference(path=path, snapshot=sight.signature.snapshot)])
+            if isinstance(observation := self._found.get(path), Observation):
+                self.spare([Reference(path=path, snapshot=observation.signature.snapshot)])
         return self.name(namer, ())
 
     def see(self, path: str, found: Signature | str, now: float) -> bool:
@@ -95,13 +91,13 @@ class References:
         self._found[path] = seen
         return seen != before
 
-    def disturb(self, path: str, now: float) -> None:
+    def note_event(self, path: str, now: float) -> None:
         """
         Take in an event: whatever it was, the file is not quiet yet.
         """
-        sight = self._found.get(path)
-        if isinstance(sight, Observation):
-            self._found[path] = touched(sight, now)
+        observation = self._found.get(path)
+        if isinstance(observation, Observation):
+            self._found[path] = touched(observation, now)
 
     def paths(self) -> list[str]:
         """
@@ -197,7 +193,7 @@ class ReferenceCopier:
     Copies references. Blocking.
     """
 
-    def __init__(self, *, spool: Spool, inbox: Inbox) -> None:
+    def __init__(self, *, spool: Spool, inbox: InboxScanner) -> None:
         self._spool = spool
         self._inbox = inbox
 

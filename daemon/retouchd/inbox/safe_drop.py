@@ -1,5 +1,5 @@
 """
-Files on their way into the inbox: each appears whole under its name, prompts first, images last.
+Atomic drops into the inbox: each file appears whole under its name, prompts first, images last.
 
 A name that is taken is never written over: the whole group takes another free stem. What is in work needs
 no look: a job given back finds a free stem by itself, and results never overwrite anything either.

@@ -1,5 +1,5 @@
 """
-The inbox as it lies there: looked at and read, never followed out of, never written to.
+Reads the inbox from disk: lists folders, stats and reads files; follows no link, writes nothing.
 """
 
 import errno
@@ -29,8 +29,9 @@ for and then fit neither outbox nor done, whose own paths and names are longer.
 @dataclass(frozen=True, slots=True)
 class LeftAlone:
     """
-    Something that is left alone, and why; `is_told` if a person should hear of it, `is_shown` if one who
-    asks should see it.
+    A directory entry that is left alone, and why.
+
+    `is_told` if a person should hear of it, `is_shown` if one who asks should see it.
 
     `is_shut` where the disk does not even say what it is: it may belong to what lies beside it.
     """
@@ -43,7 +44,7 @@ class LeftAlone:
 
 class Known(Protocol):
     """
-    What was seen of a folder before.
+    What is cached of a folder.
     """
 
     @property
@@ -107,9 +108,9 @@ class Listing:
     stamp: FolderStamp | None = None
 
 
-class Inbox:
+class InboxScanner:
     """
-    The eyes on the inbox. Paths are relative to it, with `/` between parts and `""` for itself.
+    Lists, stats and reads the inbox. Paths are relative to it, with `/` between parts and `""` for itself.
 
     `looks` counts the names that were looked at, and the files that were read.
     """

@@ -1,5 +1,5 @@
 """
-The sidecars as they are read: bytes become prompts, and the keys of structured sidecars.
+Reads sidecars: from their bytes to prompts, and to the keys of structured sidecars.
 
 Blocking: it reads files of the inbox.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from retouchd.errors import Problem
 from retouchd.inbox.precedence import Content, resolve
-from retouchd.inbox.scanner import Inbox
+from retouchd.inbox.scanner import InboxScanner
 from retouchd.job.filenames import Kind, Named
 from retouchd.job.filenames import parse as parse_name
 from retouchd.job.naming import shown
@@ -48,7 +48,7 @@ class SidecarReader:
     def __init__(
         self,
         *,
-        inbox: Inbox,
+        inbox: InboxScanner,
         text_encoding: str | None,
         is_chinese: bool = False,
         max_megapixels: float = 100,

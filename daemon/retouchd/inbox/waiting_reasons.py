@@ -43,7 +43,7 @@ class Idle(NamedTuple):
 
 class WaitingReasons:
     """
-    Says of what was seen in the inbox why it waits. No I/O.
+    Finds from the index why each file waits. No I/O.
     """
 
     def __init__(self, files: ObservedFiles, candidates: Candidates) -> None:
@@ -160,7 +160,7 @@ def _idle(candidate: Candidate, name: str) -> Idle:
         case Ready():
             return Idle(candidate.folder, name, READY)
         case Unsettled():
-            changes = [sight.quiet_since for sight in candidate.observations.values()]
+            changes = [observation.quiet_since for observation in candidate.observations.values()]
             changed_at = max(*changes, candidate.surroundings.gone_at or 0.0)
             return Idle(candidate.folder, name, state.reason, changed_at=changed_at)
         case BundleWaiting():

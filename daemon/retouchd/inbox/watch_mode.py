@@ -1,5 +1,5 @@
 """
-How changes in the inbox are noticed: what was asked for, what can be had, and how often to look.
+How changes in the inbox are noticed, pure: inotify or polling, how thoroughly to scan, and how often.
 """
 
 import errno
@@ -50,8 +50,9 @@ class Depth(Enum):
 
 class MtimeCache(NamedTuple):
     """
-    The stamp that a folder shows since a moment of the monotonic clock; `is_firm` if the next change in it
-    must show as another stamp.
+    A folder's cached stamp, shown since a moment of the monotonic clock.
+
+    `is_firm` if the next change in the folder must show as another stamp.
     """
 
     stamp: FolderStamp
@@ -126,8 +127,7 @@ def trust_in(
     before: MtimeCache | None, stamp: FolderStamp | None, began: float
 ) -> MtimeCache | None:
     """
-    Return the trust in a folder after it was listed, which began at that moment; no stamp where it changed
-    meanwhile.
+    Return what to cache of a folder that was listed from that moment on; no stamp where it changed meanwhile.
 
     Two changes within one step of the filesystem's clock leave the same stamp. So one that was seen before
     is firm only if it was first seen several seconds ago.

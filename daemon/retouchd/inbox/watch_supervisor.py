@@ -1,5 +1,5 @@
 """
-The watcher under supervision: it reports, or is started anew, or the inbox is looked at more often instead.
+Supervises the watcher: restarts it when it failed, and falls back to polling where it cannot watch.
 
 Whatever is wrong with it, the inbox is scanned: nothing here decides about a file. An inbox that is away
 (removed, renamed, unmounted) is only waited for, and never made anew: what would then lie in its place
@@ -108,7 +108,7 @@ def try_out(settings: WatchSettings) -> ChosenMode:
 
 class WatchSupervisor:
     """
-    The watcher of a run: `begin` to be told of changes until the context ends, and have `run` see to it.
+    Supervises the watcher of a run: `begin` puts events until the context ends, `run` looks after it.
 
     `away` says why the inbox cannot be used now, empty while it can; `on_change` is called when that changes.
     """

@@ -1,7 +1,5 @@
 """
-The kernel's reports about the inbox, and the queue of names that they fill. What happened, the look decides.
-
-The doorbell: which names in the inbox somebody touched since it was last asked.
+The inotify watcher of the inbox, and the event queue that it fills: names only, a look decides what happened.
 
 The only module that knows watchdog, and the version of it that was tried: it leaves out a sub-folder that
 it cannot watch, and ends a thread that failed, without a word. Both are remembered here for whoever asks.
@@ -47,7 +45,7 @@ from watchdog.utils import BaseThread
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEvent:
     """
-    One touch of the doorbell: the path below the inbox.
+    A name in the inbox that something happened to: its path below the inbox.
     """
 
     path: str
@@ -56,7 +54,7 @@ class FileEvent:
 
 class EventQueue:
     """
-    The events since they were last taken. `wake` is called from the watcher's threads.
+    The events since they were last taken, each once. `wake` is called from the watcher's threads.
     """
 
     def __init__(self, wake: Callable[[], object]) -> None:
@@ -94,7 +92,7 @@ class EventQueue:
         return events, is_lost
 
 
-_RINGING: list[type[FileSystemEvent]] = [
+_EVENT_FILTER: list[type[FileSystemEvent]] = [
     DirCreatedEvent,
     DirDeletedEvent,
     DirMovedEvent,
@@ -122,7 +120,7 @@ logging.getLogger("watchdog").addHandler(logging.NullHandler())
 
 class Watcher:
     """
-    The kernel's reports about the inbox, each an event. Starting and stopping block.
+    Watches the inbox with inotify; each report becomes an event in the queue. Starting and stopping block.
     """
 
     def __init__(self, *, inbox: Path, event_queue: EventQueue, recursive: bool) -> None:
@@ -133,7 +131,7 @@ class Watcher:
 
     def start(self) -> None:
         """
-        Ring from now on.
+        Put events from now on.
 
         Raises OSError where the kernel refuses to watch the inbox, RecursionError where folders lie in one
         another too deeply for watchdog.
@@ -144,7 +142,7 @@ class Watcher:
                 _Handler(self._inbox, self._event_queue),
                 os.fspath(self._inbox),
                 recursive=self._recursive,
-                event_filter=_RINGING,
+                event_filter=_EVENT_FILTER,
             )
             self._observer.start()
         except (OSError, RecursionError):
@@ -153,7 +151,7 @@ class Watcher:
 
     def stop(self) -> None:
         """
-        Ring no more.
+        Put no more events.
         """
         observer, self._observer = self._observer, None
         if observer is not None:
@@ -255,11 +253,11 @@ class _Handler(FileSystemEventHandler):
         self._event_queue = event_queue
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        self._ring(event.src_path, is_folder=event.is_directory)
+        self._put(event.src_path, is_folder=event.is_directory)
         if event.event_type == EVENT_TYPE_MOVED:
-            self._ring(event.dest_path, is_folder=event.is_directory)
+            self._put(event.dest_path, is_folder=event.is_directory)
 
-    def _ring(self, name: bytes | str, *, is_folder: bool) -> None:
+    def _put(self, name: bytes | str, *, is_folder: bool) -> None:
         if path := self._below(name):
             self._event_queue.put(FileEvent(path=path, is_folder=is_folder))
 

@@ -1,5 +1,5 @@
 """
-One request from opening to closing: opened durably, its answer kept before anybody reads it, then closed.
+The life of one request: a durable note that it is opened, the request, its answer kept, a durable close.
 """
 
 import datetime as dt

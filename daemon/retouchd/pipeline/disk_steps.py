@@ -1,5 +1,5 @@
 """
-The steps of a job's life that need nothing but the disk, taken in one go: each durable, each repeatable.
+The steps of a job that need nothing but the disk, taken in a row: each durable, each repeatable.
 
 All of it blocks. A job at its end takes four such steps in a row; each says which folder
 it touches, so that one which hangs holds up nothing but the steps that need it.
@@ -55,7 +55,9 @@ Halt: TypeAlias = JobState | JobGone | Stuck
 
 class DiskSteps:
     """
-    Takes jobs forward as far as the disk alone can. `on_return` is told the folder and the names of files
+    Takes jobs forward as far as the disk alone can.
+
+    `on_return` is told the folder and the names of files
     that lie in the inbox again, and why; `on_unread` that a job is over of which the disk did not tell all that
     it is known by, `on_away` why a folder that results go to is not there.
     """

@@ -1,5 +1,5 @@
 """
-A job's pictures examined, and made fit to be sent: what had to be changed is kept in the job's `upload/`.
+Examines a job's pictures and makes them fit to be sent: what had to be changed is kept in the job's `upload/`.
 """
 
 from collections.abc import Callable

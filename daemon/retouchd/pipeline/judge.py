@@ -1,5 +1,5 @@
 """
-What a kept answer came to: pictures decoded and sealed, or a verdict without any.
+Judges kept answers: pictures decoded and sealed, or a verdict without any.
 """
 
 import asyncio
@@ -80,7 +80,7 @@ class _Sealed:
 
 class Judge:
     """
-    Reads kept answers. The answer on disk is never thrown away here, so judging may be repeated.
+    Judges kept answers. The answer on disk is never thrown away here, so judging may be repeated.
     """
 
     def __init__(self, *, spool: Spool, client: EditsClient, downloads: Downloads) -> None:

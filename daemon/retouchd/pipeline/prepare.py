@@ -1,5 +1,5 @@
 """
-Everything that can be found wrong with a job before money is spent, and what is to be uploaded.
+Prepares a job before money is spent: finds everything wrong with it, and returns what is to be uploaded.
 """
 
 from dataclasses import dataclass, replace

@@ -1,5 +1,6 @@
 """
-An answer is paid for: it is kept whole on disk before anybody looks at it, however long the disk resists.
+Buffers and writes answers, which are paid for: whole on disk before anybody reads them, however long the disk
+resists.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ _SPARE = 6 * _LONGEST_REASON + len(', "broken": ""')
 
 class ResponseWriter:
     """
-    Keeps answers, any number at once; all that are on their way share so many bytes of memory, or twice that
+    Writes answers to disk as they come, any number at once; all share a buffer of so many bytes, or twice that
     where they are many.
 
     Of answers that come together only a few are written at a time, in the order in which they were whole:
@@ -98,7 +99,7 @@ class ResponseWriter:
 
 class _Pending:
     """
-    Bytes on their way to disk: so many `_durable` ones, and the `rest` still in memory.
+    The buffer of one answer: so many bytes are `_durable`, the `rest` is still in memory.
     """
 
     def __init__(self, spool: Spool, job_id: str, number: int, head: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """
-The pictures of a kept answer: fetched where they lie behind urls, decoded, proven, and sealed as `outputs/`.
+The result pictures of a kept answer: downloaded where they lie behind urls, decoded, proven, sealed as
+`outputs/`.
 
-Results that lie behind urls: fetched for as long as they may be there, at growing intervals.
+A url is asked for as long as a picture may be there, at growing intervals.
 """
 
 import binascii
@@ -36,7 +37,7 @@ _SENT = (ORIGINALS, REFERENCES, UPLOAD)
 
 class Results:
     """
-    Decodes pictures. All of it blocks, and may be repeated after a crash at any point of it.
+    Decodes and seals result pictures. All of it blocks, and may be repeated after a crash at any point of it.
     """
 
     def __init__(self, spool: Spool) -> None:
@@ -167,8 +168,8 @@ class _Pause:
 
 class Downloads:
     """
-    Fetches what answers name. When a url is asked again follows from the answer's age alone, so that a
-    restart changes nothing.
+    Downloads the results that answers name by url. When a url is asked again follows from the answer's age
+    alone, so that a restart changes nothing.
     """
 
     def __init__(self, *, spool: Spool, client: EditsClient, clock: Clock) -> None:

@@ -1,5 +1,5 @@
 """
-The jobs in work: a task for each, taken forward until it is over; one that waits holds nobody up.
+The scheduler of jobs in work: one asyncio task each, until the job is over; one that waits blocks no other.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from retouchd.throttle.retry import LONGEST_BACKOFF_SECONDS
 
 class Runner:
     """
-    Drives jobs. `on_change` is called whenever one is over or has to wait, `on_over` with the id of each
-    that is over; `ends` counts how they ended.
+    Runs a task for each job in work. `on_change` is called whenever one is over or has to wait, `on_over` with
+    the id of each that is over; `ends` counts how they ended.
     """
 
     def __init__(

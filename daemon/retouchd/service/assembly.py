@@ -1,8 +1,5 @@
 """
-Composition root: builds one run's objects and wires their callbacks; and what is done before anything is taken.
-
-Everyone who works in one run, put together: who is told what by whom. What a run sees to before it takes
-anything: what an earlier one left half done, and a disk that is not there.
+Composition root: builds one run's objects and wires their callbacks; and the recovery before anything is taken.
 """
 
 import asyncio
@@ -10,8 +7,7 @@ from collections.abc import Callable, Collection
 
 from retouchd.clock import Clock
 from retouchd.config.settings import Current, Settings
-from retouchd.disk import folders as disk_folders
-from retouchd.disk.folders import Folders
+from retouchd.disk.folders import Folders, remember
 from retouchd.disk.thread_pools import Folder, at
 from retouchd.disk.threads import in_work
 from retouchd.endpoint.client import EditsClient
@@ -44,7 +40,7 @@ from retouchd.throttle.lane import Lane
 
 class Assembly:
     """
-    The parts of a run, each with its own task or none. `on_change` is called whenever anything moved.
+    The objects of one run, wired; those with a loop have a task each. `on_change` is called at any change.
     """
 
     def __init__(
@@ -278,6 +274,6 @@ def note_folders(folders: Folders) -> None:
     Have the work folder remember these folders: one of them that is missing later on is not made anew.
     """
     try:
-        disk_folders.remember(folders)
+        remember(folders)
     except OSError as error:
         emit(FolderUnnoted(reason=str(error)))

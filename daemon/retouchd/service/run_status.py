@@ -1,5 +1,5 @@
 """
-How one run stands, for the commands and the status files.
+The live status of one run, for the commands and the status files.
 """
 
 import asyncio

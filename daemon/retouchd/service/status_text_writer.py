@@ -1,14 +1,9 @@
 """
-Keeps `status.txt` and the summary of what waits up to date while a run lasts.
+Background tasks that keep `status.txt` and the summary of what waits up to date: soon after a change, at most
+once a second.
 
-Where `status.txt` lies, and how it is put there and removed.
-
-It is written over without a sync, and only where what has its name is one of ours or nothing.
-
-Publishes the summary of what waits for other programs, and logs what is news in it: at once after a change, at
-most once a second.
-
-What hangs or cannot be written here holds nothing else up: it is told once, and tried again.
+`status.txt` is written over without a sync, and only where what has its name is one of ours or nothing. What
+hangs or cannot be written here holds nothing else up: it is told once, and tried again.
 """
 
 import asyncio

@@ -1,5 +1,6 @@
 """
-How a run stands, put up for other programs: soon after a change, at most once a second, and as a sign of life.
+The background task that writes `work/status.json`: soon after a change, at most once a second, and as a
+heartbeat.
 """
 
 import asyncio

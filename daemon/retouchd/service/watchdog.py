@@ -1,13 +1,11 @@
 """
-The signs of life of a run, for the service manager: more time to start and stop, and its watchdog.
-
-Word to the service manager: `sd_notify`, a datagram to the socket it named, nothing where it named none.
+The systemd watchdog and status line of a run: `sd_notify` datagrams to the service manager.
 
 The protocol is systemd's, see sd_notify(3); a library for six lines would be more to trust than to save.
 
 The watchdog hears of a run only while this loop turns, the inbox gets looked at, and the disk below the
 work folder answers. A far folder that hangs is no reason to end a run, since no start would mend it: it is a
-pause, and told. See sd_notify(3) and sd_watchdog_enabled(3).
+pause, and told. See sd_watchdog_enabled(3).
 """
 
 import asyncio

@@ -1,5 +1,5 @@
 """
-The last walk of a job: pictures into the outbox, then the record and the originals to done or error.
+Delivers a finished job: pictures into the outbox, then the record and the originals to done or error.
 """
 
 import contextlib

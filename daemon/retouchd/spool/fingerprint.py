@@ -1,7 +1,5 @@
 """
-Whether the same is asked for twice: the same bytes with the same request.
-
-The paths that a line of the history names, as they are written there: escaped, below `done/` or `error/`.
+Fingerprints of requests: whether the same bytes are asked for with the same request again.
 """
 
 import datetime as dt

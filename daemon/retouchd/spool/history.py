@@ -1,13 +1,10 @@
 """
-The journals of finished jobs, and the records in `done/` and `error/` as they lie there.
+The journals of finished jobs, a line of JSON each; and the records in `done/` and `error/`.
 
-The records in `done/` as they lie there, and the files beside them. Nothing is followed out of the folder. The
-names in a folder of `done/` or `error/` that jobs have reserved by their records, moved there or not yet.
+`history.jsonl` has all that ended, `recovered.jsonl` what only records in `done/` told of jobs that the history
+does not have. A crash may leave a line twice or torn, so readers take each id once and skip what is no JSON.
 
-The journals of finished jobs in the work folder, a line of JSON each: `history.jsonl` has all that ended, and
-`recovered.jsonl` what only records in `done/` told of jobs that the history does not have.
-
-A crash may leave a line twice or torn, so readers take each id once and skip what is no JSON.
+Records are read below `done/` and `error/` without following a link out of them.
 """
 
 import contextlib
@@ -33,9 +30,9 @@ MOST_BYTES = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sighted:
+class RecordFile:
     """
-    A file by a record's name: its folder below `done/`, its name, size in bytes and time of change.
+    A file that has a record's name: its folder below `done/`, its name, size in bytes and time of change.
     """
 
     folder: str
@@ -51,7 +48,7 @@ class Sighted:
         return path_below(self.folder, self.name)
 
 
-def records_below(root: Path, on_closed: Callable[[str], None]) -> Iterator[Sighted]:
+def records_below(root: Path, on_closed: Callable[[str], None]) -> Iterator[RecordFile]:
     """
     Yield the files below a folder that may be records; links are no files.
 
@@ -130,7 +127,7 @@ def _telling(path: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _listed(place: str, entries: Iterator[os.DirEntry[str]]) -> tuple[list[Sighted], list[str]]:
+def _listed(place: str, entries: Iterator[os.DirEntry[str]]) -> tuple[list[RecordFile], list[str]]:
     found, folders = [], []
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
@@ -141,7 +138,7 @@ def _listed(place: str, entries: Iterator[os.DirEntry[str]]) -> tuple[list[Sight
             except FileNotFoundError:
                 continue
             found.append(
-                Sighted(
+                RecordFile(
                     folder=place,
                     name=entry.name,
                     size=about.st_size,

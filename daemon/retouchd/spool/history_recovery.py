@@ -35,7 +35,7 @@ from retouchd.spool.finished_job import (
     seen_in,
     text_key,
 )
-from retouchd.spool.history import History, Sighted, record_in, records_below, size_of
+from retouchd.spool.history import History, RecordFile, record_in, records_below, size_of
 from retouchd.spool.spool import Spool
 
 _AT_ONCE = 500
@@ -173,7 +173,7 @@ class Recovery:
         return count
 
     def _read(
-        self, finished: FinishedIndex, known: "_Known", batch: list[Sighted]
+        self, finished: FinishedIndex, known: "_Known", batch: list[RecordFile]
     ) -> Iterator[dict[str, Any]]:
         bodies = [record_in(self._folders.done, each.path) for each in batch]
         # In this order: a job leaves the work folder after the history has its line. One that has a record but
@@ -186,7 +186,7 @@ class Recovery:
             if job_id is None or not (job_id in at_work or known.has_job(finished, found, job_id)):
                 yield line
 
-    def _line(self, found: Sighted, body: dict[str, Any] | None) -> dict[str, Any]:
+    def _line(self, found: RecordFile, body: dict[str, Any] | None) -> dict[str, Any]:
         place = {
             "folder": escaped(found.folder),
             "record": escaped(found.name),
@@ -269,7 +269,7 @@ class _Known:
         if facts.is_done and facts.results is None:
             self.bare.append(position)
 
-    def has(self, found: Sighted) -> bool:
+    def has(self, found: RecordFile) -> bool:
         """
         Return whether a record need not be read.
 
@@ -286,7 +286,7 @@ class _Known:
         """
         return text_key(f"{line.get('finished_at')} {record_path(line)}") in self._sized
 
-    def has_job(self, finished: FinishedIndex, found: Sighted, job_id: str) -> bool:
+    def has_job(self, finished: FinishedIndex, found: RecordFile, job_id: str) -> bool:
         """
         Return whether the history tells of that job.
         """

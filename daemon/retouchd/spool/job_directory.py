@@ -1,8 +1,5 @@
 """
-A job's directory: all that it says, read at once; its originals, claimed and given back.
-
-Where a job stands: all that its directory says, read at once. The claim, and the claim reversed: renames
-between a folder of the inbox and a job's `originals/`.
+A job's directory: its state, read at once; the claim, and the claim reversed, as renames of its originals.
 """
 
 import os

@@ -1,5 +1,5 @@
 """
-Where the files of a finished job go: fixed before the first of them is moved.
+The delivery plan of a finished job: the final name of each of its files, fixed before the first is moved.
 """
 
 import datetime as dt

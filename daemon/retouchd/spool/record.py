@@ -1,5 +1,5 @@
 """
-The record of a finished job, and the reason a person reads: what stands beside the originals.
+The record of a finished job and the error text for people, which stand beside the originals.
 """
 
 import dataclasses

@@ -1,5 +1,5 @@
 """
-The spool: the sole owner of the work folder, where the files of a job's directory are its state.
+The work folder and its sole owner: the files of a job's directory are its state.
 
     jobs/<id>/            one directory a job; see `spool.phase` for what its files mean
     trash/                forgotten jobs on their way out

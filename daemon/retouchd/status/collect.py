@@ -1,8 +1,7 @@
 """
-Gathers what `status` shows: from the daemon's status file, the lock, jobs, history, inbox and disks.
+Collects what `status` shows: from the daemon's status file, the lock, jobs, history, inbox and disks.
 
-Which daemon holds a work folder. Finds out for `status` what waits in the inbox: from the daemon, which knows,
-or by a look through the inbox.
+What waits in the inbox is taken from the daemon, which knows, or found by a look through the inbox.
 """
 
 import contextlib

@@ -1,7 +1,6 @@
 """
-What `status` knows at one moment: the values, the day's figures, and the JSON document that programs read.
-
-What the day has brought so far: counted from the end of the history back to local midnight.
+The status document: all that `status` knows at one moment, with the figures since local midnight, as values
+and as JSON.
 """
 
 import contextlib

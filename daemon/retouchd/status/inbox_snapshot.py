@@ -1,5 +1,5 @@
 """
-A look at the inbox from beside the daemon: the same looks and rules, no memory, nothing touched.
+A read-only look at the inbox from outside the daemon: the same scanner and rules, no state, nothing changed.
 
 What a file's watcher would remember is taken from its ctime: the last moment at which anybody wrote to it
 or renamed it.
@@ -14,17 +14,17 @@ from tempfile import TemporaryDirectory
 from retouchd.clock import Clock
 from retouchd.config.settings import Current, Settings
 from retouchd.disk.signature import ctime_of
-from retouchd.inbox.build_job import JobFreezer
 from retouchd.inbox.candidates import Candidate
 from retouchd.inbox.duplicates import Duplicates, take_all
 from retouchd.inbox.held import HeldBundles, HeldError, NotYetError, WaitingSummary
 from retouchd.inbox.ignore import ignore_table
 from retouchd.inbox.index import InboxIndex
 from retouchd.inbox.job_builder import Completeness, JobBuilder, Unfinished
+from retouchd.inbox.job_freezer import JobFreezer
 from retouchd.inbox.queue import InboxQueue
 from retouchd.inbox.readiness import Ready
 from retouchd.inbox.references import ReferenceChecks, ReferenceCopier, used_references
-from retouchd.inbox.scanner import Inbox, LeftAlone
+from retouchd.inbox.scanner import InboxScanner, LeftAlone
 from retouchd.inbox.sidecar_reader import SidecarReader
 from retouchd.inbox.waiting_reasons import Idle
 from retouchd.job.model import Job
@@ -39,18 +39,18 @@ _PASSES = 2
 """What is read in the first may name pictures that were decided about as jobs of their own."""
 
 
-def inbox_of(settings: Settings) -> Inbox:
+def inbox_of(settings: Settings) -> InboxScanner:
     """
-    Return the eyes on the inbox.
+    Return the scanner of the inbox.
     """
-    return Inbox(
+    return InboxScanner(
         root=settings.folders.inbox,
         ignored=ignore_table(settings.ignore),
         recursive=settings.recursive,
     )
 
 
-def index_of(current: Current, inbox: Inbox, clock: Clock) -> InboxIndex:
+def index_of(current: Current, inbox: InboxScanner, clock: Clock) -> InboxIndex:
     """
     Return an empty index of the inbox.
     """
@@ -62,7 +62,7 @@ def index_of(current: Current, inbox: Inbox, clock: Clock) -> InboxIndex:
     return InboxIndex(inbox=inbox, reader=reader, queue=queue, clock=clock)
 
 
-def reader_of(settings: Settings, inbox: Inbox) -> SidecarReader:
+def reader_of(settings: Settings, inbox: InboxScanner) -> SidecarReader:
     """
     Return what reads sidecars and folder files.
     """
@@ -74,7 +74,9 @@ def reader_of(settings: Settings, inbox: Inbox) -> SidecarReader:
     )
 
 
-def builder_of(current: Current, inbox: Inbox, preparer: Preparer, clock: Clock) -> JobBuilder:
+def builder_of(
+    current: Current, inbox: InboxScanner, preparer: Preparer, clock: Clock
+) -> JobBuilder:
     """
     Return what makes jobs of what is ready.
     """
@@ -142,7 +144,7 @@ class InboxSnapshot:
         """
         return WaitingSummary(self._queue, HeldBundles(), self._index.faults, self._clock)
 
-    def framed(self) -> Iterator[tuple[Candidate, Job | Held]]:
+    def claimable(self) -> Iterator[tuple[Candidate, Job | Held]]:
         """
         Return what could be claimed, in the order in which it would be: the job it makes, or why it is held.
         """

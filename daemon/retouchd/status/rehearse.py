@@ -74,7 +74,7 @@ class Rehearser:
         failing: list[Failing] = []
         waiting: list[WaitingFile] = []
         snapshot = InboxSnapshot(self._settings, self._clock)
-        for candidate, found in snapshot.framed():
+        for candidate, found in snapshot.claimable():
             step()
             first = candidate.bundle.files[0].name
             if isinstance(found, Held):

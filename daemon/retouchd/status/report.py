@@ -1,27 +1,17 @@
 """
-How a run stands: `work/status.json`, its progress, why nothing is sent, and which failures are alarms.
+The status report of one run, as it stands in `work/status.json`; batch progress, stall detection, and alarms.
 
-How far what was dropped has come: done of total, and the time left by the recent rate.
+The report has only what lies nowhere else: the jobs, the history and the inbox are looked at where they are.
 
 A batch begins with the first picture after the inbox was empty and ends when it is empty again; more may be
 dropped into it meanwhile. Times are of a monotonic clock, handed in.
 
-Whether a run gets on: what is at work must move, however slowly.
-
-A watchdog that ends a run puts every request on its way in doubt. So slow is never taken for stuck: a
-scan of a far disk may take an hour as long as it comes from one name to the next.
-
-Which failed jobs are worth an alarm to the operator, by their codes, and the alarm's words.
+A run is stuck if what is at work does not move at all. A watchdog that ends a run puts every request in flight
+in doubt, so slow is never taken for stuck: a scan of a far disk may take an hour as long as it comes from one
+name to the next.
 
 What is wrong with a file, its prompt or its sidecar, and what a provider refuses to draw, is said beside the
-file to whoever dropped it. A monitor is to ring only for what may have cost money for nothing, or will happen
-again.
-
-How a run stands, as the daemon tells other programs of the same machine in `work/status.json`.
-
-Only what lies nowhere else: the jobs, the history and the inbox are looked at where they are.
-
-Why nothing is sent, in a few words: the same in `status`, in `status.txt` and of a single photo.
+file to whoever dropped it. An alarm is only for what may have cost money for nothing, or will happen again.
 """
 
 import datetime as dt

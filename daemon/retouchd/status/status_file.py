@@ -1,6 +1,5 @@
 """
-The status files of a run in the work folder, for other programs of the same machine: `status.json` says how it
-stands, `waiting.json` what waits in the inbox.
+Reads and writes the status files of a run in the work folder: `status.json` and `waiting.json`.
 
 They are written over without a sync: after a power cut there is no run that they could tell of.
 """

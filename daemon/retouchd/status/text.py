@@ -1,12 +1,8 @@
 """
-How things stand as text for people: `status.txt`, and what waits in the inbox.
+Status as text for people: the lines of `status.txt`, and of what waits in the inbox.
 
-What waits in the inbox as lines for people, each beginning with what is to become of the file.
-
-The text of `status.txt`: how things stand, for people who see folders only.
-
-It begins with a byte order mark and ends its lines as Windows does: old Notepads show it right only so, and no
-other editor minds.
+`status.txt` begins with a byte order mark and ends its lines as Windows does: old Notepads show it right only
+so, and no other editor minds.
 """
 
 import datetime as dt

@@ -1,5 +1,5 @@
 """
-From a bundle to a job: what holds for it is put together and frozen.
+Makes a job of a bundle: everything that holds for it is resolved and frozen.
 
 A fault of the bundle's own files makes a job that ends in `error/`. A fault of a folder file or of the
 configuration never moves a file: the bundle is held where it lies, with the reason.
@@ -25,7 +25,7 @@ from retouchd.inbox.precedence import (
 )
 from retouchd.inbox.readiness import Ready, references_of
 from retouchd.inbox.references import ReferenceChecks
-from retouchd.inbox.scanner import Inbox
+from retouchd.inbox.scanner import InboxScanner
 from retouchd.inbox.sidecar_reader import Prompt, SidecarReader
 from retouchd.job.filenames import Kind, Named
 from retouchd.job.model import CONFIGURATION, Job, Member, Reference, Request, Role, Scalar
@@ -74,13 +74,13 @@ class Terms(Protocol):
 
 class JobFreezer:
     """
-    Makes jobs of bundles. Blocking: it reads the plain prompts.
+    Makes the immutable job of a bundle. Blocking: it reads the plain prompts.
     """
 
     def __init__(
         self,
         *,
-        inbox: Inbox,
+        inbox: InboxScanner,
         reader: SidecarReader,
         reference_checks: ReferenceChecks,
         current: Terms,
@@ -90,14 +90,14 @@ class JobFreezer:
         self._reader = reader
         self._current = current
 
-    def frame(self, candidate: Candidate, now: dt.datetime) -> Job:
+    def freeze(self, candidate: Candidate, now: dt.datetime) -> Job:
         """
         Return the job of a ready candidate.
 
         Raises HeldError where a folder file or the configuration is at fault, OSError for a sidecar that
         cannot be read.
         """
-        assert isinstance(candidate.state, Ready), "only a ready bundle is framed"
+        assert isinstance(candidate.state, Ready), "only a ready bundle becomes a job"
         problems = list(candidate.state.problems)
         prompts = {} if problems else self._prompts(candidate)
         problems += [each.problem for each in prompts.values() if each.problem]
@@ -203,13 +203,13 @@ class JobFreezer:
         surroundings = candidate.surroundings
         paths, source = references_of(surroundings.own, surroundings.sources)
         for path in paths:
-            sight = surroundings.references[path]
-            if isinstance(sight, str):
+            observation = surroundings.references[path]
+            if isinstance(observation, str):
                 where = shown(source.path) if source else "its sidecar"
                 raise HeldError(
-                    f"{where} names {shown(path)} as a reference image, but that {sight}."
+                    f"{where} names {shown(path)} as a reference image, but that {observation}."
                 )
-            snapshot = sight.signature.snapshot
+            snapshot = observation.signature.snapshot
             if source is not None:
                 model = str(wishes.values["model"])
                 for problem in self._reference_checks.problems(path, snapshot, model):
@@ -237,9 +237,9 @@ def _named(candidate: Candidate) -> tuple[Reference, ...]:
     """
     found = candidate.surroundings.references
     return tuple(
-        Reference(path=path, snapshot=sight.signature.snapshot)
-        for path, sight in found.items()
-        if not isinstance(sight, str)
+        Reference(path=path, snapshot=observation.signature.snapshot)
+        for path, observation in found.items()
+        if not isinstance(observation, str)
     )
 
 
