@@ -19,7 +19,7 @@ from retouchd.inbox.readiness import Patience
 from retouchd.inbox.scanner import InboxScanner
 from retouchd.inbox.sidecar_reader import SidecarReader
 from retouchd.inbox.watch_mode import Depth
-from retouchd.inbox.watcher import FileEvent
+from retouchd.inbox.watcher import InboxEvent
 
 
 class HandClock:
@@ -243,7 +243,7 @@ def test_many_new_folders_are_each_listed_once(
         scanned.put(f"{folder}/cat.png")
     listed = scanned.listings(monkeypatch)
 
-    scanned.index.observe([FileEvent(path=folder, is_folder=True) for folder in folders])
+    scanned.index.observe([InboxEvent(path=folder, is_folder=True) for folder in folders])
 
     assert len(listed) == 30
     assert scanned.known() == {f"{folder}/cat.png" for folder in folders}
@@ -259,6 +259,6 @@ def test_a_folder_that_left_is_forgotten_and_its_neighbours_are_not(scanned: Sca
     (scanned.root / "a").rename(scanned.root.parent / "away")
     scanned.clock.at += 1
 
-    scanned.index.observe([FileEvent(path="a", is_folder=True)])
+    scanned.index.observe([InboxEvent(path="a", is_folder=True)])
 
     assert scanned.known() == {"ab/cat.png", "c/a/cat.png"}

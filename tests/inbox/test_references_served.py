@@ -18,7 +18,7 @@ from PIL import Image
 
 from engine_world import Refusing, World, open_world, photo, put
 from retouchd.disk import nofollow
-from retouchd.inbox.watcher import FileEvent
+from retouchd.inbox.watcher import InboxEvent
 from retouchd.request.limits import limits_for
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.spool import spool
@@ -236,7 +236,7 @@ async def test_an_event_at_a_reference_loses_no_bundle(world: World) -> None:
         await world.until(lambda: daemon.status.ready == 1 and world.requests)
         assert daemon._assembly is not None
         # an attribute event, or the end of a read-write opening that wrote nothing; room comes at once
-        daemon._assembly.intake.event_queue.put(FileEvent(path="_refs/b.png"))
+        daemon._assembly.intake.event_queue.put(InboxEvent(path="_refs/b.png"))
         daemon._assembly.runner._room = lambda: 9
         daemon._assembly.intake.wake()
         await asyncio.sleep(7200)

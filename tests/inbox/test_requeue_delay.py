@@ -12,7 +12,7 @@ import pytest
 from engine_world import World, open_world
 from retouchd.disk import moves
 from retouchd.disk.nofollow import Where
-from retouchd.inbox.held import Returns
+from retouchd.inbox.held import ReturnBackoffs
 
 PLACE = ("pets", "cat.png")
 
@@ -27,7 +27,7 @@ def test_a_first_return_or_two_hold_nothing() -> None:
     """
     An outage gives jobs back, too: nobody waits for it longer than it lasts.
     """
-    returns = Returns()
+    returns = ReturnBackoffs()
     for now in (0.0, 1.0):
         returns.note(PLACE, "the endpoint is unavailable", now)
         assert returns.held(PLACE, now) is None
@@ -37,7 +37,7 @@ def test_pauses_grow_up_to_five_minutes() -> None:
     """
     From two seconds on, each twice as long as the one before, for one file alone.
     """
-    returns, now, pauses = Returns(), 0.0, []
+    returns, now, pauses = ReturnBackoffs(), 0.0, []
     for _ in range(14):
         returns.note(PLACE, "it was changed", now)
         held = returns.held(PLACE, now)
@@ -53,7 +53,7 @@ def test_the_reason_counts_and_names_the_last_cause(reasons: list[str]) -> None:
     """
     Whatever the causes were.
     """
-    returns = Returns()
+    returns = ReturnBackoffs()
     for number, reason in zip(range(4), itertools.cycle(reasons), strict=False):
         returns.note(PLACE, reason, float(number))
 
@@ -68,7 +68,7 @@ def test_what_stays_away_for_long_begins_anew() -> None:
     """
     Two outages on one day are no loop.
     """
-    returns = Returns()
+    returns = ReturnBackoffs()
     for now in (0.0, 60.0, 120.0, 180.0):
         returns.note(PLACE, "the endpoint is unavailable", now)
         assert returns.held(PLACE, now) is None

@@ -12,7 +12,7 @@ import pytest
 from builders import NOT_UTF8, until
 from inotify_faults import overflow, refuse_watches
 from retouchd.inbox import watcher
-from retouchd.inbox.watcher import EventQueue, FileEvent, Watcher
+from retouchd.inbox.watcher import EventQueue, InboxEvent, Watcher
 
 
 class WatchedInbox:
@@ -25,23 +25,23 @@ class WatchedInbox:
         self.is_lost = False
         self._numbers = itertools.count()
         self._event_queue = EventQueue(lambda: None)
-        self._events: list[FileEvent] = []
+        self._events: list[InboxEvent] = []
         self.watcher = Watcher(inbox=inbox, event_queue=self._event_queue, recursive=True)
 
-    def events(self) -> list[FileEvent]:
+    def events(self) -> list[InboxEvent]:
         events, is_lost = self._event_queue.take()
         self._events += events
         self.is_lost = self.is_lost or is_lost
         return self._events
 
     def has_event(self, path: str, *, is_folder: bool = False) -> bool:
-        event = FileEvent(path=path, is_folder=is_folder)
+        event = InboxEvent(path=path, is_folder=is_folder)
         return until(lambda: event in self.events())
 
     def has_lost(self) -> bool:
         return until(lambda: self.events() is not None and self.is_lost)
 
-    def after(self, act: Callable[[], object]) -> set[FileEvent]:
+    def after(self, act: Callable[[], object]) -> set[InboxEvent]:
         """
         Return what an action events: all events before those of a file that is written after it.
         """
@@ -76,7 +76,7 @@ def test_a_new_file_rings(watched: WatchedInbox, name: str) -> None:
     """
     By its path below the inbox, whatever its name is.
     """
-    assert {FileEvent(path=name)} == watched.after(
+    assert {InboxEvent(path=name)} == watched.after(
         lambda: (watched.inbox / name).write_bytes(b"new")
     )
 
@@ -88,7 +88,7 @@ def test_a_change_rings(watched: WatchedInbox) -> None:
     old = watched.inbox / "shoes" / "old.png"
 
     for act in (lambda: old.write_bytes(b"newer"), lambda: os.utime(old), old.unlink):
-        assert {FileEvent(path="shoes/old.png")} == watched.after(act)
+        assert {InboxEvent(path="shoes/old.png")} == watched.after(act)
 
 
 def test_a_rename_inside_rings_both_names(watched: WatchedInbox, inbox: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_rename_inside_rings_both_names(watched: WatchedInbox, inbox: Path) ->
 
     events = watched.after(lambda: (inbox / "shoes" / "old.png").rename(new))
 
-    assert {FileEvent(path="shoes/old.png"), FileEvent(path="cat.png")} == events
+    assert {InboxEvent(path="shoes/old.png"), InboxEvent(path="cat.png")} == events
 
 
 def test_a_rename_from_outside_rings(watched: WatchedInbox, inbox: Path, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_files_of_a_new_folder_ring(watched: WatchedInbox, inbox: Path) -> None:
 
     def is_heard() -> bool:
         (inbox / "hats" / "cat.png").write_bytes(b"new")
-        return FileEvent(path="hats/cat.png") in watched.events()
+        return InboxEvent(path="hats/cat.png") in watched.events()
 
     assert until(is_heard)
 
@@ -309,7 +309,7 @@ def test_the_bell_wakes_once_for_many_rings() -> None:
     """
     wakes: list[int] = []
     event_queue = EventQueue(lambda: wakes.append(1))
-    one, two = FileEvent(path="a"), FileEvent(path="b")
+    one, two = InboxEvent(path="a"), InboxEvent(path="b")
 
     for event in (one, two, one):
         event_queue.put(event)

@@ -21,7 +21,7 @@ from retouchd.inbox.folder_index import Key
 from retouchd.inbox.ignore import ignore_table
 from retouchd.inbox.queue import InboxQueue
 from retouchd.inbox.readiness import Patience, Ready
-from retouchd.inbox.watcher import FileEvent
+from retouchd.inbox.watcher import InboxEvent
 from retouchd.job.filenames import partners
 
 PATIENCE = Patience(settle_seconds=2, incomplete_seconds=10)
@@ -48,7 +48,7 @@ class Step(NamedTuple):
 
     at: float
     changes: Mapping[str, File | None]
-    events: Sequence[FileEvent]
+    events: Sequence[InboxEvent]
 
 
 class Taken(NamedTuple):
@@ -78,7 +78,7 @@ def wrote(
     inode: int = 7,
 ) -> Step:
     file = a_file(at, size, has_end=has_end, is_final=is_final, inode=inode)
-    return Step(at, {name: file}, (FileEvent(path=name),))
+    return Step(at, {name: file}, (InboxEvent(path=name),))
 
 
 def silently(step: Step) -> Step:
@@ -98,11 +98,13 @@ def renamed(
     inode: int = 8,
 ) -> Step:
     file = a_file(at, size, has_end=True, is_final=is_final, inode=inode)
-    return Step(at, {source: None, target: file}, (FileEvent(path=source), FileEvent(path=target)))
+    return Step(
+        at, {source: None, target: file}, (InboxEvent(path=source), InboxEvent(path=target))
+    )
 
 
 def removed(at: float, name: str) -> Step:
-    return Step(at, {name: None}, (FileEvent(path=name),))
+    return Step(at, {name: None}, (InboxEvent(path=name),))
 
 
 def with_old_mtime(step: Step) -> Step:
@@ -164,23 +166,23 @@ TRACES = {
         Step(
             0.6,
             {"cat.jpg.filepart": None, "cat.jpg": a_file(0.6, 100, is_final=True)},
-            (FileEvent(path="cat.jpg.filepart"),),
+            (InboxEvent(path="cat.jpg.filepart"),),
         ),
         taken_at=4.5,
     ),
     "O_TMPFILE and linkat": trace(
-        Step(0, {}, (FileEvent(path="#1234567"),)), wrote(0, 100, is_final=True), taken_at=2
+        Step(0, {}, (InboxEvent(path="#1234567"),)), wrote(0, 100, is_final=True), taken_at=2
     ),
     "a folder that came with everything in it": trace(
         Step(
             0,
             {"shoes/cat.jpg": a_file(-9, 100, is_final=True)},
-            (FileEvent(path="shoes", is_folder=True),),
+            (InboxEvent(path="shoes", is_folder=True),),
         ),
         taken_at=2,
     ),
     "mkdir and a file at once, before it is watched": trace(
-        Step(0, {}, (FileEvent(path="shoes", is_folder=True),)),
+        Step(0, {}, (InboxEvent(path="shoes", is_folder=True),)),
         silently(wrote(0, 50, "shoes/cat.jpg")),
         wrote(1, 100, "shoes/cat.jpg", is_final=True),
         taken_at=3,
@@ -242,7 +244,7 @@ TRACES = {
         Step(
             1,
             {"cat.jpg": None, "cat.jpg~": a_file(0, 100)},
-            (FileEvent(path="cat.jpg"), FileEvent(path="cat.jpg~")),
+            (InboxEvent(path="cat.jpg"), InboxEvent(path="cat.jpg~")),
         ),
         wrote(1, 0, inode=8),
         wrote(1.1, 120, is_final=True, inode=8),
@@ -344,14 +346,14 @@ class Replay:
     def run(
         self,
         steps: Iterable[Step],
-        heard: Iterable[tuple[float, FileEvent]],
+        heard: Iterable[tuple[float, InboxEvent]],
         scans: Iterable[float],
     ) -> list[Taken]:
         """
         Return what is taken, until a minute after all has happened.
         """
         ticks = itertools.count()
-        plan: list[tuple[float, int, int, Step | FileEvent | None]] = [
+        plan: list[tuple[float, int, int, Step | InboxEvent | None]] = [
             *((step.at, 0, next(ticks), step) for step in steps),
             *((at, 1, next(ticks), event) for at, event in heard),
             *((at, 2, next(ticks), None) for at in scans),
@@ -373,21 +375,21 @@ class Replay:
         due = self.queue.next_due()
         return float("inf") if due is None else due
 
-    def _take_in(self, what: Step | FileEvent | None, now: float) -> None:
+    def _take_in(self, what: Step | InboxEvent | None, now: float) -> None:
         match what:
             case Step():
                 for name, file in what.changes.items():
                     self.disk.pop(name, None)
                     if file is not None:
                         self.disk[name] = file
-            case FileEvent(is_folder=True):
+            case InboxEvent(is_folder=True):
                 self._scan(what.path, now)
-            case FileEvent():
+            case InboxEvent():
                 self._answer(what, now)
             case None:
                 self._scan("", now)
 
-    def _answer(self, event: FileEvent, now: float) -> None:
+    def _answer(self, event: InboxEvent, now: float) -> None:
         if not self._look(event.path, now):
             self.queue.observed_files.note_event(*_parts(event.path), now)
 
@@ -435,7 +437,7 @@ def _parts(path: str) -> tuple[str, str]:
 
 
 def replay(
-    steps: Sequence[Step], *, heard: Iterable[tuple[float, FileEvent]], scans: Iterable[float]
+    steps: Sequence[Step], *, heard: Iterable[tuple[float, InboxEvent]], scans: Iterable[float]
 ) -> list[Taken]:
     """
     Return the claims of images, once it is shown that nothing was taken before its writer was done.
@@ -446,7 +448,7 @@ def replay(
     return [each for each in taken if each.name.endswith(".jpg")]
 
 
-def all_events(steps: Sequence[Step]) -> list[tuple[float, FileEvent]]:
+def all_events(steps: Sequence[Step]) -> list[tuple[float, InboxEvent]]:
     return [(step.at, event) for step in steps for event in step.events]
 
 

@@ -89,7 +89,7 @@ def _differing(one: Any, other: Any, above: str = "") -> Iterator[str]:
 
 class Reloader:
     """
-    Reads the configuration again whenever it is rung.
+    Reads the configuration again whenever that is requested.
 
     `base_url` is where the embedded endpoint listens, if there is one; `configure_logs` takes the
     configuration that has come into force.
@@ -109,13 +109,13 @@ class Reloader:
         self._daemon = daemon
         self._base_url = base_url
         self._configure_logs = configure_logs
-        self._rung = asyncio.Event()
+        self._requested = asyncio.Event()
 
     def request(self) -> None:
         """
         Ask for a reload; those that are asked for while one goes on become one more.
         """
-        self._rung.set()
+        self._requested.set()
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -127,8 +127,8 @@ class Reloader:
 
     async def _listen(self) -> None:
         while True:
-            await self._rung.wait()
-            self._rung.clear()
+            await self._requested.wait()
+            self._requested.clear()
             await self._daemon.reload(self._change)
 
     async def _change(self) -> None:

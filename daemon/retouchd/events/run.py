@@ -176,7 +176,7 @@ class FolderUnnoted(Warned):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FolderUnresponsive(Event):
+class FolderHung(Event):
     """
     A folder does not answer.
     """

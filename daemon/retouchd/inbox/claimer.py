@@ -12,7 +12,14 @@ from retouchd.events.inbox import FileHeld, FileOpen, FileReturning
 from retouchd.inbox.candidates import Candidate
 from retouchd.inbox.duplicates import Duplicates
 from retouchd.inbox.folder_index import Key
-from retouchd.inbox.held import HeldBundle, HeldBundles, HeldCause, HeldError, NotYetError, Returns
+from retouchd.inbox.held import (
+    HeldBundle,
+    HeldBundles,
+    HeldCause,
+    HeldError,
+    NotYetError,
+    ReturnBackoffs,
+)
 from retouchd.inbox.index import InboxIndex
 from retouchd.inbox.job_builder import JobBuilder, Unfinished
 from retouchd.inbox.readiness import Patience, Ready
@@ -55,7 +62,7 @@ class Claimer:
         self._retry_seconds = retry_seconds
         self._clock = clock
         self.holding = HeldBundles()
-        self.returns = Returns()
+        self.returns = ReturnBackoffs()
 
     def forget(self) -> None:
         """

@@ -90,7 +90,7 @@ class Family:
 
 
 @dataclass(slots=True)
-class Folder:
+class FolderRecord:
     """
     The files of one folder as they were last seen, what is left alone, and the folders in it.
 
@@ -137,7 +137,7 @@ class IndexQueries:
     """
 
     def __init__(self) -> None:
-        self._folders: dict[str, Folder] = {}
+        self._folders: dict[str, FolderRecord] = {}
         self.references = References()
 
     def folders(self) -> list[str]:
@@ -146,7 +146,7 @@ class IndexQueries:
         """
         return list(self._folders)
 
-    def folder(self, folder: str) -> Folder | None:
+    def folder(self, folder: str) -> FolderRecord | None:
         """
         Return what is remembered of a folder.
         """

@@ -186,7 +186,7 @@ _STREAK_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Return:
+class ReturnBackoff:
     """
     The back-off of one file: how often it came back in a row, why at last, and until when it is left, in
     seconds of the monotonic clock.
@@ -214,13 +214,13 @@ class Return:
         )
 
 
-class Returns:
+class ReturnBackoffs:
     """
     The back-off of files that came back from work, by folder and name. Thread-safe.
     """
 
     def __init__(self) -> None:
-        self._found: dict[Place, Return] = {}
+        self._found: dict[Place, ReturnBackoff] = {}
         self._lock = threading.Lock()
 
     def note(self, place: Place, reason: str, now: float) -> None:
@@ -234,9 +234,9 @@ class Returns:
             pause = 0.0
             if count > _FREE:
                 pause = min(_FIRST_SECONDS * 2.0 ** min(count - _FREE - 1, 20), _LONGEST_SECONDS)
-            self._found[place] = Return(count, reason, now + pause)
+            self._found[place] = ReturnBackoff(count, reason, now + pause)
 
-    def held(self, place: Place, now: float) -> Return | None:
+    def held(self, place: Place, now: float) -> ReturnBackoff | None:
         """
         Return what holds a file, None if it may be taken.
         """

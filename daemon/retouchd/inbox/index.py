@@ -17,7 +17,7 @@ from retouchd.inbox.queue import InboxQueue
 from retouchd.inbox.scanner import InboxScanner, LeftAlone
 from retouchd.inbox.sidecar_reader import SidecarReader
 from retouchd.inbox.watch_mode import Depth
-from retouchd.inbox.watcher import FileEvent
+from retouchd.inbox.watcher import InboxEvent
 from retouchd.job.filenames import Kind, parse
 
 _READ_AGAIN_SECONDS = 60.0
@@ -48,7 +48,7 @@ class InboxIndex:
         """
         return self._inbox.looks
 
-    def observe(self, events: list[FileEvent]) -> None:
+    def observe(self, events: list[InboxEvent]) -> None:
         """
         Look at each name that an event tells of. A look finds what is there now, so of folders the topmost
         will do.

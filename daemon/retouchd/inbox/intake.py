@@ -22,7 +22,7 @@ from retouchd.inbox.held import HeldBundles, WaitingSummary
 from retouchd.inbox.index import InboxIndex
 from retouchd.inbox.waiting import READY, Waiting
 from retouchd.inbox.watch_mode import Depth, scan_pause
-from retouchd.inbox.watcher import EventQueue, FileEvent
+from retouchd.inbox.watcher import EventQueue, InboxEvent
 from retouchd.job.model import Job, Reference
 from retouchd.job.naming import path_below
 from retouchd.process import trim_memory
@@ -105,7 +105,7 @@ class Intake:
         Have these names looked at in the next turn.
         """
         for name in names:
-            self.event_queue.put(FileEvent(path=path_below(folder, name)))
+            self.event_queue.put(InboxEvent(path=path_below(folder, name)))
 
     def came_back(self, folder: str, names: list[str], reason: str) -> None:
         """
@@ -270,7 +270,7 @@ class Intake:
             return None
         return Depth.NAMES if now >= self._next_listing else Depth.CHANGES
 
-    def _look_and_claim(self, depth: Depth | None, events: list[FileEvent]) -> list[Job] | None:
+    def _look_and_claim(self, depth: Depth | None, events: list[InboxEvent]) -> list[Job] | None:
         self._scan(depth)
         if self._is_reconsidering:
             self._is_reconsidering = False

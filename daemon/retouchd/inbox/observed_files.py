@@ -23,7 +23,7 @@ from retouchd.disk.signature import (
     unnumbered,
     unpack_observation,
 )
-from retouchd.inbox.folder_index import Family, Folder, IndexQueries, Key, is_below, upward
+from retouchd.inbox.folder_index import Family, FolderRecord, IndexQueries, Key, is_below, upward
 from retouchd.inbox.precedence import Content
 from retouchd.inbox.readiness import Patience, settled_at, touched
 from retouchd.inbox.references import Place
@@ -233,10 +233,10 @@ class ObservedFiles(IndexQueries):
         at = settled_at(self.observation(*place), self._patience)
         return at is not None and at <= now
 
-    def _place(self, folder: str) -> Folder:
+    def _place(self, folder: str) -> FolderRecord:
         place = self._folders.get(folder)
         if place is None:
-            place = self._folders[folder] = Folder()
+            place = self._folders[folder] = FolderRecord()
         return place
 
     def _put(
@@ -263,7 +263,7 @@ class ObservedFiles(IndexQueries):
             # Nothing of it is ready before that, and then it may be.
             self._schedule(family, max(now, settles or now))
 
-    def _drop(self, place: Folder, folder: str, name: str, now: float) -> bool:
+    def _drop(self, place: FolderRecord, folder: str, name: str, now: float) -> bool:
         if place.observations.pop(name, None) is None:
             return False
         named = parse(name)
@@ -287,12 +287,12 @@ class ObservedFiles(IndexQueries):
             self._schedule(family, now)
         return True
 
-    def _leave_no_longer(self, place: Folder, name: str) -> None:
+    def _leave_no_longer(self, place: FolderRecord, name: str) -> None:
         if place.left.pop(name, None):
             place.shut.discard(name)
             self.changes += 1
 
-    def _weigh(self, place: Folder, listing: Listing, began: float) -> None:
+    def _weigh(self, place: FolderRecord, listing: Listing, began: float) -> None:
         """
         Take in the stamp of a folder. One in which names came or went while its stamp stayed the same lies on
         a device that does not tell: no stamp of it is trusted again.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from retouchd.errors import JobCode
 from retouchd.inbox.candidates import Candidate, Candidates
-from retouchd.inbox.folder_index import PENDING, Family, Folder
+from retouchd.inbox.folder_index import PENDING, Family, FolderRecord
 from retouchd.inbox.missing import NearMisses, with_near_miss
 from retouchd.inbox.observed_files import ObservedFiles
 from retouchd.inbox.readiness import BundleWaiting, Ready, Unsettled
@@ -75,7 +75,7 @@ class WaitingReasons:
                 found[each.name] = self._idle(candidate, each.name, now)
         yield from (found[name] for name in sorted(found))
 
-    def left_alone(self, folder: str, place: Folder, now: float) -> Iterator[Idle]:
+    def left_alone(self, folder: str, place: FolderRecord, now: float) -> Iterator[Idle]:
         """
         Return the files of a folder that are in no family and that somebody may wonder about.
         """
@@ -136,7 +136,7 @@ class WaitingReasons:
         return f"{NOT_TAKEN}{beside}" if beside else _OTHER_KIND if is_picture else _UNKNOWN
 
 
-def _near_names(place: Folder) -> list[str]:
+def _near_names(place: FolderRecord) -> list[str]:
     """
     Return the names of a folder of which one may have been meant for another: in a large one those that are
     ready are only among them where they share a stem with one that is not taken.

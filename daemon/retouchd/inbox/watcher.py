@@ -43,7 +43,7 @@ from watchdog.utils import BaseThread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileEvent:
+class InboxEvent:
     """
     A name in the inbox that something happened to: its path below the inbox.
     """
@@ -60,10 +60,10 @@ class EventQueue:
     def __init__(self, wake: Callable[[], object]) -> None:
         self._wake = wake
         self._lock = threading.Lock()
-        self._events: dict[FileEvent, None] = {}
+        self._events: dict[InboxEvent, None] = {}
         self._is_lost = False
 
-    def put(self, event: FileEvent) -> None:
+    def put(self, event: InboxEvent) -> None:
         """
         Add an event; the same one twice counts once, as the last: what came between was before it.
         """
@@ -82,7 +82,7 @@ class EventQueue:
             self._is_lost = True
         self._wake()
 
-    def take(self) -> tuple[list[FileEvent], bool]:
+    def take(self) -> tuple[list[InboxEvent], bool]:
         """
         Return the events in their order, and whether others were lost besides.
         """
@@ -259,7 +259,7 @@ class _Handler(FileSystemEventHandler):
 
     def _put(self, name: bytes | str, *, is_folder: bool) -> None:
         if path := self._below(name):
-            self._event_queue.put(FileEvent(path=path, is_folder=is_folder))
+            self._event_queue.put(InboxEvent(path=path, is_folder=is_folder))
 
     def _below(self, path: bytes | str) -> str | None:
         text = os.fsdecode(path)

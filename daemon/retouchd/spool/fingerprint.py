@@ -109,16 +109,9 @@ def fingerprint(
     return Fingerprint(size=size, sha256=digest, image=image)
 
 
-def may_be_same(one: Job, other: Job) -> bool:
-    """
-    Return whether two jobs ask for the same as far as can be told without reading their pictures.
-    """
-    return outline(one) == outline(other)
-
-
 def outline(job: Job) -> Hashable:
     """
-    Return what is equal of all jobs that may ask for the same.
+    Return what is equal for all jobs that may ask for the same, as far as can be told without reading pictures.
     """
     request = job.request
     sizes = tuple(

@@ -22,8 +22,7 @@ from retouchd.disk.thread_pools import Folder, at
 from retouchd.disk.threads import DiskThreads
 from retouchd.errors import Blocked, FolderUnresponsive
 from retouchd.events import emit
-from retouchd.events.run import FolderAnswers, WorkMisplaced, WorkRestored
-from retouchd.events.run import FolderUnresponsive as FolderUnresponsiveEvent
+from retouchd.events.run import FolderAnswers, FolderHung, WorkMisplaced, WorkRestored
 from retouchd.job.model import Job, Wait
 from retouchd.job.naming import shown
 from retouchd.money.pricing import PriceList, estimate, pictures_asked
@@ -180,7 +179,7 @@ class DiskMonitor:
         """
         now = self.threads.unresponsive
         for folder in now.keys() - self._told.keys():
-            emit(FolderUnresponsiveEvent(folder=folder.value, reason=now[folder]))
+            emit(FolderHung(folder=folder.value, reason=now[folder]))
         for folder in self._told.keys() - now.keys():
             emit(FolderAnswers(folder=folder.value))
         self._told = dict(now)
