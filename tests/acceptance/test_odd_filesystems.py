@@ -377,7 +377,7 @@ def test_what_a_killed_submit_left_is_cleared_with_its_reservation(odd: Odd) -> 
     The empty file and the note, after a day; a file that somebody wrote meanwhile stays.
     """
     fuse_fs.rclone(odd)
-    with nofollow.held(odd.point, "") as folder:
+    with nofollow.opened_folder(odd.point, "") as folder:
         for name in ("cat.png", "dog.png"):
             hidden = folder / f".retouchd-drop-0123abcd-{name[0]}"
             moves._reserve(moves._note(hidden, folder / name), folder / name)

@@ -319,7 +319,7 @@ def _failed(place: Place, name: str) -> None:
 def _put_back(place: Place, name: str) -> None:
     with (
         moves.made_folder(place.folders.inbox, "pets") as inbox,
-        nofollow.held(place.folders.error, "pets") as error,
+        nofollow.opened_folder(place.folders.error, "pets") as error,
     ):
         put_back(error / name, inbox / name, place.folders.inbox)
 

@@ -236,7 +236,7 @@ def test_many_new_folders_are_each_listed_once(
     scanned: ScannedInbox, monkeypatch: pytest.MonkeyPatch, *, is_deep: bool
 ) -> None:
     """
-    A tree that comes in rings for each folder in it; what is listed with the one above it is not listed again.
+    A new tree is an event for each folder in it; what is listed with the one above it is not listed again.
     """
     folders = ["/".join(map(str, range(n + 1))) if is_deep else str(n) for n in range(30)]
     for folder in folders:

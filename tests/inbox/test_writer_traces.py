@@ -332,7 +332,7 @@ GONE_FOR_A_MOMENT = {
 @dataclass(kw_only=True)
 class Replay:
     """
-    A folder, a backlog and a time of their own; whatever is ready is claimed at once.
+    A folder, a queue and a time of their own; whatever is ready is claimed at once.
 
     It looks as the intake does: at each event, at each scan, and once more before a claim.
     """

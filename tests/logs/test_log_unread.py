@@ -226,7 +226,7 @@ async def say_all():
     del task
     gc.collect()
 
-async def crash(self, crew):
+async def crash(self, tasks):
     await say_all()
     raise RuntimeError("nobody foresaw this " + KEY)
 

@@ -26,7 +26,7 @@ from retouchd.pipeline.results import Downloads
 from retouchd.sandbox.app import build_app
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.sandbox.server import serve
-from retouchd.throttle.admission import Permit, report_of
+from retouchd.throttle.admission import Permit, attempt_report
 from retouchd.throttle.breaker import AttemptReport, PauseCause
 from retouchd.throttle.gate import Gate
 from verdict_cases import ACCOUNT, ANSWERS, REFUSED, TRANSIENT, Answer, openai
@@ -77,7 +77,7 @@ class Bench:
         asking = await attempts.open(spool.load(job.id), permit, prepared)
         unanswered = await attempts.send(asking, prepared)
         judged = unanswered or await judge.judge(asking.kept())
-        report = report_of(job.id, attempts.close(asking, judged), clock.monotonic())
+        report = attempt_report(job.id, attempts.close(asking, judged), clock.monotonic())
         gate.report(report)
         closed = spool.load(job.id)
         spool.give_back(job)

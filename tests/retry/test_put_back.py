@@ -349,8 +349,8 @@ def test_a_full_disk_leaves_everything_where_it_was(
 
     monkeypatch.setattr(moves, "copy", full)
     with (
-        nofollow.held(scene.folders.inbox, "pets") as inbox,
-        nofollow.held(scene.folders.error, "pets") as error,
+        nofollow.opened_folder(scene.folders.inbox, "pets") as inbox,
+        nofollow.opened_folder(scene.folders.error, "pets") as error,
         pytest.raises(OSError, match="No space"),
     ):
         put_back(error / "cat.png", inbox / "cat.png", scene.folders.inbox)
@@ -384,7 +384,7 @@ def test_what_a_killed_submit_left_is_cleared_after_a_day(
     path.write_bytes(b"half")
     age(path)
 
-    with nofollow.held(tmp_path, "") as folder:
+    with nofollow.opened_folder(tmp_path, "") as folder:
         clear_leftovers(folder)
 
     assert path.exists() == is_left

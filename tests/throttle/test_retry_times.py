@@ -237,7 +237,7 @@ def test_a_paid_answer_without_picture_is_named_as_such() -> None:
 
 def test_backoff_doubles_up_to_five_minutes() -> None:
     """
-    Full luck gives the whole wait: 1, 2, 4 … 256, 300 seconds, also after a thousand attempts and more.
+    Full jitter gives the whole wait: 1, 2, 4 … 256, 300 seconds, also after a thousand attempts and more.
     """
     waits = [backoff(repeats, 1.0) for repeats in (1, 2, 3, 9, 10, 1000, 5000)]
 

@@ -95,7 +95,7 @@ def _put_back(group: Group, folders: Folders, console: Console) -> None:
     try:
         with (
             moves.made_folder(folders.inbox, group.folder) as inbox,
-            nofollow.held(folders.error, group.folder) as error,
+            nofollow.opened_folder(folders.error, group.folder) as error,
         ):
             stem = _free_stem(group, inbox.path)
             with removed_after(error, group.names, group.leftovers):

@@ -30,7 +30,7 @@ from retouchd.job.text import counted, dollars, exact_length, json_text
 from retouchd.spool.fingerprint import gist
 from retouchd.spool.phase import Phase
 from retouchd.status.collect import Inventory
-from retouchd.status.document import DaemonState, Overview, Today, clock, unknown
+from retouchd.status.document import DaemonState, Overview, Today, local_time, unknown
 from retouchd.status.report import StatusReport
 
 _MOST_NAMED = 5
@@ -67,7 +67,7 @@ def _headline(found: Overview) -> Text:
     style, word = _STYLES[found.state]
     line = Text("retouchd ").append(word, style=style)
     if found.since is not None:
-        line.append(f" since {clock(found.since, found.at)}")
+        line.append(f" since {local_time(found.since, found.at)}")
     if found.pid:
         line.append(f" (process {found.pid})", style="dim")
     return line
@@ -82,8 +82,8 @@ def _rows(found: Overview) -> Iterator[tuple[str, Text]]:
         yield (
             "paused",
             Text(
-                f"since {clock(pause.since, found.at)}; asks again at "
-                f"{clock(pause.next_probe, found.at)}"
+                f"since {local_time(pause.since, found.at)}; asks again at "
+                f"{local_time(pause.next_probe, found.at)}"
             ),
         )
     yield "in work", _in_work(found)

@@ -186,7 +186,7 @@ def folder(root: Path, path: str) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def held(root: Path, path: str) -> Iterator[OpenFolder]:
+def opened_folder(root: Path, path: str) -> Iterator[OpenFolder]:
     """
     Hold a folder open; raises OSError as `folder` does.
     """

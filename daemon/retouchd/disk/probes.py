@@ -140,7 +140,7 @@ def names_of_probes(work: Path) -> list[str]:
     """
     Return the names of the probes that were killed half-way, or are under way: those are begun anew.
     """
-    with nofollow.held(work, "") as folder:
+    with nofollow.opened_folder(work, "") as folder:
         return [
             name
             for name in nofollow.names_in(folder)
@@ -152,7 +152,7 @@ def clear_probes(path: Path, names: Iterable[str], work: Path) -> None:
     """
     Remove what these probes left in a folder, but no file that says something; raises OSError.
     """
-    with nofollow.held(path, "") as folder:
+    with nofollow.opened_folder(path, "") as folder:
         for name in names:
             other = f"{name}{_OTHER}"
             moves.release(folder / name, folder / other)
@@ -173,7 +173,7 @@ def _probe(path: Path, work: Path) -> Iterator[Entry]:
     mark = work / f"{PROBE}{secrets.token_hex(4)}"
     durable.make_empty(mark)
     try:
-        with nofollow.held(path, "") as folder:
+        with nofollow.opened_folder(path, "") as folder:
             durable.make_empty(folder / mark.name)
             yield folder / mark.name
     finally:

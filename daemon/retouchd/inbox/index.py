@@ -194,5 +194,5 @@ def _topmost(folders: Iterable[str]) -> list[str]:
     """
     Return the folders that lie below no other one of them.
     """
-    rung = frozenset(folders)
-    return [each for each in sorted(rung) if not is_below_any(each.rpartition("/")[0], rung)]
+    known = frozenset(folders)
+    return [each for each in sorted(known) if not is_below_any(each.rpartition("/")[0], known)]

@@ -30,7 +30,7 @@ from retouchd.process import trim_memory
 _AFTER_CRASH_SECONDS = 5.0
 _CLAIMING_SECONDS = 1.0
 _DECISIONS = 1000
-"""Families that one turn decides about: of a large backlog the first are claimed before the last are known."""
+"""Families that one turn decides about: of a large inbox the first are claimed before the last are known."""
 
 
 class Intake:

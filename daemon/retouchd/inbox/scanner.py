@@ -243,14 +243,14 @@ class InboxScanner:
         with os.scandir(fd) as entries:
             for entry in entries:
                 name = entry.name
-                trace = observations.get(name)
-                if trace is not None and name not in followed and _is_same(entry, trace):
+                cached = observations.get(name)
+                if cached is not None and name not in followed and _is_same(entry, cached):
                     self.looks += 1
                     step()
                     count += 1
                 elif not entry.is_dir(follow_symlinks=False):
                     stat_it = partial(entry.stat, follow_symlinks=False)
-                    count += self._see(listing, name, stat_it, trace)
+                    count += self._see(listing, name, stat_it, cached)
                 elif self._enters(name):
                     folders.append(name)
         listing.folders = folders
@@ -261,7 +261,7 @@ class InboxScanner:
         listing: Listing,
         name: str,
         stat_it: Callable[[], os.stat_result],
-        trace: PackedObservation | None,
+        cached: PackedObservation | None,
     ) -> bool:
         """
         Take what is found into a listing; return whether it is what it was.
@@ -270,13 +270,13 @@ class InboxScanner:
         step()
         found: PackedSignature | LeftAlone | None
         try:
-            ignored = self._ignored.file(name) if trace is None else None
+            ignored = self._ignored.file(name) if cached is None else None
             found = _left(ignored) if ignored else _seen(stat_it())
         except FileNotFoundError:
             return False
         except OSError as error:
             found = _shut(error)
-        if trace is not None and isinstance(found, bytes) and shows(trace, found):
+        if cached is not None and isinstance(found, bytes) and shows(cached, found):
             return True
         if found is not None:
             listing.names.append(name)
@@ -284,11 +284,11 @@ class InboxScanner:
         return False
 
 
-def _is_same(entry: os.DirEntry[str], trace: PackedObservation) -> bool:
+def _is_same(entry: os.DirEntry[str], cached: PackedObservation) -> bool:
     """
     Return whether a name still leads to the file that was seen there, as far as its folder tells.
     """
-    return entry.is_file(follow_symlinks=False) and entry.inode() == inode_of(trace)
+    return entry.is_file(follow_symlinks=False) and entry.inode() == inode_of(cached)
 
 
 def _is_too_deep(folder: str) -> bool:

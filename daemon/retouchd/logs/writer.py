@@ -113,7 +113,7 @@ class LogWriter:
         self._line_of = line_of
         self._now = now
         self._retry_seconds = retry_seconds
-        # A finalizer may log at any allocation, of the very thread that holds the lock or reads the bell.
+        # A finalizer may log at any allocation, of the thread that holds the lock or waits to be woken.
         self._lock = threading.RLock()
         self._event_queue: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._written = threading.Condition(self._lock)
@@ -200,7 +200,7 @@ class LogWriter:
 
     def _next(self) -> Entry | None:
         with self._lock:
-            # In this order: a finalizer that logs in between rings once too often, not once too seldom.
+            # In this order: a finalizer that logs in between wakes it once too often, not once too seldom.
             self._is_idle = True
             entry = self._waiting.take()
             if entry is None and self._is_footer_due:

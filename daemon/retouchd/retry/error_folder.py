@@ -232,7 +232,7 @@ def finish(folders: Folders) -> list[str]:
                 faults.append(error)
         for name in [each for each in notes if each.startswith(NOTE)]:
             try:
-                with nofollow.held(folders.error, path) as folder:
+                with nofollow.opened_folder(folders.error, path) as folder:
                     tidy(folder / name)
             except OSError as error:
                 faults.append(error)
@@ -243,7 +243,7 @@ def finish(folders: Folders) -> list[str]:
 
 def _finished(folders: Folders, path: str, name: str) -> Iterator[str]:
     with (
-        nofollow.held(folders.error, path) as error,
+        nofollow.opened_folder(folders.error, path) as error,
         moves.made_folder(folders.inbox, path) as inbox,
         nofollow.inner(error / name) as stage,
     ):

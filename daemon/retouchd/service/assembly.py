@@ -72,7 +72,10 @@ class Assembly:
         )
         self.pausing = lane.pausing
         self.recovery = Recovery(
-            folders=settings.folders, history=self._history, spool=spool, on_change=self._stir
+            folders=settings.folders,
+            history=self._history,
+            spool=spool,
+            on_change=self._note_change,
         )
         self._duplicates = Duplicates(
             policy=settings.duplicates, recovery=self.recovery, inbox=settings.folders.inbox
@@ -83,11 +86,11 @@ class Assembly:
             changes=self._admission.changes,
             room=lambda: current.most_at_work,
             on_over=self._over,
-            on_change=self._stir,
+            on_change=self._note_change,
         )
         self.intake = self._intake(settings, clock)
         self.watching = WatchSupervisor(
-            settings=settings, intake=self.intake, clock=clock, on_change=self._stir
+            settings=settings, intake=self.intake, clock=clock, on_change=self._note_change
         )
         self.prober = lane.prober(
             jobs=self.runner,
@@ -119,7 +122,7 @@ class Assembly:
         is_full = but_not is None or (but_not and not self.intake.ready(but_not))
         return self.runner.stranded if is_full or self.intake.is_idle() else ""
 
-    def remember(self) -> None:
+    def prime(self) -> None:
         """
         Take in what today has cost, what jobs have asked for, and which pictures of the inbox they have
         used as references. Blocking.
@@ -207,7 +210,7 @@ class Assembly:
             clock=clock,
             room=self._room,
             start=self._start,
-            on_change=self._stir,
+            on_change=self._note_change,
         )
 
     def _start(self, job: Job) -> None:
@@ -234,9 +237,9 @@ class Assembly:
             return () if self.prober.wants_new else None
         return self.runner.room
 
-    def _stir(self) -> None:
+    def _note_change(self) -> None:
         self._on_change()
-        self.prober.stir()
+        self.prober.note_change()
         but_not = self._room()
         if but_not is not None and self.intake.ready(but_not):
             self.intake.wake()

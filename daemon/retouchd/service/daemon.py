@@ -47,7 +47,7 @@ class Daemon:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._current = Current(settings)
         self._clock = clock
-        self._stirred = asyncio.Event()
+        self._changed = asyncio.Event()
         self._stop = asyncio.Event()
         self._ready = asyncio.Event()
         self._lane = Lane(
@@ -76,7 +76,7 @@ class Daemon:
         if self._stop.is_set() and self._assembly is not None:
             self._assembly.runner.abandon()
         self._stop.set()
-        self._stirred.set()
+        self._changed.set()
 
     async def adopt(self, settings: Settings) -> None:
         """
@@ -166,10 +166,10 @@ class Daemon:
             lane=self._lane,
             client=client,
             spool=spool,
-            on_change=self._stirred.set,
+            on_change=self._changed.set,
         )
         self.status.note_held(assembly)
-        await look(assembly.remember)
+        await look(assembly.prime)
         await assembly.pausing.restore()
         self.status.note_started()
         if not lock.was_clean:
@@ -214,7 +214,7 @@ class Daemon:
     async def _until_end(self, assembly: Assembly, *, until_drained: bool) -> Ending:
         with contextlib.closing(StatusLine()) as line:
             while not self._stop.is_set():
-                self._stirred.clear()
+                self._changed.clear()
                 line.say(self.status.line())
                 self.status.stranded = assembly.stranded
                 if until_drained and (self._admission.is_shut or self.status.stranded):
@@ -229,19 +229,19 @@ class Daemon:
                     if assembly.is_drained() and not assembly.watching.away:
                         return Ending.DRAINED
                     continue
-                await self._stirred.wait()
+                await self._changed.wait()
         return Ending.STOPPED
 
     async def _end_of(self, task: asyncio.Task[None]) -> None:
         """
         Wait for a task that works on the inbox; once a stop was asked for, not for an inbox that hangs.
         """
-        task.add_done_callback(lambda _: self._stirred.set())
+        task.add_done_callback(lambda _: self._changed.set())
         while not task.done():
-            self._stirred.clear()
+            self._changed.clear()
             if self._stop.is_set() and self._disks.is_hung(Folder.INBOX):
                 task.cancel()
-            await self._stirred.wait()
+            await self._changed.wait()
 
     async def _drain(self, assembly: Assembly) -> None:
         """
@@ -249,8 +249,8 @@ class Daemon:
         """
         async with extending(lambda: f"stopping: {self.status.line()}"):
             while any(not self._disks.threads.holds_up(job_id) for job_id in assembly.runner.ids):
-                self._stirred.clear()
-                await self._stirred.wait()
+                self._changed.clear()
+                await self._changed.wait()
         for job_id in assembly.runner.ids:
             emit(JobLeft(job=job_id, reason=self._disks.threads.holds_up(job_id)))
         assembly.runner.abandon()
@@ -259,6 +259,6 @@ class Daemon:
         await Watchdog(intake=assembly.intake, disks=self._disks, clock=self._clock).run()
 
     def _moved(self) -> None:
-        self._stirred.set()
+        self._changed.set()
         if self._assembly is not None:
-            self._assembly.prober.stir()
+            self._assembly.prober.note_change()

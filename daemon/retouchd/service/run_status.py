@@ -14,7 +14,7 @@ from retouchd.inbox.waiting import Waiting
 from retouchd.inbox.watch_mode import ChosenMode
 from retouchd.job.model import End
 from retouchd.service.assembly import Assembly
-from retouchd.service.status_writer import report_of
+from retouchd.service.status_writer import status_report
 from retouchd.status.report import StatusReport
 from retouchd.throttle.lane import Lane
 
@@ -171,7 +171,7 @@ class RunStatus:
         """
         if self._assembly is None or self._started_at is None:
             return None
-        return report_of(
+        return status_report(
             self._assembly,
             self._admission,
             self._disks,

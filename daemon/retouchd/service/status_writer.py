@@ -40,7 +40,7 @@ _RESTING_SECONDS = 2.0
 _FIRST_BEAT_SECONDS = 0.1
 
 
-def report_of(
+def status_report(
     assembly: Assembly,
     admission: Admission,
     disks: DiskMonitor,

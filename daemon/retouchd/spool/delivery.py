@@ -141,7 +141,7 @@ class Delivery:
 
     def _release(self, job: Job, root: Path, items: Iterable[Item], names: Iterable[str]) -> None:
         own = self._spool.folder(job.id)
-        with contextlib.suppress(OSError), nofollow.held(root, job.folder) as folder:
+        with contextlib.suppress(OSError), nofollow.opened_folder(root, job.folder) as folder:
             for way in (_way(own, job, item, folder) for item in items):
                 moves.release(way.source, way.target)
                 moves.release(way.temporary, way.target)

@@ -92,7 +92,7 @@ class Spool:
             with (
                 contextlib.suppress(OSError),
                 at(Folder.INBOX),
-                nofollow.held(self._inbox, job.folder) as inbox,
+                nofollow.opened_folder(self._inbox, job.folder) as inbox,
             ):
                 job_directory.end(job, inbox, self.folder(job.id) / ORIGINALS)
 
@@ -152,7 +152,7 @@ class Spool:
         """
         Rename the members out of the inbox; return whether all of them are here.
         """
-        with nofollow.held(self._inbox, job.folder) as inbox:
+        with nofollow.opened_folder(self._inbox, job.folder) as inbox:
             return job_directory.claim(job, inbox, self.folder(job.id) / ORIGINALS)
 
     def give_back(self, job: Job) -> list[str]:

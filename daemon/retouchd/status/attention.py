@@ -12,7 +12,7 @@ from retouchd.disk.folders import Folders
 from retouchd.disk.thread_pools import Folder, at
 from retouchd.disk.threads import unresponsive
 from retouchd.job.naming import escaped, path_below
-from retouchd.status.document import DaemonState, Today, clock
+from retouchd.status.document import DaemonState, Today, local_time
 from retouchd.status.report import StatusReport, alarm
 
 SPARE_BYTES = 1 << 30
@@ -95,7 +95,7 @@ def _of_none(condition: Condition, gone: Sequence[Folder]) -> Iterator[str]:
     if condition.faults:
         faults = [escaped(each) for each in condition.faults]
         yield f"The configuration cannot be used: {_first(faults)}"
-    when = f" at {clock(condition.since, condition.at)}" if condition.since else ""
+    when = f" at {local_time(condition.since, condition.at)}" if condition.since else ""
     match condition.was_clean:
         case None:
             how = "retouchd has not been started yet"
@@ -120,7 +120,7 @@ def _of_one(condition: Condition, report: StatusReport | None) -> Iterator[str]:
     """
     if condition.state is DaemonState.HUNG and condition.since:
         yield (
-            f"retouchd has given no sign of life since {clock(condition.since, condition.at)}; "
+            f"retouchd has given no sign of life since {local_time(condition.since, condition.at)}; "
             "look at its log, then restart it."
         )
     if condition.faults:

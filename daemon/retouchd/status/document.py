@@ -219,7 +219,7 @@ def unknown(error: RetouchdError) -> Overview:
     )
 
 
-def clock(moment: dt.datetime, now: dt.datetime) -> str:
+def local_time(moment: dt.datetime, now: dt.datetime) -> str:
     """
     Return a moment by the local clock, with its date where that is not today.
     """

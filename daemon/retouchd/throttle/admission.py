@@ -243,7 +243,7 @@ class Admission:
             self._turned_away[job_state.id] = attempt.closed_at
             if len(self._turned_away) > 2:  # Whoever asks is one of them at most.
                 del self._turned_away[next(iter(self._turned_away))]
-        self._report(report_of(job_state.id, closed, self._clock.monotonic()))
+        self._report(attempt_report(job_state.id, closed, self._clock.monotonic()))
 
     def note_withheld(self, job_state: JobState) -> None:
         """
@@ -327,9 +327,9 @@ class Admission:
         )
 
 
-def report_of(job_id: str, closed: Closed, now: float) -> AttemptReport:
+def attempt_report(job_id: str, closed: Closed, now: float) -> AttemptReport:
     """
-    Return what a closed attempt tells the gate, `now` on the monotonic clock.
+    Return what a closed attempt tells the breaker, `now` on the monotonic clock.
     """
     attempt, judgement = closed.attempt, closed.judgement
     return AttemptReport(

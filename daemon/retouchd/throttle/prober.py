@@ -66,14 +66,14 @@ class Prober:
         self._clock = clock
         self._has_ready = has_ready
         self._wake_intake = wake_intake
-        self._stirred = asyncio.Event()
+        self._changed = asyncio.Event()
         self.wants_new = False
 
-    def stir(self) -> None:
+    def note_change(self) -> None:
         """
         Take in that a job ended or waits, or that something new is ready.
         """
-        self._stirred.set()
+        self._changed.set()
 
     def take(self, job_id: str) -> None:
         """
@@ -107,7 +107,7 @@ class Prober:
             self._gate.block(block)
 
     async def _probe(self) -> None:
-        self._stirred.clear()
+        self._changed.clear()
         job_id = self._jobs.probe_candidate()
         is_clean = job_id is not None and self._jobs.waiting[job_id].in_doubt_count == 0
         if job_id is not None and (is_clean or not self._has_ready()):
@@ -116,11 +116,11 @@ class Prober:
         elif self._has_ready():
             self.wants_new = True
             self._wake_intake()
-            await self._stirred.wait()
+            await self._changed.wait()
         elif self._jobs.jobs and self._gate.pause_cause is PauseCause.OUTAGE:
             await self._ask_models()
         else:
-            await self._stirred.wait()
+            await self._changed.wait()
 
     async def _ask_models(self) -> None:
         try:
