@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from engine_world import DAY, HOUR, Refusing, World, moment, open_world, photo
+from engine_world import HOUR, Refusing, World, moment, open_world, photo
 from retouchd.disk import durable, nofollow
 from retouchd.disk.nofollow import Where
 from retouchd.inbox import intake, scanner
