@@ -41,7 +41,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     Return how many workers share the tests: most of those that start something wait for it most of the time.
     """
     cores = len(os.sched_getaffinity(0))
-    return cores if config.getoption("--pure") else 2 * cores
+    return cores if config.getoption("--pure") else 3 * cores
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         marker = item.get_closest_marker("timeout")
         if marker and marker.args:
             longest[item.path] = max(longest.get(item.path, 0), marker.args[0])
-    items.sort(key=lambda item: -longest.get(item.path, 0))
+    items.sort(key=lambda item: (-longest.get(item.path, 0), item.path.parent.name != "acceptance"))
 
 
 @functools.cache
