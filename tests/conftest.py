@@ -41,7 +41,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     Return how many workers share the tests: most of those that start something wait for it most of the time.
     """
     cores = len(os.sched_getaffinity(0))
-    return cores if config.getoption("--pure") else 3 * cores
+    return cores if config.getoption("--pure") else 2 * cores
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -56,29 +56,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """
-    Let each worker begin with some of the files that take longest: nobody waits for one of them at the end.
-
-    A worker begins with its part of the list, as it stands, and takes from others what they have not begun.
+    Let workers begin with the files that take longest: nobody waits for one of them at the end.
     """
     if not hasattr(config, "workerinput"):
         return
-    files: dict[Path, list[pytest.Item]] = {}
+    longest: dict[Path, float] = {}
     for item in items:
-        files.setdefault(item.path, []).append(item)
-    longest = sorted(
-        files, key=lambda path: (-_seconds(files[path]), path.parent.name != "acceptance")
-    )
-    workers = int(config.workerinput["workercount"])
-    parts = (longest[number::workers] for number in range(workers))
-    items[:] = [item for part in parts for path in part for item in files[path]]
-
-
-def _seconds(items: list[pytest.Item]) -> float:
-    """
-    Return the longest time that one of the tests may take by its own account, 0 if none says.
-    """
-    markers = (item.get_closest_marker("timeout") for item in items)
-    return max((each.args[0] for each in markers if each and each.args), default=0)
+        marker = item.get_closest_marker("timeout")
+        if marker and marker.args:
+            longest[item.path] = max(longest.get(item.path, 0), marker.args[0])
+    items.sort(key=lambda item: -longest.get(item.path, 0))
 
 
 @functools.cache

@@ -240,7 +240,7 @@ def test_a_thread_that_waits_for_a_processor_is_not_blocked() -> None:
         subprocess.Popen(["taskset", "--cpu-list", str(cpu), "sh", "-c", "while :; do :; done"])
         for _ in range(4)
     ]
-    detector, calls, is_over = HangDetector(0.5), set[Call](), threading.Event()
+    detector, calls, is_over = HangDetector(1.0), set[Call](), threading.Event()
 
     def work() -> None:
         os.sched_setaffinity(threading.get_native_id(), {cpu})
