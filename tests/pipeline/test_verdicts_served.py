@@ -17,7 +17,7 @@ from engine_world import photo
 from retouchd.clock import SystemClock
 from retouchd.endpoint.api_key import KeySource
 from retouchd.endpoint.client import EditsClient, Endpoint, Upload
-from retouchd.job.model import Attempt, Verdict
+from retouchd.job.model import Attempt, Opened, Verdict
 from retouchd.money.pricing import prices_for
 from retouchd.pipeline.attempts import Attempts
 from retouchd.pipeline.judge import Judge
@@ -26,7 +26,7 @@ from retouchd.pipeline.results import Downloads
 from retouchd.sandbox.app import build_app
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.sandbox.server import serve
-from retouchd.throttle.admission import Permit, attempt_report
+from retouchd.throttle.admission import attempt_report
 from retouchd.throttle.breaker import AttemptReport, PauseCause
 from retouchd.throttle.gate import Gate
 from verdict_cases import ACCOUNT, ANSWERS, REFUSED, TRANSIENT, Answer, openai
@@ -73,7 +73,7 @@ class Bench:
         job = self.place.claimed("cat.png", "cat.txt")
         upload = Upload(path=self.photo, content_type="image/png", size=self.photo.stat().st_size)
         prepared = Prepared(images=(upload,), mask=None)
-        permit = Permit(at=clock.now(), is_probe=False, pictures=1, estimate_usd=None)
+        permit = Opened(sent_at=clock.now(), pictures=1)
         asking = await attempts.open(spool.load(job.id), permit, prepared)
         unanswered = await attempts.send(asking, prepared)
         judged = unanswered or await judge.judge(asking.kept())

@@ -5,7 +5,7 @@ The life of one request: a durable note that it is opened, the request, its answ
 import datetime as dt
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from retouchd.answer.classify import Failure, Judgement, as_met_by, judge_failure, problem_of
@@ -23,7 +23,7 @@ from retouchd.pipeline.response_writer import ResponseWriter
 from retouchd.request.multipart import fields_of
 from retouchd.spool.job_directory import JobState, job_of, opened_of
 from retouchd.spool.spool import Spool
-from retouchd.throttle.admission import Closed, Permit
+from retouchd.throttle.admission import Closed
 from retouchd.throttle.retry import IN_DOUBT_SECONDS, backoff
 
 
@@ -56,18 +56,12 @@ class Attempts:
         self._prices = prices
         self._response_writer = ResponseWriter(spool)
 
-    async def open(self, job_state: JobState, permit: Permit, prepared: Prepared) -> JobState:
+    async def open(self, job_state: JobState, permit: Opened, prepared: Prepared) -> JobState:
         """
-        Note durably that the next request is about to be sent; return how the job stands then.
+        Note durably that the permitted request is about to be sent; return how the job stands then.
         """
         job, number = job_of(job_state), job_state.number + 1
-        opened = Opened(
-            sent_at=permit.at,
-            probe=permit.is_probe,
-            pictures=permit.pictures,
-            estimate_usd=permit.estimate_usd,
-            removed=prepared.removed,
-        )
+        opened = replace(permit, removed=prepared.removed)
         await in_work(self._spool.open_attempt, job.id, number, opened)
         emit(RequestSent(**job.about, attempt=number, model=job.request.model))
         return job_state.asking(number, opened)

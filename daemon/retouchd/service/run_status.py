@@ -89,7 +89,7 @@ class RunStatus:
         """
         Return how many jobs are in work.
         """
-        return len(self.job_ids)
+        return self._assembly.runner.jobs if self._assembly else 0
 
     @property
     def ready(self) -> int:

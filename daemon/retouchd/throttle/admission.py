@@ -10,9 +10,9 @@ from typing import Protocol, TypeAlias
 
 from retouchd.answer.classify import Judgement
 from retouchd.clock import Clock
-from retouchd.job.model import Attempt, Job, Verdict, Wait
+from retouchd.job.model import Attempt, Job, Opened, Verdict, Wait
 from retouchd.job.naming import shown
-from retouchd.money.budget import Allowance, Charge, ChargeState, closing
+from retouchd.money.budget import Allowance, closing, opening
 from retouchd.money.pricing import Prices, estimate, pictures_asked
 from retouchd.spool.job_directory import JobState, job_of, opened_of
 from retouchd.throttle.breaker import AttemptReport, GatePause, LocalBlock
@@ -76,18 +76,6 @@ class AdmissionSettings(Protocol):
         """
         Return what a model costs.
         """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Permit:
-    """
-    Permission to send one request, granted at `at`: a concurrency slot, and what it may cost, reserved.
-    """
-
-    at: dt.datetime
-    is_probe: bool
-    pictures: int
-    estimate_usd: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,10 +179,10 @@ class Admission:
     @contextlib.asynccontextmanager
     async def permit(
         self, job_state: JobState, images: int, is_prepared: Callable[[], bool]
-    ) -> AsyncIterator[Permit | Wait]:
+    ) -> AsyncIterator[Opened | Wait]:
         """
-        Yield leave to send a request with so many pictures, or why it must wait. It is held until the verdict
-        is known.
+        Yield what is to be noted of a request with so many pictures, which may be sent then, or why it must
+        wait. Its slot is held until the verdict is known.
 
         Settings may have changed while it waited, so that what was prepared is so no longer.
 
@@ -210,10 +198,10 @@ class Admission:
                 yield wait
                 return
             # Nothing is awaited between the look at the budget and this: nobody shares what is left of it.
-            permit = self._permit(job)
+            permit = self._opened(job)
             number = job_state.number + 1
             self._unopened.add(job.id)
-            self._ledger.note(job.id, number, _reservation(permit))
+            self._ledger.note(job.id, number, opening(permit))
             self._gate.note_sent(job.id, images)
             try:
                 yield permit
@@ -282,10 +270,10 @@ class Admission:
             self._unreported.remove(report.job_id)
             self._gate.report(report)
 
-    def _permit(self, job: Job) -> Permit:
-        return Permit(
-            at=self._clock.now(),
-            is_probe=self._gate.is_probe(job.id),
+    def _opened(self, job: Job) -> Opened:
+        return Opened(
+            sent_at=self._clock.now(),
+            probe=self._gate.is_probe(job.id),
             pictures=pictures_asked(job.request),
             estimate_usd=estimate(self._settings.prices(job.request.model), job),
         )
@@ -346,10 +334,4 @@ def attempt_report(job_id: str, closed: Closed, now: float) -> AttemptReport:
         is_probe=attempt.probe,
         now=now,
         is_only_job=closed.is_alone,
-    )
-
-
-def _reservation(permit: Permit) -> Charge:
-    return Charge(
-        sent_at=permit.at, usd=permit.estimate_usd, pictures=permit.pictures, state=ChargeState.OPEN
     )

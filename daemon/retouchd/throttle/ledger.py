@@ -85,9 +85,7 @@ class Ledger:
         Let a reservation for an attempt that was never opened count as nothing. Nobody is told: those who wait,
         many of them for the same disk, would wake one another without end.
         """
-        charge = self._noted.get(job_id, {}).get(number)
-        if charge is not None and charge.state is ChargeState.OPEN:
-            self._replace(job_id, number, None)
+        self._replace(job_id, number, None)
 
     def _replace(self, job_id: str, number: int, charge: Charge | None) -> bool:
         """
