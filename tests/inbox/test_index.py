@@ -12,6 +12,7 @@ import pytest
 
 from retouchd.disk import nofollow
 from retouchd.disk.signature import FolderStamp
+from retouchd.inbox import index
 from retouchd.inbox.ignore import ignore_table
 from retouchd.inbox.index import InboxIndex
 from retouchd.inbox.queue import InboxQueue
@@ -262,3 +263,83 @@ def test_a_folder_that_left_is_forgotten_and_its_neighbours_are_not(scanned: Sca
     scanned.index.observe([InboxEvent(path="a", is_folder=True)])
 
     assert scanned.known() == {"ab/cat.png", "c/a/cat.png"}
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_a_partner_nobody_told_of_is_found_before_the_claim(
+    scanned: ScannedInbox, monkeypatch: pytest.MonkeyPatch, few: int, *, is_watched: bool
+) -> None:
+    """
+    In a small folder and in a large one, with events and without: it came since the last scan.
+    """
+    monkeypatch.setattr(index, "_FEW_NAMES", few)
+    scanned.index.is_watched = is_watched
+    scanned.put("shoes/cat.png")
+    scanned.put("shoes/cat.txt")
+    scanned.look(Depth.FILES)
+    scanned.put("shoes/cat.mask.png")
+
+    (candidate,) = scanned.index.look_once_more(("shoes", "cat"))
+
+    assert [each.name for each in candidate.bundle.masks] == ["cat.mask.png"]
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+def test_a_watched_folder_that_shows_the_same_is_not_searched(
+    scanned: ScannedInbox, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    """
+    Two files and the folder itself are looked at; and again after files were claimed out of it.
+    """
+    monkeypatch.setattr(index, "_FEW_NAMES", few)
+    scanned.index.is_watched = True
+    for name in ("cat.png", "cat.txt", "dog.png", "dog.txt"):
+        scanned.put(f"shoes/{name}")
+    scanned.look(Depth.FILES)
+    looks = scanned.index.looks
+
+    scanned.index.look_once_more(("shoes", "cat"))
+    assert scanned.index.looks - looks == 3
+
+    for name in ("cat.png", "cat.txt"):
+        (scanned.root / "shoes" / name).unlink()
+    scanned.index.note_claimed(("shoes", "cat"))
+    looks = scanned.index.looks
+    scanned.index.look_once_more(("shoes", "dog"))
+    assert scanned.index.looks - looks == 3
+
+
+def test_a_name_that_is_known_to_be_gone_is_not_looked_at(scanned: ScannedInbox) -> None:
+    """
+    Such as each that we claimed; one that was still known is.
+    """
+    scanned.put("cat.png")
+    scanned.look(Depth.FILES)
+    looks = scanned.index.looks
+
+    scanned.index.observe([InboxEvent(path="dog.png", is_gone=True)])
+    assert scanned.index.looks == looks
+
+    (scanned.root / "cat.png").unlink()
+    scanned.index.observe([InboxEvent(path="cat.png", is_gone=True)])
+    assert scanned.index.looks == looks + 1
+    assert scanned.known() == set()
+
+
+def test_a_reference_that_goes_is_looked_at(scanned: ScannedInbox) -> None:
+    """
+    It may lie in a folder of which nothing else is known.
+    """
+    scanned.put("_refs/b.png")
+    scanned.put("cat.png")
+    scanned.put("cat.toml", b'prompt = "blue"\nimages = ["_refs/b.png"]')
+    scanned.look(Depth.FILES)
+    scanned.clock.at += 5
+    scanned.index.settle(scanned.clock.at)
+    (scanned.root / "_refs/b.png").unlink()
+
+    scanned.index.observe([InboxEvent(path="_refs/b.png", is_gone=True)])
+
+    references = scanned.queue.observed_files.references
+    assert references.observations(["_refs/b.png"]) == {"_refs/b.png": "is not there"}

@@ -673,6 +673,30 @@ async def test_one_event_costs_one_look_in_an_inbox_of_thousands(
     assert system.calls["stat"] <= 60
 
 
+async def test_a_job_costs_no_look_that_is_not_needed(
+    ringing: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Each of its files as it comes, right before the claim and right after it; our own renames ring nobody.
+    """
+    jobs = 20
+    system = CountedSystem()
+    monkeypatch.setattr(nofollow, "os", system)
+
+    async with ringing.running() as daemon:
+        await ringing.until(lambda: ringing.events("watch.mode"))
+        await quiet(ringing)
+        system.inbox_looks = 0
+        for number in range(jobs):
+            ringing.drop(f"{number:02}.png", image=photo(seed=number))
+        await ringing.until(lambda: len(ringing.tree("outbox")) == jobs and not ringing.jobs())
+        await quiet(ringing)
+        assert daemon.status.is_idle
+
+    # Of a file that is written while it is looked at there are two events.
+    assert 6 * jobs <= system.inbox_looks <= 8 * jobs
+
+
 async def test_it_can_say_who_waits_at_any_moment(world: World) -> None:
     """
     Asked over and over while a scan of thousands is under way, it always has an answer.
@@ -706,6 +730,12 @@ class CountedSystem:
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
+        self.inbox_looks = 0
+
+    def stat(self, *args: Any, **named: Any) -> os.stat_result:
+        self.calls["stat"] += 1
+        self.inbox_looks += "/inbox/" in str(args[0])
+        return os.stat(*args, **named)
 
     def __getattr__(self, name: str) -> Any:
         self.calls[name] += 1

@@ -102,6 +102,24 @@ def test_a_rename_inside_rings_both_names(watched: WatchedInbox, inbox: Path) ->
     assert {InboxEvent(path="shoes/old.png"), InboxEvent(path="cat.png")} == events
 
 
+def test_an_event_tells_whether_its_name_is_gone(watched: WatchedInbox, inbox: Path) -> None:
+    """
+    Removed or renamed; what comes under that name afterwards is there.
+    """
+    old = inbox / "shoes" / "old.png"
+    old.rename(inbox / "cat.png")
+    (inbox / "dog.png").write_bytes(b"new")
+    (inbox / "dog.png").unlink()
+    (inbox / "last").write_bytes(b"")
+    assert watched.has_event("last")
+
+    found = {event.path: event.is_gone for event in watched.events()}
+    assert found == {"shoes/old.png": True, "cat.png": False, "dog.png": True, "last": False}
+
+    watched.after(lambda: old.write_bytes(b"again"))
+    assert {event.path: event.is_gone for event in watched.events()}["shoes/old.png"] is False
+
+
 def test_a_rename_from_outside_rings(watched: WatchedInbox, inbox: Path, tmp_path: Path) -> None:
     """
     With no other event to wait for; so does a hard link.

@@ -60,6 +60,12 @@ class Candidates:
             self._candidate(key[0], bundle, unseen, now) for bundle in pair(ours, shows_through)
         ]
 
+    def are_current(self, found: Sequence[Candidate]) -> bool:
+        """
+        Return whether the settings are those by which these were made.
+        """
+        return all(each.surroundings.has_default == self._has_default() for each in found)
+
     def foreign(self, folder: str, named: Named) -> str:
         """
         Return what another program's JSON file is called, empty for all else.

@@ -25,7 +25,7 @@ from retouchd.inbox.job_builder import JobBuilder, Unfinished
 from retouchd.inbox.readiness import Patience, Ready
 from retouchd.inbox.references import ReferenceCopier
 from retouchd.inbox.waiting import kind_of
-from retouchd.job.filenames import parse, partners
+from retouchd.job.filenames import parse
 from retouchd.job.model import Job
 from retouchd.job.naming import path_below, shown
 from retouchd.spool.finished_index import in_work
@@ -84,22 +84,8 @@ class Claimer:
         """
         Look once more at all files of a family, then claim the bundles of it that are ready.
         """
-        folder = key[0]
-        names = self._index.files.names(key)
-        for name in dict.fromkeys([*names, *(p for each in names for p in partners(each))]):
-            self._index.look(folder, name)
-        for source in list(self._index.files.sources(folder)):
-            self._index.look(source.folder, source.name)
-        for place in self._index.files.shut(key):
-            self._index.look(*place)
-        now = self._clock.monotonic()
-        candidates = self._queue.candidates.of(key, now)
-        named = {path for each in candidates for path in each.surroundings.references}
-        if named:
-            self._index.look_at_references(named, now)
-            candidates = self._queue.candidates.of(key, now)
         ready = []
-        for candidate in candidates:
+        for candidate in self._index.look_once_more(key):
             if isinstance(candidate.state, Ready):
                 ready.append(candidate)
             else:
@@ -109,8 +95,8 @@ class Claimer:
             return []
         ready = [candidate for candidate in ready if self._may_be_taken(key, candidate)]
         jobs = [job for candidate in ready if (job := self._claim_one(key, candidate))]
-        for name in self._index.files.names(key) if jobs else ():
-            self._index.look(folder, name)
+        if jobs:
+            self._index.note_claimed(key)
         return jobs
 
     def _claim_one(self, key: Key, candidate: Candidate) -> Job | None:

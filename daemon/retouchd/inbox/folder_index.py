@@ -97,6 +97,7 @@ class FolderRecord:
     `see_through` says of pictures that are named like masks whether they have transparent pixels, as far as
     anybody had to look. `followed` are the files whose own state decides about something before anybody claims
     them, `others` those that belong to no family; `gone_at` is when a folder file was last seen to be gone.
+    `names_known` is the stamp that the folder showed when every name in it was known.
     """
 
     observations: dict[str, PackedObservation] = field(default_factory=dict)
@@ -111,6 +112,7 @@ class FolderRecord:
     gone_at: float | None = None
     folders: Sequence[str] = ()
     trust: MtimeCache | None = None
+    names_known: FolderStamp | None = None
 
     def trusts(self, stamp: FolderStamp) -> bool:
         """
@@ -185,6 +187,13 @@ class IndexQueries:
         Return whether a file was there when it was last looked at.
         """
         return folder in self._folders and name in self._folders[folder].observations
+
+    def has_seen(self, folder: str, name: str) -> bool:
+        """
+        Return whether anything was there when it was last looked at, a file or what is left alone.
+        """
+        place = self._folders.get(folder)
+        return place is not None and (name in place.observations or name in place.left)
 
     def observation(self, folder: str, name: str) -> Observation:
         """

@@ -5,6 +5,8 @@ All methods block: they look at names, at everything below a folder, and read wh
 files say. What is left alone is told once.
 """
 
+import contextlib
+import itertools
 import sys
 from collections.abc import Collection, Iterable
 
@@ -12,22 +14,27 @@ from retouchd.clock import Clock
 from retouchd.disk import nofollow
 from retouchd.events import emit
 from retouchd.events.inbox import FileLeft
-from retouchd.inbox.folder_index import is_below_any
+from retouchd.inbox.candidates import Candidate
+from retouchd.inbox.folder_index import Key, is_below_any
 from retouchd.inbox.queue import InboxQueue
 from retouchd.inbox.scanner import InboxScanner, LeftAlone
 from retouchd.inbox.sidecar_reader import SidecarReader
 from retouchd.inbox.watch_mode import Depth
 from retouchd.inbox.watcher import InboxEvent
-from retouchd.job.filenames import Kind, parse
+from retouchd.job.filenames import Kind, parse, partners
+from retouchd.job.naming import path_below
 
 _READ_AGAIN_SECONDS = 60.0
+_FEW_NAMES = 256
+"""To list a folder of so many takes no longer than to ask it for a family's partners."""
 
 
 class InboxIndex:
     """
     The index, updated by events and scans: `files` as they were last seen, `queue` has their families.
 
-    `faults` says of folders why they could not be read when they were last looked at.
+    `faults` says of folders why they could not be read when they were last looked at. `is_watched` while events
+    tell of every change: then a folder that shows the stamp it had when all its names were known has no others.
     """
 
     def __init__(
@@ -40,6 +47,7 @@ class InboxIndex:
         self.queue = queue
         self.files = queue.observed_files
         self.faults: dict[str, str] = {}
+        self.is_watched = False
 
     @property
     def looks(self) -> int:
@@ -56,6 +64,8 @@ class InboxIndex:
         self.scan(_topmost(each.path for each in events if each.is_folder))
         for event in events:
             folder, _, name = event.path.rpartition("/")
+            if event.is_gone and not self._knows(folder, name):
+                continue  # Such as what was claimed: our own renames are events, too.
             self._observe_reference(event.path, self._clock.monotonic())
             if not event.is_folder and self._inbox.takes_folder(folder):
                 self.look(folder, name, is_event=True)
@@ -71,6 +81,71 @@ class InboxIndex:
             self.files.note_event(folder, name, now)
         if isinstance(found, LeftAlone):
             self._tell(folder, name, found)
+
+    def look_once_more(self, key: Key) -> list[Candidate]:
+        """
+        Look at all that holds for a family right before its claim; return its bundles as they stand now.
+
+        They are decided about anew only where something is not as it was.
+        """
+        folder = key[0]
+        for name in self.files.names(key):
+            self.look(folder, name)
+        self._look_for_newcomers(key)
+        for source in list(self.files.sources(folder)):
+            self.look(source.folder, source.name)
+        for place in self.files.shut(key):
+            self.look(*place)
+        now = self._clock.monotonic()
+        candidates = self.queue.decision(key, now)
+        if named := {path for each in candidates for path in each.surroundings.references}:
+            self.look_at_references(named, now)
+            candidates = self.queue.decision(key, now)
+        self.queue.forget_decision(key)
+        return candidates
+
+    def note_claimed(self, key: Key) -> None:
+        """
+        Take in that files of a family were claimed, by looking at them.
+
+        Nobody else has changed its folder if that was what it was known for: who did so meanwhile rings.
+        """
+        folder, names = key[0], self.files.names(key)
+        for name in names:
+            self.look(folder, name)
+        place = self.files.folder(folder)
+        if place is not None and place.names_known is not None:
+            place.names_known = self._inbox.stamp(folder)
+
+    def _look_for_newcomers(self, key: Key) -> None:
+        """
+        Look at what may have come beside a family: in a small folder at all that is new, in a large one at the
+        names that partners usually have.
+        """
+        folder = key[0]
+        place = self.files.folder(folder)
+        if place is None:
+            return
+        if place.names_known is not None and self.is_watched:
+            if self._inbox.stamp(folder) == place.names_known:
+                return
+            place.names_known = None
+        known = len(place.observations) + len(place.left)
+        if known <= _FEW_NAMES:
+            with contextlib.suppress(OSError):
+                names, place.names_known = self._inbox.names(folder)
+                for name in names:
+                    if not self.files.has_seen(folder, name) and name not in place.folders:
+                        self.look(folder, name)
+                return
+        partners_of = (partners(each) for each in self.files.names(key))
+        for name in dict.fromkeys(itertools.chain.from_iterable(partners_of)):
+            self.look(folder, name)
+
+    def _knows(self, folder: str, name: str) -> bool:
+        return self.files.has_seen(folder, name) or self.files.references.knows(
+            path_below(folder, name)
+        )
 
     def scan(self, folders: Collection[str], depth: Depth = Depth.FILES) -> None:
         """
@@ -164,7 +239,7 @@ class InboxIndex:
         Take in an event: if it is about a reference, that is looked at, and not quiet yet.
         """
         if self.files.references.knows(path) and not self._look_at_reference(path, now):
-            self.files.references.note_event(path, now)
+            self.files.note_reference_event(path, now)
 
     def _look_at_reference(self, path: str, now: float) -> bool:
         return self.files.see_reference(path, nofollow.look(self._inbox.root, path), now)

@@ -142,6 +142,12 @@ class Intake:
         """
         self._scan_every = self.scan_pause = seconds
 
+    def note_watched(self, *, is_watched: bool) -> None:
+        """
+        Take in whether events tell of all that happens in the inbox from now on.
+        """
+        self._index.is_watched = is_watched
+
     @property
     def steps(self) -> int:
         """

@@ -116,6 +116,7 @@ class ObservedFiles(IndexQueries):
             place.observations[name] = observation_since(
                 unnumbered(found), unpack_observation(before).quiet_since
             )
+            self._schedule_users((folder, name), now)
             return False
         settles = None if is_empty(found) else now + self._patience.settle_seconds
         self._put(folder, name, observation_since(found, now), settles, now)
@@ -142,6 +143,7 @@ class ObservedFiles(IndexQueries):
         place = self._place(listing.folder)
         self._weigh(place, listing, began)
         place.folders = listing.folders
+        place.names_known = listing.stamp
         # Taken out one by one: of a large folder all would be held twice.
         while listing.names:
             self.see(listing.folder, listing.names.pop(), listing.found.pop(), now)
@@ -193,6 +195,14 @@ class ObservedFiles(IndexQueries):
             for namer in self.references.namers(path):
                 self._schedule_users(namer, now)
         return is_new
+
+    def note_reference_event(self, path: str, now: float) -> None:
+        """
+        Take in an event about a reference: whatever it was, the file is not quiet yet.
+        """
+        self.references.note_event(path, now)
+        for namer in self.references.namers(path):
+            self._schedule_users(namer, now)
 
     def schedule_all(self, now: float) -> None:
         """
@@ -322,7 +332,7 @@ class ObservedFiles(IndexQueries):
         """
         folder, name = place
         named = parse(name)
-        if named.kind is Kind.FOLDER_EDIT:
+        if named.kind in FOLDER_FILES:
             self._touch_below(folder, now)
         else:
             self._touch_family((folder, named.family), now)

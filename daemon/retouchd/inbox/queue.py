@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Collection
 from typing import TypeAlias
 
-from retouchd.inbox.candidates import Candidates
+from retouchd.inbox.candidates import Candidate, Candidates
 from retouchd.inbox.fair_queue import FairQueue
 from retouchd.inbox.folder_index import PENDING, Family, Key
 from retouchd.inbox.observed_files import ObservedFiles
@@ -21,6 +21,8 @@ Rank: TypeAlias = tuple[float, int, Family]
 """A family in its order: when it settled, the mtime of its first file, then its path."""
 
 _MOST_KINDS = 1000
+_MOST_DECISIONS = 1000
+"""Families whose bundles are kept until they are claimed: those of a hundred thousand would fill the memory."""
 
 
 class InboxQueue:
@@ -38,6 +40,7 @@ class InboxQueue:
         self._ready: FairQueue[Rank] = FairQueue()
         self._unsettled = 0
         self._kinds: dict[str, str] = {}
+        self._decisions: dict[Family, list[Candidate]] = {}
         self.observed_files = ObservedFiles(patience=patience, schedule=self._unsettle)
         self.candidates = Candidates(
             files=self.observed_files, patience=patience, has_default_prompt=has_default_prompt
@@ -107,6 +110,24 @@ class InboxQueue:
         self.observed_files.changes += 1
         return family.key
 
+    def decision(self, key: Key, now: float) -> list[Candidate]:
+        """
+        Return the bundles of a family: as they were when it was found to be ready, unless anything that they
+        depend on has changed since.
+        """
+        family = self.observed_files.family(key)
+        found = self._decisions.get(family) if family else None
+        if found is None or not self.candidates.are_current(found):
+            found = self.candidates.of(key, now)
+        return found
+
+    def forget_decision(self, key: Key) -> None:
+        """
+        Forget the bundles of a family, of which somebody makes jobs now.
+        """
+        if (family := self.observed_files.family(key)) is not None:
+            self._decisions.pop(family, None)
+
     def look_again(self, key: Key, at: float) -> None:
         """
         Have a family decided about again at that moment.
@@ -152,6 +173,7 @@ class InboxQueue:
         self._schedule(family, at)
 
     def _schedule(self, family: Family, at: float) -> None:
+        self._decisions.pop(family, None)
         if family.due is None or at < family.due:
             family.due = at
             # All that a scan finds new is due at one moment.
@@ -182,6 +204,8 @@ class InboxQueue:
         candidates = self.candidates.of(family.key, now)
         if not candidates and family.names:
             self._wait(family.key, self.reasons.unpaired(family.folder, family.names[0], now))
+        if len(self._decisions) < _MOST_DECISIONS:
+            self._decisions[family] = candidates
         for candidate in candidates:
             if not isinstance(candidate.state, Ready):
                 self.put_off(family.key, candidate.state)
@@ -193,3 +217,5 @@ class InboxQueue:
                 self._ready.push(family.folder, rank if found == rank else found)
         if family.is_ready:
             family.waits_for = None
+        else:
+            self._decisions.pop(family, None)

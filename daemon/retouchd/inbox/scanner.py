@@ -186,6 +186,28 @@ class InboxScanner:
             stack += [path_below(place, each) for each in sorted(listing.folders, reverse=True)]
             yield listing
 
+    def stamp(self, folder: str) -> FolderStamp | None:
+        """
+        Return the stamp of a folder, None where it cannot be looked at.
+        """
+        self.looks += 1
+        try:
+            with nofollow.folder(self.root, folder) as fd:
+                return nofollow.stamp_of(fd)
+        except OSError:
+            return None
+
+    def names(self, folder: str) -> tuple[list[str], FolderStamp | None]:
+        """
+        Return all names in a folder, and the stamp that it showed meanwhile, None where that changed; raises
+        OSError.
+        """
+        self.looks += 1
+        step()
+        with nofollow.opened_folder(self.root, folder) as opened:
+            stamp, names = nofollow.stamp_of(opened.fd), nofollow.names_in(opened)
+            return names, stamp if nofollow.stamp_of(opened.fd) == stamp else None
+
     def read(self, folder: str, name: str, limit: int) -> bytes:
         """
         Return at most `limit + 1` bytes of a regular file; raises OSError, also for a link or a pipe.

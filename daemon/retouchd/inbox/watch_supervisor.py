@@ -225,6 +225,7 @@ class WatchSupervisor:
         if chosen.mode is Mode.POLLING:
             every = min(every, self._settings.poll_seconds)
         self._intake.scan_every(every)
+        self._intake.note_watched(is_watched=chosen.mode is Mode.INOTIFY)
         if chosen != self.chosen:
             self.chosen = chosen
             emit(
@@ -252,6 +253,7 @@ class WatchSupervisor:
         await run(Folder.INBOX, self._watcher.stop)
         self.away = await run(Folder.INBOX, self._unusable)
         self._lost = self.away or reason
+        self._intake.note_watched(is_watched=False)
         emit(WatchLost(reason=self._lost, action="scanning the inbox, trying again"))
         self._intake.scan_soon()
         self._on_change()

@@ -11,10 +11,11 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from watchdog.events import (
+    EVENT_TYPE_DELETED,
     EVENT_TYPE_MOVED,
     DirCreatedEvent,
     DirDeletedEvent,
@@ -46,10 +47,13 @@ from watchdog.utils import BaseThread
 class InboxEvent:
     """
     A name in the inbox that something happened to: its path below the inbox.
+
+    `is_gone` says that it was removed or renamed. Events of one name are the same whatever they say of that.
     """
 
     path: str
     is_folder: bool = False
+    is_gone: bool = field(default=False, compare=False)
 
 
 class EventQueue:
@@ -104,6 +108,7 @@ _EVENT_FILTER: list[type[FileSystemEvent]] = [
     FileMovedEvent,
 ]
 """A folder is modified whenever a file in it is: that must not cost a look at all of its files."""
+_GOING = frozenset({EVENT_TYPE_DELETED, EVENT_TYPE_MOVED})
 
 EXHAUSTED = frozenset({errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSYS})
 """The errors with which a kernel says that it has no watch left, or none at all."""
@@ -253,13 +258,14 @@ class _Handler(FileSystemEventHandler):
         self._event_queue = event_queue
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        self._put(event.src_path, is_folder=event.is_directory)
+        is_folder, is_gone = event.is_directory, event.event_type in _GOING
+        self._put(event.src_path, is_folder=is_folder, is_gone=is_gone)
         if event.event_type == EVENT_TYPE_MOVED:
-            self._put(event.dest_path, is_folder=event.is_directory)
+            self._put(event.dest_path, is_folder=is_folder)
 
-    def _put(self, name: bytes | str, *, is_folder: bool) -> None:
+    def _put(self, name: bytes | str, *, is_folder: bool, is_gone: bool = False) -> None:
         if path := self._below(name):
-            self._event_queue.put(InboxEvent(path=path, is_folder=is_folder))
+            self._event_queue.put(InboxEvent(path=path, is_folder=is_folder, is_gone=is_gone))
 
     def _below(self, path: bytes | str) -> str | None:
         text = os.fsdecode(path)

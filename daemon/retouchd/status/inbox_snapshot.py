@@ -152,7 +152,7 @@ class InboxSnapshot:
         with TemporaryDirectory(prefix="retouchd-") as scratch:
             duplicates = self._duplicates(Path(scratch))
             while (key := self._queue.take()) is not None:
-                for candidate in self._queue.candidates.of(key, self.now):
+                for candidate in self._queue.decision(key, self.now):
                     if isinstance(candidate.state, Ready):
                         yield candidate, self._frame(candidate, duplicates)
 
