@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from canary import CANARY
+from edits_server import REQUEST
 from hostile_world import villain
 from process import Running, Station, open_station
 from retouchd.endpoint.client import EditsClient, NotSent, Upload
@@ -352,7 +353,7 @@ async def test_no_key_goes_to_a_stranger(
         upload = Upload(path=tmp_path / "cat.png", content_type="image/png", size=len(b"photo"))
         async with EditsClient(address) as client:
             with pytest.raises(NotSent, match="certificate is not trusted"):
-                async with client.ask(fields=[], images=[upload], mask=None, key="1"):
+                async with client.ask(request=REQUEST, images=[upload], mask=None, key="1"):
                     pass
         assert hostile.visits(0) == []
 

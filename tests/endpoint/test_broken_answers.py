@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from early_server import MB, Manner, Visit, serving_early
-from edits_server import certificate, endpoint, upload_of
+from edits_server import REQUEST, certificate, endpoint, upload_of
 from retouchd.endpoint.client import EditsClient, Head, NoAnswer
 
 __all__ = ["certificate"]
@@ -79,7 +79,7 @@ async def everything(client: EditsClient, photo: Path) -> tuple[Head, bytes, boo
     """
     got = bytearray()
     images = [upload_of(photo)]
-    async with client.ask(fields=[], images=images, mask=None, key="k") as answer:
+    async with client.ask(request=REQUEST, images=images, mask=None, key="k") as answer:
         with contextlib.suppress(NoAnswer):
             async for chunk in answer.chunks():
                 got += chunk

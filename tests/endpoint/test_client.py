@@ -24,6 +24,7 @@ from edits_server import (
     KEY,
     OK,
     PICTURE,
+    REQUEST,
     Exchange,
     Handler,
     answering,
@@ -392,7 +393,7 @@ async def test_what_the_caller_does_is_not_cut_off(upload: Upload) -> None:
     ):
         late = asyncio.Event()
         asyncio.get_running_loop().call_later(0.4, late.set)
-        async with client.ask(fields=[], images=[upload], mask=None, key="k") as answer:
+        async with client.ask(request=REQUEST, images=[upload], mask=None, key="k") as answer:
             body = b"".join([chunk async for chunk in answer.chunks()])
             await late.wait()
 
@@ -415,7 +416,7 @@ async def test_an_answer_may_be_left_unread(upload: Upload) -> None:
             closed.set()
 
     async with serving(flood) as server, EditsClient(endpoint(server.base_url)) as client:
-        async with client.ask(fields=[], images=[upload], mask=None, key="k") as answer:
+        async with client.ask(request=REQUEST, images=[upload], mask=None, key="k") as answer:
             assert await anext(answer.chunks())
         async with asyncio.timeout(60):
             await closed.wait()
@@ -576,7 +577,7 @@ async def test_a_bomb_ends_where_too_much_came_of_it(
     async with (
         serving(answering(reply.encode() + body)) as server,
         EditsClient(endpoint(server.base_url)) as client,
-        client.ask(fields=[], images=[upload], mask=None, key="job-1") as answer,
+        client.ask(request=REQUEST, images=[upload], mask=None, key="job-1") as answer,
     ):
         with pytest.raises(NoAnswer, match="unpacks to more than 1 MiB"):
             await all_of(answer.chunks())

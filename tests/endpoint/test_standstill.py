@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from early_server import MB, Visit, serving_early
-from edits_server import asked, certificate, endpoint, fetched, upload_of
+from edits_server import REQUEST, asked, certificate, endpoint, fetched, upload_of
 from hostile_world import villain
 from process import Running, Station, open_station
 from retouchd.endpoint.client import EditsClient, NoAnswer
@@ -187,7 +187,7 @@ async def test_the_callers_time_is_not_the_servers(photo: Path) -> None:
         async with EditsClient(endpoint(server.base_url, timeout_seconds=2)) as client:
             got = 0
             images = [upload_of(photo)]
-            async with client.ask(fields=[], images=images, mask=None, key="k") as answer:
+            async with client.ask(request=REQUEST, images=images, mask=None, key="k") as answer:
                 async for chunk in answer.chunks():
                     if not got:
                         await asyncio.sleep(2.5)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retouchd.job.model import Request, Scalar
-from retouchd.request.multipart import Envelope, Part, encode, fields_of, parts_of
+from retouchd.request.envelope import Envelope
+from retouchd.request.multipart import Part, encode, fields_of, parts_of
 
 CAPTURES = Path(__file__).with_name("captures")
 

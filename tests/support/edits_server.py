@@ -16,10 +16,13 @@ from typing import Any
 import pytest
 
 from retouchd.endpoint.client import EditsClient, Endpoint, Head, Upload
+from retouchd.job.model import Request
 
 KEY = "sk-CANARY-0123456789"
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(100)
+
+REQUEST = Request(model="m", prompt="改成蓝色")
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -121,8 +124,7 @@ def upload_of(path: Path, mtime_ns: int | None = None) -> Upload:
 async def asked(
     client: EditsClient, *images: Upload, mask: Upload | None = None
 ) -> tuple[Head, bytes]:
-    fields = [("prompt", "改成蓝色"), ("model", "m")]
-    async with client.ask(fields=fields, images=images, mask=mask, key="job-1") as answer:
+    async with client.ask(request=REQUEST, images=images, mask=mask, key="job-1") as answer:
         return answer.head, b"".join([chunk async for chunk in answer.chunks()])
 
 

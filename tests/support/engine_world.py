@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
@@ -34,16 +35,18 @@ from retouchd.disk.folders import Folders
 from retouchd.disk.probes import PROBE
 from retouchd.endpoint.api_key import KeySource
 from retouchd.endpoint.client import Endpoint
+from retouchd.endpoint.styles import style_for
 from retouchd.events import listen
 from retouchd.inbox import watcher
 from retouchd.inbox.readiness import Patience
 from retouchd.inbox.watch_mode import Choice
 from retouchd.logs import logger
 from retouchd.request.limits import limits_for
-from retouchd.sandbox.app import build_app
+from retouchd.sandbox.app import Rules, build_app
 from retouchd.sandbox.faults import Fault
 from retouchd.sandbox.seen import Seen
 from retouchd.sandbox.server import serve
+from retouchd.sandbox.styles import DIALECTS
 from retouchd.service.daemon import Daemon, Ending
 from retouchd.spool.history import History
 from retouchd.throttle.retry import RetryBudget
@@ -337,9 +340,20 @@ class World:
         """
         Start the endpoint, again on the same port where it was up before.
         """
-        port = int(self.settings.endpoint.base_url.rpartition(":")[2].partition("/")[0])
-        url = await self._served.enter_async_context(serve(self._front, port=port))
-        self.tell(base_url=url)
+        endpoint = self.settings.endpoint
+        port, root = urlsplit(endpoint.base_url).port or 0, DIALECTS[endpoint.style.name].root
+        url = await self._served.enter_async_context(serve(self._front, port=port, root=root))
+        self.tell(base_url=endpoint.style.righted(url)[0])
+
+    async def speak(self, style: str, **rules: Any) -> None:
+        """
+        Have the endpoint be one of that style from now on, and the client ask it so.
+        """
+        await self.go_down()
+        self.app = build_app(Rules(style=style, **rules))
+        found = style_for(style, "")
+        self.tell(style=found, limits=partial(limits_for, interface=found.interface))
+        await self.come_up()
 
     async def go_down(self) -> None:
         """

@@ -12,12 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from retouchd.config import PLACES, Config, KeyFault, at_home, find, load, readable
+from retouchd.config import PLACES, SANDBOX, Config, KeyFault, at_home, find, load, readable
 from retouchd.config.settings import EditDefaults, Settings
 from retouchd.disk.folders import Folders, make_missing
 from retouchd.disk.probes import telling_of_the_disk
 from retouchd.disk.threads import PATIENCE_SECONDS, answered
 from retouchd.endpoint.client import Endpoint
+from retouchd.endpoint.styles import style_for
 from retouchd.errors import ConfigurationError
 from retouchd.inbox.readiness import Patience
 from retouchd.job.naming import shown
@@ -134,7 +135,8 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
     Return the engine's settings, None if a folder has no place, and every fault between keys.
     """
     folders, problems = _folders(config, start)
-    limits = partial(limits_for, overrides=config.limits)
+    endpoint = _endpoint(config, start)
+    limits = partial(limits_for, overrides=config.limits, interface=endpoint.style.interface)
     problems += override_problems(config.limits)
     edit = config.edit
     prompt = "any" if edit.prompt is None else edit.prompt
@@ -148,7 +150,7 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
         return None, problems
     settings = Settings(
         folders=folders,
-        endpoint=_endpoint(config, start),
+        endpoint=endpoint,
         budget=RetryBudget(
             max_attempts=config.endpoint.max_attempts, max_in_doubt=config.endpoint.max_in_doubt
         ),
@@ -206,8 +208,16 @@ def _folders(config: Config, start: Path) -> tuple[Folders | None, list[str]]:
 
 def _endpoint(config: Config, start: Path) -> Endpoint:
     section = config.endpoint
+    style, base_url = style_for(section.style, section.base_url), section.base_url
+    remarks: list[str] = []
+    if base_url != SANDBOX:
+        base_url, remarks = style.righted(base_url)
     return Endpoint(
-        base_url=section.base_url,
+        base_url=base_url,
+        style=style,
+        auth=section.auth,
+        models=section.models,
+        remarks=tuple(remarks),
         api_key=section.api_key.get_secret_value() if section.api_key else None,
         key_source=section.key_source,
         timeout_seconds=section.timeout_seconds,

@@ -22,6 +22,7 @@ from retouchd.sandbox.relays import CASES
 from retouchd.sandbox.seen import Seen
 from retouchd.sandbox.server import run
 from retouchd.sandbox.spelling import SEQUENCE, WELL, parse_faults
+from retouchd.sandbox.styles import DIALECTS
 
 _PROMPT_CHARACTERS = 40
 _AT_ONCE = 4
@@ -34,6 +35,7 @@ def serve(
     key: str | None,
     faults: Sequence[str],
     manner: Manner,
+    style: str,
     pictures: Path | None,
 ) -> None:
     """
@@ -48,6 +50,7 @@ def serve(
         api_key=key,
         faults=tuple(fault for word in faults for fault in parse_faults(word)),
         manner=manner,
+        style=style,
         pictures=None if pictures is None else _made(pictures),
         # A program that started it reads its own log; a person watches.
         tell=(lambda seen: console.print(_line(seen))) if console.is_terminal else _nothing,
@@ -69,9 +72,14 @@ def serve(
             "To use it, put this line into config.toml, directly below the line \\[endpoint]:"
         )
         console.print(f'  base_url = "{url}"', markup=False, soft_wrap=True)
+        if style != "openai":
+            console.print(f'  style = "{style}"', markup=False, soft_wrap=True)
         console.print("or start the daemon with:")
+        spoken = f" RETOUCHD_ENDPOINT__STYLE={style}" if style != "openai" else ""
         console.print(
-            f"  RETOUCHD_ENDPOINT__BASE_URL={url} retouchd run", markup=False, soft_wrap=True
+            f"  RETOUCHD_ENDPOINT__BASE_URL={url}{spoken} retouchd run",
+            markup=False,
+            soft_wrap=True,
         )
         console.print(
             "What it edits counts as edited, and towards the day's budget: rehearse in folders of their own "
@@ -79,7 +87,7 @@ def serve(
         )
         console.print(f"The key is {'the one given here' if key else 'any, or none'}.")
 
-    run(build_app(rules), host="127.0.0.1", port=port, ready=ready)
+    run(build_app(rules), host="127.0.0.1", port=port, root=DIALECTS[style].root, ready=ready)
 
 
 def list_of_faults() -> str:

@@ -308,12 +308,26 @@ def demo(folder: Path) -> int:
     "--pictures", metavar="DIR", type=AnyPath(), help="Keep a copy of each picture it makes."
 )
 @click.option(
+    "--style",
+    metavar="STYLE",
+    type=click.Choice(["openai", "openai-json", "xai", "openrouter", "azure"]),
+    default="openai",
+    show_default=True,
+    help="What kind of endpoint to be, as endpoint.style has it.",
+)
+@click.option(
     "--relay",
     is_flag=True,
     help="Be as lenient as relays are: any model, unknown parameters ignored.",
 )
 def sandbox(
-    port: int, key: str | None, faults: Sequence[str], pictures: Path | None, *, relay: bool
+    port: int,
+    key: str | None,
+    faults: Sequence[str],
+    pictures: Path | None,
+    style: str,
+    *,
+    relay: bool,
 ) -> None:
     """
     Run the embedded endpoint alone, for rehearsals: real HTTP, real pictures, no AI, no cost.
@@ -323,7 +337,7 @@ def sandbox(
 
     manner = Manner.RELAY if relay else Manner.PROVIDER
     try:
-        serve(port=port, key=key, faults=faults, manner=manner, pictures=pictures)
+        serve(port=port, key=key, faults=faults, manner=manner, style=style, pictures=pictures)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--fault") from error
 

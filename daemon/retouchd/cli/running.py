@@ -322,11 +322,15 @@ async def served(settings: Settings) -> AsyncIterator[Settings]:
         yield settings
         return
     # Only here: nobody else pays for a web server's imports.
-    from retouchd.sandbox.app import build_app  # noqa: PLC0415
+    from retouchd.sandbox.app import Rules, build_app  # noqa: PLC0415
     from retouchd.sandbox.server import serve  # noqa: PLC0415
+    from retouchd.sandbox.styles import DIALECTS  # noqa: PLC0415
 
-    async with serve(build_app()) as url:
-        yield replace(settings, endpoint=replace(settings.endpoint, base_url=url))
+    style = settings.endpoint.style
+    app = build_app(Rules(style=style.name))
+    async with serve(app, root=DIALECTS[style.name].root) as url:
+        base_url, _ = style.righted(url)
+        yield replace(settings, endpoint=replace(settings.endpoint, base_url=base_url))
 
 
 def listen(daemon: Daemon, *, on_hangup: Callable[[], None]) -> None:

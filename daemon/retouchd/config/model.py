@@ -29,7 +29,7 @@ from retouchd.inbox.watch_mode import Choice
 from retouchd.job.naming import shown
 from retouchd.pictures.metadata import Metadata
 from retouchd.request.fields import EditFields, Text
-from retouchd.request.multipart import names_a_key
+from retouchd.request.multipart import HEADER_NAME, is_framing, is_header_name, names_a_key
 from retouchd.spool.fingerprint import Policy
 
 PREFIX = "RETOUCHD_"
@@ -221,6 +221,11 @@ class EndpointSection(Section):
     headers: dict[str, str] = {}
     ca_file: Path | None = None
     allow_private_urls: bool = False
+    style: Literal["auto", "openai", "openai-json", "xai", "openrouter", "azure"] = "auto"
+    auth: (
+        Annotated[Text, Field(json_schema_extra={"pattern": rf"^\s*{HEADER_NAME}\s*$"})] | None
+    ) = None
+    models: dict[str, Text] = {}
     _key_source: KeySource = PrivateAttr(default=NO_KEY)
 
     @property
@@ -244,6 +249,13 @@ class EndpointSection(Section):
         if value != SANDBOX and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://, or be the word sandbox")
         return value.rstrip("/")
+
+    @field_validator("auth")
+    @classmethod
+    def _is_header(cls, value: str | None) -> str | None:
+        if value is not None and (is_framing(value) or not is_header_name(value)):
+            raise ValueError("must be bearer, api-key, none, or the name of a header for the key")
+        return value
 
 
 class EditSection(EditFields):

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 from retouchd.request.multipart import HEADER_VALUE
 
-_WANT_A_KEY = {"api.openai.com"}
 APPLY = "then reload or restart retouchd"
 
 
@@ -50,9 +49,9 @@ NO_KEY = KeySource()
 
 def lack_of_key(host: str, key: KeySource) -> str | None:
     """
-    Return why a host cannot be asked without a key, None where it has one or may need none.
+    Return why a host that wants a key cannot be asked, None where one is set.
     """
-    if key.place or host.lower().rstrip(".") not in _WANT_A_KEY:
+    if key.place:
         return None
     return f"No key is set, and {host} wants one. {key.remedy}"
 

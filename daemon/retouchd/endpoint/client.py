@@ -12,7 +12,7 @@ import secrets
 from base64 import b64decode
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -21,6 +21,8 @@ from retouchd import __version__
 from retouchd.endpoint.addresses import FetchFailed, FetchPrivate, FetchRefused, target_of
 from retouchd.endpoint.api_key import NO_KEY, KeySource, Redactor, Secrets, lack_of_key
 from retouchd.endpoint.compression import Unpacker
+from retouchd.endpoint.styles import OPENAI, Asked, Style, wants_a_key
+from retouchd.endpoint.styles.style import NO_AUTH
 from retouchd.endpoint.transfers import Fetcher, Upload, UploadUnreadable, begun
 from retouchd.endpoint.transport import (
     Answer,
@@ -33,7 +35,15 @@ from retouchd.endpoint.transport import (
     tls_context,
 )
 from retouchd.errors import ConfigurationError
-from retouchd.request.multipart import HEADER_VALUE, KEY_WORDS, encode, names_a_key, parts_of
+from retouchd.job.model import Request
+from retouchd.request.envelope import Envelope
+from retouchd.request.multipart import (
+    HEADER_VALUE,
+    KEY_WORDS,
+    is_framing,
+    is_header_name,
+    names_a_key,
+)
 
 __all__ = [
     "Answer",
@@ -55,15 +65,16 @@ _UNPACKED, _GROWTH = 64 << 20, 16
 _MODELS_LIMIT = 8 << 20
 _MODELS_SECONDS = 20.0
 
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OF_A_KEY = re.compile(KEY_WORDS, re.IGNORECASE)
-_FRAMING = {"content-length", "content-type", "transfer-encoding", "connection", "host"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """
     How the endpoint is reached: plain values of the configuration's `[endpoint]`.
+
+    `base_url` is as its style wants it, `remarks` say what was put right for that. `auth` None sends the key as
+    the style does. `models` are the endpoint's own names of models by those that are asked for.
     """
 
     base_url: str
@@ -75,6 +86,16 @@ class Endpoint:
     allow_private_urls: bool = False
     concurrency: int = 4
     key_source: KeySource = NO_KEY
+    style: Style = OPENAI
+    auth: str | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    def named(self, model: str) -> str:
+        """
+        Return the name that this endpoint has for a model.
+        """
+        return self.models.get(model, model)
 
 
 class EditsClient:
@@ -121,7 +142,7 @@ class EditsClient:
     async def ask(
         self,
         *,
-        fields: Sequence[tuple[str, str]],
+        request: Request,
         images: Sequence[Upload],
         mask: Upload | None,
         key: str,
@@ -133,22 +154,18 @@ class EditsClient:
         `key` is the same for every attempt at one job. Raises NotSent (Unreadable, if a file of ours was
         the reason) or NoAnswer, also while the answer's chunks are read.
         """
-        uploads = [*images, mask] if mask is not None else [*images]
+        endpoint, uploads = self._endpoint, [*images, *([mask] if mask else [])]
         measured = [(upload.content_type, upload.sent_size) for upload in uploads]
-        parts = parts_of(measured[: len(images)], measured[-1] if mask is not None else None)
-        boundary = secrets.token_hex(16)
-        envelope = encode(fields, parts, boundary)
-        headers = {
-            **self._headers,
-            "content-type": f"multipart/form-data; boundary={boundary}",
-            "content-length": str(envelope.length),
-            "idempotency-key": key,
-        }
+        named = replace(request, model=endpoint.named(request.model))
+        asked = Asked(
+            request=named, images=measured[: len(images)], mask=measured[-1] if mask else None
+        )
+        envelope = endpoint.style.write(asked, secrets.token_hex(16))
         outgoing = Outgoing(
             method="POST",
-            url=self._url("/images/edits"),
-            headers=headers,
-            seconds=self._endpoint.timeout_seconds,
+            url=endpoint.style.edits(endpoint.base_url, named.model),
+            headers={**self._headers, **_headers_of_body(envelope), "idempotency-key": key},
+            seconds=endpoint.timeout_seconds,
             limit=ANSWER_LIMIT,
             body=await begun(envelope, uploads),
         )
@@ -160,11 +177,11 @@ class EditsClient:
 
     async def models(self) -> tuple[Head, bytes]:
         """
-        Return the answer to `GET {base_url}/models`, whole. Raises NotSent or NoAnswer.
+        Return the answer to `GET …/models`, whole. Raises NotSent or NoAnswer.
         """
         outgoing = Outgoing(
             method="GET",
-            url=self._url("/models"),
+            url=self._endpoint.style.models(self._endpoint.base_url),
             headers=self._headers,
             seconds=min(self._endpoint.timeout_seconds, _MODELS_SECONDS),
             limit=_MODELS_LIMIT,
@@ -202,12 +219,9 @@ class EditsClient:
             raise RuntimeError("the client is used outside its `async with`")
         return self._opened
 
-    def _url(self, path: str) -> str:
-        """
-        Return a URL below the endpoint's; what stands in its query (a version, on Azure) stays.
-        """
-        root, mark, query = self._endpoint.base_url.partition("?")
-        return f"{root.rstrip('/')}{path}{mark}{query}"
+
+def _headers_of_body(envelope: Envelope) -> dict[str, str]:
+    return {"content-type": envelope.content_type, "content-length": str(envelope.length)}
 
 
 async def _transport_to(endpoint: Endpoint) -> Transport:
@@ -284,15 +298,15 @@ def _headers_of(endpoint: Endpoint) -> dict[str, str]:
     }
     if endpoint.api_key is not None:
         if not names_a_key(endpoint.headers):
-            headers["authorization"] = f"Bearer {endpoint.api_key}"
+            headers |= _key_header(endpoint.auth or endpoint.style.auth, endpoint.api_key)
         if not HEADER_VALUE.fullmatch(endpoint.api_key):
             problems.append(
                 "endpoint.api_key is empty or holds a character no key has; copy it anew"
             )
     for name, value in endpoint.headers.items():
-        if name.lower() in _FRAMING:
+        if is_framing(name):
             problems.append(f"endpoint.headers: {name} is set by retouchd itself; remove it")
-        elif not _HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
+        elif not is_header_name(name) or not HEADER_VALUE.fullmatch(value):
             problems.append(f"endpoint.headers: {name!r} or its value is empty or not plain ASCII")
         headers[name.lower()] = value
     if problems:
@@ -300,8 +314,19 @@ def _headers_of(endpoint: Endpoint) -> dict[str, str]:
     return headers
 
 
+def _key_header(auth: str, key: str) -> dict[str, str]:
+    match auth:
+        case "none":
+            return {}
+        case "bearer":
+            return {"authorization": f"Bearer {key}"}
+        case name:
+            return {name.lower(): key}
+
+
 def _lack_of_key(endpoint: Endpoint) -> str | None:
-    if endpoint.api_key is not None or names_a_key(endpoint.headers):
+    has_key = endpoint.api_key is not None and endpoint.auth != NO_AUTH
+    if has_key or names_a_key(endpoint.headers) or not wants_a_key(endpoint.base_url):
         return None
     return lack_of_key(urlsplit(endpoint.base_url).hostname or "", endpoint.key_source)
 

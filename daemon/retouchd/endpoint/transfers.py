@@ -4,6 +4,7 @@ Files on their way: uploads, read in pieces and exactly as long as announced; re
 A result that came as a URL: fetched with no more trust than the answer deserves.
 """
 
+import binascii
 import contextlib
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
@@ -29,7 +30,7 @@ from retouchd.endpoint.transport import (
     Transport,
 )
 from retouchd.job.model import Piece, Removed, Stripped
-from retouchd.request.multipart import Envelope
+from retouchd.request.envelope import Envelope
 
 _PIECE = 1 << 20
 """Bytes sent at once: each piece takes one way to a thread and back."""
@@ -97,12 +98,25 @@ def _pieces(envelope: Envelope, uploads: Sequence[Upload]) -> Iterator[tuple[byt
     held = b""
     for head, upload in zip(envelope.heads, uploads, strict=True):
         held += head
-        for piece in _file(upload):
+        for piece in _in_base64(_file(upload)) if envelope.is_base64 else _file(upload):
             held += piece
             if len(held) >= _PIECE:
                 yield held, False
                 held = b""
     yield held + envelope.tail, True
+
+
+def _in_base64(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """
+    Yield the base64 of what passes, whatever the lengths of its pieces are.
+    """
+    rest = b""
+    for piece in pieces:
+        whole = rest + piece
+        cut = len(whole) - len(whole) % 3
+        rest = whole[cut:]
+        yield binascii.b2a_base64(memoryview(whole)[:cut], newline=False)
+    yield binascii.b2a_base64(rest, newline=False)
 
 
 def _file(upload: Upload) -> Iterator[bytes]:

@@ -186,7 +186,11 @@ class JobFreezer:
             _parameters(wishes),
             1 + len(wishes.images),
             self._current.limits(model),
+            has_mask=bool(candidate.bundle.masks),
         ):
+            if "mask" in keys:  # It lies beside the picture.
+                yield problem
+                continue
             origins = {wishes.origin[key] for key in (*keys, "model") if key in wishes.origin}
             if not origins & own:
                 where = wishes.origin.get(keys[0], CONFIGURATION)

@@ -20,7 +20,6 @@ from retouchd.job.model import Attempt, Opened, Verdict
 from retouchd.money.pricing import PriceList, cost
 from retouchd.pipeline.prepare import Prepared
 from retouchd.pipeline.response_writer import ResponseWriter
-from retouchd.request.multipart import fields_of
 from retouchd.spool.job_directory import JobState, job_of, opened_of
 from retouchd.spool.spool import Spool
 from retouchd.throttle.admission import Closed
@@ -73,7 +72,7 @@ class Attempts:
         job = job_of(asking)
         try:
             async with self._client.ask(
-                fields=fields_of(job.request),
+                request=job.request,
                 images=prepared.images,
                 mask=prepared.mask,
                 key=job.id,

@@ -10,6 +10,7 @@ from retouchd.disk import file_stat
 from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import Steps
 from retouchd.endpoint.client import Upload
+from retouchd.endpoint.styles import OPENAI, Style
 from retouchd.errors import Blocked, JobCode, Problem
 from retouchd.inbox.references import ReferenceCopier
 from retouchd.job.model import Job, Member, Role
@@ -18,7 +19,7 @@ from retouchd.pictures.decoding import ImageFault
 from retouchd.pictures.metadata import Metadata, in_order
 from retouchd.pipeline.fit_pictures import Examined, Fitter, SourcePicture
 from retouchd.request.limits import Limits
-from retouchd.request.validate import mask_advice
+from retouchd.request.validate import interface_problems, mask_advice
 from retouchd.spool.job_directory import JobState, job_of
 from retouchd.spool.phase import ORIGINALS
 from retouchd.spool.spool import Spool
@@ -27,12 +28,14 @@ from retouchd.spool.spool import Spool
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """
-    A job that may be sent: its files, each with the type that its bytes have, by the setting for metadata.
+    A job that may be sent: its files, each with the type that its bytes have, by the setting for metadata and
+    for an endpoint of this style.
     """
 
     images: tuple[Upload, ...]
     mask: Upload | None
     metadata: Metadata = Metadata.STRIP
+    style: Style = OPENAI
 
     @property
     def removed(self) -> tuple[str, ...]:
@@ -79,6 +82,10 @@ class Preparer:
         a file cannot be read.
         """
         job, is_fresh = job_of(job_state), not job_state.attempts
+        if uncarried := self._uncarried(job):
+            if is_fresh:
+                raise NotReadyError(uncarried[0].message)  # The endpoint was another one then.
+            return uncarried
         if is_fresh:
             self._compare(job)
         try:
@@ -92,11 +99,26 @@ class Preparer:
             self._compare(job)
         return prepared
 
+    def _uncarried(self, job: Job) -> list[Problem]:
+        """
+        Return what of a job the endpoint that is asked now cannot even be asked.
+        """
+        if job.problems:
+            return []
+        return interface_problems(
+            self._current.limits(job.request.model).interface,
+            job.request.parameters,
+            1 + len(job.references),
+            has_mask=job.member(Role.MASK) is not None,
+        )
+
     def still_holds(self, prepared: Prepared) -> bool:
         """
-        Say whether what was prepared may still be sent as it is: metadata may have to stay here by now.
+        Say whether what was prepared may still be sent as it is: metadata may have to stay here by now, or
+        the endpoint may be asked in another way.
         """
-        return prepared.metadata is self._current.settings.metadata
+        settings = self._current.settings
+        return prepared.metadata is settings.metadata and prepared.style is settings.endpoint.style
 
     def _compare(self, job: Job) -> None:
         for member in job.members:
@@ -109,7 +131,8 @@ class Preparer:
 
         Nothing is fitted before everything that can be known without it was found in order.
         """
-        metadata = self._current.settings.metadata
+        settings = self._current.settings
+        metadata, style = settings.metadata, settings.endpoint.style
         limits = self._current.limits(job.request.model)
         problems = list(job.problems)
         image, mask = self._examined(job, limits, problems)
@@ -118,7 +141,9 @@ class Preparer:
             return problems
         assert image is not None, "a job without an image has a problem"
         found = self._fitted(image, references, mask)
-        return replace(found, metadata=metadata) if isinstance(found, Prepared) else found
+        if not isinstance(found, Prepared):
+            return found
+        return replace(found, metadata=metadata, style=style)
 
     def _examined(
         self, job: Job, limits: Limits, problems: list[Problem]

@@ -69,6 +69,28 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """
+    What an endpoint's interface has a place for, whatever the model takes; None is no rule.
+
+    `name` is its style, empty for one that carries everything. `max_images` counts the picture and its
+    references; `lacks` says for each parameter that it has no place for what to do instead. A file that goes
+    into it must be smaller than `max_file_bytes`.
+    """
+
+    name: str = ""
+    takes_mask: bool = True
+    max_images: int | None = None
+    max_n: int | None = None
+    max_file_bytes: int | None = None
+    lacks: Mapping[str, str] = field(default_factory=dict)
+
+
+EVERYTHING = Interface()
+"""Carries whatever is asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """
     What one model takes. None, or nothing listed, means that there is no rule.
@@ -76,7 +98,8 @@ class Limits:
     A file must be *smaller* than its number of bytes; the other numbers are the largest allowed.
     Prompts are counted in characters. `values` and `ranges` (both ends included) hold by parameter;
     `forbidden` says for each parameter that must not be sent why. `compressed_formats` and
-    `transparent_formats` are the output formats that know compression and transparency.
+    `transparent_formats` are the output formats that know compression and transparency; `interface` is what
+    the endpoint can be asked at all.
     """
 
     formats: tuple[str, ...] = ()
@@ -93,6 +116,7 @@ class Limits:
     forbidden: Mapping[str, str] = field(default_factory=dict)
     compressed_formats: tuple[str, ...] = ()
     transparent_formats: tuple[str, ...] = ()
+    interface: Interface = EVERYTHING
 
     @property
     def sent_formats(self) -> tuple[str, ...]:
@@ -175,9 +199,12 @@ specification and guides (the rest).
 """
 
 
-def limits_for(model: str, overrides: Overrides | None = None) -> Limits:
+def limits_for(
+    model: str, overrides: Overrides | None = None, interface: Interface = EVERYTHING
+) -> Limits:
     """
-    Return the limits of a model: its row of the table, and on top what the configuration says.
+    Return the limits of a model at an endpoint: its row of the table, what the interface can carry, and on
+    top what the configuration says.
 
     A provider's prefix (`openai/`) and a version's date (`-2026-04-21`) do not hide a row. Overrides
     are laid on key by key, the most specific pattern last; `values` and `ranges` parameter by
@@ -185,11 +212,27 @@ def limits_for(model: str, overrides: Overrides | None = None) -> Limits:
     """
     overrides = overrides or {}
     limits = next((TABLE[pattern] for pattern in reversed(fitting(model, TABLE))), Limits())
+    if interface is not EVERYTHING:
+        limits = _carried(limits, interface)
     for pattern in fitting(model, overrides):
         for key, value in overrides[pattern].items():
             if not row_fault(key, value, READERS):
                 limits = replace(limits, **_read(limits, key, value))
     return limits
+
+
+def _carried(limits: Limits, interface: Interface) -> Limits:
+    most = interface.max_file_bytes
+    return replace(
+        limits,
+        interface=interface,
+        max_image_bytes=_least(limits.max_image_bytes, most),
+        max_mask_bytes=_least(limits.max_mask_bytes, most),
+    )
+
+
+def _least(one: int | None, other: int | None) -> int | None:
+    return min((each for each in (one, other) if each is not None), default=None)
 
 
 def override_problems(overrides: Overrides) -> list[str]:

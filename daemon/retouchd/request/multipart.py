@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from retouchd.job.model import Request, Scalar, scalar_text
+from retouchd.request.envelope import Envelope
 
 _ORDER = (
     "prompt",
@@ -42,6 +43,10 @@ _OF_KEYS = {
 """Headers in which endpoints take a key instead of `Authorization`; further ones go beside it."""
 HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 """What may stand in a header, and so what a key may be."""
+HEADER_NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+"""A header's name (RFC 9110, 5.1), as a regular expression."""
+_HEADER_NAME = re.compile(HEADER_NAME)
+_FRAMING = {"content-length", "content-type", "transfer-encoding", "connection", "host"}
 KEY_WORDS = "key|token|secret|sig|pass|auth"
 """An expression for what stands in the name of a parameter that holds a key; case does not matter."""
 
@@ -49,6 +54,20 @@ _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
 # WHATWG HTML, "multipart/form-data encoding algorithm": these three would end the quoted name early.
 _QUOTED = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
+
+
+def is_header_name(name: str) -> bool:
+    """
+    Return whether a text can be the name of a header (RFC 9110, 5.1).
+    """
+    return bool(_HEADER_NAME.fullmatch(name))
+
+
+def is_framing(name: str) -> bool:
+    """
+    Return whether a header is set by whoever writes the request.
+    """
+    return name.lower() in _FRAMING
 
 
 def names_a_key(headers: Iterable[str]) -> bool:
@@ -68,19 +87,6 @@ class Part:
     filename: str
     content_type: str
     size: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
-    """
-    The body without the files: `heads[k]` goes before file k, `tail` after the last one.
-
-    `length` is the Content-Length in bytes, files included.
-    """
-
-    heads: tuple[bytes, ...]
-    tail: bytes
-    length: int
 
 
 def fields_of(request: Request) -> list[tuple[str, str]]:
@@ -138,7 +144,12 @@ def encode(fields: Sequence[tuple[str, str]], parts: Sequence[Part], boundary: s
     else:
         tail = texts + end
     length = sum(map(len, heads)) + sum(part.size for part in parts) + len(tail)
-    return Envelope(heads=tuple(heads), tail=tail, length=length)
+    return Envelope(
+        content_type=f"multipart/form-data; boundary={boundary}",
+        heads=tuple(heads),
+        tail=tail,
+        length=length,
+    )
 
 
 def _part(field: str, stem: str, content_type: str, size: int) -> Part:

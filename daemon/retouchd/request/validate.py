@@ -12,7 +12,7 @@ from typing import TypeAlias
 from retouchd.errors import JobCode, Problem
 from retouchd.job.filetypes import called
 from retouchd.job.model import Scalar, scalar_text
-from retouchd.request.limits import Limits, Picture, told_size
+from retouchd.request.limits import Interface, Limits, Picture, told_size
 from retouchd.request.sizes import SizeRule, nearest_size, size_faults
 
 RequestFault: TypeAlias = tuple[str, str]
@@ -49,20 +49,75 @@ def request_faults(
     parameters: Mapping[str, Scalar],
     count: int,
     limits: Limits,
+    *,
+    has_mask: bool = False,
 ) -> Iterator[tuple[tuple[str, ...], Problem]]:
     """
-    Yield what is wrong with a request of `count` pictures, each with the keys that are concerned.
+    Yield what is wrong with a request of `count` pictures and maybe a mask, each with the keys that are
+    concerned.
     """
+    uncarried = _interface_faults(limits.interface, parameters, count, has_mask=has_mask)
+    for key, fault in uncarried:
+        yield (key,), _problem(JobCode.PARAMETER_INVALID, fault)
     texts = {key: scalar_text(value) for key, value in parameters.items()}
     for problem in _prompt_problems(model, prompt, limits):
         yield ("prompt",), problem
     for key, text in texts.items():
+        if key in limits.interface.lacks:
+            continue
         for fault in _value_faults(model, key, text, limits):
             yield (key,), _problem(JobCode.PARAMETER_INVALID, fault)
     for keys, fault in _output_faults(texts, limits):
         yield keys, _problem(JobCode.PARAMETER_INVALID, fault)
     for problem in check_count(model, count, limits):
         yield ("images",), problem
+
+
+def interface_problems(
+    interface: Interface, parameters: Mapping[str, Scalar], count: int, *, has_mask: bool
+) -> list[Problem]:
+    """
+    Return what an endpoint cannot even be asked, of a request of `count` pictures and maybe a mask.
+    """
+    faults = _interface_faults(interface, parameters, count, has_mask=has_mask)
+    return [_problem(JobCode.PARAMETER_INVALID, fault) for _, fault in faults]
+
+
+def _interface_faults(
+    interface: Interface, parameters: Mapping[str, Scalar], count: int, *, has_mask: bool
+) -> Iterator[tuple[str, RequestFault]]:
+    """
+    Yield what the endpoint's interface has no place for, each with the key that asks for it.
+    """
+    style = f'An endpoint of the style "{interface.name}"'
+    if has_mask and not interface.takes_mask:
+        yield (
+            "mask",
+            (
+                f"{style} takes no mask.",
+                "Remove the mask and say in the prompt what is to be edited, or use another endpoint.",
+            ),
+        )
+    if interface.max_images is not None and count > interface.max_images:
+        yield (
+            "images",
+            (
+                f"{style} takes at most {_counted(interface.max_images, 'picture')}, not {count}.",
+                f"Name at most {_counted(interface.max_images - 1, 'reference image')}.",
+            ),
+        )
+    n = parameters.get("n")
+    if interface.max_n is not None and isinstance(n, int) and n > interface.max_n:
+        yield (
+            "n",
+            (
+                f"{style} gives at most {_counted(interface.max_n, 'picture')} at once, and n is {n}.",
+                f"Set n to {interface.max_n} or less.",
+            ),
+        )
+    for key in parameters:
+        if key in interface.lacks:
+            yield key, (f"{style} has no {key}.", interface.lacks[key])
 
 
 def check_count(model: str, count: int, limits: Limits) -> list[Problem]:

@@ -42,12 +42,21 @@ class Result:
     done: str
 
 
-def answer_body(result: Result, kind: FaultKind | None, link: _Link) -> Body:
+def answer_body(
+    result: Result,
+    kind: FaultKind | None,
+    link: _Link,
+    right: Callable[["Result", _Link], dict[str, Any]] | None = None,
+) -> Body:
     """
-    Return the answer in the shape that fault wants, or the right one.
+    Return the answer in the shape that fault wants, or the right one, which is OpenAI's or what `right` makes.
 
     `link` makes a picture available and returns its URL.
     """
+    if kind is None and right is not None:
+        return Body(
+            media_type="application/json", pieces=(json.dumps(right(result, link)).encode(),)
+        )
     if kind is None and result.edit.partial_images is not None:
         return Body(media_type="text/event-stream; charset=utf-8", pieces=tuple(_events(result)))
     content = json.dumps(_document(result, kind, link)).encode()
@@ -75,7 +84,7 @@ def _images(result: Result, kind: FaultKind | None, link: _Link) -> dict[str, An
     answer: dict[str, Any] = {"created": int(time.time()), "data": data}
     if not edit.model.is_gpt:
         return answer
-    return answer | _facts(result) | {"usage": _usage(result, edit.n)}
+    return answer | _facts(result) | {"usage": usage_of(result, edit.n)}
 
 
 def _entry(edit: Edit, picture: bytes, kind: FaultKind | None, link: _Link) -> dict[str, str]:
@@ -94,7 +103,7 @@ def _events(result: Result) -> Iterator[bytes]:
     for picture, drafts in zip(result.painted.pictures, result.painted.partials, strict=True):
         for index, draft in enumerate(drafts):
             yield _event("partial_image", draft, facts | {"partial_image_index": index})
-        cost = _usage(result, 1)
+        cost = usage_of(result, 1)
         del cost["output_tokens_details"]
         yield _event("completed", picture, facts | {"usage": cost})
 
@@ -118,7 +127,10 @@ def _facts(result: Result) -> dict[str, Any]:
     return facts
 
 
-def _usage(result: Result, n: int) -> dict[str, Any]:
+def usage_of(result: Result, n: int | None = None) -> dict[str, Any]:
+    """
+    Return the tokens that a result is billed with, `n` of its pictures or all that were asked for.
+    """
     edit, painted = result.edit, result.painted
     return usage(
         edit.model,
@@ -127,7 +139,7 @@ def _usage(result: Result, n: int) -> dict[str, Any]:
         output=(painted.width, painted.height),
         quality=edit.quality,
         fidelity=edit.input_fidelity,
-        n=n,
+        n=edit.n if n is None else n,
         partials=edit.partial_images or 0,
     )
 

@@ -19,22 +19,22 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from retouchd.sandbox.document import read_request
 from retouchd.sandbox.faults import Fault, FaultKind, Hit, Script
-from retouchd.sandbox.form import media_of
 from retouchd.sandbox.limiting import Meter
 from retouchd.sandbox.making import Maker
-from retouchd.sandbox.models import MODELS, Manner, listed, model_named
+from retouchd.sandbox.models import Manner, listed, model_named
 from retouchd.sandbox.refusal import Refusal
 from retouchd.sandbox.scripted import refused
 from retouchd.sandbox.seen import REQUESTS, Seen, Shelf
+from retouchd.sandbox.styles import DIALECTS, Dialect
 from retouchd.sandbox.wire import gone, late, reset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """
-    How an endpoint behaves: `api_key` is the only key it accepts (None: any, even none).
+    How an endpoint behaves: `api_key` is the only key it accepts (None: any, even none), `style` what kind of
+    endpoint it is, by the name that the configuration has for it.
 
     A copy of each result is kept in the folder `pictures` (None: nowhere); `tell` is told of each
     request when it is over.
@@ -42,6 +42,7 @@ class Rules:
 
     api_key: str | None = None
     faults: tuple[Fault, ...] = ()
+    style: str = "openai"
     manner: Manner = Manner.PROVIDER
     pictures: Path | None = None
     tell: Callable[[Seen], object] = lambda _seen: None
@@ -61,17 +62,19 @@ def build_app(rules: Rules = OPEN) -> Starlette:
     `app.state.log` holds the `Seen` of the last edits, in order of arrival; `app.state.script` the
     `Script` of faults, which may be `set` anew at any time.
     """
+    dialect = DIALECTS[rules.style]
     app = Starlette(
         routes=[
-            Route("/v1/images/edits", _edit, methods=["POST"]),
-            Route("/v1/models", _models),
-            Route("/v1/models/{name}", _model),
+            Route(dialect.edits, _edit, methods=["POST"]),
+            Route(dialect.models, _models),
+            Route(f"{dialect.models}/{{name}}", _model),
             Route("/files/{name}", _file, name="file"),
         ],
         middleware=[Middleware(_noted, tell=rules.tell), Middleware(_signed)],
         exception_handlers={HTTPException: _on_no_route, Refusal: _on_refusal},
     )
     app.state.rules = rules
+    app.state.dialect = dialect
     app.state.log = []
     app.state.meter = Meter()
     app.state.script = Script(rules.faults)
@@ -137,13 +140,13 @@ async def _answer(request: Request, seen: Seen, hit: Hit) -> ASGIApp:
     if hit.fault is not None and hit.fault.kind is FaultKind.DROP:
         return reset
     try:
-        async with read_request(request, media_of(request)) as form:
+        async with _dialect(request).read(request) as form:
             seen.note(form)
             _check_key(request)
             return await asyncio.to_thread(_maker(request).answer, form, hit, seen)
     except Refusal as refusal:
         seen.refused = refusal.message
-        return refused(refusal)
+        return refused(refusal, _dialect(request))
     except ClientDisconnect:
         return gone
 
@@ -152,6 +155,7 @@ def _maker(request: Request) -> Maker:
     rules: Rules = request.app.state.rules
     return Maker(
         manner=rules.manner,
+        dialect=_dialect(request),
         meter=request.app.state.meter,
         link=lambda *kept: _link(request, *kept),
         folder=rules.pictures,
@@ -162,25 +166,38 @@ def _check_key(request: Request) -> None:
     expected = request.app.state.rules.api_key
     if expected is None:
         return
-    given = request.headers.get("authorization", "")
+    dialect = _dialect(request)
+    given = dialect.key_of(request)
     if not given:
         message = "You didn't provide an API key in an Authorization header using Bearer auth."
-    elif not hmac.compare_digest(given.encode(), f"Bearer {expected}".encode()):
-        message = "Incorrect API key provided."
-    else:
-        return
-    raise Refusal(message, status=401, code="invalid_api_key")
+        raise Refusal(message, status=401, code="invalid_api_key")
+    if not hmac.compare_digest(given.encode(), expected.encode()):
+        wrong = Refusal("Incorrect API key provided.", status=401, code="invalid_api_key")
+        raise dialect.errors.get(FaultKind.KEY, wrong)
+
+
+def _dialect(request: Request) -> Dialect:
+    dialect: Dialect = request.app.state.dialect
+    return dialect
 
 
 async def _models(request: Request) -> Response:
     _check_key(request)
-    return JSONResponse({"object": "list", "data": [listed(model) for model in MODELS]})
+    return JSONResponse({"object": "list", "data": _dialect(request).listed(_manner(request))})
 
 
 async def _model(request: Request) -> Response:
     _check_key(request)
-    name, manner = request.path_params["name"], request.app.state.rules.manner
+    name, manner = request.path_params["name"], _manner(request)
+    for entry in _dialect(request).listed(manner):
+        if entry["id"] == name:
+            return JSONResponse(entry)
     return JSONResponse(listed(model_named(name, manner)))
+
+
+def _manner(request: Request) -> Manner:
+    rules: Rules = request.app.state.rules
+    return rules.manner
 
 
 def _link(request: Request, picture: bytes, output_format: str) -> str:
@@ -196,12 +213,14 @@ async def _file(request: Request) -> Response:
     return Response(picture, media_type=mimetype)
 
 
-async def _on_refusal(_request: Request, error: Exception) -> Response:
+async def _on_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    return refused(error)
+    return refused(error, _dialect(request))
 
 
 async def _on_no_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = f"Invalid URL ({request.method} {request.url.path})"
-    return refused(Refusal(message, status=error.status_code, headers=error.headers))
+    return refused(
+        Refusal(message, status=error.status_code, headers=error.headers), _dialect(request)
+    )

@@ -53,16 +53,16 @@ def check(form: Form, manner: Manner) -> Edit:
 
     Raises Refusal for the first fault found.
     """
-    fields = _once_each(form)
+    fields = once_each(form)
     model = model_named(fields.get("model", DEFAULT_MODEL), manner)
     _check_media(model, form)
     _check_names(model, form, manner)
-    _choice(fields, "moderation", ("auto", "low"))
-    _choice(fields, "complexity", ("low", "medium", "high"))
-    prompt = _prompt(model, fields)
-    output_format = _choice(fields, "output_format", ("png", "jpeg", "webp"))
-    quality = _choice(fields, "quality", model.qualities, default="auto")
-    answer = _choice(
+    choice(fields, "moderation", ("auto", "low"))
+    choice(fields, "complexity", ("low", "medium", "high"))
+    prompt = prompt_of(model, fields)
+    output_format = choice(fields, "output_format", ("png", "jpeg", "webp"))
+    quality = choice(fields, "quality", model.qualities, default="auto")
+    answer = choice(
         fields,
         "response_format",
         ("url", "b64_json"),
@@ -71,7 +71,7 @@ def check(form: Form, manner: Manner) -> Edit:
     return Edit(
         model=model,
         prompt=prompt,
-        n=_integer(fields, "n", default=1, least=1, most=10),
+        n=integer(fields, "n", default=1, least=1, most=10),
         size=asked_size(model, fields.get("size")),
         quality="medium" if quality == "auto" else quality,
         background=_background(fields, output_format),
@@ -85,7 +85,10 @@ def check(form: Form, manner: Manner) -> Edit:
     )
 
 
-def _once_each(form: Form) -> Mapping[str, str]:
+def once_each(form: Form) -> Mapping[str, str]:
+    """
+    Return the fields of a request by name. Raises Refusal for one that came twice.
+    """
     fields: dict[str, str] = {}
     for name, value in form.fields:
         if name in fields:
@@ -125,14 +128,17 @@ def _check_names(model: Model, form: Form, manner: Manner) -> None:
 
 
 def _partial_images(fields: Mapping[str, str]) -> int | None:
-    number = _integer(fields, "partial_images", default=0, least=0, most=3)
+    number = integer(fields, "partial_images", default=0, least=0, most=3)
     stream = fields.get("stream", "false").lower()
     if stream not in {"true", "false"}:
         raise bad_type("stream", "a boolean")
     return number if stream == "true" else None
 
 
-def _prompt(model: Model, fields: Mapping[str, str]) -> str:
+def prompt_of(model: Model, fields: Mapping[str, str]) -> str:
+    """
+    Return the prompt, if it is one that the model takes. Raises Refusal.
+    """
     prompt = fields.get("prompt")
     if prompt is None:
         raise missing("prompt")
@@ -152,16 +158,22 @@ def _prompt(model: Model, fields: Mapping[str, str]) -> str:
     return prompt
 
 
-def _choice(
+def choice(
     fields: Mapping[str, str], name: str, allowed: Sequence[str], *, default: str | None = None
 ) -> str:
+    """
+    Return a value that must be one of those; the first of them where nothing else is the default.
+    """
     value = fields.get(name, default or allowed[0])
     if value not in allowed:
         raise bad_value(name, value, allowed)
     return value
 
 
-def _integer(fields: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
+def integer(fields: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
+    """
+    Return a whole number within these bounds. Raises Refusal.
+    """
     text = fields.get(name, str(default))
     try:
         number = int(text)
@@ -185,7 +197,7 @@ def _integer(fields: Mapping[str, str], name: str, *, default: int, least: int, 
 
 
 def _background(fields: Mapping[str, str], output_format: str) -> str:
-    background = _choice(fields, "background", ("auto", "opaque", "transparent"))
+    background = choice(fields, "background", ("auto", "opaque", "transparent"))
     if background == "transparent" and output_format == "jpeg":
         raise Refusal(
             "Transparent background is not supported for JPEG output format.",
@@ -197,7 +209,7 @@ def _background(fields: Mapping[str, str], output_format: str) -> str:
 
 
 def _compression(fields: Mapping[str, str], output_format: str) -> int:
-    compression = _integer(fields, "output_compression", default=100, least=0, most=100)
+    compression = integer(fields, "output_compression", default=100, least=0, most=100)
     if compression < 100 and output_format == "png":
         raise Refusal(
             "Compression less than 100 is not supported for PNG output format",
@@ -211,4 +223,4 @@ def _compression(fields: Mapping[str, str], output_format: str) -> int:
 def _fidelity(model: Model, fields: Mapping[str, str]) -> str | None:
     if "input_fidelity" not in fields or not model.fidelities:
         return None
-    return _choice(fields, "input_fidelity", model.fidelities)
+    return choice(fields, "input_fidelity", model.fidelities)

@@ -8,7 +8,7 @@ import binascii
 import hashlib
 import io
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -45,10 +45,7 @@ async def read_request(request: Request, media: Media) -> AsyncIterator[Form]:
             async with read_form(request) as form:
                 yield form
         case Media.JSON:
-            body = bytearray()
-            async for chunk in capped(request, DOCUMENT_BYTES):
-                body += chunk
-            yield await asyncio.to_thread(read_document, body)
+            yield await asyncio.to_thread(read_document, await body_of(request))
 
 
 def read_document(body: bytes | bytearray) -> Form:
@@ -56,6 +53,33 @@ def read_document(body: bytes | bytearray) -> Form:
     Return the parts of a JSON request; the pictures are held in memory.
 
     Raises Refusal, as the provider words it, for the first thing that has the wrong shape.
+    """
+    document = object_in(body)
+    # The parameters of a form are none of a document.
+    for name in ("image", "image[]"):
+        if name in document:
+            raise unknown(name)
+    given = {name: value for name, value in document.items() if value is not None}
+    return Form(
+        media=Media.JSON,
+        fields=fields_in(given, {"images", "mask"}),
+        files=tuple(_files(given)),
+    )
+
+
+async def body_of(request: Request) -> bytearray:
+    """
+    Return the whole body of a JSON request. Raises as `read_form` does.
+    """
+    body = bytearray()
+    async for chunk in capped(request, DOCUMENT_BYTES):
+        body += chunk
+    return body
+
+
+def object_in(body: bytes | bytearray) -> dict[str, Any]:
+    """
+    Return the object that a body is. Raises Refusal, as the provider words it.
     """
     try:
         document = from_json(bytes(body))
@@ -67,20 +91,14 @@ def read_document(body: bytes | bytearray) -> Form:
         ) from error
     if not isinstance(document, dict):
         raise Refusal(f"Invalid body: expected an object, but got {_named(document)} instead.")
-    # The parameters of a form are none of a document.
-    for name in ("image", "image[]"):
-        if name in document:
-            raise unknown(name)
-    given = {name: value for name, value in document.items() if value is not None}
-    return Form(
-        media=Media.JSON,
-        fields=tuple(
-            (name, _text(name, value))
-            for name, value in given.items()
-            if name not in {"images", "mask"}
-        ),
-        files=tuple(_files(given)),
-    )
+    return document
+
+
+def fields_in(given: dict[str, Any], but_not: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """
+    Return what an object says beside its files, as a form would carry it. Raises Refusal for another type.
+    """
+    return tuple((name, _text(name, value)) for name, value in given.items() if name not in but_not)
 
 
 def _files(given: dict[str, Any]) -> Iterator[FilePart]:
@@ -100,7 +118,13 @@ def _file(field: str, name: str, reference: object) -> FilePart:
         raise Refusal(
             f"No such File object: {file_id}", status=404, param=f"{name}.file_id", code=None
         )
-    url, param = reference.get("image_url"), f"{name}.image_url"
+    return file_at(field, f"{name}.image_url", reference.get("image_url"))
+
+
+def file_at(field: str, param: str, url: object) -> FilePart:
+    """
+    Return the file that a `data:` URL holds. Raises Refusal for whatever is none.
+    """
     if url is None:
         raise missing(param)
     if not isinstance(url, str):

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from retouchd.disk import durable
 from retouchd.sandbox.answers import Result, answer_body
-from retouchd.sandbox.checks import Edit, check
+from retouchd.sandbox.checks import Edit
 from retouchd.sandbox.faults import Fault, FaultKind, Hit
 from retouchd.sandbox.form import Form
 from retouchd.sandbox.limiting import Meter
@@ -24,6 +24,7 @@ from retouchd.sandbox.painting.paint import Output, Painted, Scene, paint
 from retouchd.sandbox.scripted import scripted_answer
 from retouchd.sandbox.seen import Seen
 from retouchd.sandbox.sizes import picked_size
+from retouchd.sandbox.styles import Dialect
 from retouchd.sandbox.wire import Body, closed, dripping, dropped, mismeasured, stalled, truncated
 from retouchd.sandbox.words import Wish, wish_of
 
@@ -41,6 +42,7 @@ class Maker:
     """
 
     manner: Manner
+    dialect: Dialect
     meter: Meter
     link: Callable[[bytes, str], str]
     folder: Path | None
@@ -52,10 +54,10 @@ class Maker:
         Raises Refusal.
         """
         limits = self._metered(form, hit)
-        scripted = None if hit.fault is None else scripted_answer(hit.fault)
+        scripted = None if hit.fault is None else scripted_answer(hit.fault, self.dialect)
         if hit.fault is not None and scripted is not None and not hit.fault.charged:
             return scripted
-        edit = check(form, self.manner)
+        edit = self.dialect.check(form, self.manner)
         wish = wish_of(edit.prompt, references=len(edit.uploads.images) - 1)
         with _PAINTERS:
             painted = _painted(edit, wish)
@@ -68,6 +70,7 @@ class Maker:
             result,
             _shape(hit.fault),
             lambda picture: self.link(picture, edit.output_format),
+            self.dialect.document,
         )
         return _sent(dataclasses.replace(body, headers=limits), hit.fault)
 

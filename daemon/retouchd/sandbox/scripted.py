@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.sandbox.refusal import IMAGE, REQUEST, Refusal
 from retouchd.sandbox.relays import CASES
+from retouchd.sandbox.styles import Dialect
 
 _PAGES = {
     200: ("Sign in", "Please sign in to this network.", ""),
@@ -70,14 +71,14 @@ _ERRORS: dict[FaultKind, dict[str, Any]] = {
 }
 
 
-def scripted_answer(fault: Fault) -> Response | None:
+def scripted_answer(fault: Fault, dialect: Dialect) -> Response | None:
     """
     Return the whole answer of a fault, or None for one that only spoils a good answer.
     """
     if fault.kind in CASES:
         return _relayed(fault)
     if fault.kind in _ERRORS or fault.kind is FaultKind.STATUS:
-        return _error(fault)
+        return _error(fault, dialect)
     match fault.kind:
         case FaultKind.BODY:
             headers = {"content-type": fault.content_type, **_headers(fault)}
@@ -91,11 +92,13 @@ def scripted_answer(fault: Fault) -> Response | None:
             return None
 
 
-def refused(refusal: Refusal) -> Response:
+def refused(refusal: Refusal, dialect: Dialect) -> Response:
     """
-    Return the answer that carries a refusal.
+    Return the answer that carries a refusal, as that style writes one.
     """
-    return JSONResponse(refusal.body(), status_code=refusal.status, headers=refusal.headers)
+    return JSONResponse(
+        dialect.error_body(refusal), status_code=refusal.status, headers=refusal.headers
+    )
 
 
 def _told(status: int) -> Refusal:
@@ -120,9 +123,10 @@ def _page(fault: Fault) -> Response:
     return Response(page, status_code=status, headers=headers, media_type="text/html")
 
 
-def _error(fault: Fault) -> Response:
+def _error(fault: Fault, dialect: Dialect) -> Response:
     named = _ERRORS.get(fault.kind)
     error = _told(fault.status or 500) if named is None else Refusal(**named)
+    error = dialect.errors.get(fault.kind, error)
     return refused(
         Refusal(
             fault.message or error.message,
@@ -131,7 +135,8 @@ def _error(fault: Fault) -> Response:
             param=error.param,
             code=error.code if fault.code is None else fault.code,
             headers=error.headers | _headers(fault),
-        )
+        ),
+        dialect,
     )
 
 

@@ -22,9 +22,11 @@ from retouchd.sandbox.wire import TRANSPORT
 
 
 @asynccontextmanager
-async def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+async def serve(
+    app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, root: str = "/v1"
+) -> AsyncIterator[str]:
     """
-    Serve an application while the context lasts, and yield its base URL, which ends in `/v1`.
+    Serve an application while the context lasts, and yield its base URL, which ends in `root`.
 
     Port 0 takes a free one. At the end every open connection is cut; only edits being painted are
     waited for. Raises RetouchdError if the address cannot be listened on.
@@ -46,31 +48,36 @@ async def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Asyn
         lambda: _Protocol(config=config, server_state=state, app_state={}), host, port
     )
     try:
-        yield _url(host, listener.sockets[0].getsockname()[1])
+        yield _url(host, listener.sockets[0].getsockname()[1], root)
     finally:
         listener.close()
         await _close(state)
 
 
 def run(
-    app: ASGIApp, *, host: str, port: int, ready: Callable[[str], object] | None = None
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    root: str = "/v1",
+    ready: Callable[[str], object] | None = None,
 ) -> None:
     """
     Serve an application until SIGINT or SIGTERM; `ready` is told the base URL once it listens.
 
     Raises RetouchdError if the address cannot be listened on.
     """
-    asyncio.run(_until_signal(app, host, port, ready))
+    asyncio.run(_until_signal(app, host, port, root, ready))
 
 
 async def _until_signal(
-    app: ASGIApp, host: str, port: int, ready: Callable[[str], object] | None
+    app: ASGIApp, host: str, port: int, root: str, ready: Callable[[str], object] | None
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with serve(app, host=host, port=port) as url:
+    async with serve(app, host=host, port=port, root=root) as url:
         if ready is not None:
             ready(url)
         await stop.wait()
@@ -117,7 +124,7 @@ async def _close(state: ServerState) -> None:
             await asyncio.wait(set(state.tasks), return_when=asyncio.FIRST_COMPLETED)
 
 
-def _url(host: str, port: int) -> str:
+def _url(host: str, port: int, root: str) -> str:
     # The wildcard addresses can be listened on but not asked.
     name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    return f"http://[{name}]:{port}/v1" if ":" in name else f"http://{name}:{port}/v1"
+    return f"http://[{name}]:{port}{root}" if ":" in name else f"http://{name}:{port}{root}"
