@@ -202,6 +202,21 @@ ROWS: dict[str, Row | Callable[[World], Row]] = {
         then=a_cat,
         happens=headed("x-group", "photos"),
     ),
+    "endpoint.style": Row(
+        after={"endpoint": {"style": "openai-json"}},
+        then=a_cat,
+        happens=headed("content-type", "application/json"),
+    ),
+    "endpoint.auth": Row(
+        after={"endpoint": {"auth": "X-Shop-Key"}},
+        then=a_cat,
+        happens=headed("x-shop-key", CANARY),
+    ),
+    "endpoint.models": Row(
+        after={"endpoint": {"models": {"gpt-image-2": "gpt-image-1"}}},
+        then=a_cat,
+        happens=asked_with(model="gpt-image-1"),
+    ),
     "endpoint.timeout_seconds": Row(
         after={"endpoint": {"timeout_seconds": 5}},
         first=slow,
@@ -243,6 +258,7 @@ ROWS: dict[str, Row | Callable[[World], Row]] = {
     "edit.size": parameter("size", "1024x1024", "1024x1024"),
     "edit.quality": parameter("quality", "low", "low"),
     "edit.background": parameter("background", "opaque", "opaque"),
+    "edit.complexity": parameter("complexity", "high", "high", model="gpt-image-2.6-flare"),
     "edit.input_fidelity": parameter("input_fidelity", "high", "high", model="gpt-image-1"),
     "edit.output_format": parameter("output_format", "webp", "webp"),
     "edit.output_compression": parameter("output_compression", 50, "50", output_format="jpeg"),
@@ -250,6 +266,7 @@ ROWS: dict[str, Row | Callable[[World], Row]] = {
     "edit.response_format": parameter(
         "response_format", "b64_json", "b64_json", model="relay-model"
     ),
+    "edit.safety_identifier": parameter("safety_identifier", "shop-7", "shop-7"),
     "edit.user": parameter("user", "photos", "photos"),
     "edit.extra": parameter("extra", {"seed": 7}, "7"),
     "limits": Row(

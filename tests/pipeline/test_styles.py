@@ -235,3 +235,26 @@ async def test_a_picture_is_found_however_it_comes(world: World, kind: FaultKind
 
     assert len(world.tree("outbox")) == 1
     assert world.charged == 1
+
+
+async def test_what_it_cost_is_told_and_from_where(world: World) -> None:
+    """
+    What an endpoint states goes before the prices that are known; the record, the log and the day agree.
+    """
+    world.drop("cat.png")
+
+    assert await world.once() is Ending.DRAINED
+
+    record = world.record("done/cat.job.json")
+    match record["usage"]:
+        case {"cost_in_usd_ticks": int(ticks)}:
+            source, usd = "usage.cost_in_usd_ticks", ticks / 1e10
+        case {"cost": float(cost)}:
+            source, usd = "usage.cost", cost
+        case {"input_tokens_details": sent, "output_tokens": made}:
+            tokens = 5 * sent["text_tokens"] + 8 * sent["image_tokens"] + 30 * made
+            source, usd = "usage", tokens / 1e6
+    (attempt,) = record["attempts"]
+    assert (attempt["cost_from"], attempt["cost_usd"]) == (source, pytest.approx(usd))
+    assert record["cost_usd"] == attempt["cost_usd"]
+    assert [line["usd"] for line in world.history()[0]["charges"]] == [record["cost_usd"]]

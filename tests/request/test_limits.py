@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from retouchd.request import limits as limits_module
+from retouchd.request import models as models_module
 from retouchd.request.limits import Limits, limits_for, override_problems
 from retouchd.request.overrides import READERS
 from retouchd.request.sizes import SizeRule
@@ -34,7 +34,7 @@ def test_published_models_have_their_rules(model: str, row: str) -> None:
     """
     A prefix, a version's date or capitals do not hide the rules of a published model.
     """
-    assert limits_for(model) is getattr(limits_module, row)
+    assert limits_for(model) is getattr(models_module, row)
 
 
 @pytest.mark.parametrize(
@@ -92,11 +92,11 @@ def test_overrides_are_laid_on_key_by_key() -> None:
     )
 
     assert found == replace(
-        limits_module.GPT_IMAGE_2,
+        models_module.GPT_IMAGE_2,
         max_image_bytes=1_500_000,
         max_n=None,
         formats=("png",),
-        values={**limits_module.GPT_IMAGE_2.values, "quality": ("low",)},
+        values={**models_module.GPT_IMAGE_2.values, "quality": ("low",)},
         ranges={"output_compression": (0, 100), "seed": (0, 9)},
         forbidden={},
     )
@@ -152,7 +152,7 @@ def test_unknown_key_is_reported_with_the_nearest() -> None:
     assert override_problems(overrides) == [
         'limits."gpt-image-2".max_image_byte is not a known key; the nearest is max_image_bytes.'
     ]
-    assert limits_for("gpt-image-2", overrides) == limits_module.GPT_IMAGE_2
+    assert limits_for("gpt-image-2", overrides) == models_module.GPT_IMAGE_2
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_faulty_value_is_reported_and_has_no_effect(key: str, value: Any, words:
     assert len(problems) == 1
     assert problems[0].startswith(f'limits."gpt-image-2".{key} ')
     assert words in problems[0]
-    assert limits_for("gpt-image-2", overrides) == limits_module.GPT_IMAGE_2
+    assert limits_for("gpt-image-2", overrides) == models_module.GPT_IMAGE_2
 
 
 def test_all_faults_of_the_overrides_are_told_at_once() -> None:

@@ -13,8 +13,9 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from pydantic_core import from_json
@@ -29,6 +30,7 @@ from retouchd.answer.picture_fields import (
     pictures_in,
     pictures_of_text,
 )
+from retouchd.answer.stated_cost import stated_in
 from retouchd.job.filetypes import EXTENSIONS, sniff
 from retouchd.job.model import Request
 from retouchd.money.pricing import pictures_asked
@@ -36,6 +38,7 @@ from retouchd.request.sizes import edges_of
 
 __all__ = ["AnswerFault", "Found", "Inline", "Link", "ReadAnswer", "Whole", "read_answer"]
 
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _TEXT_LIMIT = 500
 _USAGE_DEPTH = 8
 
@@ -75,13 +78,15 @@ class ReadAnswer:
     What an answer holds: its pictures in order, or the fault and the words that came instead.
 
     `text` is at most 500 characters of what was said in place of a picture, as received. `usage` is the
-    endpoint's own count, of the images API or of a chat. `fault` is None exactly when there are `pictures`;
-    `guesses` are texts that may be pictures, though they stand where none are expected.
+    endpoint's own count, of the images API or of a chat, `stated` what it says that this costs. `fault` is None
+    exactly when there are `pictures`; `guesses` are texts that may be pictures, though they stand where none
+    are expected.
     """
 
     found: tuple[Found, ...] = ()
     text: str | None = None
     usage: Mapping[str, Any] | None = None
+    stated: Mapping[str, float] = field(default_factory=dict)
     fault: AnswerFault | None = None
 
     @property
@@ -106,24 +111,27 @@ class ReadAnswer:
         return tuple(each for each in self.found if not each.is_sure)[:_MOST_GUESSES]
 
 
-def read_answer(body: bytes) -> ReadAnswer:
+def read_answer(body: bytes, headers: Mapping[str, str] = _NO_HEADERS) -> ReadAnswer:
     """
-    Return what the body of an answer holds. Raises nothing, whatever the bytes are.
+    Return what the body of an answer holds. Raises nothing, whatever the bytes are; header names in lower case.
     """
     inner = body.lstrip()
     if (beginning := _beginning_of_picture(inner)) is not None:
-        return ReadAnswer(found=(Found(picture=Whole(beginning)),))
+        return ReadAnswer(found=(Found(picture=Whole(beginning)),), stated=stated_in(headers, ()))
     documents, is_json = _documents(inner.removeprefix(b"\xef\xbb\xbf"))
     found = _found(documents)
+    stated = stated_in(headers, documents)
     usage = next((u for document in reversed(documents) if (u := _usage(document))), None)
     if not documents and not _is_page(body):
         found = tuple(pictures_of_text(_decoded(body)))
     if any(each.is_sure for each in found):
-        return ReadAnswer(found=found, usage=usage)
+        return ReadAnswer(found=found, usage=usage, stated=stated)
     if not is_json:
         return replace(_unreadable(body), found=found)
     document = documents[-1]
-    return ReadAnswer(found=found, text=_words(document), usage=usage, fault=_fault(document))
+    return ReadAnswer(
+        found=found, text=_words(document), usage=usage, stated=stated, fault=_fault(document)
+    )
 
 
 def _beginning_of_picture(body: bytes) -> bytes | None:

@@ -16,9 +16,10 @@ from retouchd.inbox.readiness import Patience
 from retouchd.inbox.watch_mode import Choice
 from retouchd.job.model import CONFIGURATION, Scalar
 from retouchd.money.budget import Allowance
-from retouchd.money.pricing import PriceList, Prices, prices_for
+from retouchd.money.pricing import PriceList, prices_for
 from retouchd.pictures.metadata import Metadata
 from retouchd.request.limits import Limits
+from retouchd.request.models import Prices
 from retouchd.spool.fingerprint import Policy
 from retouchd.throttle.concurrency import Rates
 from retouchd.throttle.retry import RetryBudget

@@ -31,8 +31,9 @@ from retouchd.job.filenames import Kind, Named
 from retouchd.job.model import CONFIGURATION, Job, Member, Reference, Request, Role, Scalar
 from retouchd.job.naming import path_below, shown
 from retouchd.money.budget import Allowance, beyond, unpriced
-from retouchd.money.pricing import Prices, estimate, pictures_asked
+from retouchd.money.pricing import estimate, pictures_asked
 from retouchd.request.limits import Limits
+from retouchd.request.models import Prices
 from retouchd.request.validate import request_faults
 from retouchd.spool.record import is_own_reason, own_record
 

@@ -208,7 +208,8 @@ class Attempt:
     aware UTC; `seconds` is the time from sending to the last byte. `probe` marks a request made while
     sending was paused: it does not count against `endpoint.max_attempts`.
 
-    `cost_usd` is what the answer cost, or while that is in doubt what it may have cost, None if not known;
+    `cost_usd` is what the answer cost, or while that is in doubt what it may have cost, None if not known, and
+    `cost_from` says where that is from;
     `pictures` are those that came, or while in doubt those asked for. What is provably unpaid has neither.
     `removed` are the kinds of metadata that were not sent; `warnings` say in sentences what came other than
     asked for.
@@ -227,6 +228,7 @@ class Attempt:
     probe: bool = False
     usage: Mapping[str, Any] | None = None
     cost_usd: float | None = None
+    cost_from: str = ""
     pictures: int = 0
     problem: Problem | None = None
     """For a refusal: the fault in words for the person who dropped the file."""

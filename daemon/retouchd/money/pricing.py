@@ -1,70 +1,36 @@
 """
-What an edit costs: each model's published prices, the configuration's `pricing` over them, estimates and exact
-sums.
+What an edit costs: each model's published prices, the configuration's `pricing` over them, estimates, exact
+sums, and what an endpoint itself states.
 
-Sources of the prices, as they stood on `READ_ON`: the provider's pages of the models (tokens; gpt-image-1 and
-gpt-image-1-mini by picture), the price map of litellm 1.103.11 (gpt-image-1.5 by picture), and for the tokens
-of a picture of gpt-image-2 and later the formula that the provider's samples obey. A relay may charge something
-else: `pricing.<model pattern>` of the configuration is laid on top.
-
-Costs are exact by the tokens that the endpoint counted, or at most, before a request is sent. Amounts are US
-dollars, reckoned in decimals and rounded to six digits at the very end. What an endpoint says of its own usage
-is never trusted further than it makes sense: a count that is negative, a fraction, a text or absurdly large is
-taken as absent.
+Costs are exact by what the endpoint states or by the tokens that it counted, or at most, before a request is
+sent. Amounts are US dollars, reckoned in decimals and rounded to six digits at the very end. What an endpoint
+says is never trusted further than it makes sense: a count that is negative, a fraction, a text or absurdly
+large is taken as absent. A relay may charge something else than is published: `pricing.<model pattern>` of
+the configuration is laid on top.
 """
 
-import datetime as dt
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from retouchd.job.model import Job, Request
+from retouchd.request.models import (
+    MODELS,
+    PerImage,
+    Prices,
+    alike,
+    all_alike,
+)
 from retouchd.request.overrides import Readers, Shapes, fitting, row_fault, row_problems
 from retouchd.request.sizes import SIZE, SizeRule, edges_of, is_size
 
-READ_ON = dt.date(2026, 11, 23)
-"""The day on which the prices were read."""
-
-PerImage: TypeAlias = Mapping[str, Mapping[str, Decimal]]
-"""The price of one picture by size, then by quality."""
-
-_ANY = "any"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prices:
-    """
-    What one model costs, in US dollars; None, or nothing listed, is not known.
-
-    `text_in`, `image_in`, `text_out` and `image_out` are for a million tokens, `per_image` for a picture
-    that comes back, `per_call` for a request, whatever it brings. `factors` are those of
-    `tokens_of_picture` by quality, `input_tokens` the most that one picture sent is counted as.
-    """
-
-    text_in: Decimal | None = None
-    image_in: Decimal | None = None
-    text_out: Decimal | None = None
-    image_out: Decimal | None = None
-    per_image: PerImage = field(default_factory=dict)
-    per_call: Decimal | None = None
-    factors: Mapping[str, int] = field(default_factory=dict)
-    input_tokens: int = 3050
-
-
-def alike(price: Decimal) -> Mapping[str, Decimal]:
-    """
-    Return the prices of a size whose qualities all cost the same.
-    """
-    return {_ANY: price}
-
-
-def all_alike(price: Decimal) -> PerImage:
-    """
-    Return the prices of pictures that all cost the same.
-    """
-    return {_ANY: alike(price)}
+TABLE: Mapping[str, Prices] = {
+    pattern: row.prices for pattern, row in MODELS.items() if row.prices is not None
+}
+"""The published prices, by pattern."""
 
 
 def tokens_of_picture(factor: int, width: int, height: int) -> int:
@@ -73,71 +39,6 @@ def tokens_of_picture(factor: int, width: int, height: int) -> int:
     """
     short = round(factor * min(width, height) / max(width, height))
     return math.ceil(factor * short * (2_000_000 + width * height) / 4_000_000)
-
-
-FACTORS: Mapping[str, int] = {"low": 16, "medium": 48, "high": 96}
-FACTORS_2_5: Mapping[str, int] = {"low": 16, "medium": 24, "high": 48, "xhigh": 64, "max": 96}
-
-
-def _three(square: str, oblong: str) -> PerImage:
-    """
-    Return the prices of the three sizes; each text holds those of low, medium and high.
-    """
-    texts = {"1024x1024": square, "1536x1024": oblong, "1024x1536": oblong}
-    return {
-        size: {
-            quality: Decimal(price)
-            for quality, price in zip(("low", "medium", "high"), text.split(), strict=True)
-        }
-        for size, text in texts.items()
-    }
-
-
-GPT_IMAGE_1 = Prices(
-    text_in=Decimal(5),
-    image_in=Decimal(10),
-    image_out=Decimal(40),
-    per_image=_three(".011 .042 .167", ".016 .063 .25"),
-)
-GPT_IMAGE_1_MINI = Prices(
-    text_in=Decimal(2),
-    image_in=Decimal("2.50"),
-    image_out=Decimal(8),
-    per_image=_three(".005 .011 .036", ".006 .015 .052"),
-)
-GPT_IMAGE_1_5 = Prices(
-    text_in=Decimal(5),
-    image_in=Decimal(8),
-    text_out=Decimal(10),
-    image_out=Decimal(32),
-    per_image=_three(".009 .034 .133", ".013 .050 .200"),
-)
-GPT_IMAGE_2 = Prices(
-    text_in=Decimal(5),
-    image_in=Decimal(8),
-    image_out=Decimal(30),
-    factors=FACTORS,
-    input_tokens=1600,
-)
-GPT_IMAGE_2_5 = Prices(
-    text_in=Decimal(5),
-    image_in=Decimal(8),
-    image_out=Decimal(30),
-    factors=FACTORS_2_5,
-    input_tokens=1600,
-)
-
-TABLE: Mapping[str, Prices] = {
-    "gpt-image-1": GPT_IMAGE_1,
-    "gpt-image-1-mini": GPT_IMAGE_1_MINI,
-    "gpt-image-1.5": GPT_IMAGE_1_5,
-    "chatgpt-image-latest": GPT_IMAGE_1_5,
-    "gpt-image-2": GPT_IMAGE_2,
-    "gpt-image-2.5-sunburst": GPT_IMAGE_2_5,
-    "gpt-image-2.5-flare": GPT_IMAGE_2_5,
-    "gpt-image-2.6-sunburst": GPT_IMAGE_2_5,
-}
-"""The published prices, by pattern. No price of gpt-image-2.6-flare was published; none is guessed."""
 
 
 PriceRows: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -201,7 +102,9 @@ READERS: Readers = {
     "text_out": _price,
     "image_out": _price,
     "per_image": _per_image,
+    "per_input": _price,
     "per_call": _price,
+    "per_credit": _price,
 }
 """For each key of `pricing.<model pattern>`, what reads its value."""
 
@@ -234,6 +137,10 @@ PriceList: TypeAlias = Callable[[str], Prices]
 
 _Amount = TypeVar("_Amount", int, Decimal)
 
+CREDITS = "credits_cost"
+"""What a relay states in credits of its own."""
+NOTHING_STATED: Mapping[str, float] = MappingProxyType({})
+_DEAREST_STATED = 10_000
 _MILLION = 1_000_000
 _MICRO = Decimal("0.000001")
 _MOST_TOKENS = 10**8
@@ -251,19 +158,65 @@ def estimate(prices: Prices, job: Job) -> float | None:
     return _rounded(_at_most(prices, job, pictures_asked(job.request)))
 
 
-def cost(
-    prices: Prices, job: Job, *, pictures: int, usage: Mapping[str, Any] | None
-) -> float | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
     """
-    Return what an answer with so many pictures cost, None where no price is known.
+    What an answer cost, None where that is not known, and where the sum is from: a name under which the
+    endpoint states it, `usage` for its count of tokens at the model's prices, `pricing` for those prices
+    alone, `estimate` for what was reserved; empty where there is none.
+    """
 
-    A flat price of the call comes first. Then the tokens count: those that the details tell apart as text
-    or image at their own price, the rest of a side at that side's dearest, and a kind without a price at
-    the other's of its side. Without counts that can be believed it is the estimate for what came.
+    usd: float | None
+    source: str = ""
+
+
+FREE = Cost(usd=0.0)
+"""What is provably unpaid."""
+
+
+def estimated(usd: float | None) -> Cost:
     """
+    Return what may have been charged, as it was reserved.
+    """
+    return Cost(usd=usd, source="" if usd is None else "estimate")
+
+
+def cost(
+    prices: Prices,
+    job: Job,
+    *,
+    pictures: int,
+    usage: Mapping[str, Any] | None,
+    stated: Mapping[str, float] = NOTHING_STATED,
+) -> Cost:
+    """
+    Return what an answer with so many pictures cost.
+
+    What the endpoint states comes first. Then a flat price of the call, then the tokens: those that the details
+    tell apart as text or image at their own price, the rest of a side at that side's dearest, and a kind
+    without a price at the other's of its side. Without counts that can be believed it is the estimate for what
+    came. A relay that knows no price states 0: that is believed where we know none either.
+    """
+    for source, amount in stated.items():
+        found = _stated(prices, source, amount)
+        if found is not None and (found or not is_priced(prices)):
+            return Cost(usd=_rounded(found), source=source)
     if prices.per_call is None and (exact := _by_tokens(prices, usage or {})) is not None:
-        return _rounded(exact)
-    return _rounded(_at_most(prices, job, pictures))
+        return Cost(usd=_rounded(exact), source="usage")
+    at_most = _at_most(prices, job, pictures)
+    return Cost(usd=_rounded(at_most), source="" if at_most is None else "pricing")
+
+
+def _stated(prices: Prices, source: str, amount: float) -> Decimal | None:
+    """
+    Return a stated amount in US dollars, None for one that cannot be believed, or in credits of unknown worth.
+    """
+    if not 0 <= amount <= _DEAREST_STATED:
+        return None
+    found = Decimal(str(amount))
+    if source == CREDITS:
+        return None if prices.per_credit is None else found * prices.per_credit
+    return found
 
 
 def is_priced(prices: Prices) -> bool:
@@ -290,6 +243,7 @@ def _at_most(prices: Prices, job: Job, pictures: int) -> Decimal | None:
     text = len((job.request.prompt or "").encode(errors="replace"))
     sent = job.pictures_sent * prices.input_tokens
     inputs = _of(text, prices.text_in) + _of(sent, prices.image_in)
+    inputs += job.pictures_sent * (prices.per_input or Decimal())
     return inputs + pictures * _picture(prices, job.request)
 
 

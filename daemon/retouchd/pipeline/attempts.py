@@ -5,7 +5,7 @@ The life of one request: a durable note that it is opened, the request, its answ
 import datetime as dt
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from retouchd.answer.classify import Failure, Judgement, as_met_by, judge_failure, problem_of
@@ -17,7 +17,7 @@ from retouchd.errors import Problem
 from retouchd.events import emit
 from retouchd.events.jobs import RequestFailed, RequestSent
 from retouchd.job.model import Attempt, Opened, Verdict
-from retouchd.money.pricing import PriceList, cost
+from retouchd.money.pricing import FREE, PriceList, cost, estimated
 from retouchd.pipeline.prepare import Prepared
 from retouchd.pipeline.response_writer import ResponseWriter
 from retouchd.spool.job_directory import JobState, job_of, opened_of
@@ -30,7 +30,7 @@ from retouchd.throttle.retry import IN_DOUBT_SECONDS, backoff
 class Judged:
     """
     What a request came to: `closed_at` is when the last byte came or the wait ended, `pictures` how many the
-    answer held, `warnings` what is other than asked for.
+    answer held, `stated` what the endpoint says that it costs, `warnings` what is other than asked for.
     """
 
     judgement: Judgement
@@ -38,6 +38,7 @@ class Judged:
     head: dict[str, Any] | None = None
     pictures: int = 0
     usage: Mapping[str, Any] | None = None
+    stated: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -99,11 +100,13 @@ class Attempts:
         match judgement.verdict:
             case Verdict.DONE:
                 prices = self._prices(job.request.model)
-                cost_usd = cost(prices, job, pictures=pictures, usage=judged.usage)
+                charge = cost(
+                    prices, job, pictures=pictures, usage=judged.usage, stated=judged.stated
+                )
             case Verdict.IN_DOUBT:
-                cost_usd, pictures = opened.estimate_usd, opened.pictures
+                charge, pictures = estimated(opened.estimate_usd), opened.pictures
             case _:
-                cost_usd, pictures = 0.0, 0
+                charge, pictures = FREE, 0
         attempt = Attempt(
             number=job_state.number,
             verdict=judgement.verdict,
@@ -118,7 +121,8 @@ class Attempts:
             probe=opened.probe,
             usage=judged.usage,
             problem=problem_of(judgement, job) if is_refused or judgement.is_final else None,
-            cost_usd=cost_usd,
+            cost_usd=charge.usd,
+            cost_from=charge.source,
             pictures=pictures,
             removed=opened.removed,
             warnings=judged.warnings,
@@ -160,6 +164,7 @@ class Attempts:
             probe=opened.probe,
             problem=problem,
             cost_usd=opened.estimate_usd,
+            cost_from=estimated(opened.estimate_usd).source,
             pictures=opened.pictures,
             removed=opened.removed,
         )

@@ -179,6 +179,7 @@ class Judge:
             head=head,
             pictures=max(sealed.pictures, len(reply.pictures)),
             usage=reply.usage,
+            stated=reply.stated,
             warnings=self._warnings(job_state) if sealed.pictures else (),
         )
 
@@ -227,7 +228,7 @@ def _reply_in(answer: KeptAnswer) -> ReadAnswer:
     Return what an answer holds; where it is no success, nothing but the pictures it holds itself.
     """
     if _is_success(answer):
-        return read_answer(answer.large_body.body)
+        return read_answer(answer.large_body.body, answer.head["headers"])
     if answer.head["status"] < 400:
         return ReadAnswer()
     found = read_answer(answer.large_body.body).sure

@@ -47,6 +47,7 @@ _EXAMPLES = {
     "size": "1024x1024",
     "quality": "high",
     "background": "transparent",
+    "complexity": "high",
     "input_fidelity": "high",
     "output_format": "png",
     "model": "gpt-image-2",
@@ -116,11 +117,13 @@ class EditFields(BaseModel):
     size: Text | None = None
     quality: Text | None = None
     background: Text | None = None
+    complexity: Text | None = None
     input_fidelity: Text | None = None
     output_format: Text | None = None
     output_compression: Whole | None = None
     moderation: Text | None = None
     response_format: Text | None = None
+    safety_identifier: Text | None = None
     user: Text | None = None
     extra: Annotated[
         dict[str, str | int | float | bool], Field(json_schema_extra=_no_own_names)

@@ -15,6 +15,7 @@ from retouchd.request.envelope import Envelope
 _ORDER = (
     "prompt",
     "background",
+    "complexity",
     "input_fidelity",
     "model",
     "n",
@@ -23,6 +24,7 @@ _ORDER = (
     "partial_images",
     "quality",
     "response_format",
+    "safety_identifier",
     "size",
     "stream",
     "user",

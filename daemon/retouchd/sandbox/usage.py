@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from retouchd.money.pricing import FACTORS, FACTORS_2_5, tokens_of_picture
+from retouchd.money.pricing import tokens_of_picture
+from retouchd.request.models import FACTORS, FACTORS_2_5
 from retouchd.sandbox.models import Model, Sizes
 
 _THREE = {

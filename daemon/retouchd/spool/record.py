@@ -232,6 +232,8 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "code": attempt.code,
         "message": attempt.message,
         "request_id": attempt.request_id,
+        "cost_usd": attempt.cost_usd,
+        "cost_from": attempt.cost_from or None,
     }
 
 

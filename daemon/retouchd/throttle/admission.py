@@ -13,7 +13,8 @@ from retouchd.clock import Clock
 from retouchd.job.model import Attempt, Job, Opened, Verdict, Wait
 from retouchd.job.naming import shown
 from retouchd.money.budget import Allowance, closing, opening
-from retouchd.money.pricing import Prices, estimate, pictures_asked
+from retouchd.money.pricing import estimate, pictures_asked
+from retouchd.request.models import Prices
 from retouchd.spool.job_directory import JobState, job_of, opened_of
 from retouchd.throttle.breaker import AttemptReport, GatePause, LocalBlock
 from retouchd.throttle.concurrency import Rates
