@@ -345,7 +345,7 @@ async def test_a_live_key_takes_effect_without_a_restart(
     row.first(world)
 
     async with world.running() as daemon:
-        await world.until(lambda: daemon.status.scanned_at)
+        await world.until(lambda: world.scanned_at(daemon))
         await asyncio.sleep(1)
         await world.time.still()
         assert not row.happens(world)
@@ -398,7 +398,7 @@ async def test_the_patience_with_a_connection_is_live(world: World) -> None:
         times = {"timeout_seconds": LONG, "connect_timeout_seconds": LONG}
         world.settings = settings_for(world, {"endpoint": {**address, **times}})
         async with world.running() as daemon:
-            await world.until(lambda: daemon.status.scanned_at)
+            await world.until(lambda: world.scanned_at(daemon))
             times["connect_timeout_seconds"] = 1
             await daemon.adopt(settings_for(world, {"endpoint": {**address, **times}}))
             world.drop("cat.png")
@@ -421,7 +421,7 @@ async def test_leave_to_fetch_from_the_own_network_is_live(world: World) -> None
         world.faults(Fault(kind=FaultKind.BODY, status=200, body=body))
         world.settings = settings_for(world, {})
         async with world.running() as daemon:
-            await world.until(lambda: daemon.status.scanned_at)
+            await world.until(lambda: world.scanned_at(daemon))
             allowed = {"endpoint": {"allow_private_urls": True}}
             await daemon.adopt(settings_for(world, allowed))
             world.drop("cat.png")

@@ -129,9 +129,9 @@ async def test_whose_steps_hang_is_known_and_the_folder_named(
 
     hung = asyncio.ensure_future(threads.follow(partial(hang.steps, Folder.OUTBOX), key="job"))
     with pytest.raises(FolderUnresponsive, match="outbox"):
-        await threads.look(look)
+        await threads.in_any(look)
     with pytest.raises(FolderUnresponsive):
-        await threads.look(int)
+        await threads.in_any(int)
     assert str(tmp_path / "outbox") in threads.holds_up("job")
     assert threads.holds_up("another") == ""
 
@@ -141,7 +141,7 @@ async def test_whose_steps_hang_is_known_and_the_folder_named(
         while threads.unresponsive:  # noqa: ASYNC110 - what is tried is that it comes by itself
             await asyncio.sleep(0.05)
     assert [list(each) for each in changes] == [[Folder.OUTBOX], []]
-    assert await threads.look(int) == 0
+    assert await threads.in_any(int) == 0
     await threads.settle()
 
 

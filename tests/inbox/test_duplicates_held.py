@@ -238,8 +238,8 @@ async def test_nothing_is_read_again_by_scans(world: World) -> None:
     world.drop("copy.png", image=photo())
     async with world.running() as daemon:
         await world.until(lambda: world.events("file.held"))
-        scanned, opened = daemon.status.scanned_at, watch_openings()
-        await world.until(lambda: daemon.status.scanned_at != scanned)
+        scanned, opened = world.scanned_at(daemon), watch_openings()
+        await world.until(lambda: world.scanned_at(daemon) != scanned)
         await world.time.still()
 
     assert "copy.png" not in opened

@@ -157,7 +157,7 @@ def test_what_was_emptied_leaves_nothing_behind() -> None:
         pass
 
     assert queue._leaves == {}
-    assert queue._top.places == {}
+    assert queue._top.nodes == {}
     assert len(queue._top.line) <= 1
 
 

@@ -112,7 +112,7 @@ def test_a_file_is_found_below(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a/猫.png").write_bytes(b"cat")
 
-    found = nofollow.look(tmp_path, "a/猫.png")
+    found = nofollow.file_or_fault(tmp_path, "a/猫.png")
 
     assert not isinstance(found, str)
     assert found.inode == os.stat(tmp_path / "a/猫.png").st_ino
@@ -163,7 +163,7 @@ def test_nothing_else_is_followed_or_waited_for(tmp_path: Path, kind: str) -> No
         case _:
             pass
 
-    assert isinstance(nofollow.look(inbox, path), str)
+    assert isinstance(nofollow.file_or_fault(inbox, path), str)
     with pytest.raises(OSError, match=r"."), nofollow.opened(inbox, path):
         pass
 

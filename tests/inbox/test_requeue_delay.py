@@ -12,7 +12,7 @@ import pytest
 from engine_world import World, open_world
 from retouchd.disk import moves
 from retouchd.disk.nofollow import Where
-from retouchd.inbox.held import ReturnBackoffs
+from retouchd.inbox.return_backoff import ReturnBackoffs
 
 PLACE = ("pets", "cat.png")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from builders import signature
 from retouchd.disk.signature import Observation, Signature
-from retouchd.inbox.readiness import Patience, look, settled_at, touched
+from retouchd.inbox.readiness import Patience, observed, settled_at, touched
 
 PATIENCE = Patience(settle_seconds=2)
 
@@ -39,7 +39,7 @@ Step = Event | Scan
 def replay(trace: list[Step]) -> Observation:
     observation: Observation | None = None
     for step in trace:
-        seen = look(observation, step.signature, step.at)
+        seen = observed(observation, step.signature, step.at)
         observation = (
             touched(seen, step.at) if isinstance(step, Event) and seen is observation else seen
         )
@@ -113,9 +113,9 @@ def test_every_part_of_the_signature_counts(field: str) -> None:
     """
     Any difference of size, mtime, ctime, inode or device starts the wait again.
     """
-    before = look(None, WHOLE, 0)
+    before = observed(None, WHOLE, 0)
 
-    after = look(before, WHOLE._replace(**{field: 12345}), 1.5)
+    after = observed(before, WHOLE._replace(**{field: 12345}), 1.5)
 
     assert settled_at(after, PATIENCE) == 3.5
 

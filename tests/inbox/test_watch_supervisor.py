@@ -496,8 +496,9 @@ async def test_without_watches_it_polls_and_says_so(
         await started(watched)
         watched.drop("cat.png")
         await edited(watched, "cat.png")
-        assert daemon.status.watch is not None
-        assert Mode.POLLING is daemon.status.watch.mode
+        report = daemon.status.report()
+        assert report is not None
+        assert report.watch_mode == Mode.POLLING
 
     (line,) = watched.events("watch.mode")
     assert (line["mode"], line["log_level"]) == ("polling", "warning")
@@ -588,12 +589,11 @@ async def test_it_tells_how_and_when_it_looked(any_world: World) -> None:
 
     async with any_world.running() as daemon:
         await started(any_world)
-        await any_world.until(lambda: daemon.status.scanned_at, within=20)
-        assert daemon.status.scanned_at is not None
-        assert began <= daemon.status.scanned_at <= any_world.clock.now()
+        await any_world.until(lambda: any_world.scanned_at(daemon), within=20)
         report = daemon.status.report()
         assert report is not None
+        assert report.scanned_at is not None
+        assert began <= report.scanned_at <= any_world.clock.now()
         assert 0 <= report.scan_seconds < 10
-        assert daemon.status.watch is not None
-        assert daemon.status.watch.mode == any_world.events("watch.mode")[0]["mode"]
-        assert daemon.status.watch.reason
+        assert report.watch_mode == any_world.events("watch.mode")[0]["mode"]
+        assert report.watch_reason

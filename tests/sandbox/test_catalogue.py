@@ -7,7 +7,6 @@ import io
 import json
 import re
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -18,14 +17,12 @@ from PIL import Image
 from starlette.applications import Starlette
 
 from retouchd.answer.error_body import read_error
-from retouchd.sandbox.app import build_app
 from retouchd.sandbox.catalogue import CATALOGUE, ENTRIES
 from retouchd.sandbox.faults import Fault, FaultKind, Script
 from retouchd.sandbox.limiting import Meter
 from retouchd.sandbox.refusal import Refusal
 from retouchd.sandbox.relays import CASES, Reply
 from retouchd.sandbox.seen import REQUESTS, Shelf
-from retouchd.sandbox.server import serve
 from retouchd.sandbox.spelling import parse_fault, parse_faults
 from sandbox_requests import ask as edit
 from sandbox_requests import photo
@@ -35,17 +32,6 @@ def is_picture(content: bytes) -> bool:
     with Image.open(io.BytesIO(content)) as image:
         image.load()
     return True
-
-
-@pytest.fixture
-def app() -> Starlette:
-    return build_app()
-
-
-@pytest.fixture
-async def client(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
-    async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
-        yield client
 
 
 RELAY_CASES = [

@@ -1,6 +1,5 @@
 import base64
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -9,22 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
-from retouchd.sandbox.app import build_app
 from retouchd.sandbox.document import read_document
 from retouchd.sandbox.refusal import Refusal
-from retouchd.sandbox.server import serve
 from sandbox_requests import ask, data_url, encoded, error_of, photo, png
-
-
-@pytest.fixture
-def app() -> Starlette:
-    return build_app()
-
-
-@pytest.fixture
-async def client(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
-    async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
-        yield client
 
 
 def document(**changes: Any) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageStat
 from starlette.applications import Starlette
 
-from retouchd.sandbox.app import build_app
 from retouchd.sandbox.server import serve
 
 
@@ -37,11 +36,6 @@ def decoded(answer: Any, index: int = 0) -> Image.Image:
 
 def mean(image: Image.Image) -> list[float]:
     return ImageStat.Stat(image.convert("RGB")).mean
-
-
-@pytest.fixture
-def app() -> Starlette:
-    return build_app()
 
 
 @pytest.fixture

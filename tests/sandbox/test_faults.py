@@ -3,7 +3,6 @@ import base64
 import io
 import re
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -14,11 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from starlette.applications import Starlette
 
-from retouchd.sandbox.app import build_app
 from retouchd.sandbox.catalogue import ENTRIES
 from retouchd.sandbox.faults import Fault, FaultKind, Script
 from retouchd.sandbox.seen import Seen
-from retouchd.sandbox.server import serve
 from retouchd.sandbox.spelling import parse_fault
 
 
@@ -32,17 +29,6 @@ def is_picture(content: bytes) -> bool:
     with Image.open(io.BytesIO(content)) as image:
         image.load()
     return True
-
-
-@pytest.fixture
-def app() -> Starlette:
-    return build_app()
-
-
-@pytest.fixture
-async def client(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
-    async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
-        yield client
 
 
 async def edit(client: httpx.AsyncClient, **options: Any) -> httpx.Response:

@@ -1,6 +1,5 @@
 import asyncio
 import io
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -10,21 +9,8 @@ from openai.types import ImageEditCompletedEvent, ImageEditPartialImageEvent
 from PIL import Image, ImageChops, ImageStat
 from starlette.applications import Starlette
 
-from retouchd.sandbox.app import build_app
 from retouchd.sandbox.faults import Fault, FaultKind
-from retouchd.sandbox.server import serve
 from sandbox_requests import ask, decoded, photo
-
-
-@pytest.fixture
-def app() -> Starlette:
-    return build_app()
-
-
-@pytest.fixture
-async def client(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
-    async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
-        yield client
 
 
 async def streamed(client: httpx.AsyncClient, **options: Any) -> list[Any]:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from engine_world import World, open_world
 from retouchd.disk.thread_pools import Folder
 from retouchd.service.daemon import Daemon, Ending
-from retouchd.status.report import PATIENCE_SECONDS, Motion, observed, stuck
+from retouchd.service.motion import PATIENCE_SECONDS, Motion, observed, stuck
 
 _LOOKS = st.lists(
     st.tuples(st.integers(0, 2), st.booleans(), st.floats(0.1, PATIENCE_SECONDS)), max_size=30

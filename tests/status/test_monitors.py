@@ -24,7 +24,7 @@ from retouchd.errors import JobCode
 from retouchd.spool.fingerprint import already_done, gist, own_result, own_result_in_work
 from retouchd.spool.history import History
 from retouchd.spool.spool import Spool
-from retouchd.status.report import OPERATORS, OWNERS, alarm, is_for_the_operator
+from retouchd.status.alarms import OPERATORS, OWNERS, alarm, is_for_the_operator
 from sample_pictures import encoded
 
 

@@ -19,7 +19,7 @@ from builders import Place
 from process import Running, Station, open_station
 from retouchd.inbox.waiting import READY, Waiting, WaitingFile
 from retouchd.service.status_text_writer import place_of, post_text
-from retouchd.status.report import Batch, Progress
+from retouchd.status.progress import Batch, Progress
 from retouchd.status.text import MARK, Day, Scene, body_of, written
 from retouchd.status.text import Running as RunningJob
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from retouchd.disk import file_stat
 from retouchd.disk.folders import Folders
+from retouchd.disk.probes import PROBE
 from retouchd.disk.signature import PackedSignature, Signature, pack_signature
 from retouchd.disk.threads import all_steps
 from retouchd.errors import JobCode, Problem
@@ -37,6 +38,14 @@ _ROLES = {
     Kind.REASON: Role.LEFTOVER,
 }
 _numbers = itertools.count(1)
+
+
+def tree_of(folder: Path) -> list[str]:
+    """
+    Return the files in and below a folder, but for those by which a start tries it out.
+    """
+    files = (path for path in folder.rglob("*") if not path.is_dir())
+    return sorted(str(p.relative_to(folder)) for p in files if not p.name.startswith(PROBE))
 
 
 def named(*names: str) -> list[Named]:

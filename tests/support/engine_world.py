@@ -29,10 +29,10 @@ from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
+from builders import tree_of
 from canary import CANARY, assert_unsaid
 from retouchd.config.settings import EditDefaults, Settings
 from retouchd.disk.folders import Folders
-from retouchd.disk.probes import PROBE
 from retouchd.endpoint.api_key import KeySource
 from retouchd.endpoint.client import Endpoint
 from retouchd.endpoint.styles import style_for
@@ -318,8 +318,17 @@ class World:
         """
         Each file that waits in the inbox, by its path below it, with the reason.
         """
-        found = await daemon.status.waiting()
-        return {f"{folder}/{name}".lstrip("/"): reason for folder, name, reason in found}
+        if not daemon.status.has_begun:
+            return {}
+        found, _ = await daemon.status.summary()
+        return {f"{each.folder}/{each.name}".lstrip("/"): each.reason for each in found.files}
+
+    def scanned_at(self, daemon: Daemon) -> dt.datetime | None:
+        """
+        When the inbox was last looked at as a whole, None if never.
+        """
+        report = daemon.status.report()
+        return report.scanned_at if report else None
 
     async def noticed(self, daemon: Daemon, name: str) -> None:
         """
@@ -387,11 +396,9 @@ class World:
 
     def tree(self, folder: str) -> list[str]:
         """
-        The files in and below one of the five folders, but for those by which a start tries it out.
+        The files in and below one of the five folders.
         """
-        top: Path = getattr(self.folders, folder)
-        files = (path for path in top.rglob("*") if not path.is_dir())
-        return sorted(str(p.relative_to(top)) for p in files if not p.name.startswith(PROBE))
+        return tree_of(getattr(self.folders, folder))
 
     def jobs(self) -> list[Path]:
         """

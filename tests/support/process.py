@@ -20,11 +20,11 @@ from typing import Any
 
 from PIL import Image
 
+from builders import tree_of
 from canary import CANARY, assert_unsaid
 from checker import digest
 from fork_server import Forked, can_start
 from retouchd.disk.folders import Folders
-from retouchd.disk.probes import PROBE
 
 RETOUCHD = os.fspath(Path(sys.executable).with_name("retouchd"))
 DEADLINE_SECONDS = 90.0
@@ -259,11 +259,9 @@ class Station:
 
     def tree(self, name: str) -> list[str]:
         """
-        Return what lies in a folder of the five, and below, but for the files by which a start tries it out.
+        Return the files in and below a folder of the five.
         """
-        folder = self.root / name
-        files = (path for path in _files(folder) if not path.name.startswith(PROBE))
-        return sorted(str(path.relative_to(folder)) for path in files)
+        return tree_of(self.root / name)
 
     def record(self, path: str) -> dict[str, Any]:
         """

@@ -9,8 +9,8 @@ from retouchd.job.model import Verdict
 from retouchd.throttle.breaker import (
     AttemptReport,
     BreakerState,
-    GatePause,
     LocalBlock,
+    Pause,
     PauseCause,
     after,
     blocked,
@@ -51,7 +51,7 @@ def after_all(*reports: AttemptReport, state: BreakerState | None = None) -> Bre
     return state
 
 
-def paused(cause: PauseCause = PauseCause.OUTAGE) -> tuple[BreakerState, GatePause]:
+def paused(cause: PauseCause = PauseCause.OUTAGE) -> tuple[BreakerState, Pause]:
     """
     Return the state and the pause that began at moment 100.
     """
@@ -144,7 +144,7 @@ def test_one_account_verdict_pauses_at_once() -> None:
     found = after_all(report(7, Verdict.ACCOUNT, reason="Incorrect API key"))
 
     assert (
-        GatePause(cause=PauseCause.ACCOUNT, reason="Incorrect API key", since=7, probe_at=67)
+        Pause(cause=PauseCause.ACCOUNT, reason="Incorrect API key", since=7, probe_at=67)
         == found.pause
     )
 
@@ -337,7 +337,7 @@ def test_a_bar_ends_without_a_probe() -> None:
     first = blocked(BreakerState(), block, 100)
     again = blocked(first, block, 110)
 
-    assert again.pause == GatePause(cause=PauseCause.DISK, reason="full", since=100, probe_at=120)
+    assert again.pause == Pause(cause=PauseCause.DISK, reason="full", since=100, probe_at=120)
     assert unblocked(again).pause is None
 
 
@@ -345,7 +345,7 @@ def test_a_bar_of_an_earlier_process_goes_on_in_the_next_one() -> None:
     """
     For the same cause alone, and once; until something blocks again, there is no pause.
     """
-    earlier = GatePause(cause=PauseCause.BUDGET, reason="spent", since=-500, probe_at=900)
+    earlier = Pause(cause=PauseCause.BUDGET, reason="spent", since=-500, probe_at=900)
     spent, full = (
         LocalBlock(cause=cause, reason="", seconds=10)
         for cause in (PauseCause.BUDGET, PauseCause.DISK)

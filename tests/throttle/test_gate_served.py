@@ -213,7 +213,7 @@ async def test_a_read_only_target_is_found_before_anything_is_spent(
     world.tell(patience=Patience(settle_seconds=20))
 
     async with world.running() as daemon:
-        await world.until(lambda: daemon.status.scanned_at)
+        await world.until(lambda: world.scanned_at(daemon))
         _mount("-o", "remount,ro", str(small_disk))
         await world.until(lambda: world.events("daemon.paused"))
         assert "read-only" in daemon.status.trouble

@@ -38,7 +38,7 @@ from retouchd.service.daemon import Daemon
 from retouchd.service.status_text_writer import StatusTextWriter, WaitingPublisher
 from retouchd.service.status_writer import reporting
 from retouchd.status.attention import was_refused
-from retouchd.status.report import Batch
+from retouchd.status.progress import Batch
 from retouchd.status.status_file import StatusFiles
 
 LIVE = frozenset({"budget", "edit", "endpoint", "images", "limits", "logging", "pricing", "status"})

@@ -98,7 +98,7 @@ def names_in(folder: OpenFolder) -> list[str]:
     return os.listdir(folder.fd)  # noqa: PTH208 - there is no Path for a descriptor
 
 
-def look(root: Path, path: str) -> Signature | str:
+def file_or_fault(root: Path, path: str) -> Signature | str:
     """
     Return the signature of a regular file, or half a sentence on why it cannot be used.
     """

@@ -121,9 +121,9 @@ class DiskThreads:
             if key:
                 self._chains.pop(key, None)
 
-    async def look(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def in_any(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """
-        Call a function that only looks, at any folders, each marked by `at`.
+        Call a function that touches any folders, each marked by `at`, for one who can go on without its end.
 
         Raises FolderUnresponsive as soon as any folder does not answer.
         """
@@ -297,11 +297,11 @@ async def attempt(
     return await current().attempt(folder, function, *args, **kwargs)
 
 
-async def look(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+async def in_any(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """
-    Call a function that only looks: see `DiskThreads.look`.
+    Call a function that touches any folders: see `DiskThreads.in_any`.
     """
-    return await current().look(function, *args, **kwargs)
+    return await current().in_any(function, *args, **kwargs)
 
 
 def all_steps(steps: Steps[T]) -> T:

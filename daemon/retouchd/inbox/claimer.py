@@ -18,12 +18,12 @@ from retouchd.inbox.held import (
     HeldCause,
     HeldError,
     NotYetError,
-    ReturnBackoffs,
 )
 from retouchd.inbox.index import InboxIndex
 from retouchd.inbox.job_builder import JobBuilder, Unfinished
 from retouchd.inbox.readiness import Patience, Ready
 from retouchd.inbox.references import ReferenceCopier
+from retouchd.inbox.return_backoff import ReturnBackoffs
 from retouchd.inbox.waiting import kind_of
 from retouchd.job.filenames import parse
 from retouchd.job.model import Job

@@ -14,8 +14,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 T = TypeVar("T", bound=tuple[Any, ...])
 
-_Entry: TypeAlias = "tuple[int, T, int, _Place[T]]"
-"""A place in line: its round, its least item when it lined up, a number that tells equals apart."""
+_Entry: TypeAlias = "tuple[int, T, int, _Node[T]]"
+"""A turn: its round, its least item when it lined up, a number that tells equals apart."""
 
 _FILES = ""
 _SPARE = 16
@@ -39,8 +39,8 @@ class FairQueue(Generic[T]):
         """
         Return how many items there are but those of some folders at the top.
         """
-        places = map(self._top.places.get, but_not)
-        return self._top.count - sum(place.count for place in places if place is not None)
+        nodes = map(self._top.nodes.get, but_not)
+        return self._top.count - sum(node.count for node in nodes if node is not None)
 
     def push(self, folder: str, item: T) -> None:
         """
@@ -50,15 +50,15 @@ class FairQueue(Generic[T]):
         if leaf is None:
             leaf = self._leaves[folder] = self._leaf(folder)
         heapq.heappush(leaf.items, item)
-        place: _Place[T] = leaf
-        place.count += 1
-        while (parent := place.parent) is not None:
+        node: _Node[T] = leaf
+        node.count += 1
+        while (parent := node.parent) is not None:
             parent.count += 1
-            if place.entry is None:
-                parent.line_up(place, parent.round + 1, item)
-            elif item < place.entry[1]:
-                parent.line_up(place, place.entry[0], item)
-            place = parent
+            if node.entry is None:
+                parent.line_up(node, parent.round + 1, item)
+            elif item < node.entry[1]:
+                parent.line_up(node, node.entry[0], item)
+            node = parent
 
     def pop(self, but_not: Collection[str] = ()) -> tuple[str, T] | None:
         """
@@ -72,34 +72,34 @@ class FairQueue(Generic[T]):
         return found
 
     def _pop(self) -> tuple[str, T]:
-        place: _Place[T] = self._top
-        while isinstance(place, _Branch):
-            place = place.first()
-        assert isinstance(place, _Leaf), "what is no branch is a leaf"
-        folder, item = place.folder, heapq.heappop(place.items)
-        if not place.items:
+        node: _Node[T] = self._top
+        while isinstance(node, _Branch):
+            node = node.first()
+        assert isinstance(node, _Leaf), "what is no branch is a leaf"
+        folder, item = node.folder, heapq.heappop(node.items)
+        if not node.items:
             del self._leaves[folder]
-        place.count -= 1
-        while (parent := place.parent) is not None:
+        node.count -= 1
+        while (parent := node.parent) is not None:
             parent.count -= 1
-            parent.served(place)
-            place = parent
+            parent.served(node)
+            node = parent
         return folder, item
 
     def _leaf(self, folder: str) -> "_Leaf[T]":
         branch = self._top
         for part in folder.split("/") if folder else ():
-            below = branch.places.get(part)
+            below = branch.nodes.get(part)
             if not isinstance(below, _Branch):
-                below = branch.places[part] = _Branch(branch, part)
+                below = branch.nodes[part] = _Branch(branch, part)
             branch = below
-        leaf = branch.places[_FILES] = _Leaf(branch, folder)
+        leaf = branch.nodes[_FILES] = _Leaf(branch, folder)
         return leaf
 
 
-class _Place(Generic[T]):
+class _Node(Generic[T]):
     """
-    One that takes turns: the files of a folder, or a folder with all in it. `count` items lie behind it.
+    A node that takes turns: the files of a folder, or a folder with all in it. `count` items lie behind it.
     """
 
     __slots__ = ("count", "entry", "name", "parent")
@@ -117,7 +117,7 @@ class _Place(Generic[T]):
         raise NotImplementedError
 
 
-class _Leaf(_Place[T]):
+class _Leaf(_Node[T]):
     __slots__ = ("folder", "items")
 
     def __init__(self, parent: "_Branch[T]", folder: str) -> None:
@@ -129,16 +129,16 @@ class _Leaf(_Place[T]):
         return self.items[0]
 
 
-class _Branch(_Place[T]):
+class _Branch(_Node[T]):
     """
     A folder; `round` is the one that is being served.
     """
 
-    __slots__ = ("line", "numbers", "places", "round")
+    __slots__ = ("line", "nodes", "numbers", "round")
 
     def __init__(self, parent: "_Branch[T] | None", name: str) -> None:
         super().__init__(parent, name)
-        self.places: dict[str, _Place[T]] = {}
+        self.nodes: dict[str, _Node[T]] = {}
         self.line: list[_Entry[T]] = []
         self.numbers = itertools.count()
         self.round = 0
@@ -147,7 +147,7 @@ class _Branch(_Place[T]):
         self.first()
         return self.line[0][1]
 
-    def first(self) -> _Place[T]:
+    def first(self) -> _Node[T]:
         """
         Return whose turn it is; somebody has to be in line.
         """
@@ -171,30 +171,30 @@ class _Branch(_Place[T]):
 
     def take_back(self, passed: "list[_Entry[T]]") -> None:
         """
-        Give back their places in line to those that were passed over.
+        Give back their turns to those that were passed over.
         """
         for entry in passed:
             heapq.heappush(self.line, entry)
 
-    def line_up(self, place: _Place[T], round_: int, item: T) -> None:
+    def line_up(self, node: _Node[T], round_: int, item: T) -> None:
         """
-        Give a place its turn in a round; the one it had counts no longer.
+        Give a node its turn in a round; the one it had counts no longer.
         """
-        place.entry = (round_, item, next(self.numbers), place)
-        if len(self.line) > 2 * len(self.places) + _SPARE:
-            self.line = [each.entry for each in self.places.values() if each.entry is not None]
+        node.entry = (round_, item, next(self.numbers), node)
+        if len(self.line) > 2 * len(self.nodes) + _SPARE:
+            self.line = [each.entry for each in self.nodes.values() if each.entry is not None]
             heapq.heapify(self.line)
         else:
-            heapq.heappush(self.line, place.entry)
+            heapq.heappush(self.line, node.entry)
 
-    def served(self, place: _Place[T]) -> None:
+    def served(self, node: _Node[T]) -> None:
         """
         Take in that the first in line had its turn.
         """
         self.round = self.line[0][0]
-        if place.count:
-            place.entry = (self.round + 1, place.least(), next(self.numbers), place)
-            heapq.heapreplace(self.line, place.entry)
+        if node.count:
+            node.entry = (self.round + 1, node.least(), next(self.numbers), node)
+            heapq.heapreplace(self.line, node.entry)
         else:
             heapq.heappop(self.line)
-            del self.places[place.name]
+            del self.nodes[node.name]

@@ -165,15 +165,15 @@ class IndexQueries:
         """
         Return the families of a folder.
         """
-        place = self._folders.get(folder)
-        return list(place.families) if place else []
+        record = self._folders.get(folder)
+        return list(record.families) if record else []
 
     def family(self, key: Key) -> Family | None:
         """
         Return a family, None where nothing is left of it.
         """
-        place = self._folders.get(key[0])
-        return place.families.get(key[1]) if place else None
+        record = self._folders.get(key[0])
+        return record.families.get(key[1]) if record else None
 
     def names(self, key: Key) -> tuple[str, ...]:
         """
@@ -192,8 +192,8 @@ class IndexQueries:
         """
         Return whether anything was there when it was last looked at, a file or what is left alone.
         """
-        place = self._folders.get(folder)
-        return place is not None and (name in place.observations or name in place.left)
+        record = self._folders.get(folder)
+        return record is not None and (name in record.observations or name in record.left)
 
     def observation(self, folder: str, name: str) -> Observation:
         """
@@ -205,8 +205,8 @@ class IndexQueries:
         """
         Return when the content of a family's first file was last changed.
         """
-        place = self._folders.get(family.folder)
-        seen = place.observations.get(family.names[0]) if place and family.names else None
+        record = self._folders.get(family.folder)
+        seen = record.observations.get(family.names[0]) if record and family.names else None
         return mtime_of(seen) if seen else 0
 
     def content(self, folder: str, name: str) -> Content | None:
@@ -230,8 +230,8 @@ class IndexQueries:
         Return the folder files of a folder and of those above it, the nearest first.
         """
         for above in upward(folder):
-            place = self._folders.get(above)
-            for name in sorted(place.folder_files) if place else ():
+            record = self._folders.get(above)
+            for name in sorted(record.folder_files) if record else ():
                 yield FolderFile(
                     folder=above,
                     name=name,
@@ -260,8 +260,8 @@ class IndexQueries:
         """
         found = []
         for folder in upward(key[0]):
-            place = self._folders.get(folder)
-            for name in sorted(place.shut) if place else ():
+            record = self._folders.get(folder)
+            for name in sorted(record.shut) if record else ():
                 named = parse(name)
                 is_own = folder == key[0] and named.family == key[1]
                 if is_own or named.kind in FOLDER_FILES:

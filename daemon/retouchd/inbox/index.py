@@ -113,9 +113,9 @@ class InboxIndex:
         folder, names = key[0], self.files.names(key)
         for name in names:
             self.look(folder, name)
-        place = self.files.folder(folder)
-        if place is not None and place.names_known is not None:
-            place.names_known = self._inbox.stamp(folder)
+        record = self.files.folder(folder)
+        if record is not None and record.names_known is not None:
+            record.names_known = self._inbox.stamp(folder)
 
     def _look_for_newcomers(self, key: Key) -> None:
         """
@@ -123,19 +123,19 @@ class InboxIndex:
         names that partners usually have.
         """
         folder = key[0]
-        place = self.files.folder(folder)
-        if place is None:
+        record = self.files.folder(folder)
+        if record is None:
             return
-        if place.names_known is not None and self.is_watched:
-            if self._inbox.stamp(folder) == place.names_known:
+        if record.names_known is not None and self.is_watched:
+            if self._inbox.stamp(folder) == record.names_known:
                 return
-            place.names_known = None
-        known = len(place.observations) + len(place.left)
+            record.names_known = None
+        known = len(record.observations) + len(record.left)
         if known <= _FEW_NAMES:
             with contextlib.suppress(OSError):
-                names, place.names_known = self._inbox.names(folder)
+                names, record.names_known = self._inbox.names(folder)
                 for name in names:
-                    if not self.files.has_seen(folder, name) and name not in place.folders:
+                    if not self.files.has_seen(folder, name) and name not in record.folders:
                         self.look(folder, name)
                 return
         partners_of = (partners(each) for each in self.files.names(key))
@@ -242,7 +242,7 @@ class InboxIndex:
             self.files.note_reference_event(path, now)
 
     def _look_at_reference(self, path: str, now: float) -> bool:
-        return self.files.see_reference(path, nofollow.look(self._inbox.root, path), now)
+        return self.files.see_reference(path, nofollow.file_or_fault(self._inbox.root, path), now)
 
     def _look_at_references_below(self, tops: Collection[str], now: float) -> None:
         """

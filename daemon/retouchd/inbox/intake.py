@@ -18,9 +18,10 @@ from retouchd.events import emit
 from retouchd.events.inbox import IntakeCrashed, WatchOverflow
 from retouchd.events.jobs import JobClaimed
 from retouchd.inbox.claimer import Claimer
-from retouchd.inbox.held import HeldBundles, WaitingSummary
+from retouchd.inbox.held import HeldBundles
 from retouchd.inbox.index import InboxIndex
-from retouchd.inbox.waiting import READY, Waiting
+from retouchd.inbox.waiting import Waiting
+from retouchd.inbox.waiting_summary import WaitingSummary
 from retouchd.inbox.watch_mode import Depth, scan_pause
 from retouchd.inbox.watcher import EventQueue, InboxEvent
 from retouchd.job.model import Job, Reference
@@ -168,13 +169,6 @@ class Intake:
         is_at_rest = not self.is_turning and not self._wake.is_set()
         return is_at_rest and not self._is_scan_asked and self._queue.is_settled()
 
-    async def waiting(self) -> list[tuple[str, str, str]]:
-        """
-        Return every file that waits in the inbox: its folder, its name, the reason.
-        """
-        async with self._turning:
-            return await run(Folder.INBOX, self._waiting)
-
     @property
     def changes(self) -> int:
         """
@@ -319,15 +313,6 @@ class Intake:
             # It is ready no longer, and nothing new would be seen of it: only this brings it back.
             self._queue.try_later(key, self._clock.monotonic() + _AFTER_CRASH_SECONDS)
             raise
-
-    def _waiting(self) -> list[tuple[str, str, str]]:
-        held = self._claimer.holding.reasons()
-        return [
-            (each.folder, each.name, held.get(each[:2], each.reason))
-            if each.reason == READY
-            else each[:3]
-            for each in self._queue.reasons.idle(self._clock.monotonic())
-        ]
 
     def _summary(self) -> tuple[Waiting, float]:
         began = time.thread_time()

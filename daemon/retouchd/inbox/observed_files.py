@@ -97,23 +97,23 @@ class ObservedFiles(IndexQueries):
         """
         Take in a look at one name; return whether anything is new about it.
         """
-        place = self._place(folder)
+        record = self._record(folder)
         if isinstance(found, LeftAlone):
-            is_new = place.left.get(name) != found
+            is_new = record.left.get(name) != found
             self.changes += is_new
-            place.left[name] = found
-            (place.shut.add if found.is_shut else place.shut.discard)(name)
-            return self._drop(place, folder, name, now) or is_new
-        if place.left:
-            self._leave_no_longer(place, name)
+            record.left[name] = found
+            (record.shut.add if found.is_shut else record.shut.discard)(name)
+            return self._drop(record, folder, name, now) or is_new
+        if record.left:
+            self._leave_no_longer(record, name)
         if found is None:
-            return self._drop(place, folder, name, now)
-        before = place.observations.get(name)
+            return self._drop(record, folder, name, now)
+        before = record.observations.get(name)
         if before is not None and shows(before, found):
             return False
         if before is not None and is_renumbered(before, found):
             filesystems.distrust(device_of(found))
-            place.observations[name] = observation_since(
+            record.observations[name] = observation_since(
                 unnumbered(found), unpack_observation(before).quiet_since
             )
             self._schedule_users((folder, name), now)
@@ -140,10 +140,10 @@ class ObservedFiles(IndexQueries):
         """
         Take in a listing of a folder: what was found, what is gone, whether its stamp can be trusted.
         """
-        place = self._place(listing.folder)
-        self._weigh(place, listing, began)
-        place.folders = listing.folders
-        place.names_known = listing.stamp
+        record = self._record(listing.folder)
+        self._weigh(record, listing, began)
+        record.folders = listing.folders
+        record.names_known = listing.stamp
         # Taken out one by one: of a large folder all would be held twice.
         while listing.names:
             self.see(listing.folder, listing.names.pop(), listing.found.pop(), now)
@@ -153,20 +153,20 @@ class ObservedFiles(IndexQueries):
         """
         Forget files that are gone, unless they were first seen after it was known.
         """
-        place = self._folders[folder]
+        record = self._folders[folder]
         for name in names:
-            seen = place.observations.get(name)
+            seen = record.observations.get(name)
             if seen is not None and unpack_observation(seen).quiet_since < before:
-                self._drop(place, folder, name, now)
-            self._leave_no_longer(place, name)
+                self._drop(record, folder, name, now)
+            self._leave_no_longer(record, name)
 
     def forget_folder(self, folder: str, before: float, now: float) -> None:
         """
         Forget a folder that is gone, with all that was in it.
         """
-        place = self._folders[folder]
-        self.forget(folder, [*place.observations, *place.left], before, now)
-        if not place.observations:
+        record = self._folders[folder]
+        self.forget(folder, [*record.observations, *record.left], before, now)
+        if not record.observations:
             del self._folders[folder]
 
     def note(self, folder: str, name: str, content: Content, now: float) -> None:
@@ -243,80 +243,80 @@ class ObservedFiles(IndexQueries):
         at = settled_at(self.observation(*place), self._patience)
         return at is not None and at <= now
 
-    def _place(self, folder: str) -> FolderRecord:
-        place = self._folders.get(folder)
-        if place is None:
-            place = self._folders[folder] = FolderRecord()
-        return place
+    def _record(self, folder: str) -> FolderRecord:
+        record = self._folders.get(folder)
+        if record is None:
+            record = self._folders[folder] = FolderRecord()
+        return record
 
     def _put(
         self, folder: str, name: str, seen: PackedObservation, settles: float | None, now: float
     ) -> None:
-        place, named = self._folders[folder], parse(name)
+        record, named = self._folders[folder], parse(name)
         self.changes += 1
-        is_new = name not in place.observations
-        place.observations[name] = seen
+        is_new = name not in record.observations
+        record.observations[name] = seen
         if named.kind in _FOLLOWED or settles is None:
-            place.followed.add(name)
-        elif place.followed:
-            place.followed.discard(name)
+            record.followed.add(name)
+        elif record.followed:
+            record.followed.discard(name)
         if named.kind in _EDITS and settles is not None:
             self.read_again((folder, name), settles)
         if named.kind in FOLDER_FILES:
             if is_new:
-                place.folder_files.append(name)
+                record.folder_files.append(name)
             self._touch_below(folder, now)
         elif named.kind is Kind.OTHER:
-            place.others.add(name)
+            record.others.add(name)
         else:
-            family = place.joined(folder, named) if is_new else place.families[named.family]
+            family = record.joined(folder, named) if is_new else record.families[named.family]
             # Nothing of it is ready before that, and then it may be.
             self._schedule(family, max(now, settles or now))
 
-    def _drop(self, place: FolderRecord, folder: str, name: str, now: float) -> bool:
-        if place.observations.pop(name, None) is None:
+    def _drop(self, record: FolderRecord, folder: str, name: str, now: float) -> bool:
+        if record.observations.pop(name, None) is None:
             return False
         named = parse(name)
         self.changes += 1
-        place.followed.discard(name)
-        place.others.discard(name)
-        place.see_through.pop(name, None)
+        record.followed.discard(name)
+        record.others.discard(name)
+        record.see_through.pop(name, None)
         if named.kind in _EDITS:
-            place.contents.pop(name, None)
+            record.contents.pop(name, None)
             self._schedule_pictures(self.references.forget((folder, name)), now)
         if named.kind in FOLDER_FILES:
-            place.folder_files.remove(name)
-            place.gone_at = now
+            record.folder_files.remove(name)
+            record.gone_at = now
             self._touch_below(folder, now)
         elif named.kind is not Kind.OTHER:
-            family = place.families[named.family]
+            family = record.families[named.family]
             family.names = tuple(each for each in family.names if each != name)
             family.gone_at = now
             if not family.names:
-                del place.families[named.family]
+                del record.families[named.family]
             self._schedule(family, now)
         return True
 
-    def _leave_no_longer(self, place: FolderRecord, name: str) -> None:
-        if place.left.pop(name, None):
-            place.shut.discard(name)
+    def _leave_no_longer(self, record: FolderRecord, name: str) -> None:
+        if record.left.pop(name, None):
+            record.shut.discard(name)
             self.changes += 1
 
-    def _weigh(self, place: FolderRecord, listing: Listing, began: float) -> None:
+    def _weigh(self, record: FolderRecord, listing: Listing, began: float) -> None:
         """
         Take in the stamp of a folder. One in which names came or went while its stamp stayed the same lies on
         a device that does not tell: no stamp of it is trusted again.
         """
-        if listing.stamp is not None and place.trusts(listing.stamp):
+        if listing.stamp is not None and record.trusts(listing.stamp):
             fresh = (
-                n for n in listing.names if n not in place.observations and n not in place.left
+                n for n in listing.names if n not in record.observations and n not in record.left
             )
             if listing.gone or any(fresh):
                 self._mute.add(listing.stamp.device)
                 for each in self._folders.values():
                     each.trust = None
         is_mute = listing.stamp is not None and listing.stamp.device in self._mute
-        place.trust = None if is_mute else trust_in(place.trust, listing.stamp, began)
+        record.trust = None if is_mute else trust_in(record.trust, listing.stamp, began)
 
     def _schedule_pictures(self, paths: Iterable[str], now: float) -> None:
         """
@@ -342,7 +342,7 @@ class ObservedFiles(IndexQueries):
             self._schedule(family, now)
 
     def _touch_below(self, folder: str, now: float) -> None:
-        for other, place in self._folders.items():
+        for other, record in self._folders.items():
             if is_below(other, folder):
-                for family in place.families.values():
+                for family in record.families.values():
                     self._schedule(family, now)

@@ -35,7 +35,7 @@ class Patience:
     orphan_seconds: float = 3600
 
 
-def look(previous: Observation | None, signature: Signature, now: float) -> Observation:
+def observed(previous: Observation | None, signature: Signature, now: float) -> Observation:
     """
     Return the observation after a look at a file: unchanged, it goes on being quiet.
     """

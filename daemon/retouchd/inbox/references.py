@@ -17,7 +17,7 @@ from typing import BinaryIO, TypeAlias
 from retouchd.disk import file_stat, filesystems, nofollow
 from retouchd.disk.signature import Observation, Signature
 from retouchd.errors import Blocked, Problem
-from retouchd.inbox.readiness import look, touched
+from retouchd.inbox.readiness import observed, touched
 from retouchd.inbox.scanner import InboxScanner
 from retouchd.job.model import Job, Reference, Snapshot
 from retouchd.job.naming import shown
@@ -85,7 +85,7 @@ class References:
                 )
                 return False
         if isinstance(found, Signature):
-            seen = look(before if isinstance(before, Observation) else None, found, now)
+            seen = observed(before if isinstance(before, Observation) else None, found, now)
         else:
             seen = found
         self._found[path] = seen

@@ -170,20 +170,20 @@ class InboxScanner:
         """
         stack = [folder] if self._enters(*folder.split("/")) else []
         while stack:
-            place = stack.pop()
-            if _is_too_deep(place):
-                yield Listing(place, fault="this folder lies too deep: move it further up")
+            below = stack.pop()
+            if _is_too_deep(below):
+                yield Listing(below, fault="this folder lies too deep: move it further up")
                 continue
             try:
                 # The folder as it is now: somebody may have put a link in its place since it was named.
-                with nofollow.folder(self.root, place) as fd:
-                    listing = self._listing(place, fd, known(place), depth)
+                with nofollow.folder(self.root, below) as fd:
+                    listing = self._listing(below, fd, known(below), depth)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
-                yield Listing(place, fault=f"this folder cannot be read: {error.strerror}")
+                yield Listing(below, fault=f"this folder cannot be read: {error.strerror}")
                 continue
-            stack += [path_below(place, each) for each in sorted(listing.folders, reverse=True)]
+            stack += [path_below(below, each) for each in sorted(listing.folders, reverse=True)]
             yield listing
 
     def stamp(self, folder: str) -> FolderStamp | None:
@@ -231,9 +231,9 @@ class InboxScanner:
     def _enters(self, *parts: str) -> bool:
         return all(self._recursive and not self._ignored.folder(part) for part in parts if part)
 
-    def _listing(self, place: str, fd: int, known: Known | None, depth: Depth) -> Listing:
+    def _listing(self, folder: str, fd: int, known: Known | None, depth: Depth) -> Listing:
         stamp = nofollow.stamp_of(fd)
-        listing = Listing(place)
+        listing = Listing(folder)
         if known is not None and depth is Depth.CHANGES and known.trusts(stamp):
             listing.folders = known.folders
             for name in {*known.followed, *known.shut}:

@@ -56,11 +56,11 @@ class WaitingReasons:
         Return every file that waits or is not taken, in the order of folders and names.
         """
         for folder in sorted(self._files.folders()):
-            place = self._files.folder(folder)
-            if place is None:
+            record = self._files.folder(folder)
+            if record is None:
                 continue
-            found = {each.name: each for each in self.left_alone(folder, place, now)}
-            for family in place.families.values():
+            found = {each.name: each for each in self.left_alone(folder, record, now)}
+            for family in record.families.values():
                 found |= {each.name: each for each in self.idle_of(family, now)}
             yield from (found[name] for name in sorted(found))
 
@@ -75,13 +75,13 @@ class WaitingReasons:
                 found[each.name] = self._idle(candidate, each.name, now)
         yield from (found[name] for name in sorted(found))
 
-    def left_alone(self, folder: str, place: FolderRecord, now: float) -> Iterator[Idle]:
+    def left_alone(self, folder: str, record: FolderRecord, now: float) -> Iterator[Idle]:
         """
         Return the files of a folder that are in no family and that somebody may wonder about.
         """
-        for name in place.others:
+        for name in record.others:
             yield Idle(folder, name, self.unpaired(folder, name, now))
-        for name, left in place.left.items():
+        for name, left in record.left.items():
             beside = "" if left.is_shown else self._near_misses(folder, now).beside(name)
             if left.is_shown or beside:
                 yield Idle(folder, name, f"{NOT_TAKEN}{beside or left.reason}")
@@ -118,8 +118,8 @@ class WaitingReasons:
         """
         known, at, found = self._near
         if known != folder or not at <= now < at + _NEAR_SECONDS:
-            place = self._files.folder(folder)
-            found = NearMisses(_near_names(place) if place else ())
+            record = self._files.folder(folder)
+            found = NearMisses(_near_names(record) if record else ())
             self._near = folder, now, found
         return found
 
@@ -136,20 +136,20 @@ class WaitingReasons:
         return f"{NOT_TAKEN}{beside}" if beside else _OTHER_KIND if is_picture else _UNKNOWN
 
 
-def _near_names(place: FolderRecord) -> list[str]:
+def _near_names(record: FolderRecord) -> list[str]:
     """
     Return the names of a folder of which one may have been meant for another: in a large one those that are
     ready are only among them where they share a stem with one that is not taken.
     """
-    beside = [*place.others, *place.left]
-    if len(place.observations) <= _MOST_NEAR:
+    beside = [*record.others, *record.left]
+    if len(record.observations) <= _MOST_NEAR:
         return [
-            *place.left,
-            *(name for name in place.observations if name not in place.folder_files),
+            *record.left,
+            *(name for name in record.observations if name not in record.folder_files),
         ]
-    families = [family for family in place.families.values() if family.waits_for is not None]
+    families = [family for family in record.families.values() if family.waits_for is not None]
     stems = {name.rpartition(".")[0] for name in beside}
-    families += [found for stem in stems if (found := place.families.get(stem))]
+    families += [found for stem in stems if (found := record.families.get(stem))]
     names = [*beside, *(name for family in families for name in family.names)]
     return names if len(names) <= _MOST_NEAR else []
 

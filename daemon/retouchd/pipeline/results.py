@@ -157,7 +157,7 @@ class WithheldError(FetchLater):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Pause:
+class _FetchBackoff:
     """
     Until when a job's urls are left alone, of the monotonic clock, and why.
     """
@@ -176,15 +176,15 @@ class Downloads:
         self._spool = spool
         self._client = client
         self._clock = clock
-        self._pauses: dict[str, _Pause] = {}
+        self._backoffs: dict[str, _FetchBackoff] = {}
 
     def check_due(self, job_id: str) -> None:
         """
         Raise FetchLater while it is too early to fetch a job's pictures again.
         """
-        pause = self._pauses.get(job_id)
-        if pause is not None and (left := pause.until - self._clock.monotonic()) > 0:
-            raise FetchLater(pause.reason, left)
+        backoff = self._backoffs.get(job_id)
+        if backoff is not None and (left := backoff.until - self._clock.monotonic()) > 0:
+            raise FetchLater(backoff.reason, left)
 
     async def fetch(
         self,
@@ -200,7 +200,7 @@ class Downloads:
 
         Raises FetchLater while one of them may still come; without `is_awaited` nobody waits for it.
         """
-        self._pauses.pop(job_id, None)
+        self._backoffs.pop(job_id, None)
         fetched: dict[Link, Fetched] = {}
         for link in links:
             try:
@@ -215,7 +215,7 @@ class Downloads:
                 wait = seconds_to_retry((now - answered_at).total_seconds())
                 until = self._clock.monotonic() + wait
                 reason = f"its picture is paid for but cannot be fetched yet: {failure}"
-                self._pauses[job_id] = _Pause(until=until, reason=reason)
+                self._backoffs[job_id] = _FetchBackoff(until=until, reason=reason)
                 raise FetchLater(reason, wait) from failure
         return fetched
 

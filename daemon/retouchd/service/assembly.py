@@ -57,6 +57,7 @@ class Assembly:
         self._current = current
         self._client = client
         self._admission = lane.admission
+        self._gate = lane.gate
         self._ledger = lane.ledger
         self._disks = lane.disks
         self._on_change = on_change
@@ -83,7 +84,7 @@ class Assembly:
         self.pipeline = self._pipeline(current, clock, client)
         self.runner = Runner(
             pipeline=self.pipeline,
-            changes=self._admission.changes,
+            changes=lane.gate.changes,
             room=lambda: current.most_at_work,
             on_over=self._over,
             on_change=self._note_change,
@@ -233,7 +234,7 @@ class Assembly:
         is_held_up = self.watching.away or self.looking_up or self._disks.reasons
         if self._is_closing or is_held_up:
             return None
-        if self._admission.pause is not None:
+        if self._gate.pause is not None:
             return () if self.prober.wants_new else None
         return self.runner.room
 

@@ -13,7 +13,7 @@ from retouchd.config.settings import Current, Settings
 from retouchd.disk.lock import WorkLock
 from retouchd.disk.probes import telling_of_the_disk
 from retouchd.disk.thread_pools import Folder
-from retouchd.disk.threads import look
+from retouchd.disk.threads import in_any
 from retouchd.endpoint.client import EditsClient
 from retouchd.errors import Blocked, ConfigurationError
 from retouchd.events import emit
@@ -57,7 +57,6 @@ class Daemon:
             jobs=lambda: self.status.job_ids,
             on_change=self._moved,
         )
-        self._admission = self._lane.admission
         self._disks = self._lane.disks
         self._assembly: Assembly | None = None
         self.status = RunStatus(self._current, self._lane, clock, unread)
@@ -107,7 +106,7 @@ class Daemon:
         """
         Make every waiting job due and scan the inbox: a person has mended something.
         """
-        self._admission.wake()
+        self._lane.gate.wake()
         if self._assembly is not None:
             self._assembly.intake.reconsider()
             self._assembly.watching.try_again()
@@ -141,7 +140,7 @@ class Daemon:
         Take hold of the folders; return who works there, and the jobs that are in work already.
         """
         settings = self._current.settings
-        if problems := await look(settings.folders.problems):
+        if problems := await in_any(settings.folders.problems):
             raise ConfigurationError(problems)
         lock = stack.enter_context(WorkLock(settings.folders.work))
         self._disks.supervise(lock)
@@ -156,9 +155,9 @@ class Daemon:
             lock=lock,
             on_misplaced=self._disks.notice,
         )
-        await look(spool.prepare)
-        await look(finish_returns, settings.folders)
-        await look(note_folders, settings.folders)
+        await in_any(spool.prepare)
+        await in_any(finish_returns, settings.folders)
+        await in_any(note_folders, settings.folders)
         emit(DaemonStarted(**settings.shown, was_clean=lock.was_clean))
         self._assembly = assembly = Assembly(
             current=self._current,
@@ -169,12 +168,12 @@ class Daemon:
             on_change=self._changed.set,
         )
         self.status.note_held(assembly)
-        await look(assembly.prime)
+        await in_any(assembly.prime)
         await assembly.pausing.restore()
         self.status.note_started()
         if not lock.was_clean:
             await retrace(assembly)
-        return assembly, await look(spool.ids)
+        return assembly, await in_any(spool.ids)
 
     async def _work(self, assembly: Assembly, job_ids: list[str], *, until_drained: bool) -> Ending:
         async with asyncio.TaskGroup() as tasks:
@@ -217,7 +216,7 @@ class Daemon:
                 self._changed.clear()
                 line.say(self.status.line())
                 self.status.stranded = assembly.stranded
-                if until_drained and (self._admission.is_shut or self.status.stranded):
+                if until_drained and (self._lane.gate.is_shut or self.status.stranded):
                     return Ending.UNAVAILABLE
                 if until_drained and assembly.recovery.obstacle and assembly.intake.ready():
                     return Ending.UNAVAILABLE

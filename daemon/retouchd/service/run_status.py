@@ -11,7 +11,6 @@ from retouchd.clock import Clock
 from retouchd.config.settings import Current, Settings
 from retouchd.events.messages import UnreadLog
 from retouchd.inbox.waiting import Waiting
-from retouchd.inbox.watch_mode import ChosenMode
 from retouchd.job.model import End
 from retouchd.service.assembly import Assembly
 from retouchd.service.status_writer import status_report
@@ -34,7 +33,7 @@ class RunStatus:
         unread_log: Callable[[], UnreadLog | None],
     ) -> None:
         self._current = current
-        self._admission = lane.admission
+        self._gate = lane.gate
         self._disks = lane.disks
         self._clock = clock
         self._unread_log = unread_log
@@ -104,14 +103,14 @@ class RunStatus:
         Return why nothing is sent, empty while all is well.
         """
         looking_up = self._assembly.looking_up if self._assembly else ""
-        return self._admission.reason or self.away or self.stranded or looking_up
+        return self._gate.reason or self.away or self.stranded or looking_up
 
     @property
     def pause_cause(self) -> str:
         """
         Return the kind of reason for which nothing is sent, empty where there is no pause.
         """
-        held = self._admission.pause
+        held = self._gate.pause
         return held.cause.value if held else ""
 
     @property
@@ -120,20 +119,6 @@ class RunStatus:
         Return why the inbox is not there, empty while it is.
         """
         return self._assembly.watching.away if self._assembly else ""
-
-    @property
-    def watch(self) -> ChosenMode | None:
-        """
-        Return how changes are noticed, and why so; None before the first scan.
-        """
-        return self._assembly.watching.chosen if self._assembly else None
-
-    @property
-    def scanned_at(self) -> dt.datetime | None:
-        """
-        Return when the inbox was last looked at as a whole, None if never.
-        """
-        return self._assembly.intake.scanned_at if self._assembly else None
 
     @property
     def is_idle(self) -> bool:
@@ -160,7 +145,7 @@ class RunStatus:
         Return it in one line, for the service manager.
         """
         looking_up = self._assembly.looking_up if self._assembly else ""
-        paused = f"paused: {self._admission.reason}" if self._admission.pause else ""
+        paused = f"paused: {self._gate.reason}" if self._gate.pause else ""
         hung = [each for each in self._disks.reasons.values() if each not in paused]
         now = f"{self.jobs} in work, {self.ends[End.DONE]} done"
         return "; ".join(each for each in (now, paused, looking_up, self.away, *hung) if each)
@@ -173,7 +158,7 @@ class RunStatus:
             return None
         return status_report(
             self._assembly,
-            self._admission,
+            self._gate,
             self._disks,
             self._clock,
             started_at=self._started_at,
@@ -207,12 +192,6 @@ class RunStatus:
         Return whether anything that is ready is held for that kind of reason.
         """
         return self._assembly is not None and self._assembly.intake.holding.holds(kind)
-
-    async def waiting(self) -> list[tuple[str, str, str]]:
-        """
-        Return every file that waits in the inbox: its folder, its name, the reason.
-        """
-        return await self._assembly.intake.waiting() if self._assembly else []
 
     async def left(self) -> Waiting:
         """

@@ -37,7 +37,8 @@ from retouchd.spool.finished_job import beside
 from retouchd.spool.history import History
 from retouchd.spool.phase import Phase, doing
 from retouchd.spool.spool import Spool
-from retouchd.status.report import Batch, StatusReport, stop_of
+from retouchd.status.progress import Batch
+from retouchd.status.report import StatusReport, stop_of
 from retouchd.status.status_file import StatusFiles
 from retouchd.status.text import (
     MARK,

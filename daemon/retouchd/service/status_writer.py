@@ -8,6 +8,7 @@ import contextlib
 import datetime as dt
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from itertools import islice
 
 from retouchd.clock import Clock
@@ -26,13 +27,12 @@ from retouchd.status.report import (
     SIGN_OF_LIFE_SECONDS,
     DuplicateFile,
     HeldFile,
-    Pause,
     StatusReport,
 )
 from retouchd.status.status_file import StatusFiles
-from retouchd.throttle import breaker
-from retouchd.throttle.admission import Admission
-from retouchd.throttle.preflight import DiskMonitor
+from retouchd.throttle.disk_monitor import DiskMonitor
+from retouchd.throttle.gate import Gate
+from retouchd.throttle.pause import PauseRecord, record_of
 
 _BEAT_SECONDS = 1.0
 _RESTING_SECONDS = 2.0
@@ -42,7 +42,7 @@ _FIRST_BEAT_SECONDS = 0.1
 
 def status_report(
     assembly: Assembly,
-    admission: Admission,
+    gate: Gate,
     disks: DiskMonitor,
     clock: Clock,
     *,
@@ -65,7 +65,7 @@ def status_report(
         watch_reason=escaped(assembly.watching.chosen.reason),
         watch_remedy=escaped(assembly.watching.chosen.remedy),
         away=escaped(assembly.watching.away),
-        pause=_pause(admission.pause, clock),
+        pause=_escaped(record_of(gate.pause, clock)) if gate.pause else None,
         remark=escaped(remark),
         looking_up=escaped(assembly.looking_up),
         unread=escaped(assembly.recovery.obstacle),
@@ -131,13 +131,5 @@ async def _keep_true(look: Callable[[], StatusReport | None], status_files: Stat
         await asyncio.sleep(pause if last else _FIRST_BEAT_SECONDS)
 
 
-def _pause(held: breaker.GatePause | None, clock: Clock) -> Pause | None:
-    if held is None:
-        return None
-    # Whole seconds: two looks at the same hold are to be equal.
-    now, monotonic = clock.now(), clock.monotonic()
-    since, probe = (
-        (now + dt.timedelta(seconds=at - monotonic + 0.5)).replace(microsecond=0)
-        for at in (held.since, held.probe_at)
-    )
-    return Pause(cause=held.cause.value, reason=escaped(held.reason), since=since, next_probe=probe)
+def _escaped(record: PauseRecord) -> PauseRecord:
+    return replace(record, reason=escaped(record.reason))

@@ -21,8 +21,8 @@ from retouchd.events.run import DaemonStuck, DaemonUnstuck
 from retouchd.inbox.intake import Intake
 from retouchd.job.naming import shown
 from retouchd.process import running
-from retouchd.status.report import Motion, observed, stuck
-from retouchd.throttle.preflight import DiskMonitor
+from retouchd.service.motion import Motion, observed, stuck
+from retouchd.throttle.disk_monitor import DiskMonitor
 
 
 def notify(*lines: str) -> None:
@@ -154,7 +154,7 @@ class Watchdog:
     async def _ask_the_disk(self) -> None:
         # Jobs need a free thread as well: where none is left, nothing gets on either.
         try:
-            await self._disks.look()
+            await self._disks.check()
             self._answers += 1
         finally:
             self._asking = None

@@ -12,8 +12,9 @@ from retouchd.disk.folders import Folders
 from retouchd.disk.thread_pools import Folder, at
 from retouchd.disk.threads import unresponsive
 from retouchd.job.naming import escaped, path_below
+from retouchd.status.alarms import alarm
 from retouchd.status.document import DaemonState, Today, local_time
-from retouchd.status.report import StatusReport, alarm
+from retouchd.status.report import StatusReport
 
 SPARE_BYTES = 1 << 30
 """Less room than this on a disk is worth a warning: some dozens of large jobs."""

@@ -23,7 +23,8 @@ from retouchd.money.budget import Allowance, BudgetLeft, Spend, day_of, left
 from retouchd.spool.fingerprint import picture_path
 from retouchd.spool.history import History
 from retouchd.spool.spool import Spool
-from retouchd.status.report import StatusReport, is_for_the_operator
+from retouchd.status.alarms import is_for_the_operator
+from retouchd.status.report import StatusReport
 from retouchd.throttle.ledger import day_on_disk
 
 

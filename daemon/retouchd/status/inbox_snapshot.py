@@ -16,7 +16,7 @@ from retouchd.config.settings import Current, Settings
 from retouchd.disk.signature import ctime_of
 from retouchd.inbox.candidates import Candidate
 from retouchd.inbox.duplicates import Duplicates, take_all
-from retouchd.inbox.held import HeldBundles, HeldError, NotYetError, WaitingSummary
+from retouchd.inbox.held import HeldBundles, HeldError, NotYetError
 from retouchd.inbox.ignore import ignore_table
 from retouchd.inbox.index import InboxIndex
 from retouchd.inbox.job_builder import Completeness, JobBuilder, Unfinished
@@ -27,6 +27,7 @@ from retouchd.inbox.references import ReferenceChecks, ReferenceCopier, used_ref
 from retouchd.inbox.scanner import InboxScanner, LeftAlone
 from retouchd.inbox.sidecar_reader import SidecarReader
 from retouchd.inbox.waiting_reasons import Idle
+from retouchd.inbox.waiting_summary import WaitingSummary
 from retouchd.job.model import Job
 from retouchd.pipeline.prepare import Preparer
 from retouchd.spool.fingerprint import Policy

@@ -22,7 +22,8 @@ from retouchd.inbox.waiting import (
 from retouchd.job.naming import path_below, sentence, shown
 from retouchd.job.text import counted, rough_length
 from retouchd.spool.fingerprint import gist
-from retouchd.status.report import Progress, StatusReport
+from retouchd.status.progress import Progress
+from retouchd.status.report import StatusReport
 
 MOST_NAMED = 10
 """Files of each kind that are told by name."""

@@ -16,7 +16,7 @@ from retouchd.money.budget import Allowance, closing, opening
 from retouchd.money.pricing import estimate, pictures_asked
 from retouchd.request.models import Prices
 from retouchd.spool.job_directory import JobState, job_of, opened_of
-from retouchd.throttle.breaker import AttemptReport, GatePause, LocalBlock
+from retouchd.throttle.breaker import AttemptReport, LocalBlock
 from retouchd.throttle.concurrency import Rates
 from retouchd.throttle.gate import Gate
 from retouchd.throttle.ledger import Ledger
@@ -118,41 +118,13 @@ class Admission:
         self._turned_away: dict[str, dt.datetime] = {}
         self._succeeded_at: dt.datetime | None = None
         self._is_stopping = False
-        self.changes = gate.changes
-
-    @property
-    def pause(self) -> GatePause | None:
-        """
-        Return the present pause, None where there is none.
-        """
-        return self._gate.pause
-
-    @property
-    def reason(self) -> str:
-        """
-        Return the sentence that goes with it, empty where there is none.
-        """
-        return self._gate.reason
-
-    @property
-    def is_shut(self) -> bool:
-        """
-        Return whether nothing is sent and nothing will be for a time: no probe is due or in flight.
-        """
-        return self._gate.is_shut
 
     def stop(self) -> None:
         """
         Permit nothing any more.
         """
         self._is_stopping = True
-        self.changes.tell()
-
-    def wake(self) -> None:
-        """
-        Make every waiting job and the next probe due at once.
-        """
-        self._gate.wake()
+        self._gate.changes.tell()
 
     async def adopt(self) -> None:
         """

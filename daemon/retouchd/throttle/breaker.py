@@ -61,7 +61,7 @@ class LocalBlock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GatePause:
+class Pause:
     """
     A pause in sending: why, since when, and when the next probe may be sent (a block: is looked at again).
 
@@ -90,8 +90,8 @@ class BreakerState:
     throttled: int = 0
     common_fault: str | None = None
     affected_jobs: frozenset[str] = frozenset()
-    pause: GatePause | None = None
-    earlier: GatePause | None = None
+    pause: Pause | None = None
+    earlier: Pause | None = None
     not_before: float = 0.0
 
 
@@ -187,11 +187,11 @@ def blocked(state: BreakerState, block: LocalBlock, now: float) -> BreakerState:
     if pause is None and state.earlier is not None and state.earlier.cause is block.cause:
         pause = state.earlier
     since = now if pause is None else pause.since
-    found = GatePause(cause=block.cause, reason=block.reason, since=since, probe_at=until)
+    found = Pause(cause=block.cause, reason=block.reason, since=since, probe_at=until)
     return replace(state, pause=found, earlier=None)
 
 
-def restored(pause: GatePause) -> BreakerState:
+def restored(pause: Pause) -> BreakerState:
     """
     Return the state after a restart during a pause: whether a block still stands is looked at first.
     """
@@ -217,12 +217,12 @@ def _accusation(report: AttemptReport) -> str:
     )
 
 
-def _next_pause(pause: GatePause | None, cause: PauseCause, report: AttemptReport) -> GatePause:
+def _next_pause(pause: Pause | None, cause: PauseCause, report: AttemptReport) -> Pause:
     since = report.now if pause is None else pause.since
     probes = 0 if pause is None or pause.cause is not cause else pause.probes + 1
     wait = min(FIRST_PROBE_SECONDS * 2 ** min(probes, 6), LONGEST_PROBE_SECONDS)
     wait = max(wait, min(report.retry_after, LONGEST_PROBE_SECONDS))
-    return GatePause(
+    return Pause(
         cause=cause,
         reason=report.reason if cause is not PauseCause.CONFIGURATION else _accusation(report),
         since=since,

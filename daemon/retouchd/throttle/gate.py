@@ -14,7 +14,7 @@ from retouchd.events.run import DaemonPaused, DaemonResumed, PoolNarrowed, PoolW
 from retouchd.job.model import Verdict
 from retouchd.process import Changes
 from retouchd.throttle import breaker
-from retouchd.throttle.breaker import AttemptReport, BreakerState, GatePause, LocalBlock, PauseCause
+from retouchd.throttle.breaker import AttemptReport, BreakerState, LocalBlock, Pause, PauseCause
 from retouchd.throttle.concurrency import (
     ConcurrencyLimit,
     Rates,
@@ -58,7 +58,7 @@ class Gate:
         return self._breaker.pause.cause if self._breaker.pause else None
 
     @property
-    def pause(self) -> GatePause | None:
+    def pause(self) -> Pause | None:
         """
         Return the present pause, None where there is none.
         """
@@ -204,7 +204,7 @@ class Gate:
         """
         self._move(breaker.unblocked(self._breaker))
 
-    def restore(self, pause: GatePause) -> None:
+    def restore(self, pause: Pause) -> None:
         """
         Begin with the pause of an earlier process.
         """

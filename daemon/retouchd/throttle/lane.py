@@ -8,10 +8,11 @@ from retouchd.clock import Clock
 from retouchd.disk.folders import Folders
 from retouchd.endpoint.client import EditsClient
 from retouchd.throttle.admission import Admission, AdmissionSettings
+from retouchd.throttle.disk_monitor import DiskMonitor
 from retouchd.throttle.gate import Gate
 from retouchd.throttle.ledger import Ledger
 from retouchd.throttle.pause import PauseFile, PauseRecorder
-from retouchd.throttle.preflight import DiskMonitor, Preflight
+from retouchd.throttle.preflight import Preflight
 from retouchd.throttle.prober import Jobs, Prober
 
 
@@ -32,10 +33,10 @@ class Lane:
         on_change: Callable[[], None],
     ) -> None:
         self._clock = clock
-        self._gate = Gate(concurrency=settings.concurrency, clock=clock, rates=settings.rates)
-        self.disks = DiskMonitor(folders=folders, gate=self._gate, jobs=jobs, on_change=on_change)
+        self.gate = Gate(concurrency=settings.concurrency, clock=clock, rates=settings.rates)
+        self.disks = DiskMonitor(folders=folders, gate=self.gate, jobs=jobs, on_change=on_change)
         self.ledger = Ledger(
-            allowance=settings.allowance, clock=clock, on_release=self._gate.changes.tell
+            allowance=settings.allowance, clock=clock, on_release=self.gate.changes.tell
         )
         self._preflight = Preflight(
             folders=folders,
@@ -45,14 +46,14 @@ class Lane:
             clock=clock,
         )
         self.admission = Admission(
-            gate=self._gate,
+            gate=self.gate,
             preflight=self._preflight,
             ledger=self.ledger,
             clock=clock,
             settings=settings,
         )
         self.pausing = PauseRecorder(
-            gate=self._gate,
+            gate=self.gate,
             file=PauseFile(folders.work),
             configuration=lambda: settings.fingerprint,
             clock=clock,
@@ -70,7 +71,7 @@ class Lane:
         Return who probes the endpoint with one of these jobs, or with a new one.
         """
         return Prober(
-            gate=self._gate,
+            gate=self.gate,
             jobs=jobs,
             client=client,
             preflight=self._preflight,

@@ -15,25 +15,49 @@ from retouchd.disk.threads import in_work
 from retouchd.events import emit
 from retouchd.events.run import PauseUnwritten
 from retouchd.job.text import json_text
-from retouchd.throttle.breaker import GatePause, PauseCause
+from retouchd.throttle.breaker import Pause, PauseCause
 from retouchd.throttle.gate import Gate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paused:
+class PauseRecord:
     """
-    A pause as it stands in the file. `configuration` is the fingerprint of the configuration it was met with.
+    A pause for those who do not share this process's clock: why, since when, and when the next probe may pass.
     """
 
     cause: PauseCause
     reason: str
     since: dt.datetime
-    probes: int
     next_probe: dt.datetime
+
+
+def record_of(pause: Pause, clock: Clock) -> PauseRecord:
+    """
+    Return the record of a pause, in whole seconds: two looks at the same one are to be equal.
+    """
+    now, monotonic = clock.now(), clock.monotonic()
+    since, probe = (
+        (now + dt.timedelta(seconds=at - monotonic + 0.5)).replace(microsecond=0)
+        for at in (pause.since, pause.probe_at)
+    )
+    return PauseRecord(cause=pause.cause, reason=pause.reason, since=since, next_probe=probe)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _FileContent:
+    """
+    What stands in the file; `configuration` is the fingerprint of the one that the pause was met with.
+    """
+
+    cause: PauseCause
+    reason: str
+    since: dt.datetime
+    next_probe: dt.datetime
+    probes: int
     configuration: str
 
 
-_ADAPTER = TypeAdapter(Paused)
+_ADAPTER = TypeAdapter(_FileContent)
 
 
 class PauseFile:
@@ -44,19 +68,19 @@ class PauseFile:
     def __init__(self, work: Path) -> None:
         self._path = work / "pause.json"
 
-    def write(self, paused: Paused | None) -> None:
+    def write(self, content: _FileContent | None) -> None:
         """
         Write the pause down, or that there is none; durable on return.
         """
-        if paused is not None:
+        if content is not None:
             durable.write(
                 self._path,
-                (json_text(_ADAPTER.dump_python(paused, mode="json"), indent=2) + "\n").encode(),
+                (json_text(_ADAPTER.dump_python(content, mode="json"), indent=2) + "\n").encode(),
             )
         else:
             durable.remove(self._path)
 
-    def read(self) -> Paused | None:
+    def read(self) -> _FileContent | None:
         """
         Return the pause that was written down last, None where there is none that can be read.
         """
@@ -78,7 +102,7 @@ class PauseRecorder:
         self._file = file
         self._configuration = configuration
         self._clock = clock
-        self._written: GatePause | None = None
+        self._written: Pause | None = None
 
     async def restore(self) -> None:
         """
@@ -86,18 +110,18 @@ class PauseRecorder:
 
         There is none under another configuration than that of the pause, nor where the time of a block is up.
         """
-        paused = await in_work(self._file.read)
-        if paused is None or self._is_over(paused):
+        kept = await in_work(self._file.read)
+        if kept is None or self._is_over(kept):
             await in_work(self._file.write, None)
             return
         now = self._clock.monotonic()
-        age = max(0.0, (self._clock.now() - paused.since).total_seconds())
+        age = max(0.0, (self._clock.now() - kept.since).total_seconds())
         self._gate.restore(
-            GatePause(
-                cause=paused.cause,
-                reason=paused.reason,
+            Pause(
+                cause=kept.cause,
+                reason=kept.reason,
                 since=now - age,
-                probes=paused.probes,
+                probes=kept.probes,
                 probe_at=now,
             )
         )
@@ -123,26 +147,23 @@ class PauseRecorder:
             return
         self._written = pause
         try:
-            await in_work(self._file.write, self._paused(pause))
+            await in_work(self._file.write, self._content(pause))
         except OSError as error:
             emit(PauseUnwritten(reason=str(error)))
 
-    def _is_over(self, paused: Paused) -> bool:
-        is_block_over = not paused.cause.is_probed and paused.next_probe <= self._clock.now()
-        return is_block_over or paused.configuration != self._configuration()
+    def _is_over(self, kept: _FileContent) -> bool:
+        is_block_over = not kept.cause.is_probed and kept.next_probe <= self._clock.now()
+        return is_block_over or kept.configuration != self._configuration()
 
-    def _paused(self, pause: GatePause | None) -> Paused | None:
+    def _content(self, pause: Pause | None) -> _FileContent | None:
         if pause is None:
             return None
-        now, monotonic = self._clock.now(), self._clock.monotonic()
-        since, probe = (
-            now + dt.timedelta(seconds=at - monotonic) for at in (pause.since, pause.probe_at)
-        )
-        return Paused(
-            cause=pause.cause,
-            reason=pause.reason,
-            since=since,
+        record = record_of(pause, self._clock)
+        return _FileContent(
+            cause=record.cause,
+            reason=record.reason,
+            since=record.since,
+            next_probe=record.next_probe,
             probes=pause.probes,
-            next_probe=probe,
             configuration=self._configuration(),
         )
