@@ -12,6 +12,7 @@ import pytest
 from builders import NOT_UTF8, until
 from inotify_faults import overflow, refuse_watches
 from retouchd.inbox import watcher
+from retouchd.inbox.ignore import ignore_table
 from retouchd.inbox.watcher import EventQueue, InboxEvent, Watcher
 
 
@@ -20,13 +21,18 @@ class WatchedInbox:
     A watched inbox with all the events since it was last asked.
     """
 
-    def __init__(self, inbox: Path) -> None:
+    def __init__(self, inbox: Path, *ignore: str) -> None:
         self.inbox = inbox
         self.is_lost = False
         self._numbers = itertools.count()
         self._event_queue = EventQueue(lambda: None)
         self._events: list[InboxEvent] = []
-        self.watcher = Watcher(inbox=inbox, event_queue=self._event_queue, recursive=True)
+        self.watcher = Watcher(
+            inbox=inbox,
+            event_queue=self._event_queue,
+            recursive=True,
+            is_left_out=ignore_table(ignore).is_of_no_matter,
+        )
 
     def events(self) -> list[InboxEvent]:
         events, is_lost = self._event_queue.take()
@@ -339,3 +345,55 @@ def test_the_bell_wakes_once_for_many_rings() -> None:
     event_queue.lose()
     assert len(wakes) == 3
     assert ([one], True) == event_queue.take()
+
+
+def watches() -> int:
+    """
+    Return how many watches of the kernel's this process holds.
+    """
+    infos = (path.read_text() for path in Path("/proc/self/fdinfo").iterdir() if path.exists())
+    return sum(info.count("inotify wd:") for info in infos)
+
+
+def test_folders_of_no_matter_are_not_watched(inbox: Path) -> None:
+    """
+    A NAS makes one for each picture; they cost no watch, there already or made later, nor what lies in them.
+    """
+    for number in range(20):
+        (inbox / f"shoes/@eaDir/{number}.png").mkdir(parents=True)
+    (inbox / "_refs/summer").mkdir(parents=True)
+    before = watches()
+
+    watched = WatchedInbox(inbox, "drafts/")
+    watched.watcher.start()
+    try:
+        # The inbox itself, shoes, _refs and what is below that: references are sent along.
+        assert watches() - before == 4
+        for late in ("hats/@eaDir/new.png", "hats/drafts/old", "_refs/@eaDir/b.png"):
+            (inbox / late).mkdir(parents=True)
+        (inbox / "hats/red").mkdir()
+        assert watched.has_event("hats/red", is_folder=True)
+        assert until(lambda: watches() - before == 6)
+        (inbox / "hats/red/cat.png").write_bytes(b"new")
+        assert watched.has_event("hats/red/cat.png")
+        assert watches() - before == 6
+        assert not watched.watcher.fault
+        assert watched.watcher.refusal is None
+    finally:
+        watched.watcher.stop()
+
+
+def test_a_folder_that_gets_a_name_of_matter_is_watched(inbox: Path) -> None:
+    """
+    A hidden one, filled and then renamed.
+    """
+    (inbox / ".new").mkdir()
+    watched = WatchedInbox(inbox)
+    watched.watcher.start()
+    try:
+        (inbox / ".new").rename(inbox / "new")
+        assert watched.has_event("new", is_folder=True)
+        (inbox / "new/cat.png").write_bytes(b"new")
+        assert watched.has_event("new/cat.png")
+    finally:
+        watched.watcher.stop()

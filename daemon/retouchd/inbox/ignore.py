@@ -283,6 +283,19 @@ class IgnoreTable:
             return None
         return self.own_folders.find(name) or _FOLDERS.find(name)
 
+    def is_aside(self, name: str) -> bool:
+        """
+        Return whether folders of that name are the person's own, for references and notes.
+        """
+        return name.startswith("_") and self.folder(name) is not None
+
+    def is_of_no_matter(self, path: str) -> bool:
+        """
+        Return whether nothing in this folder is taken, nor sent along as a reference.
+        """
+        parts = path.split("/")
+        return any(self.folder(part) is not None and not self.is_aside(part) for part in parts)
+
 
 NAME_PATTERN = r"^\s*(!\s*[^/\s][^/]*|[^!/\s][^/]*)/?\s*$"
 """A person's own pattern, as a regular expression: one whole name, a `!` before it, a `/` behind it."""

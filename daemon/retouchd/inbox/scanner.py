@@ -150,7 +150,7 @@ class InboxScanner:
         """
         Return whether folders of that name are the person's own, for references and notes.
         """
-        return name.startswith("_") and self._ignored.folder(name) is not None
+        return self._ignored.is_aside(name)
 
     def takes_folder(self, folder: str) -> bool:
         """

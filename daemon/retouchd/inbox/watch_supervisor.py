@@ -8,7 +8,7 @@ may be an empty mount point.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -20,6 +20,7 @@ from retouchd.disk.threads import attempt, run
 from retouchd.errors import DiskFailed, FolderUnresponsive
 from retouchd.events import Level, emit
 from retouchd.events.inbox import WatchCrashed, WatchLost, WatchMode, WatchRestored
+from retouchd.inbox.ignore import ignore_table
 from retouchd.inbox.intake import Intake
 from retouchd.inbox.watch_mode import Choice, ChosenMode, Mode, choose, fall_back
 from retouchd.inbox.watcher import EventQueue, Watcher
@@ -61,6 +62,12 @@ class WatchSettings(Protocol):
         """
 
     @property
+    def ignore(self) -> Sequence[str]:
+        """
+        Return the person's patterns of names that are left alone.
+        """
+
+    @property
     def poll_seconds(self) -> float:
         """
         Return how often polling looks.
@@ -98,12 +105,21 @@ def try_out(settings: WatchSettings) -> ChosenMode:
     """
     Return the mode that a run would have, having watched the inbox for a moment. Blocks; raises as above.
     """
-    inbox, event_queue = settings.folders.inbox, EventQueue(lambda: None)
-    watcher = Watcher(inbox=inbox, event_queue=event_queue, recursive=settings.recursive)
+    event_queue = EventQueue(lambda: None)
+    watcher = _watcher_of(settings, event_queue)
     try:
         return choose_watch_mode(settings, watcher)
     finally:
         watcher.stop()
+
+
+def _watcher_of(settings: WatchSettings, event_queue: EventQueue) -> Watcher:
+    return Watcher(
+        inbox=settings.folders.inbox,
+        event_queue=event_queue,
+        recursive=settings.recursive,
+        is_left_out=ignore_table(settings.ignore).is_of_no_matter,
+    )
 
 
 class WatchSupervisor:
@@ -126,9 +142,7 @@ class WatchSupervisor:
         self._clock = clock
         self._on_change = on_change
         self._inbox = settings.folders.inbox
-        self._watcher = Watcher(
-            inbox=self._inbox, event_queue=intake.event_queue, recursive=settings.recursive
-        )
+        self._watcher = _watcher_of(settings, intake.event_queue)
         self._root = Anchor(self._inbox)
         self._work = Anchor(settings.folders.work)
         self._lost = ""

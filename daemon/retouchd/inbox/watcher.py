@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from watchdog.events import (
@@ -126,12 +127,23 @@ logging.getLogger("watchdog").addHandler(logging.NullHandler())
 class Watcher:
     """
     Watches the inbox with inotify; each report becomes an event in the queue. Starting and stopping block.
+
+    `is_left_out` says of a folder, by its path below the inbox, that nothing in it is of any matter: a NAS
+    makes one such folder for each picture, and watches are few.
     """
 
-    def __init__(self, *, inbox: Path, event_queue: EventQueue, recursive: bool) -> None:
+    def __init__(
+        self,
+        *,
+        inbox: Path,
+        event_queue: EventQueue,
+        recursive: bool,
+        is_left_out: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._inbox = inbox
         self._recursive = recursive
         self._event_queue = event_queue
+        self._is_left_out = is_left_out
         self._observer: Observer | None = None
 
     def start(self) -> None:
@@ -141,10 +153,14 @@ class Watcher:
         Raises OSError where the kernel refuses to watch the inbox, RecursionError where folders lie in one
         another too deeply for watchdog.
         """
-        self._observer = Observer(self._event_queue)
+        below = partial(_below, os.fspath(self._inbox) + os.sep)
+        self._observer = Observer(
+            self._event_queue,
+            lambda path: (name := below(path)) is not None and self._is_left_out(name),
+        )
         try:
             self._observer.schedule(
-                _Handler(self._inbox, self._event_queue),
+                _Handler(below, self._event_queue),
                 os.fspath(self._inbox),
                 recursive=self._recursive,
                 event_filter=_EVENT_FILTER,
@@ -202,17 +218,20 @@ class _Thread(BaseThread):
 
 class _Reader(_Thread, InotifyFD):
     """
-    Reads the kernel's queue; tells when it overflowed, remembers which watch was refused.
+    Reads the kernel's queue; tells when it overflowed, remembers which watch was refused, leaves folders out.
     """
 
-    def __init__(self, event_queue: EventQueue) -> None:
+    def __init__(self, event_queue: EventQueue, is_left_out: Callable[[bytes], bool]) -> None:
         super().__init__()
         self._event_queue = event_queue
+        self._is_left_out = is_left_out
         self.refusal: OSError | None = None
 
     def add_callback(
         self, path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId
     ) -> WatchDescriptor:
+        if self._is_left_out(path):
+            raise FileNotFoundError(errno.ENOENT, "left out", path)  # As one that is gone by now.
         try:
             return super().add_callback(path, mask, callback, id_)
         except OSError as error:
@@ -238,8 +257,8 @@ class Observer(_Thread, BaseObserver):
     Calls the handler, and owns the other two threads.
     """
 
-    def __init__(self, event_queue: EventQueue) -> None:
-        self.reader = _Reader(event_queue)
+    def __init__(self, event_queue: EventQueue, is_left_out: Callable[[bytes], bool]) -> None:
+        self.reader = _Reader(event_queue, is_left_out)
         self.reader.start()
         super().__init__(_Emitter, inotify_fd=self.reader)
 
@@ -253,8 +272,8 @@ class Observer(_Thread, BaseObserver):
 
 
 class _Handler(FileSystemEventHandler):
-    def __init__(self, inbox: Path, event_queue: EventQueue) -> None:
-        self._inbox = os.fspath(inbox)
+    def __init__(self, below: Callable[[bytes | str], str | None], event_queue: EventQueue) -> None:
+        self._below = below
         self._event_queue = event_queue
 
     def on_any_event(self, event: FileSystemEvent) -> None:
@@ -267,7 +286,7 @@ class _Handler(FileSystemEventHandler):
         if path := self._below(name):
             self._event_queue.put(InboxEvent(path=path, is_folder=is_folder, is_gone=is_gone))
 
-    def _below(self, path: bytes | str) -> str | None:
-        text = os.fsdecode(path)
-        prefix = self._inbox + os.sep
-        return text.removeprefix(prefix) if text.startswith(prefix) else None
+
+def _below(prefix: str, path: bytes | str) -> str | None:
+    text = os.fsdecode(path)
+    return text.removeprefix(prefix) if text.startswith(prefix) else None
