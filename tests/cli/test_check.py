@@ -319,3 +319,60 @@ def test_a_key_and_folders_that_others_may_use_are_named(station: Station, tmp_p
     assert f"may look into {station.folders.outbox}" in running.out
     assert "chmod" not in mended.out
     assert CANARY not in running.out
+
+
+def test_it_shows_what_would_be_asked(station: Station) -> None:
+    """
+    For one picture of each folder: line, headers without the key, size, what is left out, price, result; no
+    request is made but for the models.
+    """
+    endpoint = station.endpoint()
+    station.configure(endpoint={"base_url": endpoint.url, "auth": "X-Shop-Key"})
+    for name in ("cat.png", "dog.png", "shoes/red.png"):
+        station.drop(name)
+
+    code, running = station.call("check")
+
+    assert code == 0
+    assert endpoint.requests == []
+    shown = running.out.partition("nothing was sent")[2]
+    assert re.findall(r"^(\S+\.png) \(", shown, re.MULTILINE) == ["cat.png", "shoes/red.png"]
+    assert shown.count(f"POST {endpoint.url}/images/edits\n") == 2
+    assert "x-shop-key: **********" in shown
+    assert re.search(r"content-length: about \d{3}", shown)
+    assert "→ outbox/shoes/red.png, at most $0." in shown
+    assert CANARY not in running.out
+
+
+def test_with_an_empty_inbox_it_shows_a_made_up_request(station: Station) -> None:
+    """
+    So that a first setup can be compared with the provider's documents.
+    """
+    base_url = station.endpoint().url
+    station.configure(
+        endpoint={"base_url": base_url, "style": "xai", "models": {"gpt-image-2": "grok"}}
+    )
+
+    code, running = station.call("check")
+
+    assert code == 0
+    assert "xai: xAI's JSON document" in finding(running.out, "style")
+    assert "content-type: application/json" in running.out
+    assert "model: grok, which is gpt-image-2 (endpoint.models)" in running.out
+
+
+def test_an_address_that_was_put_right_is_said(station: Station) -> None:
+    """
+    By `check` and, for those who never run it, in the log.
+    """
+    base_url = station.endpoint().url
+    station.configure(endpoint={"base_url": f"{base_url}/images/edits"})
+    station.drop("cat.png")
+
+    code, running = station.call("check")
+    once_code, once = station.call("once")
+
+    assert (code, once_code) == (0, 0)
+    assert "ends in /images/edits" in finding(running.out, "address")
+    assert "endpoint.corrected" in once.err
+    assert station.tree("outbox") == ["cat.png"]

@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from retouchd.cli.check_requests import request_lines
 from retouchd.cli.compose import read, settings_of, without_password
 from retouchd.cli.running import UNAVAILABLE, served
 from retouchd.config import Config, ConfigFault, at_home, find
@@ -32,10 +34,12 @@ from retouchd.disk.folders import Folders
 from retouchd.disk.probes import FolderProbe
 from retouchd.disk.threads import PATIENCE_SECONDS, answered, unresponsive
 from retouchd.endpoint.client import EditsClient, NoAnswer, NotSent
+from retouchd.endpoint.styles import AUTO
 from retouchd.errors import ConfigurationError, DiskFailed, FolderUnresponsive
 from retouchd.inbox.watch_mode import Mode
 from retouchd.inbox.watch_supervisor import try_out
 from retouchd.job.naming import sentence, shown
+from retouchd.request.models import published_of
 from retouchd.status.attention import SPARE_BYTES
 from retouchd.throttle.preflight import shortage
 
@@ -133,19 +137,33 @@ async def ask_endpoint(settings: Settings) -> list[Finding]:
     key = f"takes the key from {place}" if place else "asks for no key; none is set"
     return [
         Finding("endpoint", Severity.OK, f"{where} answers and {key}"),
-        _model(settings.edit.model, body, today),
+        _model(settings, body, today),
     ]
 
 
-def _model(wanted: str, body: bytes, today: dt.date) -> Finding:
-    models = _listed(body)
+def _model(settings: Settings, body: bytes, today: dt.date) -> Finding:
+    endpoint, models = settings.endpoint, _listed(body)
+    wanted = endpoint.named(settings.edit.model)
+    if not endpoint.style.lists_models:
+        text = f"{wanted} is a deployment, which the list of models does not name"
+        return Finding("edit.model", Severity.OK, text)
     if wanted not in models:
         text = (
             f"the endpoint does not list {wanted}; it has {', '.join(sorted(models)[:8]) or 'none'}"
         )
         return Finding("edit.model", Severity.WARNING, text)
-    if end := models[wanted].get("shutdown_date"):
+    published = published_of(settings.edit.model)
+    is_provider = endpoint.style.is_at(urlsplit(endpoint.base_url).hostname or "")
+    end = models[wanted].get("shutdown_date") or (published.shutdown if is_provider else None)
+    if end:
         text = f"{wanted} {_ending(str(end), today)}"
+        return Finding("edit.model", Severity.WARNING, text)
+    dated = [each for each in published.dated if each in models or is_provider]
+    if dated and wanted not in published.dated:
+        text = (
+            f"{wanted} is there; what stands behind a name without a date may change, but {dated[-1]} stays "
+            "what it is"
+        )
         return Finding("edit.model", Severity.WARNING, text)
     return Finding("edit.model", Severity.OK, f"{wanted} is there")
 
@@ -179,32 +197,62 @@ def check(path: Path | None) -> int:
     """
     Print a table of findings; return 0, 78 for a fault here, 75 for one of the endpoint's.
     """
-    findings = asyncio.run(_look(path))
+    findings, lines = asyncio.run(_look(path))
     table = Table("what", "", "finding", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     colours = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.FAULT: "bold red"}
     for each in findings:
         mark = Text(each.mark, style=colours[each.mark])
         table.add_row(each.what, mark, Text(shown(each.text)))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
     faults = [each.exit_code for each in findings if each.mark is Severity.FAULT]
     return max(faults, default=0)
 
 
-async def _look(path: Path | None) -> list[Finding]:
+async def _look(path: Path | None) -> tuple[list[Finding], list[str]]:
+    """
+    Return all that is found, and what would be asked for.
+    """
     try:
         config, start, problems = read(path)
         settings, more = settings_of(config, start) if config else (None, [])
         findings = [*_configuration(find(path), [*problems, *more])]
         if config is not None and settings is not None:
             findings += [*key_exposure(find(path), config), *_places(settings)]
+            findings += _style(config, settings)
         if settings is None or any(
             isinstance(p, ConfigFault) and p.hides_endpoint for p in problems
         ):
-            return [*findings, _NOBODY_ASKED]
+            return [*findings, _NOBODY_ASKED], []
         async with served(settings) as ready:
-            return [*findings, *await ask_endpoint(ready)]
+            findings += await ask_endpoint(ready)
+            if any(each.mark is Severity.FAULT for each in findings):
+                return findings, []
+            return findings, ["", *await asyncio.to_thread(_requests, ready)]
     except ConfigurationError as error:
-        return [Finding("configuration", Severity.FAULT, problem) for problem in error.problems]
+        faults = [Finding("configuration", Severity.FAULT, each) for each in error.problems]
+        return faults, []
+
+
+def _requests(settings: Settings) -> list[str]:
+    try:
+        places = settings.folders.by_name()
+        return answered(lambda: list(request_lines(settings)), places, PATIENCE_SECONDS)
+    except (FolderUnresponsive, OSError) as error:
+        return [str(error)]
+
+
+def _style(config: Config, settings: Settings) -> Iterator[Finding]:
+    """
+    Say how the endpoint is asked, and what was put right in its address.
+    """
+    style = settings.endpoint.style
+    why = ", by its address" if config.endpoint.style == AUTO else ""
+    yield Finding("style", Severity.OK, f"{style.name}{why}: {style.title}")
+    for remark in settings.endpoint.remarks:
+        yield Finding("address", Severity.WARNING, remark)
 
 
 def _configuration(file: Path | None, problems: list[str]) -> Iterator[Finding]:

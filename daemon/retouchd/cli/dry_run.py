@@ -129,7 +129,7 @@ def _request(planned: Planned) -> Iterator[str]:
     for number, each in enumerate(planned.references, 1):
         yield "with" if number == 1 else "and"
         yield shown(each.path)
-        yield from f"({_as_sent(each)}){':' if number == len(planned.references) else ','}".split()
+        yield from f"({as_sent(each)}){':' if number == len(planned.references) else ','}".split()
 
 
 def _origin(path: str) -> str:
@@ -141,11 +141,11 @@ def _job(planned: Planned) -> Iterator[str]:
     Yield a picture, what it is sent as, where its results go and what they cost: parts that stay whole.
     """
     yield shown(planned.image.path)
-    yield from f"({_as_sent(planned.image)})".split()
+    yield from f"({as_sent(planned.image)})".split()
     if mask := planned.mask:
         yield from ["with", "mask"]
         yield shown(mask.path)
-        yield from f"({_as_sent(mask)})".split()
+        yield from f"({as_sent(mask)})".split()
     for number, name in enumerate(planned.results):
         arrow = "" if number else "→ "
         yield f"{arrow}outbox/{shown(name)},"
@@ -155,7 +155,10 @@ def _job(planned: Planned) -> Iterator[str]:
         yield from ["(not", "today)"]
 
 
-def _as_sent(picture: Sent) -> str:
+def as_sent(picture: Sent) -> str:
+    """
+    Return what a picture is and what is sent of it.
+    """
     found, sent = picture.found, picture.sent
     changes = ", ".join(dict.fromkeys(_CHANGES[each] for each in picture.changes))
     text = f"{_in_words(found)}, {_size(found.size_bytes)}"

@@ -30,6 +30,16 @@ class DaemonStarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointCorrected(Warned):
+    """
+    The endpoint's address was put right, or is likely wrong: a sentence on what.
+    """
+
+    event: ClassVar[str] = "endpoint.corrected"
+    remark: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonReady(Event):
     """
     The whole inbox was looked at once.

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TypeAlias
 
+from retouchd.request.overrides import fitting
 from retouchd.request.rules import MB, Limits
 from retouchd.request.sizes import SizeRule
 
@@ -219,3 +220,12 @@ MODELS: Mapping[str, Published] = {
     "grok-imagine-image-2.0": Published(prices=_OF_GROK_2),
 }
 """The rows by pattern; of several that fit, the most specific holds."""
+
+_NOTHING = Published()
+
+
+def published_of(model: str) -> Published:
+    """
+    Return what is published of a model, whatever prefix or date its name has.
+    """
+    return next((MODELS[pattern] for pattern in reversed(fitting(model, MODELS))), _NOTHING)

@@ -66,7 +66,7 @@ class Interface:
 
     `name` is its style, empty for one that carries everything. `max_images` counts the picture and its
     references; `lacks` says for each parameter that it has no place for what to do instead. A file that goes
-    into it must be smaller than `max_file_bytes`.
+    into it must be smaller than `max_file_bytes`. `answers` is the format of results where none is asked for.
     """
 
     name: str = ""
@@ -75,6 +75,7 @@ class Interface:
     max_n: int | None = None
     max_file_bytes: int | None = None
     lacks: Mapping[str, str] = field(default_factory=dict)
+    answers: str = "png"
 
 
 EVERYTHING = Interface()

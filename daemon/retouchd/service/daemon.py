@@ -18,7 +18,13 @@ from retouchd.endpoint.client import EditsClient
 from retouchd.errors import Blocked, ConfigurationError
 from retouchd.events import emit
 from retouchd.events.jobs import JobLeft, JobWaiting
-from retouchd.events.run import DaemonReady, DaemonStarted, DaemonStopped, DaemonStopping
+from retouchd.events.run import (
+    DaemonReady,
+    DaemonStarted,
+    DaemonStopped,
+    DaemonStopping,
+    EndpointCorrected,
+)
 from retouchd.job.model import End
 from retouchd.logs.logger import hide, unread
 from retouchd.service.assembly import Assembly, finish_returns, note_folders, retrace
@@ -85,6 +91,7 @@ class Daemon:
         """
         if self._assembly is not None:
             await self._assembly.adopt(settings)
+            _tell_of_address(settings)
 
     async def reload(self, change: Callable[[], Awaitable[None]]) -> None:
         """
@@ -159,6 +166,7 @@ class Daemon:
         await in_any(finish_returns, settings.folders)
         await in_any(note_folders, settings.folders)
         emit(DaemonStarted(**settings.shown, was_clean=lock.was_clean))
+        _tell_of_address(settings)
         self._assembly = assembly = Assembly(
             current=self._current,
             clock=self._clock,
@@ -261,3 +269,8 @@ class Daemon:
         self._changed.set()
         if self._assembly is not None:
             self._assembly.prober.note_change()
+
+
+def _tell_of_address(settings: Settings) -> None:
+    for remark in settings.endpoint.remarks:
+        emit(EndpointCorrected(remark=remark))

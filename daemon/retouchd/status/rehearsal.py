@@ -105,11 +105,12 @@ def _sent(path: str, found: Picture, fit: Fit | None, metadata: Metadata) -> Sen
     )
 
 
-def result_suffixes(job: Job) -> list[str]:
+def result_suffixes(job: Job, usual: str = "png") -> list[str]:
     """
-    Return what follows the stem in the names of a job's results, if they come as they are asked for.
+    Return what follows the stem in the names of a job's results, if they come as they are asked for; `usual`
+    is their format where none is.
     """
-    kind = scalar_text(job.request.parameters.get("output_format", "png"))
+    kind = scalar_text(job.request.parameters.get("output_format", usual))
     return output_suffixes([EXTENSIONS.get(kind, kind)] * pictures_asked(job.request))
 
 

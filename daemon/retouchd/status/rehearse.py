@@ -66,6 +66,25 @@ class Rehearser:
             lack=reason,
         )
 
+    def examples(self, most: int) -> Iterator[Planned]:
+        """
+        Yield the first picture that would be sent of each folder, of at most so many folders.
+        """
+        told: set[str] = set()
+        for candidate, found in InboxSnapshot(self._settings, self._clock).claimable():
+            step()
+            if isinstance(found, Held) or candidate.folder in told:
+                continue
+            try:
+                job = self._planned(found)
+            except OSError:
+                continue  # It waits, as a dry run says.
+            if isinstance(job, Planned):
+                told.add(candidate.folder)
+                yield job
+            if len(told) == most:
+                return
+
     def _look(self) -> tuple[list[Planned], list[Failing], list[WaitingFile]]:
         """
         Return what of the inbox would be sent, what would fail, and what waits.
@@ -169,7 +188,8 @@ class Rehearser:
         """
         Yield the names that its results get, if nothing else is put there before.
         """
-        suffixes, outbox = result_suffixes(job), self._settings.folders.outbox
+        usual = self._settings.limits(job.request.model).interface.answers
+        suffixes, outbox = result_suffixes(job, usual), self._settings.folders.outbox
 
         def is_taken(name: str) -> bool:
             path = path_below(job.folder, name)

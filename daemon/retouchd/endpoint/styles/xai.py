@@ -48,6 +48,7 @@ XAI = Style(
         takes_mask=False,
         max_images=3,
         max_n=10,
+        answers="jpeg",
         lacks={
             "size": _SHAPE,
             **{
