@@ -10,10 +10,13 @@ import asyncio
 import contextlib
 import ctypes
 import resource
-from collections.abc import AsyncIterator, Coroutine
-from typing import Any
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, TypeVar, cast
 
 from retouchd.errors import ConfigurationError
+
+T = TypeVar("T")
 
 _libc = ctypes.CDLL(None)
 
@@ -89,6 +92,35 @@ async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def in_own_thread(function: Callable[[], T]) -> T:
+    """
+    Call a function in a thread that is made for it, which may hang for as long as it likes: it takes no other's
+    place, and the process ends without it.
+    """
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[T] = loop.create_future()
+
+    def hand_on(value: T | None, error: BaseException | None) -> None:
+        if found.done():
+            return
+        if error is not None:
+            found.set_exception(error)
+        else:
+            found.set_result(cast(T, value))
+
+    def call() -> None:
+        value, error = None, None
+        try:
+            value = function()
+        except Exception as raised:  # noqa: BLE001 - handed on to whoever waits
+            error = raised
+        with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits any more.
+            loop.call_soon_threadsafe(hand_on, value, error)
+
+    threading.Thread(target=call, daemon=True).start()
+    return await found
 
 
 _FILES, _FILES_OF_A_JOB = 64, 8

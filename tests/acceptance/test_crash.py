@@ -115,6 +115,16 @@ def test_crash_with_odd_answers(tmp_path: Path, near: Path) -> None:
 
 
 @pytest.mark.timeout(900)
+def test_crash_while_others_are_told(tmp_path: Path, near: Path) -> None:
+    """
+    The end of each job is told of at least once, and a second time only as a second run.
+    """
+    for name, outcome in outcomes(["hooks", "hooks by power cut"], near, tmp_path).items():
+        assert not outcome["broken"], name
+        assert outcome["steps"] > 15, "the sweep covered a whole run"
+
+
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("share", [0, 1])
 def test_a_broken_product_is_found_out(tmp_path: Path, near: Path, share: int) -> None:
     """

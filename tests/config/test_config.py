@@ -23,7 +23,10 @@ from retouchd.money.pricing import price_problems, prices_for
 from retouchd.request.limits import override_problems
 from retouchd.request.overrides import READERS
 
-SECTIONS = ("folders", "endpoint", "edit", "intake", "images", "budget", "status", "logging")
+SECTIONS = (
+    *("folders", "endpoint", "edit", "intake", "images", "budget", "status", "logging"),
+    *("web", "hooks", "notify", "metrics"),
+)
 _KEY_LINE = re.compile(r"^# (?=\[|[a-z_]+ = )", re.MULTILINE)
 
 

@@ -16,7 +16,18 @@ import structlog
 from documents import section
 from engine_world import open_world
 from retouchd import events
-from retouchd.events import Event, Level, ListenerCrashed, emit, inbox, jobs, listen, messages, run
+from retouchd.events import (
+    Event,
+    Level,
+    ListenerCrashed,
+    emit,
+    hooks,
+    inbox,
+    jobs,
+    listen,
+    messages,
+    run,
+)
 from retouchd.events.jobs import JobDone, RequestSent
 from retouchd.events.run import DaemonReady, DaemonUnstuck
 from retouchd.logs import logger
@@ -24,7 +35,7 @@ from retouchd.service.daemon import Ending
 
 CLASSES: list[type[Event]] = [
     each
-    for module in (events, inbox, jobs, messages, run)
+    for module in (events, hooks, inbox, jobs, messages, run)
     for each in vars(module).values()
     if isinstance(each, type) and "event" in vars(each) and each.__module__ == module.__name__
 ]
@@ -50,7 +61,7 @@ def written(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
         logger.flush()
         return capfd.readouterr().err
 
-    logger.configure(style="json")
+    logger.configure(style="json", level="debug")
     yield read
     listen(logger.write)()
     structlog.reset_defaults()

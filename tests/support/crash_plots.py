@@ -22,6 +22,8 @@ from retouchd.disk import durable, moves
 from retouchd.disk.durable import DurableFile
 from retouchd.disk.nofollow import Where, path_of
 from retouchd.disk.probes import PROBE
+from retouchd.hooks.backlog import Backlog
+from retouchd.hooks.queue import EventFiles
 from retouchd.job.model import Attempt, Opened
 from retouchd.pipeline.results import Downloads
 from retouchd.spool import phase, spool
@@ -243,6 +245,20 @@ def give_back_copies() -> None:
     vars_of(moves, rename_new=wrong)
 
 
+def remember_hooks_alone() -> None:
+    """
+    Break the queue: what is to be told stands in memory alone.
+    """
+    vars_of(EventFiles, put=lambda *_: None)
+
+
+def begin_hooks_unnoted() -> None:
+    """
+    Break the queue: nothing says that somebody is about to be told.
+    """
+    vars_of(Backlog, begin=lambda _, event: replace(event, runs=event.runs + 1))
+
+
 def plots(far: Path) -> dict[str, Plot]:
     """
     Return every plot by its name, then those that are broken on purpose; `far` is on another filesystem.
@@ -257,6 +273,7 @@ def plots(far: Path) -> dict[str, Plot]:
     compressed = Plot(odd=("spoilt=packed",))
     behind_urls = Plot(odd=("url",), n=2)
     private = Plot(odd=("url", "spoilt=elsewhere"), is_private=True)
+    hooks = Plot(has_hook=True, counts=("/events", "/history.jsonl", "/trash"), recoveries=1)
     return {
         "kill": replace(all_kinds, recoveries=4, tries_probes=True),
         "power cut": replace(cut, recoveries=4, tries_probes=True),
@@ -279,6 +296,8 @@ def plots(far: Path) -> dict[str, Plot]:
         "behind urls by power cut": replace(behind_urls, power_cut=True, stride=7),
         "at a private url": replace(private, stride=5),
         "at a private url by power cut": replace(private, power_cut=True, stride=5),
+        "hooks": hooks,
+        "hooks by power cut": replace(hooks, power_cut=True),
         "answers dropped": Plot(mutant=drop_kept_answers, stride=4),
         "asking unnoted": Plot(mutant=forget_that_it_asks, stride=2),
         "asking uncounted": Plot(mutant=forget_that_it_asked, stride=2),
@@ -293,6 +312,8 @@ def plots(far: Path) -> dict[str, Plot]:
         "forgotten untold": Plot(mutant=forget_before_telling, stride=3),
         "half decoded": Plot(n=2, mutant=publish_what_is_half_decoded, stride=4),
         "names overwritten": replace(taken, mutant=overwrite_in_the_outbox, stride=4),
+        "hooks unnoted": replace(hooks, mutant=remember_hooks_alone),
+        "hooks uncounted": replace(hooks, mutant=begin_hooks_unnoted, stride=2),
         "returned as copies": replace(returned, mutant=give_back_copies, stride=2),
     }
 
@@ -334,6 +355,8 @@ MUTANTS = {
     "forgotten untold": "the history and the records differ",
     "half decoded": "is no whole picture|a picture is missing",
     "names overwritten": "was overwritten",
+    "hooks unnoted": "was never told of",
+    "hooks uncounted": "told twice as the same run",
     "returned as copies": "something is left in the inbox|stands in 2 places",
 }
 

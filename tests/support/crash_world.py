@@ -41,12 +41,15 @@ from retouchd.disk.probes import PROBE
 from retouchd.endpoint import client
 from retouchd.endpoint.client import Endpoint
 from retouchd.endpoint.transport import tls_context
+from retouchd.hooks.hooks import Hooks
+from retouchd.hooks.rules import About, HookRules
 from retouchd.inbox.readiness import Patience
 from retouchd.inbox.watcher import Watcher
 from retouchd.logs import logger
 from retouchd.pictures.end_markers import is_whole
 from retouchd.request.limits import Limits
 from retouchd.service.daemon import Daemon, Ending
+from retouchd.spool.spool import Spool
 from retouchd.throttle.retry import RetryBudget
 
 LONGEST_RUN_SECONDS = 120
@@ -113,6 +116,7 @@ class Plot:
     Every step is tried, or with a `stride` every so many: enough to find what is broken at many of them.
     With `recoveries` these die too, at every so many of their steps. The steps by which a start tries its
     folders are the same in all lives: a run dies at them where the plot `tries_probes`, or in a full sweep.
+    One that `has_hook` runs a command for each job; `counts` are parts of the paths at whose changes runs die.
     """
 
     power_cut: bool = False
@@ -129,6 +133,8 @@ class Plot:
     stride: int = 1
     recoveries: int = 0
     tries_probes: bool = False
+    has_hook: bool = False
+    counts: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -156,6 +162,7 @@ class World:
     n: int
     concurrency: int
     is_private: bool
+    has_hook: bool
 
     def requests(self) -> list[str]:
         """
@@ -222,6 +229,7 @@ def make_world(root: Path, plot: Plot, url: str, ledger: Path) -> World:
         n=plot.n,
         concurrency=plot.concurrency,
         is_private=plot.is_private,
+        has_hook=plot.has_hook,
     )
 
 
@@ -327,6 +335,7 @@ class Sweep:
             shelf=shelf,
             is_plain=plot.is_plain,
             spared="" if is_whole else PROBE,
+            counts=plot.counts,
         )
         code = _run(world, disk, plot.mutant)
         assert code in {0, DIED}, f"the run ended with {code}"
@@ -459,6 +468,8 @@ def _check_end(world: World, asked_again: int) -> None:
     for path in world.originals.values():
         assert not (folders.error / "pets" / path).exists(), f"{path} failed without a fault"
     assert_unsaid(folders.work.parent)
+    if world.has_hook:
+        _check_hooks(world)
 
 
 def _run(world: World, disk: FailingDisk, mutant: Mutant) -> int:
@@ -489,11 +500,42 @@ def _drain(world: World) -> Ending:
     for _ in range(
         1 if world.is_private else MOST_RUNS
     ):  # One that found its account at fault has given everything back.
-        ending = asyncio.run(Daemon(_settings(world), SystemClock()).run(until_drained=True))
+        ending = asyncio.run(_drained(world))
         if ending is not Ending.UNAVAILABLE:
             break
     logger.flush()
     return ending
+
+
+async def _drained(world: World) -> Ending:
+    daemon = Daemon(_settings(world), SystemClock())
+    if not world.has_hook:
+        return await daemon.run(until_drained=True)
+    folders = world.folders
+    told = ["sh", "-c", 'echo "$RETOUCHD_HOOK_ID $RETOUCHD_HOOK_RUN" >> hooks-told']
+    rules = HookRules(commands={About.DONE: told, About.ERROR: told}, root=str(folders.work.parent))
+    spool = Spool(work=folders.work, inbox=folders.inbox)
+    hooks = Hooks(rules, folders, SystemClock(), in_work=spool.ids)
+    async with hooks.kept(daemon.status.begun):
+        return await daemon.run(until_drained=True)
+
+
+def _check_hooks(world: World) -> None:
+    """
+    Assert that the end of each job was told of, and never twice as the same run: a second one says so.
+    """
+    folders = world.folders
+    assert not list((folders.work / "events").iterdir()), "something is left to be told"
+    path = folders.work.parent / "hooks-told"
+    told = path.read_text().splitlines() if path.exists() else []
+    again = [line for line, times in Counter(told).items() if times > 1]
+    assert not again, f"told twice as the same run: {again}"
+    known = {line.partition(" ")[0] for line in told}
+    for folder in (folders.done, folders.error):
+        for record in folder.rglob("*.job.json"):
+            assert json.loads(record.read_bytes())["id"] in known, (
+                f"{record.name} was never told of"
+            )
 
 
 def vars_of(owner: object, **changes: object) -> None:

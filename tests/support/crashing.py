@@ -52,7 +52,8 @@ class FailingDisk:
     Installed with `install`, it counts mutations and dies at number `die_at` (0: never).
 
     What a power cut may bring back is kept on `shelf`. One that `is_plain` knows neither links nor renames that
-    refuse a taken name. Changes of names that hold what is `spared` do not count.
+    refuse a taken name. Changes of names that hold what is `spared` do not count, nor, where there is any, do
+    those of paths that hold nothing of what `counts`.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class FailingDisk:
         shelf: Path = Path("/nowhere"),
         is_plain: bool = False,
         spared: str = "",
+        counts: tuple[str, ...] = (),
     ) -> None:
         self.count = 0
         self.lock = threading.RLock()
@@ -73,6 +75,7 @@ class FailingDisk:
         self._shelf = shelf
         self._is_plain = is_plain
         self._spared = spared
+        self._counts = counts
         self._kept = 0
 
     def install(self) -> None:
@@ -178,6 +181,8 @@ class FailingDisk:
 
     def _step(self, path: Any, last_act: Callable[[], object] = lambda: None) -> None:
         if self._spared and self._spared in os.path.basename(os.fsdecode(path)):
+            return
+        if self._counts and not any(each in os.fsdecode(path) for each in self._counts):
             return
         self.count += 1
         if self.count == self._die_at:

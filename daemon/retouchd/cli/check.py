@@ -26,6 +26,7 @@ from rich.text import Text
 
 from retouchd.cli.check_requests import request_lines
 from retouchd.cli.compose import read, settings_of, without_password
+from retouchd.cli.program_faults import faults_of, secret_files, warnings_of
 from retouchd.cli.running import UNAVAILABLE, served
 from retouchd.config import Config, ConfigFault, at_home, find
 from retouchd.config.settings import Settings
@@ -80,6 +81,8 @@ def key_exposure(file: Path | None, config: Config) -> Iterator[Finding]:
     if section.api_key_file is not None:
         key_file = start / at_home(section.api_key_file)
         places.append(("endpoint.api_key_file", key_file, stat.S_IROTH | stat.S_IWOTH))
+    for what, own in secret_files(config):
+        places.append((what, start / at_home(own), stat.S_IROTH | stat.S_IWOTH))
     for what, path, right in places:
         with contextlib.suppress(OSError):
             if who := others_who_may(path, right):
@@ -218,9 +221,13 @@ async def _look(path: Path | None) -> tuple[list[Finding], list[str]]:
     try:
         config, start, problems = read(path)
         settings, more = settings_of(config, start) if config else (None, [])
+        more += faults_of(config, start) if config else ()
         findings = [*_configuration(find(path), [*problems, *more])]
         if config is not None and settings is not None:
             findings += [*key_exposure(find(path), config), *_places(settings)]
+            findings += [
+                Finding(what, Severity.WARNING, text) for what, text in warnings_of(config)
+            ]
             findings += _style(config, settings)
         if settings is None or any(
             isinstance(p, ConfigFault) and p.hides_endpoint for p in problems

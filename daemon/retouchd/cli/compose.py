@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from retouchd.cli.program_faults import faults_of
 from retouchd.config import PLACES, SANDBOX, Config, KeyFault, at_home, find, load, readable
 from retouchd.config.settings import EditDefaults, Settings
 from retouchd.disk.folders import Folders, make_missing
@@ -33,6 +34,8 @@ from retouchd.throttle.retry import RetryBudget
 
 T = TypeVar("T")
 
+FOR_PROGRAMS = {"web", "hooks", "notify", "metrics"}
+"""The tables that say nothing of how a picture is edited."""
 _PASSWORD = re.compile(r"//[^/@]*@")
 _KEY_IN_QUERY = re.compile(rf"([?&][^=&#]*(?:{KEY_WORDS})[^=&#]*=)[^&#]*", re.IGNORECASE)
 
@@ -49,6 +52,8 @@ def settings_from(path: Path | None) -> tuple[Config, Settings, list[Path]]:
     if config is not None:
         settings, more = settings_of(config, start)
         problems += more
+    if config is not None:
+        problems += faults_of(config, start)
     made: list[Path] = []
     if settings is not None:
         if not problems:
@@ -120,7 +125,15 @@ def _read(
             "--config."
         )
         raise ConfigurationError([problem])
-    return config, found.absolute().parent if found else Path.cwd(), problems
+    return config, start_of(path), problems
+
+
+def start_of(path: Path | None) -> Path:
+    """
+    Return where relative paths of the configuration begin.
+    """
+    found = find(path)
+    return found.absolute().parent if found else Path.cwd()
 
 
 def without_password(address: str) -> str:
@@ -236,7 +249,7 @@ def _fingerprint(config: Config) -> str:
     The key goes in through a slow hash: a short one of a local server's must not be found by trying.
     """
     secret = config.endpoint.api_key.get_secret_value() if config.endpoint.api_key else ""
-    text = config.model_dump_json() + json.dumps(config.endpoint.headers)
+    text = config.model_dump_json(exclude=FOR_PROGRAMS) + json.dumps(config.endpoint.headers)
     digest = hashlib.scrypt(
         secret.encode(), salt=hashlib.sha256(text.encode()).digest(), n=2**12, r=8, p=1
     )
@@ -247,9 +260,28 @@ def _shown(config: Config, folders: Folders) -> dict[str, Any]:
     """
     Return the effective configuration for the log; secrets show only that they are there.
     """
-    body = config.model_dump(mode="json", exclude={"folders"}, exclude_none=True)
+    body = config.model_dump(mode="json", exclude={"folders", "hooks"}, exclude_none=True)
     section = body["endpoint"]
     section["headers"] = dict.fromkeys(config.endpoint.headers, "**********")
     section["base_url"] = without_password(config.endpoint.base_url)
     places = {key.partition(".")[2]: str(path) for key, path in folders.items()}
+    for table in FOR_PROGRAMS - {"hooks"}:
+        if getattr(config, table) == type(getattr(config, table))():
+            del body[table]
+    if hooks := _shown_hooks(config):
+        body["hooks"] = hooks
     return {"folders": places, **body}
+
+
+def _shown_hooks(config: Config) -> dict[str, Any]:
+    """
+    Return the table of the hooks; of a command its program alone, as a key may stand among its words.
+    """
+    section = config.hooks
+    body = section.model_dump(mode="json", exclude_defaults=True)
+    for key, value in body.items():
+        if isinstance(value, list):
+            body[key] = value[0] if len(value) == 1 else f"{value[0]} …"
+    if section.url:
+        body["url"] = without_password(section.url)
+    return body

@@ -24,7 +24,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from retouchd.cli.compose import settings_from
+from retouchd.cli.beside import beside
+from retouchd.cli.compose import settings_from, start_of
 from retouchd.cli.running import (
     INTERRUPTED,
     UNAVAILABLE,
@@ -37,6 +38,7 @@ from retouchd.cli.running import (
     telling,
 )
 from retouchd.clock import SystemClock
+from retouchd.config import Config
 from retouchd.config.settings import Settings
 from retouchd.disk.folders import Folders
 from retouchd.disk.threads import answered
@@ -236,19 +238,22 @@ def once(path: Path | None) -> int:
     allow_open_files(config.endpoint.concurrency)
     few_arenas()
     with logged():
-        return asyncio.run(_once(settings, is_watched=is_watched))
+        return asyncio.run(_once(config, settings, start_of(path), is_watched=is_watched))
 
 
-async def _once(settings: Settings, *, is_watched: bool) -> int:
+async def _once(config: Config, settings: Settings, start: Path, *, is_watched: bool) -> int:
     history = History(settings.folders.work)
-    start = history.end()
+    end = history.end()
     async with served(settings) as ready:
         daemon = Daemon(ready, SystemClock())
         listen(daemon, on_hangup=daemon.look_again)
         status_files = StatusFiles(settings.folders.work)
-        async with telling(daemon, status_files, settings):
+        async with (
+            telling(daemon, status_files, settings),
+            beside(config, ready, daemon, start),
+        ):
             ending = await drain(daemon, settings.folders, is_watched=is_watched)
-    lines = _found(settings.folders, lambda: list(history.after(start))) or []
+    lines = _found(settings.folders, lambda: list(history.after(end))) or []
     outcome = Outcome(
         ending=ending,
         done=daemon.status.ends[End.DONE],

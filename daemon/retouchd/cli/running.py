@@ -16,7 +16,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from retouchd.cli.compose import read, settings_from, settings_of
+from retouchd.cli.beside import beside
+from retouchd.cli.compose import read, settings_from, settings_of, start_of
 from retouchd.clock import SystemClock
 from retouchd.config import SANDBOX, Config
 from retouchd.config.settings import Settings
@@ -43,8 +44,11 @@ from retouchd.status.status_file import StatusFiles
 
 LIVE = frozenset({"budget", "edit", "endpoint", "images", "limits", "logging", "pricing", "status"})
 """The tables that a reload changes."""
-AT_START = frozenset({"folders", "intake"})
-"""The tables that hold as they were at the start: where the files are, and what is remembered of them."""
+AT_START = frozenset({"folders", "intake", "web", "hooks", "notify", "metrics"})
+"""
+The tables that hold as they were at the start: where the files are, what is remembered of them, and what runs
+beside the daemon for other programs.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,6 +298,7 @@ async def _run(path: Path | None, config: Config, settings: Settings) -> None:
         status_files = StatusFiles(settings.folders.work)
         async with (
             telling(daemon, status_files, settings),
+            beside(config, ready, daemon, start_of(path)),
             reloader.listening(),
             progress_below(daemon),
         ):

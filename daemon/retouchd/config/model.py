@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -19,6 +19,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from retouchd.config.programs import HooksSection, MetricsSection, NotifySection, WebSection
+from retouchd.config.section import PREFIX, Section
 from retouchd.disk.file_stat import read_small
 from retouchd.disk.filesystems import Unit, own_unit
 from retouchd.endpoint.addresses import origin_of
@@ -31,9 +33,6 @@ from retouchd.pictures.metadata import Metadata
 from retouchd.request.fields import EditFields, Text
 from retouchd.request.multipart import HEADER_NAME, is_framing, is_header_name, names_a_key
 from retouchd.spool.fingerprint import Policy
-
-PREFIX = "RETOUCHD_"
-"""What our own variables begin with."""
 
 KEY_VARIABLE = f"{PREFIX}ENDPOINT__API_KEY"
 _MOST_BYTES = 1 << 16
@@ -180,14 +179,6 @@ SANDBOX = "sandbox"
 _ADDRESS = rf"^\s*(https?://.*|{SANDBOX}\s*)$"
 
 
-class Section(BaseModel):
-    """
-    A table of the configuration file: unknown keys are faults.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
-
 class FoldersSection(Section):
     """
     Where the five folders are; each defaults to its own name below the root.
@@ -218,14 +209,14 @@ class EndpointSection(Section):
     images_per_minute: int = Field(0, ge=0)
     max_attempts: int = Field(5, ge=1)
     max_in_doubt: int = Field(1, ge=0)
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field({})
     ca_file: Path | None = None
     allow_private_urls: bool = False
     style: Literal["auto", "openai", "openai-json", "xai", "openrouter", "azure"] = "auto"
     auth: (
         Annotated[Text, Field(json_schema_extra={"pattern": rf"^\s*{HEADER_NAME}\s*$"})] | None
     ) = None
-    models: dict[str, Text] = {}
+    models: dict[str, Text] = Field({})
     _key_source: KeySource = PrivateAttr(default=NO_KEY)
 
     @property
@@ -353,6 +344,10 @@ class Config(BaseSettings):
     intake: IntakeSection = IntakeSection()
     images: ImagesSection = ImagesSection()
     status: StatusSection = StatusSection()
+    web: WebSection = WebSection()
+    hooks: HooksSection = HooksSection()
+    notify: NotifySection = NotifySection()
+    metrics: MetricsSection = MetricsSection()
     logging: LoggingSection = LoggingSection()
 
     @classmethod

@@ -20,13 +20,14 @@ from pydantic_core import ErrorDetails
 
 from retouchd.config.model import (
     KEY_VARIABLE,
-    PREFIX,
     SANDBOX,
     Config,
     EndpointSection,
     KeySettings,
     find_key,
 )
+from retouchd.config.programs import HOOK_PREFIX
+from retouchd.config.section import PREFIX
 from retouchd.disk.file_stat import read_small
 from retouchd.disk.filesystems import UNIT_VARIABLE
 from retouchd.endpoint.api_key import NO_KEY
@@ -40,6 +41,11 @@ _JSON_KEYS = {
     "endpoint": {"headers": '{"X-Group": "photos"}'},
     "edit": {"extra": '{"seed": 7}'},
     "intake": {"ignore": '["*.bak"]'},
+    "web": {"origins": '["https://photos.example"]', "trusted_proxies": '["127.0.0.1"]'},
+    "hooks": dict.fromkeys(
+        ("done", "error", "paused", "resumed"), '["/usr/local/bin/print", "{output}"]'
+    ),
+    "notify": {"urls": '["ntfy://photos"]'},
 }
 _ALIKE = 0.75
 
@@ -84,7 +90,8 @@ def environment_faults(environment: Mapping[str, str]) -> Iterator[str]:
     Return what is wrong with variables of ours: an unknown section, or a table that is no JSON.
     """
     for name, text in environment.items():
-        if not name.startswith(PREFIX) or name in _OTHER_VARIABLES:
+        is_ours = name.startswith(PREFIX) and not name.startswith(HOOK_PREFIX)
+        if not is_ours or name in _OTHER_VARIABLES:
             continue
         section, _, key = name.removeprefix(PREFIX).lower().partition("__")
         if section not in Config.model_fields:

@@ -14,6 +14,7 @@ class Level(StrEnum):
     How much an event matters.
     """
 
+    DEBUG = "debug"
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"

@@ -106,6 +106,25 @@ class AnswerLost(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobEnding(JobEvent):
+    """
+    A job is about to be forgotten: whoever must tell of it notes that durably before the listener returns.
+
+    It comes again after a crash at that point. `record` is that of `spool.record`; it lies as `record_path`
+    below done/ or error/, and the picture as `original`, "" where there is none; `outputs` lie in the outbox.
+    The paths are those on the disk.
+    """
+
+    event: ClassVar[str] = "job.ending"
+    level: Level = Level.DEBUG
+    is_done: bool
+    record: Mapping[str, Any]
+    record_path: str
+    original: str
+    outputs: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobDone(JobEvent):
     """
     The results are published and the originals archived.

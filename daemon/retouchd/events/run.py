@@ -25,6 +25,10 @@ class DaemonStarted(Event):
     intake: Mapping[str, Any] | None = None
     images: Mapping[str, Any] | None = None
     status: Mapping[str, Any] | None = None
+    web: Mapping[str, Any] | None = None
+    hooks: Mapping[str, Any] | None = None
+    notify: Mapping[str, Any] | None = None
+    metrics: Mapping[str, Any] | None = None
     logging: Mapping[str, Any] | None = None
     was_clean: bool
 

@@ -14,13 +14,15 @@ from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import Steps
 from retouchd.errors import Blocked, FolderAway, Problem
 from retouchd.events import emit
-from retouchd.events.jobs import JobDone, JobFailed, JobReturned, JobWarning
+from retouchd.events.jobs import JobDone, JobEnding, JobFailed, JobReturned, JobWarning
 from retouchd.job.model import End, Job, Over
+from retouchd.job.naming import path_below
 from retouchd.spool.delivery import Delivery
 from retouchd.spool.history import History
 from retouchd.spool.job_directory import JobState, job_of
 from retouchd.spool.phase import Phase
-from retouchd.spool.record import history_line, tells_all, warnings_in
+from retouchd.spool.plan import original_in
+from retouchd.spool.record import history_line, record, tells_all, warnings_in
 from retouchd.spool.spool import Spool
 
 BLOCKED_SECONDS = 5.0
@@ -152,6 +154,16 @@ class DiskSteps:
         assert plan is not None, "a job that is over has a plan"
         self._spool.require_place()  # The history lies in it.
         line = history_line(job, job_state.attempts, plan, plan.record_name)
+        emit(
+            JobEnding(
+                **job.about,
+                is_done=plan.is_done,
+                record=record(job, job_state.attempts, plan),
+                record_path=path_below(job.folder, plan.record_name),
+                original=path_below(job.folder, original_in(job, plan)),
+                outputs=[path_below(job.folder, item.target) for item in plan.outputs],
+            )
+        )
         self._history.add(line)
         self._spool.discard(job_state.id)
         if plan.is_done and not tells_all(line):

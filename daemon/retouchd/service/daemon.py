@@ -65,6 +65,8 @@ class Daemon:
         )
         self._disks = self._lane.disks
         self._assembly: Assembly | None = None
+        self._on_look_again: list[Callable[[], None]] = []
+        self._on_abandon: list[Callable[[], None]] = []
         self.status = RunStatus(self._current, self._lane, clock, unread)
 
     @property
@@ -80,6 +82,8 @@ class Daemon:
         """
         if self._stop.is_set() and self._assembly is not None:
             self._assembly.runner.abandon()
+            for function in self._on_abandon:
+                function()
         self._stop.set()
         self._changed.set()
 
@@ -109,11 +113,25 @@ class Daemon:
         finally:
             notify("READY=1", f"STATUS={self.status.line()}")
 
+    def on_look_again(self, function: Callable[[], None]) -> None:
+        """
+        Have this called as well whenever a person has mended something.
+        """
+        self._on_look_again.append(function)
+
+    def on_abandon(self, function: Callable[[], None]) -> None:
+        """
+        Have this called as well where somebody does not want to wait for a stop.
+        """
+        self._on_abandon.append(function)
+
     def look_again(self) -> None:
         """
         Make every waiting job due and scan the inbox: a person has mended something.
         """
         self._lane.gate.wake()
+        for function in self._on_look_again:
+            function()
         if self._assembly is not None:
             self._assembly.intake.reconsider()
             self._assembly.watching.try_again()

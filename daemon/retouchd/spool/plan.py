@@ -71,6 +71,15 @@ class Plan:
         return not self.problems
 
 
+def original_in(job: Job, plan: Plan) -> str:
+    """
+    Return the name by which a job's picture lies in done/ or error/, "" where it had none.
+    """
+    image = job.member(Role.IMAGE)
+    sources = {item.source: item.target for item in plan.originals}
+    return sources.get(f"{ORIGINALS}/{image.name}", "") if image else ""
+
+
 IsTaken = Callable[[str], bool]
 
 

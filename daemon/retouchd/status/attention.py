@@ -11,6 +11,7 @@ from pathlib import Path
 from retouchd.disk.folders import Folders
 from retouchd.disk.thread_pools import Folder, at
 from retouchd.disk.threads import unresponsive
+from retouchd.hooks.queue import HookBacklog, QueuedEvent
 from retouchd.job.naming import escaped, path_below
 from retouchd.status.alarms import alarm
 from retouchd.status.document import DaemonState, Today, local_time
@@ -45,6 +46,7 @@ def attention(
     *,
     hung: AbstractSet[Folder],
     free: dict[str, int],
+    hooks: HookBacklog | None = None,
 ) -> Iterator[str]:
     """
     Yield what needs a person; `hung` folders do not answer.
@@ -66,6 +68,18 @@ def attention(
     for key, spare in free.items():
         if spare < SPARE_BYTES:
             yield f"folders.{key}: only {spare / 1e6:.0f} MB are free on its disk."
+    if hooks and hooks.given_up:
+        yield _given_up(hooks.given_up)
+
+
+def _given_up(events: Sequence[QueuedEvent]) -> str:
+    last = events[-1]
+    many = f"{len(events):,} times" if len(events) > 1 else "once"
+    return (
+        f"For a day somebody could not be told, {many}, last of {last.about} by {last.way} (job {last.id}): "
+        f"{escaped(last.fault)}. Once that is mended, reload (systemctl reload retouchd): they are told then. "
+        "Those whose files you remove from work/events are not."
+    )
 
 
 def refused(problems: Sequence[str]) -> str:

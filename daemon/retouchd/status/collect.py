@@ -25,6 +25,7 @@ from retouchd.disk.probes import FolderProbe, telling_of_the_disk
 from retouchd.disk.thread_pools import Folder, at
 from retouchd.disk.threads import answered
 from retouchd.errors import Blocked, ConfigurationError, FolderUnresponsive
+from retouchd.hooks.queue import EventFiles
 from retouchd.inbox.waiting import READY, Waiting, WaitingFile, kind_of
 from retouchd.job.filenames import Kind, parse
 from retouchd.job.naming import escaped
@@ -182,6 +183,7 @@ def _gathered(
     in_error = None if Folder.ERROR in hung else files_in_error(folders)
     today = today_of(settings, now, hung, in_error)
     free = dict(_free(folders, hung))
+    hooks = None if Folder.WORK in hung else EventFiles(folders.work).backlog()
     is_hung = written_at is not None and (now - written_at).total_seconds() > HUNG_SECONDS
     state = DaemonState.HUNG if Folder.WORK in hung else _state(pid, report, is_hung=is_hung)
     condition = Condition(
@@ -197,7 +199,9 @@ def _gathered(
     return Overview(
         at=now,
         state=state,
-        attention=tuple(attention(condition, report, folders, today, hung=hung, free=free)),
+        attention=tuple(
+            attention(condition, report, folders, today, hung=hung, free=free, hooks=hooks)
+        ),
         since=condition.since,
         failure=ConfigurationError.exit_code if faults else None,
         pid=pid,
@@ -213,6 +217,7 @@ def _gathered(
         in_error=None if in_error is None else sum(map(count_groups, in_error.values())),
         folders=folders,
         free_bytes=free,
+        hooks=hooks,
     )
 
 

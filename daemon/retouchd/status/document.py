@@ -16,6 +16,7 @@ from retouchd.config.settings import Settings
 from retouchd.disk.folders import Folders
 from retouchd.disk.thread_pools import Folder
 from retouchd.errors import NotRunning, RetouchdError
+from retouchd.hooks.queue import HookBacklog, QueuedEvent
 from retouchd.inbox.waiting import is_picture
 from retouchd.job.naming import RECORD, escaped
 from retouchd.job.text import iso
@@ -114,6 +115,7 @@ def _lies_in(in_error: Mapping[str, AbstractSet[str]], folder: str, record: str)
 
 
 VERSION = 1
+_MOST_QUEUED = 100
 
 
 class DaemonState(StrEnum):
@@ -157,6 +159,7 @@ class Overview:
     in_error: int | None = None
     folders: Folders | None = None
     free_bytes: dict[str, int] = field(default_factory=dict)
+    hooks: HookBacklog | None = None
 
     @property
     def exit_code(self) -> int:
@@ -205,6 +208,7 @@ class Overview:
             },
             "in_error": self.in_error,
             "free_bytes": self.free_bytes,
+            "hooks": _hooks(self.hooks) if self.hooks else None,
         }
 
 
@@ -250,6 +254,25 @@ def _today(today: Today) -> dict[str, Any]:
         "images": spend.images,
         "usd_left": None if rest.usd is None else float(rest.usd),
         "images_left": rest.images,
+    }
+
+
+def _hooks(backlog: HookBacklog) -> dict[str, Any]:
+    return {
+        "waiting": backlog.waiting,
+        "failing": list(map(_queued, backlog.failing[-_MOST_QUEUED:])),
+        "given_up": list(map(_queued, backlog.given_up[-_MOST_QUEUED:])),
+    }
+
+
+def _queued(event: QueuedEvent) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "event": event.about.value,
+        "way": event.way.value,
+        "runs": event.runs,
+        "since": _iso(event.failed_at),
+        "reason": escaped(event.fault),
     }
 
 

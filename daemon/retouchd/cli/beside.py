@@ -1,0 +1,69 @@
+"""
+What runs beside a daemon for other programs, as configured: hooks, notifications, the listener, metrics.
+
+None of it is imported where nothing of it is configured: an idle daemon does not pay for it.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from retouchd.cli.program_faults import ProgramSecrets, secrets_of
+from retouchd.clock import SystemClock
+from retouchd.config import Config, at_home
+from retouchd.config.settings import Settings
+from retouchd.errors import ConfigurationError
+from retouchd.service.daemon import Daemon
+from retouchd.spool.spool import Spool
+
+
+@contextlib.asynccontextmanager
+async def beside(
+    config: Config, settings: Settings, daemon: Daemon, start: Path
+) -> AsyncIterator[None]:
+    """
+    Have all that is configured for other programs run beside a daemon.
+    """
+    secrets, problems = secrets_of(config, start)
+    if problems:
+        raise ConfigurationError(problems)
+    async with contextlib.AsyncExitStack() as stack:
+        if _has_hooks(config):
+            await stack.enter_async_context(_hooks(config, settings, daemon, secrets, start))
+        yield
+
+
+def _has_hooks(config: Config) -> bool:
+    section = config.hooks
+    commands = (section.done, section.error, section.paused, section.resumed)
+    return bool(any(commands) or section.url or config.notify.urls)
+
+
+@contextlib.asynccontextmanager
+async def _hooks(
+    config: Config, settings: Settings, daemon: Daemon, secrets: ProgramSecrets, start: Path
+) -> AsyncIterator[None]:
+    from retouchd.hooks.hooks import Hooks  # noqa: PLC0415 - only where it is configured
+    from retouchd.hooks.rules import About, HookRules  # noqa: PLC0415 - as above
+
+    section, folders = config.hooks, settings.folders
+    root = config.folders.root
+    rules = HookRules(
+        commands={
+            About.DONE: section.done,
+            About.ERROR: section.error,
+            About.PAUSED: section.paused,
+            About.RESUMED: section.resumed,
+        },
+        timeout_seconds=section.timeout_seconds,
+        root=str((start / at_home(root)).absolute() if root else folders.work.parent),
+        url=section.url or "",
+        secret=secrets.hooks,
+        notify=[each.get_secret_value() for each in config.notify.urls],
+    )
+    spool = Spool(work=folders.work, inbox=folders.inbox)
+    hooks = Hooks(rules, folders, SystemClock(), in_work=spool.ids)
+    daemon.on_look_again(hooks.try_again)
+    daemon.on_abandon(hooks.abandon)
+    async with hooks.kept(daemon.status.begun):
+        yield

@@ -1,0 +1,137 @@
+"""
+Runs a hook's command: no shell, an environment without keys, a time limit, and the end of what it said.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from retouchd.request.multipart import KEY_WORDS
+
+PREFIX = "RETOUCHD_HOOK_"
+"""What the variables of a command begin with."""
+
+_OWN = re.compile(
+    r"RETOUCHD_(?!CONFIG$)|OPENAI_|NOTIFY_SOCKET$|WATCHDOG_|LISTEN_|JOURNAL_STREAM$|CREDENTIALS_"
+)
+_SECRET = re.compile(f"{KEY_WORDS}|credential", re.IGNORECASE)
+_KILL_SECONDS = 2.0
+_MOST_LINES, _MOST_SIGNS = 5, 300
+
+
+class CommandFailed(Exception):
+    """
+    A command could not be run to a good end; half a sentence says why.
+    """
+
+
+def environment_of(environment: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return the environment of a command: ours without keys and what is meant for this process alone, and `own`
+    by their names without `RETOUCHD_HOOK_`.
+    """
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if not _OWN.match(name) and not _SECRET.search(name)
+    }
+    return kept | {f"{PREFIX}{name}": value.replace("\0", "") for name, value in own.items()}
+
+
+class Command:
+    """
+    One run of a command, in a process group of its own. `run` blocks, `end` may be called from any thread.
+    """
+
+    def __init__(
+        self, words: Sequence[str], *, folder: Path, environment: Mapping[str, str]
+    ) -> None:
+        self._words = words
+        self._folder = folder
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_ended = False
+        self._lock = threading.Lock()
+
+    def run(self, seconds: float) -> None:
+        """
+        Run it to its end. Raises CommandFailed where it cannot be started, takes longer, or ends with another
+        code than 0.
+        """
+        deadline = time.monotonic() + seconds
+        process = self._started()
+        assert process.stdout is not None, "its output is a pipe"
+        said: deque[bytes] = deque(maxlen=_MOST_LINES)
+        listener = threading.Thread(target=_listen, args=(process.stdout, said), daemon=True)
+        listener.start()
+        try:
+            code = process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.end()
+            raise CommandFailed(f"it did not end within {seconds:g} s{_words(said)}") from None
+        # What it has left running may hold its output open; nobody waits for that.
+        listener.join(0.2)
+        if self._is_ended:
+            raise CommandFailed("it was ended with retouchd")
+        if code:
+            how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            raise CommandFailed(f"it {how}{_words(said)}")
+
+    def end(self) -> None:
+        """
+        End it and all that it has started: asked first, two seconds later by force.
+        """
+        with self._lock:
+            self._is_ended = True
+            process = self._process
+        if process is None:
+            return
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_KILL_SECONDS)
+                if number is signal.SIGTERM:
+                    # What it has started may not have ended with it.
+                    with contextlib.suppress(OSError):
+                        os.killpg(process.pid, signal.SIGKILL)
+                return
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._is_ended:
+                raise CommandFailed("it was ended with retouchd")
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - what the configuration names, without a shell
+                    self._words,
+                    cwd=self._folder,
+                    env=self._environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except (OSError, ValueError) as error:
+                why = error.strerror if isinstance(error, OSError) else str(error)
+                raise CommandFailed(f"{self._words[0]} cannot be started: {why}") from error
+        return self._process
+
+
+def _listen(output: IO[bytes], said: deque[bytes]) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        while line := output.readline(4096):
+            if line.strip():
+                said.append(line)
+
+
+def _words(said: deque[bytes]) -> str:
+    text = " / ".join(line.decode("utf-8", "replace").strip() for line in list(said))
+    return f": {text[-_MOST_SIGNS:]}" if text else ""
