@@ -104,6 +104,19 @@ def test_crash_in_other_lives(tmp_path: Path, near: Path) -> None:
 
 
 @pytest.mark.timeout(900)
+def test_crash_between_several_edits_and_while_results_are_finished(
+    tmp_path: Path, near: Path
+) -> None:
+    """
+    No edit is asked for again that was paid for; what is written anew appears whole, what was received stays.
+    """
+    names = [name for name in plots(tmp_path) if name.startswith(("two edits", "written anew"))]
+    for name, outcome in outcomes(names, near, tmp_path).items():
+        assert not outcome["broken"], name
+        assert outcome["steps"] > 60, "the sweep covered a whole run"
+
+
+@pytest.mark.timeout(900)
 def test_crash_with_odd_answers(tmp_path: Path, near: Path) -> None:
     """
     Broken off behind whole pictures, compressed, with urls to be fetched, with one that may not be yet.

@@ -266,7 +266,7 @@ def test_an_endless_answer_leaves_little_in_work(tmp_path: Path) -> None:
         running = station.start("run").ready()
         running.until(lambda: running.events("request.failed"))
         (job,) = (station.folders.work / "jobs").iterdir()
-        assert (job / "attempt-1.response").stat().st_size == 64 * MB
+        assert (job / "attempt-1-1.response").stat().st_size == 64 * MB
 
 
 def test_time_is_bounded_too(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ class Scene:
         Return how many jobs have their answer, in work or where it was published.
         """
         jobs = self.station.folders.work / "jobs"
-        kept = {path.parent.name for path in jobs.glob("*/attempt-1.response")}
+        kept = {path.parent.name for path in jobs.glob("*/attempt-1-1.response")}
         return len(kept) + len(self.daemon.events("job.done"))
 
     def status(self) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def test_a_mount_whose_calls_cannot_even_be_killed(station: Station, tmp_path: P
             for operation in _OPERATIONS:
                 hanging.enter_context(odd.hanging(operation, "/outbox"))
             jobs = station.folders.work / "jobs"
-            daemon.until(lambda: len(list(jobs.glob("*/attempt-1.response"))) == JOBS - FIRST)
+            daemon.until(lambda: len(list(jobs.glob("*/attempt-1-1.response"))) == JOBS - FIRST)
             daemon.until(lambda: daemon.events("folder.unresponsive"))
             code, status = station.call("status", "--json")
             assert code == 1

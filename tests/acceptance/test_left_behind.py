@@ -133,7 +133,7 @@ def tidy_done(station: Station) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("archive", ["0.1.0", "today"], indirect=True)
+@pytest.mark.parametrize("archive", ["0.1.0", "first-format", "today"], indirect=True)
 def test_every_job_is_taken_over(station: Station, archive: Path) -> None:
     """
     Each ends as if nothing had happened; only a request that was out is asked for once more.

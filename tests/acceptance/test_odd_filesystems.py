@@ -292,7 +292,7 @@ def test_a_name_that_the_folder_does_not_take_is_told(
 
 def _end(place: Place, job: Job, problems: Sequence[Problem]) -> None:
     if place.job_state(job).plan is None:
-        all_steps(place.delivery.plan(place.job_state(job), problems, NOW))
+        all_steps(place.delivery.plan(place.job_state(job), [problems] if problems else (), NOW))
     _deliver(place, job)
 
 

@@ -47,7 +47,7 @@ def test_what_was_done_since_is_not_bought_again(
     shutil.copytree(work, copy)
     for job in (copy / "jobs").iterdir():
         if (job / "originals/claimed.png").exists():
-            (job / "attempt-1.open").unlink()
+            (job / "attempt-1-1.open").unlink()
     daemon.until(lambda: len(daemon.events("job.done")) == len(PICTURES))
     assert daemon.end(signal.SIGTERM) == 0
     done, outbox = station.tree("done"), station.tree("outbox")

@@ -27,7 +27,14 @@ NAMES = st.sampled_from(["cat.png", "dog.png", "shoes/cat.png"])
 SUB_FOLDERS = st.sampled_from(["", "shoes"])
 WORK = st.sampled_from(WORKS)
 LANDMARKS = (
-    *("job.json", "cat.png", "cat.txt", "attempt-1.open", "attempt-1.response", "attempt-1.json"),
+    *(
+        "job.json",
+        "cat.png",
+        "cat.txt",
+        "attempt-1-1.open",
+        "attempt-1-1.response",
+        "attempt-1-1.json",
+    ),
     *("attempt-2.response", "outputs", "plan.json", "cat.job.json", "cat.error.txt"),
 )
 MOMENTS: st.SearchStrategy[Moment] = st.integers(1, 60) | st.sampled_from(LANDMARKS)

@@ -42,7 +42,7 @@ def in_pieces(body: bytes, size: int) -> Iterator[bytes]:
 
 
 def kept(tmp_path: Path, body: bytes, **headers: str) -> Path:
-    path = tmp_path / "attempt-1.response"
+    path = tmp_path / "attempt-1-1.response"
     path.write_bytes(json.dumps({"status": 200, "headers": headers}).encode() + b"\n" + body)
     return path
 

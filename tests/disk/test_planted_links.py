@@ -311,7 +311,7 @@ def _published(place: Place, name: str) -> None:
 
 def _failed(place: Place, name: str) -> None:
     job = _below_pets(place, place.claimed(name))
-    _insisted(lambda: all_steps(place.delivery.plan(place.job_state(job), [PROBLEM], NOW)))
+    _insisted(lambda: all_steps(place.delivery.plan(place.job_state(job), [[PROBLEM]], NOW)))
     _insisted(lambda: _deliver(place, job.id))
     _insisted(lambda: _put_back(place, name))
 

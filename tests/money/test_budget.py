@@ -67,7 +67,7 @@ def spend_of(*charges: Charge) -> Spend:
     return spend
 
 
-LINE = written(1, a_charge())
+LINE = {"number": 1, **written(a_charge())}
 SPENT = spend_of(
     a_charge(3.5),
     a_charge(0.25, ChargeState.IN_DOUBT),
@@ -189,8 +189,8 @@ def test_only_what_may_be_paid_is_charged() -> None:
     charges = charges_of(attempts)
 
     states = {Verdict.DONE: ChargeState.DONE, Verdict.IN_DOUBT: ChargeState.IN_DOUBT}
-    assert {n: charge.state for n, charge in charges.items()} == {
-        n: states[verdict] for n, verdict in enumerate(Verdict, 1) if verdict in states
+    assert {key: charge.state for key, charge in charges.items()} == {
+        (1, n): states[verdict] for n, verdict in enumerate(Verdict, 1) if verdict in states
     }
 
 
@@ -206,14 +206,22 @@ def test_a_sum_with_something_unknown_is_unknown() -> None:
     assert total([], ChargeState.DONE) == 0
 
 
-@given(CHARGES.filter(lambda charge: charge.state is not ChargeState.OPEN), st.integers(1, 99))
-def test_a_charge_is_read_from_the_history_as_it_was_written(charge: Charge, number: int) -> None:
+@given(
+    CHARGES.filter(lambda charge: charge.state is not ChargeState.OPEN),
+    st.integers(1, 9),
+    st.integers(1, 99),
+)
+def test_a_charge_is_read_from_the_history_as_it_was_written(
+    charge: Charge, edit: int, number: int
+) -> None:
     """
     Through JSON and back.
     """
-    line = json.loads(json.dumps({"charges": [written(number, charge)]}))
+    line = json.loads(
+        json.dumps({"charges": [{"edit": edit, "number": number, **written(charge)}]})
+    )
 
-    assert list(charges_in(line)) == [(number, charge)]
+    assert list(charges_in(line)) == [((edit, number), charge)]
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ async def test_a_request_that_was_never_sent_is_not_in_doubt(
     """
     world.tell(max_in_doubt=0)
     world.drop("cat.png")
-    disk = FailingDisk("attempt-1.open", times=1)
+    disk = FailingDisk("attempt-1-1.open", times=1)
     monkeypatch.setattr(durable, "os", disk)
 
     assert await world.once() is Ending.DRAINED
@@ -71,11 +71,11 @@ async def test_what_became_of_a_request_is_not_forgotten_while_the_disk_fails(
     world.tell(max_in_doubt=0, usd_per_day=9.0)
     world.drop("cat.png")
     await world.go_down()
-    disk = FailingDisk("attempt-1.json" if is_named else "attempt-1.json.tmp", times=1)
+    disk = FailingDisk("attempt-1-1.json" if is_named else "attempt-1-1.json.tmp", times=1)
     monkeypatch.setattr(durable, "os", disk)
 
     async with world.running() as daemon:
-        await world.until(lambda: world.in_work("attempt-1.json") and not disk.times)
+        await world.until(lambda: world.in_work("attempt-1-1.json") and not disk.times)
         await world.until(lambda: world.events("request.failed"))
         await world.time.still()
         assert not daemon._lane.ledger.today().committed_usd

@@ -16,7 +16,7 @@ import pytest
 from builders import NOW, Place
 from retouchd.disk import durable
 from retouchd.endpoint.client import NoAnswer
-from retouchd.job.model import Opened
+from retouchd.job.model import AttemptKey, Opened
 from retouchd.pipeline import response_writer
 from retouchd.pipeline.response_writer import ResponseWriter
 from retouchd.spool.spool import Spool
@@ -50,11 +50,11 @@ class BlindOnce(Spool):
 
     looks = 0
 
-    def half_kept(self, job_id: str, number: int) -> bytes:
+    def half_kept(self, job_id: str, key: AttemptKey) -> bytes:
         self.looks += 1
         if self.looks == 1:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return super().half_kept(job_id, number)
+        return super().half_kept(job_id, key)
 
 
 async def in_chunks(body: bytes) -> AsyncIterator[bytes]:
@@ -70,15 +70,15 @@ async def test_an_answer_outlives_a_disk_that_neither_writes_nor_reads(
     """
     place = Place.under(tmp_path)
     job = place.claimed("cat.png", "cat.txt")
-    place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
+    place.spool.open_attempt(job.id, (1, 1), Opened(sent_at=NOW))
     spool = BlindOnce(work=place.folders.work, inbox=place.folders.inbox)
     monkeypatch.setattr(response_writer, "_RETRY_SECONDS", 0.01)
     monkeypatch.setattr(durable, "os", FailingOnce())
     body = os.urandom(3 * PATCH + 7)
 
-    await ResponseWriter(spool, memory=PATCH).keep(job.id, 1, {"status": 200}, in_chunks(body))
+    await ResponseWriter(spool, memory=PATCH).keep(job.id, (1, 1), {"status": 200}, in_chunks(body))
 
-    head, _, kept = spool.answer(job.id, 1).read_bytes().partition(b"\n")
+    head, _, kept = spool.answer(job.id, (1, 1)).read_bytes().partition(b"\n")
     assert spool.looks == 2
     assert (json.loads(head), kept) == ({"status": 200}, body)
 
@@ -131,7 +131,7 @@ async def test_what_a_failed_fsync_left_is_never_trusted(
     """
     place = Place.under(tmp_path)
     job = place.claimed("cat.png", "cat.txt")
-    place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
+    place.spool.open_attempt(job.id, (1, 1), Opened(sent_at=NOW))
     monkeypatch.setattr(response_writer, "_RETRY_SECONDS", 0.01)
     failing = disk()
     monkeypatch.setattr(durable, "os", failing)
@@ -139,11 +139,11 @@ async def test_what_a_failed_fsync_left_is_never_trusted(
 
     async with asyncio.timeout(20):
         await ResponseWriter(place.spool, memory=PATCH).keep(
-            job.id, 1, {"status": 200}, in_chunks(body)
+            job.id, (1, 1), {"status": 200}, in_chunks(body)
         )
 
     assert failing.has_failed
-    head, _, kept = place.spool.answer(job.id, 1).read_bytes().partition(b"\n")
+    head, _, kept = place.spool.answer(job.id, (1, 1)).read_bytes().partition(b"\n")
     assert (json.loads(head), kept) == ({"status": 200}, body)
 
 
@@ -154,7 +154,7 @@ async def test_an_answer_that_breaks_off_is_kept_and_says_so(tmp_path: Path, siz
     """
     place = Place.under(tmp_path)
     job = place.claimed("cat.png", "cat.txt")
-    place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
+    place.spool.open_attempt(job.id, (1, 1), Opened(sent_at=NOW))
     body = os.urandom(size)
 
     async def broken() -> AsyncIterator[bytes]:
@@ -162,9 +162,9 @@ async def test_an_answer_that_breaks_off_is_kept_and_says_so(tmp_path: Path, siz
             yield chunk
         raise NoAnswer("the answer broke off: „Verbindung zurückgesetzt“ " + "é" * 100)
 
-    await ResponseWriter(place.spool, memory=PATCH).keep(job.id, 1, {"status": 200}, broken())
+    await ResponseWriter(place.spool, memory=PATCH).keep(job.id, (1, 1), {"status": 200}, broken())
 
-    head, _, kept = place.spool.answer(job.id, 1).read_bytes().partition(b"\n")
+    head, _, kept = place.spool.answer(job.id, (1, 1)).read_bytes().partition(b"\n")
     assert kept == body
     assert json.loads(head)["status"] == 200
     assert json.loads(head)["broken"].startswith("the answer broke off: „Verbindung")
@@ -181,7 +181,7 @@ async def test_a_head_alone_is_kept_where_it_says_something(
     """
     place = Place.under(tmp_path)
     job = place.claimed("cat.png", "cat.txt")
-    place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
+    place.spool.open_attempt(job.id, (1, 1), Opened(sent_at=NOW))
 
     async def broken() -> AsyncIterator[bytes]:
         raise NoAnswer("the answer broke off")
@@ -189,8 +189,8 @@ async def test_a_head_alone_is_kept_where_it_says_something(
 
     expectation = contextlib.nullcontext() if is_kept else pytest.raises(NoAnswer)
     with expectation:
-        await ResponseWriter(place.spool).keep(job.id, 1, {"status": status}, broken())
-    assert place.spool.answer(job.id, 1).exists() == is_kept
+        await ResponseWriter(place.spool).keep(job.id, (1, 1), {"status": status}, broken())
+    assert place.spool.answer(job.id, (1, 1)).exists() == is_kept
 
 
 class Counting(Spool):
@@ -201,7 +201,7 @@ class Counting(Spool):
     kept: list[int]
 
     def keep(self, job_id: str, *args: Any, **more: Any) -> Any:
-        self.kept.append(sum(self.answer(each, 1).exists() for each in self.ids()))
+        self.kept.append(sum(self.answer(each, (1, 1)).exists() for each in self.ids()))
         return super().keep(job_id, *args, **more)
 
 
@@ -214,13 +214,13 @@ async def test_of_answers_that_come_together_one_is_kept_before_the_next_is_writ
     place = Place.under(tmp_path)
     jobs = [place.claimed(f"{number}.png", f"{number}.txt") for number in range(12)]
     for job in jobs:
-        place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
+        place.spool.open_attempt(job.id, (1, 1), Opened(sent_at=NOW))
     spool = Counting(work=place.folders.work, inbox=place.folders.inbox)
     spool.kept = []
     writer = ResponseWriter(spool)
 
     await asyncio.gather(
-        *(writer.keep(job.id, 1, {"status": 200}, in_chunks(b"{}")) for job in jobs)
+        *(writer.keep(job.id, (1, 1), {"status": 200}, in_chunks(b"{}")) for job in jobs)
     )
 
     assert len(spool.kept) == len(jobs)

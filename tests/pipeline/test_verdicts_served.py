@@ -74,7 +74,7 @@ class Bench:
         upload = Upload(path=self.photo, content_type="image/png", size=self.photo.stat().st_size)
         prepared = Prepared(images=(upload,), mask=None)
         permit = Opened(sent_at=clock.now(), pictures=1)
-        asking = await attempts.open(spool.load(job.id), permit, prepared)
+        asking = await attempts.open(spool.load(job.id).edits[0], permit, prepared)
         unanswered = await attempts.send(asking, prepared)
         judged = unanswered or await judge.judge(asking.kept())
         report = attempt_report(job.id, attempts.close(asking, judged), clock.monotonic())

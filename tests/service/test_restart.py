@@ -40,7 +40,7 @@ async def test_killed_with_a_request_on_its_way_repeats_it_once(world: World) ->
     world.faults(Fault(kind=FaultKind.STALL, times=1))
     async with world.killing():
         await world.until(lambda: world.charged)
-    assert len(world.in_work("attempt-1.open")) == 1
+    assert len(world.in_work("attempt-1-1.open")) == 1
 
     await world.once()
 
@@ -158,7 +158,7 @@ async def test_a_kept_refusal_is_judged_after_the_restart(world: World) -> None:
     """
     world.drop("cat.png")
     await _kill_with_a_kept_answer(world, None)
-    (response,) = world.in_work("attempt-1.response")
+    (response,) = world.in_work("attempt-1-1.response")
     head = json.loads(response.read_bytes().partition(b"\n")[0])
     body = json.dumps({"error": {"message": "no", "code": "moderation_blocked"}})
     response.write_text(json.dumps(head | {"status": 400}) + "\n" + body)
@@ -175,7 +175,7 @@ async def test_a_kept_refusal_of_the_account_is_no_news_after_a_restart(world: W
     """
     world.drop("cat.png")
     await _kill_with_a_kept_answer(world, None)
-    (response,) = world.in_work("attempt-1.response")
+    (response,) = world.in_work("attempt-1-1.response")
     head = json.loads(response.read_bytes().partition(b"\n")[0])
     body = json.dumps({"error": {"message": "wrong key", "code": "invalid_api_key"}})
     response.write_text(json.dumps(head | {"status": 401}) + "\n" + body)
@@ -193,7 +193,7 @@ async def test_a_due_time_survives_a_restart(world: World) -> None:
     world.drop("cat.png")
     world.faults(Fault(kind=FaultKind.OVERLOADED, retry_after="250", times=1))
     async with world.killing():
-        await world.until(lambda: world.in_work("attempt-1.json"))
+        await world.until(lambda: world.in_work("attempt-1-1.json"))
 
     await world.once()
 
@@ -211,7 +211,7 @@ async def test_a_clock_set_back_delays_no_job_longer_than_the_longest_back_off(
     world.drop("cat.png")
     world.faults(Fault(kind=FaultKind.OVERLOADED, retry_after="60", times=1))
     async with world.killing():
-        await world.until(lambda: world.in_work("attempt-1.json"))
+        await world.until(lambda: world.in_work("attempt-1-1.json"))
     world.clock.jump = -24 * HOUR
 
     async with world.running():
@@ -381,7 +381,7 @@ async def test_a_clean_end_makes_no_suspects(world: World) -> None:
     world.drop("b.png")
     world.faults(Fault(kind=FaultKind.OVERLOADED, retry_after="100", times=1))
     async with world.running():
-        await world.until(lambda: world.in_work("attempt-1.json"))
+        await world.until(lambda: world.in_work("attempt-1-1.json"))
     world.lines.clear()
 
     await world.once()
@@ -526,7 +526,7 @@ async def test_an_answer_the_disk_refuses_is_held_and_published_later(
     assert len(world.requests) == 1
 
 
-@pytest.mark.parametrize("name", ["attempt-1.json", "outputs", "plan.json", "attempt-1.open"])
+@pytest.mark.parametrize("name", ["attempt-1-1.json", "outputs", "plan.json", "attempt-1-1.open"])
 async def test_a_full_disk_at_any_other_step_is_waited_for(
     world: World, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -706,7 +706,7 @@ async def _kill_with_claimed(world: World, stems: list[str], image: bytes | None
         for stem in stems:
             world.drop(f"{stem}.png", f"make {stem} blue", image=image)
         await world.until(lambda: len(world.jobs()) == most + len(stems))
-    assert most == len(world.in_work("attempt-1.open"))
+    assert most == len(world.in_work("attempt-1-1.open"))
     world.faults()
 
 
@@ -718,10 +718,10 @@ async def _kill_with_a_kept_answer(world: World, shape: FaultKind | None) -> Non
     world.faults(late, *([Fault(kind=shape)] if shape is not None else []))
     async with world.killing():
         await world.asked(1)
-        obstacle = world.jobs()[0] / "outputs.part"
+        obstacle = world.jobs()[0] / "outputs-1.part"
         obstacle.write_text("in the way")
         await world.until(lambda: world.events("job.waiting"))
-    assert len(world.in_work("attempt-1.response")) == 1
-    assert world.in_work("attempt-1.json") == []
+    assert len(world.in_work("attempt-1-1.response")) == 1
+    assert world.in_work("attempt-1-1.json") == []
     obstacle.unlink()
     world.faults()

@@ -220,11 +220,11 @@ def test_a_paid_answer_that_nobody_can_read_is_handed_over(
     It may hold what the money was spent on; a refusal does not.
     """
     job = either.claimed("cat.png", "cat.txt")
-    with either.spool.keep(job.id, 1, {"status": status}) as answer:
+    with either.spool.keep(job.id, (1, 1), {"status": status}) as answer:
         answer.write(b"<html>")
         answer.commit()
     either.spool.close_attempt(job.id, an_attempt(1, Verdict.IN_DOUBT, http_status=status))
-    all_steps(either.delivery.plan(either.job_state(job), [PROBLEM], NOW))
+    all_steps(either.delivery.plan(either.job_state(job), [[PROBLEM]], NOW))
 
     deliver(either, job)
 

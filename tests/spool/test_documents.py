@@ -2,6 +2,7 @@ import datetime as dt
 import json
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOW, PROBLEM, a_job, an_attempt, member
-from retouchd.job.model import Attempt, Job, Opened, Request, Snapshot, Verdict
+from retouchd.job.model import Attempt, Edit, Job, Opened, Request, Snapshot, Verdict
 from retouchd.spool.documents import dump, load_attempt, load_job, load_opened, load_plan
-from retouchd.spool.plan import Item, Plan
+from retouchd.spool.fingerprint import Fingerprint
+from retouchd.spool.plan import EditEnd, Item, Plan
 
 NAMES = st.binary(min_size=1, max_size=20).map(os.fsdecode)
 NUMBERS = st.integers(0, 2**64)
@@ -25,13 +27,20 @@ REQUESTS = st.builds(
     parameters=st.dictionaries(st.text(), SCALARS, max_size=3),
     origin=st.dictionaries(st.text(), NAMES, max_size=3),
 )
+EDITS = st.builds(
+    Edit,
+    request=REQUESTS,
+    name=st.text(),
+    output=st.just({}) | st.just({"size": "source", "quality": 95}),
+    fingerprint=st.none() | st.just("5" * 64),
+)
 PROBLEMS = st.sampled_from([(), (PROBLEM,), (PROBLEM, PROBLEM)])
 JOBS = st.builds(
     a_job,
     st.builds(member, NAMES, SNAPSHOTS),
     folder=NAMES,
     stem=NAMES,
-    request=REQUESTS,
+    edits=st.lists(EDITS, min_size=1, max_size=3).map(tuple),
     claimed_at=TIMES,
     problems=PROBLEMS,
 )
@@ -48,6 +57,8 @@ ATTEMPTS = st.builds(
     usage=st.none() | st.just({"total_tokens": 5, "input_tokens_details": {"image_tokens": 1}}),
     removed=st.just(()) | st.just(("exif", "trailer")),
     warnings=st.just(()) | st.tuples(st.text()),
+    edit=st.integers(1, 9),
+    model=st.text(),
 )
 OPENED = st.builds(
     Opened,
@@ -58,6 +69,11 @@ OPENED = st.builds(
     removed=st.just(()) | st.just(("exif", "trailer")),
 )
 ITEMS = st.builds(Item, key=st.text(), source=NAMES, target=NAMES)
+ENDS = st.builds(
+    EditEnd,
+    problems=PROBLEMS,
+    fingerprint=st.none() | st.just(Fingerprint(size=1, sha256="5" * 64, image="7" * 64)),
+)
 PLANS = st.builds(
     Plan,
     finished_at=TIMES,
@@ -65,6 +81,8 @@ PLANS = st.builds(
     outputs=st.lists(ITEMS, max_size=3).map(tuple),
     originals=st.lists(ITEMS, max_size=3).map(tuple),
     problems=PROBLEMS,
+    edits=st.lists(ENDS, max_size=3).map(tuple),
+    warnings=st.just(()) | st.tuples(st.text()),
 )
 
 
@@ -81,7 +99,7 @@ def test_an_attempt_is_read_as_it_was_written(attempt: Attempt) -> None:
     """
     A verdict that was closed means the same after a restart.
     """
-    assert attempt == load_attempt(dump(attempt))
+    assert attempt == load_attempt(dump(attempt), attempt.key)
 
 
 @given(OPENED)
@@ -101,7 +119,7 @@ def test_what_was_written_by_earlier_versions_is_read() -> None:
     del closed["cost_usd"], closed["pictures"], closed["removed"], closed["warnings"]
 
     assert load_opened(note) == Opened(sent_at=NOW, probe=True)
-    assert load_attempt(json.dumps(closed).encode()) == an_attempt(1, Verdict.IN_DOUBT)
+    assert load_attempt(json.dumps(closed).encode(), (1, 1)) == an_attempt(1, Verdict.IN_DOUBT)
 
 
 @given(PLANS)
@@ -118,12 +136,12 @@ def test_a_document_says_its_version() -> None:
     """
     body = json.loads(dump(a_job()).decode("ascii"))
 
-    assert body["version"] == 1
+    assert body["version"] == 2
 
 
 LOADERS: list[tuple[Callable[[bytes], object], Job | Attempt | Plan]] = [
     (load_job, a_job()),
-    (load_attempt, an_attempt()),
+    (partial(load_attempt, key=(1, 1)), an_attempt()),
     (load_plan, Plan(finished_at=NOW, stem="cat")),
 ]
 IDS = ["job", "attempt", "plan"]
@@ -152,7 +170,8 @@ def broken(value: Job | Attempt | Plan) -> list[Any]:
         [],
         {},
         {"version": 1},
-        body | {"version": 2},
+        {"version": 2},
+        body | {"version": 3},
         body | {"from_a_later_version": 1},
         body | {"members": None, "problems": None, "sent_at": None},
         body | {"members": [{}], "originals": [{}], "verdict": "unknown"},

@@ -26,16 +26,18 @@ def test_a_single_picture_gets_the_plain_name() -> None:
     """
     Its extension is that of the bytes received.
     """
-    item = Item(key="output-1", source="outputs/1.webp", target="cat.webp")
+    item = Item(key="output-1", source="outputs/1-1.webp", target="cat.webp")
 
-    assert (item,) == plan_outputs(a_job(), ["1.webp"], FREE)
+    assert (item,) == plan_outputs(a_job(), ["outputs/1-1.webp"], FREE)
 
 
 def test_several_pictures_share_one_free_stem() -> None:
     """
     One taken name moves all of them.
     """
-    items = plan_outputs(a_job(), ["1.png", "2.jpg"], {"cat-2.jpg"}.__contains__)
+    items = plan_outputs(
+        a_job(), ["outputs/1-1.png", "outputs/1-2.jpg"], {"cat-2.jpg"}.__contains__
+    )
 
     assert [item.target for item in items] == ["cat_2-1.png", "cat_2-2.jpg"]
 
@@ -103,12 +105,14 @@ def test_only_what_is_pending_is_renamed() -> None:
     """
     A picture that is already in the outbox keeps its name in the plan.
     """
-    first, second = plan_outputs(a_job(), ["1.png", "2.png"], FREE)
+    first, second = plan_outputs(a_job(), ["outputs/1-1.png", "outputs/1-2.png"], FREE)
     plan = Plan(finished_at=NOW, stem="cat", outputs=(first, second))
-    renamed = plan_outputs(a_job(), ["1.png", "2.png"], lambda name: name == "cat-1.png")
+    renamed = plan_outputs(
+        a_job(), ["outputs/1-1.png", "outputs/1-2.png"], lambda name: name == "cat-1.png"
+    )
 
     found = rename_pending(plan, [second], renamed)
 
     assert [item.target for item in found.outputs] == ["cat-1.png", "cat_2-2.png"]
     assert [item.key for item in found.outputs] == ["output-1", "output-2"]
-    assert [item.source for item in found.outputs] == ["outputs/1.png", "outputs/2.png"]
+    assert [item.source for item in found.outputs] == ["outputs/1-1.png", "outputs/1-2.png"]

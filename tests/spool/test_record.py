@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from builders import NOT_UTF8, NOW, PROBLEM, a_job, an_attempt, member
 from documents import section
 from retouchd.errors import JobCode, Problem
-from retouchd.job.model import Job, Request, Verdict
+from retouchd.job.model import Job, Reference, Request, Verdict
 from retouchd.spool.fingerprint import Digest, Fingerprint
 from retouchd.spool.finished_job import request_of
-from retouchd.spool.plan import Item, Plan
+from retouchd.spool.plan import EditEnd, Item, Plan
 from retouchd.spool.record import (
     BESIDE_PARAMETERS,
     advice,
@@ -50,7 +50,7 @@ ATTEMPTS = [
         warnings=("2 pictures were asked for (n = 2), and 1 came.",),
     ),
 ]
-OUTPUTS = (Item(key="output-1", source="outputs/1.png", target="cat_2.png"),)
+OUTPUTS = (Item(key="output-1", source="outputs/1-1.png", target="cat_2.png"),)
 DONE = Plan(finished_at=NOW, stem="cat_2", outputs=OUTPUTS)
 FAILED = Plan(finished_at=NOW, stem="cat_2", problems=(PROBLEM, PROBLEM))
 
@@ -78,13 +78,15 @@ def test_every_field_is_told() -> None:
     """
     rows = re.findall(r"^\| (`[^|]+) \|", section("docs/records.md", "The record"), re.MULTILINE)
     told = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}
-    known = Fingerprint(size=1, sha256="5" * 64)
+    known = Fingerprint(size=1, sha256="5" * 64, image="8" * 64)
     content = Digest(size=1, sha256="7" * 64)
     outputs = tuple(dataclasses.replace(each, content=content) for each in OUTPUTS)
     originals = (Item(key="original-1", source="originals/cat.png", target="cat.png"),)
-    plan = dataclasses.replace(DONE, fingerprint=known, outputs=outputs, originals=originals)
+    end = EditEnd(fingerprint=known)
+    plan = dataclasses.replace(DONE, edits=(end,), outputs=outputs, originals=originals)
+    job = a_job(references=(Reference(path="_refs/a.png", snapshot=member("a.png").snapshot),))
 
-    assert told == record(a_job(), ATTEMPTS, plan, "/outbox").keys()
+    assert told == record(job, ATTEMPTS, plan, "/outbox").keys()
 
 
 def test_the_record_of_a_done_job_holds_all_that_was_promised() -> None:
@@ -95,6 +97,16 @@ def test_the_record_of_a_done_job_holds_all_that_was_promised() -> None:
         *map(member, ("cat.png", "cat.txt", "cat.mask.png")), folder="shoes/red", previous="old"
     )
 
+    request = {
+        "model": "gpt-image-2",
+        "prompt": "make it blue",
+        "n": 1,
+        "size": "1024x1024",
+        "images": ["cat.png"],
+        "mask": "cat.mask.png",
+        "removed": ["xmp"],
+        "from": {"prompt": "cat.txt", "model": "config"},
+    }
     expected = {
         "version": 1,
         "id": job.id,
@@ -105,19 +117,12 @@ def test_the_record_of_a_done_job_holds_all_that_was_promised() -> None:
         "folder": "shoes/red",
         "claimed_at": "2026-11-23T12:00:00.000Z",
         "finished_at": "2026-11-23T12:00:00.000Z",
-        "request": {
-            "model": "gpt-image-2",
-            "prompt": "make it blue",
-            "n": 1,
-            "size": "1024x1024",
-            "images": ["cat.png"],
-            "mask": "cat.mask.png",
-            "removed": ["xmp"],
-            "from": {"prompt": "cat.txt", "model": "config"},
-        },
+        "request": request,
         "attempts": [
             {
+                "edit": 1,
                 "number": 1,
+                "model": "gpt-image-2",
                 "sent_at": "2026-11-23T12:01:00.000Z",
                 "seconds": 1.0,
                 "verdict": "in_doubt",
@@ -127,9 +132,17 @@ def test_the_record_of_a_done_job_holds_all_that_was_promised() -> None:
                 "request_id": None,
                 "cost_usd": 0.25,
                 "cost_from": None,
+                "charge": {
+                    "sent_at": "2026-11-23T12:01:00+00:00",
+                    "usd": 0.25,
+                    "in_doubt": True,
+                    "pictures": 1,
+                },
             },
             {
+                "edit": 1,
                 "number": 2,
+                "model": "gpt-image-2",
                 "sent_at": "2026-11-23T12:02:00.000Z",
                 "seconds": 1.0,
                 "verdict": "done",
@@ -139,7 +152,23 @@ def test_the_record_of_a_done_job_holds_all_that_was_promised() -> None:
                 "request_id": "req_1",
                 "cost_usd": 0.211,
                 "cost_from": "usage",
+                "charge": {
+                    "sent_at": "2026-11-23T12:02:00+00:00",
+                    "usd": 0.211,
+                    "in_doubt": False,
+                    "pictures": 1,
+                },
             },
+        ],
+        "edits": [
+            {
+                "name": None,
+                "status": "done",
+                "request": request,
+                "fingerprint": None,
+                "outputs": ["shoes/red/cat_2.png"],
+                "error": None,
+            }
         ],
         "outputs": ["shoes/red/cat_2.png"],
         "warnings": ["2 pictures were asked for (n = 2), and 1 came."],

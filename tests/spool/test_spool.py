@@ -11,9 +11,9 @@ from builders import NOT_UTF8, NOW, Place, an_attempt, content_of, tree
 from retouchd.disk import durable
 from retouchd.errors import Blocked
 from retouchd.job.model import Job, Opened, Verdict
+from retouchd.spool import pictures
 from retouchd.spool.documents import load_job
-from retouchd.spool.job_directory import opened_of
-from retouchd.spool.phase import Phase
+from retouchd.spool.phase import Phase, unsealed
 
 LIBC = durable._libc
 
@@ -264,18 +264,18 @@ def test_an_answer_is_kept_whole_or_not_at_all(place: Place) -> None:
     """
     job = place.claimed("cat.png", "cat.txt")
     opened = Opened(sent_at=NOW, probe=True, pictures=2, estimate_usd=0.25)
-    place.spool.open_attempt(job.id, 1, opened)
-    assert place.job_state(job).opened == opened
-    file = place.spool.keep(job.id, 1, {"status": 200})
+    place.spool.open_attempt(job.id, (1, 1), opened)
+    assert place.job_state(job).opened == {1: opened}
+    file = place.spool.keep(job.id, (1, 1), {"status": 200})
     file.write(b'{"data"\n: []}')
     assert Phase.ASKING is place.job_state(job).phase
-    assert place.spool.half_kept(job.id, 1) == b'{"data"\n: []}'
+    assert place.spool.half_kept(job.id, (1, 1)) == b'{"data"\n: []}'
 
     file.commit()
 
     assert Phase.KEPT is place.job_state(job).phase
-    assert place.spool.answer(job.id, 1).read_bytes() == b'{"status": 200}\n{"data"\n: []}'
-    assert place.job_state(job).opened == opened
+    assert place.spool.answer(job.id, (1, 1)).read_bytes() == b'{"status": 200}\n{"data"\n: []}'
+    assert place.job_state(job).opened == {1: opened}
 
 
 def test_a_note_that_somebody_removed_is_asked_for_by_name(place: Place) -> None:
@@ -283,14 +283,14 @@ def test_a_note_that_somebody_removed_is_asked_for_by_name(place: Place) -> None
     Without it nobody knows when a kept answer was asked for, and what it may have cost.
     """
     job = place.claimed("cat.png", "cat.txt")
-    place.spool.open_attempt(job.id, 1, Opened(sent_at=NOW))
-    with place.spool.keep(job.id, 1, {"status": 200}) as file:
+    place.spool.open_attempt(job.id, (1, 1), Opened(sent_at=NOW))
+    with place.spool.keep(job.id, (1, 1), {"status": 200}) as file:
         file.commit()
-    (place.spool.folder(job.id) / "attempt-1.open").unlink()
+    (place.spool.folder(job.id) / "attempt-1-1.open").unlink()
 
     assert place.job_state(job).phase is Phase.KEPT
-    with pytest.raises(Blocked, match=rf"attempt-1\.open is gone from jobs/{job.id}"):
-        opened_of(place.job_state(job))
+    with pytest.raises(Blocked, match=rf"attempt-1-1\.open is gone from jobs/{job.id}"):
+        _ = place.job_state(job).edits[0].opened
 
 
 def test_pictures_appear_all_at_once(place: Place) -> None:
@@ -298,18 +298,20 @@ def test_pictures_appear_all_at_once(place: Place) -> None:
     What was half decoded is started over; numbers order them, not letters.
     """
     job = place.claimed("cat.png", "cat.txt")
-    place.spool.begin_outputs(job.id)
-    place.spool.add_output(place.spool.output(job.id, 7), [b"half"])
-    place.spool.begin_outputs(job.id)
+    folder = place.spool.folder(job.id)
+    pictures.begin(folder / unsealed(1))
+    pictures.add(pictures.unnamed(folder / unsealed(1), 1, 7), [b"half"])
+    pictures.begin(folder / unsealed(1))
     for number in (2, 10, 1):
-        picture = place.spool.output(job.id, number)
-        place.spool.add_output(picture, [b"edit"])
-        place.spool.name_output(picture, "png")
-    assert place.job_state(job).below("outputs") == []
+        picture = pictures.unnamed(folder / unsealed(1), 1, number)
+        pictures.add(picture, [b"edit"])
+        pictures.give_name(picture, "png")
+    assert place.job_state(job).edits[0].outputs == []
 
-    place.spool.seal_outputs(job.id)
+    pictures.seal_received(folder, 1)
 
-    assert place.job_state(job).below("outputs") == ["1.png", "2.png", "10.png"]
+    found = [f"outputs/1-{number}.png" for number in (1, 2, 10)]
+    assert place.job_state(job).edits[0].outputs == found
 
 
 def test_crashes_are_noted_and_forgotten(place: Place) -> None:
@@ -338,10 +340,10 @@ def test_attempts_are_read_in_their_order(place: Place) -> None:
     job_state = place.job_state(job)
 
     assert [each.number for each in job_state.attempts] == [1, 9, 10]
-    assert job_state.number == 10
+    assert job_state.edits[0].number == 10
 
 
-@pytest.mark.parametrize("name", ["job.json", "attempt-1.json", "plan.json"])
+@pytest.mark.parametrize("name", ["job.json", "attempt-1-1.json", "plan.json"])
 @pytest.mark.parametrize(
     "raw",
     [b"", b"{", b"[]", b'{"version": 1}', b'{"version": 2}', b"[" * 100_000, None],

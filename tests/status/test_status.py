@@ -393,7 +393,7 @@ def test_today_is_told_from_the_disk_alone(station: Station) -> None:
     spool.prepare()
     spool.open(a_job(id="20261123-120000-00000001"))
     opened = Opened(sent_at=now, pictures=1, estimate_usd=1.0)
-    spool.open_attempt("20261123-120000-00000001", 1, opened)
+    spool.open_attempt("20261123-120000-00000001", (1, 1), opened)
 
     _, body = look(station)
     _, running = station.call("status")

@@ -18,9 +18,11 @@ from retouchd.disk.signature import PackedSignature, Signature, pack_signature
 from retouchd.disk.threads import all_steps
 from retouchd.errors import JobCode, Problem
 from retouchd.job.filenames import Kind, Named, parse
-from retouchd.job.model import Attempt, Job, Member, Request, Role, Snapshot, Verdict
+from retouchd.job.model import Attempt, Edit, Job, Member, Request, Role, Snapshot, Verdict
+from retouchd.spool import pictures
 from retouchd.spool.delivery import Delivery
-from retouchd.spool.job_directory import JobState
+from retouchd.spool.job_state import JobState
+from retouchd.spool.phase import unsealed
 from retouchd.spool.spool import Spool
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
@@ -76,15 +78,22 @@ def a_job(*members: Member, **changes: Any) -> Job:
         "folder": "",
         "stem": parse(members[0].name).stem,
         "members": members,
-        "request": Request(
-            model="gpt-image-2",
-            prompt="make it blue",
-            parameters={"n": 1, "size": "1024x1024"},
-            origin={"prompt": "cat.txt", "model": "config"},
-        ),
+        "edits": (an_edit(),),
         "claimed_at": NOW,
     }
+    if "request" in changes:
+        changes["edits"] = (Edit(request=changes.pop("request")),)
     return Job(**values | changes)
+
+
+def an_edit(name: str = "", **changes: Any) -> Edit:
+    values: dict[str, Any] = {
+        "model": "gpt-image-2",
+        "prompt": "make it blue",
+        "parameters": {"n": 1, "size": "1024x1024"},
+        "origin": {"prompt": "cat.txt", "model": "config"},
+    }
+    return Edit(name=name, request=Request(**values | changes))
 
 
 def an_attempt(number: int = 1, verdict: Verdict = Verdict.TRANSIENT, **changes: Any) -> Attempt:
@@ -162,13 +171,21 @@ class Place:
         """
         job = self.claimed(*names or ("cat.png", "cat.txt"), folder=folder)
         self.spool.close_attempt(job.id, an_attempt(1, Verdict.DONE, http_status=200))
-        self.spool.begin_outputs(job.id)
-        for number in range(1, outputs + 1):
-            picture = self.spool.output(job.id, number)
-            self.spool.add_output(picture, [b"edit ", b"%d" % number])
-            self.spool.name_output(picture, "png")
-        self.spool.seal_outputs(job.id)
+        self.receive(job, 1, outputs)
         return job
+
+    def receive(self, job: Job, edit: int, outputs: int = 1) -> None:
+        """
+        Let so many pictures of an edit be decoded.
+        """
+        folder = self.spool.folder(job.id)
+        place = folder / unsealed(edit)
+        pictures.begin(place)
+        for number in range(1, outputs + 1):
+            picture = pictures.unnamed(place, edit, number)
+            pictures.add(picture, [b"edit ", b"%d" % number])
+            pictures.give_name(picture, "png")
+        pictures.seal_received(folder, edit)
 
     def planned(self, *names: str, outputs: int = 1, folder: str = "") -> Job:
         job = self.edited(*names, outputs=outputs, folder=folder)
@@ -180,7 +197,7 @@ class Place:
         Bring a job to where it is planned to end in `error/`.
         """
         job = self.claimed(*names or ("cat.png", "cat.txt"), folder=folder)
-        all_steps(self.delivery.plan(self.job_state(job), [PROBLEM], NOW))
+        all_steps(self.delivery.plan(self.job_state(job), [[PROBLEM]], NOW))
         return job
 
     def job_state(self, job: Job) -> JobState:

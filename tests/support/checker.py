@@ -17,6 +17,7 @@ from retouchd.disk.folders import Folders
 from retouchd.disk.moves import NOTE
 
 _OWN = ".retouchd-"
+_ID = len("20261123-120000-00000001")
 
 
 def digest(path: Path) -> str:
@@ -51,7 +52,7 @@ def check_at_any_time(folders: Folders, originals: Mapping[str, str], *, is_exac
 
 def open_requests(folders: Folders) -> set[str]:
     """
-    Return the requests that were on their way when the run died, each by its job and its number.
+    Return the requests that were on their way when the run died, each by its job, edit and number.
 
     Where runs die one after the other, the union counts one that nobody came to close only once.
     """
@@ -59,7 +60,7 @@ def open_requests(folders: Folders) -> set[str]:
     for job in (folders.work / "jobs").glob("*"):
         names = {path.name for path in job.iterdir()}
         opened = {
-            name.partition(".")[0] for name in names if re.fullmatch(r"attempt-\d+\.open", name)
+            name.partition(".")[0] for name in names if re.fullmatch(r"attempt-\d+-\d+\.open", name)
         }
         closed = {name.partition(".")[0] for name in names if name.endswith((".response", ".json"))}
         found |= {f"{job.name}/{attempt}" for attempt in opened - closed}
@@ -106,10 +107,11 @@ def check_at_the_end(
     asked = Counter(requests)
     assert len(requests) <= len(asked) + asked_again, f"asked too often: {asked}"
     made = {record["id"]: record for record in records}
-    assert asked.keys() <= made.keys(), "a job was asked for and is gone"
-    for job, times in asked.items():
-        told = len(made[job]["attempts"])
-        assert told >= times, f"{job} was asked {times} times and tells of {told}"
+    for key, times in asked.items():
+        job, edit = key[:_ID], int(key[_ID + 1 :] or 1)
+        assert job in made, "a job was asked for and is gone"
+        told = sum(attempt["edit"] == edit for attempt in made[job]["attempts"])
+        assert told >= times, f"{key} was asked {times} times and tells of {told}"
     journal, before = set(_history(folders.work)), {record["previous"] for record in records}
     assert made.keys() <= journal <= made.keys() | before, "the history and the records differ"
 

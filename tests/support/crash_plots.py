@@ -9,6 +9,7 @@ most to do, every so many from each other state, and counts what breaks.
 """
 
 import asyncio
+import io
 import json
 import shutil
 import sys
@@ -17,6 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from crash_world import Plot, drop_again, drop_all_kinds, drop_two, sweep, vars_of
 from retouchd.disk import durable, moves
 from retouchd.disk.durable import DurableFile
@@ -24,13 +27,17 @@ from retouchd.disk.nofollow import Where, path_of
 from retouchd.disk.probes import PROBE
 from retouchd.hooks.backlog import Backlog
 from retouchd.hooks.queue import EventFiles
-from retouchd.job.model import Attempt, Opened
+from retouchd.inbox.job_freezer import JobFreezer
+from retouchd.job.model import Attempt, Edit, Job, Opened
+from retouchd.pipeline import results
+from retouchd.pipeline.finish import Finisher
 from retouchd.pipeline.results import Downloads
-from retouchd.spool import phase, spool
+from retouchd.service import assembly
+from retouchd.spool import phase, pictures
 from retouchd.spool.delivery import Delivery
 from retouchd.spool.history import History
-from retouchd.spool.job_directory import JobState
-from retouchd.spool.phase import ORIGINALS, Phase
+from retouchd.spool.job_state import EditState, JobState, attempt_name
+from retouchd.spool.phase import FINISHED, ORIGINALS, OUTPUTS, Phase
 from retouchd.spool.spool import Spool
 
 
@@ -56,10 +63,10 @@ def drop_what_is_not_fetched() -> None:
     """
     fetch = Downloads.fetch
 
-    async def hasty(self: Downloads, job_id: str, *about: Any, **more: Any) -> Any:
-        for answer in self._spool.folder(job_id).glob("*.response"):
+    async def hasty(self: Downloads, edit: EditState, *about: Any, **more: Any) -> Any:
+        for answer in self._spool.folder(edit.id).glob("*.response"):
             await asyncio.to_thread(durable.remove, answer)
-        return await fetch(self, job_id, *about, **more)
+        return await fetch(self, edit, *about, **more)
 
     vars_of(Downloads, fetch=hasty)
 
@@ -80,8 +87,8 @@ def forget_that_it_asks() -> None:
         prepare(self)
         for job in self.jobs():
             for answer in self.folder(job.id).glob("attempt-*.response"):
-                number = int(answer.stem.partition("-")[2])
-                note(self, job.id, number, Opened(sent_at=job.claimed_at))
+                edit, number = map(int, answer.stem.split("-")[1:])
+                note(self, job.id, (edit, number), Opened(sent_at=job.claimed_at))
 
     vars_of(Spool, open_attempt=silent, prepare=late)
 
@@ -95,7 +102,7 @@ def forget_that_it_asked() -> None:
         if attempt.code != "interrupted":
             close(spool, job_id, attempt)
         else:
-            durable.remove(spool.folder(job_id) / f"attempt-{attempt.number}.open")
+            durable.remove(spool.folder(job_id) / attempt_name(attempt.key, "open"))
 
     close = Spool.close_attempt
     vars_of(Spool, close_attempt=uncounted)
@@ -128,12 +135,12 @@ def skip_a_pictures_fsync() -> None:
     Break the spool: a decoded picture gets its name before its bytes are durable.
     """
 
-    def hasty(self: Spool, path: Path, blocks: Any) -> None:
+    def hasty(path: Path, blocks: Any) -> None:
         with DurableFile(path, path) as file:
             for block in blocks:
                 file.write(block)
 
-    vars_of(Spool, add_output=hasty)
+    vars_of(pictures, add=hasty)
 
 
 def skip_a_copys_fsync() -> None:
@@ -169,8 +176,9 @@ def archive_before_publishing() -> None:
     """
     right = phase._delivery
 
-    def wrong(names: Collection[str], claimed: Collection[str]) -> Phase:
-        return Phase.ARCHIVING if claimed else right(names, claimed)
+    def wrong(names: Collection[str], published: Any, archived: Collection[str]) -> Phase:
+        is_there = any(name in names for name in archived)
+        return Phase.ARCHIVING if is_there else right(names, published, archived)
 
     vars_of(phase, _delivery=wrong)
 
@@ -212,8 +220,8 @@ def publish_what_is_half_decoded() -> None:
     """
     Break the spool: pictures are decoded straight into `outputs/`, one after the other.
     """
-    vars_of(spool, _UNSEALED="outputs")
-    vars_of(Spool, seal_outputs=lambda *_: None)
+    vars_of(results, unsealed=lambda _: OUTPUTS)
+    vars_of(pictures, seal_received=lambda *_: None)
 
 
 def overwrite_in_the_outbox() -> None:
@@ -259,6 +267,53 @@ def begin_hooks_unnoted() -> None:
     vars_of(Backlog, begin=lambda _, event: replace(event, runs=event.runs + 1))
 
 
+def ask_for_two_edits() -> None:
+    """
+    Let every job have two edits: the second one asks for the same with another prompt.
+    """
+    freeze = JobFreezer.freeze
+
+    def several(self: JobFreezer, *about: Any) -> Job:
+        job = freeze(self, *about)
+        other = replace(job.request, prompt=f"{job.request.prompt}, and sepia")
+        edits = Edit(name="warm", request=job.request), Edit(name="studio", request=other)
+        return replace(job, edits=edits)
+
+    vars_of(JobFreezer, freeze=several)
+
+
+def write_results_anew() -> None:
+    """
+    Let every edit ask for results other than as received: turned by a half.
+    """
+    freeze = JobFreezer.freeze
+
+    def asking(self: JobFreezer, *about: Any) -> Job:
+        job = freeze(self, *about)
+        return replace(job, edits=(replace(job.edits[0], output={"turned": 180}),))
+
+    def turned(_: Job, picture: Path) -> list[bytes]:
+        buffer = io.BytesIO()
+        with Image.open(picture) as image:
+            image.rotate(180).save(buffer, "PNG")
+        return [buffer.getvalue()]
+
+    def finisher(*, spool: Spool, rewrite: None) -> Finisher:
+        assert rewrite is None
+        return Finisher(spool=spool, rewrite=turned)
+
+    vars_of(JobFreezer, freeze=asking)
+    vars_of(assembly, Finisher=finisher)
+
+
+def publish_what_is_half_finished() -> None:
+    """
+    Break the finishing: results are written anew straight into `finished/`, one after the other.
+    """
+    write_results_anew()
+    vars_of(pictures, UNFINISHED=FINISHED, seal_finished=lambda _: None)
+
+
 def plots(far: Path) -> dict[str, Plot]:
     """
     Return every plot by its name, then those that are broken on purpose; `far` is on another filesystem.
@@ -272,6 +327,8 @@ def plots(far: Path) -> dict[str, Plot]:
     broken_off = Plot(odd=("spoilt=broken",), n=2)
     compressed = Plot(odd=("spoilt=packed",))
     behind_urls = Plot(odd=("url",), n=2)
+    two_edits = Plot(mutant=ask_for_two_edits, results=2)
+    cut_anew = Plot(mutant=write_results_anew, n=2, received=2, power_cut=True)
     private = Plot(odd=("url", "spoilt=elsewhere"), is_private=True)
     hooks = Plot(has_hook=True, counts=("/events", "/history.jsonl", "/trash"), recoveries=1)
     return {
@@ -294,6 +351,10 @@ def plots(far: Path) -> dict[str, Plot]:
         "compressed by power cut": replace(compressed, power_cut=True, stride=9),
         "behind urls": replace(behind_urls, stride=8),
         "behind urls by power cut": replace(behind_urls, power_cut=True, stride=7),
+        "two edits": replace(two_edits, stride=5),
+        "two edits by power cut": replace(two_edits, power_cut=True, stride=4),
+        "written anew": Plot(mutant=write_results_anew, n=2, received=2, stride=6),
+        "written anew by power cut": replace(cut_anew, stride=5),
         "at a private url": replace(private, stride=5),
         "at a private url by power cut": replace(private, power_cut=True, stride=5),
         "hooks": hooks,
@@ -310,6 +371,7 @@ def plots(far: Path) -> dict[str, Plot]:
         "archived unrecorded": Plot(mutant=archive_before_recording, stride=3),
         "urls forgotten": replace(private, mutant=drop_what_is_not_fetched, stride=4),
         "forgotten untold": Plot(mutant=forget_before_telling, stride=3),
+        "half finished": Plot(n=2, received=2, mutant=publish_what_is_half_finished, stride=4),
         "half decoded": Plot(n=2, mutant=publish_what_is_half_decoded, stride=4),
         "names overwritten": replace(taken, mutant=overwrite_in_the_outbox, stride=4),
         "hooks unnoted": replace(hooks, mutant=remember_hooks_alone),
@@ -353,6 +415,7 @@ MUTANTS = {
     "archived unpublished": "left before it was published",
     "archived unrecorded": "pictures and records do not match",
     "forgotten untold": "the history and the records differ",
+    "half finished": "not as received",
     "half decoded": "is no whole picture|a picture is missing",
     "names overwritten": "was overwritten",
     "hooks unnoted": "was never told of",

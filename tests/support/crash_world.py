@@ -114,6 +114,8 @@ class Plot:
     `is_private`; one that recovers is not either, and then is.
     `has_intruder`: after the first death somebody else takes the names that were planned in the outbox.
     Every step is tried, or with a `stride` every so many: enough to find what is broken at many of them.
+    A job publishes so many `results`, 0: as many as it asks for with `n`; so many are archived as `received`,
+    as others were published in their place.
     With `recoveries` these die too, at every so many of their steps. The steps by which a start tries its
     folders are the same in all lives: a run dies at them where the plot `tries_probes`, or in a full sweep.
     One that `has_hook` runs a command for each job; `counts` are parts of the paths at whose changes runs die.
@@ -135,6 +137,8 @@ class Plot:
     tries_probes: bool = False
     has_hook: bool = False
     counts: tuple[str, ...] = ()
+    results: int = 0
+    received: int = 0
 
 
 @dataclass(kw_only=True)
@@ -160,6 +164,8 @@ class World:
     originals: dict[str, str]
     strangers: dict[str, str]
     n: int
+    results: int
+    received: int
     concurrency: int
     is_private: bool
     has_hook: bool
@@ -227,6 +233,8 @@ def make_world(root: Path, plot: Plot, url: str, ledger: Path) -> World:
         },
         strangers={},
         n=plot.n,
+        results=plot.results or plot.n,
+        received=plot.received,
         concurrency=plot.concurrency,
         is_private=plot.is_private,
         has_hook=plot.has_hook,
@@ -417,7 +425,7 @@ def _moment(folders: Folders) -> str:
         if is_half_archived:
             return "archiving"
         return "publishing" if any(jobs.glob("*/outputs/*")) else ""
-    is_kept = any(jobs.glob("*/attempt-1.response")) and not any(jobs.glob("*/attempt-1.json"))
+    is_kept = any(jobs.glob("*/attempt-1-1.response")) and not any(jobs.glob("*/attempt-1-1.json"))
     return "kept" if is_kept else ""
 
 
@@ -464,7 +472,9 @@ def _check_end(world: World, asked_again: int) -> None:
     check_at_the_end(folders, world.originals, world.requests(), asked_again, world.strangers)
     for record in folders.done.rglob("*.job.json"):
         outputs = json.loads(record.read_bytes())["outputs"]
-        assert len(outputs) == world.n, f"a picture is missing: there are {outputs}"
+        assert len(outputs) == world.results, f"a picture is missing: there are {outputs}"
+    received = [path.name for path in folders.done.rglob("*.received.*")]
+    assert len(received) == world.received, f"not as received is published: {received}"
     for path in world.originals.values():
         assert not (folders.error / "pets" / path).exists(), f"{path} failed without a fault"
     assert_unsaid(folders.work.parent)

@@ -12,7 +12,7 @@ from checker import check_at_any_time, requests_out
 from crash_world import Plot, drop_all_kinds, make_world, vars_of
 from outside_scene import ENDS, Outcome, Scene, configure, finish
 from retouchd.disk import durable
-from retouchd.spool.spool import Spool
+from retouchd.spool import pictures
 
 MUTANTS = {"files unsynced": "ext4", "folders unsynced": "ext4"}
 """The plots in which the daemon is broken on purpose, and on which filesystem they play."""
@@ -158,10 +158,10 @@ def skip_a_files_fsync() -> None:
     Break the spool: pictures get their names before their bytes are durable.
     """
 
-    def hasty(_: Spool, path: Path, blocks: Iterable[bytes]) -> None:
+    def hasty(path: Path, blocks: Iterable[bytes]) -> None:
         path.write_bytes(b"".join(blocks))
 
-    vars_of(Spool, add_output=hasty)
+    vars_of(pictures, add=hasty)
 
 
 def skip_every_folders_fsync() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from builders import NOW, an_attempt
 from engine_world import DAY, HOUR, SkippedTime, World, WorldClock, open_world, photo, put
 from retouchd.clock import SystemClock
-from retouchd.job.model import Verdict
+from retouchd.job.model import AttemptKey, Verdict
 from retouchd.money.budget import Allowance, Charge, ChargeState, Spend, day_of, next_midnight
 from retouchd.money.pricing import prices_for
 from retouchd.sandbox.faults import Fault, FaultKind
@@ -284,7 +284,7 @@ async def test_a_history_of_an_earlier_version_stops_nobody(world: World) -> Non
     world.faults(Fault(kind=FaultKind.STALL, times=1))
     async with world.killing():
         await world.until(lambda: world.charged)
-    (note,) = world.in_work("attempt-1.open")
+    (note,) = world.in_work("attempt-1-1.open")
     body = json.loads(note.read_bytes())
     note.write_text(json.dumps({key: body[key] for key in ("sent_at", "probe")}))
     now = world.clock.now().isoformat()
@@ -301,7 +301,7 @@ async def test_a_history_of_an_earlier_version_stops_nobody(world: World) -> Non
 NOTES = st.lists(
     st.tuples(
         st.sampled_from("ab"),
-        st.integers(1, 3),
+        st.tuples(st.integers(1, 2), st.integers(1, 3)),
         st.none()
         | st.builds(
             Charge,
@@ -317,7 +317,7 @@ NOTES = st.lists(
 @settings(deadline=None)
 @given(NOTES)
 def test_a_charge_counts_once_however_often_it_is_noted(
-    notes: list[tuple[str, int, Charge | None]],
+    notes: list[tuple[str, AttemptKey, Charge | None]],
 ) -> None:
     """
     The last word holds; a job that is over keeps what was paid and gives back what was not sent.
@@ -342,7 +342,7 @@ def test_what_could_not_be_noted_is_when_the_job_is_over() -> None:
     """
     found = Ledger(allowance=Allowance, clock=SystemClock())
     attempt = an_attempt(1, Verdict.DONE, sent_at=NOW, cost_usd=0.2, pictures=1)
-    found.note("a", 1, Charge(sent_at=NOW, usd=0.5, pictures=2, state=ChargeState.OPEN))
+    found.note("a", (1, 1), Charge(sent_at=NOW, usd=0.5, pictures=2, state=ChargeState.OPEN))
 
     found.forget("a", [attempt])
 
@@ -356,7 +356,7 @@ async def test_a_clock_that_is_set_back_keeps_both_days() -> None:
     clock = WorldClock(SkippedTime())
     found = Ledger(allowance=lambda: Allowance(images_per_day=1), clock=clock)
     charge = Charge(sent_at=clock.now(), usd=0.1, pictures=1, state=ChargeState.DONE)
-    found.note("a", 1, charge)
+    found.note("a", (1, 1), charge)
     found.forget("a")
     clock.jump = DAY
     assert found.lack(0.1, 1) is None
@@ -378,12 +378,12 @@ def test_a_reservation_that_is_taken_back_wakes_nobody() -> None:
     )
     charge = Charge(sent_at=SystemClock().now(), usd=1.0, pictures=1, state=ChargeState.OPEN)
     for job_id in ("one", "two"):
-        found.note(job_id, 1, charge)
+        found.note(job_id, (1, 1), charge)
 
-    found.take_back("one", 1)
+    found.take_back("one", (1, 1))
     assert told == []
     assert found.today().reserved_usd == 1
 
-    found.note("two", 1, None)
+    found.note("two", (1, 1), None)
     assert told == ["released"]
     assert found.today().reserved_usd == 0

@@ -28,7 +28,7 @@ from retouchd.inbox.references import ReferenceChecks
 from retouchd.inbox.scanner import InboxScanner
 from retouchd.inbox.sidecar_reader import Prompt, SidecarReader
 from retouchd.job.filenames import Kind, Named
-from retouchd.job.model import CONFIGURATION, Job, Member, Reference, Request, Role, Scalar
+from retouchd.job.model import CONFIGURATION, Edit, Job, Member, Reference, Request, Role, Scalar
 from retouchd.job.naming import path_below, shown
 from retouchd.money.budget import Allowance, beyond, unpriced
 from retouchd.money.pricing import estimate, pictures_asked
@@ -115,7 +115,7 @@ class JobFreezer:
             folder=candidate.folder,
             stem=bundle.stem,
             members=tuple(_member(named, candidate, prompts) for named in files),
-            request=_request(wishes),
+            edits=(Edit(request=_request(wishes)),),
             claimed_at=now,
             references=references,
             previous=previous,

@@ -113,6 +113,22 @@ class Request:
     origin: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """
+    One edit of a job: what is asked for, and what its results are to be like.
+
+    A plain job has a single edit without a name; the names of several differ. `output` holds the settings of
+    `[output]` as they were when the job was opened, none where results are published as received.
+    `fingerprint` is the SHA-256 of all that was asked for, where that was known at the claim.
+    """
+
+    request: Request
+    name: str = ""
+    output: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: str | None = None
+
+
 class AboutJob(TypedDict):
     """
     The fields by which events say which job they are about.
@@ -132,13 +148,15 @@ class Job:
     a job that has any goes to `error/` without a request. `references` are copied into it and never
     moved. `folder` is the path below the inbox with
     `/` between its parts, `""` at the top; `stem` names the bundle in outbox, done and error.
+
+    `edits` are never none, in the order in which they are asked for; their numbers begin with 1.
     """
 
     id: str
     folder: str
     stem: str
     members: tuple[Member, ...]
-    request: Request
+    edits: tuple[Edit, ...]
     claimed_at: dt.datetime
     references: tuple[Reference, ...] = ()
     previous: str | None = None
@@ -150,6 +168,19 @@ class Job:
         Return what every event about this job says of it.
         """
         return {"job": self.id, "folder": self.folder, "name": self.members[0].name}
+
+    @property
+    def request(self) -> Request:
+        """
+        Return what the first edit asks for.
+        """
+        return self.edits[0].request
+
+    def with_edit(self, number: int) -> "Job":
+        """
+        Return the job as if it had that edit alone.
+        """
+        return self if len(self.edits) == 1 else replace(self, edits=(self.edits[number - 1],))
 
     def member(self, role: Role) -> Member | None:
         """
@@ -199,6 +230,10 @@ class Opened:
     removed: tuple[str, ...] = ()
 
 
+AttemptKey: TypeAlias = tuple[int, int]
+"""The number of an edit, and of an attempt among those of the edit; both begin with 1."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """
@@ -234,6 +269,23 @@ class Attempt:
     """For a refusal: the fault in words for the person who dropped the file."""
     removed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    edit: int = 1
+    model: str = ""
+    """As it was asked for, "" of an attempt that an earlier version closed."""
+
+    @property
+    def key(self) -> AttemptKey:
+        """
+        Return what tells it from the other attempts of its job.
+        """
+        return self.edit, self.number
+
+
+def idempotency_key(job_id: str, edit: int) -> str:
+    """
+    Return the key that goes with all requests of one edit: of the first one, the job's id.
+    """
+    return job_id if edit == 1 else f"{job_id}-{edit}"
 
 
 def scalar_text(value: Scalar) -> str:

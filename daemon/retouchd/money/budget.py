@@ -15,7 +15,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from retouchd.job.model import Attempt, Opened, Verdict
+from retouchd.job.model import Attempt, AttemptKey, Opened, Verdict
 from retouchd.job.text import dollars
 
 
@@ -71,12 +71,12 @@ def closing(attempt: Attempt) -> Charge | None:
     )
 
 
-def charges_of(attempts: Iterable[Attempt]) -> dict[int, Charge]:
+def charges_of(attempts: Iterable[Attempt]) -> dict[AttemptKey, Charge]:
     """
-    Return the charges of closed attempts, by their numbers.
+    Return the charges of closed attempts, by their keys.
     """
-    found = {attempt.number: closing(attempt) for attempt in attempts}
-    return {number: charge for number, charge in found.items() if charge is not None}
+    found = {attempt.key: closing(attempt) for attempt in attempts}
+    return {key: charge for key, charge in found.items() if charge is not None}
 
 
 def total(charges: Iterable[Charge], state: ChargeState) -> float | None:
@@ -88,12 +88,11 @@ def total(charges: Iterable[Charge], state: ChargeState) -> float | None:
     return float(sum(amounts, Decimal())) if len(amounts) == len(known) else None
 
 
-def written(number: int, charge: Charge) -> dict[str, Any]:
+def written(charge: Charge) -> dict[str, Any]:
     """
-    Return the charge of an attempt as a line of the history has it.
+    Return a charge as records have it, and the history besides edit and number of its attempt.
     """
     return {
-        "number": number,
         "sent_at": charge.sent_at.astimezone(dt.UTC).isoformat(),
         "usd": charge.usd,
         "in_doubt": charge.state is ChargeState.IN_DOUBT,
@@ -101,20 +100,22 @@ def written(number: int, charge: Charge) -> dict[str, Any]:
     }
 
 
-def charges_in(line: Mapping[str, Any]) -> Iterator[tuple[int, Charge]]:
+def charges_in(line: Mapping[str, Any]) -> Iterator[tuple[AttemptKey, Charge]]:
     """
-    Return the charges in a line of the history, each with the number of its attempt; a damaged one is left out.
+    Return the charges in a line of the history, each with the key of its attempt; a damaged one is left out.
+
+    An earlier version's lines say no edit: it knew of one only.
     """
     found = line.get("charges")
     for body in found if isinstance(found, list) else ():
         try:
-            number, charge = _charge(body)
+            key, charge = _charge(body)
         except (KeyError, TypeError, ValueError):
             continue
-        yield number, charge
+        yield key, charge
 
 
-def _charge(body: Mapping[str, Any]) -> tuple[int, Charge]:
+def _charge(body: Mapping[str, Any]) -> tuple[AttemptKey, Charge]:
     usd, pictures = body["usd"], int(body["pictures"])
     if (usd is not None and not 0 <= usd < math.inf) or pictures < 0:
         raise ValueError("not an amount")
@@ -124,7 +125,7 @@ def _charge(body: Mapping[str, Any]) -> tuple[int, Charge]:
         pictures=pictures,
         state=ChargeState.IN_DOUBT if body["in_doubt"] else ChargeState.DONE,
     )
-    return int(body["number"]), charge
+    return (int(body.get("edit", 1)), int(body["number"])), charge
 
 
 def exact(amount: float) -> Decimal:

@@ -20,7 +20,7 @@ from retouchd.job.model import Attempt, Opened, Verdict
 from retouchd.money.pricing import FREE, PriceList, cost, estimated
 from retouchd.pipeline.prepare import Prepared
 from retouchd.pipeline.response_writer import ResponseWriter
-from retouchd.spool.job_directory import JobState, job_of, opened_of
+from retouchd.spool.job_state import EditState
 from retouchd.spool.spool import Spool
 from retouchd.throttle.admission import Closed
 from retouchd.throttle.retry import IN_DOUBT_SECONDS, backoff
@@ -56,30 +56,32 @@ class Attempts:
         self._prices = prices
         self._response_writer = ResponseWriter(spool)
 
-    async def open(self, job_state: JobState, permit: Opened, prepared: Prepared) -> JobState:
+    async def open(self, edit_state: EditState, permit: Opened, prepared: Prepared) -> EditState:
         """
-        Note durably that the permitted request is about to be sent; return how the job stands then.
+        Note durably that the permitted request is about to be sent; return how the edit stands then.
         """
-        job, number = job_of(job_state), job_state.number + 1
+        job, number = edit_state.job, edit_state.number + 1
         opened = replace(permit, removed=prepared.removed)
-        await in_work(self._spool.open_attempt, job.id, number, opened)
+        await in_work(self._spool.open_attempt, job.id, (edit_state.edit, number), opened)
         emit(RequestSent(**job.about, attempt=number, model=job.request.model))
-        return job_state.asking(number, opened)
+        return edit_state.asking(number, opened)
 
-    async def send(self, asking: JobState, prepared: Prepared) -> Judged | None:
+    async def send(self, asking: EditState, prepared: Prepared) -> Judged | None:
         """
         Send an opened request; return None once its answer is durable, what became of it if none came.
         """
-        job = job_of(asking)
+        job = asking.job
         try:
             async with self._client.ask(
                 request=job.request,
                 images=prepared.images,
                 mask=prepared.mask,
-                key=job.id,
+                key=asking.key,
             ) as answer:
                 head = self._head(answer)
-                await self._response_writer.keep(job.id, asking.number, head, answer.chunks())
+                await self._response_writer.keep(
+                    job.id, (asking.edit, asking.number), head, answer.chunks()
+                )
                 return None
         except UploadUnreadable as failure:
             judgement = judge_failure(Failure.UNREADABLE, str(failure))
@@ -89,11 +91,11 @@ class Attempts:
             judgement = judge_failure(Failure.NO_ANSWER, str(failure))
         return Judged(judgement=judgement, closed_at=self._clock.now())
 
-    def close(self, job_state: JobState, judged: Judged) -> Closed:
+    def close(self, edit_state: EditState, judged: Judged) -> Closed:
         """
         Close the last attempt with its verdict. Blocks.
         """
-        opened, job, head = opened_of(job_state), job_of(job_state), judged.head
+        opened, job, head = edit_state.opened, edit_state.job, judged.head
         judgement = as_met_by(judged.judgement, job)
         is_refused = judgement.verdict is Verdict.REFUSED
         pictures = judged.pictures
@@ -108,7 +110,9 @@ class Attempts:
             case _:
                 charge, pictures = FREE, 0
         attempt = Attempt(
-            number=job_state.number,
+            edit=edit_state.edit,
+            number=edit_state.number,
+            model=edit_state.job.request.model,
             verdict=judgement.verdict,
             sent_at=opened.sent_at,
             closed_at=judged.closed_at,
@@ -117,7 +121,7 @@ class Attempts:
             code=judgement.code,
             message=judgement.message,
             request_id=judgement.request_id,
-            retry_at=self._retry_at(job_state, judgement),
+            retry_at=self._retry_at(edit_state, judgement),
             probe=opened.probe,
             usage=judged.usage,
             problem=problem_of(judgement, job) if is_refused or judgement.is_final else None,
@@ -127,40 +131,42 @@ class Attempts:
             removed=opened.removed,
             warnings=judged.warnings,
         )
-        self._spool.close_attempt(job_state.id, attempt)
+        self._spool.close_attempt(edit_state.id, attempt)
         if attempt.verdict is not Verdict.DONE:
-            _log_failure(job_state, attempt, self._clock.now())
+            _log_failure(edit_state, attempt, self._clock.now())
         rest = rest_after(head["headers"]) if head else 0.0
         is_alone = attempt.verdict is not Verdict.DONE and self._is_alone()
         return Closed(attempt=attempt, judgement=judgement, rest=rest, is_alone=is_alone)
 
-    def close_interrupted(self, job_state: JobState) -> Closed:
+    def close_interrupted(self, edit_state: EditState) -> Closed:
         """
         Close an attempt that an earlier process left open: it may have been paid for. Blocks.
         """
         message = "retouchd ended while this request was on its way."
-        return self._close_in_doubt(job_state, "interrupted", message)
+        return self._close_in_doubt(edit_state, "interrupted", message)
 
-    def close_unread(self, job_state: JobState, problem: Problem) -> Closed:
+    def close_unread(self, edit_state: EditState, problem: Problem) -> Closed:
         """
         Close an attempt whose answer cannot be read: it may have been paid for, and ends the job. Blocks.
         """
-        return self._close_in_doubt(job_state, problem.code.value, problem.message, problem)
+        return self._close_in_doubt(edit_state, problem.code.value, problem.message, problem)
 
     def _close_in_doubt(
-        self, job_state: JobState, code: str, message: str, problem: Problem | None = None
+        self, edit_state: EditState, code: str, message: str, problem: Problem | None = None
     ) -> Closed:
         judgement = judge_failure(Failure.NO_ANSWER, message)
-        opened = opened_of(job_state)
+        opened = edit_state.opened
         attempt = Attempt(
-            number=job_state.number,
+            edit=edit_state.edit,
+            number=edit_state.number,
+            model=edit_state.job.request.model,
             verdict=Verdict.IN_DOUBT,
             sent_at=opened.sent_at,
             closed_at=self._clock.now(),
             seconds=0.0,
             code=code,
             message=judgement.message,
-            retry_at=self._retry_at(job_state, judgement) if problem is None else None,
+            retry_at=self._retry_at(edit_state, judgement) if problem is None else None,
             probe=opened.probe,
             problem=problem,
             cost_usd=opened.estimate_usd,
@@ -168,8 +174,8 @@ class Attempts:
             pictures=opened.pictures,
             removed=opened.removed,
         )
-        self._spool.close_attempt(job_state.id, attempt)
-        _log_failure(job_state, attempt, self._clock.now())
+        self._spool.close_attempt(edit_state.id, attempt)
+        _log_failure(edit_state, attempt, self._clock.now())
         return Closed(attempt=attempt, judgement=judgement)
 
     def _head(self, answer: Answer) -> dict[str, Any]:
@@ -180,12 +186,12 @@ class Attempts:
             **({"is_cut": True} if answer.is_cut else {}),
         }
 
-    def _retry_at(self, job_state: JobState, judgement: Judgement) -> dt.datetime | None:
+    def _retry_at(self, edit_state: EditState, judgement: Judgement) -> dt.datetime | None:
         jitter = random.random()  # noqa: S311 - jitter, not a secret
         if judgement.is_final:
             return None
         if judgement.verdict is Verdict.TRANSIENT:
-            wait = backoff(len(job_state.attempts) + 1, jitter)
+            wait = backoff(len(edit_state.attempts) + 1, jitter)
             wait = max(wait, judgement.retry_after or 0.0)
         elif judgement.verdict is Verdict.IN_DOUBT:
             wait = IN_DOUBT_SECONDS * jitter
@@ -200,13 +206,13 @@ class Attempts:
             return False  # The verdict is durable and told, whatever the disk does meanwhile.
 
 
-def _log_failure(job_state: JobState, attempt: Attempt, now: dt.datetime) -> None:
+def _log_failure(edit_state: EditState, attempt: Attempt, now: dt.datetime) -> None:
     retry_in = None
     if attempt.retry_at is not None:
         retry_in = round(max(0.0, (attempt.retry_at - now).total_seconds()), 1)
     emit(
         RequestFailed(
-            **job_of(job_state).about,
+            **edit_state.job.about,
             attempt=attempt.number,
             verdict=attempt.verdict.value,
             http_status=attempt.http_status,

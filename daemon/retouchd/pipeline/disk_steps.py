@@ -19,13 +19,14 @@ from retouchd.job.model import End, Job, Over
 from retouchd.job.naming import path_below
 from retouchd.spool.delivery import Delivery
 from retouchd.spool.history import History
-from retouchd.spool.job_directory import JobState, job_of
+from retouchd.spool.job_state import JobState, job_of
 from retouchd.spool.phase import Phase
 from retouchd.spool.plan import original_in
 from retouchd.spool.record import history_line, record, tells_all, warnings_in
 from retouchd.spool.spool import Spool
 
 BLOCKED_SECONDS = 5.0
+_NOT_BY_DISK = (Phase.CLAIMED, Phase.ASKING, Phase.KEPT, Phase.CLOSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +60,9 @@ class DiskSteps:
     """
     Takes jobs forward as far as the disk alone can.
 
-    `on_return` is told the folder and the names of files
-    that lie in the inbox again, and why; `on_unread` that a job is over of which the disk did not tell all that
-    it is known by, `on_away` why a folder that results go to is not there.
+    `is_finishing` says whether results are written anew, which takes more than the disk; `on_return` is told
+    the folder and the names of files that lie in the inbox again, and why; `on_unread` that a job is over of
+    which the disk did not tell all that it is known by, `on_away` why a folder that results go to is not there.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class DiskSteps:
         delivery: Delivery,
         history: History,
         clock: Clock,
+        is_finishing: Callable[[Job], bool],
         on_return: Callable[[str, list[str], str], None],
         on_unread: Callable[[], None],
         on_away: Callable[[str], None],
@@ -79,6 +81,7 @@ class DiskSteps:
         self._delivery = delivery
         self._history = history
         self._clock = clock
+        self._is_finishing = is_finishing
         self._on_return = on_return
         self._on_unread = on_unread
         self._on_away = on_away
@@ -90,10 +93,8 @@ class DiskSteps:
         job_state = None
         try:
             job_state = self._spool.load(job_id)
-            while True:
+            while not self._takes_more(job_state):
                 match job_state.phase:
-                    case Phase.CLAIMED | Phase.ASKING | Phase.KEPT | Phase.CLOSED:
-                        return job_state
                     case Phase.EMPTY:
                         self._spool.discard(job_id)
                         return JobGone(job_state=job_state, over=Over(End.RETURNED))
@@ -101,8 +102,8 @@ class DiskSteps:
                         yield from self._claim(job_of(job_state))
                         yield Folder.WORK
                         job_state = self._spool.load(job_id)
-                    case Phase.EDITED:
-                        job_state = yield from self.plan(job_state, ())
+                    case Phase.EDITED | Phase.FINISHED:
+                        job_state = yield from self.plan(job_state)
                     case Phase.PUBLISHING:
                         job_state = yield from self._delivery.publish(job_state)
                     case Phase.ARCHIVING:
@@ -112,6 +113,12 @@ class DiskSteps:
                         return JobGone(job_state=job_state, over=self._forget(job_state))
         except (Blocked, OSError) as obstacle:
             return self.met(job_id, job_state, obstacle)
+        return job_state
+
+    def _takes_more(self, job_state: JobState) -> bool:
+        phase = job_state.phase
+        is_finishing = phase is Phase.EDITED and self._is_finishing(job_of(job_state))
+        return is_finishing or phase in _NOT_BY_DISK
 
     def met(self, job_id: str, job_state: JobState | None, obstacle: Exception) -> JobGone | Stuck:
         """
@@ -132,11 +139,16 @@ class DiskSteps:
         self._on_return(job.folder, names, reason)
         emit(JobReturned(**job.about, reason=reason))
 
-    def plan(self, job_state: JobState, problems: Sequence[Problem]) -> Steps[JobState]:
+    def plan(
+        self,
+        job_state: JobState,
+        ends: Sequence[Sequence[Problem]] = (),
+        warnings: Sequence[str] = (),
+    ) -> Steps[JobState]:
         """
-        Fix how a job ends: with its pictures, or with its problems.
+        Fix how a job ends: with the results of its edits, and their problems.
         """
-        return self._delivery.plan(job_state, problems, self._clock.now())
+        return self._delivery.plan(job_state, ends, self._clock.now(), warnings)
 
     def _claim(self, job: Job) -> Steps[None]:
         yield Folder.INBOX
@@ -169,7 +181,7 @@ class DiskSteps:
         if plan.is_done and not tells_all(line):
             self._on_unread()  # Now: a job that is in work still is not looked up.
         if plan.is_done:
-            warnings = warnings_in(job_state.attempts)
+            warnings = warnings_in(job_state.attempts, plan)
             emit(
                 JobDone(
                     **job.about,

@@ -37,8 +37,7 @@ from retouchd.errors import Blocked
 from retouchd.job.model import Verdict
 from retouchd.pipeline.attempts import Judged
 from retouchd.pipeline.results import Downloads, Fetched, Results, WithheldError
-from retouchd.spool.job_directory import JobState, job_of
-from retouchd.spool.phase import OUTPUTS
+from retouchd.spool.job_state import EditState
 from retouchd.spool.spool import Spool
 
 MAX_BODY_BYTES = 1 << 29
@@ -78,6 +77,13 @@ class _Sealed:
     is_awaited: bool = True
 
 
+def crash_step(step: str, edit_state: EditState) -> str:
+    """
+    Return how a note of a crash calls a step of an edit.
+    """
+    return step if edit_state.edit == 1 else f"{step} {edit_state.edit}"
+
+
 class Judge:
     """
     Judges kept answers. The answer on disk is never thrown away here, so judging may be repeated.
@@ -92,75 +98,76 @@ class Judge:
         self._alone = asyncio.Lock()
         self._order = asyncio.Semaphore(_AT_ONCE)
 
-    async def judge(self, job_state: JobState) -> Judged:
+    async def judge(self, edit_state: EditState) -> Judged:
         """
         Judge a kept answer; on success `outputs/` stands whole before. Fetches what the answer only names.
 
         Raises FetchLater, and WithheldError where the picture lies at an address that is not allowed.
         """
-        self._downloads.check_due(job_state.id)
+        self._downloads.check_due(edit_state)
         fetched: dict[Link, Fetched] = {}
         with contextlib.ExitStack() as files:
-            judged = await self._in_order(job_state)
+            judged = await self._in_order(edit_state)
             while isinstance(judged, _Wanted):
                 fetched |= await self._downloads.fetch(
-                    job_state.id,
+                    edit_state,
                     judged.links,
                     judged.answered_at,
                     files,
                     is_awaited=judged.is_awaited,
                 )
-                judged = await self._judge_fetched(job_state, fetched)
+                judged = await self._judge_fetched(edit_state, fetched)
         return judged
 
-    async def judge_unfetched(self, job_state: JobState) -> Judged | None:
+    async def judge_unfetched(self, edit_state: EditState) -> Judged | None:
         """
         Judge a kept answer by what it holds itself; None if it names what is to be fetched, which is looked at
         with a note on disk then.
         """
-        judged = await in_work(self._judge, job_state)
+        judged = await in_work(self._judge, edit_state)
         if isinstance(judged, _Wanted):
-            self._suspects.add(job_state.id)
+            self._suspects.add(edit_state.key)
             return None
         return judged
 
-    async def _in_order(self, job_state: JobState) -> Judged | _Wanted:
+    async def _in_order(self, edit_state: EditState) -> Judged | _Wanted:
         async with self._order:
-            return await in_work(self._judge, job_state)
+            return await in_work(self._judge, edit_state)
 
     async def _judge_fetched(
-        self, job_state: JobState, fetched: Mapping[Link, Fetched]
+        self, edit_state: EditState, fetched: Mapping[Link, Fetched]
     ) -> Judged | _Wanted:
         """
         Judge by what was fetched; for a suspect alone, with a note on disk for as long as it takes.
         """
-        if job_state.id not in self._suspects:
-            return await in_work(self._judge, job_state, fetched)
+        if edit_state.key not in self._suspects:
+            return await in_work(self._judge, edit_state, fetched)
+        step = crash_step(FETCHED, edit_state)
         async with self._alone:
-            await in_work(self._spool.add_crash, job_state.id, FETCHED)
+            await in_work(self._spool.add_crash, edit_state.id, step)
             try:
-                judged = await in_work(self._judge, job_state, fetched)
+                judged = await in_work(self._judge, edit_state, fetched)
             except Exception:
                 with contextlib.suppress(Blocked, OSError):
-                    await in_work(self._spool.clear_crashes, job_state.id, FETCHED)
+                    await in_work(self._spool.clear_crashes, edit_state.id, step)
                 raise
-            await in_work(self._spool.clear_crashes, job_state.id, FETCHED)
-            self._suspects.discard(job_state.id)
+            await in_work(self._spool.clear_crashes, edit_state.id, step)
+            self._suspects.discard(edit_state.key)
         return judged
 
     def _judge(
-        self, job_state: JobState, fetched: Mapping[Link, Fetched] = MappingProxyType({})
+        self, edit_state: EditState, fetched: Mapping[Link, Fetched] = MappingProxyType({})
     ) -> Judged | _Wanted:
         """
         Judge by the answer and what was fetched for it; return what is still to be fetched, if anything is.
 
         Blocks, and needs nothing but the disk.
         """
-        with self._answer(job_state.id, job_state.number) as answer:
+        with self._answer(edit_state) as answer:
             head = answer.head
             answered_at = dt.datetime.fromisoformat(head["answered_at"])
             reply = _reply_in(answer)
-            sealed = self._seal(job_state, answer, reply, fetched)
+            sealed = self._seal(edit_state, answer, reply, fetched)
             if sealed.links:
                 return _Wanted(
                     links=sealed.links, is_awaited=sealed.is_awaited, answered_at=answered_at
@@ -172,7 +179,7 @@ class Judge:
                 _judgement(answer, reply, sealed, answered_at), self._client.key_source
             )
         if answer.broken and not sealed.pictures:
-            self._spool.cut_answer(job_state.id, job_state.number, _FRUITLESS_BYTES)
+            self._spool.cut_answer(edit_state.id, edit_state.answer, _FRUITLESS_BYTES)
         return Judged(
             judgement=judgement,
             closed_at=answered_at,
@@ -180,19 +187,19 @@ class Judge:
             pictures=max(sealed.pictures, len(reply.pictures)),
             usage=reply.usage,
             stated=reply.stated,
-            warnings=self._warnings(job_state) if sealed.pictures else (),
+            warnings=self._warnings(edit_state) if sealed.pictures else (),
         )
 
-    def _warnings(self, job_state: JobState) -> tuple[str, ...]:
-        return warnings_of(job_of(job_state).request, self._results.received(job_state.id))
+    def _warnings(self, edit_state: EditState) -> tuple[str, ...]:
+        return warnings_of(edit_state.job.request, self._results.received(edit_state))
 
-    def _answer(self, job_id: str, number: int) -> AbstractContextManager[KeptAnswer]:
-        path = self._spool.answer(job_id, number)
+    def _answer(self, edit_state: EditState) -> AbstractContextManager[KeptAnswer]:
+        path = self._spool.folder(edit_state.id) / edit_state.answer
         return stored_answer.opened(path, limit=MAX_BODY_BYTES, hidden=self._client.secrets)
 
     def _seal(
         self,
-        job_state: JobState,
+        edit_state: EditState,
         answer: KeptAnswer,
         reply: ReadAnswer,
         fetched: Mapping[Link, Fetched],
@@ -200,8 +207,11 @@ class Judge:
         """
         Seal what can be decoded: of the pictures meant as such, and where there is none of the others.
         """
-        if job_state.below(OUTPUTS):
-            return _Sealed(pictures=len(job_state.below(OUTPUTS)))
+        if edit_state.is_half_sealed:
+            self._results.go_on_sealing(edit_state)
+            return _Sealed(pictures=len(self._results.received(edit_state)))
+        if edit_state.outputs:
+            return _Sealed(pictures=len(edit_state.outputs))
         faults: list[str] = []
         for tier in (reply.sure, reply.guesses):
             is_awaited = tier == reply.sure
@@ -211,7 +221,7 @@ class Judge:
             if not tier:
                 continue
             count, found = self._results.seal(
-                job_state.id,
+                edit_state,
                 answer,
                 tier,
                 fetched,

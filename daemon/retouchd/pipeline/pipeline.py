@@ -7,42 +7,40 @@ There is one step for each phase and no other way forward; a restart runs the sa
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from math import inf
 
-from retouchd.answer.classify import Failure
 from retouchd.clock import Clock
-from retouchd.disk.thread_pools import Folder
-from retouchd.disk.threads import Steps, follow, in_work
-from retouchd.errors import Blocked, JobCode, Problem
+from retouchd.disk.threads import follow, in_work
+from retouchd.errors import Blocked
 from retouchd.events import emit
 from retouchd.events.jobs import JobWaiting
-from retouchd.inbox.duplicates import Duplicates
-from retouchd.inbox.held import HeldError, NotYetError
-from retouchd.job.model import Attempt, Job, Outcome, Over, Wait
-from retouchd.job.naming import shown
-from retouchd.pipeline.attempts import Attempts, Judged
+from retouchd.job.model import Outcome, Over, Wait
 from retouchd.pipeline.disk_steps import DiskSteps, JobGone, Stuck
-from retouchd.pipeline.judge import FETCHED, Judge
-from retouchd.pipeline.prepare import NotReadyError, Prepared, Preparer
-from retouchd.pipeline.results import FetchLater, WithheldError
-from retouchd.spool.job_directory import JobState, job_of
+from retouchd.pipeline.edit_steps import CRASHES_TO_FAIL, EditSteps
+from retouchd.pipeline.finish import Finisher
+from retouchd.pipeline.judge import crash_step
+from retouchd.pipeline.results import FetchLater
+from retouchd.spool.job_state import JobState, job_of
 from retouchd.spool.phase import Phase
 from retouchd.spool.spool import Spool
 from retouchd.throttle.admission import Admission
-from retouchd.throttle.retry import Ask, Fail, Return, count_in_doubt
 
-CRASHES_TO_FAIL = 3
-RISKY = (Phase.CLAIMED, Phase.KEPT)
+_DECODING = (Phase.CLAIMED, Phase.KEPT)
+RISKY = (*_DECODING, Phase.EDITED)
 """The phases whose step decodes what somebody else made, and so may bring the process down."""
 
-_PREPARED_AT_ONCE = 2
-"""A decoded picture of 100 megapixels takes 400 MB, and fitting holds it several times over."""
+_ASKED = (Phase.CLAIMED, Phase.ASKING, Phase.KEPT, Phase.CLOSED)
+"""Where a job stands while some of its edits are not over."""
+_FINISHING = Phase.EDITED.value
+_UNFINISHED = (
+    f"retouchd ended unexpectedly {CRASHES_TO_FAIL} times while it finished the result: it is published as it "
+    "was received."
+)
 _PASSING_SECONDS = 60.0
 """How long something may stand in a job's way before nobody expects that it goes by itself."""
-_SOON_SECONDS = 0.5
-"""How long a job that an earlier process left waits until it is known what was done before."""
 
 
 class Pipeline:
@@ -55,24 +53,19 @@ class Pipeline:
         *,
         spool: Spool,
         disk_steps: DiskSteps,
-        preparer: Preparer,
-        attempts: Attempts,
-        judge: Judge,
+        edit_steps: EditSteps,
+        finisher: Finisher,
         admission: Admission,
-        duplicates: Duplicates,
         clock: Clock,
     ) -> None:
         self._spool = spool
         self._disk_steps = disk_steps
-        self._preparer = preparer
-        self._attempts = attempts
-        self._judge = judge
+        self._edit_steps = edit_steps
+        self._finisher = finisher
         self._admission = admission
-        self._duplicates = duplicates
         self._clock = clock
-        self._prepared: dict[str, Prepared] = {}
-        self._unclosed: dict[str, tuple[JobState, Judged]] = {}
-        self._decoding = asyncio.Semaphore(_PREPARED_AT_ONCE)
+        self._stepping: dict[str, int] = {}
+        self._finishing = asyncio.Lock()
         self._obstacles: dict[str, str] = {}
         self._met_at: dict[str, float] = {}
 
@@ -102,18 +95,21 @@ class Pipeline:
 
     async def retrace(self, job_id: str) -> None:
         """
-        Take alone the step in which a job may have brought an earlier process down.
+        Take alone the steps in which a job may have brought an earlier process down.
 
-        The attempt is noted first; the third note for the same step sends the job to `error/` instead.
+        The attempt is noted first; the third note for the same step ends the edit with a problem instead.
         """
         job_state = None
         try:
-            await self.note_crash(job_id)
             job_state = await in_work(self._spool.load, job_id)
-            if job_state.phase is Phase.KEPT:
-                await self._judge_alone(job_state)
-            elif job_state.phase is Phase.CLAIMED:
-                await self._prepare(job_state)
+            risky = self._risky(job_state)
+            for edit in risky:
+                await in_work(self._spool.add_crash, job_id, _step_name(job_state, edit))
+                job_state = await in_work(self._spool.load, job_id)
+                await self._retrace_edit(job_state, edit)
+                job_state = await in_work(self._spool.load, job_id)
+            if risky and self._is_over_for_all(job_state):
+                await self._end(job_state)
         except (Blocked, FetchLater, OSError) as obstacle:
             self._obstructed(job_id, Stuck(job_state=job_state, reason=str(obstacle)))
             with contextlib.suppress(OSError):  # An obstacle that could be told is no crash.
@@ -125,8 +121,10 @@ class Pipeline:
         """
         job_state = await in_work(self._spool.load, job_id)
         is_free = job_state.phase in (Phase.CLAIMING, Phase.CLAIMED, Phase.CLOSED)
-        if is_free and not count_in_doubt(job_state.attempts):
-            await self._give_back(job_state, "the endpoint is unavailable")
+        if is_free and not job_state.may_be_paid:
+            reason = "the endpoint is unavailable"
+            back = partial(self._disk_steps.give_back, job_of(job_state), reason)
+            await follow(back, key=job_id)
             await in_work(self._spool.discard, job_id)
 
     async def note_crash(self, job_id: str) -> None:
@@ -134,173 +132,77 @@ class Pipeline:
         Note that the job's present step failed in a way nobody foresaw, if it is one that may.
         """
         job_state = await in_work(self._spool.load, job_id)
-        if job_state.phase in RISKY:
-            await in_work(self._spool.add_crash, job_id, job_state.phase.value)
+        risky = self._risky(job_state)
+        edit = self._stepping.get(job_id, risky[0] if risky else 0)
+        if edit in risky:
+            await in_work(self._spool.add_crash, job_id, _step_name(job_state, edit))
+
+    def _risky(self, job_state: JobState) -> list[int]:
+        """
+        Return the edits whose next step may bring the process down; 0 is the finishing of all.
+        """
+        if job_state.phase is Phase.EDITED:
+            return [0] if self._finisher.is_asked(job_of(job_state)) else []
+        if job_state.phase not in _ASKED:
+            return []
+        return [each.edit for each in job_state.edits if each.phase in _DECODING]
+
+    async def _retrace_edit(self, job_state: JobState, edit: int) -> None:
+        if edit:
+            await self._edit_steps.retrace(job_state.edits[edit - 1])
+        else:
+            await self._end(job_state)
 
     async def _step(self, job_state: JobState) -> Wait | JobGone | Stuck | None:
         """
-        Take the step of a job for which the disk alone is not enough.
+        Take the next step of a job for which the disk alone is not enough: of the first of its edits that can
+        go on. Once all are over, the job ends.
         """
+        halts: list[Wait | Stuck] = []
         try:
-            if job_state.id in self._unclosed:
-                await self._close(*self._unclosed[job_state.id])
-                return None
-            match job_state.phase:
-                case Phase.ASKING:
-                    closed = await in_work(self._attempts.close_interrupted, job_state)
-                    self._admission.release(job_state, closed)
-                case Phase.KEPT:
-                    await self._judge_kept(job_state)
-                case _:
-                    return await self._decide(job_state)
-        except (Blocked, FetchLater, OSError) as obstacle:
-            halt = await in_work(self._disk_steps.met, job_state.id, job_state, obstacle)
-            if isinstance(halt, Stuck) and isinstance(obstacle, FetchLater):
-                return replace(halt, seconds=obstacle.seconds, is_passing=True)
-            return halt
+            for edit_state in job_state.edits:
+                if self._edit_steps.is_over(edit_state):
+                    continue
+                self._stepping[job_state.id] = edit_state.edit
+                halt = await self._edit_steps.step(edit_state)
+                if halt is None or isinstance(halt, JobGone):
+                    return halt
+                halts.append(halt)
+            if halts:
+                return _soonest(halts)
+            self._stepping[job_state.id] = 0
+            await self._end(job_state)
+        except (Blocked, OSError) as obstacle:
+            return await in_work(self._disk_steps.met, job_state.id, job_state, obstacle)
         return None
 
-    async def _decide(self, job_state: JobState) -> Wait | None:
-        match self._admission.next_move(job_state):
-            case Ask():
-                return await self._ask(job_state)
-            case Wait() as wait:
-                return wait
-            case Return(reason=reason):
-                await self._give_back(job_state, reason)
-            case Fail(problem=problem):
-                await self._plan(job_state, [problem])
-        return None
+    def _is_over_for_all(self, job_state: JobState) -> bool:
+        is_asked = job_state.phase in (*_ASKED, Phase.EDITED)
+        return is_asked and all(map(self._edit_steps.is_over, job_state.edits))
 
-    async def _ask(self, job_state: JobState) -> Wait | None:
-        job_id = job_state.id
-        if not self._is_prepared(job_id) and not await self._prepare(job_state):
-            return None
-        if self._duplicates.is_left(job_id):
-            try:
-                await follow(partial(self._check_left, job_of(job_state)), key=job_id)
-            except NotYetError as early:
-                reason = str(early)
-                return Wait(seconds=_SOON_SECONDS, reason=reason, is_stranded=early.is_stuck)
-            except HeldError as held:
-                await self._give_back(job_state, str(held))
-                return None
-        prepared = self._prepared[job_id]
-        is_prepared = partial(self._is_prepared, job_id)
-        async with self._admission.permit(job_state, len(prepared.images), is_prepared) as permit:
-            if isinstance(permit, Wait):
-                return permit
-            asking = await self._attempts.open(job_state, permit, prepared)
-            self._admission.note_opened(job_id)
-            unanswered = await self._attempts.send(asking, prepared)
-            # The permit is kept until the verdict is known: the next request must not be sent in ignorance.
-            if unanswered is None:
-                attempt = await self._judge_answer(asking.kept())
-            else:
-                attempt = await self._close(asking, unanswered)
-        if attempt.code == Failure.UNREADABLE.value:
-            del self._prepared[job_id]  # What the file is by now, nobody has judged.
-        return None
-
-    async def _judge_answer(self, kept: JobState) -> Attempt:
-        try:
-            judged = await self._judge.judge(kept)
-        except WithheldError:
-            self._admission.note_withheld(kept)
-            raise
-        return await self._close(kept, judged)
-
-    async def _close(self, job_state: JobState, judged: Judged) -> Attempt:
-        # Where the disk does not take it, nobody else knows what became of the request.
-        self._unclosed[job_state.id] = job_state, judged
-        closed = await in_work(self._attempts.close, job_state, judged)
-        del self._unclosed[job_state.id]
-        self._admission.release(job_state, closed)
+    async def _end(self, job_state: JobState) -> None:
+        """
+        Finish the results of a job whose edits are all over, and fix its end.
+        """
+        ends = self._edit_steps.ends(job_state)
+        warnings: list[str] = []
+        if self._finisher.is_asked(job_of(job_state)) and job_state.results:
+            async with self._finishing:
+                if any(ends):  # What its phase does not tell the next start.
+                    await in_work(self._spool.add_crash, job_state.id, _FINISHING)
+                    job_state = await in_work(self._spool.load, job_state.id)
+                if job_state.crashes.count(_FINISHING) < CRASHES_TO_FAIL:
+                    job_state = await in_work(self._finisher.finish, job_state)
+                else:
+                    warnings.append(_UNFINISHED)
+        plan = partial(self._disk_steps.plan, job_state, ends if any(ends) else (), warnings)
+        await follow(plan, key=job_state.id)
         if job_state.crashes:
-            await in_work(self._progressed, job_state)
-        return closed.attempt
-
-    def _check_left(self, job: Job) -> Steps[None]:
-        yield Folder.DONE
-        self._duplicates.check_left(job)
-
-    def _is_prepared(self, job_id: str) -> bool:
-        known = self._prepared.get(job_id)
-        return known is not None and self._preparer.still_holds(known)
-
-    async def _prepare(self, job_state: JobState) -> bool:
-        """
-        Compare with what was seen, then validate: tell whether the job is prepared, else it is planned or
-        given back.
-        """
-        if _has_crashed(job_state):
-            await self._plan(job_state, [_crashed(job_of(job_state))])
-            return False
-        try:
-            if job_of(job_state).references:
-                await follow(partial(self._preparer.gather, job_state), key=job_state.id)
-            async with self._decoding:
-                found = await in_work(self._looked_over, job_state)
-        except NotReadyError as reason:
-            await self._give_back(job_state, str(reason))
-            return False
-        if isinstance(found, Prepared):
-            self._prepared[job_state.id] = found
-            return True
-        await self._plan(job_state, found)
-        if job_state.crashes:
-            await in_work(self._progressed, job_state)
-        return False
-
-    def _looked_over(self, job_state: JobState) -> Prepared | list[Problem]:
-        found = self._preparer.ready(job_state)
-        if isinstance(found, Prepared):
-            self._progressed(job_state)
-        return found
-
-    async def _give_back(self, job_state: JobState, reason: str) -> None:
-        await follow(
-            partial(self._disk_steps.give_back, job_of(job_state), reason), key=job_state.id
-        )
-
-    async def _plan(self, job_state: JobState, problems: list[Problem]) -> None:
-        await follow(partial(self._disk_steps.plan, job_state, problems), key=job_state.id)
-
-    async def _judge_kept(self, job_state: JobState) -> None:
-        if _has_crashed(job_state):
-            await self._put_aside(job_state)
-            return
-        await self._judge_answer(job_state)
-
-    async def _judge_alone(self, job_state: JobState) -> None:
-        """
-        Judge by the answer itself. What it only names is fetched in the ordinary run: that may take hours, and
-        a process that is killed while it waits was not brought down by it.
-        """
-        if _has_crashed(job_state):
-            await self._put_aside(job_state)
-            return
-        judged = await self._judge.judge_unfetched(job_state)
-        if judged is None:
-            await in_work(self._spool.clear_crashes, job_state.id, job_state.phase.value)
-            return
-        await self._close(job_state, judged)
-
-    async def _put_aside(self, job_state: JobState) -> None:
-        """
-        Close an attempt whose answer brings processes down; it ends the job.
-        """
-        problem = _crashed(job_of(job_state))
-        closed = await in_work(self._attempts.close_unread, job_state, problem)
-        self._admission.release(job_state, closed)
-
-    def _progressed(self, job_state: JobState) -> None:
-        if job_state.crashes:
-            self._spool.clear_crashes(job_state.id)
+            await in_work(self._spool.clear_crashes, job_state.id)
 
     def _over(self, job_id: str, left: JobGone) -> Over:
-        self._prepared.pop(job_id, None)
-        self._unclosed.pop(job_id, None)
+        self._edit_steps.forget(job_id)
+        self._stepping.pop(job_id, None)
         self._obstacles.pop(job_id, None)
         self._met_at.pop(job_id, None)
         self._admission.forget(job_id, left.job_state.attempts if left.job_state else ())
@@ -321,15 +223,31 @@ class Pipeline:
         return Wait(seconds=stuck.seconds, reason=stuck.reason, is_stranded=is_stranded)
 
 
-def _has_crashed(job_state: JobState) -> bool:
-    steps = {job_state.phase.value, *([FETCHED] if job_state.phase is Phase.KEPT else [])}
-    return sum(each in steps for each in job_state.crashes) >= CRASHES_TO_FAIL
+def _step_name(job_state: JobState, edit: int) -> str:
+    """
+    Return how a note of a crash calls the present step of an edit; 0 is the finishing of all.
+    """
+    if not edit:
+        return _FINISHING
+    edit_state = job_state.edits[edit - 1]
+    return crash_step(edit_state.phase.value, edit_state)
 
 
-def _crashed(job: Job) -> Problem:
-    return Problem(
-        code=JobCode.CRASHED,
-        message=f"retouchd ended unexpectedly {CRASHES_TO_FAIL} times while working on "
-        f"{shown(job.members[0].name)}.",
-        hint="Please report it, open the picture in another program and save it anew.",
+def _soonest(halts: Sequence[Wait | Stuck]) -> Wait | Stuck:
+    """
+    Return when and why a job is looked at again of which several edits wait: what stands in its way comes
+    first.
+    """
+    times = [each.seconds for each in halts if each.seconds is not None]
+    seconds = min(times, default=None)
+    stuck = next((each for each in halts if isinstance(each, Stuck)), None)
+    if stuck is not None:
+        return replace(stuck, seconds=seconds)
+    waits = [each for each in halts if isinstance(each, Wait)]
+    counts = [each.in_doubt_count for each in waits if each.in_doubt_count is not None]
+    return Wait(
+        seconds=seconds,
+        reason=min(waits, key=lambda each: inf if each.seconds is None else each.seconds).reason,
+        in_doubt_count=max(counts, default=None),
+        is_stranded=all(each.is_stranded for each in waits),
     )

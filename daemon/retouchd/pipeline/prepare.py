@@ -20,7 +20,7 @@ from retouchd.pictures.metadata import Metadata, in_order
 from retouchd.pipeline.fit_pictures import Examined, Fitter, SourcePicture
 from retouchd.request.limits import Limits
 from retouchd.request.validate import interface_problems, mask_advice
-from retouchd.spool.job_directory import JobState, job_of
+from retouchd.spool.job_state import EditState, JobState, job_of
 from retouchd.spool.phase import ORIGINALS
 from retouchd.spool.spool import Spool
 
@@ -74,14 +74,14 @@ class Preparer:
         if not job.problems and (obstacle := self._reference_copier.gather(job)):
             raise Blocked(obstacle) if job_state.attempts else NotReadyError(obstacle)
 
-    def ready(self, job_state: JobState) -> Prepared | list[Problem]:
+    def ready(self, edit_state: EditState) -> Prepared | list[Problem]:
         """
         Compare with what was seen, then prepare; all that is needed is in the work folder by now.
 
         Raises NotReadyError for a job that nothing was asked for yet; for others Blocked, or OSError where
         a file cannot be read.
         """
-        job, is_fresh = job_of(job_state), not job_state.attempts
+        job, is_fresh = edit_state.job, not edit_state.whole.attempts
         if uncarried := self._uncarried(job):
             if is_fresh:
                 raise NotReadyError(uncarried[0].message)  # The endpoint was another one then.
@@ -89,7 +89,7 @@ class Preparer:
         if is_fresh:
             self._compare(job)
         try:
-            prepared = self.prepare(job)
+            prepared = self.prepare(job, edit_state.first_alike)
         except OSError as error:
             if not is_fresh:
                 raise
@@ -125,9 +125,10 @@ class Preparer:
             if not member.snapshot.shows(file_stat.snapshot(self._original(job, member))):
                 raise NotReadyError(f"{shown(member.name)} was changed while it was taken")
 
-    def prepare(self, job: Job) -> Prepared | list[Problem]:
+    def prepare(self, job: Job, edit: int = 1) -> Prepared | list[Problem]:
         """
-        Return what is to be uploaded, or every problem of the job at once.
+        Return what is to be uploaded, or every problem of the job at once. What is fitted for an `edit` to
+        another model than the first one's has files of its own.
 
         Nothing is fitted before everything that can be known without it was found in order.
         """
@@ -135,8 +136,9 @@ class Preparer:
         metadata, style = settings.metadata, settings.endpoint.style
         limits = self._current.limits(job.request.model)
         problems = list(job.problems)
-        image, mask = self._examined(job, limits, problems)
-        references = self._references(job, limits, problems)
+        front = "" if edit == 1 else f"{edit}-"
+        image, mask = self._examined(job, front, limits, problems)
+        references = self._references(job, front, limits, problems)
         if problems:
             return problems
         assert image is not None, "a job without an image has a problem"
@@ -146,9 +148,9 @@ class Preparer:
         return replace(found, metadata=metadata, style=style)
 
     def _examined(
-        self, job: Job, limits: Limits, problems: list[Problem]
+        self, job: Job, front: str, limits: Limits, problems: list[Problem]
     ) -> tuple[Examined | None, Examined | None]:
-        images, masks = self._sources(job, Role.IMAGE), self._sources(job, Role.MASK)
+        images, masks = (self._sources(job, front, role) for role in (Role.IMAGE, Role.MASK))
         image = mask = None
         if len(images) > 1 or len(masks) > 1:
             return None, None  # The job says itself that they are too many.
@@ -178,11 +180,13 @@ class Preparer:
             found = [fault.problem]
         return _of_reference(found)
 
-    def _references(self, job: Job, limits: Limits, problems: list[Problem]) -> list[Examined]:
+    def _references(
+        self, job: Job, front: str, limits: Limits, problems: list[Problem]
+    ) -> list[Examined]:
         found = []
         for number, reference in enumerate(job.references if not problems else (), 1):
             path = self._spool.reference(job.id, number)
-            label = f"reference-{number}"
+            label = f"{front}reference-{number}"
             source = SourcePicture(job=job, path=path, name=reference.path, label=label)
             try:
                 found.append(self._fitter.examine(source, limits))
@@ -212,10 +216,13 @@ class Preparer:
             return [_of_mask(fault, mask.source)]
         return Prepared(images=images, mask=beside.upload)
 
-    def _sources(self, job: Job, role: Role) -> list[SourcePicture]:
+    def _sources(self, job: Job, front: str, role: Role) -> list[SourcePicture]:
         return [
             SourcePicture(
-                job=job, path=self._original(job, member), name=member.name, label=role.value
+                job=job,
+                path=self._original(job, member),
+                name=member.name,
+                label=front + role.value,
             )
             for member in job.members
             if member.role is role and member.snapshot.size

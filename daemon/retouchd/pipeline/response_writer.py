@@ -15,6 +15,7 @@ from retouchd.endpoint.client import NoAnswer
 from retouchd.errors import Blocked
 from retouchd.events import emit
 from retouchd.events.jobs import AnswerHeld, AnswerLost
+from retouchd.job.model import AttemptKey
 from retouchd.spool.spool import Spool, head_line
 
 T = TypeVar("T")
@@ -48,7 +49,7 @@ class ResponseWriter:
     async def keep(
         self,
         job_id: str,
-        number: int,
+        key: AttemptKey,
         head: dict[str, Any],
         chunks: AsyncIterator[bytes],
     ) -> None:
@@ -61,7 +62,7 @@ class ResponseWriter:
         An answer that breaks off is kept as far as it came, and its head line says why (`broken`): it may
         hold all that was paid for. Raises NoAnswer where it can hold nothing.
         """
-        pending = _Pending(self._spool, job_id, number, head)
+        pending = _Pending(self._spool, job_id, key, head)
         self._all_pending.add(pending)
         try:
             try:
@@ -102,11 +103,11 @@ class _Pending:
     The buffer of one answer: so many bytes are `_durable`, the `rest` is still in memory.
     """
 
-    def __init__(self, spool: Spool, job_id: str, number: int, head: dict[str, Any]) -> None:
+    def __init__(self, spool: Spool, job_id: str, key: AttemptKey, head: dict[str, Any]) -> None:
         self._head = head
-        self._open = partial(spool.keep, job_id, number)
-        self._read_back = partial(spool.half_kept, job_id, number)
-        self._drop = partial(spool.drop_half_kept, job_id, number)
+        self._open = partial(spool.keep, job_id, key)
+        self._read_back = partial(spool.half_kept, job_id, key)
+        self._drop = partial(spool.drop_half_kept, job_id, key)
         self._file: DurableFile | None = None
         self._durable = 0
         self._is_amended = False

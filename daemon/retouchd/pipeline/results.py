@@ -26,7 +26,9 @@ from retouchd.pictures import inspect
 from retouchd.pictures.decoding import ImageFault
 from retouchd.pictures.end_markers import is_whole
 from retouchd.pictures.pillow_gaps import FileSource
-from retouchd.spool.phase import ORIGINALS, OUTPUTS, REFERENCES, UPLOAD
+from retouchd.spool import pictures
+from retouchd.spool.job_state import EditState
+from retouchd.spool.phase import ORIGINALS, OUTPUTS, REFERENCES, UPLOAD, pictures_in, unsealed
 from retouchd.spool.spool import Spool
 
 Fetched: TypeAlias = BinaryIO | FetchRefused
@@ -45,7 +47,7 @@ class Results:
 
     def seal(
         self,
-        job_id: str,
+        edit_state: EditState,
         answer: KeptAnswer,
         found: Sequence[Found],
         fetched: Mapping[Link, Fetched],
@@ -57,39 +59,48 @@ class Results:
 
         With `is_proof_needed` what was sent is not taken for a result, whatever metadata it has by now.
         """
-        sent = list(self._sent(job_id)) if is_proof_needed else []
+        sent = list(self._sent(edit_state.id)) if is_proof_needed else []
         taken: list[tuple[int, Path]] = []
         faults = []
-        self._spool.begin_outputs(job_id)
+        folder = self._spool.folder(edit_state.id)
+        place = folder / unsealed(edit_state.edit)
+        pictures.begin(place)
         for number, each in enumerate(found, 1):
-            path = self._spool.output(job_id, number)
+            path = pictures.unnamed(place, edit_state.edit, number)
             try:
                 extension = self._store(path, _blocks(answer, each.picture, fetched), sent)
             except (FetchRefused, ImageFault, binascii.Error) as fault:
-                self._spool.drop_output(path)
+                pictures.drop(path)
                 faults.append(f"picture {number}: {fault}")
                 continue
             if _is_among(path, [other for group, other in taken if group != each.group]):
-                self._spool.drop_output(path)  # The same one, said twice.
+                pictures.drop(path)  # The same one, said twice.
                 continue
-            self._spool.name_output(path, extension)
-            taken.append((each.group, path.with_name(f"{path.name}.{extension}")))
+            taken.append((each.group, pictures.give_name(path, extension)))
         if taken:
-            self._spool.seal_outputs(job_id)
+            pictures.seal_received(folder, edit_state.edit)
         return len(taken), faults
 
-    def received(self, job_id: str) -> list[Received]:
+    def go_on_sealing(self, edit_state: EditState) -> None:
         """
-        Return what the sealed pictures of a job are, in the order received.
+        Let those pictures appear that are still to come after a crash, or a fault of the disk.
         """
-        found = sorted((self._spool.folder(job_id) / OUTPUTS).iterdir(), key=lambda each: each.name)
+        pictures.seal_received(self._spool.folder(edit_state.id), edit_state.edit)
+
+    def received(self, edit_state: EditState) -> list[Received]:
+        """
+        Return what the sealed pictures of an edit are, in the order received.
+        """
+        outputs = self._spool.folder(edit_state.id) / OUTPUTS
+        names = [f"{OUTPUTS}/{each.name}" for each in outputs.iterdir()]
+        found = [outputs.parent / each for each in pictures_in(names, OUTPUTS, edit_state.edit)]
         return [
             Received(extension=each.suffix.removeprefix("."), edges=inspect.edges_of(each))
             for each in found
         ]
 
     def _store(self, path: Path, blocks: Iterable[bytes], sent: Sequence[Path]) -> str:
-        self._spool.add_output(path, blocks)
+        pictures.add(path, blocks)
         extension = inspect.check_output(path)
         if _is_among(path, sent) or _shows_one_of(path, sent):
             raise FetchRefused("it is the picture that was sent")
@@ -178,17 +189,17 @@ class Downloads:
         self._clock = clock
         self._backoffs: dict[str, _FetchBackoff] = {}
 
-    def check_due(self, job_id: str) -> None:
+    def check_due(self, edit_state: EditState) -> None:
         """
-        Raise FetchLater while it is too early to fetch a job's pictures again.
+        Raise FetchLater while it is too early to fetch an edit's pictures again.
         """
-        backoff = self._backoffs.get(job_id)
+        backoff = self._backoffs.get(edit_state.key)
         if backoff is not None and (left := backoff.until - self._clock.monotonic()) > 0:
             raise FetchLater(backoff.reason, left)
 
     async def fetch(
         self,
-        job_id: str,
+        edit_state: EditState,
         links: Iterable[Link],
         answered_at: dt.datetime,
         files: contextlib.ExitStack,
@@ -200,11 +211,11 @@ class Downloads:
 
         Raises FetchLater while one of them may still come; without `is_awaited` nobody waits for it.
         """
-        self._backoffs.pop(job_id, None)
+        self._backoffs.pop(edit_state.key, None)
         fetched: dict[Link, Fetched] = {}
         for link in links:
             try:
-                fetched[link] = await self._fetched(job_id, link, files)
+                fetched[link] = await self._fetched(edit_state.id, link, files)
             except FetchRefused as refusal:
                 fetched[link] = refusal
             except FetchFailed as failure:
@@ -215,7 +226,7 @@ class Downloads:
                 wait = seconds_to_retry((now - answered_at).total_seconds())
                 until = self._clock.monotonic() + wait
                 reason = f"its picture is paid for but cannot be fetched yet: {failure}"
-                self._backoffs[job_id] = _FetchBackoff(until=until, reason=reason)
+                self._backoffs[edit_state.key] = _FetchBackoff(until=until, reason=reason)
                 raise FetchLater(reason, wait) from failure
         return fetched
 

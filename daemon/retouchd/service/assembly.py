@@ -23,6 +23,8 @@ from retouchd.inbox.watch_supervisor import WatchSupervisor
 from retouchd.job.model import Job
 from retouchd.pipeline.attempts import Attempts
 from retouchd.pipeline.disk_steps import DiskSteps
+from retouchd.pipeline.edit_steps import EditSteps
+from retouchd.pipeline.finish import Finisher
 from retouchd.pipeline.judge import Judge
 from retouchd.pipeline.pipeline import RISKY, Pipeline
 from retouchd.pipeline.prepare import Preparer
@@ -164,31 +166,40 @@ class Assembly:
 
     def _pipeline(self, current: Current, clock: Clock, client: EditsClient) -> Pipeline:
         spool = self.spool
+        finisher = Finisher(spool=spool, rewrite=None)
+        disk_steps = DiskSteps(
+            spool=spool,
+            delivery=Delivery(
+                spool=spool,
+                folders=current.settings.folders,
+                known=self._duplicates.known,
+                on_results=self._duplicates.publish,
+            ),
+            history=self._history,
+            clock=clock,
+            is_finishing=finisher.is_asked,
+            on_return=self._returned,
+            on_unread=self.recovery.again,
+            on_away=self._disks.miss,
+        )
         return Pipeline(
             spool=spool,
-            disk_steps=DiskSteps(
+            disk_steps=disk_steps,
+            edit_steps=EditSteps(
                 spool=spool,
-                delivery=Delivery(
+                disk_steps=disk_steps,
+                preparer=self._preparer,
+                attempts=Attempts(spool=spool, client=client, clock=clock, prices=current.prices),
+                judge=Judge(
                     spool=spool,
-                    folders=current.settings.folders,
-                    known=self._duplicates.known,
-                    on_results=self._duplicates.publish,
+                    client=client,
+                    downloads=Downloads(spool=spool, client=client, clock=clock),
                 ),
-                history=self._history,
-                clock=clock,
-                on_return=self._returned,
-                on_unread=self.recovery.again,
-                on_away=self._disks.miss,
+                admission=self._admission,
+                duplicates=self._duplicates,
             ),
-            preparer=self._preparer,
-            attempts=Attempts(spool=spool, client=client, clock=clock, prices=current.prices),
-            judge=Judge(
-                spool=spool,
-                client=client,
-                downloads=Downloads(spool=spool, client=client, clock=clock),
-            ),
+            finisher=finisher,
             admission=self._admission,
-            duplicates=self._duplicates,
             clock=clock,
         )
 

@@ -308,8 +308,9 @@ class StatusTextWriter:
         if job_state.job is None:
             return None
         now = report.jobs.get(job_id) or doing(job_state.phase)
-        if job_state.phase is Phase.ASKING and job_state.opened and job_id not in report.jobs:
-            now = f"sent at {job_state.opened.sent_at.astimezone():%H:%M:%S}, no answer yet"
+        opened = next(iter(job_state.opened.values()), None)
+        if job_state.phase is Phase.ASKING and opened and job_id not in report.jobs:
+            now = f"sent at {opened.sent_at.astimezone():%H:%M:%S}, no answer yet"
         return Running(
             path=path_below(job_state.job.folder, job_state.job.members[0].name), doing=now
         )

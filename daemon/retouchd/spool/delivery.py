@@ -22,10 +22,11 @@ from retouchd.job.model import Attempt, Job, Role, Verdict
 from retouchd.spool import finished_index
 from retouchd.spool.fingerprint import Digest, Fingerprint
 from retouchd.spool.history import is_taken, reserved_in
-from retouchd.spool.job_directory import JobState, job_of
-from retouchd.spool.phase import ORIGINALS, OUTPUTS, attempts_in
+from retouchd.spool.job_state import JobState, job_of
+from retouchd.spool.phase import ORIGINALS, OUTPUTS, attempts_in, pictures_in
 from retouchd.spool.plan import (
     Archived,
+    EditEnd,
     IsTaken,
     Item,
     Plan,
@@ -65,29 +66,40 @@ class Delivery:
         self._on_results = on_results
 
     def plan(
-        self, job_state: JobState, problems: Sequence[Problem], now: datetime
+        self,
+        job_state: JobState,
+        ends: Sequence[Sequence[Problem]],
+        now: datetime,
+        warnings: Sequence[str] = (),
     ) -> Steps[JobState]:
         """
-        Fix the end of a job: done with its outputs, or error with its problems.
+        Fix the end of a job: done with its results, or error with the problems of some of its edits. `ends` are
+        those of each edit, none of one that is done; with none of any, all are done.
+
+        What came is published, whatever became of other edits.
         """
         job = job_of(job_state)
+        problems = told_problems(job, ends)
         yield Folder.ERROR if problems else Folder.DONE
         archive = self._archive(is_done=not problems)
-        sources = [*_fruitless(job_state), *_originals(job_state)]
+        results = job_state.results
+        received = [each for each in pictures_in(job_state.files, OUTPUTS) if each not in results]
+        sources = [*received, *_fruitless(job_state), *_originals(job_state)]
         with _blocked(archive / job.folder):
             archived = _archived(job, sources, archive)
         outputs: tuple[Item, ...] = ()
-        if not problems:
+        if results:
             yield Folder.OUTBOX
-            outbox, names = self._folders.outbox, job_state.below(OUTPUTS)
+            outbox = self._folders.outbox
             with _blocked(outbox / job.folder):
-                outputs = plan_outputs(job, names, _taken_in(outbox, job))
+                outputs = plan_outputs(job, results, _taken_in(outbox, job))
         plan = Plan(
             finished_at=now,
             **archived._asdict(),
             outputs=self._with_contents(job, outputs),
-            problems=tuple(problems),
-            fingerprint=None if problems else self._fingerprint(job),
+            problems=problems,
+            edits=tuple(self._end(job, number, ends) for number, _ in enumerate(job.edits, 1)),
+            warnings=tuple(warnings),
         )
         self._spool.fix(job.id, plan)
         return job_state.planned(plan)
@@ -184,8 +196,8 @@ class Delivery:
     def _plan_outputs_again(self, job_state: JobState) -> None:
         job, plan = job_of(job_state), _plan(job_state)
         pending = [item for item in plan.outputs if self._is_pending(job, item)]
-        names = [item.source.partition("/")[2] for item in plan.outputs]
-        renamed = plan_outputs(job, names, _taken_in(self._folders.outbox, job))
+        sources = [item.source for item in plan.outputs]
+        renamed = plan_outputs(job, sources, _taken_in(self._folders.outbox, job))
         self._spool.fix(job.id, rename_pending(plan, pending, renamed))
 
     def _is_pending(self, job: Job, item: Item) -> bool:
@@ -219,14 +231,32 @@ class Delivery:
         folder = self._spool.folder(job.id)
         return tuple(replace(item, content=_content(folder, item.source)) for item in outputs)
 
-    def _fingerprint(self, job: Job) -> Fingerprint | None:
-        folder = self._spool.folder(job.id)
+    def _end(self, job: Job, number: int, ends: Sequence[Sequence[Problem]]) -> EditEnd:
+        problems = ends[number - 1] if ends else ()
+        if problems:
+            return EditEnd(problems=tuple(problems))
+        known = self._known(job.id) if number == 1 else None
         with contextlib.suppress(OSError):
-            return self._known(job.id) or finished_index.in_work(job, folder)
-        return None
+            folder = self._spool.folder(job.id)
+            known = known or finished_index.in_work(job.with_edit(number), folder)
+        return EditEnd(fingerprint=known)
 
     def _archive(self, *, is_done: bool) -> Path:
         return self._folders.done if is_done else self._folders.error
+
+
+def told_problems(job: Job, ends: Sequence[Sequence[Problem]]) -> tuple[Problem, ...]:
+    """
+    Return the problems of a job, each once: of those that not all of its edits have, each says whose it is.
+    """
+    found: dict[Problem, None] = {}
+    for edit, problems in zip(job.edits, ends, strict=bool(ends)):
+        for each in problems:
+            if all(each in others for others in ends):
+                found[each] = None
+            else:
+                found[replace(each, message=f"{edit.name}: {each.message}")] = None
+    return tuple(found)
 
 
 def _note(job: Job) -> str:
@@ -309,12 +339,11 @@ def _fruitless(job_state: JobState) -> list[str]:
     """
     Return the answers that may be worth money and brought no picture, the first one first.
     """
-    closed = {each.number: each for each in job_state.attempts}
+    closed = {each.key: each for each in job_state.attempts}
     return [
-        name
-        for number in sorted(attempts_in(job_state.files))
-        if (name := f"attempt-{number}.response") in job_state.files
-        and _may_be_worth_money(closed.get(number))
+        there["response"]
+        for key, there in sorted(attempts_in(job_state.files).items())
+        if "response" in there and _may_be_worth_money(closed.get(key))
     ]
 
 

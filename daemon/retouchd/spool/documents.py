@@ -1,6 +1,8 @@
 """
-The JSON documents of the spool: what `job.json`, `attempt-n.open`, `attempt-n.json` and `plan.json`
+The JSON documents of the spool: what `job.json`, `attempt-e-n.open`, `attempt-e-n.json` and `plan.json`
 look like.
+
+Those of version 1 are read, too: its jobs have one edit, whose request stands in the job itself.
 
 Names may hold bytes that are not UTF-8; JSON carries them as lone surrogates, which Python reads back.
 """
@@ -8,13 +10,15 @@ Names may hold bytes that are not UTF-8; JSON carries them as lone surrogates, w
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any
 
 from retouchd.errors import JobCode, Problem
 from retouchd.job.model import (
     Attempt,
+    AttemptKey,
+    Edit,
     Job,
     Member,
     Opened,
@@ -25,9 +29,10 @@ from retouchd.job.model import (
     Verdict,
 )
 from retouchd.spool.fingerprint import Digest, Fingerprint
-from retouchd.spool.plan import Item, Plan
+from retouchd.spool.plan import EditEnd, Item, Plan
 
-VERSION = 1
+VERSION = 2
+_FIRST_VERSION = 1
 
 
 def dump(value: Job | Opened | Attempt | Plan) -> bytes:
@@ -41,12 +46,16 @@ def load_job(raw: bytes) -> Job:
     """
     Return the job of a `job.json`; raises ValueError, KeyError or TypeError otherwise.
     """
-    body = _body(raw)
+    version, body = _body(raw)
+    edits = [{"request": body.pop("request")}] if version == _FIRST_VERSION else body["edits"]
+    if not edits:
+        msg = "a job without an edit"
+        raise ValueError(msg)
     return Job(
         **body
         | {
             "members": tuple(_member(member) for member in body["members"]),
-            "request": Request(**body["request"]),
+            "edits": tuple(_edit(each) for each in edits),
             "references": tuple(_reference(each) for each in body.get("references", ())),
             "claimed_at": dt.datetime.fromisoformat(body["claimed_at"]),
             "problems": _problems(body["problems"]),
@@ -56,9 +65,9 @@ def load_job(raw: bytes) -> Job:
 
 def load_opened(raw: bytes) -> Opened:
     """
-    Return the note of an `attempt-n.open`; raises ValueError, KeyError or TypeError otherwise.
+    Return the note of an `attempt-e-n.open`; raises ValueError, KeyError or TypeError otherwise.
     """
-    body = _body(raw, unsaid=VERSION)  # The first ones said no version.
+    _, body = _body(raw, unsaid=_FIRST_VERSION)  # The first ones said no version.
     return Opened(
         **body
         | {
@@ -68,14 +77,18 @@ def load_opened(raw: bytes) -> Opened:
     )
 
 
-def load_attempt(raw: bytes) -> Attempt:
+def load_attempt(raw: bytes, key: AttemptKey) -> Attempt:
     """
-    Return the attempt of an `attempt-n.json`; raises ValueError, KeyError or TypeError otherwise.
+    Return the attempt of an `attempt-e-n.json`, whose name says its key; raises ValueError, KeyError or
+    TypeError otherwise.
     """
-    body = _body(raw)
+    _, body = _body(raw)
+    edit, number = key
     return Attempt(
         **body
         | {
+            "edit": edit,
+            "number": number,
             "verdict": Verdict(body["verdict"]),
             "sent_at": dt.datetime.fromisoformat(body["sent_at"]),
             "closed_at": dt.datetime.fromisoformat(body["closed_at"]),
@@ -91,7 +104,10 @@ def load_plan(raw: bytes) -> Plan:
     """
     Return the plan of a `plan.json`; raises ValueError, KeyError or TypeError otherwise.
     """
-    body = _body(raw)
+    version, body = _body(raw)
+    if version == _FIRST_VERSION:
+        body["edits"] = [{"fingerprint": body.pop("fingerprint", None)}]
+        body["edits"][0]["problems"] = body["problems"]
     return Plan(
         **body
         | {
@@ -99,21 +115,33 @@ def load_plan(raw: bytes) -> Plan:
             "outputs": tuple(map(_item, body["outputs"])),
             "originals": tuple(map(_item, body["originals"])),
             "problems": _problems(body["problems"]),
-            "fingerprint": _fingerprint(body.get("fingerprint")),
+            "edits": tuple(map(_edit_end, body["edits"])),
+            "warnings": tuple(body.get("warnings", ())),
         }
     )
 
 
-def _body(raw: bytes, unsaid: int | None = None) -> dict[str, Any]:
+def _body(raw: bytes, unsaid: int | None = None) -> tuple[int, dict[str, Any]]:
     try:
         body = json.loads(raw)
     except RecursionError as error:
         msg = "nested without end"
         raise ValueError(msg) from error
-    if not isinstance(body, dict) or body.pop("version", unsaid) != VERSION:
+    version = body.pop("version", unsaid) if isinstance(body, dict) else None
+    if version not in (_FIRST_VERSION, VERSION):
         msg = "not a document of this version"
         raise ValueError(msg)
-    return body
+    return version, body
+
+
+def _edit(body: Mapping[str, Any]) -> Edit:
+    return Edit(**{**body, "request": Request(**body["request"])})
+
+
+def _edit_end(body: Mapping[str, Any]) -> EditEnd:
+    return EditEnd(
+        problems=_problems(body["problems"]), fingerprint=_fingerprint(body["fingerprint"])
+    )
 
 
 def _member(body: Mapping[str, Any]) -> Member:
@@ -131,7 +159,7 @@ def _problem(body: Mapping[str, Any]) -> Problem:
     return Problem(code=JobCode(body["code"]), message=body["message"], hint=body["hint"])
 
 
-def _problems(bodies: list[Mapping[str, Any]]) -> tuple[Problem, ...]:
+def _problems(bodies: Iterable[Mapping[str, Any]]) -> tuple[Problem, ...]:
     return tuple(_problem(body) for body in bodies)
 
 

@@ -264,7 +264,7 @@ class _Known:
             self._sized.add(text_key(f"{ended} {path}"), position)
             return
         self._newest = max(self._newest, ended)
-        if facts.fingerprint is not None:
+        if facts.fingerprint is not None and facts.is_done:
             self._paths.add(text_key(path), position)
         if facts.is_done and facts.results is None:
             self.bare.append(position)

@@ -1,22 +1,27 @@
 """
 Where a job stands, read from the names in its directory alone; and in words.
 
-    job.json  originals/  attempt-n         outputs/  plan.json   phase
-    -         -           -                 -         -           EMPTY
-    +         none        any               any       -           EMPTY
-    +         some        any               any       -           CLAIMING
-    +         all         none              -         -           CLAIMED
-    +         all         .open             -         -           ASKING
-    +         all         .response          any       -           KEPT
-    +         all         .json             -         -           CLOSED
-    +         all         .json             some      -           EDITED
-    +         any         any               some      +           PUBLISHING
-    +         some        any               none      +           ARCHIVING
-    +         none        any               none      +           OVER
+    job.json  originals/  attempt-e-n      outputs/  finished/  plan.json   phase
+    -         -           -                -         -          -           EMPTY
+    +         none        any              any       any        -           EMPTY
+    +         some        any              any       any        -           CLAIMING
+    +         all         none             -         -          -           CLAIMED
+    +         all         .open            -         -          -           ASKING
+    +         all         .response        any       -          -           KEPT
+    +         all         .json            -         -          -           CLOSED
+    +         all         .json            some      -          -           EDITED
+    +         all         .json            some      some       -           FINISHED
+    +         any         any              published +          +           PUBLISHING
+    +         some        any              any       none       +           ARCHIVING
+    +         none        any              none      none       +           OVER
 
-`+` means that it is there, `-` that it is not. Only the highest attempt counts. A file staged for
-another filesystem (`output-1.staged`, `original-1.staged`) counts as not yet delivered.
+`+` means that it is there, `-` that it is not. The rows from CLAIMED to EDITED hold for each edit `e`, of which
+only the highest attempt `n` counts; the job stands where the edit stands that has come least far. To be
+published is what the plan says; what else lies in `outputs/` goes to the archive. A file staged for another
+filesystem (`output-1.staged`, `original-1.staged`) counts as not yet delivered.
 A job that was half given back looks like one that was half claimed, on purpose.
+
+An earlier version wrote `attempt-n` and `outputs/k.ext`: those are the first edit's.
 
 What happens with a job at each phase, in words: the same in `status` and in `status.txt`.
 """
@@ -25,14 +30,18 @@ import re
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 
+from retouchd.job.model import AttemptKey
+
 JOB = "job.json"
 PLAN = "plan.json"
 ORIGINALS = "originals"
 OUTPUTS = "outputs"
+FINISHED = "finished"
 REFERENCES = "references"
 UPLOAD = "upload"
 
-_ATTEMPT = re.compile(r"attempt-(\d+)\.(open|response|json)")
+_ATTEMPT = re.compile(r"attempt-(?:(\d+)-)?(\d+)\.(open|response|json)")
+_PICTURE = re.compile(r"(?:(\d+)-)?(\d+)\.[^./]+")
 
 
 class Phase(StrEnum):
@@ -47,59 +56,107 @@ class Phase(StrEnum):
     KEPT = "kept"
     CLOSED = "closed"
     EDITED = "edited"
+    FINISHED = "finished"
     PUBLISHING = "publishing"
     ARCHIVING = "archiving"
     OVER = "over"
 
 
-def phase_of(files: Collection[str], members: Iterable[str]) -> Phase:
+_COURSE = tuple(Phase)
+
+
+def phase_of(
+    files: Collection[str],
+    members: Iterable[str],
+    *,
+    edits: int = 1,
+    published: Collection[str] | None = None,
+    archived: Collection[str] = (),
+) -> Phase:
     """
-    Return the phase of a job from the relative names in its directory and its members' names.
+    Return the phase of a job from the relative names in its directory, its members' names, the number of its
+    edits, and what its plan publishes (None: all of `outputs/`) and archives besides the originals.
     """
     claimed = {name for name in files if name.startswith(f"{ORIGINALS}/")}
     if PLAN in files:
-        return _delivery(files, claimed)
+        wanted = pictures_in(files, OUTPUTS) if published is None else published
+        return _delivery(files, wanted, {*claimed, *archived})
     if JOB not in files or not claimed:
         return Phase.EMPTY
     if any(f"{ORIGINALS}/{name}" not in claimed for name in members):
         return Phase.CLAIMING
-    return _asking(files)
+    phase = min((edit_phase(files, edit) for edit in range(1, edits + 1)), key=_COURSE.index)
+    is_finished = phase is Phase.EDITED and pictures_in(files, FINISHED)
+    return Phase.FINISHED if is_finished else phase
 
 
-def attempts_in(files: Iterable[str]) -> dict[int, set[str]]:
+def edit_phase(files: Collection[str], edit: int) -> Phase:
     """
-    Return what is there of each attempt: its number and of `open`, `response`, `json` those found.
+    Return where an edit of a claimed job stands: CLAIMED, ASKING, KEPT, CLOSED or EDITED.
     """
-    found: dict[int, set[str]] = {}
+    attempts = {key: each for key, each in attempts_in(files).items() if key[0] == edit}
+    if not attempts:
+        return Phase.CLAIMED
+    there = attempts[max(attempts)]
+    if "json" in there:
+        return Phase.EDITED if pictures_in(files, OUTPUTS, edit) else Phase.CLOSED
+    return Phase.KEPT if "response" in there else Phase.ASKING
+
+
+def attempts_in(files: Iterable[str]) -> dict[AttemptKey, dict[str, str]]:
+    """
+    Return what is there of each attempt: of `open`, `response`, `json` those found, with the files' names.
+    """
+    found: dict[AttemptKey, dict[str, str]] = {}
     for name in files:
         if match := _ATTEMPT.fullmatch(name):
-            found.setdefault(int(match[1]), set()).add(match[2])
+            key = int(match[1] or 1), int(match[2])
+            found.setdefault(key, {})[match[3]] = name
     return found
 
 
-def _delivery(files: Collection[str], claimed: Collection[str]) -> Phase:
-    if any(_is_pending(name, OUTPUTS, "output") for name in files):
+def pictures_in(files: Iterable[str], folder: str, edit: int | None = None) -> list[str]:
+    """
+    Return the pictures in one of a job's folders, as names below the job's directory: of all edits in their
+    order or of one, each in the order received.
+    """
+    found = []
+    for path in files:
+        place, _, name = path.partition("/")
+        if place == folder and (match := _PICTURE.fullmatch(name)):
+            key = int(match[1] or 1), int(match[2])
+            if edit is None or key[0] == edit:
+                found.append((key, path))
+    return [path for _, path in sorted(found)]
+
+
+def unsealed(edit: int) -> str:
+    """
+    Return the folder in which an edit's pictures stand until all of them are decoded.
+    """
+    return f"outputs-{edit}.part"
+
+
+def edit_of(path: str) -> int:
+    """
+    Return the edit that a picture is of, by its name below the job's directory.
+    """
+    match = _PICTURE.fullmatch(path.rpartition("/")[2])
+    return int(match[1] or 1) if match else 1
+
+
+def _delivery(
+    files: Collection[str], published: Collection[str], archived: Collection[str]
+) -> Phase:
+    if any(name in files for name in published) or _has_staged(files, "output"):
         return Phase.PUBLISHING
-    if claimed or any(_is_pending(name, ORIGINALS, "original") for name in files):
+    if any(name in files for name in archived) or _has_staged(files, "original"):
         return Phase.ARCHIVING
     return Phase.OVER
 
 
-def _is_pending(name: str, folder: str, staged: str) -> bool:
-    return name.startswith(f"{folder}/") or (
-        name.startswith(f"{staged}-") and name.endswith(".staged")
-    )
-
-
-def _asking(files: Collection[str]) -> Phase:
-    attempts = attempts_in(files)
-    if not attempts:
-        return Phase.CLAIMED
-    last = attempts[max(attempts)]
-    if "json" in last:
-        edited = any(name.startswith(f"{OUTPUTS}/") for name in files)
-        return Phase.EDITED if edited else Phase.CLOSED
-    return Phase.KEPT if "response" in last else Phase.ASKING
+def _has_staged(files: Collection[str], kind: str) -> bool:
+    return any(name.startswith(f"{kind}-") and name.endswith(".staged") for name in files)
 
 
 _DOING = {
@@ -110,6 +167,7 @@ _DOING = {
     Phase.KEPT: "its answer is being read",
     Phase.CLOSED: "waits for its next try",
     Phase.EDITED: "edited, about to be put into the outbox",
+    Phase.FINISHED: "edited, about to be put into the outbox",
     Phase.PUBLISHING: "being put into the outbox",
     Phase.ARCHIVING: "its original is being put away",
     Phase.OVER: "finished",

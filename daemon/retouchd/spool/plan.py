@@ -13,7 +13,7 @@ from retouchd.job.filenames import parse, suffix_behind
 from retouchd.job.model import Job, Role
 from retouchd.job.pairing import pair
 from retouchd.spool.fingerprint import Digest, Fingerprint
-from retouchd.spool.phase import ORIGINALS, OUTPUTS
+from retouchd.spool.phase import ORIGINALS, OUTPUTS, edit_of, pictures_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +32,24 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EditEnd:
+    """
+    How an edit ended: done, or with its problems. `fingerprint` is what it is known by, None where it failed or
+    could not be read.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    fingerprint: Fingerprint | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """
     The end of a job: `outputs` go to the outbox, `originals` with the record to done or error.
 
     No problems means done. `stem` is the one that the originals share; `label` is what record and reason are
-    named by where that is not the stem: the image's whole name. `fingerprint` is what the job is known by,
-    None where it failed or could not be read.
+    named by where that is not the stem: the image's whole name. `edits` are how each edit ended, in their
+    order; `warnings` say in sentences what became of the results other than asked for.
     """
 
     finished_at: dt.datetime
@@ -46,8 +57,9 @@ class Plan:
     outputs: tuple[Item, ...] = ()
     originals: tuple[Item, ...] = ()
     problems: tuple[Problem, ...] = ()
-    fingerprint: Fingerprint | None = None
+    edits: tuple[EditEnd, ...] = ()
     label: str | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def record_name(self) -> str:
@@ -62,6 +74,13 @@ class Plan:
         Return the name of the plain-text reason.
         """
         return (self.label or self.stem) + naming.REASON
+
+    @property
+    def fingerprint(self) -> Fingerprint | None:
+        """
+        Return what the first edit is known by, None where that failed or could not be read.
+        """
+        return self.edits[0].fingerprint if self.edits else None
 
     @property
     def is_done(self) -> bool:
@@ -85,16 +104,29 @@ IsTaken = Callable[[str], bool]
 
 def plan_outputs(job: Job, outputs: Sequence[str], is_taken: IsTaken) -> tuple[Item, ...]:
     """
-    Return where each decoded picture goes: one free stem for all of them.
+    Return where each picture goes: one free stem for all of them, followed by the name of its edit.
 
-    `outputs` are the names in `outputs/`, in the order received; their extensions say what they are.
+    `outputs` are names below the job's directory, edit by edit in the order received; their extensions say what
+    they are.
     """
-    suffixes = naming.output_suffixes([name.rpartition(".")[2] for name in outputs])
+    suffixes = [
+        end
+        for number, edit in enumerate(job.edits, 1)
+        for end in _suffixes(edit.name, [each for each in outputs if edit_of(each) == number])
+    ]
     stem = naming.free_stem(job.stem, job.id, suffixes, is_taken)
     return tuple(
-        Item(key=f"output-{number}", source=f"{OUTPUTS}/{name}", target=stem + suffix)
-        for number, (name, suffix) in enumerate(zip(outputs, suffixes, strict=True), 1)
+        Item(key=f"output-{number}", source=source, target=stem + suffix)
+        for number, (source, suffix) in enumerate(zip(outputs, suffixes, strict=True), 1)
     )
+
+
+def _suffixes(name: str, outputs: Sequence[str]) -> list[str]:
+    """
+    Return what follows the stem for each picture of an edit: `.png`, `-warm.png`, or `-warm-1.png` of several.
+    """
+    ends = naming.output_suffixes([each.rpartition(".")[2] for each in outputs])
+    return [f"-{name}{end}" if name else end for end in ends]
 
 
 class Archived(NamedTuple):
@@ -174,7 +206,7 @@ def plan_originals(
     Return the free stem of the whole group, and where each of its files goes.
 
     `sources` are names below the job's directory: the originals, and before them whatever else is
-    handed over, which gets the stem with its own extension.
+    handed over, which gets the stem with its own extension, `cat.received.png` for a picture of `outputs/`.
     """
     ends = suffixes_in(job, sources)
     suffixes = [naming.RECORD, naming.REASON, *ends.values()]
@@ -197,15 +229,31 @@ def suffixes_in(job: Job, sources: Sequence[str]) -> dict[str, str]:
     the second one does, too: `cat.response`, `cat.2.response`.
     """
     found: dict[str, str] = {}
+    received = _received_suffixes(job, sources)
     for source in sources:
         folder, _, name = source.rpartition("/")
         is_member = folder in ("", ORIGINALS) and name in {each.name for each in job.members}
         suffix = suffix_behind(name, job.stem) if is_member else f".{name.rpartition('.')[2]}"
+        suffix = received.get(source, suffix)
         number, last = 1, suffix
         while suffix in found.values():
             number += 1
             suffix = f".{number}{last}" if last == naming.RESPONSE else f"-{number}{last}"
         found[source] = suffix
+    return found
+
+
+def _received_suffixes(job: Job, sources: Sequence[str]) -> dict[str, str]:
+    """
+    Return what follows the stem for pictures as received, where others were published in their place.
+    """
+    received = pictures_in(sources, OUTPUTS)
+    found = {}
+    for number, edit in enumerate(job.edits, 1):
+        own = [each for each in received if edit_of(each) == number]
+        for source, end in zip(own, _suffixes(edit.name, own), strict=True):
+            stem, _, extension = end.rpartition(".")
+            found[source] = f"{stem}.received.{extension}"
     return found
 
 

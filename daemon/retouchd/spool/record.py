@@ -12,8 +12,10 @@ from retouchd.errors import Problem
 from retouchd.job.model import Attempt, Job, Request, Role, Verdict
 from retouchd.job.naming import escaped, hexed, path_below, shown
 from retouchd.job.text import iso, json_text, writable
-from retouchd.money.budget import ChargeState, charges_of, total, written
-from retouchd.spool.plan import Plan
+from retouchd.money.budget import ChargeState, charges_of, closing, total, written
+from retouchd.spool.fingerprint import Fingerprint
+from retouchd.spool.phase import edit_of
+from retouchd.spool.plan import EditEnd, Plan
 
 VERSION = 1
 BACK = "then move the files back into the inbox."
@@ -34,6 +36,7 @@ def record(
     """
     image = job.member(Role.IMAGE)
     charges = charges_of(attempts)
+    first = [attempt for attempt in attempts if attempt.edit == 1]
     body: dict[str, Any] = {
         "version": VERSION,
         "id": job.id,
@@ -44,10 +47,11 @@ def record(
         "folder": escaped(job.folder),
         "claimed_at": iso(job.claimed_at, "milliseconds"),
         "finished_at": iso(plan.finished_at, "milliseconds"),
-        "request": _request(job, attempts),
-        "attempts": [_attempt(attempt) for attempt in attempts],
+        "request": _request(job, first),
+        "attempts": [_attempt(job, attempt) for attempt in attempts],
+        "edits": [_edit(job, number, attempts, plan) for number in _numbers(job)],
         "outputs": [_joined(job.folder, item.target) for item in plan.outputs],
-        "warnings": list(warnings_in(attempts)),
+        "warnings": list(warnings_in(attempts, plan)),
         "usage": _usage(attempts),
         "cost_usd": total(charges.values(), ChargeState.DONE),
         "in_doubt_usd": total(charges.values(), ChargeState.IN_DOUBT),
@@ -58,6 +62,10 @@ def record(
     if plan.originals:
         body["files"] = [escaped(item.target) for item in plan.originals]
     body |= _known_by(job, plan)
+    if plan.fingerprint and plan.is_done and (original := plan.fingerprint.original):
+        body["original"] = dataclasses.asdict(original)
+    if job.references:
+        body["references"] = _references(job)
     if outbox is not None and "results" in body:
         body["outbox"] = escaped(outbox)
     return body
@@ -145,25 +153,38 @@ def history_line(
     Return the line of the history: enough to count, to add up and to find the record again.
     """
     body = record(job, attempts, plan)
+    return line_of(body, record_name)
+
+
+def line_of(body: Mapping[str, Any], record_name: str) -> dict[str, Any]:
+    """
+    Return the line of the history by a record of this version.
+    """
+    attempts = body["attempts"]
     kept = ("id", "previous", "status", "name", "image", "folder", "claimed_at", "finished_at")
     line = {key: body[key] for key in kept} | {
         "outputs": body["outputs"],
         "attempts": len(attempts),
-        "in_doubt": sum(attempt.verdict is Verdict.IN_DOUBT for attempt in attempts),
+        "in_doubt": sum(each["verdict"] == Verdict.IN_DOUBT.value for each in attempts),
         "cost_usd": body["cost_usd"],
         "in_doubt_usd": body["in_doubt_usd"],
-        "charges": [written(*each) for each in charges_of(attempts).items()],
+        "charges": [_charge_in(each) for each in attempts if each["charge"]],
         "code": body["error"]["code"] if body["error"] else None,
         "record": escaped(record_name),
     }
     if body["warnings"]:
         line["warnings"] = body["warnings"]
-    line |= _known_by(job, plan)
-    if plan.fingerprint and (original := plan.fingerprint.original):
-        line["original"] = dataclasses.asdict(original)
-    if job.references:
-        line["references"] = [dataclasses.asdict(each) for each in job.references]
+    further = ("fingerprint", "results", "original", "references")
+    line |= {key: body[key] for key in further if key in body}
+    edits = body["edits"]
+    if len(edits) > 1 or any(each["name"] for each in edits):
+        told = ("name", "fingerprint", "outputs")
+        line["edits"] = [{key: each[key] for key in told} for each in edits]
     return {key: writable(value) for key, value in line.items()}
+
+
+def _charge_in(attempt: Mapping[str, Any]) -> dict[str, Any]:
+    return {"edit": attempt["edit"], "number": attempt["number"], **attempt["charge"]}
 
 
 def tells_all(line: Mapping[str, Any]) -> bool:
@@ -178,13 +199,10 @@ def _known_by(job: Job, plan: Plan) -> dict[str, Any]:
     Return what a job that is done and its results are known by, as far as that could be read.
     """
     found: dict[str, Any] = {}
-    if plan.fingerprint:
-        found["fingerprint"] = {
-            "size": plan.fingerprint.size,
-            "sha256": plan.fingerprint.sha256,
-        }
+    if plan.is_done and plan.fingerprint:
+        found["fingerprint"] = _fingerprint(plan.fingerprint)
     contents = [(item.target, item.content) for item in plan.outputs]
-    if plan.is_done and all(content for _, content in contents):
+    if (plan.is_done or contents) and all(content for _, content in contents):
         found["results"] = [
             {
                 "path": _joined(job.folder, target),
@@ -195,6 +213,35 @@ def _known_by(job: Job, plan: Plan) -> dict[str, Any]:
             if content
         ]
     return found
+
+
+def _fingerprint(known: Fingerprint) -> dict[str, Any]:
+    return {"size": known.size, "sha256": known.sha256}
+
+
+def _references(job: Job) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(each) for each in job.references]
+
+
+def _numbers(job: Job) -> range:
+    return range(1, len(job.edits) + 1)
+
+
+def _edit(job: Job, number: int, attempts: Sequence[Attempt], plan: Plan) -> dict[str, Any]:
+    """
+    Return how an edit ended; of a plan by an earlier version that does not tell, as its job did.
+    """
+    end = plan.edits[number - 1] if plan.edits else EditEnd(problems=plan.problems)
+    own = [attempt for attempt in attempts if attempt.edit == number]
+    outputs = [item for item in plan.outputs if edit_of(item.source) == number]
+    return {
+        "name": job.edits[number - 1].name or None,
+        "status": "error" if end.problems else "done",
+        "request": _request(job.with_edit(number), own),
+        "fingerprint": _fingerprint(end.fingerprint) if end.fingerprint else None,
+        "outputs": [_joined(job.folder, item.target) for item in outputs],
+        "error": _error(end.problems),
+    }
 
 
 def _request(job: Job, attempts: Sequence[Attempt]) -> dict[str, Any]:
@@ -222,9 +269,12 @@ def _removed(attempts: Sequence[Attempt]) -> list[str]:
     return [kind for kind in last if all(kind in attempt.removed for attempt in attempts)]
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def _attempt(job: Job, attempt: Attempt) -> dict[str, Any]:
+    charge = closing(attempt)
     return {
+        "edit": attempt.edit,
         "number": attempt.number,
+        "model": attempt.model or job.edits[attempt.edit - 1].request.model,
         "sent_at": iso(attempt.sent_at, "milliseconds"),
         "seconds": round(attempt.seconds, 3),
         "verdict": attempt.verdict.value,
@@ -234,14 +284,17 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "request_id": attempt.request_id,
         "cost_usd": attempt.cost_usd,
         "cost_from": attempt.cost_from or None,
+        "charge": charge and written(charge),
     }
 
 
-def warnings_in(attempts: Sequence[Attempt]) -> tuple[str, ...]:
+def warnings_in(attempts: Sequence[Attempt], plan: Plan) -> tuple[str, ...]:
     """
-    Return what came other than asked for, in sentences.
+    Return what came, or was made of it, other than asked for, in sentences.
     """
-    return next((a.warnings for a in reversed(attempts) if a.verdict is Verdict.DONE), ())
+    done = {each.edit: each for each in attempts if each.verdict is Verdict.DONE}
+    found = [warning for _, each in sorted(done.items()) for warning in each.warnings]
+    return tuple(dict.fromkeys([*found, *plan.warnings]))
 
 
 def _usage(attempts: Sequence[Attempt]) -> Mapping[str, Any] | None:

@@ -22,14 +22,22 @@ from retouchd.disk.lock import WorkLock
 from retouchd.disk.probes import PROBE
 from retouchd.disk.thread_pools import Folder, at
 from retouchd.errors import Blocked
-from retouchd.job.model import Attempt, Job, Opened
+from retouchd.job.model import Attempt, AttemptKey, Job, Opened
 from retouchd.spool import documents, job_directory
-from retouchd.spool.job_directory import CRASHES, JobState, read_job_state
-from retouchd.spool.phase import JOB, ORIGINALS, OUTPUTS, PLAN, REFERENCES, UPLOAD, Phase
+from retouchd.spool.job_state import CRASHES, JobState, attempt_name, read_job_state
+from retouchd.spool.phase import (
+    JOB,
+    ORIGINALS,
+    PLAN,
+    REFERENCES,
+    UPLOAD,
+    Phase,
+)
 from retouchd.spool.plan import Plan
 from retouchd.spool.record import JOB_ID
 
-_UNSEALED = "outputs.part"
+_ASKED = {Phase.CLAIMED, Phase.ASKING, Phase.KEPT, Phase.CLOSED}
+"""Where edits may stand apart."""
 
 
 class Spool:
@@ -113,13 +121,16 @@ class Spool:
 
     def suspects(self, phases: Collection[Phase]) -> list[str]:
         """
-        Return the jobs that stand in one of these phases, those with the fewest crashes first.
+        Return the jobs of which an edit stands in one of these phases, those with the fewest crashes first.
         """
         found = []
         for job_id in self.ids():
             with contextlib.suppress(Blocked, OSError):
                 job_state = self.load(job_id)
-                if job_state.phase in phases:
+                stands_in = {job_state.phase}
+                if stands_in <= _ASKED:
+                    stands_in |= {edit.phase for edit in job_state.edits}
+                if not stands_in.isdisjoint(phases):
                     found.append((len(job_state.crashes), job_id))
         return [job_id for _, job_id in sorted(found)]
 
@@ -201,12 +212,12 @@ class Spool:
         durable.make_folder(path.parent)
         durable.write(path, data)
 
-    def open_attempt(self, job_id: str, number: int, opened: Opened) -> None:
+    def open_attempt(self, job_id: str, key: AttemptKey, opened: Opened) -> None:
         """
         Note that a request is about to be sent: from here on it may have been paid for, but for an OSError.
         """
         self.require_place()
-        path = self.folder(job_id) / f"attempt-{number}.open"
+        path = self.folder(job_id) / attempt_name(key, "open")
         try:
             durable.write(path, documents.dump(opened))
         except OSError:
@@ -215,7 +226,7 @@ class Spool:
             raise
 
     def keep(
-        self, job_id: str, number: int, head: dict[str, Any], *, spare: int = 0
+        self, job_id: str, key: AttemptKey, head: dict[str, Any], *, spare: int = 0
     ) -> DurableFile:
         """
         Return the file for an answer, its head line written; committed, it is never asked for again.
@@ -223,89 +234,45 @@ class Spool:
         Within `spare` bytes more the head line may be written anew (`amend`, as `head_line` returns it).
         """
         self._follow()
-        file = DurableFile(self.answer(job_id, number))
+        file = DurableFile(self.answer(job_id, key))
         file.write(head_line(head, spare=spare))
         return file
 
-    def half_kept(self, job_id: str, number: int) -> bytes:
+    def half_kept(self, job_id: str, key: AttemptKey) -> bytes:
         """
         Return the body of an answer as far as it was written, for one who starts over.
         """
-        path = self.answer(job_id, number)
+        path = self.answer(job_id, key)
         try:
             raw = durable.temporary_of(path).read_bytes()
         except FileNotFoundError:
             raw = path.read_bytes()  # It has its name, which was not durable.
         return raw.partition(b"\n")[2]
 
-    def answer(self, job_id: str, number: int) -> Path:
+    def answer(self, job_id: str, key: AttemptKey) -> Path:
         """
-        Return where a kept answer stands.
+        Return where the answer to an attempt of this process is kept.
         """
-        return self.folder(job_id) / f"attempt-{number}.response"
+        return self.folder(job_id) / attempt_name(key, "response")
 
-    def drop_half_kept(self, job_id: str, number: int) -> None:
+    def drop_half_kept(self, job_id: str, key: AttemptKey) -> None:
         """
         Drop what there is of an answer that broke off: it may be large, and nobody reads it.
         """
-        durable.remove(durable.temporary_of(self.answer(job_id, number)))
+        durable.remove(durable.temporary_of(self.answer(job_id, key)))
 
-    def cut_answer(self, job_id: str, number: int, size: int) -> None:
+    def cut_answer(self, job_id: str, name: str, size: int) -> None:
         """
-        Leave no more than so many bytes of an answer in which nothing was found.
+        Leave no more than so many bytes of an answer in which nothing was found; `name` is its file's.
         """
-        durable.cut(self.answer(job_id, number), size)
+        durable.cut(self.folder(job_id) / name, size)
 
     def close_attempt(self, job_id: str, attempt: Attempt) -> None:
         """
         Close an attempt with its verdict.
         """
-        path = self.folder(job_id) / f"attempt-{attempt.number}.json"
+        path = self.folder(job_id) / attempt_name(attempt.key, "json")
         durable.write(path, documents.dump(attempt))
-
-    def begin_outputs(self, job_id: str) -> None:
-        """
-        Make an empty place to decode pictures into.
-        """
-        folder = self.folder(job_id) / _UNSEALED
-        if folder.is_dir():
-            moves.sweep(folder, spared="")
-        durable.begin_folder(folder)
-
-    def output(self, job_id: str, number: int) -> Path:
-        """
-        Return where a decoded picture stands before it is named by what its bytes are.
-        """
-        return self.folder(job_id) / _UNSEALED / str(number)
-
-    def add_output(self, path: Path, blocks: Iterable[bytes]) -> None:
-        """
-        Write one decoded picture, durable but not yet named.
-        """
-        with DurableFile(path, path) as file:
-            for block in blocks:
-                file.write(block)
-            file.seal()
-
-    def name_output(self, picture: Path, extension: str) -> None:
-        """
-        Name a decoded picture by what its bytes are; durable once all of them are sealed.
-        """
-        durable.move(picture, picture.with_name(f"{picture.name}.{extension}"))
-
-    def drop_output(self, picture: Path) -> None:
-        """
-        Drop what turned out to be no picture; the kept answer still has it.
-        """
-        durable.remove(picture)
-
-    def seal_outputs(self, job_id: str) -> None:
-        """
-        Let the decoded pictures, each durable already, appear as `outputs/` whole.
-        """
-        folder = self.folder(job_id)
-        durable.fsync_folder(folder / _UNSEALED)
-        durable.rename(folder / _UNSEALED, folder / OUTPUTS)
 
     def fix(self, job_id: str, plan: Plan) -> None:
         """

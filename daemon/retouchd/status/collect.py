@@ -32,7 +32,7 @@ from retouchd.job.naming import escaped
 from retouchd.job.text import counted
 from retouchd.retry.error_folder import names_below
 from retouchd.retry.error_groups import count_groups
-from retouchd.spool.job_directory import JobState
+from retouchd.spool.job_state import JobState
 from retouchd.spool.phase import ORIGINALS, doing
 from retouchd.spool.spool import Spool
 from retouchd.status.attention import Condition, attention
@@ -322,14 +322,16 @@ def _job(
     job_id: str, job_state: JobState | None, place: Path, phase: str, reason: str
 ) -> dict[str, Any]:
     job = job_state.job if job_state else None
+    edit = job_state.in_turn if job_state else None
+    opened = job_state.opened if job_state else {}
     name = job.members[0].name if job else _claimed(place)
     return {
         "id": job_id,
         "folder": escaped(job.folder) if job else "",
         "name": escaped(name),
         "claimed_at": job.claimed_at if job else None,
-        "sent_at": job_state.opened.sent_at if job_state and job_state.opened else None,
-        "attempt": job_state.number if job_state else 0,
+        "sent_at": next((each.sent_at for each in opened.values()), None),
+        "attempt": edit.number if edit else 0,
         "state": phase,
         "reason": escaped(reason),
     }

@@ -15,7 +15,7 @@ from retouchd.job.naming import shown
 from retouchd.money.budget import Allowance, closing, opening
 from retouchd.money.pricing import estimate, pictures_asked
 from retouchd.request.models import Prices
-from retouchd.spool.job_directory import JobState, job_of, opened_of
+from retouchd.spool.job_state import EditState
 from retouchd.throttle.breaker import AttemptReport, LocalBlock
 from retouchd.throttle.concurrency import Rates
 from retouchd.throttle.gate import Gate
@@ -132,26 +132,26 @@ class Admission:
         """
         await self._gate.adopt(concurrency=self._settings.concurrency, rates=self._settings.rates)
 
-    def next_move(self, job_state: JobState) -> NextMove:
+    def next_move(self, edit_state: EditState) -> NextMove:
         """
-        Return what becomes of a job whose attempts, if any, brought no picture.
+        Return what becomes of an edit whose attempts, if any, brought no picture.
         """
-        job = job_of(job_state)
+        job = edit_state.job
         name = shown(job.members[0].name)
         budget, retry_context = self._settings.retry_budget, self._retry_context(job.id)
-        move = next_move(name, job_state.attempts, budget, retry_context)
+        move = next_move(name, edit_state.attempts, budget, retry_context)
         if not isinstance(move, Later):
             return move
         if move.until is None:
             return Wait(seconds=None, reason=move.reason)
         seconds = max(0.0, (move.until - self._clock.now()).total_seconds())
         return Wait(
-            seconds=seconds, reason=move.reason, in_doubt_count=count_in_doubt(job_state.attempts)
+            seconds=seconds, reason=move.reason, in_doubt_count=count_in_doubt(edit_state.attempts)
         )
 
     @contextlib.asynccontextmanager
     async def permit(
-        self, job_state: JobState, images: int, is_prepared: Callable[[], bool]
+        self, edit_state: EditState, images: int, is_prepared: Callable[[], bool]
     ) -> AsyncIterator[Opened | Wait]:
         """
         Yield what is to be noted of a request with so many pictures, which may be sent then, or why it must
@@ -161,10 +161,10 @@ class Admission:
 
         Raises Blocked where only this job cannot be sent.
         """
-        job = job_of(job_state)
+        job = edit_state.job
         async with self._gate.slot(), self._preflight.reserved(job) as lack:
             # Only now: a look at the disks takes its time, and much may have changed meanwhile.
-            wait = self._held_up(job_state, lack, images)
+            wait = self._held_up(edit_state, lack, images)
             if wait is None and not is_prepared():
                 wait = Wait(seconds=0.0, reason="the settings were changed meanwhile")
             if wait is not None:
@@ -172,57 +172,58 @@ class Admission:
                 return
             # Nothing is awaited between the look at the budget and this: nobody shares what is left of it.
             permit = self._opened(job)
-            number = job_state.number + 1
-            self._unopened.add(job.id)
-            self._ledger.note(job.id, number, opening(permit))
+            attempt = edit_state.edit, edit_state.number + 1
+            self._unopened.add(edit_state.key)
+            self._ledger.note(job.id, attempt, opening(permit))
             self._gate.note_sent(job.id, images)
             try:
                 yield permit
             finally:
                 self._gate.note_over(job.id)
-                if job.id in self._unopened:
-                    self._unopened.remove(job.id)
-                    self._ledger.take_back(job.id, number)
+                if edit_state.key in self._unopened:
+                    self._unopened.remove(edit_state.key)
+                    self._ledger.take_back(job.id, attempt)
 
-    def note_opened(self, job_id: str) -> None:
+    def note_opened(self, edit_state: EditState) -> None:
         """
         Take in that a permitted request is in flight: its reservation stands until it is released.
         """
-        self._unopened.discard(job_id)
-        self._unreported.add(job_id)
+        self._unopened.discard(edit_state.key)
+        self._unreported.add(edit_state.key)
 
-    def release(self, job_state: JobState, closed: Closed) -> None:
+    def release(self, edit_state: EditState, closed: Closed) -> None:
         """
         Take in what a request came to: its cost counts, and it says when the next one may go.
         """
         attempt, judgement = closed.attempt, closed.judgement
-        self._ledger.note(job_state.id, attempt.number, closing(attempt))
+        self._ledger.note(edit_state.id, attempt.key, closing(attempt))
         if attempt.verdict is Verdict.DONE:
             self._succeeded_at = attempt.closed_at
         if judgement.slows_pool or judgement.may_slow_pool:
-            self._turned_away.pop(job_state.id, None)
-            self._turned_away[job_state.id] = attempt.closed_at
+            self._turned_away.pop(edit_state.id, None)
+            self._turned_away[edit_state.id] = attempt.closed_at
             if len(self._turned_away) > 2:  # Whoever asks is one of them at most.
                 del self._turned_away[next(iter(self._turned_away))]
-        self._report(attempt_report(job_state.id, closed, self._clock.monotonic()))
+        self._report(edit_state, attempt_report(edit_state.id, closed, self._clock.monotonic()))
 
-    def note_withheld(self, job_state: JobState) -> None:
+    def note_withheld(self, edit_state: EditState) -> None:
         """
         Take in that a paid picture lies where the configuration does not let us go.
         """
         self._report(
+            edit_state,
             AttemptReport(
-                job_id=job_state.id,
+                job_id=edit_state.id,
                 common_fault=PRIVATE_URL,
                 verdict=Verdict.IN_DOUBT,
                 is_endpoint_failure=False,
                 slows_pool=False,
                 retry_after=0.0,
                 reason="",
-                is_probe=opened_of(job_state).probe,
+                is_probe=edit_state.opened.probe,
                 now=self._clock.monotonic(),
                 is_only_job=False,
-            )
+            ),
         )
 
     def end_probe(self, job_id: str) -> None:
@@ -235,12 +236,12 @@ class Admission:
         """
         Settle the charges of a job that is over.
         """
-        self._unreported.discard(job_id)
+        self._unreported -= {key for key in self._unreported if key.startswith(job_id)}
         self._ledger.forget(job_id, attempts)
 
-    def _report(self, report: AttemptReport) -> None:
-        if report.job_id in self._unreported:  # Of an earlier process, it says nothing about now.
-            self._unreported.remove(report.job_id)
+    def _report(self, edit_state: EditState, report: AttemptReport) -> None:
+        if edit_state.key in self._unreported:  # Of an earlier process, it says nothing about now.
+            self._unreported.remove(edit_state.key)
             self._gate.report(report)
 
     def _opened(self, job: Job) -> Opened:
@@ -252,19 +253,19 @@ class Admission:
         )
 
     def _held_up(
-        self, job_state: JobState, lack: LocalBlock | Wait | None, images: int
+        self, edit_state: EditState, lack: LocalBlock | Wait | None, images: int
     ) -> Wait | None:
         if self._is_stopping:
             return Wait(seconds=None, reason="retouchd is stopping")
-        if not isinstance(self.next_move(job_state), Ask):
+        if not isinstance(self.next_move(edit_state), Ask):
             return Wait(seconds=0.0, reason=self._gate.reason)
-        if not self._gate.admits(job_state.id):
-            in_doubt_count = count_in_doubt(job_state.attempts)
+        if not self._gate.admits(edit_state.id):
+            in_doubt_count = count_in_doubt(edit_state.attempts)
             return Wait(seconds=None, reason=self._gate.reason, in_doubt_count=in_doubt_count)
         if lack is not None:
             return self._without(lack)
         seconds, reason = self._gate.wait_for_turn(images)
-        if seconds and not self._gate.is_probe(job_state.id):
+        if seconds and not self._gate.is_probe(edit_state.id):
             return Wait(seconds=seconds, reason=reason)
         return None
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from retouchd.clock import Clock
 from retouchd.errors import Blocked
-from retouchd.job.model import Attempt
+from retouchd.job.model import Attempt, AttemptKey
 from retouchd.money.budget import (
     Allowance,
     Charge,
@@ -28,11 +28,12 @@ from retouchd.money.budget import (
     opening,
 )
 from retouchd.spool.history import History
-from retouchd.spool.job_directory import JobState
+from retouchd.spool.job_state import JobState
+from retouchd.spool.phase import attempts_in
 from retouchd.spool.spool import Spool
 
-Charges: TypeAlias = dict[int, Charge]
-"""The charges of one job, by the numbers of its attempts."""
+Charges: TypeAlias = dict[AttemptKey, Charge]
+"""The charges of one job, by the keys of its attempts."""
 
 
 class Ledger:
@@ -68,36 +69,36 @@ class Ledger:
         at_work = _at_work(spool)
         found = at_work | _over(history.since(midnight(day_of(self._clock.now()))))
         for job_id, charges in found.items():
-            for number, charge in charges.items():
-                self.note(job_id, number, charge)
+            for key, charge in charges.items():
+                self.note(job_id, key, charge)
             if job_id not in at_work:
                 self.forget(job_id)
 
-    def note(self, job_id: str, number: int, charge: Charge | None) -> None:
+    def note(self, job_id: str, key: AttemptKey, charge: Charge | None) -> None:
         """
         Let an attempt count as this from now on, or as nothing.
         """
-        if self._replace(job_id, number, charge):
+        if self._replace(job_id, key, charge):
             self._on_release()
 
-    def take_back(self, job_id: str, number: int) -> None:
+    def take_back(self, job_id: str, key: AttemptKey) -> None:
         """
         Let a reservation for an attempt that was never opened count as nothing. Nobody is told: those who wait,
         many of them for the same disk, would wake one another without end.
         """
-        self._replace(job_id, number, None)
+        self._replace(job_id, key, None)
 
-    def _replace(self, job_id: str, number: int, charge: Charge | None) -> bool:
+    def _replace(self, job_id: str, key: AttemptKey, charge: Charge | None) -> bool:
         """
         Replace a charge by another one or by nothing; return whether it was a reservation.
         """
         charges = self._noted.setdefault(job_id, {})
-        known = charges.pop(number, None)
+        known = charges.pop(key, None)
         if known is not None:
             day = day_of(known.sent_at)
             self._days[day] = self._days[day].minus(known)
         if charge is not None:
-            charges[number] = charge
+            charges[key] = charge
             day = day_of(charge.sent_at)
             self._days[day] = self._days[day].plus(charge)
         return known is not None and known.state is ChargeState.OPEN
@@ -108,10 +109,10 @@ class Ledger:
         open by then was never sent.
         """
         for attempt in attempts:
-            self.note(job_id, attempt.number, closing(attempt))
-        for number, charge in list(self._noted.get(job_id, {}).items()):
+            self.note(job_id, attempt.key, closing(attempt))
+        for key, charge in list(self._noted.get(job_id, {}).items()):
             if charge.state is ChargeState.OPEN:
-                self.note(job_id, number, None)
+                self.note(job_id, key, None)
         self._noted.pop(job_id, None)
 
     def today(self) -> Spend:
@@ -172,8 +173,9 @@ def _at_work(spool: Spool) -> dict[str, Charges]:
 
 def _charges_of(job_state: JobState) -> Charges:
     charges = charges_of(job_state.attempts)
-    if job_state.opened is not None:
-        charges[job_state.number] = opening(job_state.opened)
+    for edit, opened in job_state.opened.items():
+        number = max(number for of, number in attempts_in(job_state.files) if of == edit)
+        charges[edit, number] = opening(opened)
     return charges
 
 

@@ -55,16 +55,16 @@ def moments() -> dict[str, Moment]:
 
     job, kept, closed = (
         "work/jobs/*",
-        "work/jobs/*/attempt-1.response",
-        "work/jobs/*/attempt-1.json",
+        "work/jobs/*/attempt-1*.response",
+        "work/jobs/*/attempt-1*.json",
     )
     image, prompt = f"{job}/originals/*.png", f"{job}/originals/*.txt"
     outputs, plan, record = f"{job}/outputs/*", f"{job}/plan.json", "done/*/*.job.json"
     return {
         "unclaimed": has(f"{job}/job.json", absent=(image,)),
         "claiming": has(image, absent=(prompt,)),
-        "claimed": has(image, prompt, absent=(f"{job}/attempt-1.*",)),
-        "asking": has(f"{job}/attempt-1.open", absent=(kept,)),
+        "claimed": has(image, prompt, absent=(f"{job}/attempt-1*",)),
+        "asking": has(f"{job}/attempt-1*.open", absent=(kept,)),
         "answered": has(f"{kept}.tmp", absent=(kept,)),
         "kept": has(kept, absent=(closed, outputs)),
         "sealed": has(kept, outputs, absent=(closed,)),

@@ -1,0 +1,308 @@
+"""
+Where a job and each of its edits stand: its directory's documents and names, read at once.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+from retouchd.disk import durable, file_stat
+from retouchd.errors import Blocked
+from retouchd.job.model import Attempt, AttemptKey, Job, Opened, Verdict, idempotency_key
+from retouchd.spool import documents
+from retouchd.spool.phase import (
+    FINISHED,
+    JOB,
+    ORIGINALS,
+    OUTPUTS,
+    PLAN,
+    Phase,
+    attempts_in,
+    edit_phase,
+    phase_of,
+    pictures_in,
+    unsealed,
+)
+from retouchd.spool.plan import Plan
+
+CRASHES = "crashes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobState:
+    """
+    All that a job's directory says: its documents, and the relative names of its files.
+
+    `attempts` are closed, in the order of their edits and numbers; `opened` holds by the number of its edit the
+    note of each edit's last attempt while that is not closed.
+    """
+
+    id: str
+    files: frozenset[str]
+    job: Job | None
+    attempts: tuple[Attempt, ...]
+    opened: Mapping[int, Opened]
+    plan: Plan | None
+    crashes: tuple[str, ...]
+
+    @property
+    def phase(self) -> Phase:
+        """
+        Return where the job stands.
+        """
+        if self.job is None:
+            return phase_of(self.files, ())
+        plan = self.plan
+        return phase_of(
+            self.files,
+            (member.name for member in self.job.members),
+            edits=len(self.job.edits),
+            published=None if plan is None else [item.source for item in plan.outputs],
+            archived=() if plan is None else [item.source for item in plan.originals],
+        )
+
+    @property
+    def edits(self) -> tuple["EditState", ...]:
+        """
+        Return where each edit stands.
+        """
+        count = len(self.job.edits) if self.job else 0
+        return tuple(EditState(whole=self, edit=number) for number in range(1, count + 1))
+
+    @property
+    def in_turn(self) -> "EditState | None":
+        """
+        Return the edit that an answer is awaited for, else the first one that has no pictures, else the first.
+        """
+        edits = self.edits
+        opened = (each for each in edits if each.edit in self.opened)
+        without = (each for each in edits if each.phase is not Phase.EDITED)
+        return next(chain(opened, without, edits), None)
+
+    @property
+    def may_be_paid(self) -> bool:
+        """
+        Return whether anything was, or may have been, paid for.
+        """
+        return bool(self.opened) or any(
+            attempt.verdict in (Verdict.DONE, Verdict.IN_DOUBT) for attempt in self.attempts
+        )
+
+    def planned(self, plan: Plan) -> "JobState":
+        """
+        Return where the job stands once its end was fixed.
+        """
+        return replace(self, files=self.files | {PLAN}, plan=plan)
+
+    def without(self, names: Iterable[str]) -> "JobState":
+        """
+        Return where the job stands once these files have left its directory.
+        """
+        return replace(self, files=self.files.difference(names))
+
+    def below(self, folder: str) -> list[str]:
+        """
+        Return the names in one of the job's folders, in the order of their numbers or letters.
+        """
+        found = [name.partition("/")[2] for name in self.files if name.startswith(f"{folder}/")]
+        return sorted(found, key=lambda name: (len(name.partition(".")[0]), name))
+
+    @property
+    def results(self) -> list[str]:
+        """
+        Return the pictures to be published, as names below the job's directory: those written anew where there
+        are any in the place of what was received.
+        """
+        anew = {_number_of(each): each for each in pictures_in(self.files, FINISHED)}
+        received = pictures_in(self.files, OUTPUTS)
+        return [anew.get(_number_of(each), each) for each in received]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditState:
+    """
+    Where one edit of a job stands; edits have numbers from 1.
+    """
+
+    whole: JobState
+    edit: int
+
+    @property
+    def id(self) -> str:
+        """
+        Return the id of the job.
+        """
+        return self.whole.id
+
+    @property
+    def key(self) -> str:
+        """
+        Return what is the same for all requests of the edit, and for no other.
+        """
+        return idempotency_key(self.id, self.edit)
+
+    @property
+    def job(self) -> Job:
+        """
+        Return the job as if it had this edit alone.
+        """
+        return job_of(self.whole).with_edit(self.edit)
+
+    @property
+    def phase(self) -> Phase:
+        """
+        Return where it stands once all members are claimed: CLAIMED, ASKING, KEPT, CLOSED or EDITED.
+        """
+        return edit_phase(self.whole.files, self.edit)
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """
+        Return its closed attempts.
+        """
+        return tuple(each for each in self.whole.attempts if each.edit == self.edit)
+
+    @property
+    def number(self) -> int:
+        """
+        Return the number of its last attempt, open or closed; 0 if there is none.
+        """
+        found = attempts_in(self.whole.files)
+        return max((number for edit, number in found if edit == self.edit), default=0)
+
+    @property
+    def opened(self) -> Opened:
+        """
+        Return what was noted when its last attempt was opened; raises Blocked where the note is gone.
+        """
+        if (found := self.whole.opened.get(self.edit)) is not None:
+            return found
+        msg = (
+            f"{attempt_name((self.edit, self.number), 'open')} is gone from jobs/{self.id} in the work folder. "
+            "Put it back, or move what is in its originals/ back to the inbox and remove the folder."
+        )
+        raise Blocked(msg)
+
+    @property
+    def answer(self) -> str:
+        """
+        Return the name of its last attempt's kept answer in the job's directory.
+        """
+        key = self.edit, self.number
+        there = attempts_in(self.whole.files).get(key, {})
+        return there.get("response") or attempt_name(key, "response")
+
+    @property
+    def outputs(self) -> list[str]:
+        """
+        Return its pictures as received, as names below the job's directory, once all of them are there.
+        """
+        found = pictures_in(self.whole.files, OUTPUTS, self.edit)
+        return [] if self.is_half_sealed else found
+
+    @property
+    def is_half_sealed(self) -> bool:
+        """
+        Return whether some of its pictures have come to `outputs/`, and others are still to come.
+        """
+        folders = OUTPUTS, unsealed(self.edit)
+        return all(pictures_in(self.whole.files, folder, self.edit) for folder in folders)
+
+    @property
+    def first_alike(self) -> int:
+        """
+        Return the first edit that is sent to the same model: what is fitted for one is for the other, too.
+        """
+        models = [edit.request.model for edit in job_of(self.whole).edits]
+        return 1 + models.index(models[self.edit - 1])
+
+    def asking(self, number: int, opened: Opened) -> "EditState":
+        """
+        Return where it stands once an attempt was opened.
+        """
+        whole = replace(
+            self.whole,
+            files=self.whole.files | {attempt_name((self.edit, number), "open")},
+            opened={**self.whole.opened, self.edit: opened},
+        )
+        return replace(self, whole=whole)
+
+    def kept(self) -> "EditState":
+        """
+        Return where it stands once the answer to its last attempt was kept.
+        """
+        return replace(self, whole=replace(self.whole, files=self.whole.files | {self.answer}))
+
+
+def _number_of(picture: str) -> str:
+    return picture.rpartition("/")[2].partition(".")[0]
+
+
+def attempt_name(key: AttemptKey, kind: str) -> str:
+    """
+    Return the name of one of an attempt's files: `open`, `response` or `json`.
+    """
+    edit, number = key
+    return f"attempt-{edit}-{number}.{kind}"
+
+
+def job_of(job_state: JobState) -> Job:
+    """
+    Return the job that stands there; every phase but the empty one has one.
+    """
+    assert job_state.job is not None, f"{job_state.id} has no job.json"
+    return job_state.job
+
+
+def read_job_state(job_id: str, folder: Path) -> JobState:
+    """
+    Return where the job of that directory stands; raises Blocked for a damaged document.
+    """
+    found = frozenset(_names_below(folder))
+    if JOB not in found and found - {durable.temporary_of(folder / JOB).name}:
+        msg = f"{folder / JOB} is gone. {_safe(folder)}"
+        raise Blocked(msg)
+    parts = attempts_in(found)
+    last = {key[0]: key for key in sorted(parts)}
+    is_open = [key for key in last.values() if "json" not in parts[key] and "open" in parts[key]]
+    try:
+        return JobState(
+            id=job_id,
+            files=found,
+            job=documents.load_job(file_stat.read(folder / JOB)) if JOB in found else None,
+            attempts=tuple(
+                documents.load_attempt(file_stat.read(folder / parts[key]["json"]), key)
+                for key in sorted(parts)
+                if "json" in parts[key]
+            ),
+            opened={
+                key[0]: documents.load_opened(file_stat.read(folder / parts[key]["open"]))
+                for key in is_open
+            },
+            plan=documents.load_plan(file_stat.read(folder / PLAN)) if PLAN in found else None,
+            crashes=_lines(folder / CRASHES) if CRASHES in found else (),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        msg = f"A document in {folder} is damaged ({error}). {_safe(folder)}"
+        raise Blocked(msg) from error
+
+
+def _safe(folder: Path) -> str:
+    return (
+        f"Its originals are safe in {folder / ORIGINALS}: move them back to the inbox, then remove "
+        "the folder."
+    )
+
+
+def _names_below(folder: Path) -> Iterator[str]:
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            yield from (f"{entry.name}/{name}" for name in os.listdir(entry))  # noqa: PTH208
+        else:
+            yield entry.name
+
+
+def _lines(path: Path) -> tuple[str, ...]:
+    return tuple(file_stat.read(path).decode().splitlines())
