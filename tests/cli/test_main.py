@@ -17,7 +17,18 @@ from process import RETOUCHD, Running, Station, open_station
 from retouchd import __version__
 from retouchd.cli.compose import settings_from
 
-COMMANDS = ("init", "check", "run", "once", "submit", "status", "retry", "demo", "sandbox")
+COMMANDS = (
+    "init",
+    "check",
+    "run",
+    "once",
+    "submit",
+    "status",
+    "retry",
+    "reindex",
+    "demo",
+    "sandbox",
+)
 FOLDERS = ("inbox", "outbox", "done", "error", "work")
 
 

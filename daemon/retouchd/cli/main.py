@@ -258,6 +258,18 @@ def retry(names: Sequence[str], config: Path | None, *, everything: bool) -> Non
     put_back(config, list(names), is_all=everything)
 
 
+@app.command(short_help="Rebuild the history from the records in done/ and error/.")
+@_with_config
+def reindex(config: Path | None) -> None:
+    """
+    Rebuild work/history.jsonl from the records in done/ and error/, where it was lost or damaged. What it has
+    stays; what only records tell of is added.
+    """
+    from retouchd.cli.reindex import reindex as rebuild
+
+    rebuild(config)
+
+
 @app.command(short_help="Print a JSON Schema, by which editors complete and check what is typed.")
 @click.argument(
     "what",

@@ -63,10 +63,13 @@ def last_end(work: Path) -> tuple[bool, dt.datetime] | None:
 class WorkLock:
     """
     The hold on a work folder; a context manager. Raises WorkFolderHeld where another process has it.
+
+    A hold that `is_passing` is no daemon's: its end says nothing about how the last daemon ended.
     """
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, *, is_passing: bool = False) -> None:
         self.work = work
+        self._is_passing = is_passing
         self._folder = -1
         self._file = -1
         self.was_clean = True
@@ -86,7 +89,7 @@ class WorkLock:
     ) -> None:
         # What fails here only makes this end look unclean: the next start looks twice.
         with contextlib.suppress(OSError):
-            if kind is None:
+            if kind is None and (self.was_clean or not self._is_passing):
                 os.ftruncate(self._file, 0)
         self._close()
 

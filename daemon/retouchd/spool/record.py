@@ -66,7 +66,7 @@ def record(
         body["original"] = dataclasses.asdict(original)
     if job.references:
         body["references"] = _references(job)
-    if outbox is not None and "results" in body:
+    if outbox is not None:
         body["outbox"] = escaped(outbox)
     return body
 
