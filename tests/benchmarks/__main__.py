@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import ceiling, crowds, flight, machine, promptness
+from benchmarks import ceiling, crowds, drain, flight, machine, promptness
 from benchmarks.contest import contests
 from benchmarks.figures import HEADER, Figure, Skipped, line
 from benchmarks.scale import FULL, SMOKE, Scale
@@ -32,6 +32,7 @@ ROWS: dict[str, Row] = {
     "stalls": flight.stalls_and_syncs,
     "first-byte": promptness.settled_to_first_byte,
     "drop": promptness.dropped_to_request,
+    "once": drain.drained,
     "backlog": crowds.backlogs,
     "stopped": crowds.stopped,
     "idle": crowds.idle,

@@ -21,6 +21,8 @@ class Scale:
     waves: int
     samples: int
     backlogs: tuple[int, int]
+    waiting: int
+    """Pairs that lie there when `once` starts."""
     missed: int
     """Files written while the daemon is stopped."""
     idle_seconds: float
@@ -46,6 +48,7 @@ FULL = Scale(
     waves=3,
     samples=100,
     backlogs=(1_000, 100_000),
+    waiting=300,
     missed=30_000,
     idle_seconds=20.0,
     rescan_seconds=62.0,
@@ -66,6 +69,7 @@ SMOKE = Scale(
     waves=2,
     samples=3,
     backlogs=(60, 80),
+    waiting=6,
     missed=20,
     idle_seconds=0.3,
     rescan_seconds=0.5,
