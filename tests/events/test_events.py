@@ -27,6 +27,7 @@ from retouchd.events import (
     listen,
     messages,
     run,
+    web,
 )
 from retouchd.events.jobs import JobDone, RequestSent
 from retouchd.events.run import DaemonReady, DaemonUnstuck
@@ -35,7 +36,7 @@ from retouchd.service.daemon import Ending
 
 CLASSES: list[type[Event]] = [
     each
-    for module in (events, hooks, inbox, jobs, messages, run)
+    for module in (events, hooks, inbox, jobs, messages, run, web)
     for each in vars(module).values()
     if isinstance(each, type) and "event" in vars(each) and each.__module__ == module.__name__
 ]

@@ -15,6 +15,7 @@ from retouchd.config.settings import Settings
 from retouchd.errors import ConfigurationError
 from retouchd.service.daemon import Daemon
 from retouchd.spool.spool import Spool
+from retouchd.status.status_file import StatusFiles
 
 
 @contextlib.asynccontextmanager
@@ -30,6 +31,8 @@ async def beside(
     async with contextlib.AsyncExitStack() as stack:
         if _has_hooks(config):
             await stack.enter_async_context(_hooks(config, settings, daemon, secrets, start))
+        if config.web.listen or config.metrics.textfile:
+            await stack.enter_async_context(_web(config, settings, secrets, start))
         yield
 
 
@@ -66,4 +69,32 @@ async def _hooks(
     daemon.on_look_again(hooks.try_again)
     daemon.on_abandon(hooks.abandon)
     async with hooks.kept(daemon.status.begun):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _web(
+    config: Config, settings: Settings, secrets: ProgramSecrets, start: Path
+) -> AsyncIterator[None]:
+    from retouchd.web.metrics import Metrics  # noqa: PLC0415 - only where it is configured
+    from retouchd.web.view import RunView  # noqa: PLC0415 - as above
+
+    view = RunView(StatusFiles(settings.folders.work))
+    metrics = Metrics(view, settings.folders)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(metrics.counting())
+        await stack.enter_async_context(view.beating())
+        if (textfile := config.metrics.textfile) is not None:
+            await stack.enter_async_context(metrics.written(start / at_home(textfile)))
+        if config.web.listen:
+            from retouchd.web.listening import listener_of  # noqa: PLC0415 - as above
+
+            listener = listener_of(
+                config.web,
+                view=view,
+                metrics=metrics,
+                token=secrets.token,
+                read_token=secrets.read_token,
+            )
+            await stack.enter_async_context(listener.serving())
         yield

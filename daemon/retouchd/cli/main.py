@@ -239,6 +239,19 @@ def status(config: Path | None, *, as_json: bool, is_following: bool, is_whole: 
     return look(config, as_json=as_json, is_following=is_following, is_whole=is_whole)
 
 
+@app.command(short_help="Say whether a daemon lives, for containers.")
+@_with_config
+def healthcheck(config: Path | None) -> int:
+    """
+    Say in a line whether a daemon lives; it asks nobody, and a pause is no illness.
+
+    Exit code: 0 it lives, 1 it does not run or gives no sign of life.
+    """
+    from retouchd.cli.healthcheck import check as look
+
+    return look(config)
+
+
 @app.command(short_help="Move originals from error/ back into the inbox.")
 @click.argument(
     "names",

@@ -1,0 +1,162 @@
+"""
+The routes of the listener.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from retouchd.process import in_own_thread
+from retouchd.web import metrics
+from retouchd.web.access import COOKIE, LOGIN, May
+from retouchd.web.guard import Guard, GuardRules, fault
+from retouchd.web.metrics import Metrics
+from retouchd.web.view import RunView
+
+_FRESH_SECONDS = 1.0
+_COOKIE_SECONDS = 30 * 24 * 3600
+_LOGIN_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """
+    What the routes need of the run beside them.
+    """
+
+    view: RunView
+    metrics: Metrics
+    rules: GuardRules
+
+
+def build_app(parts: Parts) -> ASGIApp:
+    """
+    Return the application, behind its guard.
+    """
+    pages = _Pages(parts)
+    app = Starlette(
+        routes=[
+            Route("/", pages.index),
+            Route("/livez", pages.livez),
+            Route("/readyz", pages.readyz),
+            Route("/metrics", pages.metrics),
+            Route(LOGIN, pages.login, methods=["GET", "POST"]),
+            Route("/logout", pages.logout, methods=["POST"]),
+        ],
+        exception_handlers={
+            404: lambda *_: fault(404, "not_found", "There is nothing here."),
+            405: lambda *_: fault(405, "method_not_allowed", "That is not how this is asked."),
+            Exception: lambda *_: fault(500, "failed", "That failed; the log says why."),
+        },
+    )
+    return Guard(app, parts.rules)
+
+
+class Latest:
+    """
+    What a slow look found, for all who ask within a second: a flood of questions costs one look.
+    """
+
+    def __init__(self, look: Callable[[], bytes]) -> None:
+        self._look = look
+        self._found = b""
+        self._at = 0.0
+        self._looking: asyncio.Future[bytes] | None = None
+
+    async def get(self) -> bytes:
+        """
+        Return it, no older than a second.
+        """
+        if self._found and time.monotonic() - self._at < _FRESH_SECONDS:
+            return self._found
+        if self._looking is None:
+            self._looking = asyncio.ensure_future(in_own_thread(self._look))
+            self._looking.add_done_callback(self._note)
+        return await asyncio.shield(self._looking)
+
+    def _note(self, looked: "asyncio.Future[bytes]") -> None:
+        self._looking = None
+        if not looked.cancelled() and looked.exception() is None:
+            self._found, self._at = looked.result(), time.monotonic()
+
+
+class _Pages:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._view = parts.view
+        self._metrics = Latest(parts.metrics.text)
+
+    async def index(self, _: Request) -> Response:
+        """
+        Lead to what there is to see.
+        """
+        return RedirectResponse(f"{self._parts.rules.root_path}/readyz", 303)
+
+    async def livez(self, _: Request) -> Response:
+        """
+        Say whether the run makes progress.
+        """
+        death = self._view.death
+        return JSONResponse({"alive": not death, "reason": death}, 503 if death else 200)
+
+    async def readyz(self, _: Request) -> Response:
+        """
+        Say whether what is dropped now would be edited, and what stands in its way.
+        """
+        reasons = await in_own_thread(lambda: self._view.unreadiness)
+        return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+
+    async def metrics(self, _: Request) -> Response:
+        """
+        Return the figures for Prometheus.
+        """
+        return Response(await self._metrics.get(), media_type=metrics.CONTENT_TYPE)
+
+    async def login(self, request: Request) -> Response:
+        """
+        Give a browser a cookie for a token.
+        """
+        access = self._parts.rules.access
+        if request.method == "GET":
+            return HTMLResponse(_LOGIN_PAGE)
+        async with asyncio.timeout(30):
+            form = await request.form(max_files=0, max_fields=2, max_part_size=_LOGIN_BYTES)
+        given = form.get("token")
+        may = access.of_token(given.strip()) if isinstance(given, str) else May.NOTHING
+        if may is May.NOTHING:
+            return HTMLResponse(_LOGIN_PAGE.replace("<!-- fault -->", _WRONG), 401)
+        answer = RedirectResponse(f"{self._parts.rules.root_path}/", 303)
+        answer.set_cookie(
+            COOKIE,
+            access.cookie(may),
+            max_age=_COOKIE_SECONDS,
+            path=self._parts.rules.root_path or "/",
+            secure=request.url.scheme == "https",
+            httponly=True,
+            samesite="strict",
+        )
+        return answer
+
+    async def logout(self, _: Request) -> Response:
+        """
+        Take the cookie back.
+        """
+        answer = RedirectResponse(f"{self._parts.rules.root_path}{LOGIN}", 303)
+        answer.delete_cookie(COOKIE, path=self._parts.rules.root_path or "/")
+        return answer
+
+
+_WRONG = '<p role="alert">That is no token of this retouchd.</p>'
+_LOGIN_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>retouchd</title></head><body><main><h1>retouchd</h1><!-- fault -->
+<form method="post"><label>Token <input type="password" name="token" autocomplete="current-password"
+required></label> <button>Log in</button></form></main></body></html>
+"""

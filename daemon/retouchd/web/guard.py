@@ -1,0 +1,171 @@
+"""
+What every request passes first: who may ask, the path below a proxy, headers for browsers, time limits.
+"""
+
+import asyncio
+import http.cookies
+from dataclasses import dataclass
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from retouchd.web.access import LOGIN, Access, Head, Refused, is_trusted
+
+_RECEIVE_SECONDS = 30.0
+_SEND_SECONDS = 60.0
+"""How long a client may take for the next piece of what it sends, or takes; then it is dropped."""
+_HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: "
+    "data:; connect-src 'self'; font-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardRules:
+    """
+    Who may ask, the proxies whose word counts, and the path below which they put us.
+    """
+
+    access: Access
+    proxies: tuple[str, ...] = ()
+    root_path: str = ""
+
+
+class Guard:
+    """
+    An application that lets through to another one what may pass.
+    """
+
+    def __init__(self, app: ASGIApp, rules: GuardRules) -> None:
+        self._app = app
+        self._rules = rules
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """
+        Answer one request.
+        """
+        if scope["type"] != "http":
+            return
+        scope = self._placed(scope)
+        head = head_of(scope)
+        send = _with_headers(_in_time(send))
+        if refused := self._rules.access.refusal(head):
+            await _answer(refused, head, scope)(scope, receive, send)
+            return
+        scope["state"]["head"] = head
+        try:
+            await self._app(scope, _arriving(receive), send)
+        except (ClientDisconnect, TimeoutError):
+            # Nobody is there any more, or is too slow: the connection is closed by whoever holds it.
+            return
+
+    def _placed(self, scope: Scope) -> Scope:
+        """
+        Return the request as the browser made it: below our path, by the scheme that a trusted proxy names.
+        """
+        root, path = self._rules.root_path, scope["path"]
+        if root and not (path == root or path.startswith(f"{root}/")):
+            path = f"{root}{path}"  # The proxy has cut it off.
+        found = {**scope, "root_path": root, "path": path, "state": dict(scope.get("state", {}))}
+        client = scope.get("client")
+        if is_trusted(client[0] if client else "", self._rules.proxies):
+            headers = dict(scope["headers"])
+            proto = headers.get(b"x-forwarded-proto", b"").decode("latin-1").strip().lower()
+            if proto in {"http", "https"}:
+                found["scheme"] = proto
+            # The last one is whom the proxy itself has seen.
+            said = headers.get(b"x-forwarded-for", b"").decode("latin-1").rpartition(",")[2]
+            if said.strip():
+                found["client"] = (said.strip(), 0)
+        return found
+
+
+def head_of(scope: Scope) -> Head:
+    """
+    Return what is decided by of a request.
+    """
+    lines = [
+        (name.decode("latin-1").lower(), value.decode("latin-1"))
+        for name, value in scope["headers"]
+    ]
+    headers = dict(lines)
+    cookies: http.cookies.SimpleCookie = http.cookies.SimpleCookie()
+    try:
+        cookies.load(headers.get("cookie", ""))
+    except http.cookies.CookieError:
+        cookies.clear()
+    return Head(
+        method=scope["method"],
+        path=scope["path"].removeprefix(scope.get("root_path", "")) or "/",
+        scheme=scope["scheme"],
+        headers=headers,
+        hosts=tuple(value for name, value in lines if name == "host"),
+        cookies={name: morsel.value for name, morsel in cookies.items()},
+    )
+
+
+def fault(status: int, code: str, message: str, **headers: str) -> Response:
+    """
+    Return an answer that says what is wrong, for programs and people.
+    """
+    body = {"error": {"code": code, "message": message}}
+    return JSONResponse(body, status, {key.replace("_", "-"): v for key, v in headers.items()})
+
+
+def _answer(refused: Refused, head: Head, scope: Scope) -> Response:
+    is_page = head.method == "GET" and "text/html" in head.headers.get("accept", "")
+    if refused.status == 401 and is_page:
+        return RedirectResponse(f"{scope['root_path']}{LOGIN}", 303)
+    more = {"www_authenticate": "Bearer"} if refused.status == 401 else {}
+    # What a browser sends along is not read: the connection ends.
+    more["connection"] = "close"
+    return fault(refused.status, refused.code, refused.message, **more)
+
+
+def _with_headers(send: Send) -> Send:
+    async def told(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            known = {name.lower() for name, _ in message["headers"]}
+            more = [
+                (name.encode(), value.encode())
+                for name, value in {**_HEADERS, "cache-control": "no-store"}.items()
+                if name.encode() not in known
+            ]
+            message["headers"] = [*message["headers"], *more]
+        await send(message)
+
+    return told
+
+
+def _in_time(send: Send) -> Send:
+    async def timed(message: Message) -> None:
+        async with asyncio.timeout(_SEND_SECONDS):
+            await send(message)
+
+    return timed
+
+
+def _arriving(receive: Receive) -> Receive:
+    """
+    Return what waits for the next piece of a body only so long. Whoever listens for the end of a connection,
+    after the whole body, may do so for as long as it lasts.
+    """
+    is_whole = False
+
+    async def timed() -> Message:
+        nonlocal is_whole
+        if is_whole:
+            return await receive()
+        async with asyncio.timeout(_RECEIVE_SECONDS):
+            message = await receive()
+        is_whole = message["type"] != "http.request" or not message.get("more_body")
+        return message
+
+    return timed
