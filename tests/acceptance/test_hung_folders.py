@@ -133,6 +133,36 @@ def test_a_stop_does_not_wait_for_a_folder_that_hangs(
     scene.all_done(scene.start())
 
 
+def test_a_second_signal_ends_it_though_the_work_folder_hangs(
+    station: Station, disk: HangingDisk
+) -> None:
+    """
+    The first waits for the disk, since answers are in memory alone; the second says what is lost with them, and
+    what that cost. The next start asks again, within what may be asked again, and no original is lost.
+    """
+    scene = Scene(station, disk, "work")
+    scene.daemon.until(lambda: scene.daemon.events("folder.unresponsive"))
+    lost = JOBS - FIRST
+
+    scene.daemon.tell(signal.SIGTERM)
+    scene.daemon.until(lambda: scene.daemon.events("daemon.stopping"))
+    with pytest.raises(AssertionError, match="did not end"):
+        scene.daemon.end(within=3)
+
+    assert scene.daemon.end(signal.SIGTERM, within=20) == 130
+    told = scene.daemon.events("answer.lost")
+    assert len({each["job"] for each in told}) == lost
+    assert all(each["bytes"] > 0 and each["cost_usd"] > 0 for each in told)
+    (stopped,) = scene.daemon.events("daemon.stopped")
+    assert stopped["ending"] == "abandoned"
+
+    disk.let_go()
+    again = scene.start()
+    again.until(lambda: len(station.tree("done")) == 3 * ALL)
+    assert len(scene.endpoint.requests) == ALL + lost
+    assert station.tree("error") == station.tree("inbox") == []
+
+
 @pytest.mark.parametrize("folder", FAR)
 def test_it_goes_on_by_itself_when_the_folder_answers(
     station: Station, disk: HangingDisk, folder: str

@@ -7,8 +7,10 @@ How far a run is, in the last line of the terminal that shows its log.
 
 import asyncio
 import contextlib
+import os
 import resource
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -338,11 +340,33 @@ async def served(settings: Settings) -> AsyncIterator[Settings]:
         yield replace(settings, endpoint=replace(settings.endpoint, base_url=base_url))
 
 
+_LEAVE_SECONDS = 5.0
+"""So long an end may take that does not wait for what is under way: a disk that answers needs far less."""
+
+
+def _leave(daemon: Daemon) -> None:
+    """
+    End the process: nothing of it is needed for what is durable, and the rest is told.
+    """
+    daemon.tell_abandoned()
+    logger.flush()
+    os._exit(INTERRUPTED)
+
+
 def listen(daemon: Daemon, *, on_hangup: Callable[[], None]) -> None:
     """
-    Let signals stop a daemon, the second one at once, and SIGHUP do what is wanted.
+    Let signals stop a daemon, the second one at once, whatever a disk does, and SIGHUP do what is wanted.
     """
+
+    def stop() -> None:
+        if daemon.is_stopping:
+            # In a thread: what waits for a disk may be the loop itself.
+            leaving = threading.Timer(_LEAVE_SECONDS, _leave, [daemon])
+            leaving.daemon = True
+            leaving.start()
+        daemon.stop()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, daemon.stop)
+        loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, on_hangup)

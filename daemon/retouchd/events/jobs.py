@@ -95,7 +95,8 @@ class AnswerHeld(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerLost(Event):
     """
-    An answer came for a job that was removed meanwhile.
+    An answer was in memory alone when its job was removed, or the run stopped at once; `cost_usd` is what it
+    may have cost.
     """
 
     event: ClassVar[str] = "answer.lost"
@@ -103,6 +104,7 @@ class AnswerLost(Event):
     job: str
     bytes: int
     reason: str
+    cost_usd: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,7 +80,11 @@ class Attempts:
             ) as answer:
                 head = self._head(answer)
                 await self._response_writer.keep(
-                    job.id, (asking.edit, asking.number), head, answer.chunks()
+                    job.id,
+                    (asking.edit, asking.number),
+                    head,
+                    answer.chunks(),
+                    cost_usd=asking.opened.estimate_usd,
                 )
                 return None
         except UploadUnreadable as failure:
@@ -90,6 +94,12 @@ class Attempts:
         except NoAnswer as failure:
             judgement = judge_failure(Failure.NO_ANSWER, str(failure))
         return Judged(judgement=judgement, closed_at=self._clock.now())
+
+    def tell_lost(self) -> None:
+        """
+        Tell of each answer that was abandoned before it was durable. From any thread.
+        """
+        self._response_writer.tell_lost()
 
     def close(self, edit_state: EditState, judged: Judged) -> Closed:
         """

@@ -26,6 +26,7 @@ _PATCH = 4 << 20
 _AT_ONCE = 2
 _RETRY_SECONDS = 5.0
 _REMOVED = "its folder in work/ was removed before the answer came"
+_ABANDONED = "retouchd was stopped at once, and the disk of the work folder had not taken it yet"
 _LONGEST_REASON = 80
 _SPARE = 6 * _LONGEST_REASON + len(', "broken": ""')
 """Bytes that a head line may grow by: a character takes six at most in JSON."""
@@ -44,6 +45,7 @@ class ResponseWriter:
         self._spool = spool
         self._memory = memory
         self._all_pending: set[_Pending] = set()
+        self._abandoned: list[_Pending] = []
         self._order = asyncio.Semaphore(_AT_ONCE)
 
     async def keep(
@@ -52,6 +54,8 @@ class ResponseWriter:
         key: AttemptKey,
         head: dict[str, Any],
         chunks: AsyncIterator[bytes],
+        *,
+        cost_usd: float | None = None,
     ) -> None:
         """
         Write an answer as it comes; return once it is durable under its name.
@@ -61,8 +65,10 @@ class ResponseWriter:
 
         An answer that breaks off is kept as far as it came, and its head line says why (`broken`): it may
         hold all that was paid for. Raises NoAnswer where it can hold nothing.
+
+        Cancelled, it leaves the answer to the thread that may be writing it: see `tell_lost`.
         """
-        pending = _Pending(self._spool, job_id, key, head)
+        pending = _Pending(self._spool, job_id, key, head, cost_usd)
         self._all_pending.add(pending)
         try:
             try:
@@ -76,13 +82,26 @@ class ResponseWriter:
                 pending.end_broken(str(failure))
             while not await self._in_order(pending.commit):
                 if await in_work(self._spool.is_gone, job_id):
-                    emit(AnswerLost(job=job_id, bytes=len(pending.rest), reason=_REMOVED))
+                    emit(pending.lost(_REMOVED))
                     raise Blocked(_REMOVED)
                 emit(AnswerHeld(job=job_id, bytes=len(pending.rest), reason=pending.failure))
                 await asyncio.sleep(_RETRY_SECONDS)
+        except asyncio.CancelledError:
+            self._abandoned.append(pending)
+            raise
         finally:
             self._all_pending.remove(pending)
-            pending.close()
+            if pending not in self._abandoned:
+                pending.close()
+
+    def tell_lost(self) -> None:
+        """
+        Tell of each answer that nobody waits for any more and that is in memory alone, once. From any thread.
+        """
+        while self._abandoned:
+            pending = self._abandoned.pop()
+            if not pending.is_kept and not pending.is_empty:
+                emit(pending.lost(_ABANDONED))
 
     def _is_much(self, pending: "_Pending") -> bool:
         """
@@ -100,10 +119,19 @@ class ResponseWriter:
 
 class _Pending:
     """
-    The buffer of one answer: so many bytes are `_durable`, the `rest` is still in memory.
+    The buffer of one answer: so many bytes are `_durable`, the `rest` is in memory alone until all `is_kept`.
     """
 
-    def __init__(self, spool: Spool, job_id: str, key: AttemptKey, head: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        job_id: str,
+        key: AttemptKey,
+        head: dict[str, Any],
+        cost_usd: float | None,
+    ) -> None:
+        self._job_id = job_id
+        self._cost_usd = cost_usd
         self._head = head
         self._open = partial(spool.keep, job_id, key)
         self._read_back = partial(spool.half_kept, job_id, key)
@@ -113,6 +141,7 @@ class _Pending:
         self._is_amended = False
         self.rest = bytearray()
         self.failure = ""
+        self.is_kept = False
 
     @property
     def is_empty(self) -> bool:
@@ -120,6 +149,13 @@ class _Pending:
         Return whether nothing of the body has come.
         """
         return not self.rest and not self._durable
+
+    def lost(self, reason: str) -> AnswerLost:
+        """
+        Return the event of its loss.
+        """
+        size = self._durable + len(self.rest)
+        return AnswerLost(job=self._job_id, bytes=size, reason=reason, cost_usd=self._cost_usd)
 
     def end_broken(self, reason: str) -> None:
         """
@@ -155,6 +191,7 @@ class _Pending:
         except OSError as error:
             self.failure = str(error)
             return False
+        self.is_kept = True
         return True
 
     def close(self) -> None:

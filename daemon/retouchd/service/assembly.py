@@ -83,6 +83,7 @@ class Assembly:
         self._duplicates = Duplicates(
             policy=settings.duplicates, recovery=self.recovery, inbox=settings.folders.inbox
         )
+        self.attempts = Attempts(spool=spool, client=client, clock=clock, prices=current.prices)
         self.pipeline = self._pipeline(current, clock, client)
         self.runner = Runner(
             pipeline=self.pipeline,
@@ -189,7 +190,7 @@ class Assembly:
                 spool=spool,
                 disk_steps=disk_steps,
                 preparer=self._preparer,
-                attempts=Attempts(spool=spool, client=client, clock=clock, prices=current.prices),
+                attempts=self.attempts,
                 judge=Judge(
                     spool=spool,
                     client=client,

@@ -43,6 +43,7 @@ class Ending(StrEnum):
     DRAINED = "drained"
     UNAVAILABLE = "unavailable"
     AWAY = "away"
+    ABANDONED = "abandoned"
 
 
 class Daemon:
@@ -86,6 +87,13 @@ class Daemon:
                 function()
         self._stop.set()
         self._changed.set()
+
+    def tell_abandoned(self) -> None:
+        """
+        Tell what is lost by an end that waits for no disk. From any thread.
+        """
+        self._tell_lost()
+        self._tell_stopped(Ending.ABANDONED)
 
     async def adopt(self, settings: Settings) -> None:
         """
@@ -149,6 +157,10 @@ class Daemon:
                     assembly, job_ids = await self._begin(stack)
             ending = await self._work(assembly, job_ids, until_drained=until_drained)
             self.status.note_over()
+        self._tell_stopped(ending)
+        return ending
+
+    def _tell_stopped(self, ending: Ending) -> None:
         ends = self.status.ends
         emit(
             DaemonStopped(
@@ -158,7 +170,6 @@ class Daemon:
                 returned=ends[End.RETURNED],
             )
         )
-        return ending
 
     async def _begin(self, stack: contextlib.AsyncExitStack) -> tuple[Assembly, list[str]]:
         """
@@ -169,6 +180,7 @@ class Daemon:
             raise ConfigurationError(problems)
         lock = stack.enter_context(WorkLock(settings.folders.work))
         self._disks.supervise(lock)
+        stack.callback(self._tell_lost)
         # Nobody else may hold the folder while a thread of ours is still at work in it.
         stack.push_async_callback(self._disks.threads.settle)
         client = await stack.enter_async_context(EditsClient(settings.endpoint))
@@ -200,6 +212,10 @@ class Daemon:
         if not lock.was_clean:
             await retrace(assembly)
         return assembly, await in_any(spool.ids)
+
+    def _tell_lost(self) -> None:
+        if self._assembly is not None:
+            self._assembly.attempts.tell_lost()
 
     async def _work(self, assembly: Assembly, job_ids: list[str], *, until_drained: bool) -> Ending:
         async with asyncio.TaskGroup() as tasks:
