@@ -130,6 +130,21 @@ def test_an_endpoint_that_needs_no_key_gets_none(station: Station) -> None:
     assert station.tree("outbox") == ["cat.png"]
 
 
+def test_the_key_of_others_is_no_matter_where_none_is_sent(station: Station) -> None:
+    """
+    OPENAI_API_KEY is another endpoint's; a local one that wants no key is told so and does its work.
+    """
+    without_key(station, base_url=station.endpoint().url, auth="none")
+    station.drop("cat.png")
+
+    _, looked = station.call("check", OPENAI_API_KEY=KEY)
+    code, _ = station.call("once", OPENAI_API_KEY=KEY)
+
+    assert code == 0
+    assert "none is set" in finding(looked, "endpoint")
+    assert station.tree("outbox") == ["cat.png"]
+
+
 def test_openai_is_not_asked_without_a_key(station: Station) -> None:
     """
     78 before anything is uploaded; who only looks on or drops a picture is not in the way.

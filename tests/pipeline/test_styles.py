@@ -5,14 +5,16 @@ the same end, and the money too.
 
 import hashlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from canary import CANARY
 from engine_world import World, held, open_world, photo, put
-from retouchd.endpoint.styles import STYLES
+from retouchd.endpoint.styles import STYLES, StyleName
+from retouchd.request.limits import limits_for
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.sandbox.seen import Seen
 from retouchd.service.daemon import Ending
@@ -258,3 +260,25 @@ async def test_what_it_cost_is_told_and_from_where(world: World) -> None:
     assert (attempt["cost_from"], attempt["cost_usd"]) == (source, pytest.approx(usd))
     assert record["cost_usd"] == attempt["cost_usd"]
     assert [line["usd"] for line in world.history()[0]["charges"]] == [record["cost_usd"]]
+
+
+async def test_a_style_that_changes_sends_nothing_less(world: World) -> None:
+    """
+    A photo with a mask waits for its next try while the endpoint becomes one that takes none: it ends with that
+    reason, and the whole picture is never asked for instead.
+    """
+    if not case(world).masks:
+        return
+    world.faults(Fault(kind=FaultKind.RATE, retry_after="600", times=1))
+    world.drop("cat.png", mask=photo(mode="RGBA"))
+
+    async with world.running() as daemon:
+        await world.until(lambda: world.events("request.failed"))
+        xai = STYLES[StyleName.XAI]
+        limits = partial(limits_for, interface=xai.interface)
+        endpoint = replace(world.settings.endpoint, style=xai)
+        await daemon.adopt(replace(world.settings, endpoint=endpoint, limits=limits))
+        await world.until(lambda: world.tree("error"))
+
+    assert world.record("error/cat.job.json")["error"]["code"] == "parameter_invalid"
+    assert len(world.requests) == 1

@@ -4,10 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retouchd.endpoint.styles import STYLES, StyleName
 from retouchd.errors import JobCode
 from retouchd.job.model import Scalar
 from retouchd.request.limits import TABLE, Picture, limits_for
-from retouchd.request.validate import check_count, check_image, check_mask, check_request
+from retouchd.request.validate import (
+    check_count,
+    check_image,
+    check_mask,
+    check_request,
+    request_faults,
+)
 
 MB = 2**20
 MODELS = [*(name.rstrip("*") for name in TABLE), "flux"]
@@ -332,3 +339,54 @@ def test_any_request_is_judged(model: str, prompt: str, parameters: dict[str, Sc
     for problem in check_request(model, prompt, parameters, limits_for(model)):
         assert problem.message.endswith(".")
         assert problem.hint.endswith(".")
+
+
+XAI = limits_for("grok", interface=STYLES[StyleName.XAI].interface)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"size": "1024x1024"}, "has no size"),
+        ({"output_format": "webp"}, "has no output_format"),
+        ({"n": 11}, "at most 10 pictures at once, and n is 11"),
+        ({"size": "no size", "moderation": "low"}, "has no size"),
+    ],
+)
+def test_what_an_interface_has_no_place_for_is_named(
+    parameters: dict[str, Any], words: str
+) -> None:
+    """
+    The style and the parameter, each once, whatever its value is.
+    """
+    problems = check_request("grok", "p", parameters, XAI)
+
+    assert len(problems) == len(parameters)
+    assert {each.code.value for each in problems} == {"parameter_invalid"}
+    assert words in problems[0].message
+    assert '"xai"' in problems[0].message
+    assert all(each.hint for each in problems)
+
+
+def test_what_an_interface_carries_is_the_models_matter() -> None:
+    """
+    A mask and a fourth picture are refused by name; without rules of the model nothing else is.
+    """
+    (mask,) = check_request("grok", "p", {"quality": "high"}, XAI, has_mask=True)
+    found = list(request_faults("grok", "p", {}, 4, XAI))
+
+    assert "takes no mask" in mask.message
+    assert [keys for keys, _ in found] == [("images",)]
+    assert check_request("grok", "p", {"n": 10, "user": "u"}, XAI) == []
+
+
+def test_files_of_a_document_are_smaller_than_its_urls() -> None:
+    """
+    By the style's own bound, which [limits] may lift.
+    """
+    document = STYLES[StyleName.OPENAI_JSON].interface
+
+    assert limits_for("gpt-image-2", interface=document).max_image_bytes == 15_728_622
+    assert limits_for("gpt-image-2", interface=document).max_mask_bytes == 4 << 20
+    lifted = limits_for("gpt-image-2", {"*": {"max_image_bytes": 0}}, document)
+    assert lifted.max_image_bytes is None

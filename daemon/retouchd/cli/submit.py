@@ -267,7 +267,9 @@ def _parameters(
         return {}, [*problems, *map(_fault, error.errors())]
     model = section.model if "model" in asked else settings.edit.model
     parameters = {**settings.edit.parameters, **section.parameters()}
-    found = check_request(model, prompt, parameters, settings.limits(model))
+    found = check_request(
+        model, prompt, parameters, settings.limits(model), has_mask=wish.mask is not None
+    )
     problems += [f"{each.message} {each.hint}" for each in found]
     return section.model_dump(include=set(asked)), problems
 

@@ -167,7 +167,8 @@ def _of_other_programs(base_url: str, default: str) -> tuple[str, KeySource] | N
         msg = (
             f"OPENAI_API_KEY is a key for {meant}, and endpoint.base_url is at {used}: it is not sent there. "
             f"Set {KEY_VARIABLE} (or endpoint.api_key) to the key of that endpoint, or "
-            "OPENAI_BASE_URL to its address if it is the same one."
+            "OPENAI_BASE_URL to its address if it is the same one; one that wants no key is told so with "
+            'endpoint.auth = "none".'
         )
         raise ValueError(msg)
     return _of_variable("OPENAI_API_KEY", key)

@@ -30,7 +30,8 @@ from retouchd.config.programs import HOOK_PREFIX
 from retouchd.config.section import PREFIX
 from retouchd.disk.file_stat import read_small
 from retouchd.disk.filesystems import UNIT_VARIABLE
-from retouchd.endpoint.api_key import NO_KEY
+from retouchd.endpoint.api_key import APPLY, NO_KEY, KeySource
+from retouchd.endpoint.styles.style import NO_AUTH
 from retouchd.errors import ConfigurationError
 from retouchd.job.naming import shown
 from retouchd.request.formats import toml_fault
@@ -334,6 +335,9 @@ def _with_key(
     section = config.endpoint
     if section.base_url == SANDBOX:
         return config, []
+    if section.auth == NO_AUTH:
+        none = KeySource(remedy=f'endpoint.auth is "none": take that out, {APPLY}.')
+        return config.model_copy(update={"endpoint": section.with_key(None, none)}), []
     is_in_file = holds(values, ("endpoint", "api_key"))
     asked = KeySettings(
         file=path,

@@ -32,15 +32,21 @@ _WHOLE = re.compile(r"-?[0-9]{1,9}")
 
 
 def check_request(
-    model: str, prompt: str | None, parameters: Mapping[str, Scalar], limits: Limits
+    model: str,
+    prompt: str | None,
+    parameters: Mapping[str, Scalar],
+    limits: Limits,
+    *,
+    has_mask: bool = False,
 ) -> list[Problem]:
     """
-    Return what is wrong with the prompt and the parameters for this model.
+    Return what is wrong with the prompt and the parameters for this model, and whether a mask can go along.
 
     Values are judged as the text they become on the wire: `"2"` is as good as `2`. A prompt of None
     is not judged here: that there is none is a fault of the bundle.
     """
-    return [problem for _, problem in request_faults(model, prompt, parameters, 1, limits)]
+    found = request_faults(model, prompt, parameters, 1, limits, has_mask=has_mask)
+    return [problem for _, problem in found]
 
 
 def request_faults(
