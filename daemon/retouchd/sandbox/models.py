@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from retouchd.request.models import published_of
 from retouchd.sandbox.refusal import Refusal
 
 DEFAULT_MODEL = "gpt-image-1.5"
@@ -62,8 +63,6 @@ class Sizes(StrEnum):
 class Model:
     """
     What one model accepts: limits in bytes and characters, and the values of its parameters.
-
-    `retired` is the day the provider shut it down, or will, as an ISO date.
     """
 
     id: str
@@ -77,7 +76,6 @@ class Model:
     images: int = 16
     files: frozenset[str] = _FILES
     prompt_characters: int = 32_000
-    retired: str | None = None
 
     @property
     def is_gpt(self) -> bool:
@@ -102,7 +100,6 @@ _DALL_E_2 = Model(
     image_bytes=4 * MIB,
     images=1,
     prompt_characters=1_000,
-    retired="2026-05-12",
 )
 _BOTH, _LOW = ("high", "low"), ("low",)
 _MORE = ("low", "medium", "high", "xhigh", "max", "auto")
@@ -120,11 +117,10 @@ MODELS = (
         sizes=Sizes.THREE,
         fidelities=_BOTH,
         image_bytes=25 * MIB,
-        retired="2026-10-23",
     ),
-    Model(id="gpt-image-1-mini", sizes=Sizes.THREE, fidelities=_LOW, retired="2026-12-01"),
-    Model(id="gpt-image-1.5", sizes=Sizes.THREE, fidelities=_BOTH, retired="2026-12-01"),
-    Model(id="chatgpt-image-latest", sizes=Sizes.THREE, fidelities=_BOTH, retired="2026-12-01"),
+    Model(id="gpt-image-1-mini", sizes=Sizes.THREE, fidelities=_LOW),
+    Model(id="gpt-image-1.5", sizes=Sizes.THREE, fidelities=_BOTH),
+    Model(id="chatgpt-image-latest", sizes=Sizes.THREE, fidelities=_BOTH),
     Model(id="gpt-image-2", sizes=Sizes.FREE),
     _newest("gpt-image-2.5-sunburst", _FILES | {"markup"}),
     _newest("gpt-image-2.5-flare", _FILES | {"markup"}),
@@ -159,7 +155,8 @@ def listed(model: Model) -> dict[str, Any]:
     """
     Return the entry of the model in `GET /v1/models`.
     """
-    ending = {} if model.retired is None else {"shutdown_date": model.retired}
+    shutdown = published_of(model.id).shutdown
+    ending = {} if shutdown is None else {"shutdown_date": shutdown.isoformat()}
     return {
         "id": model.id,
         "object": "model",

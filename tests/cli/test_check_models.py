@@ -1,0 +1,83 @@
+"""
+What `check` says of the model: whether it is there, how long it will be, and whether its name may come to mean
+another one.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edits_server import KEY, answering, serving
+from retouchd.cli.check import Finding, Severity, ask_endpoint
+from retouchd.cli.compose import settings_of
+from retouchd.config import Config
+
+
+async def said_of(root: Path, model: str, listed: list[dict[str, Any]], **endpoint: Any) -> Finding:
+    """
+    Return the finding on a model of an endpoint with this list.
+    """
+    body = json.dumps({"data": listed}).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    async with serving(answering(head + body)) as server:
+        config = Config(
+            folders={"root": root},
+            endpoint={"base_url": server.base_url, "api_key": KEY, **endpoint},
+            edit={"model": model},
+        )
+        settings, problems = settings_of(config, root)
+        assert (settings is not None, problems) == (True, [])
+        assert settings is not None
+        return (await ask_endpoint(settings))[-1]
+
+
+LISTS: dict[str, list[dict[str, Any]]] = {
+    "undated": [{"id": "gpt-image-2"}, {"id": "gpt-image-2.6-flare"}],
+    "dated too": [{"id": "gpt-image-2"}, {"id": "gpt-image-2-2026-04-21"}],
+    "going": [{"id": "gpt-image-2", "shutdown_date": "2027-01-01"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "listed", "mark", "words"),
+    [
+        ("gpt-image-2", "undated", Severity.OK, "is there"),
+        ("gpt-image-2", "dated too", Severity.WARNING, "gpt-image-2-2026-04-21 stays what it is"),
+        ("gpt-image-2-2026-04-21", "dated too", Severity.OK, "is there"),
+        ("gpt-image-2.6-flare", "undated", Severity.OK, "is there"),
+        ("gpt-image-2", "going", Severity.WARNING, "2027-01-01"),
+        ("gpt-image-9", "undated", Severity.WARNING, "does not list gpt-image-9"),
+    ],
+)
+async def test_a_model_is_looked_up(
+    tmp_path: Path, model: str, listed: str, mark: Severity, words: str
+) -> None:
+    """
+    A name with a date is only advised where there is one.
+    """
+    found = await said_of(tmp_path, model, LISTS[listed])
+
+    assert (found.what, found.mark) == ("edit.model", mark)
+    assert words in found.text
+
+
+async def test_a_model_is_looked_up_by_the_endpoints_own_name(tmp_path: Path) -> None:
+    """
+    Limits go by the one asked for, the list by the other.
+    """
+    names = {"gpt-image-2": "vip/image"}
+    found = await said_of(tmp_path, "gpt-image-2", [{"id": "vip/image"}], models=names)
+
+    assert (found.mark, found.text) == (Severity.OK, "vip/image is there")
+
+
+async def test_a_deployment_is_in_no_list(tmp_path: Path) -> None:
+    """
+    Azure lists what could be deployed: that says nothing.
+    """
+    found = await said_of(tmp_path, "retouch", LISTS["undated"], style="azure")
+
+    assert found.mark is Severity.OK
+    assert "deployment" in found.text
