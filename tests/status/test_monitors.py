@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from retouchd.spool.fingerprint import already_done, gist, own_result, own_resul
 from retouchd.spool.history import History
 from retouchd.spool.spool import Spool
 from retouchd.status.alarms import OPERATORS, OWNERS, alarm, is_for_the_operator
+from retouchd.status.status_file import StatusFiles
 from sample_pictures import encoded
 
 
@@ -350,3 +352,30 @@ def test_what_came_other_than_asked_for_is_told(station: Station) -> None:
     assert "old" not in running.out
     assert document["today"]["warned"] == 1
     assert f"warnings 1 picture: {warning} shoes/red.png" in table(station)
+
+
+def test_a_service_that_is_one_of_several_is_named_as_it_is(
+    station: Station, tmp_path: Path
+) -> None:
+    """
+    What starts it is what started it before; while systemd waits to start it again, that is said instead.
+    """
+    station.drop("cat.png")
+    daemon = station.start("run").ready()
+    daemon.until((station.folders.work / "status.json").exists)
+    daemon.kill()
+    status_files = StatusFiles(station.folders.work)
+    found = status_files.read()
+    assert found is not None
+    status_files.post(replace(found[0], unit="retouchd@shop.service"))
+
+    _, body = look(station)
+    assert "(systemctl start retouchd@shop)" in body["attention"][0]
+
+    systemctl = tmp_path / "bin" / "systemctl"
+    systemctl.parent.mkdir()
+    systemctl.write_text('#!/bin/sh\n[ "$1 $2" = "show retouchd@shop" ] && echo auto-restart\n')
+    systemctl.chmod(0o755)
+    station.environment["PATH"] = f"{systemctl.parent}{os.pathsep}{os.environ['PATH']}"
+    _, body = look(station)
+    assert body["attention"][0].endswith("Systemd starts it again by itself in a moment.")

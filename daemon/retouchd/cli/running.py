@@ -23,6 +23,7 @@ from retouchd.cli.compose import read, settings_from, settings_of, start_of
 from retouchd.clock import SystemClock
 from retouchd.config import SANDBOX, Config
 from retouchd.config.settings import Settings
+from retouchd.disk.filesystems import DEFAULT_UNIT, own_unit
 from retouchd.errors import ConfigurationError, RetouchdError
 from retouchd.events import emit
 from retouchd.events.run import (
@@ -148,7 +149,7 @@ class Reloader:
 
     def _refuse(self, refusal: ConfigurationError) -> None:
         emit(ConfigurationRefused(problems=refusal.problems))
-        self._daemon.status.remark = was_refused(refusal.problems)
+        self._daemon.status.remark = was_refused(refusal.problems, own_unit() or DEFAULT_UNIT)
 
     def _bring(self, found: News) -> None:
         self._config = found.config

@@ -35,7 +35,7 @@ from retouchd.spool.history import History
 from retouchd.spool.spool import Spool
 from retouchd.status.collect import holder_of
 from retouchd.status.inbox_snapshot import inbox_of
-from retouchd.status.report import StatusReport
+from retouchd.status.report import StatusReport, unit_of
 from retouchd.status.status_file import StatusFiles
 
 _BEAT_SECONDS = 0.2
@@ -47,9 +47,11 @@ def require_daemon(settings: Settings) -> None:
     Raise NotRunning where nobody would take what is dropped.
     """
     if holder_of(settings) is None:
+        found = StatusFiles(settings.folders.work).read()
+        unit = unit_of(found[0] if found else None)
         raise NotRunning(
             "retouchd is not running, so nothing was dropped. Start it with `retouchd run` "
-            "(as a service: systemctl start retouchd), or leave out --wait."
+            f"(as a service: {unit.command('start')}), or leave out --wait."
         )
 
 

@@ -311,6 +311,10 @@ class Unit:
         return self.name.removesuffix(_SERVICE).partition("@")[2]
 
 
+DEFAULT_UNIT = Unit(name=f"retouchd{_SERVICE}")
+"""What docs/service.md has people install, unless they run several."""
+
+
 def own_unit() -> Unit | None:
     """
     Return the unit that this process is, None where a person started it.

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from retouchd.clock import Clock
 from retouchd.config.settings import Current, Settings
+from retouchd.disk.filesystems import own_unit
 from retouchd.events.messages import UnreadLog
 from retouchd.inbox.waiting import Waiting
 from retouchd.job.model import End
@@ -39,6 +40,7 @@ class RunStatus:
         self._unread_log = unread_log
         self._assembly: Assembly | None = None
         self._begun = asyncio.Event()
+        self._unit = own_unit()
         self._started_at: dt.datetime | None = None
         self.remark = ""
         self.stranded = ""
@@ -164,6 +166,7 @@ class RunStatus:
             started_at=self._started_at,
             remark=self.remark,
             unread_log=self._unread_log(),
+            unit=self._unit,
         )
 
     @property

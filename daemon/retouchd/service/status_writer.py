@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import islice
 
 from retouchd.clock import Clock
+from retouchd.disk.filesystems import Unit
 from retouchd.disk.threads import in_work
 from retouchd.events import emit
 from retouchd.events.messages import UnreadLog
@@ -49,6 +50,7 @@ def status_report(
     started_at: dt.datetime,
     remark: str,
     unread_log: UnreadLog | None,
+    unit: Unit | None,
 ) -> StatusReport:
     """
     Return how a run stands, at a cost that does not grow with the inbox.
@@ -71,6 +73,8 @@ def status_report(
         unread=escaped(assembly.recovery.obstacle),
         unread_log=unread_log,
         unusable={folder.value: escaped(reason) for folder, reason in disks.reasons.items()},
+        unit=unit.name if unit else "",
+        is_user_unit=unit.is_user if unit else False,
         scan_seconds=round(assembly.intake.scan_took, 1),
         jobs={job_id: escaped(reason) for job_id, reason in jobs.items()},
         blocked=tuple(each for each in jobs if obstacles.get(each) == jobs[each]),

@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
+from retouchd.disk.filesystems import DEFAULT_UNIT, Unit
 from retouchd.disk.folders import Folders
 from retouchd.disk.thread_pools import Folder, at
 from retouchd.disk.threads import unresponsive
@@ -27,7 +28,8 @@ class Condition:
     How the daemon as a whole stands: its state and since when, the `faults` of its configuration as it is now.
 
     Of one that does not run `was_clean` says whether it was stopped, None where there was none, and `left` in a
-    sentence what waits for it.
+    sentence what waits for it; `unit` is the service that it is, or was, `is_restarting` if systemd is about to
+    start it.
     """
 
     at: dt.datetime
@@ -36,6 +38,8 @@ class Condition:
     faults: Sequence[str]
     was_clean: bool | None = None
     left: str = ""
+    unit: Unit = DEFAULT_UNIT
+    is_restarting: bool = False
 
 
 def attention(
@@ -69,36 +73,36 @@ def attention(
         if spare < SPARE_BYTES:
             yield f"folders.{key}: only {spare / 1e6:.0f} MB are free on its disk."
     if hooks and hooks.given_up:
-        yield _given_up(hooks.given_up)
+        yield _given_up(hooks.given_up, condition.unit)
 
 
-def _given_up(events: Sequence[QueuedEvent]) -> str:
+def _given_up(events: Sequence[QueuedEvent], unit: Unit) -> str:
     last = events[-1]
     many = f"{len(events):,} times" if len(events) > 1 else "once"
     return (
         f"For a day somebody could not be told, {many}, last of {last.about} by {last.way} (job {last.id}): "
-        f"{escaped(last.fault)}. Once that is mended, reload (systemctl reload retouchd): they are told then. "
+        f"{escaped(last.fault)}. Once that is mended, reload ({unit.command('reload')}): they are told then. "
         "Those whose files you remove from work/events are not."
     )
 
 
-def refused(problems: Sequence[str]) -> str:
+def refused(problems: Sequence[str], unit: Unit) -> str:
     """
     Return what is said of a changed configuration beside a daemon that goes on with the old one.
     """
     return (
         f"The configuration was changed and cannot be used; the old one stays in force. {_first(problems)} "
-        "Correct it, then reload (systemctl reload retouchd): a restart would fail."
+        f"Correct it, then reload ({unit.command('reload')}): a restart would fail."
     )
 
 
-def was_refused(problems: Sequence[str]) -> str:
+def was_refused(problems: Sequence[str], unit: Unit) -> str:
     """
     Return what a daemon says that refused a configuration; it may have been corrected since.
     """
     return (
         "At its last reload the configuration could not be used; the old one stays in force. "
-        f"{_first(problems)} Once that is corrected, reload again (systemctl reload retouchd)."
+        f"{_first(problems)} Once that is corrected, reload again ({unit.command('reload')})."
     )
 
 
@@ -121,8 +125,11 @@ def _of_none(condition: Condition, gone: Sequence[Folder]) -> Iterator[str]:
                 "retouchd ended without being stopped (killed, a crash, a power cut); its last sign of life "
                 f"was{when or ' lost'}. Nothing is lost by that, and its log may say more"
             )
-    start = "start it with `retouchd run`, or as a service (systemctl start retouchd)"
-    if condition.faults:
+    service = condition.unit.command("start")
+    start = f"start it with `retouchd run`, or as a service ({service})"
+    if condition.is_restarting:
+        start = "systemd starts it again by itself in a moment"
+    elif condition.faults:
         start = f"once the configuration is corrected, {start}"
     elif gone and condition.was_clean is not None:
         start = f"once {' and '.join(f'folders.{each}' for each in gone)} is there again, {start}"
@@ -139,7 +146,7 @@ def _of_one(condition: Condition, report: StatusReport | None) -> Iterator[str]:
             "look at its log, then restart it."
         )
     if condition.faults:
-        yield refused([escaped(each) for each in condition.faults])
+        yield refused([escaped(each) for each in condition.faults], condition.unit)
     elif report and report.remark:
         yield report.remark
 

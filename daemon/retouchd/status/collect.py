@@ -8,6 +8,7 @@ import contextlib
 import datetime as dt
 import os
 import shutil
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from typing import Any, TypeAlias
 
 from retouchd.clock import SystemClock
 from retouchd.config.settings import Settings
+from retouchd.disk.filesystems import DEFAULT_UNIT, Unit
 from retouchd.disk.folders import Folders
 from retouchd.disk.lock import holder, last_end
 from retouchd.disk.probes import FolderProbe, telling_of_the_disk
@@ -37,7 +39,7 @@ from retouchd.spool.phase import ORIGINALS, doing
 from retouchd.spool.spool import Spool
 from retouchd.status.attention import Condition, attention
 from retouchd.status.document import DaemonState, Overview, today_of
-from retouchd.status.report import SIGN_OF_LIFE_SECONDS, StatusReport, stop_of
+from retouchd.status.report import SIGN_OF_LIFE_SECONDS, StatusReport, stop_of, unit_of
 from retouchd.status.status_file import StatusFiles
 
 
@@ -170,9 +172,9 @@ def _gathered(
     Look at all folders but those that hang.
     """
     folders, now = settings.folders, dt.datetime.now(dt.UTC)
-    pid, report, written_at = None, None, None
+    pid, report, written_at, unit = None, None, None, DEFAULT_UNIT
     if Folder.WORK not in hung:
-        pid, report, written_at = _daemon(settings)
+        pid, report, written_at, unit = _daemon(settings)
     waiting = waiting_of(settings, pid, report, hung, is_whole=is_whole)
     stop = stop_of(report) if pid is not None else _NOT_RUNNING
     in_flight = (
@@ -191,6 +193,7 @@ def _gathered(
         state=state,
         since=_since(state, report, written_at),
         faults=faults,
+        unit=unit,
     )
     if state is DaemonState.STOPPED:
         is_told = Folder.INBOX not in hung and _may(os.R_OK | os.X_OK, folders.inbox)
@@ -221,16 +224,19 @@ def _gathered(
     )
 
 
-def _daemon(settings: Settings) -> tuple[int | None, StatusReport | None, dt.datetime | None]:
+def _daemon(
+    settings: Settings,
+) -> tuple[int | None, StatusReport | None, dt.datetime | None, Unit]:
     """
-    Return the process that holds the work folder, what it said last, and when.
+    Return the process that holds the work folder, what it said last, and when; and the service that it is, or
+    that the last one was.
     """
     pid = holder_of(settings)
     found = StatusFiles(settings.folders.work).read()
     report, written_at = found or (None, None)
     if pid is None or (report and pid and report.pid != pid):
-        return pid, None, None  # What a daemon before this one put up.
-    return pid, report, written_at
+        return pid, None, None, unit_of(report)  # What a daemon before this one put up.
+    return pid, report, written_at, unit_of(report)
 
 
 def _state(pid: int | None, report: StatusReport | None, *, is_hung: bool) -> DaemonState:
@@ -271,10 +277,27 @@ def _ended(condition: Condition, work: Path, pictures: int | None, jobs: int) ->
     if last is None:
         return replace(condition, left=left)
     was_clean, ended_at = last
+    found = None if was_clean else StatusFiles(work).read()
     if not was_clean:
-        found = StatusFiles(work).read()
         ended_at = found[1] if found else ended_at
-    return replace(condition, was_clean=was_clean, since=ended_at, left=left)
+    is_restarting = bool(found and found[0].unit) and _is_restarting(condition.unit)
+    return replace(
+        condition, was_clean=was_clean, since=ended_at, left=left, is_restarting=is_restarting
+    )
+
+
+def _is_restarting(unit: Unit) -> bool:
+    """
+    Return whether systemd waits for a moment (RestartSec=) before it starts a service again.
+    """
+    command = (*unit.command("show").split(), "--property=SubState", "--value")
+    try:
+        told = subprocess.run(  # noqa: S603 - the name comes from the file of a daemon that we trust with more
+            command, capture_output=True, text=True, check=False, timeout=ANSWER_SECONDS
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return told.stdout.strip() == "auto-restart"
 
 
 def _may(mode: int, inbox: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as validated
 
+from retouchd.disk.filesystems import DEFAULT_UNIT, Unit
 from retouchd.events.messages import UnreadLog
 from retouchd.job.text import json_text
 from retouchd.throttle.breaker import WHY
@@ -56,7 +57,8 @@ class StatusReport:
     while it is not known what was edited before, `unread` why that cannot be found out, `unread_log` what is
     wrong where nobody reads the log. `unusable` has a sentence for each of the five folders that does not
     answer, or is not in its place. `unfinished` are files that may still be written to. `done`, `failed` and
-    `returned` count since the start; `ready` families could be claimed at once.
+    `returned` count since the start; `ready` families could be claimed at once. `unit` is the service that the
+    run is, empty where a person started it.
     """
 
     version: Literal[1] = 1
@@ -73,6 +75,8 @@ class StatusReport:
     unread: str = ""
     unread_log: UnreadLog | None = None
     scan_seconds: float = 0.0
+    unit: str = ""
+    is_user_unit: bool = False
     unusable: dict[str, str] = field(default_factory=dict)
     jobs: dict[str, str]
     blocked: tuple[str, ...]
@@ -104,6 +108,15 @@ def load_report(raw: bytes) -> StatusReport | None:
         return _ADAPTER.validate_json(raw)
     except ValidationError:
         return None
+
+
+def unit_of(report: StatusReport | None) -> Unit:
+    """
+    Return the service by which a run, or the last one, is started and told to reload.
+    """
+    if report is None or not report.unit:
+        return DEFAULT_UNIT
+    return Unit(name=report.unit, is_user=report.is_user_unit)
 
 
 def stop_of(report: StatusReport | None) -> str:
