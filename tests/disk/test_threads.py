@@ -3,6 +3,7 @@ Calls that hang in one folder hold up no other, and are told from slow ones.
 """
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -76,6 +77,24 @@ async def test_many_calls_that_hang_hold_up_nothing_else(folder: Folder, hang: H
 def in_turn(*folders: Folder) -> Steps[int]:
     yield from folders
     return len(folders)
+
+
+async def test_threads_end_with_the_run_whose_they_are() -> None:
+    """
+    However many more calls there were than threads.
+    """
+    before = set(threading.enumerate())
+    threads = DiskThreads()
+    await asyncio.gather(*(threads.run(folder, int) for _ in range(MANY) for folder in Folder))
+    started = set(threading.enumerate()) - before
+
+    del threads
+    gc.collect()
+
+    assert started
+    for thread in started:
+        thread.join(90)
+        assert not thread.is_alive()
 
 
 async def test_all_far_folders_may_hang_at_once(hang: Hang) -> None:

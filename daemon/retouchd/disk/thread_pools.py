@@ -151,9 +151,12 @@ class Pool:
         self._size = size
         self._name = name
         self._ready: SimpleQueue[Task | None] = SimpleQueue()
-        self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
         self._threads = 0
+        self._idle = 0
+        """Threads that nothing is queued for."""
+        self._unclaimed = 0
+        """Queued tasks for which no thread has been set aside."""
         self._blocked = 0
         self._far: Counter[Folder] = Counter()
         self._parked: dict[Folder, deque[Task]] = {folder: deque() for folder in Folder}
@@ -168,13 +171,14 @@ class Pool:
 
     def retire(self) -> None:
         """
-        Take nothing more: each thread ends with the task that it has, or at once.
+        Take nothing more: each thread ends once nothing is queued.
         """
         with self._lock:
-            self._size = 0
-            while self._idle.acquire(blocking=False):
-                self._threads -= 1
+            self._size = self._blocked = 0
+            for _ in range(self._idle):
                 self._ready.put(None)
+            self._threads -= self._idle
+            self._idle = 0
 
     def relieve(self, blocked: int) -> None:
         """
@@ -185,19 +189,24 @@ class Pool:
             freed = self._unpark()
         for task in freed:
             self._queue(task)
-        for _ in range(self._ready.qsize()):
-            self._grow()
+        with self._lock:
+            while self._unclaimed and self._grow():
+                self._unclaimed -= 1
 
     def _queue(self, task: Task) -> None:
-        self._ready.put(task)
-        if not self._idle.acquire(blocking=False):
-            self._grow()
-
-    def _grow(self) -> None:
         with self._lock:
-            if self._threads < self._size + self._blocked:
-                self._threads += 1
-                threading.Thread(target=self._serve, name=self._name, daemon=True).start()
+            if self._idle:
+                self._idle -= 1
+            elif not self._grow():
+                self._unclaimed += 1
+            self._ready.put(task)
+
+    def _grow(self) -> bool:
+        if self._threads >= self._size + self._blocked:
+            return False
+        self._threads += 1
+        threading.Thread(target=self._serve, name=self._name, daemon=True).start()
+        return True
 
     def _enter(self, task: Task) -> bool:
         with self._lock:
@@ -228,15 +237,16 @@ class Pool:
 
     def _serve(self) -> None:
         clock = time.pthread_getcpuclockid(threading.get_ident())
-        while True:
-            if (task := self._ready.get()) is None:
-                return
+        while (task := self._ready.get()) is not None:
             self._run(task, clock)
             with self._lock:
-                if self._threads > self._size + self._blocked:
+                if self._unclaimed:
+                    self._unclaimed -= 1
+                elif self._threads > self._size + self._blocked:
                     self._threads -= 1
                     return
-                self._idle.release()  # Here: who retires the pool finds each thread busy or idle.
+                else:
+                    self._idle += 1
 
     def _run(self, task: Task, clock: int) -> None:
         if not task.future.running() and not task.future.set_running_or_notify_cancel():

@@ -10,6 +10,7 @@ ends without the threads that hang.
 import asyncio
 import contextlib
 import os
+import weakref
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextvars import ContextVar, copy_context
@@ -52,6 +53,7 @@ class DiskThreads:
         self._folders = folders or {}
         self._on_change = on_change
         self._pool = Pool(_SIZE, "disk")
+        weakref.finalize(self, self._pool.retire)
         self._starter = _Starter(self._pool)
         self._detector = HangDetector(PATIENCE_SECONDS)
         self._waiting = 0
