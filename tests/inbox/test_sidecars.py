@@ -301,6 +301,41 @@ async def test_patience_with_a_missing_reference_ends(world: World) -> None:
     )
 
 
+async def test_all_that_is_wrong_with_a_sidecar_is_told_at_once(world: World) -> None:
+    """
+    Misspelt keys, values of another kind, references that lie outside, parameters that the model does not take.
+    """
+    put(
+        world,
+        "cat.toml",
+        'promt = "make it blue"\nbackground = 5\nn = 99\nquality = "superb"\nimages = ["../x.png"]\n',
+    )
+    world.drop("cat.png", None)
+
+    await world.once()
+
+    told = reason(world, "cat.error.txt")
+    for words in ("promt is not a known key", "background must be", "../x.png", "n ", "superb"):
+        assert words in told, words
+    problems = world.record("error/cat.job.json")["error"]["problems"]
+    assert [each["code"] for each in problems].count("parameter_invalid") == 2
+
+
+async def test_a_reference_that_never_comes_hides_no_other_fault(world: World) -> None:
+    """
+    When patience ends with it, the parameters are told of as well.
+    """
+    put(world, "cat.toml", 'prompt = "blue"\nn = 99\nimages = ["_refs/late.png"]\n')
+    world.drop("cat.png", None)
+
+    async with world.running():
+        await world.until(lambda: "cat.error.txt" in world.tree("error"), within=4000)
+
+    told = reason(world, "cat.error.txt")
+    assert "_refs/late.png" in told
+    assert "cat.toml: n " in told
+
+
 @pytest.mark.parametrize("kind", ["link", "behind", "folder", "damaged"])
 async def test_a_reference_of_a_folder_file_that_cannot_be_used_only_holds(
     world: World, kind: str, tmp_path: Path

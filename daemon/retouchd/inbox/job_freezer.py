@@ -19,6 +19,7 @@ from retouchd.inbox.precedence import (
     EffectiveValues,
     FolderFile,
     Layer,
+    Values,
     compose,
     folder_faults,
     needed,
@@ -106,6 +107,8 @@ class JobFreezer:
         if not problems:
             wishes = compose(self._layers(candidate, prompts))
             problems += self._faults(candidate, wishes)
+        elif (own := candidate.surroundings.own) and own.values:
+            problems += self._further(candidate, own.values)
         references = _named(candidate) if problems else tuple(self._references(candidate, wishes))
         leftovers, previous = self._leftovers(candidate)
         bundle = candidate.bundle
@@ -199,6 +202,20 @@ class JobFreezer:
                 raise HeldError(f"{place}: {problem.message} {problem.hint}")
             where = next(o for key in (*keys, "model") if (o := wishes.origin.get(key)) in own)
             yield replace(problem, message=f"{_shown_name(where)}: {problem.message}")
+
+    def _further(self, candidate: Candidate, values: Values) -> Iterator[Problem]:
+        """
+        Yield what else is wrong with the parameters of a sidecar of which something is: who corrects it is to
+        hear of all at once.
+        """
+        path = _path(candidate, candidate.bundle.edits[0].name)
+        wishes = compose([Layer(origin=path, values=values), self._current.edit_layer()])
+        model = str(wishes.values["model"])
+        for keys, problem in request_faults(
+            model, _prompt(wishes), _parameters(wishes), 1, self._current.limits(model)
+        ):
+            if any(wishes.origin.get(key) == path for key in keys):
+                yield replace(problem, message=f"{_shown_name(path)}: {problem.message}")
 
     def _references(self, candidate: Candidate, wishes: EffectiveValues) -> Iterator[Reference]:
         """

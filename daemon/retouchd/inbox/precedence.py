@@ -70,8 +70,8 @@ class Content:
     What a structured sidecar or an `_edit.*` says: model, prompt and parameters by their keys.
 
     `images` are its references as paths below the inbox, None where it names none at all. `faults` are
-    sentences, `reference_faults` those about references; a file that has any says nothing else but, as far
-    as can be told, its references. `obstacle` is half a sentence on why the file could not be read.
+    sentences, `reference_faults` those about references; what a file that has any says besides, and its
+    references, are told as far as they can be. `obstacle` is half a sentence on why the file could not be read.
     `digest` is the SHA-256 of its bytes. `foreign` is what another program's file is called that is nobody's
     sidecar, whatever its name; it says nothing.
     """

@@ -182,20 +182,19 @@ def _own_problems(bundle: Bundle, own: Content | None) -> tuple[Problem, ...]:
     if own is None:
         return ()
     name = shown(bundle.edits[0].name)
-    if own.faults or own.reference_faults:
-        return tuple(
-            Problem(code=code, message=f"{name} cannot be used: {words}", hint=f"Correct {name}.")
-            for code, faults in (
-                (JobCode.SIDECAR_INVALID, own.faults),
-                (JobCode.REFERENCE_INVALID, own.reference_faults),
-            )
-            for words in faults
+    found = [
+        Problem(code=code, message=f"{name} cannot be used: {words}", hint=f"Correct {name}.")
+        for code, faults in (
+            (JobCode.SIDECAR_INVALID, own.faults),
+            (JobCode.REFERENCE_INVALID, own.reference_faults),
         )
+        for words in faults
+    ]
     if own.has_prompt and bundle.prompts:
         text = shown(bundle.prompts[0].name)
         message = f"{shown(bundle.images[0].name)} has two prompts: {text} and the one in {name}."
-        return (ambiguous(message, f"Remove {text}, or the prompt from {name}"),)
-    return ()
+        found.append(ambiguous(message, f"Remove {text}, or the prompt from {name}"))
+    return tuple(found)
 
 
 def _with_folder_files(

@@ -17,7 +17,7 @@ from retouchd.job.filenames import parse as parse_name
 from retouchd.job.naming import shown
 from retouchd.pictures import inspect
 from retouchd.pictures.decoding import ImageFault
-from retouchd.request.fields import Sidecar, foreign_beginning, foreign_json, read_edit
+from retouchd.request.fields import Sidecar, foreign_beginning, foreign_json, read_edit, sound_part
 from retouchd.request.formats import (
     MAX_TREE_BYTES,
     Notation,
@@ -113,12 +113,23 @@ class SidecarReader:
         found = read_edit(tree)
         if not isinstance(found, Sidecar):
             # What it names is spared all the same: a mistake in the next line must not make jobs of it.
-            images, _ = self._references(folder, named, _named_in(tree))
-            return Content(faults=tuple(found), images=images, digest=_digest(raw))
+            images, more = self._references(folder, named, _named_in(tree))
+            return Content(
+                values=_values(sound_part(tree)),
+                images=images,
+                faults=tuple(found),
+                reference_faults=tuple(more),
+                digest=_digest(raw),
+            )
         names = found.images if "images" in found.model_fields_set else None
         images, faults = self._references(folder, named, names)
         if faults:
-            return Content(reference_faults=tuple(faults), images=images, digest=_digest(raw))
+            return Content(
+                values=_values(found),
+                images=images,
+                reference_faults=tuple(faults),
+                digest=_digest(raw),
+            )
         return Content(values=_values(found), images=images, digest=_digest(raw))
 
     def _references(

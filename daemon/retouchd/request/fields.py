@@ -192,6 +192,20 @@ def read_edit(tree: Mapping[str, Any]) -> Sidecar | list[str]:
     return faults or sidecar
 
 
+def sound_part(tree: Mapping[str, Any]) -> Sidecar:
+    """
+    Return what a tree says but for the keys that are wrong: what is wrong with the rest can be told as well.
+    """
+    filled = {key: value for key, value in tree.items() if value is not None}
+    try:
+        return Sidecar.model_validate(filled)
+    except ValidationError as error:
+        faulty = {fault["loc"][0] for fault in error.errors()}
+    return Sidecar.model_validate(
+        {key: value for key, value in filled.items() if key not in faulty}
+    )
+
+
 def _is_schema(key: str, value: object) -> bool:
     """
     Return whether a key only tells an editor where the schema is.
