@@ -135,6 +135,50 @@ def in_srgb(colours: Image.Image, image: Image.Image) -> Image.Image:
     return _converted(colours.convert(mode), source)
 
 
+def from_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """
+    Return what a picture in sRGB (`RGB` or `RGBA`) is in the numbers of an RGB profile; alpha stays.
+
+    Raises OSError or ValueError for a profile into which nothing can be brought.
+    """
+    target = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    transform = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), target, "RGB", "RGB")
+    found = transform.apply(image.convert("RGB"))
+    found.info = {}
+    if image.mode == "RGBA":
+        found.putalpha(image.getchannel("A"))
+    return found
+
+
+def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """
+    Return in sRGB a picture (`RGB` or `RGBA`) in the numbers of an RGB profile; alpha stays.
+    """
+    found = _converted(image.convert("RGB"), ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+    if image.mode == "RGBA":
+        found.putalpha(image.getchannel("A"))
+    return found
+
+
+def rgb_profile(image: Image.Image) -> bytes | None:
+    """
+    Return the profile by which the pixels of a picture are meant, if they are RGB; None for sRGB and for all
+    others.
+
+    Where EXIF alone names Adobe RGB, it is made here.
+    """
+    if encoding_of(image) is not None or image.mode in _GREY_MODES or image.mode in ("CMYK", "LAB"):
+        return None
+    found = _ADOBE_RGB if says_adobe_rgb(image) else image.info.get("icc_profile")
+    if not isinstance(found, bytes):
+        return None
+    try:
+        space = ImageCms.ImageCmsProfile(io.BytesIO(found)).profile.xcolor_space
+    except _FAULTS:
+        return None
+    return found if space == "RGB " else None
+
+
 def by_encoding(bands: list[Image.Image], encoding: Encoding) -> Image.Image:
     """
     Return in RGB what the bands of a picture look like: one of grey or three, each of 8 bits or 16 (`I`).

@@ -38,7 +38,7 @@ from retouchd.pictures.inspect import depth_of, orientation_of
 from retouchd.pictures.metadata import Blocks, with_blocks
 from retouchd.pictures.pillow_gaps import deep_bands
 
-_TURNS = {
+TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -69,7 +69,7 @@ def fitted_image(
     pixels, found = _opened(path, name, fit, max_megapixels)
     blocks = found if keeps_metadata else Blocks()
     for turn in fit.turns:
-        pixels = pixels.transpose(_TURNS[turn])
+        pixels = pixels.transpose(TURNS[turn])
     return _small_enough(pixels, fit, name, lambda image: _encoded(image, fit.format, blocks))
 
 
@@ -84,7 +84,7 @@ def fitted_mask(path: Path, *, name: str, fit: Fit, max_megapixels: float) -> by
     with decoded(io.BytesIO(data), kind, name, max_megapixels) as image:
         alpha = alpha_of(image)
     for turn in fit.turns:
-        alpha = alpha.transpose(_TURNS[turn])
+        alpha = alpha.transpose(TURNS[turn])
     if alpha.size != fit.size:
         marks = alpha.point([255, *[0] * 255]).resize(fit.size, Image.Resampling.BOX)
         alpha = alpha.resize(fit.size, Image.Resampling.BOX)
@@ -105,7 +105,7 @@ def _opened(path: Path, name: str, fit: Fit, max_megapixels: float) -> tuple[Ima
     with decoded(io.BytesIO(data), kind, name, max_megapixels) as image:
         try:
             alpha = alpha_of(image) if fit.mode == "RGBA" else None
-            pixels = _in_srgb(image, data)
+            pixels = srgb_pixels(image, data)
         except FAULTS as error:
             raise ImageFault(
                 JobCode.IMAGE_UNSUPPORTED,
@@ -119,14 +119,14 @@ def _opened(path: Path, name: str, fit: Fit, max_megapixels: float) -> tuple[Ima
         return pixels, _blocks(image, fit)
 
 
-def _in_srgb(image: ImageFile.ImageFile, data: bytes) -> Image.Image:
+def srgb_pixels(image: ImageFile.ImageFile, data: bytes) -> Image.Image:
     """
     Return the colours of a picture, without their alpha, in sRGB.
     """
     encoding, depth = encoding_of(image), depth_of(image, data)
     if encoding is None:
-        return in_srgb(_narrow(image, depth), image)
-    return by_encoding(deep_bands(image, data) or list(_narrow(image, depth).split()), encoding)
+        return in_srgb(narrow(image, depth), image)
+    return by_encoding(deep_bands(image, data) or list(narrow(image, depth).split()), encoding)
 
 
 def _whole(path: Path, name: str, max_megapixels: float) -> tuple[bytes, str]:
@@ -138,7 +138,7 @@ def _whole(path: Path, name: str, max_megapixels: float) -> tuple[bytes, str]:
     return ended(data, kind, name, max_megapixels), kind
 
 
-def _narrow(image: Image.Image, depth: int) -> Image.Image:
+def narrow(image: Image.Image, depth: int) -> Image.Image:
     """
     Return the colours of a picture, without their alpha, in 8 bits a channel: L, RGB or CMYK.
     """

@@ -245,12 +245,14 @@ _APP0 = 0xE0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocks:
     """
-    The metadata of a picture: EXIF from its TIFF header on, the XMP packet, b"" for none; its ICC profile.
+    The metadata of a picture: EXIF from its TIFF header on, the XMP packet, b"" for none; its ICC profile; and
+    whole segments of a JPEG with IPTC.
     """
 
     exif: bytes = b""
     xmp: bytes = b""
     icc: bytes | None = None
+    iptc: tuple[bytes, ...] = ()
 
 
 def with_blocks(data: bytes, kind: str, blocks: Blocks) -> bytes:
@@ -276,4 +278,4 @@ def _segments(blocks: Blocks) -> list[bytes]:
     ]
     if blocks.xmp and len(_XMP_PREFIX + blocks.xmp) <= _MOST_SEGMENT:
         bodies.append(_XMP_PREFIX + blocks.xmp)
-    return [jpeg.app1(body) for body in bodies]
+    return [*(jpeg.app1(body) for body in bodies), *blocks.iptc]

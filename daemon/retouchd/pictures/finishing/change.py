@@ -1,0 +1,73 @@
+"""
+How much a model changed where it was to change nothing: in words that a photographer can act upon.
+"""
+
+from dataclasses import dataclass
+
+from PIL import Image
+
+from retouchd.pictures.finishing.planes import (
+    Floats,
+    blurred,
+    delta_e_2000,
+    lab,
+    worst_block,
+)
+
+_BLUR = 2.0
+_UNCHANGED, _DRIFTED, _OTHER = 1.0, 2.5, 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutsideChange:
+    """
+    The change outside of a mask as CIEDE2000, grain aside: its mean, and that of the worst block of 32 pixels a
+    side of a picture of at most 1,024. `place` is where that is, in pixels of the original.
+    """
+
+    mean: float
+    worst: float
+    place: tuple[int, int]
+
+    @property
+    def is_other(self) -> bool:
+        """
+        Return whether there is something else in one place.
+        """
+        return self.worst > _OTHER
+
+    @property
+    def words(self) -> str:
+        """
+        Return what that means.
+        """
+        if self.is_other:
+            x, y = self.place
+            return f"something outside the mask was changed, most around pixel {x}, {y}"
+        if self.mean < _UNCHANGED:
+            return "unchanged outside the mask"
+        return (
+            "slight drift outside the mask"
+            if self.mean <= _DRIFTED
+            else "recoloured outside the mask"
+        )
+
+
+def outside_change(
+    original: Image.Image, result: Image.Image, outside: Floats, size: tuple[int, int]
+) -> OutsideChange | None:
+    """
+    Return the change between two small sRGB pictures, one over the other, where `outside` is 1; None if
+    nowhere.
+
+    `size` is that of the original itself.
+    """
+    if not outside.any():
+        return None
+    apart = delta_e_2000(lab(blurred(original, _BLUR)), lab(blurred(result, _BLUR)))
+    worst, column, row = worst_block(apart, outside)
+    return OutsideChange(
+        mean=round(float((apart * outside).sum() / outside.sum()), 2),
+        worst=round(worst, 2),
+        place=(column * size[0] // original.width, row * size[1] // original.height),
+    )
