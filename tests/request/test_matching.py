@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd.request.limits import DALL_E_2, GPT_IMAGE_1, GPT_IMAGE_2, Limits
+from retouchd.request.limits import Limits, limits_for
 from retouchd.request.matching import matching_size
 from retouchd.request.sizes import SizeRule, edges_of, size_faults
 
@@ -28,17 +28,17 @@ SIDES = st.integers(1, 20_000)
     ],
 )
 def test_a_picture_is_asked_for_in_its_own_shape(upright: tuple[int, int], size: str) -> None:
-    assert matching_size(upright, GPT_IMAGE_2.sizes) == size
+    assert matching_size(upright, limits_for("gpt-image-2").sizes) == size
 
 
 def test_of_a_list_the_nearest_shape_is_taken() -> None:
     """
     Never the nearest size: the shape is what is seen. Of several squares the largest is meant.
     """
-    assert matching_size((6000, 4000), GPT_IMAGE_1.sizes) == "1536x1024"
-    assert matching_size((3024, 4032), GPT_IMAGE_1.sizes) == "1024x1536"
-    assert matching_size((900, 1000), GPT_IMAGE_1.sizes) == "1024x1024"
-    assert matching_size((512, 512), DALL_E_2.sizes) == "1024x1024"
+    assert matching_size((6000, 4000), limits_for("gpt-image-1").sizes) == "1536x1024"
+    assert matching_size((3024, 4032), limits_for("gpt-image-1").sizes) == "1024x1536"
+    assert matching_size((900, 1000), limits_for("gpt-image-1").sizes) == "1024x1024"
+    assert matching_size((512, 512), limits_for("dall-e-2").sizes) == "1024x1024"
 
 
 def test_a_model_without_a_rule_is_asked_for_no_size() -> None:
