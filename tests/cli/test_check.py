@@ -376,3 +376,17 @@ def test_an_address_that_was_put_right_is_said(station: Station) -> None:
     assert "ends in /images/edits" in finding(running.out, "address")
     assert "endpoint.corrected" in once.err
     assert station.tree("outbox") == ["cat.png"]
+
+
+@pytest.mark.parametrize("style", ["auto", "azure", "openrouter"])
+def test_an_address_that_is_none_is_a_fault(station: Station, style: str) -> None:
+    """
+    78, and the sentence names it.
+    """
+    station.configure(endpoint={"base_url": "http://[::1", "style": style})
+
+    code, running = station.call("check")
+
+    assert code == 78
+    assert "'http://[::1' is not an http or https URL" in running.out
+    assert running.err == ""

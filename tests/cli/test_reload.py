@@ -64,6 +64,12 @@ def config(**tables: Any) -> Config:
         ({}, {"endpoint": {"base_url": "http://a/v1"}}, ["endpoint.base_url"], []),
         ({}, {"endpoint": {"base_url": SANDBOX}}, [], ["endpoint.base_url"]),
         ({"endpoint": {"base_url": SANDBOX}}, {}, [], ["endpoint.base_url"]),
+        (
+            {"endpoint": {"base_url": SANDBOX}},
+            {"endpoint": {"base_url": SANDBOX, "style": "xai"}},
+            [],
+            ["endpoint.style"],
+        ),
     ],
 )  # fmt: skip
 def test_what_changes_and_what_needs_a_restart(

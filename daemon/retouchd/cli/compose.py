@@ -19,7 +19,7 @@ from retouchd.disk.folders import Folders, make_missing
 from retouchd.disk.probes import telling_of_the_disk
 from retouchd.disk.threads import PATIENCE_SECONDS, answered
 from retouchd.endpoint.client import Endpoint
-from retouchd.endpoint.styles import style_for
+from retouchd.endpoint.styles import OPENAI, Style, style_for
 from retouchd.errors import ConfigurationError
 from retouchd.inbox.readiness import Patience
 from retouchd.job.naming import shown
@@ -221,16 +221,13 @@ def _folders(config: Config, start: Path) -> tuple[Folders | None, list[str]]:
 
 def _endpoint(config: Config, start: Path) -> Endpoint:
     section = config.endpoint
-    style, base_url = style_for(section.style, section.base_url), section.base_url
-    remarks: list[str] = []
-    if base_url != SANDBOX:
-        base_url, remarks = style.righted(base_url)
+    style, base_url, remarks = _asked(section.style, section.base_url)
     return Endpoint(
         base_url=base_url,
         style=style,
         auth=section.auth,
         models=section.models,
-        remarks=tuple(remarks),
+        remarks=remarks,
         api_key=section.api_key.get_secret_value() if section.api_key else None,
         key_source=section.key_source,
         timeout_seconds=section.timeout_seconds,
@@ -240,6 +237,18 @@ def _endpoint(config: Config, start: Path) -> Endpoint:
         allow_private_urls=section.allow_private_urls,
         concurrency=section.concurrency,
     )
+
+
+def _asked(name: str, base_url: str) -> tuple[Style, str, tuple[str, ...]]:
+    """
+    Return the style of the endpoint, its address as that wants it, and what was put right for that.
+    """
+    try:
+        style = style_for(name, base_url)
+        righted, remarks = style.righted(base_url) if base_url != SANDBOX else (base_url, [])
+    except ValueError:  # No address at all, as is said once it is to be asked.
+        return OPENAI, base_url, ()
+    return style, righted, tuple(remarks)
 
 
 def _fingerprint(config: Config) -> str:

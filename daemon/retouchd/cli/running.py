@@ -72,8 +72,8 @@ def news(old: Config, new: Config) -> News:
     """
     config = new.model_copy(update={name: getattr(old, name) for name in AT_START})
     if SANDBOX in {old.endpoint.base_url, new.endpoint.base_url}:
-        # The embedded endpoint is started and stopped with the daemon.
-        kept = {"base_url": old.endpoint.base_url}
+        # The embedded endpoint is started and stopped with the daemon, and speaks what it spoke at the start.
+        kept = {key: getattr(old.endpoint, key) for key in ("base_url", "style")}
         config = config.model_copy(update={"endpoint": new.endpoint.model_copy(update=kept)})
     return News(
         config=config,

@@ -30,7 +30,7 @@ from retouchd.config.programs import HOOK_PREFIX
 from retouchd.config.section import PREFIX
 from retouchd.disk.file_stat import read_small
 from retouchd.disk.filesystems import UNIT_VARIABLE
-from retouchd.endpoint.api_key import APPLY, NO_KEY, KeySource
+from retouchd.endpoint.api_key import KEY_UNSENT, NO_KEY
 from retouchd.endpoint.styles.style import NO_AUTH
 from retouchd.errors import ConfigurationError
 from retouchd.job.naming import shown
@@ -39,7 +39,7 @@ from retouchd.request.overrides import nearest
 
 _OTHER_VARIABLES = {"RETOUCHD_CONFIG", UNIT_VARIABLE}
 _JSON_KEYS = {
-    "endpoint": {"headers": '{"X-Group": "photos"}'},
+    "endpoint": {"headers": '{"X-Group": "photos"}', "models": '{"gpt-image-2": "mine"}'},
     "edit": {"extra": '{"seed": 7}'},
     "intake": {"ignore": '["*.bak"]'},
     "web": {"origins": '["https://photos.example"]', "trusted_proxies": '["127.0.0.1"]'},
@@ -336,8 +336,7 @@ def _with_key(
     if section.base_url == SANDBOX:
         return config, []
     if section.auth == NO_AUTH:
-        none = KeySource(remedy=f'endpoint.auth is "none": take that out, {APPLY}.')
-        return config.model_copy(update={"endpoint": section.with_key(None, none)}), []
+        return config.model_copy(update={"endpoint": section.with_key(None, KEY_UNSENT)}), []
     is_in_file = holds(values, ("endpoint", "api_key"))
     asked = KeySettings(
         file=path,

@@ -47,6 +47,10 @@ NO_KEY = KeySource()
 """Nothing is set, and nothing is known of where it would be."""
 
 
+KEY_UNSENT = KeySource(remedy=f'endpoint.auth is "none": take that out, {APPLY}.')
+"""None is to be sent."""
+
+
 def lack_of_key(host: str, key: KeySource) -> str | None:
     """
     Return why a host that wants a key cannot be asked, None where one is set.
