@@ -32,7 +32,7 @@ async def beside(
         if _has_hooks(config):
             await stack.enter_async_context(_hooks(config, settings, daemon, secrets, start))
         if config.web.listen or config.metrics.textfile:
-            await stack.enter_async_context(_web(config, settings, secrets, start))
+            await stack.enter_async_context(_web(config, settings, daemon, secrets, start))
         yield
 
 
@@ -74,7 +74,7 @@ async def _hooks(
 
 @contextlib.asynccontextmanager
 async def _web(
-    config: Config, settings: Settings, secrets: ProgramSecrets, start: Path
+    config: Config, settings: Settings, daemon: Daemon, secrets: ProgramSecrets, start: Path
 ) -> AsyncIterator[None]:
     from retouchd.web.metrics import Metrics  # noqa: PLC0415 - only where it is configured
     from retouchd.web.view import RunView  # noqa: PLC0415 - as above
@@ -87,14 +87,14 @@ async def _web(
         if (textfile := config.metrics.textfile) is not None:
             await stack.enter_async_context(metrics.written(start / at_home(textfile)))
         if config.web.listen:
-            from retouchd.web.listening import listener_of  # noqa: PLC0415 - as above
+            from retouchd.web.listening import Run, listening  # noqa: PLC0415 - as above
 
-            listener = listener_of(
-                config.web,
+            run = Run(
                 view=view,
                 metrics=metrics,
-                token=secrets.token,
-                read_token=secrets.read_token,
+                settings=lambda: daemon.status.settings,
+                dropped=daemon.dropped,
             )
-            await stack.enter_async_context(listener.serving())
+            tokens = {"token": secrets.token, "read_token": secrets.read_token}
+            await stack.enter_async_context(listening(config.web, run, **tokens))
         yield

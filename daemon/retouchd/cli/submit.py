@@ -22,7 +22,7 @@ from retouchd.config import EditSection
 from retouchd.config.settings import Settings
 from retouchd.disk import file_stat, moves
 from retouchd.errors import Blocked, ConfigurationError, NotRunning, Problem, WrongUsage
-from retouchd.inbox.safe_drop import Piece, clear_leftovers, drop, names_in
+from retouchd.inbox.safe_drop import Piece, clear_leftovers, drop, inherits_prompt
 from retouchd.inbox.scanner import InboxScanner
 from retouchd.job.filenames import FOLDER_PROMPT, Kind, parse
 from retouchd.job.naming import escaped, path_below, shown
@@ -222,7 +222,13 @@ def submit(config: Path | None, wish: Submission, *, is_waiting: bool) -> int:
     problems += more
     problems += _files(wish, inbox_of(settings))
     problems += _place(wish, settings)
-    if prompt is None and not problems and not _inherits(wish, settings):
+    has_default = settings.edit.prompt is not None
+    inbox = settings.folders.inbox
+    if (
+        prompt is None
+        and not problems
+        and not inherits_prompt(inbox, wish.folder, has_default=has_default)
+    ):
         problems.append(
             f"There is no prompt: give one with --prompt, or write a {FOLDER_PROMPT} into the folder."
         )
@@ -329,18 +335,6 @@ def _place(wish: Submission, settings: Settings) -> Iterator[str]:
         yield f"--folder {shown(wish.folder)} must be a path inside the inbox, such as shoes/red."
     elif not inbox_of(settings).takes_folder(wish.folder):
         yield f"--folder {shown(wish.folder)}: the daemon takes nothing from there."
-
-
-def _inherits(wish: Submission, settings: Settings) -> bool:
-    """
-    Return whether a picture without a prompt finds one: in its folder, above, or in the configuration.
-    """
-    place = settings.folders.inbox / wish.folder
-    above = [place, *place.parents]
-    within = above[: above.index(settings.folders.inbox) + 1]
-    return settings.edit.prompt is not None or any(
-        parse(name).kind is Kind.FOLDER_PROMPT for each in within for name in names_in(each)
-    )
 
 
 def _drop(

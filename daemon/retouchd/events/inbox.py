@@ -24,10 +24,12 @@ class FileEvent(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileHeld(FileEvent):
     """
-    A bundle that is ready cannot be claimed.
+    A bundle that is ready cannot be claimed; `same_as` is the job that asked for the same, with its results.
     """
 
     event: ClassVar[str] = "file.held"
+    same_as: str = ""
+    results: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from retouchd.inbox.held import (
     HeldCause,
     HeldError,
     NotYetError,
+    Twin,
 )
 from retouchd.inbox.index import InboxIndex
 from retouchd.inbox.job_builder import JobBuilder, Unfinished
@@ -210,7 +211,16 @@ class Claimer:
     def _hold(self, candidate: Candidate, held: HeldError) -> None:
         first = candidate.folder, candidate.bundle.files[0].name
         if self.holding.hold(first, _hold_of(candidate, held.cause, str(held))):
-            emit(FileHeld(folder=first[0], name=first[1], reason=str(held)))
+            twin = held.twin or Twin("")
+            emit(
+                FileHeld(
+                    folder=first[0],
+                    name=first[1],
+                    reason=str(held),
+                    same_as=twin.job,
+                    results=twin.results,
+                )
+            )
 
 
 def _hold_of(candidate: Candidate, cause: HeldCause, reason: str) -> HeldBundle:

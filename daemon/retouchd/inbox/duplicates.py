@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from retouchd.errors import Blocked
-from retouchd.inbox.held import HeldCause, HeldError, NotYetError
+from retouchd.inbox.held import HeldCause, HeldError, NotYetError, Twin
 from retouchd.inbox.references import Place
 from retouchd.job.model import Job, Role
 from retouchd.job.naming import path_below
@@ -71,7 +71,15 @@ class Duplicates:
         self._alike: dict[Hashable, dict[str, _Ahead]] = {}
         self._publishing: dict[str, _Ahead] = {}
         self._left: set[str] = set()
+        self._wanted: set[Place] = set()
         self._waiting: dict[str, set[Place]] = {}
+
+    def want_again(self, place: Place) -> None:
+        """
+        Let the bundle with this first file be edited, and charged, though the same was done before.
+        """
+        with self._lock:
+            self._wanted.add(place)
 
     def take(
         self, job: Job, look: Callable[[], Fingerprint], found: Fingerprint | None = None
@@ -154,7 +162,7 @@ class Duplicates:
         Raises NotYetError while it is not known what was done before, FileNotFoundError where a file changed
         meanwhile, OSError where one cannot be read.
         """
-        if not self._is_on or job.problems:
+        if not self._is_on or job.problems or self._is_wanted(job):
             return None
         own = None
         while True:
@@ -173,7 +181,11 @@ class Duplicates:
             if twin is None:
                 return own
             if self._waits_for(twin.id, job):
-                raise HeldError(about_to_be_done(twin), HeldCause.IN_WORK)
+                raise HeldError(about_to_be_done(twin), HeldCause.IN_WORK, Twin(twin.id))
+
+    def _is_wanted(self, job: Job) -> bool:
+        with self._lock:
+            return (job.folder, job.members[0].inbox_name) in self._wanted
 
     def _finished(self) -> FinishedIndex:
         """
@@ -238,4 +250,5 @@ def take_all(duplicates: Duplicates, spool: Spool) -> None:
 
 def _raise_if_done(finished: FinishedIndex, own: Fingerprint) -> None:
     if (line := finished.done(own)) is not None:
-        raise HeldError(already_done(line), HeldCause.DONE)
+        results = tuple(map(str, line.get("outputs") or ()))
+        raise HeldError(already_done(line), HeldCause.DONE, Twin(str(line.get("id")), results))

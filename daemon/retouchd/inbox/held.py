@@ -23,14 +23,27 @@ class HeldCause(Enum):
     DONE = auto()
 
 
-class HeldError(Exception):
+@dataclass(frozen=True, slots=True)
+class Twin:
     """
-    The bundle stays in the inbox; the message says why.
+    The job that asked for the same: its id, and its results below the outbox once it is done.
     """
 
-    def __init__(self, reason: str, cause: HeldCause = HeldCause.FAULT) -> None:
+    job: str
+    results: tuple[str, ...] = ()
+
+
+class HeldError(Exception):
+    """
+    The bundle stays in the inbox; the message says why, `twin` which job asked for the same.
+    """
+
+    def __init__(
+        self, reason: str, cause: HeldCause = HeldCause.FAULT, twin: Twin | None = None
+    ) -> None:
         super().__init__(reason)
         self.cause = cause
+        self.twin = twin
 
 
 class NotYetError(Exception):

@@ -69,6 +69,8 @@ class InboxIndex:
             self._observe_reference(event.path, self._clock.monotonic())
             if not event.is_folder and self._inbox.takes_folder(folder):
                 self.look(folder, name, is_event=True)
+                if event.is_whole:
+                    self.files.note_whole(folder, name, self._clock.monotonic())
 
     def look(self, folder: str, name: str, *, is_event: bool = False) -> None:
         """

@@ -110,6 +110,14 @@ class Intake:
         for name in names:
             self.event_queue.put(InboxEvent(path=path_below(folder, name)))
 
+    def dropped(self, folder: str, names: Iterable[str]) -> None:
+        """
+        Have files taken without waiting for their quiet: a drop of our own has just given them their names. May
+        be called from any thread.
+        """
+        for name in names:
+            self.event_queue.put(InboxEvent(path=path_below(folder, name), is_whole=True))
+
     def came_back(self, folder: str, names: list[str], reason: str) -> None:
         """
         Have these names looked at in the next turn, which came back from work. May be called from any thread.

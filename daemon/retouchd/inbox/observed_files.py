@@ -136,6 +136,16 @@ class ObservedFiles(IndexQueries):
                 now,
             )
 
+    def note_whole(self, folder: str, name: str, now: float) -> None:
+        """
+        Take in that a file is complete, as nobody writes to it any more: it has settled.
+        """
+        if not self.knows(folder, name) or self.observation(folder, name).signature.size == 0:
+            return
+        quiet_since = now - self._patience.settle_seconds
+        observation = self.observation(folder, name)._replace(quiet_since=quiet_since)
+        self._put(folder, name, pack_observation(observation), now, now)
+
     def take_in(self, listing: Listing, began: float, now: float) -> None:
         """
         Take in a listing of a folder: what was found, what is gone, whether its stamp can be trusted.

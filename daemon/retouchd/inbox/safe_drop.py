@@ -16,7 +16,7 @@ from pathlib import Path
 from retouchd.disk import durable, file_stat, moves, nofollow
 from retouchd.disk.nofollow import Entry, OpenFolder
 from retouchd.job import naming
-from retouchd.job.filenames import parse
+from retouchd.job.filenames import Kind, parse
 
 _TRIES = 5
 _DROP = ".retouchd-drop-"
@@ -49,10 +49,7 @@ def drop(
     suffixes = [piece.suffix for piece in pieces]
     try:
         for path, piece in zip(hidden, pieces, strict=True):
-            if isinstance(piece.source, bytes):
-                moves.put_new(path, piece.source, is_shared=True)
-            else:
-                moves.copy_new(piece.source, path)
+            _put(piece, path)
         for _ in range(_TRIES):
             free = naming.free_stem(stem, token, suffixes, is_family_in(folder))
             names = [free + suffix for suffix in suffixes]
@@ -62,6 +59,57 @@ def drop(
     finally:
         for path in hidden:
             durable.remove(path)
+
+
+def is_drop(name: str) -> bool:
+    """
+    Return whether a file has such a name before it gets its own: renamed, it is complete.
+    """
+    return _HIDDEN.fullmatch(name) is not None
+
+
+def drop_as(folder: OpenFolder, stem: str, pieces: Sequence[Piece]) -> list[str]:
+    """
+    Copy a group into a folder of the inbox under just this stem, in its order; return the names. Durable on
+    return. A file that has such a name and the same bytes already stays: an earlier drop was cut short.
+
+    Raises FileExistsError where one has other bytes, and OSError; leaves nothing hidden behind then.
+    """
+    token = secrets.token_hex(4)
+    hidden = [folder / f"{_DROP}{token}-{number}" for number, _ in enumerate(pieces, 1)]
+    names = [stem + piece.suffix for piece in pieces]
+    try:
+        for path, piece in zip(hidden, pieces, strict=True):
+            _put(piece, path)
+        for path, name in zip(hidden, names, strict=True):
+            try:
+                moves.rename_new(path, folder / name)
+            except FileExistsError:
+                if not file_stat.is_copy(path, folder / name):
+                    raise
+        return names
+    finally:
+        for path in hidden:
+            durable.remove(path)
+
+
+def inherits_prompt(inbox: Path, folder: str, *, has_default: bool) -> bool:
+    """
+    Return whether a picture without a prompt finds one: in its folder, above, or in the configuration.
+    """
+    place = inbox / folder
+    above = [place, *place.parents]
+    within = above[: above.index(inbox) + 1]
+    return has_default or any(
+        parse(name).kind is Kind.FOLDER_PROMPT for each in within for name in names_in(each)
+    )
+
+
+def _put(piece: Piece, path: Entry) -> None:
+    if isinstance(piece.source, bytes):
+        moves.put_new(path, piece.source, is_shared=True)
+    else:
+        moves.copy_new(piece.source, path)
 
 
 def is_family_in(folder: OpenFolder) -> Callable[[str], bool]:

@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -43,18 +43,22 @@ from watchdog.observers.inotify_c import (
 from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper
 from watchdog.utils import BaseThread
 
+from retouchd.inbox.safe_drop import is_drop
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxEvent:
     """
     A name in the inbox that something happened to: its path below the inbox.
 
-    `is_gone` says that it was removed or renamed. Events of one name are the same whatever they say of that.
+    `is_gone` says that it was removed or renamed, `is_whole` that a drop of our own has just given a file its
+    name: nobody writes to it any more. Events of one name are the same whatever they say of that.
     """
 
     path: str
     is_folder: bool = False
     is_gone: bool = field(default=False, compare=False)
+    is_whole: bool = field(default=False, compare=False)
 
 
 class EventQueue:
@@ -74,7 +78,10 @@ class EventQueue:
         """
         with self._lock:
             is_first = not self._events
-            self._events.pop(event, None)
+            if event in self._events:
+                # What else happened to it was not by the drop alone.
+                del self._events[event]
+                event = replace(event, is_whole=False)
             self._events[event] = None
         if is_first:
             self._wake()
@@ -280,11 +287,16 @@ class _Handler(FileSystemEventHandler):
         is_folder, is_gone = event.is_directory, event.event_type in _GOING
         self._put(event.src_path, is_folder=is_folder, is_gone=is_gone)
         if event.event_type == EVENT_TYPE_MOVED:
-            self._put(event.dest_path, is_folder=is_folder)
+            is_whole = not is_folder and is_drop(os.fsdecode(event.src_path).rpartition("/")[2])
+            self._put(event.dest_path, is_folder=is_folder, is_whole=is_whole)
 
-    def _put(self, name: bytes | str, *, is_folder: bool, is_gone: bool = False) -> None:
+    def _put(
+        self, name: bytes | str, *, is_folder: bool, is_gone: bool = False, is_whole: bool = False
+    ) -> None:
         if path := self._below(name):
-            self._event_queue.put(InboxEvent(path=path, is_folder=is_folder, is_gone=is_gone))
+            self._event_queue.put(
+                InboxEvent(path=path, is_folder=is_folder, is_gone=is_gone, is_whole=is_whole)
+            )
 
 
 def _below(prefix: str, path: bytes | str) -> str | None:

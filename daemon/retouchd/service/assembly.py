@@ -3,7 +3,7 @@ Composition root: builds one run's objects and wires their callbacks; and the re
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from retouchd.clock import Clock
 from retouchd.config.settings import Current, Settings
@@ -125,6 +125,15 @@ class Assembly:
         but_not = self.runner.room
         is_full = but_not is None or (but_not and not self.intake.ready(but_not))
         return self.runner.stranded if is_full or self.intake.is_idle() else ""
+
+    def dropped(self, folder: str, names: Sequence[str], *, again: bool) -> None:
+        """
+        Take in what a drop of our own has put into the inbox, the picture last; `again`, whatever was done
+        before. May be called from any thread.
+        """
+        if again:
+            self._duplicates.want_again((folder, names[-1]))
+        self.intake.dropped(folder, names)
 
     def prime(self) -> None:
         """

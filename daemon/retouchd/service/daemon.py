@@ -5,7 +5,7 @@ The daemon: one run on one work folder, from the first scan to the last job of a
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 
 from retouchd.clock import Clock
@@ -120,6 +120,13 @@ class Daemon:
             self.look_again()
         finally:
             notify("READY=1", f"STATUS={self.status.line()}")
+
+    def dropped(self, folder: str, names: Sequence[str], *, again: bool = False) -> None:
+        """
+        Take in what a drop of our own has put into the inbox. May be called from any thread.
+        """
+        if self._assembly is not None:
+            self._assembly.dropped(folder, names, again=again)
 
     def on_look_again(self, function: Callable[[], None]) -> None:
         """

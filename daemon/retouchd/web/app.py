@@ -16,9 +16,11 @@ from starlette.types import ASGIApp
 from retouchd.process import in_own_thread
 from retouchd.web import metrics
 from retouchd.web.access import COOKIE, LOGIN, May
+from retouchd.web.front_door import FrontDoor
 from retouchd.web.guard import Guard, GuardRules, fault
 from retouchd.web.metrics import Metrics
 from retouchd.web.view import RunView
+from retouchd.web.watch import PostWatch
 
 _FRESH_SECONDS = 1.0
 _COOKIE_SECONDS = 30 * 24 * 3600
@@ -34,13 +36,16 @@ class Parts:
     view: RunView
     metrics: Metrics
     rules: GuardRules
+    front_door: FrontDoor
+    watch: PostWatch
 
 
 def build_app(parts: Parts) -> ASGIApp:
     """
     Return the application, behind its guard.
     """
-    pages = _Pages(parts)
+    pages, door = _Pages(parts), parts.front_door
+    parts.watch.attach(asyncio.get_running_loop())
     app = Starlette(
         routes=[
             Route("/", pages.index),
@@ -49,6 +54,9 @@ def build_app(parts: Parts) -> ASGIApp:
             Route("/metrics", pages.metrics),
             Route(LOGIN, pages.login, methods=["GET", "POST"]),
             Route("/logout", pages.logout, methods=["POST"]),
+            Route("/edit", door.post, methods=["POST"]),
+            Route("/edit/{stem}", door.show),
+            Route("/edit/{stem}/{number:int}", door.show),
         ],
         exception_handlers={
             404: lambda *_: fault(404, "not_found", "There is nothing here."),

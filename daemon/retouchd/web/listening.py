@@ -2,25 +2,71 @@
 From the table `[web]` of the configuration to a listener.
 """
 
+import contextlib
 import socket
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from functools import partial
 
 from retouchd.config.programs import WebSection, listen_of
+from retouchd.config.settings import Settings
 from retouchd.errors import ConfigurationError
 from retouchd.web.access import Access
 from retouchd.web.app import Parts, build_app
+from retouchd.web.front_door import FrontDoor
 from retouchd.web.guard import GuardRules
+from retouchd.web.lookup import Lookup
 from retouchd.web.metrics import Metrics
 from retouchd.web.server import Listener, inherited_sockets, is_loopback, opened
 from retouchd.web.view import RunView
+from retouchd.web.watch import PostWatch
 
 
-def listener_of(
-    section: WebSection, *, view: RunView, metrics: Metrics, token: str, read_token: str
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """
+    The run that a listener is beside: what it tells, its settings in force, and how it takes drops of ours in.
+    """
+
+    view: RunView
+    metrics: Metrics
+    settings: Callable[[], Settings]
+    dropped: Callable[..., None]
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    section: WebSection, run: Run, *, token: str, read_token: str
+) -> AsyncIterator[None]:
+    """
+    Have a listener meanwhile, as a table asks for it. Raises ConfigurationError for sockets that may not be.
+    """
+    lookup = Lookup(run.settings().folders)
+    watch = PostWatch(partial(_clear, lookup))
+    listener = _listener_of(section, run, lookup, watch, token=token, read_token=read_token)
+    threading.Thread(target=_clear_leftovers, args=(lookup,), daemon=True).start()
+    with watch.hearing():
+        async with listener.serving():
+            yield
+
+
+def _clear(lookup: Lookup, stem: str, folder: str) -> None:
+    # In a thread of its own: this is called where a job ends.
+    threading.Thread(target=lookup.clear_references, args=(stem, folder), daemon=True).start()
+
+
+def _clear_leftovers(lookup: Lookup) -> None:
+    """
+    Remove the references of posts that ended while nobody listened.
+    """
+    for stem, folder in list(lookup.leftover_references()):
+        lookup.clear_references(stem, folder)
+
+
+def _listener_of(
+    section: WebSection, run: Run, lookup: Lookup, watch: PostWatch, *, token: str, read_token: str
 ) -> Listener:
-    """
-    Return the listener that a table asks for. Raises ConfigurationError for a socket unit that may not be.
-    """
     assert section.listen is not None, "there is one only where it is configured"
     host, port = listen_of(section.listen)
     inherited = inherited_sockets()
@@ -43,7 +89,15 @@ def listener_of(
     rules = GuardRules(
         access=access, proxies=section.trusted_proxies, root_path=section.root_path or ""
     )
-    parts = Parts(view=view, metrics=metrics, rules=rules)
+    door = FrontDoor(
+        settings=run.settings,
+        watch=watch,
+        lookup=lookup,
+        dropped=run.dropped,
+        max_upload_mb=section.max_upload_mb,
+        root_path=rules.root_path,
+    )
+    parts = Parts(view=run.view, metrics=run.metrics, rules=rules, front_door=door, watch=watch)
     return Listener(partial(build_app, parts), partial(_sockets, inherited, host, port))
 
 

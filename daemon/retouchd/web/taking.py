@@ -1,0 +1,100 @@
+"""
+How a post gets into the inbox: whether there is room and a prompt, and the safe drop. All of it blocks.
+"""
+
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from retouchd.config.settings import Settings
+from retouchd.disk import durable, moves, nofollow
+from retouchd.disk.thread_pools import Folder, at
+from retouchd.errors import Blocked
+from retouchd.inbox.safe_drop import clear_leftovers, drop_as, inherits_prompt
+from retouchd.inbox.scanner import InboxScanner
+from retouchd.job.naming import path_below, shown
+from retouchd.status.inbox_snapshot import inbox_of
+from retouchd.throttle.preflight import shortage
+from retouchd.web.posting import (
+    Post,
+    PostRefused,
+    folder_of_references,
+    pieces_of,
+    reference_names,
+    source_of,
+)
+
+_SPARE_BYTES = 256 << 20
+
+
+def lack_of_space(settings: Settings, size: int) -> str:
+    """
+    Return why a post of so many bytes would find no room, empty if it will.
+    """
+    try:
+        with at(Folder.INBOX):
+            free = shutil.disk_usage(settings.folders.inbox).free
+    except OSError as error:
+        return f"The inbox cannot be used: {error.strerror}."
+    if free < 2 * size + _SPARE_BYTES:
+        return f"Only {free / 1e6:.0f} MB are free on the disk of the inbox."
+    return shortage(settings.folders, 1)
+
+
+def require_place(post: Post, settings: Settings) -> None:
+    """
+    Raise PostRefused where a post has no prompt, or asks for a folder in which nothing is taken.
+    """
+    parts = post.folder.split("/") if post.folder else []
+    inbox: InboxScanner = inbox_of(settings)
+    if any(part in {"", ".", ".."} or "\0" in part for part in parts):
+        raise PostRefused(
+            400, "folder_invalid", "folder must be a path inside the inbox, such as shoes/red."
+        )
+    if not inbox.takes_folder(post.folder):
+        raise PostRefused(400, "folder_invalid", f"Nothing is taken from {shown(post.folder)}.")
+    has_default = settings.edit.prompt is not None
+    with at(Folder.INBOX):
+        is_there = inherits_prompt(settings.folders.inbox, post.folder, has_default=has_default)
+    if post.prompt is None and not is_there:
+        raise PostRefused(
+            400,
+            "prompt_missing",
+            "There is no prompt: send one as prompt, or write a _prompt.txt there.",
+        )
+
+
+def drop_post(post: Post, stem: str, values: Mapping[str, Any], settings: Settings) -> list[str]:
+    """
+    Put a post into the inbox, its references first, its picture last. Blocking. Raises PostRefused.
+    """
+    inbox, folder = settings.folders.inbox, post.folder
+    try:
+        with at(Folder.INBOX):
+            if post.references:
+                path = path_below(folder, folder_of_references(stem))
+                with moves.made_folder(inbox, path) as held:
+                    for (upload, _), name in zip(
+                        post.references, reference_names(post), strict=True
+                    ):
+                        _keep(source_of(upload), held / name)
+            with moves.made_folder(inbox, folder) as held:
+                clear_leftovers(held)
+                return drop_as(held, stem, pieces_of(post, stem, values))
+    except FileExistsError as error:
+        raise PostRefused(
+            409, "name_taken", f"Another file has the name {stem} in the inbox."
+        ) from error
+    except (Blocked, OSError) as error:
+        words = getattr(error, "strerror", None) or str(error)
+        raise PostRefused(
+            507, "no_space", f"The inbox does not take the picture: {words}."
+        ) from error
+
+
+def _keep(source: Any, target: nofollow.Entry) -> None:
+    if isinstance(source, bytes):
+        moves.put_new(target, source, is_shared=True)
+    else:
+        moves.copy_new(source, target)
+    durable.fsync_folder(target.parent)

@@ -1,0 +1,377 @@
+"""
+`POST /edit` from outside, beside a real daemon: the picture comes back, once for each key, whatever happens.
+"""
+
+import concurrent.futures
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+from process import Station, open_station
+from web_station import is_picture, listening, names_of_posts, picture, post, restarted, said
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Station]:
+    with open_station(tmp_path) as station:
+        yield station
+
+
+def test_a_picture_comes_back_edited(station: Station) -> None:
+    """
+    At once, without the time in which files settle; the job lies in done/ as any other.
+    """
+    endpoint = station.endpoint()
+    running, url = listening(
+        station, endpoint={"base_url": endpoint.url}, intake={"settle_seconds": 30}
+    )
+
+    answer = post(url, picture(), prompt="make it blue", size="1024x1024", folder="booth/one")
+
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "image/png"
+    assert is_picture(answer.content)
+    job = answer.headers["retouchd-job"]
+    assert names_of_posts(station.tree("outbox")) == ["booth/one/POST.png"]
+    assert answer.content == (station.folders.outbox / station.tree("outbox")[0]).read_bytes()
+    names = station.tree("done")
+    assert names_of_posts(names) == [
+        f"booth/one/POST.{end}" for end in ("job.json", "png", "toml", "txt")
+    ]
+    record = station.record(f"done/{names[0]}")
+    assert (record["id"], record["request"]["size"]) == (job, "1024x1024")
+    assert record["request"]["prompt"] == "make it blue"
+    assert station.tree("inbox") == []
+    address = answer.headers["content-location"].rpartition("/")[0]
+    assert httpx.get(f"{url}{address}").content == answer.content
+    told = httpx.get(f"{url}{address}", headers={"accept": "application/json"}).json()
+    assert (told["state"], told["job"], told["results"]) == ("done", job, [f"{address}/1"])
+    assert len(endpoint.requests) == 1
+    assert running.end(signal.SIGTERM) == 0
+
+
+def test_a_key_brings_one_picture_and_no_other_body(station: Station) -> None:
+    """
+    Asked again, alike or at the same time, it is the same job; another picture or prompt is refused.
+    """
+    endpoint = station.endpoint("latency=1")
+    running, url = listening(station, endpoint={"base_url": endpoint.url})
+
+    def ask(_: int) -> httpx.Response:
+        return post(url, picture(), key="guest 7", prompt="blue")
+
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(ask, range(3)))
+    later = ask(0)
+    other = post(url, picture("red"), key="guest 7", prompt="blue")
+    others = [
+        post(url, picture(), key="guest 7", prompt="red"),
+        post(url, picture(), key="guest 7", prompt="blue", folder="b"),
+    ]
+
+    assert [each.status_code for each in (*answers, later)] == [200] * 4
+    assert len({each.content for each in (*answers, later)}) == 1
+    for each in (other, *others):
+        assert (each.status_code, each.json()["error"]["code"]) == (422, "key_reused")
+    assert len(endpoint.requests) == 1
+    assert running.end(signal.SIGTERM) == 0
+
+
+def test_concurrent_booths_and_no_more_than_there_is_room_for(station: Station) -> None:
+    """
+    Twice as many posts as requests at once are taken; more are asked to come again, and do.
+    """
+    endpoint = station.endpoint("latency=0.5")
+    running, url = listening(station, endpoint={"base_url": endpoint.url, "concurrency": 2})
+
+    def booth(number: int) -> tuple[int, int]:
+        image, refused = picture(f"#{number:02x}8040"), 0
+        while True:
+            answer = post(url, image, key=f"booth {number}", prompt="blue")
+            if answer.status_code != 503:
+                return answer.status_code, refused
+            assert answer.headers["retry-after"]
+            refused += 1
+            running.until(lambda: len(station.tree("outbox")) > 0)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(booth, range(8)))
+
+    assert [status for status, _ in found] == [200] * 8
+    assert sum(refused for _, refused in found) > 0
+    assert len(endpoint.requests) == len(station.tree("outbox")) == 8
+    assert running.end(signal.SIGTERM) == 0
+
+
+def test_who_does_not_wait_is_told_where_to_ask(station: Station) -> None:
+    """
+    202 with an address, which tells how it stands and then has the picture; several results are linked.
+    """
+    endpoint = station.endpoint("latency=1")
+    running, url = listening(station, endpoint={"base_url": endpoint.url})
+
+    answer = post(url, picture(), wait=None, prompt="blue", n="2")
+
+    assert answer.status_code == 202
+    address = answer.headers["location"]
+    assert answer.json()["address"] == address
+    assert answer.json()["state"] in {"inbox", "work"}
+    running.until(lambda: httpx.get(f"{url}{address}").status_code == 200)
+    found = httpx.get(f"{url}{address}")
+    assert found.headers["link"] == f'<{address}/1>; rel="item", <{address}/2>; rel="item"'
+    second = httpx.get(f"{url}{address}/2")
+    assert is_picture(second.content)
+    assert httpx.get(f"{url}{address}/3").status_code == 404
+    assert httpx.get(f"{url}/edit/post-0123456789abcdef").status_code == 404
+    for path in station.folders.outbox.iterdir():
+        path.unlink()
+    assert httpx.get(f"{url}{address}").json()["error"]["code"] == "gone"
+    assert running.end(signal.SIGTERM) == 0
+
+
+def test_a_mask_and_references_go_along(station: Station) -> None:
+    """
+    The references lie in a folder of their own until the job is over, and then nowhere.
+    """
+    endpoint = station.endpoint()
+    running, url = listening(station, endpoint={"base_url": endpoint.url})
+    mask = Image.new("RGBA", (48, 32), (0, 0, 0, 0))
+    mask.save(station.home / "mask.png")
+
+    answer = post(
+        url,
+        picture(),
+        prompt="blue",
+        mask=(station.home / "mask.png").read_bytes(),
+        references=[picture("red"), picture("gold", kind="JPEG")],
+    )
+
+    assert answer.status_code == 200, answer.text
+    (seen,) = endpoint.seen
+    assert len(seen["pictures"]) == 4
+    running.until(lambda: list(station.folders.inbox.iterdir()) == [])
+    assert running.end(signal.SIGTERM) == 0
+
+
+def test_a_twin_is_not_bought_twice(station: Station) -> None:
+    """
+    In work it is waited for; done, its result is the answer; gone, it is said, and again=true buys it.
+    """
+    endpoint = station.endpoint("latency=1.5")
+    running, url = listening(station, endpoint={"base_url": endpoint.url})
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        first = pool.submit(post, url, picture(), prompt="blue")
+        running.until(lambda: endpoint.requests)
+        twin = post(url, picture(), prompt="blue")
+        one = first.result()
+
+    later = post(url, picture(), prompt="blue", key="third")
+
+    assert [each.status_code for each in (one, twin, later)] == [200] * 3
+    assert twin.headers["retouchd-same-as"] == later.headers["retouchd-same-as"]
+    assert later.headers["retouchd-same-as"] == one.headers["retouchd-job"]
+    assert one.content == twin.content == later.content
+    assert station.tree("inbox") == []
+    assert len(endpoint.requests) == 1
+
+    (station.folders.outbox / station.tree("outbox")[0]).unlink()
+    gone = post(url, picture(), prompt="blue", key="fourth")
+    assert (gone.status_code, gone.json()["error"]["code"]) == (409, "edited_before")
+    again = post(url, picture(), prompt="blue", key="fourth", again="true")
+    assert again.status_code == 200
+    assert "retouchd-same-as" not in again.headers
+    assert len(endpoint.requests) == 2
+    assert running.end(signal.SIGTERM) == 0
+
+
+def test_what_cannot_be_is_refused_before_anything_is_dropped(station: Station) -> None:
+    """
+    Each fault by its name, with what is known; nothing lies in the inbox.
+    """
+    running, url = listening(station, web={"max_upload_mb": 0.2})
+    good = picture()
+    refused = {
+        "prompt_missing": post(url, good),
+        "parameter_invalid": post(url, good, prompt="blue", qualty="low", n="many"),
+        "folder_invalid": post(url, good, prompt="blue", folder="../outbox"),
+        "image_unsupported": post(url, b"%PDF-1.7 not a picture", prompt="blue"),
+        "too_large": post(url, os.urandom(300_000), prompt="blue"),
+        "image_missing": httpx.post(f"{url}/edit", files={"mask": ("m.png", good)}),
+        "unsupported_media_type": httpx.post(f"{url}/edit", json={"image": "x"}),
+    }
+
+    for code, answer in refused.items():
+        assert answer.json()["error"]["code"] == code, answer.text
+    statuses = {code: answer.status_code for code, answer in refused.items()}
+    assert statuses == {
+        "prompt_missing": 400,
+        "parameter_invalid": 400,
+        "folder_invalid": 400,
+        "image_unsupported": 415,
+        "too_large": 413,
+        "image_missing": 400,
+        "unsupported_media_type": 415,
+    }
+    problems = refused["parameter_invalid"].json()["error"]["problems"]
+    assert any("did you mean quality?" in each for each in problems)
+    assert [path for path in station.folders.inbox.rglob("*") if path.is_file()] == []
+    (station.folders.inbox / "_prompt.txt").write_text("make it blue")
+    assert post(url, good).status_code == 200
+    assert running.end(signal.SIGTERM) == 0
+
+
+def test_what_fails_is_told_with_its_reason(station: Station) -> None:
+    """
+    A refusal is the sender's matter (422); its files lie in error/ as any other's.
+    """
+    endpoint = station.endpoint("policy")
+    running, url = listening(station, endpoint={"base_url": endpoint.url})
+
+    answer = post(url, picture(), prompt="something bad", key="k")
+
+    assert answer.status_code == 422
+    assert answer.json()["error"]["code"] == "content_policy"
+    assert answer.json()["error"]["hint"]
+    assert len([name for name in station.tree("error") if name.endswith(".png")]) == 1
+    assert post(url, picture(), prompt="something bad", key="k").status_code == 422
+    assert len(endpoint.requests) == 1
+    assert running.end(signal.SIGTERM) == 0
+
+
+def test_a_pause_keeps_the_picture_and_nobody_waiting(station: Station) -> None:
+    """
+    503 for who wants to wait, 202 for who does not, with the reason; it is edited once that is over.
+    """
+    endpoint = station.endpoint("quota:times=1")
+    running, url = listening(station, endpoint={"base_url": endpoint.url})
+
+    waited = post(url, picture(), prompt="blue", key="one")
+    told = post(url, picture("red"), prompt="blue", key="two", wait=None)
+
+    assert (waited.status_code, waited.json()["error"]["code"]) == (503, "paused")
+    assert waited.headers["retry-after"]
+    assert told.status_code == 202
+    assert "nothing left to spend" in told.json()["reason"]
+    running.tell(signal.SIGHUP)
+    running.until(lambda: len(running.events("job.done")) == 2)
+    assert post(url, picture(), prompt="blue", key="one").status_code == 200
+    assert len(endpoint.requests) == 3
+    assert running.end(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize("moment", ["uploaded", "claimed", "answered"])
+def test_a_kill_costs_nobody_a_picture(station: Station, moment: str) -> None:
+    """
+    Whoever asks again with its key gets the one picture: killed after the drop, the claim, before the answer.
+    """
+    endpoint = station.endpoint("latency=1:times=1")
+    concurrency = 1
+    running, url = listening(
+        station, endpoint={"base_url": endpoint.url, "concurrency": concurrency}
+    )
+    moments = {
+        "uploaded": lambda: station.tree("inbox") or running.events("job.claimed"),
+        "claimed": lambda: running.events("job.claimed"),
+        "answered": lambda: running.events("job.ending"),
+    }
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        first = pool.submit(post, url, picture(), key="guest", prompt="blue")
+        running.until(moments[moment])
+        running.kill()
+        with pytest.raises(httpx.HTTPError):
+            first.result()
+
+    again = restarted(station)
+    answer = post(url, picture(), key="guest", prompt="blue")
+
+    assert answer.status_code == 200, answer.text
+    assert is_picture(answer.content)
+    assert names_of_posts(station.tree("outbox")) == ["POST.png"]
+    assert len([name for name in station.tree("done") if name.endswith(".job.json")]) == 1
+    assert len(endpoint.requests) <= 2
+    assert again.end(signal.SIGTERM) == 0
+
+
+def test_a_drop_that_was_cut_short_is_finished(station: Station) -> None:
+    """
+    The prompt had its name, the picture had not: asked again, it is one job, under the same name.
+    """
+    endpoint = station.endpoint()
+    running, url = listening(station, endpoint={"base_url": endpoint.url})
+    first = post(url, picture(), key="guest", prompt="blue", wait=None)
+    stem = first.json()["id"]
+    running.until(lambda: running.events("job.done"))
+    sidecar = (station.folders.done / f"{stem}.toml").read_bytes()
+    for folder in ("outbox", "done"):
+        for path in (station.root / folder).iterdir():
+            path.unlink()
+    assert running.end(signal.SIGTERM) == 0
+    (station.folders.work / "history.jsonl").unlink()
+    (station.folders.inbox / f"{stem}.txt").write_text("blue")
+    (station.folders.inbox / f"{stem}.toml").write_bytes(sidecar)
+
+    again = restarted(station)
+    answer = post(url, picture(), key="guest", prompt="blue")
+
+    assert answer.status_code == 200, answer.text
+    assert names_of_posts(station.tree("done")) == [
+        f"POST.{e}" for e in ("job.json", "png", "toml", "txt")
+    ]
+    assert again.end(signal.SIGTERM) == 0
+
+
+def test_curl_and_a_browser_s_form(station: Station) -> None:
+    """
+    One line of a shell; and a form, whose waiting time is a field, as it has no headers of its own.
+    """
+    curl = shutil.which("curl")
+    if curl is None:
+        pytest.skip("curl is not installed")
+    endpoint = station.endpoint()
+    running, url = listening(station, endpoint={"base_url": endpoint.url})
+    source, target = station.home / "in.png", station.home / "out.png"
+    source.write_bytes(picture())
+
+    code = said(
+        *(curl, "--silent", "--form", f"image=@{source}", "--form", "prompt=make it blue"),
+        *("--header", "Prefer: wait=60", "--output", str(target), "--write-out", "%{http_code}"),
+        f"{url}/edit",
+    )
+    form = httpx.post(
+        f"{url}/edit",
+        files=[
+            ("image", ("a.png", picture("red"), "image/png")),
+            ("mask", ("", b"", "application/octet-stream")),
+        ],
+        data={"prompt": "make it blue", "wait": "60", "folder": ""},
+        headers={"Origin": url, "Sec-Fetch-Site": "same-origin"},
+        timeout=90,
+    )
+
+    assert code == "200"
+    assert is_picture(target.read_bytes())
+    assert form.status_code == 200, form.text
+    assert running.end(signal.SIGTERM) == 0
+
+
+def test_submit_needs_no_settling_either(station: Station) -> None:
+    """
+    What `retouchd submit` drops is complete when it has its name.
+    """
+    endpoint = station.endpoint()
+    station.configure(endpoint={"base_url": endpoint.url}, intake={"settle_seconds": 60})
+    (station.home / "cat.png").write_bytes(picture())
+    running = station.start("run").ready()
+
+    code, told = station.call("submit", str(station.home / "cat.png"), "--prompt", "blue", "--wait")
+
+    assert code == 0, told.err
+    assert json.loads((station.folders.done / "cat.job.json").read_bytes())["status"] == "done"
+    assert running.end(signal.SIGTERM) == 0
