@@ -14,14 +14,18 @@ from retouchd.config.schema import SCHEMAS, example
 from retouchd.disk.folders import Folders
 from retouchd.errors import ConfigurationError
 from retouchd.job.naming import shown
+from retouchd.logs.event_schema import log_schema
 from retouchd.request.text_encoding import encoding_of
+from retouchd.spool.record_schema import record_schema
+
+_SCHEMAS = {**SCHEMAS, "record": record_schema, "log": log_schema}
 
 
 def text_of(name: str) -> str:
     """
     Return a schema as a file of JSON.
     """
-    return json.dumps(SCHEMAS[name](), indent=2, ensure_ascii=False)
+    return json.dumps(_SCHEMAS[name](), indent=2, ensure_ascii=False)
 
 
 IMAGES_PER_DAY = 200

@@ -286,14 +286,14 @@ def reindex(config: Path | None) -> None:
 @app.command(short_help="Print a JSON Schema, by which editors complete and check what is typed.")
 @click.argument(
     "what",
-    metavar="config|sidecar",
-    type=click.Choice(["config", "sidecar"]),
-    help="Of config.toml, or of sidecars and _edit files.",
+    metavar="config|sidecar|record|log",
+    type=click.Choice(["config", "sidecar", "record", "log"]),
+    help="Of config.toml, of sidecars and _edit files, of records, of a line of the log.",
 )
 def schema(what: str) -> None:
     """
     Print the JSON Schema of config.toml, or of sidecars and _edit files: by it, editors complete and check
-    what is typed. docs/configuration.md says how.
+    what is typed. docs/configuration.md says how. Programs have those of records, and of the log's lines.
     """
     from retouchd.cli.init import text_of
 

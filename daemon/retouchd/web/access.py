@@ -8,6 +8,7 @@ everything but health wants it. A write that a foreign page makes a browser send
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -20,6 +21,7 @@ OPEN = frozenset({"/livez", "/readyz"})
 LOGIN = "/login"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES = frozenset({"same-origin", "none"})
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -168,7 +170,7 @@ def _host_of(text: str) -> str | None:
     """
     Return the name in a Host line without its port, None where it is none.
     """
-    address = _address(f"http://{text}")
+    address = _address(f"http://{text}") if _HOST.fullmatch(text) else None
     return address[1] if address else None
 
 

@@ -3,8 +3,6 @@ The routes of the listener.
 """
 
 import asyncio
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -16,13 +14,14 @@ from starlette.types import ASGIApp
 from retouchd.process import in_own_thread
 from retouchd.web import metrics
 from retouchd.web.access import COOKIE, LOGIN, May
+from retouchd.web.api import Api
 from retouchd.web.front_door import FrontDoor
 from retouchd.web.guard import Guard, GuardRules, fault
+from retouchd.web.latest import Latest
 from retouchd.web.metrics import Metrics
 from retouchd.web.view import RunView
 from retouchd.web.watch import PostWatch
 
-_FRESH_SECONDS = 1.0
 _COOKIE_SECONDS = 30 * 24 * 3600
 _LOGIN_BYTES = 4096
 
@@ -37,6 +36,7 @@ class Parts:
     metrics: Metrics
     rules: GuardRules
     front_door: FrontDoor
+    api: Api
     watch: PostWatch
 
 
@@ -54,6 +54,9 @@ def build_app(parts: Parts) -> ASGIApp:
             Route("/metrics", pages.metrics),
             Route(LOGIN, pages.login, methods=["GET", "POST"]),
             Route("/logout", pages.logout, methods=["POST"]),
+            Route("/api/status.json", parts.api.status),
+            Route("/api/jobs", parts.api.jobs),
+            Route("/api/openapi.json", parts.api.openapi),
             Route("/edit", door.post, methods=["POST"]),
             Route("/edit/{stem}", door.show),
             Route("/edit/{stem}/{number:int}", door.show),
@@ -67,34 +70,6 @@ def build_app(parts: Parts) -> ASGIApp:
     return Guard(app, parts.rules)
 
 
-class Latest:
-    """
-    What a slow look found, for all who ask within a second: a flood of questions costs one look.
-    """
-
-    def __init__(self, look: Callable[[], bytes]) -> None:
-        self._look = look
-        self._found = b""
-        self._at = 0.0
-        self._looking: asyncio.Future[bytes] | None = None
-
-    async def get(self) -> bytes:
-        """
-        Return it, no older than a second.
-        """
-        if self._found and time.monotonic() - self._at < _FRESH_SECONDS:
-            return self._found
-        if self._looking is None:
-            self._looking = asyncio.ensure_future(in_own_thread(self._look))
-            self._looking.add_done_callback(self._note)
-        return await asyncio.shield(self._looking)
-
-    def _note(self, looked: "asyncio.Future[bytes]") -> None:
-        self._looking = None
-        if not looked.cancelled() and looked.exception() is None:
-            self._found, self._at = looked.result(), time.monotonic()
-
-
 class _Pages:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -105,7 +80,7 @@ class _Pages:
         """
         Lead to what there is to see.
         """
-        return RedirectResponse(f"{self._parts.rules.root_path}/readyz", 303)
+        return RedirectResponse(f"{self._parts.rules.root_path}/api/status.json", 303)
 
     async def livez(self, _: Request) -> Response:
         """

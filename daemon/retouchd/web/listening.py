@@ -13,6 +13,7 @@ from retouchd.config.programs import WebSection, listen_of
 from retouchd.config.settings import Settings
 from retouchd.errors import ConfigurationError
 from retouchd.web.access import Access
+from retouchd.web.api import Api
 from retouchd.web.app import Parts, build_app
 from retouchd.web.front_door import FrontDoor
 from retouchd.web.guard import GuardRules
@@ -97,7 +98,10 @@ def _listener_of(
         max_upload_mb=section.max_upload_mb,
         root_path=rules.root_path,
     )
-    parts = Parts(view=run.view, metrics=run.metrics, rules=rules, front_door=door, watch=watch)
+    api = Api(run.settings, rules.root_path)
+    parts = Parts(
+        view=run.view, metrics=run.metrics, rules=rules, front_door=door, api=api, watch=watch
+    )
     return Listener(partial(build_app, parts), partial(_sockets, inherited, host, port))
 
 

@@ -1,0 +1,108 @@
+"""
+The JSON Schema of a record: what `spool.record` writes beside the originals. Fields may be added.
+"""
+
+from typing import Any
+
+from retouchd.errors import JobCode
+from retouchd.job.model import Verdict
+
+_TEXT: dict[str, Any] = {"type": "string"}
+_WHEN = {"type": "string", "format": "date-time"}
+_USD = {"type": ["number", "null"], "minimum": 0}
+_PATHS = {"type": "array", "items": _TEXT}
+
+
+def _maybe(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _object(properties: dict[str, Any], *optional: str) -> dict[str, Any]:
+    required = [key for key in properties if key not in optional]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+_PROBLEM = {"code": {"enum": [each.value for each in JobCode]}, "message": _TEXT, "hint": _TEXT}
+_ERROR = _maybe(
+    _object({**_PROBLEM, "problems": {"type": "array", "minItems": 1, "items": _object(_PROBLEM)}})
+)
+_CONTENT = {"bytes": {"type": "integer"}, "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"}}
+_FINGERPRINT = _object({"size": {"type": "integer"}, "sha256": _CONTENT["sha256"]})
+_REQUEST = _object(
+    {
+        "model": _TEXT,
+        "prompt": {"type": ["string", "null"]},
+        "images": _PATHS,
+        "mask": {"type": ["string", "null"]},
+        "removed": _PATHS,
+        "from": {"type": "object", "additionalProperties": _TEXT},
+    }
+)
+_ATTEMPT = _object(
+    {
+        "edit": {"type": "integer", "minimum": 1},
+        "number": {"type": "integer", "minimum": 1},
+        "model": _TEXT,
+        "sent_at": _WHEN,
+        "seconds": {"type": "number", "minimum": 0},
+        "verdict": {"enum": [each.value for each in Verdict]},
+        "http_status": {"type": ["integer", "null"]},
+        "code": {"type": ["string", "null"]},
+        "message": {"type": ["string", "null"]},
+        "request_id": {"type": ["string", "null"]},
+        "cost_usd": _USD,
+        "cost_from": {"type": ["string", "null"]},
+        "charge": {"type": ["object", "null"]},
+    }
+)
+_EDIT = _object(
+    {
+        "name": {"type": ["string", "null"]},
+        "status": {"enum": ["done", "error"]},
+        "request": _REQUEST,
+        "fingerprint": _maybe(_FINGERPRINT),
+        "outputs": _PATHS,
+        "error": _ERROR,
+    }
+)
+
+
+def record_schema() -> dict[str, Any]:
+    """
+    Return the schema of a record; docs/records.md says what each field means.
+    """
+    body = _object(
+        {
+            "version": {"const": 1},
+            "id": {"type": "string", "pattern": "^[0-9]{8}-[0-9]{6}-[0-9a-f]{8}$"},
+            "previous": {"type": ["string", "null"]},
+            "status": {"enum": ["done", "error"]},
+            "name": _TEXT,
+            "name_hex": _TEXT,
+            "image": {"type": ["string", "null"]},
+            "folder": _TEXT,
+            "claimed_at": _WHEN,
+            "finished_at": _WHEN,
+            "request": _REQUEST,
+            "attempts": {"type": "array", "items": _ATTEMPT},
+            "edits": {"type": "array", "minItems": 1, "items": _EDIT},
+            "outputs": _PATHS,
+            "warnings": _PATHS,
+            "usage": {"type": ["object", "null"]},
+            "cost_usd": _USD,
+            "in_doubt_usd": _USD,
+            "error": _ERROR,
+            "files": _PATHS,
+            "fingerprint": _FINGERPRINT,
+            "original": {"type": "object"},
+            "results": {"type": "array", "items": _object({"path": _TEXT, **_CONTENT})},
+            "references": {"type": "array", "items": {"type": "object"}},
+            "outbox": _TEXT,
+        },
+        *("name_hex", "files", "fingerprint", "original", "results", "references", "outbox"),
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Record of a job of retouchd",
+        **body,
+    }
