@@ -222,6 +222,20 @@ def test_what_was_dropped_just_now_is_counted_a_little_later(station: Station) -
     assert "once nothing has touched it for intake.settle_seconds" in running.out
 
 
+def test_what_settles_soon_is_waited_for(station: Station) -> None:
+    """
+    As a run would: whoever drops and asks at once hears of all of it.
+    """
+    station.configure(intake={"settle_seconds": 4})
+    station.drop("cat.png")
+
+    _, running = station.call("once", "--dry-run", "--json")
+
+    body = json.loads(running.out)
+    assert [each["name"] for each in body["pictures"]] == ["cat.png"]
+    assert body["waiting"] == []
+
+
 def test_only_a_dry_run_has_a_document(station: Station) -> None:
     """
     What a run does is told by its log.

@@ -3,6 +3,7 @@ A run played through without doing anything: what would be sent, in order, and h
 """
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,8 @@ from retouchd.status.rehearsal import (
 )
 from retouchd.throttle.ledger import day_on_disk
 
+_LONGEST_WAIT_SECONDS = 5.0
+
 
 class Rehearser:
     """
@@ -48,8 +51,12 @@ class Rehearser:
 
     def rehearse(self) -> Rehearsal:
         """
-        Return what a run would do now.
+        Return what a run would do now; what settles within some seconds is waited for, as a run would.
         """
+        with at(Folder.INBOX):
+            seconds = self._seconds_to_settle()
+        if 0 < seconds <= _LONGEST_WAIT_SECONDS:
+            time.sleep(seconds)
         with at(Folder.INBOX):
             planned, failing, waiting = self._look()
         history = History(self._settings.folders.work)
@@ -84,6 +91,15 @@ class Rehearser:
                 yield job
             if len(told) == most:
                 return
+
+    def _seconds_to_settle(self) -> float:
+        """
+        Return for how long something in the inbox still changes, as far as that is known.
+        """
+        snapshot = InboxSnapshot(self._settings, self._clock)
+        changes = [each.changed_at for each in snapshot.idle() if each.changed_at is not None]
+        settle_seconds = self._settings.patience.settle_seconds
+        return max((at + settle_seconds - snapshot.now for at in changes), default=0.0)
 
     def _look(self) -> tuple[list[Planned], list[Failing], list[WaitingFile]]:
         """
