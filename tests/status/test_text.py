@@ -210,6 +210,30 @@ def test_what_failed_is_named_as_it_lies_in_error(station: Station) -> None:
     assert "- bad_2.png\n- bad.png\n" in text(station)
 
 
+def test_what_was_dragged_back_is_told_of_where_it_is(station: Station) -> None:
+    """
+    Text and `status` say the same of it: while it waits for a prompt, and once it is edited.
+    """
+    station.configure(endpoint={"base_url": station.endpoint().url})
+    station.drop("bad.png", prompt=" ")
+    daemon = station.start("run").ready()
+    daemon.until(lambda: "- bad.png\n" in text(station).partition("TODAY:")[2])
+
+    (station.folders.error / "bad.png").rename(station.folders.inbox / "bad.png")
+    daemon.until(lambda: "Taken out of the folder error again: 1 photo." in text(station))
+    inbox, _, today = text(station).partition("TODAY: 0 photos done, 1 not.")
+    assert "bad.png: waits for its prompt" in inbox
+    assert "bad.png" not in today
+    _, running = station.call("status")
+    assert "0 done, 1 failed" in running.out
+
+    (station.folders.inbox / "bad.txt").write_text("make it blue")
+    daemon.until(lambda: "TODAY: 1 photo done, 0 not." in text(station))
+    assert "Taken out" not in text(station)
+    _, running = station.call("status")
+    assert "1 done, 0 failed" in running.out
+
+
 def test_a_pause_says_why_and_a_stop_what_is_left(station: Station) -> None:
     """
     Without a word of programs; and a text of `once` says that nobody goes on.

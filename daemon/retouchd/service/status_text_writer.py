@@ -14,6 +14,7 @@ import os
 import stat
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from retouchd.disk import durable
 from retouchd.disk.folders import Folders
 from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import DiskThreads, in_work
-from retouchd.errors import Blocked
+from retouchd.errors import Blocked, FolderUnresponsive
 from retouchd.events import emit
 from retouchd.events.inbox import FileWaiting
 from retouchd.events.run import StatusTextCrashed, StatusTextUnwritten, StatusUnwritten
@@ -228,6 +229,7 @@ class StatusTextWriter:
             await self._turn_off()
             return
         self._is_on = True
+        await self._look_into_error()
         body = await self._threads.run(Folder.WORK, self._body, report)
         last, at = self._last
         now = self._clock.monotonic()
@@ -236,11 +238,21 @@ class StatusTextWriter:
         if body != last or is_due:
             await self._write(body)
 
+    async def _look_into_error(self) -> None:
+        """
+        See which of those that failed today somebody has taken out of `error/` again; while that does not
+        answer, all are taken to lie there.
+        """
+        look = partial(self._today.look_into, self._folders.error)
+        with contextlib.suppress(FolderUnresponsive, OSError):
+            await self._threads.attempt(Folder.ERROR, look)
+
     async def _end(self) -> None:
         if not (self._status.has_begun and self._status.settings.status_text):
             return
         latest, _ = await self._status.summary()
         await self._threads.run(Folder.WORK, self._today.look)
+        await self._look_into_error()
         scene = Scene(stopped=True, waiting=latest, day=self._today.day())
         await self._write(body_of(scene))
 
@@ -316,6 +328,9 @@ class StatusTextWriter:
         )
 
 
+_LOOKED_FOR = 100
+
+
 class _Today:
     """
     What ended since local midnight, read from the end of the history as it grows.
@@ -329,6 +344,8 @@ class _Today:
         self._ids: deque[object] = deque(maxlen=_REMEMBERED)
         self._done = 0
         self._failed: dict[object, str] = {}
+        self._gone: set[str] = set()
+        self._mended: set[str] = set()
 
     def look(self) -> None:
         """
@@ -340,6 +357,7 @@ class _Today:
             end = self._history.end()
             if day != self._day or end < self._end:
                 self._day, self._done, self._failed = day, 0, {}
+                self._mended.clear()
                 lines = reversed(list(self._history.since(midnight(day))))
             elif end > self._end:
                 lines = self._history.after(self._end)
@@ -353,7 +371,20 @@ class _Today:
         """
         Return what ended since local midnight.
         """
-        return Day(done=self._done, failed=tuple(reversed(self._failed.values())))
+        failed = [path for path in reversed(self._failed.values()) if path not in self._gone]
+        # Edited since, it counts as that alone.
+        taken_out = self._gone.intersection(self._failed.values()) - self._mended
+        return Day(done=self._done, failed=tuple(failed), taken_out=len(taken_out))
+
+    def look_into(self, error: Path) -> None:
+        """
+        See which of those that failed lie in `error/` no longer. Blocking.
+        """
+        newest = list(reversed(self._failed.values()))[:_LOOKED_FOR]
+        # A name that had to be escaped cannot be looked for.
+        self._gone = {
+            path for path in newest if "\\" not in path and not os.path.lexists(error / path)
+        }
 
     def _take(self, line: Mapping[str, Any]) -> None:
         if line.get("id") in self._ids:
@@ -363,6 +394,7 @@ class _Today:
         self._failed.pop(line.get("previous"), None)
         if line.get("status") == "done":
             self._done += 1
+            self._mended.add(picture_path(line))
         else:
             lies_as = beside(record_path(line), line.get("name"), line.get("image"))
             self._failed[line.get("id")] = lies_as or picture_path(line)

@@ -127,12 +127,13 @@ class Running:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
     """
-    What ended since local midnight: how many were done, and the paths in `error/` of those that failed, the
-    newest first.
+    What ended since local midnight: how many were done, the paths in `error/` of those that failed, the newest
+    first, and how many others failed that somebody has taken out of there.
     """
 
     done: int = 0
     failed: Sequence[str] = ()
+    taken_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,7 +287,8 @@ def _kind(kind: str, count: int, files: Sequence[WaitingFile], stop: str) -> Ite
 
 def _day(scene: Scene) -> list[str]:
     day = scene.day
-    lines = [f"TODAY: {counted(day.done, 'photo')} done, {len(day.failed):,} not."]
+    failed = len(day.failed) + day.taken_out
+    lines = [f"TODAY: {counted(day.done, 'photo')} done, {failed:,} not."]
     if day.failed:
         lines.append(
             "These went to the folder error; beside each a text (.error.txt) says why and what to do:"
@@ -294,6 +296,8 @@ def _day(scene: Scene) -> list[str]:
         lines += [f"- {shown(path)}" for path in day.failed[:MOST_NAMED]]
         if more := len(day.failed[MOST_NAMED:]):
             lines.append(f"- and {more:,} more")
+    if day.taken_out:
+        lines.append(f"Taken out of the folder error again: {counted(day.taken_out, 'photo')}.")
     return lines
 
 
