@@ -282,3 +282,23 @@ async def test_a_style_that_changes_sends_nothing_less(world: World) -> None:
 
     assert world.record("error/cat.job.json")["error"]["code"] == "parameter_invalid"
     assert len(world.requests) == 1
+
+
+async def test_a_picture_that_was_held_back_is_not_drawn_again(tmp_path: Path) -> None:
+    """
+    XAI draws, bills and then keeps what does not pass its moderation: a success without a picture.
+    """
+    body = '{"data": [{"url": "", "respect_moderation": false}]}'
+    async with open_world(tmp_path) as world:
+        await world.speak("xai")
+        world.tell(model=CASES["xai"].model)
+        world.faults(Fault(kind=FaultKind.BODY, body=body, charged=True))
+        world.drop("cat.png")
+
+        assert await world.once() is Ending.DRAINED
+
+        (attempt,) = world.record("error/cat.job.json")["attempts"]
+
+    assert attempt["verdict"] == "in_doubt"
+    assert "moderation" in attempt["message"]
+    assert attempt["cost_usd"] == 0.09

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ import openai
 import pytest
 from PIL import Image
 
-from process import RETOUCHD
+from process import RETOUCHD, open_station
 from retouchd.sandbox.faults import FaultKind
 from sandbox_requests import decoded, encoded
 
@@ -167,3 +168,32 @@ def test_the_list_of_faults_costs_no_import_until_it_is_asked_for() -> None:
     )
 
     assert ended.stdout.split() == ["False", "False"]
+
+
+def test_it_says_how_it_is_to_be_asked(tmp_path: Path) -> None:
+    """
+    The two lines that it prints are a configuration that works.
+    """
+    with open_station(tmp_path) as station:
+        running = station.run(RETOUCHD, "sandbox", "--style", "openrouter", "--port", "0")
+        running.until(lambda: "The key is" in running.out)
+        lines = re.findall(r"^  ((?:base_url|style) = .*)$", running.out, re.MULTILINE)
+        own = tomllib.loads("\n".join(lines))
+        station.configure(endpoint=own, edit={"model": "openai/gpt-image-2"})
+        station.drop("cat.png")
+
+        code, _ = station.call("once")
+
+        assert own["base_url"].endswith("/api/v1")
+        assert (own["style"], code) == ("openrouter", 0)
+        assert station.tree("outbox") == ["cat.png"]
+
+
+def test_another_style_is_wrong_usage() -> None:
+    """
+    2, and those that there are.
+    """
+    ended = said("--style", "gemini")
+
+    assert ended.returncode == 2
+    assert "openrouter" in ended.stderr

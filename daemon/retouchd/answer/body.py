@@ -69,6 +69,7 @@ class AnswerFault(StrEnum):
     ERROR = "an error that was sent as a success"
     ASYNCHRONOUS = "the number of a task that has only begun, as an asynchronous relay does"
     FOREIGN = "a document of another kind of interface"
+    MODERATED = "only word that it did not pass the provider's moderation"
     NO_PICTURE = "something else"
 
 
@@ -277,6 +278,8 @@ def _fault(document: Any) -> AnswerFault:
             return AnswerFault.ASYNCHRONOUS
         case dict() if is_task(document):
             return AnswerFault.ASYNCHRONOUS
+        case {"data": [{"respect_moderation": False}, *_]}:  # xAI's; the picture may be billed.
+            return AnswerFault.MODERATED
         case dict() if _is_foreign(document):
             return AnswerFault.FOREIGN
     return AnswerFault.NO_PICTURE

@@ -43,7 +43,9 @@ from retouchd.spool.spool import Spool
 MAX_BODY_BYTES = 1 << 29
 _FRUITLESS_BYTES = 64 << 20
 """What is kept of an answer that broke off and holds no picture; one without end comes more than once."""
-_LASTING = frozenset({AnswerFault.HTML, AnswerFault.ASYNCHRONOUS, AnswerFault.FOREIGN})
+_LASTING = frozenset(
+    {AnswerFault.HTML, AnswerFault.ASYNCHRONOUS, AnswerFault.FOREIGN, AnswerFault.MODERATED}
+)
 """What the next answer would be as well."""
 
 
