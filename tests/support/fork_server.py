@@ -144,6 +144,9 @@ def _import_all() -> None:
     """
     Import what the programs would, in the order of a daemon: what it leaves out, its libraries leave out.
     """
+    os.environ.setdefault(
+        "OPENBLAS_NUM_THREADS", "1"
+    )  # numpy's library has threads from its import on
     import retouchd
     from retouchd.cli.command import lean
 
