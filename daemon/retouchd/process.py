@@ -127,13 +127,13 @@ _FILES, _FILES_OF_A_JOB = 64, 8
 """Amply: folders held open, logs, watches, threads' own; and a picture, mask, references, socket, answer."""
 
 
-def allow_open_files(concurrency: int) -> None:
+def allow_open_files(concurrency: int, connections: int = 0) -> None:
     """
-    Let as many files be open as this process may ever have. Raises ConfigurationError where that is too few: in
-    the midst of a job it would look like any other fault of a disk.
+    Let as many files be open as this process may ever have, with so many `connections` of others. Raises
+    ConfigurationError where that is too few: in the midst of a job it would look like any other fault of a disk.
     """
     now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES + _FILES_OF_A_JOB * concurrency
+    wanted = _FILES + _FILES_OF_A_JOB * concurrency + connections
     if most != resource.RLIM_INFINITY and most < wanted:
         msg = (
             f"No more than {most} files may be open at once, and {wanted} may be needed: raise `ulimit -n`, "

@@ -18,6 +18,10 @@ from retouchd.spool.spool import Spool
 from retouchd.status.status_file import StatusFiles
 
 
+_CONNECTIONS = 320
+"""As many as the listener takes at once, and some files of its own."""
+
+
 @contextlib.asynccontextmanager
 async def beside(
     config: Config, settings: Settings, daemon: Daemon, start: Path
@@ -34,6 +38,13 @@ async def beside(
         if config.web.listen or config.metrics.textfile:
             await stack.enter_async_context(_web(config, settings, daemon, secrets, start))
         yield
+
+
+def connections_of(config: Config) -> int:
+    """
+    Return how many files the listener may have open besides.
+    """
+    return _CONNECTIONS if config.web.listen else 0
 
 
 def _has_hooks(config: Config) -> bool:

@@ -24,7 +24,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from retouchd.cli.beside import beside
+from retouchd.cli.beside import beside, connections_of
 from retouchd.cli.compose import settings_from, start_of
 from retouchd.cli.running import (
     INTERRUPTED,
@@ -235,7 +235,7 @@ def once(path: Path | None) -> int:
     if made and is_watched:
         _console().print(f"Made {', '.join(shown(str(each)) for each in made)}.")
     leave_no_core()
-    allow_open_files(config.endpoint.concurrency)
+    allow_open_files(config.endpoint.concurrency, connections_of(config))
     few_arenas()
     with logged():
         return asyncio.run(_once(config, settings, start_of(path), is_watched=is_watched))

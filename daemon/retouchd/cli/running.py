@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from retouchd.cli.beside import beside
+from retouchd.cli.beside import beside, connections_of
 from retouchd.cli.compose import read, settings_from, settings_of, start_of
 from retouchd.clock import SystemClock
 from retouchd.config import SANDBOX, Config
@@ -236,7 +236,7 @@ def run(path: Path | None) -> None:
     _configure_logs(config)
     tell_of_made(made)
     leave_no_core()
-    allow_open_files(config.endpoint.concurrency)
+    allow_open_files(config.endpoint.concurrency, connections_of(config))
     few_arenas()
     with logged():
         asyncio.run(_run(path, config, settings))
