@@ -129,8 +129,10 @@ _FILES, _FILES_OF_A_JOB = 64, 8
 
 def allow_open_files(concurrency: int, connections: int = 0) -> None:
     """
-    Let as many files be open as this process may ever have, with so many `connections` of others. Raises
-    ConfigurationError where that is too few: in the midst of a job it would look like any other fault of a disk.
+    Let as many files be open as this process may ever have, with so many `connections` of others.
+
+    Raises ConfigurationError where that is too few: in the midst of a job it would look like any other fault of
+    a disk.
     """
     now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _FILES + _FILES_OF_A_JOB * concurrency + connections

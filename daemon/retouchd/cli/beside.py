@@ -17,7 +17,6 @@ from retouchd.service.daemon import Daemon
 from retouchd.spool.spool import Spool
 from retouchd.status.status_file import StatusFiles
 
-
 _CONNECTIONS = 320
 """As many as the listener takes at once, and some files of its own."""
 
