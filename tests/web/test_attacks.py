@@ -201,14 +201,14 @@ def test_nothing_outside_is_served_and_nobody_is_echoed(station: Station) -> Non
     )
     assert "access-control-allow-origin" not in cors.headers
     script = "<script>alert(1)</script>"
-    for answer in (
+    for told in (
         httpx.get(f"{url}/edit/{script}"),
         httpx.post(f"{url}/edit", files={script: ("a.png", picture())}),
         post(url, b"GIF89a", prompt="x", folder=f"../{script}"),
         post(url, picture(), wait=None, **{script: "x"}),
     ):
-        assert answer.headers["content-type"] == "application/json"
-        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert told.headers["content-type"] == "application/json"
+        assert told.headers["x-content-type-options"] == "nosniff"
     assert station.tree("inbox") == []
     assert running.end(signal.SIGTERM) == 0
 
