@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from process import Station, open_station
 from retouchd.job.naming import RECORD
-from retouchd.retry.error_groups import count_groups, groups_in
+from retouchd.retry.error_groups import count_groups, count_notes, groups_in
 
 _STEMS = st.sampled_from(["cat", "cat_2", "cat.warm", "猫", "dog_mask", "a.b_mask"])
 _ENDS = st.sampled_from(
@@ -43,6 +43,24 @@ def test_a_count_agrees_with_what_the_records_tell(stems: set[str], loose: set[s
     groups = groups_in("", names, records)
 
     assert count_groups(names) == len(groups)
+
+
+def test_notes_are_records_without_any_original() -> None:
+    """
+    Whose picture was dragged away alone; a prompt that stayed is still something to be tried again.
+    """
+    gone = {
+        "cat.job.json",
+        "cat.error.txt",
+        "dog.jpg.job.json",
+        "dog.jpg.error.txt",
+        "cat.response",
+    }
+
+    assert count_notes(gone - {"cat.response"}) == 2
+    assert count_notes(gone) == 2
+    assert count_notes({*gone, "cat.txt"}) == count_notes({*gone, "dog.jpg"}) == 1
+    assert count_notes({"cat.png", "cat.txt", "loose.png"}) == 0
 
 
 def test_a_record_that_names_its_image_whole_is_one_group() -> None:

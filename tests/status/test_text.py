@@ -227,6 +227,10 @@ def test_what_was_dragged_back_is_told_of_where_it_is(station: Station) -> None:
     _, running = station.call("status")
     assert "0 done, 1 failed" in running.out
 
+    (station.folders.error / "bad.txt").unlink()
+    _, running = station.call("status")
+    assert "1 note on pictures that were taken away again can be deleted" in running.out
+
     (station.folders.inbox / "bad.txt").write_text("make it blue")
     daemon.until(lambda: "TODAY: 1 photo done, 0 not." in text(station))
     assert "Taken out" not in text(station)

@@ -90,6 +90,11 @@ def _rows(found: Overview) -> Iterator[tuple[str, Text]]:
     yield "in the inbox", _waiting(found)
     if found.in_error and found.folders:
         yield "in error", Text(f"{counted(found.in_error, 'picture')} in {found.folders.error}")
+    if found.notes and found.folders:
+        notes = (
+            f"{counted(found.notes, 'note')} on pictures that were taken away again can be deleted"
+        )
+        yield "", Text(f"{notes} (.job.json, .error.txt)")
     if found.in_error is None:
         yield "in error", Text(_CLOSED)
     yield "disk", Text(_room(found))

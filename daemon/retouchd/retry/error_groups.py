@@ -102,6 +102,20 @@ def count_groups(names: Collection[str]) -> int:
     return len(found)
 
 
+def count_notes(names: Collection[str]) -> int:
+    """
+    Return how many records lie in one folder of `error/` whose originals were all taken away by hand.
+    """
+    labels = {name.removesuffix(RECORD) for name in names if name.endswith(RECORD)}
+    whole = {named.stem: each for each in labels if (named := parse(each + RECORD)).target}
+    kept = {
+        _owner(name, labels) or whole.get(parse(name).family)
+        for name in names
+        if _is_original(name) and parse(name).kind not in _NEVER_BACK
+    }
+    return len(labels - kept)
+
+
 def select(groups: Sequence[Group], wish: str) -> list[Group]:
     """
     Return the groups that a person means: by path, by a pattern, or by a name in any one folder.

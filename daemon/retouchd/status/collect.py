@@ -33,7 +33,7 @@ from retouchd.job.filenames import Kind, parse
 from retouchd.job.naming import escaped
 from retouchd.job.text import counted
 from retouchd.retry.error_folder import names_below
-from retouchd.retry.error_groups import count_groups
+from retouchd.retry.error_groups import count_groups, count_notes
 from retouchd.spool.job_state import JobState
 from retouchd.spool.phase import ORIGINALS, doing
 from retouchd.spool.spool import Spool
@@ -218,6 +218,7 @@ def _gathered(
         ready=waiting.kinds.get(READY, 0) if waiting else 0,
         today=today,
         in_error=None if in_error is None else sum(map(count_groups, in_error.values())),
+        notes=sum(map(count_notes, (in_error or {}).values())),
         folders=folders,
         free_bytes=free,
         hooks=hooks,

@@ -138,7 +138,8 @@ class Overview:
     `since` is when the present state began, as far as that can be told; `failure` is the exit code of what
     keeps a daemon from starting, or this look from being one. `kinds` counts the files in the inbox by the
     kind of their reasons, None where it is not known what waits; `waiting` are those told by name, all of them
-    where it `is_whole`. `stop` says why what is ready does not have its turn, empty where it has.
+    where it `is_whole`. `stop` says why what is ready does not have its turn, empty where it has. `notes`
+    counts records in `error/` whose pictures were taken away by hand.
     """
 
     at: dt.datetime
@@ -157,6 +158,7 @@ class Overview:
     ready: int = 0
     today: Today = field(default_factory=Today)
     in_error: int | None = None
+    notes: int = 0
     folders: Folders | None = None
     free_bytes: dict[str, int] = field(default_factory=dict)
     hooks: HookBacklog | None = None
