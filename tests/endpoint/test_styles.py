@@ -412,7 +412,14 @@ def test_a_key_among_the_headers_is_alone() -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["api.openai.com", "api.x.ai", "openrouter.ai", "shop.openai.azure.com", "API.OPENAI.COM."],
+    [
+        "api.openai.com",
+        "eu.api.openai.com",
+        "api.x.ai",
+        "openrouter.ai",
+        "shop.openai.azure.com",
+        "API.OPENAI.COM.",
+    ],
 )
 def test_a_paid_host_is_not_asked_without_a_key(host: str) -> None:
     """

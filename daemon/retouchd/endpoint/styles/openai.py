@@ -28,5 +28,5 @@ OPENAI = Style(
     edits=edits_below,
     models=models_below,
     righted=righted_below({"api.openai.com": "/v1"}),
-    paid_hosts=("api.openai.com",),
+    paid_hosts=(".api.openai.com",),
 )

@@ -37,7 +37,7 @@ OPENAI_JSON = Style(
     edits=edits_below,
     models=models_below,
     righted=righted_below({"api.openai.com": "/v1"}),
-    paid_hosts=("api.openai.com",),
+    paid_hosts=(".api.openai.com",),
     interface=Interface(
         name=StyleName.OPENAI_JSON, max_file_bytes=(URL_CHARACTERS - _PREFIX) // 4 * 3
     ),

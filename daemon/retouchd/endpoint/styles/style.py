@@ -63,7 +63,8 @@ class Style:
     `title` names it in sentences. `write` takes what is asked and a boundary that occurs nowhere in it.
     `edits` and `models` return the URLs of an edit and of the list of models, from an address that was
     `righted`; the model is by the endpoint's own name. `lists_models` is false where that list says nothing
-    about what may be asked for. `paid_hosts` want a key: a name, or an ending that begins with a dot.
+    about what may be asked for. `paid_hosts` want a key: a name, and where it begins with a dot
+    whatever ends in it, such as the hosts of regions.
     """
 
     name: StyleName
@@ -119,7 +120,8 @@ def without_route(base_url: str, routes: Sequence[str], remarks: Remarks) -> Spl
     for route in routes:
         if path.endswith(route):
             remarks.append(
-                f"endpoint.base_url ends in {route}, which retouchd adds by itself: it is left out."
+                f"endpoint.base_url ends in {route}: retouchd adds the route of edits by itself, so that is "
+                "left out."
             )
             return parts._replace(path=path.removesuffix(route).rstrip("/"))
     return parts._replace(path=path)
