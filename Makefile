@@ -1,13 +1,20 @@
 # The two commands a newcomer needs: `make demo` and `make test`. Python 3.11 or newer and make are
 # all they ask for.
 
+# `make test PYTHON=python3.13` tries another interpreter, in a .venv-python3.13 of its own.
+
 PYTHON ?= python3
-BIN := .venv/bin
+VENV := .venv$(patsubst %,-%,$(filter-out python3,$(notdir $(PYTHON))))
+BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+
+# Each of the workers that share the tests, and each command that they start, would compile all of it anew.
+
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check static pure soak sweep bench format man clean
 
-demo: .venv/installed
+demo: $(VENV)/installed
 	$(BIN)/retouchd demo
 
 test: static
@@ -16,16 +23,16 @@ test: static
 # For those who change the daemon. While you work, in a few minutes: all but the tests that start
 # something.
 
-check: .venv/installed-dev
+check: $(VENV)/installed-dev
 	$(MAKE) --jobs 2 --output-sync=target static pure
 
-static: .venv/installed-dev
+static: $(VENV)/installed-dev
 	$(BIN)/ruff format --check daemon tests
 	$(BIN)/ruff check daemon tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-pure: .venv/installed-dev
+pure: $(VENV)/installed-dev
 	$(BIN)/pytest --quiet --pure --numprocesses auto tests
 
 # The same as in `make test`, for as long as you like.
@@ -35,35 +42,36 @@ EXAMPLES ?= 2000
 EVERY ?= 1
 ROWS ?=
 
-soak: .venv/installed-dev
+soak: $(VENV)/installed-dev
 	$(BIN)/python tests/support/soak.py --minutes $(MINUTES)
 
-sweep: .venv/installed-dev
+sweep: $(VENV)/installed-dev
 	HYPOTHESIS_PROFILE=sweep EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/acceptance/test_state_machine.py tests/pictures/test_quick_inspect.py
 	HYPOTHESIS_PROFILE=sweep $(BIN)/pytest --pure tests
 	$(BIN)/python tests/support/crash_outside.py
 	$(BIN)/python tests/support/sweep.py $(EVERY)
 
-bench: .venv/installed-dev
+bench: $(VENV)/installed-dev
 	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks $(ROWS)
 
-format: .venv/installed-dev
+format: $(VENV)/installed-dev
 	$(BIN)/ruff format daemon tests
 	$(BIN)/ruff check --fix daemon tests
 
-man: .venv/installed-dev
+man: $(VENV)/installed-dev
 	$(BIN)/python tests/support/man_pages.py
 
-.venv/installed: pyproject.toml constraints.txt
-	@echo "Installing retouchd and the libraries it needs into .venv; that takes about a minute."
-	$(PYTHON) -m venv .venv
+$(VENV)/installed: pyproject.toml constraints.txt
+	@echo "Installing retouchd and the libraries it needs into $(VENV); that takes about a minute."
+	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable .
 	@touch $@
 
-.venv/installed-dev: .venv/installed
-	@echo "Installing what developers need into .venv; that takes about a minute."
+$(VENV)/installed-dev: $(VENV)/installed
+	@echo "Installing what developers need into $(VENV); that takes about a minute."
 	$(PIP) --editable ".[dev,bench]"
 	@touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find daemon tests -name __pycache__ -prune -exec rm -r {} +
