@@ -8,6 +8,7 @@ names in test_strange_names and test_logs, and a disk that is full in test_keepi
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -65,6 +66,13 @@ def of(content: bytes) -> Make:
     return lambda path: path.write_bytes(content)
 
 
+def bomb(content: Callable[[], bytes]) -> Make:
+    """
+    The same, packed when it is wanted: that takes a while.
+    """
+    return lambda path: path.write_bytes(content())
+
+
 # What is put there.
 
 
@@ -74,6 +82,7 @@ def png(width: int, height: int, pixels: bytes, *chunks: bytes, depth: int = 1) 
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
+@functools.cache
 def packed(size: int) -> bytes:
     """
     So many zeros, compressed.
@@ -240,13 +249,13 @@ BOMBS = [
     Thing(
         row="d06",
         name="12000.png",
-        make=of(png(12_000, 12_000, packed(12_000 * 1501))),
+        make=bomb(lambda: png(12_000, 12_000, packed(12_000 * 1501))),
         code=TOO_LARGE,
     ),
     Thing(
         row="d06",
         name="30000.png",
-        make=of(png(30_000, 30_000, packed(30_000 * 3751))),
+        make=bomb(lambda: png(30_000, 30_000, packed(30_000 * 3751))),
         code=TOO_LARGE,
     ),
     Thing(row="d06", name="huge.png", make=of(png(2**31 - 1, 2**31 - 1, b"")), code=TOO_LARGE),
@@ -256,14 +265,18 @@ BOMBS = [
     Thing(
         row="d06",
         name="ztxt.png",
-        make=of(png(8, 8, zlib.compress(bytes(16)), chunk(b"zTXt", b"a\0\0" + packed(100 * MB)))),
+        make=bomb(
+            lambda: png(8, 8, zlib.compress(bytes(16)), chunk(b"zTXt", b"a\0\0" + packed(100 * MB)))
+        ),
     ),
     Thing(
         row="d06",
         name="iccp.png",
-        make=of(png(8, 8, zlib.compress(bytes(16)), chunk(b"iCCP", b"a\0\0" + packed(100 * MB)))),
+        make=bomb(
+            lambda: png(8, 8, zlib.compress(bytes(16)), chunk(b"iCCP", b"a\0\0" + packed(100 * MB)))
+        ),
     ),
-    Thing(row="d06", name="pixels.png", make=of(png(8, 8, packed(100 * MB)))),
+    Thing(row="d06", name="pixels.png", make=bomb(lambda: png(8, 8, packed(100 * MB)))),
     Thing(row="d06", name="wide-1.tiff", make=of(tiff(2**31 - 1, 2**31 - 1)), code=TOO_LARGE),
     Thing(
         row="d06",
