@@ -335,7 +335,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("status", [200, 400, 429, 500])
+@pytest.mark.parametrize("status", [200, 400])  # An answer, and any refusal.
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_body_is_judged_quickly_and_shown_tamely(status: int, body: bytes) -> None:
     """

@@ -103,14 +103,20 @@ class InlineAnswer(Strict):
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with serve(build_app()) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
+    async with (
+        serve(build_app()) as url,
+        httpx.AsyncClient(verify=False, base_url=url, timeout=30) as client,
+    ):
         yield client
 
 
 @pytest.fixture
 async def relay() -> AsyncIterator[httpx.AsyncClient]:
     app = build_app(Rules(manner=Manner.RELAY))
-    async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
+    async with (
+        serve(app) as url,
+        httpx.AsyncClient(verify=False, base_url=url, timeout=30) as client,
+    ):
         yield client
 
 

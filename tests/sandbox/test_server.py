@@ -46,7 +46,10 @@ async def test_dozens_of_requests_are_open_at_once() -> None:
     """
     app = build_app(Rules(faults=(Fault(kind=FaultKind.STALL, times=24),)))
 
-    async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
+    async with (
+        serve(app) as url,
+        httpx.AsyncClient(verify=False, base_url=url, timeout=30) as client,
+    ):
         stalled = [asyncio.ensure_future(edit(client)) for _ in range(24)]
         await until(lambda: sum(seen.charged for seen in app.state.log) == 24)
         answers = await asyncio.gather(*(edit(client) for _ in range(24)))
@@ -66,7 +69,10 @@ async def test_the_loop_stays_free_while_pictures_are_painted() -> None:
     """
     app = build_app()
 
-    async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
+    async with (
+        serve(app) as url,
+        httpx.AsyncClient(verify=False, base_url=url, timeout=60) as client,
+    ):
         large = asyncio.ensure_future(edit(client, encoded((3600, 2300))))
         await until(lambda: bool(app.state.log and app.state.log[0].files))
         await client.get("/models")
@@ -99,7 +105,7 @@ async def test_the_end_does_not_wait_for_open_requests(kind: FaultKind) -> None:
     """
     app = build_app(Rules(faults=(Fault(kind=kind, seconds=600),)))
 
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with httpx.AsyncClient(verify=False, timeout=60) as client:
         async with serve(app) as url:
             client.base_url = httpx.URL(url)
             waiting = [asyncio.ensure_future(edit(client)) for _ in range(5)]
@@ -116,11 +122,14 @@ async def test_the_address_is_free_again_afterwards() -> None:
     """
     A port can be served again at once after the context has ended.
     """
-    async with serve(build_app()) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serve(build_app()) as url, httpx.AsyncClient(verify=False, base_url=url) as client:
         port = client.base_url.port or 0
         await edit(client)
 
-    async with serve(build_app(), port=port) as again, httpx.AsyncClient(base_url=again) as client:
+    async with (
+        serve(build_app(), port=port) as again,
+        httpx.AsyncClient(verify=False, base_url=again) as client,
+    ):
         assert (await edit(client)).status_code == 200
 
 
@@ -186,7 +195,7 @@ async def test_no_fault_makes_a_noise(caplog: pytest.LogCaptureFixture) -> None:
         async with serve(app) as url:
             host, port = httpx.URL(url).host, httpx.URL(url).port
             for _ in kinds:
-                async with httpx.AsyncClient(base_url=url, timeout=0.5) as client:
+                async with httpx.AsyncClient(verify=False, base_url=url, timeout=0.5) as client:
                     with pytest.raises(httpx.TransportError):
                         await edit(client)
             _, writer = await asyncio.open_connection(host, port)

@@ -395,8 +395,11 @@ def _bare_environment(home: Path) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(_FOREIGN) and not name.lower().endswith("_proxy")
     }
-    # Wide, so that no sentence is broken in a table.
-    return kept | {"HOME": os.fspath(home), "COLUMNS": "300"}
+    return kept | {
+        "HOME": os.fspath(home),
+        "COLUMNS": "300",  # Wide, so that no sentence is broken in a table.
+        "SSL_CERT_DIR": os.fspath(home),  # Nobody need load the machine's authorities.
+    }
 
 
 def _toml(values: Mapping[str, Mapping[str, Any]]) -> str:
