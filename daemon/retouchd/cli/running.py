@@ -190,6 +190,9 @@ async def progress_below(daemon: Daemon) -> AsyncIterator[None]:
     """
     Keep the last line of the terminal true meanwhile, where there is one and photos are worked on.
     """
+    if not logger.can_show_below():
+        yield  # Nothing is to wake the machine for nobody.
+        return
     try:
         async with running(_keep(daemon)):
             yield
@@ -317,7 +320,7 @@ async def telling(
     """
     publisher = WaitingPublisher(daemon.status, status_files)
     text = StatusTextWriter(daemon.status, publisher, settings.folders, SystemClock())
-    async with reporting(daemon.status.report, status_files), text.kept(), publisher.kept():
+    async with reporting(daemon.status, status_files), text.kept(), publisher.kept():
         yield
 
 

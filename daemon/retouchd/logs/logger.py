@@ -245,7 +245,14 @@ def show_below(text: str) -> None:
     in a log that is no terminal's, or for programs.
     """
     if _writer is not None:
-        _writer.show_below(text if _is_terminal and not _is_json and _can_erase() else "")
+        _writer.show_below(text if can_show_below() else "")
+
+
+def can_show_below() -> bool:
+    """
+    Return whether the log has a last line that anybody sees.
+    """
+    return _is_terminal and not _is_json and _can_erase()
 
 
 def _can_erase() -> bool:

@@ -210,7 +210,7 @@ class Daemon:
             lane=self._lane,
             client=client,
             spool=spool,
-            on_change=self._changed.set,
+            on_change=self._note_change,
         )
         self.status.note_held(assembly)
         await in_any(assembly.prime)
@@ -306,8 +306,12 @@ class Daemon:
     async def _live(self, assembly: Assembly) -> None:
         await Watchdog(intake=assembly.intake, disks=self._disks, clock=self._clock).run()
 
-    def _moved(self) -> None:
+    def _note_change(self) -> None:
         self._changed.set()
+        self.status.moved.tell()
+
+    def _moved(self) -> None:
+        self._note_change()
         if self._assembly is not None:
             self._assembly.prober.note_change()
 

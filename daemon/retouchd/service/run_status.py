@@ -13,6 +13,7 @@ from retouchd.disk.filesystems import own_unit
 from retouchd.events.messages import UnreadLog
 from retouchd.inbox.waiting import Waiting
 from retouchd.job.model import End
+from retouchd.process import Changes
 from retouchd.service.assembly import Assembly
 from retouchd.service.status_writer import status_report
 from retouchd.status.report import StatusReport
@@ -23,7 +24,8 @@ class RunStatus:
     """
     What a run tells of itself; all of it is empty before the work folder is held.
 
-    `remark` is what a person should hear of the configuration, `stranded` why no job can go on.
+    `moved` tells of each change of a run, so that nobody has to look in vain. `remark` is what a person should
+    hear of the configuration, `stranded` why no job can go on.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class RunStatus:
         self._begun = asyncio.Event()
         self._unit = own_unit()
         self._started_at: dt.datetime | None = None
+        self.moved = Changes()
         self.remark = ""
         self.stranded = ""
 

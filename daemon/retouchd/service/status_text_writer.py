@@ -166,6 +166,8 @@ class WaitingPublisher:
 
 
 _BEAT_SECONDS = 5.0
+_RESTING_SECONDS = 30.0
+"""How long what nobody told of stays unseen, such as what a person does in `error/`."""
 _REST_SECONDS = 300.0
 """While anything waits, the text is written at least so often: an old one means that nobody writes it."""
 _HUNG_SECONDS = 10.0
@@ -206,12 +208,18 @@ class StatusTextWriter:
 
     async def _keep(self) -> None:
         await self._status.begun()
+        moved, seen = self._status.moved, -1
         while True:
+            changes = moved.count
             try:
                 await self._look()
             except Exception as error:  # noqa: BLE001 - how things stand is only told by it: it must not end a run
                 emit(StatusTextCrashed(exception=error))
             await asyncio.sleep(_BEAT_SECONDS)
+            if changes == seen:
+                # What is told of a change may be known a little later: one more look comes behind each.
+                await moved.wait(changes, _RESTING_SECONDS)
+            seen = changes
 
     async def _look(self) -> None:
         report = self._status.report()

@@ -7,9 +7,10 @@ import asyncio
 import contextlib
 import datetime as dt
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from itertools import islice
+from typing import Protocol
 
 from retouchd.clock import Clock
 from retouchd.disk.filesystems import Unit
@@ -21,7 +22,7 @@ from retouchd.inbox.held import HeldBundle, HeldCause
 from retouchd.inbox.references import Place
 from retouchd.job.model import End
 from retouchd.job.naming import escaped
-from retouchd.process import running
+from retouchd.process import Changes, running
 from retouchd.service.assembly import Assembly
 from retouchd.status.report import (
     MOST_HELD,
@@ -36,8 +37,8 @@ from retouchd.throttle.gate import Gate
 from retouchd.throttle.pause import PauseRecord, record_of
 
 _BEAT_SECONDS = 1.0
-_RESTING_SECONDS = 2.0
-"""Where the last look showed nothing new: with nothing to do, nothing is to wake the machine in vain."""
+_RESTING_SECONDS = 5.0
+"""How long what nobody told of stays unseen: with nothing to do, nothing is to wake the machine in vain."""
 _FIRST_BEAT_SECONDS = 0.1
 
 
@@ -106,23 +107,34 @@ def _held(holds: Mapping[Place, HeldBundle]) -> tuple[HeldFile, ...]:
     )
 
 
+class Reported(Protocol):
+    """
+    A run that is told of, and what tells that it has changed.
+    """
+
+    moved: Changes
+
+    def report(self) -> StatusReport | None:
+        """
+        Return how it stands, None while there is nothing to tell of.
+        """
+
+
 @contextlib.asynccontextmanager
-async def reporting(
-    look: Callable[[], StatusReport | None], status_files: StatusFiles
-) -> AsyncIterator[None]:
+async def reporting(status: Reported, status_files: StatusFiles) -> AsyncIterator[None]:
     """
-    Keep the status file up to date meanwhile. `look` returns None while there is no run to tell of.
+    Keep the status file up to date meanwhile.
     """
-    async with running(_keep_true(look, status_files)):
+    async with running(_keep_true(status, status_files)):
         yield
 
 
-async def _keep_true(look: Callable[[], StatusReport | None], status_files: StatusFiles) -> None:
+async def _keep_true(status: Reported, status_files: StatusFiles) -> None:
     loop = asyncio.get_running_loop()
     last, posted_at, is_told = None, 0.0, False
     while True:
-        report = look()
-        pause = _RESTING_SECONDS if report == last else _BEAT_SECONDS
+        changes, report = status.moved.count, status.report()
+        is_resting = report == last
         is_due = loop.time() - posted_at >= SIGN_OF_LIFE_SECONDS
         if report is not None and (report != last or is_due):
             try:
@@ -132,7 +144,9 @@ async def _keep_true(look: Callable[[], StatusReport | None], status_files: Stat
                 if not is_told:
                     emit(StatusUnwritten(reason=str(error)))
                 is_told = True
-        await asyncio.sleep(pause if last else _FIRST_BEAT_SECONDS)
+        if last and is_resting:
+            await status.moved.wait(changes, _RESTING_SECONDS)
+        await asyncio.sleep(_BEAT_SECONDS if last and not is_resting else _FIRST_BEAT_SECONDS)
 
 
 def _escaped(record: PauseRecord) -> PauseRecord:
