@@ -94,9 +94,9 @@ def sidecar_schema() -> Schema:
 
 SCHEMAS: Mapping[str, Callable[[], Schema]] = {"config": config_schema, "sidecar": sidecar_schema}
 
-_ROWS = {
-    "limits": (overrides.READERS, overrides.SHAPES),
-    "pricing": (pricing.READERS, pricing.SHAPES),
+_ROWS: Mapping[str, tuple[overrides.Readers, Callable[[str], Mapping[str, Any]]]] = {
+    "limits": (overrides.READERS, overrides.shape_of),
+    "pricing": (pricing.READERS, lambda key: pricing.SHAPES[pricing.READERS[key]]),
 }
 
 
@@ -145,8 +145,8 @@ def _describe(schema: Schema, text: str) -> None:
 
 
 def _rows(table: str, said: Mapping[str, str]) -> Schema:
-    readers, shapes = _ROWS[table]
-    row = {key: dict(shapes[reader]) for key, reader in readers.items()}
+    readers, shape_of = _ROWS[table]
+    row = {key: dict(shape_of(key)) for key in readers}
     for key, each in row.items():
         _describe(each, said.get(f"{table}.{key}") or said[table])
     return {

@@ -10,7 +10,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from fnmatch import fnmatchcase
-from typing import Any, TypeAlias
+from functools import cached_property
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import Field, Strict, TypeAdapter, ValidationError
 
 from retouchd.request.sizes import SIZE, SizeRule, is_size
 
@@ -78,30 +81,90 @@ def _is_wild(pattern: str) -> bool:
     return any(sign in pattern for sign in "*?[")
 
 
-def _count(value: object) -> int | None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError("must be a whole number, or 0 for no limit")
-    return value or None
+class Value:
+    """
+    A kind of value: reads one, raising ValueError with half a sentence, and says what it takes as JSON Schema.
+
+    `inner` is said instead of `words` of a value that is of the right kind and holds something wrong.
+    """
+
+    def __init__(
+        self,
+        kind: Any,
+        words: str,
+        *,
+        inner: str = "",
+        made: Callable[[Any], Any] = lambda found: found,
+    ) -> None:
+        self._kind = kind
+        self._words = words
+        self._inner = inner or words
+        self._made = made
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[Any]:
+        return TypeAdapter(self._kind)
+
+    def __call__(self, value: object) -> Any:
+        """
+        Return what a value means; raises ValueError.
+        """
+        try:
+            found = self._adapter.validate_python(value)
+        except ValidationError as error:
+            is_inner = all(fault["loc"] for fault in error.errors())
+            raise ValueError(self._inner if is_inner else self._words) from error
+        return self._made(found)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """
+        Return what it takes, as JSON Schema says it.
+        """
+        return self._adapter.json_schema()
 
 
-def _flag(value: object) -> bool:
-    match value:
-        case bool():
-            return value
-        case _:
-            raise ValueError("must be true or false")
+def _lowered(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name.lower() for name in names)
 
 
-def _names(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
-        raise ValueError('must be a list such as ["png", "webp"], or [] for no rule')
-    return tuple(name.lower() for name in value)
+_Text: TypeAlias = Annotated[str, Strict()]
+_Whole: TypeAlias = Annotated[int, Strict()]
+_LIST = 'must be a list such as ["png", "webp"], or [] for no rule'
+
+_count = Value(
+    Annotated[_Whole, Field(ge=0)],
+    "must be a whole number, or 0 for no limit",
+    made=lambda number: number or None,
+)
+_flag = Value(Annotated[bool, Strict()], "must be true or false")
+_names = Value(list[_Text], _LIST, made=_lowered)
+_values = Value(
+    dict[_Text, list[_Text]],
+    'must be a table such as {quality = ["low", "high"]}',
+    inner=_LIST,
+    made=lambda found: {key: _lowered(names) for key, names in found.items()},
+)
+_ranges = Value(
+    dict[_Text, Annotated[list[_Whole], Field(min_length=2, max_length=2)]],
+    "must be a table such as {output_compression = [0, 100]}",
+    made=lambda found: {key: (ends[0], ends[1]) for key, ends in found.items()},
+)
+_forbidden = Value(
+    list[_Text] | dict[_Text, _Text],
+    _LIST,
+    made=lambda found: (
+        found
+        if isinstance(found, dict)
+        else dict.fromkeys(_lowered(found), "the configuration forbids it")
+    ),
+)
 
 
 def _sizes(value: object) -> SizeRule | tuple[str, ...]:
     if isinstance(value, Mapping):
         return _size_rule(value)
-    sizes = _names(value)
+    sizes: tuple[str, ...] = _names(value)
     if not all(size == "auto" or is_size(size) for size in sizes):
         raise ValueError('must hold sizes such as "1024x1024" or "auto"')
     return sizes
@@ -119,34 +182,6 @@ def _size_rule(value: Mapping[Any, Any]) -> SizeRule:
     if not all(isinstance(value[key], int) for key in value if key != "max_ratio"):
         raise ValueError("must hold whole numbers, apart from max_ratio")
     return SizeRule(**value)
-
-
-def _values(value: object) -> dict[str, tuple[str, ...]]:
-    match value:
-        case Mapping():
-            return {str(key): _names(names) for key, names in value.items()}
-        case _:
-            raise ValueError('must be a table such as {quality = ["low", "high"]}')
-
-
-def _ranges(value: object) -> dict[str, tuple[int, int]]:
-    if not isinstance(value, Mapping) or not all(_is_range(ends) for ends in value.values()):
-        raise ValueError("must be a table such as {output_compression = [0, 100]}")
-    return {str(key): (ends[0], ends[1]) for key, ends in value.items()}
-
-
-def _is_range(value: object) -> bool:
-    return (
-        isinstance(value, list | tuple)
-        and len(value) == 2
-        and all(isinstance(end, int) and not isinstance(end, bool) for end in value)
-    )
-
-
-def _forbidden(value: object) -> dict[str, str]:
-    if isinstance(value, Mapping) and all(isinstance(why, str) for why in value.values()):
-        return {str(key): why for key, why in value.items()}
-    return dict.fromkeys(_names(value), "the configuration forbids it")
 
 
 READERS: Readers = {
@@ -167,43 +202,32 @@ READERS: Readers = {
 }
 """For each key of `limits.<model pattern>`, what reads its value."""
 
-_LIST: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
 _ABOVE_0 = {"exclusiveMinimum": 0}
-
-SHAPES: Shapes = {
-    _count: {"type": "integer", "minimum": 0},
-    _flag: {"type": "boolean"},
-    _names: _LIST,
-    _sizes: {
-        "anyOf": [
-            {
-                "type": "array",
-                "items": {"type": "string", "pattern": f"^([Aa][Uu][Tt][Oo]|{SIZE})$"},
-            },
-            {
-                "type": "object",
-                "properties": {
-                    each.name: {
-                        "type": "number" if each.name == "max_ratio" else "integer",
-                        "default": each.default,
-                        **_ABOVE_0,
-                    }
-                    for each in fields(SizeRule)
-                },
-                "additionalProperties": False,
-            },
-        ]
-    },
-    _values: {"type": "object", "additionalProperties": _LIST},
-    _ranges: {
-        "type": "object",
-        "additionalProperties": {
+_SIZES: dict[str, Any] = {
+    "anyOf": [
+        {
             "type": "array",
-            "items": {"type": "integer"},
-            "minItems": 2,
-            "maxItems": 2,
+            "items": {"type": "string", "pattern": f"^([Aa][Uu][Tt][Oo]|{SIZE})$"},
         },
-    },
-    _forbidden: {"anyOf": [_LIST, {"type": "object", "additionalProperties": {"type": "string"}}]},
+        {
+            "type": "object",
+            "properties": {
+                each.name: {
+                    "type": "number" if each.name == "max_ratio" else "integer",
+                    "default": each.default,
+                    **_ABOVE_0,
+                }
+                for each in fields(SizeRule)
+            },
+            "additionalProperties": False,
+        },
+    ]
 }
-"""What each reader takes, as JSON Schema says it."""
+
+
+def shape_of(key: str) -> Mapping[str, Any]:
+    """
+    Return what a key of a row takes, as JSON Schema says it.
+    """
+    reader = READERS[key]
+    return reader.schema if isinstance(reader, Value) else _SIZES
