@@ -34,6 +34,7 @@ class Case:
     most: int = 16
 
 
+TICKS = "usage.cost_in_usd_ticks"
 BEARER = ("authorization", f"Bearer {CANARY}")
 FORM, JSON = "multipart/form-data", "application/json"
 CASES = {
@@ -248,7 +249,7 @@ async def test_what_it_cost_is_told_and_from_where(world: World) -> None:
     record = world.record("done/cat.job.json")
     match record["usage"]:
         case {"cost_in_usd_ticks": int(ticks)}:
-            source, usd = "usage.cost_in_usd_ticks", ticks / 1e10
+            source, usd = TICKS, ticks / 1e10
         case {"cost": float(cost)}:
             source, usd = "usage.cost", cost
         case {"input_tokens_details": sent, "output_tokens": made}:
@@ -282,11 +283,18 @@ async def test_a_style_that_changes_sends_nothing_less(world: World) -> None:
     assert len(world.requests) == 1
 
 
-async def test_a_picture_that_was_held_back_is_not_drawn_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("usage", "cost"),
+    [("null", (0.09, "estimate")), ('{"cost_in_usd_ticks": 300000000}', (0.03, TICKS))],
+)
+async def test_a_picture_that_was_held_back_is_not_drawn_again(
+    tmp_path: Path, usage: str, cost: tuple[float, str]
+) -> None:
     """
-    XAI draws, bills and then keeps what does not pass its moderation: a success without a picture.
+    XAI draws, bills and then keeps what does not pass its moderation: a success without a picture, which cost
+    what it states.
     """
-    body = '{"data": [{"url": "", "respect_moderation": false}]}'
+    body = f'{{"data": [{{"url": "", "respect_moderation": false}}], "usage": {usage}}}'
     async with open_world(tmp_path) as world:
         await world.speak("xai")
         world.tell(model=CASES["xai"].model)
@@ -299,4 +307,4 @@ async def test_a_picture_that_was_held_back_is_not_drawn_again(tmp_path: Path) -
 
     assert attempt["verdict"] == "in_doubt"
     assert "moderation" in attempt["message"]
-    assert attempt["cost_usd"] == 0.09
+    assert (attempt["cost_usd"], attempt["cost_from"]) == cost

@@ -7,7 +7,7 @@ credits of their own). Whether a sum can be believed is not decided here.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _TICKS = 10_000_000_000
@@ -18,27 +18,44 @@ def stated_in(headers: Mapping[str, str], documents: Sequence[Any]) -> dict[str,
     """
     Return the sums that headers, under lower-case names, and the documents of a body state, by their names.
     """
-    found: dict[str, float | None] = {}
-    for document in reversed(documents):
-        match document:
-            case {"usage": {"cost_in_usd_ticks": ticks}}:
-                amount = _number(ticks)
-                found["usage.cost_in_usd_ticks"] = None if amount is None else amount / _TICKS
-        match document:
-            case {"usage": {"cost": amount}}:
-                found["usage.cost"] = _number(amount)
-        match document:
-            case {"cost": amount}:
-                found["cost"] = _number(amount)
-        match document:
-            case {"credits_cost": amount}:
-                found["credits_cost"] = _number(amount)
-    found[_HEADER] = _number(headers.get(_HEADER, "").strip() or None)
-    ordered = {key: found.get(key) for key in _ORDER}
-    return {key: amount for key, amount in ordered.items() if amount is not None}
+    found: dict[str, float] = {}
+    for document in documents:
+        found |= {name: amount for name, amount in _of(document) if amount is not None}
+    of_header = _number(headers.get(_HEADER, "").strip())
+    if of_header is not None:
+        found[_HEADER] = of_header
+    return {key: found[key] for key in _ORDER if key in found}
 
 
 _ORDER = ("usage.cost_in_usd_ticks", "usage.cost", "cost", _HEADER, "credits_cost")
+
+
+def _of(document: Any) -> Iterator[tuple[str, float | None]]:
+    """
+    Yield what one document states; of a stream the last says what all of it cost.
+    """
+    if not isinstance(document, dict):
+        return
+    usage = document.get("usage")
+    if isinstance(usage, dict):
+        ticks = _number(usage.get("cost_in_usd_ticks"))
+        yield "usage.cost_in_usd_ticks", None if ticks is None else ticks / _TICKS
+        if _is_in_dollars(usage) and _is_in_dollars(document):
+            yield "usage.cost", _number(usage.get("cost"))
+    if _is_in_dollars(document):
+        yield "cost", _number(document.get("cost"))
+    yield "credits_cost", _number(document.get("credits_cost"))
+
+
+def _is_in_dollars(found: Mapping[str, Any]) -> bool:
+    """
+    Return whether a sum is one of US dollars, as it is where nothing else is said.
+    """
+    currency = found.get("currency")
+    return not isinstance(currency, str) or currency.strip().upper() in _DOLLARS
+
+
+_DOLLARS = ("", "USD", "$", "US$")
 
 
 def _number(value: object) -> float | None:

@@ -140,7 +140,8 @@ _Amount = TypeVar("_Amount", int, Decimal)
 CREDITS = "credits_cost"
 """What a relay states in credits of its own."""
 NOTHING_STATED: Mapping[str, float] = MappingProxyType({})
-_DEAREST_STATED = 10_000
+_DEAREST_STATED = 100
+"""US dollars; no request costs more: such a sum is in a relay's own units."""
 _MILLION = 1_000_000
 _MICRO = Decimal("0.000001")
 _MOST_TOKENS = 10**8
@@ -181,6 +182,19 @@ def estimated(usd: float | None) -> Cost:
     return Cost(usd=usd, source="" if usd is None else "estimate")
 
 
+def perhaps_charged(
+    prices: Prices, usd: float | None, stated: Mapping[str, float] = NOTHING_STATED
+) -> Cost:
+    """
+    Return what may have been charged for an answer without a picture: what it states, else `usd`, which was
+    reserved. That it states nothing, or 0, proves nothing.
+    """
+    for source, amount in stated.items():
+        if found := _rounded(_stated(prices, source, amount)):
+            return Cost(usd=found, source=source)
+    return estimated(usd)
+
+
 def cost(
     prices: Prices,
     job: Job,
@@ -198,9 +212,9 @@ def cost(
     came. A relay that knows no price states 0: that is believed where we know none either.
     """
     for source, amount in stated.items():
-        found = _stated(prices, source, amount)
+        found = _rounded(_stated(prices, source, amount))
         if found is not None and (found or not is_priced(prices)):
-            return Cost(usd=_rounded(found), source=source)
+            return Cost(usd=found, source=source)
     if prices.per_call is None and (exact := _by_tokens(prices, usage or {})) is not None:
         return Cost(usd=_rounded(exact), source="usage")
     at_most = _at_most(prices, job, pictures)
@@ -211,12 +225,14 @@ def _stated(prices: Prices, source: str, amount: float) -> Decimal | None:
     """
     Return a stated amount in US dollars, None for one that cannot be believed, or in credits of unknown worth.
     """
-    if not 0 <= amount <= _DEAREST_STATED:
+    if not math.isfinite(amount):
         return None
-    found = Decimal(str(amount))
+    found = Decimal(str(amount or 0))  # Zero has a sign.
     if source == CREDITS:
-        return None if prices.per_credit is None else found * prices.per_credit
-    return found
+        if prices.per_credit is None:
+            return None
+        found *= prices.per_credit
+    return found if 0 <= found <= _DEAREST_STATED else None
 
 
 def is_priced(prices: Prices) -> bool:

@@ -17,7 +17,7 @@ from retouchd.errors import Problem
 from retouchd.events import emit
 from retouchd.events.jobs import RequestFailed, RequestSent
 from retouchd.job.model import Attempt, Opened, Verdict
-from retouchd.money.pricing import FREE, PriceList, cost, estimated
+from retouchd.money.pricing import FREE, PriceList, cost, estimated, perhaps_charged
 from retouchd.pipeline.prepare import Prepared
 from retouchd.pipeline.response_writer import ResponseWriter
 from retouchd.spool.job_state import EditState
@@ -108,15 +108,15 @@ class Attempts:
         opened, job, head = edit_state.opened, edit_state.job, judged.head
         judgement = as_met_by(judged.judgement, job)
         is_refused = judgement.verdict is Verdict.REFUSED
-        pictures = judged.pictures
+        pictures, prices = judged.pictures, self._prices(job.request.model)
         match judgement.verdict:
             case Verdict.DONE:
-                prices = self._prices(job.request.model)
                 charge = cost(
                     prices, job, pictures=pictures, usage=judged.usage, stated=judged.stated
                 )
             case Verdict.IN_DOUBT:
-                charge, pictures = estimated(opened.estimate_usd), opened.pictures
+                charge = perhaps_charged(prices, opened.estimate_usd, judged.stated)
+                pictures = opened.pictures
             case _:
                 charge, pictures = FREE, 0
         attempt = Attempt(
