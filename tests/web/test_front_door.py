@@ -209,6 +209,15 @@ def test_what_cannot_be_is_refused_before_anything_is_dropped(station: Station) 
 
     for code, answer in refused.items():
         assert answer.json()["error"]["code"] == code, answer.text
+    latin = b'--b\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n\xff\xfe\r\n--b--\r\n'
+    kind = {"content-type": "multipart/form-data; boundary=b"}
+    strange = [
+        httpx.post(f"{url}/edit", content=latin, headers=kind),
+        httpx.post(f"{url}/edit", content=latin, headers={"content-type": "multipart/form-data"}),
+        httpx.post(f"{url}/edit", content=b"--b\r\nno header\r\n", headers=kind),
+    ]
+    assert [each.status_code for each in strange] == [400] * 3
+    assert not running.events("web.crashed")
     statuses = {code: answer.status_code for code, answer in refused.items()}
     assert statuses == {
         "prompt_missing": 400,

@@ -11,6 +11,7 @@ from pathlib import Path
 from retouchd.cli.program_faults import ProgramSecrets, secrets_of
 from retouchd.clock import SystemClock
 from retouchd.config import Config, at_home
+from retouchd.config.programs import WebSection
 from retouchd.config.settings import Settings
 from retouchd.errors import ConfigurationError
 from retouchd.service.daemon import Daemon
@@ -23,10 +24,11 @@ _CONNECTIONS = 320
 
 @contextlib.asynccontextmanager
 async def beside(
-    config: Config, settings: Settings, daemon: Daemon, start: Path
+    config: Config, settings: Settings, daemon: Daemon, start: Path, *, is_once: bool = False
 ) -> AsyncIterator[None]:
     """
-    Have all that is configured for other programs run beside a daemon.
+    Have all that is configured for other programs run beside a daemon; nobody is listened to beside one that
+    ends by itself.
     """
     secrets, problems = secrets_of(config, start)
     if problems:
@@ -34,6 +36,8 @@ async def beside(
     async with contextlib.AsyncExitStack() as stack:
         if _has_hooks(config):
             await stack.enter_async_context(_hooks(config, settings, daemon, secrets, start))
+        if is_once:
+            config = config.model_copy(update={"web": WebSection()})
         if config.web.listen or config.metrics.textfile:
             await stack.enter_async_context(_web(config, settings, daemon, secrets, start))
         yield

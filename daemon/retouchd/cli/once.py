@@ -24,7 +24,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from retouchd.cli.beside import beside, connections_of
+from retouchd.cli.beside import beside
 from retouchd.cli.compose import settings_from, start_of
 from retouchd.cli.running import (
     INTERRUPTED,
@@ -235,7 +235,7 @@ def once(path: Path | None) -> int:
     if made and is_watched:
         _console().print(f"Made {', '.join(shown(str(each)) for each in made)}.")
     leave_no_core()
-    allow_open_files(config.endpoint.concurrency, connections_of(config))
+    allow_open_files(config.endpoint.concurrency)
     few_arenas()
     with logged():
         return asyncio.run(_once(config, settings, start_of(path), is_watched=is_watched))
@@ -250,7 +250,7 @@ async def _once(config: Config, settings: Settings, start: Path, *, is_watched: 
         status_files = StatusFiles(settings.folders.work)
         async with (
             telling(daemon, status_files, settings),
-            beside(config, ready, daemon, start),
+            beside(config, ready, daemon, start, is_once=True),
         ):
             ending = await drain(daemon, settings.folders, is_watched=is_watched)
     lines = _found(settings.folders, lambda: list(history.after(end))) or []

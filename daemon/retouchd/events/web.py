@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from retouchd.events import Event, Warned
+from retouchd.events import Crash, Event, Warned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,17 @@ class WebClosed(Warned):
 
     event: ClassVar[str] = "web.closed"
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebCrashed(Crash):
+    """
+    A request could not be answered, in a way that nobody foresaw: its method, and its path as it came.
+    """
+
+    event: ClassVar[str] = "web.crashed"
+    method: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

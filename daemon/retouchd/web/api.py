@@ -2,6 +2,7 @@
 What programs ask for as JSON: how things stand, finished jobs page by page, schemas, and the OpenAPI document.
 """
 
+import asyncio
 import hashlib
 import json
 import re
@@ -25,6 +26,7 @@ from retouchd.web.openapi import document
 
 _CURSOR = re.compile(r"([0-9a-f]{1,12})\.([0-9a-f]{8})")
 _MOST_JOBS, _JOBS = 1000, 100
+_LOOKS_AT_ONCE = 4
 
 
 class Api:
@@ -35,6 +37,7 @@ class Api:
     def __init__(self, settings: Callable[[], Settings], root_path: str) -> None:
         self._settings = settings
         self._history = History(settings().folders.work)
+        self._looks = asyncio.Semaphore(_LOOKS_AT_ONCE)
         self._status = Latest(self._look)
         self._document = Latest(lambda: json.dumps(document(root_path)).encode())
 
@@ -54,7 +57,8 @@ class Api:
             return fault(400, "limit_invalid", f"limit is a number from 1 to {_MOST_JOBS}.")
         if after and not _CURSOR.fullmatch(after):
             return fault(400, "after_invalid", "after is what an earlier answer has as next.")
-        page = await in_own_thread(lambda: self._page(after, int(limit)))
+        async with self._looks:
+            page = await in_own_thread(lambda: self._page(after, int(limit)))
         if page is None:
             return fault(
                 410, "history_replaced", "The history is another one by now: begin without after."

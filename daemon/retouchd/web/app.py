@@ -3,6 +3,7 @@ The routes of the listener.
 """
 
 import asyncio
+import json
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -11,7 +12,6 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from retouchd.process import in_own_thread
 from retouchd.web import metrics
 from retouchd.web.access import COOKIE, LOGIN, May
 from retouchd.web.api import Api
@@ -75,6 +75,11 @@ class _Pages:
         self._parts = parts
         self._view = parts.view
         self._metrics = Latest(parts.metrics.text)
+        self._ready = Latest(self._readiness)
+
+    def _readiness(self) -> bytes:
+        reasons = self._view.unreadiness
+        return json.dumps({"ready": not reasons, "reasons": reasons}).encode()
 
     async def index(self, _: Request) -> Response:
         """
@@ -93,8 +98,9 @@ class _Pages:
         """
         Say whether what is dropped now would be edited, and what stands in its way.
         """
-        reasons = await in_own_thread(lambda: self._view.unreadiness)
-        return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+        found = await self._ready.get()
+        status = 200 if found.startswith(_READY) else 503
+        return Response(found, status, media_type="application/json")
 
     async def metrics(self, _: Request) -> Response:
         """
@@ -136,6 +142,7 @@ class _Pages:
         return answer
 
 
+_READY = b'{"ready": true'
 _WRONG = '<p role="alert">That is no token of this retouchd.</p>'
 _LOGIN_PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">

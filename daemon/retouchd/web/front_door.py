@@ -251,7 +251,7 @@ class FrontDoor:
 
         async def blocks() -> AsyncIterator[bytes]:
             try:
-                while block := await in_own_thread(lambda: file.read(_BLOCK)):
+                while block := await self._threaded(lambda: file.read(_BLOCK)):
                     yield block
             finally:
                 stack.close()

@@ -10,6 +10,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from retouchd.events import emit
+from retouchd.events.web import WebCrashed
 from retouchd.web.access import LOGIN, Access, Head, Refused, is_trusted
 
 _RECEIVE_SECONDS = 30.0
@@ -65,6 +67,9 @@ class Guard:
         except (ClientDisconnect, TimeoutError):
             # Nobody is there any more, or is too slow: the connection is closed by whoever holds it.
             return
+        except Exception as error:  # noqa: BLE001 - one request must not end the listener
+            # What is in a query may be somebody's own.
+            emit(WebCrashed(method=head.method, path=head.path[:200], exception=error))
 
     def _placed(self, scope: Scope) -> Scope:
         """

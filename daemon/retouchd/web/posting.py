@@ -96,8 +96,9 @@ async def read_post(request: Request, most_bytes: int) -> AsyncIterator[Post]:
     )
     try:
         data = await parser.parse()
-    except MultiPartException as error:
-        raise PostRefused(400, "malformed", f"The form cannot be read: {error.message}") from error
+    except (MultiPartException, UnicodeDecodeError) as error:
+        words = error.message if isinstance(error, MultiPartException) else "it is not UTF-8"
+        raise PostRefused(400, "malformed", f"The form cannot be read: {words}.") from error
     try:
         yield await in_own_thread(lambda: _post_of(data))
     finally:
