@@ -3,7 +3,9 @@ The listener under attack while photos are edited: slow clients, floods, huge up
 """
 
 import contextlib
+import os
 import re
+import shutil
 import signal
 import socket
 import threading
@@ -14,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from documents import section
 from process import Running, Station, open_station
 from web_station import free_port, listening, picture, post
 
@@ -29,6 +32,11 @@ def station(tmp_path: Path) -> Iterator[Station]:
 def connected(url: str) -> socket.socket:
     host, _, port = url.removeprefix("http://").partition(":")
     return socket.create_connection((host, int(port)), timeout=30)
+
+
+def accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def asked(url: str, raw: bytes) -> bytes:
@@ -248,4 +256,53 @@ def test_a_port_is_never_taken_twice(station: Station) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with pytest.raises(OSError, match="in use"):
             probe.bind(("127.0.0.1", port))
+    assert running.end(signal.SIGTERM) == 0
+
+
+def test_a_proxy_in_front_puts_it_below_a_path(station: Station) -> None:
+    """
+    The nginx of docs/programs.md: a picture goes in and comes out there, and a cookie is for that path.
+    """
+    nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    if nginx is None:
+        pytest.skip("nginx is not installed")
+    token, port, place = "0123456789abcdef-act", free_port(), station.home / "nginx"
+    running, url = listening(
+        station,
+        web={"token": token, "root_path": "/retouch", "trusted_proxies": ["127.0.0.1"]},
+    )
+    told = section("docs/programs.md", "Who may ask").partition("```nginx\n")[2].partition("```")[0]
+    location = told.replace("http://127.0.0.1:8484", url)
+    assert location.count(url) == 1
+    place.mkdir()
+    (place / "nginx.conf").write_text(
+        f"""
+daemon off; pid {place}/pid; error_log stderr; worker_processes 1; user root;
+events {{ worker_connections 64; }}
+http {{
+    access_log off; client_body_temp_path {place}/a; proxy_temp_path {place}/b;
+    fastcgi_temp_path {place}/c; uwsgi_temp_path {place}/d; scgi_temp_path {place}/e;
+    server {{ listen 127.0.0.1:{port}; {location} }}
+}}
+"""
+    )
+    front = station.run(nginx, "-p", os.fspath(place), "-c", os.fspath(place / "nginx.conf"))
+    front.until(lambda: accepts(port))
+    public, bearer = f"http://127.0.0.1:{port}/retouch", {"authorization": f"Bearer {token}"}
+
+    answer = post(public, picture(), prompt="blue", headers=bearer)
+
+    assert answer.status_code == 200, answer.text
+    address = answer.headers["content-location"]
+    assert address.startswith("/retouch/edit/post-")
+    again = httpx.get(f"http://127.0.0.1:{port}{address}", headers=bearer)
+    assert again.content == answer.content
+    login = httpx.post(
+        f"{public}/login", data={"token": token}, headers={"origin": f"http://127.0.0.1:{port}"}
+    )
+    assert login.status_code == 303, login.text
+    assert "Path=/retouch" in login.headers["set-cookie"]
+    foreign = {"origin": "http://evil.example"}
+    assert httpx.post(f"{public}/login", data={"token": token}, headers=foreign).status_code == 403
+    assert httpx.get(f"{public}/livez").json()["alive"] is True
     assert running.end(signal.SIGTERM) == 0
