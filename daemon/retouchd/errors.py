@@ -44,6 +44,7 @@ class JobCode(StrEnum):
     IN_DOUBT = "in_doubt"
     BAD_RESPONSE = "bad_response"
     CRASHED = "crashed"
+    FINISHING_FAILED = "finishing_failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from retouchd.request.limits import override_problems
 from retouchd.request.overrides import READERS
 
 SECTIONS = (
-    *("folders", "endpoint", "edit", "intake", "images", "budget", "status", "logging"),
+    *("folders", "endpoint", "edit", "intake", "images", "output", "budget", "status", "logging"),
     *("web", "hooks", "notify", "metrics"),
 )
 _KEY_LINE = re.compile(r"^# (?=\[|[a-z_]+ = )", re.MULTILINE)

@@ -40,7 +40,10 @@ ROWS = {
     ),
     "edited": ([*KEPT, JSON, OUTPUT], Phase.EDITED),
     "results half written anew": ([*KEPT, JSON, OUTPUT, "finished.part/1-1.jpg"], Phase.EDITED),
-    "results written anew": ([*KEPT, JSON, OUTPUT, "finished/1-1.jpg"], Phase.FINISHED),
+    "results written anew": (
+        [*KEPT, JSON, OUTPUT, "finished/1-1.jpg", "finished/results.json"],
+        Phase.FINISHED,
+    ),
     "planned": ([*PLANNED, OUTPUT], Phase.PUBLISHING),
     "plan half written": ([*KEPT, JSON, OUTPUT, "plan.json.tmp"], Phase.EDITED),
     "one of two published": ([*PLANNED, "outputs/1-2.png"], Phase.PUBLISHING),

@@ -9,7 +9,6 @@ most to do, every so many from each other state, and counts what breaks.
 """
 
 import asyncio
-import io
 import json
 import shutil
 import sys
@@ -17,8 +16,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from crash_world import Plot, drop_again, drop_all_kinds, drop_two, sweep, vars_of
 from retouchd.disk import durable, moves
@@ -28,16 +25,21 @@ from retouchd.disk.probes import PROBE
 from retouchd.hooks.backlog import Backlog
 from retouchd.hooks.queue import EventFiles
 from retouchd.inbox.job_freezer import JobFreezer
-from retouchd.job.model import Attempt, Edit, Job, Opened
+from retouchd.job.model import Attempt, Edit, Job, Opened, Role
+from retouchd.pictures.finishing.apart import Made
+from retouchd.pictures.finishing.finish import finish
+from retouchd.pictures.finishing.task import Finishing
+from retouchd.pictures.finishing.worker import report_of
+from retouchd.pipeline import finish as pipeline_finish
 from retouchd.pipeline import results
-from retouchd.pipeline.finish import Finisher
 from retouchd.pipeline.results import Downloads
-from retouchd.service import assembly
-from retouchd.spool import phase, pictures
+from retouchd.request.output import resolved
+from retouchd.spool import finished_results, phase, pictures
 from retouchd.spool.delivery import Delivery
+from retouchd.spool.finished_results import FinishedResults
 from retouchd.spool.history import History
 from retouchd.spool.job_state import EditState, JobState, attempt_name
-from retouchd.spool.phase import FINISHED, ORIGINALS, OUTPUTS, Phase
+from retouchd.spool.phase import FINISHED, ORIGINALS, OUTPUTS, RESULTS, Phase
 from retouchd.spool.spool import Spool
 
 
@@ -284,26 +286,25 @@ def ask_for_two_edits() -> None:
 
 def write_results_anew() -> None:
     """
-    Let every edit ask for results other than as received: turned by a half.
+    Let every edit ask for results other than as received: like the source, and protected where there is a mask.
+
+    In this process, which dies at the places that are meant: another one has its own disk.
     """
     freeze = JobFreezer.freeze
 
     def asking(self: JobFreezer, *about: Any) -> Job:
         job = freeze(self, *about)
-        return replace(job, edits=(replace(job.edits[0], output={"turned": 180}),))
+        has_mask = job.member(Role.MASK) is not None
+        asked = {"like": "source", "protect": True, "size": "source"}
+        output = resolved(asked, has_mask=has_mask, has_references=False)
+        return replace(job, edits=(replace(job.edits[0], output=output.to_json()),))
 
-    def turned(_: Job, picture: Path) -> list[bytes]:
-        buffer = io.BytesIO()
-        with Image.open(picture) as image:
-            image.rotate(180).save(buffer, "PNG")
-        return [buffer.getvalue()]
-
-    def finisher(*, spool: Spool, rewrite: None) -> Finisher:
-        assert rewrite is None
-        return Finisher(spool=spool, rewrite=turned)
+    def made(task: Finishing) -> Made:
+        found = finish(task)
+        return Made(data=found.data, report=report_of(found, task))
 
     vars_of(JobFreezer, freeze=asking)
-    vars_of(assembly, Finisher=finisher)
+    vars_of(pipeline_finish, finished_apart=made)
 
 
 def publish_what_is_half_finished() -> None:
@@ -311,7 +312,14 @@ def publish_what_is_half_finished() -> None:
     Break the finishing: results are written anew straight into `finished/`, one after the other.
     """
     write_results_anew()
-    vars_of(pictures, UNFINISHED=FINISHED, seal_finished=lambda _: None)
+    begin = pictures.begin
+
+    def told_first(place: Path) -> None:
+        begin(place)
+        if place.name == FINISHED:
+            pictures.add(place / Path(RESULTS).name, [finished_results.dump(FinishedResults())])
+
+    vars_of(pictures, UNFINISHED=FINISHED, begin=told_first, seal_finished=lambda _: None)
 
 
 def plots(far: Path) -> dict[str, Plot]:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from retouchd.pictures.finishing.finish import Finished, Finishing, finish
+from retouchd.pictures.finishing.finish import Finished, finish
 from retouchd.pictures.finishing.geometry import Canvas
+from retouchd.pictures.finishing.task import Finishing
 from retouchd.request.output import OutputFields, resolved
 from simulated_model import Model, mask_of, photo
 

@@ -40,6 +40,8 @@ Start = tuple[list[str], dict[str, str], str]
 _SET_CHILD_SUBREAPER = 36
 _MOST_BYTES = 1 << 20
 _OF_THE_INTERPRETER = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "GLIBC_", "PILLOW_")
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""What numpy would start threads by, which no fork takes along."""
 _PRELOADED = "LD_PRELOAD"
 _ITS_OWN = {"retouchd.__main__", "retouchd.cli.main"}
 """Run anew by each start: they read the environment while they are imported."""
@@ -98,7 +100,7 @@ class _Server:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                env={**os.environ, **({_PRELOADED: preloaded} if preloaded else {})},
+                env={**os.environ, **_ONE_THREAD, **({_PRELOADED: preloaded} if preloaded else {})},
             )
         self._lock = threading.Lock()
         self._libc = ctypes.CDLL(None, use_errno=True)

@@ -167,7 +167,12 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
         budget=RetryBudget(
             max_attempts=config.endpoint.max_attempts, max_in_doubt=config.endpoint.max_in_doubt
         ),
-        edit=EditDefaults(model=edit.model, prompt=edit.prompt, parameters=edit.parameters()),
+        edit=EditDefaults(
+            model=edit.model,
+            prompt=edit.prompt,
+            parameters=edit.parameters(),
+            output=config.output.among_others(),
+        ),
         limits=limits,
         prices=prices,
         allowance=Allowance(
@@ -193,6 +198,8 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
         max_megapixels=config.images.max_megapixels,
         fit=config.images.fit,
         metadata=config.images.metadata,
+        pads=config.images.pad == "auto",
+        output_megapixels=config.output.max_megapixels,
         status_text=config.status.text_file,
         fingerprint=_fingerprint(config),
         shown=_shown(config, folders),
@@ -274,7 +281,7 @@ def _shown(config: Config, folders: Folders) -> dict[str, Any]:
     section["headers"] = dict.fromkeys(config.endpoint.headers, "**********")
     section["base_url"] = without_password(config.endpoint.base_url)
     places = {key.partition(".")[2]: str(path) for key, path in folders.items()}
-    for table in FOR_PROGRAMS - {"hooks"}:
+    for table in (FOR_PROGRAMS | {"output"}) - {"hooks"}:
         if getattr(config, table) == type(getattr(config, table))():
             del body[table]
     if hooks := _shown_hooks(config):

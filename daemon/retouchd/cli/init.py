@@ -15,6 +15,7 @@ from retouchd.disk.folders import Folders
 from retouchd.errors import ConfigurationError
 from retouchd.job.naming import shown
 from retouchd.logs.event_schema import log_schema
+from retouchd.request.matching import MATCH
 from retouchd.request.text_encoding import encoding_of
 from retouchd.spool.record_schema import record_schema
 
@@ -100,11 +101,13 @@ def folders_below(root: Path) -> Folders:
 def _first(encoding: str | None) -> str:
     """
     Return the commented configuration with what a first one has in force: an archive of thousands of photos
-    that was dropped by mistake costs a day's budget only, and prompts have the encoding of this machine.
+    that was dropped by mistake costs a day's budget only, results have the shape of their photos, and prompts
+    have the encoding of this machine.
     """
     text = _set(example(), "images_per_day", str(IMAGES_PER_DAY))
+    text = _set(text, "size", f'"{MATCH}"')
     return _set(text, "text_encoding", f'"{encoding}"') if encoding else text
 
 
 def _set(text: str, key: str, value: str) -> str:
-    return re.sub(rf"(?m)^# {key} = .*$", f"{key} = {value}", text)
+    return re.sub(rf"(?m)^# {key} = .*$", f"{key} = {value}", text, count=1)

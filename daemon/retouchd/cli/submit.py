@@ -26,6 +26,8 @@ from retouchd.inbox.safe_drop import Piece, clear_leftovers, drop, inherits_prom
 from retouchd.inbox.scanner import InboxScanner
 from retouchd.job.filenames import FOLDER_PROMPT, Kind, parse
 from retouchd.job.naming import escaped, path_below, shown
+from retouchd.request.fields import read_edit
+from retouchd.request.output import output_faults
 from retouchd.request.overrides import nearest
 from retouchd.request.sidecar_tree import named_by, settings_in, table
 from retouchd.request.text_encoding import MAX_PROMPT_BYTES, read_prompt
@@ -269,6 +271,8 @@ def _parameters(
     Return what --set asks for, by the rules of `[edit]` and of the model.
     """
     asked, problems = settings_in(wish.parameters)
+    output = asked.pop("output", {})
+    problems += _output_problems(output, has_mask=wish.mask is not None)
     try:
         section = EditSection(**asked)
     except ValidationError as error:
@@ -279,7 +283,18 @@ def _parameters(
         model, prompt, parameters, settings.limits(model), has_mask=wish.mask is not None
     )
     problems += [f"{each.message} {each.hint}" for each in found]
-    return section.model_dump(include=set(asked)), problems
+    values = section.model_dump(include=set(asked))
+    return {**values, **({"output": output} if output else {})}, problems
+
+
+def _output_problems(output: Mapping[str, Any], *, has_mask: bool) -> list[str]:
+    """
+    Return what is wrong with the keys of `output` that --set names.
+    """
+    found = read_edit({"output": dict(output)}) if output else []
+    if isinstance(found, list):
+        return [f"--set {each}" for each in found]
+    return output_faults(output, has_mask=has_mask, has_references=False)
 
 
 def _fault(fault: ErrorDetails) -> str:
@@ -354,8 +369,9 @@ def _drop(
     if wish.mask is not None:
         pieces.append(Piece(suffix=f"{owner}.mask.png", source=wish.mask))
     if values:
-        own = {key: value for key, value in values.items() if key != "extra"}
-        source = table(own, values.get("extra", {}))
+        tables = {key: values[key] for key in ("extra", "output") if key in values}
+        own = {key: value for key, value in values.items() if key not in tables}
+        source = table(own, **tables)
         pieces.append(Piece(suffix=f"{owner}.toml", source=source))
     pieces.append(Piece(suffix=named.suffix, source=image))
     try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PrivateAttr, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -32,6 +32,7 @@ from retouchd.job.naming import shown
 from retouchd.pictures.metadata import Metadata
 from retouchd.request.fields import EditFields, Text
 from retouchd.request.multipart import HEADER_NAME, is_framing, is_header_name, names_a_key
+from retouchd.request.output import OutputFields
 from retouchd.spool.fingerprint import Policy
 
 KEY_VARIABLE = f"{PREFIX}ENDPOINT__API_KEY"
@@ -291,6 +292,12 @@ class IntakeSection(Section):
         return value
 
 
+def _auto_or_false(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise ValueError('must be "auto" or false')  # noqa: TRY004 - pydantic's
+    return False if value == "false" else value  # As it comes from the environment.
+
+
 class ImagesSection(Section):
     """
     What a picture may be.
@@ -299,6 +306,15 @@ class ImagesSection(Section):
     fit: bool = True
     max_megapixels: float = Field(100, gt=0)
     metadata: Metadata = Metadata.STRIP
+    pad: Annotated[Literal["auto", False], BeforeValidator(_auto_or_false)] = "auto"
+
+
+class OutputSection(OutputFields):
+    """
+    What results are to be made where nobody said otherwise.
+    """
+
+    max_megapixels: float = Field(120, gt=0)
 
 
 class BudgetSection(Section):
@@ -344,6 +360,7 @@ class Config(BaseSettings):
     budget: BudgetSection = BudgetSection()
     intake: IntakeSection = IntakeSection()
     images: ImagesSection = ImagesSection()
+    output: OutputSection = OutputSection()
     status: StatusSection = StatusSection()
     web: WebSection = WebSection()
     hooks: HooksSection = HooksSection()

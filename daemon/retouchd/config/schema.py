@@ -84,6 +84,9 @@ def sidecar_schema() -> Schema:
     schema = _of(Sidecar)
     for key, each in schema["properties"].items():
         _describe(each, each.get("description") or said[f"edit.{key}"])
+    for key, each in schema["properties"]["output"]["properties"].items():
+        _describe(each, said[f"output.{key}"])
+    schema["properties"]["output"].pop("default", None)
     _offer(schema["properties"])
     schema["properties"]["$schema"] = {
         "type": "string",

@@ -34,6 +34,7 @@ class EditDefaults:
     model: str
     prompt: str | None = None
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    output: Mapping[str, Scalar] = field(default_factory=dict)
 
     def layer(self) -> Layer:
         """
@@ -41,7 +42,8 @@ class EditDefaults:
         """
         prompt = {} if self.prompt is None else {"prompt": self.prompt}
         return Layer(
-            origin=CONFIGURATION, values={"model": self.model, **prompt, **self.parameters}
+            origin=CONFIGURATION,
+            values={"model": self.model, **prompt, **self.parameters, **self.output},
         )
 
 
@@ -74,6 +76,8 @@ class Settings:
     max_megapixels: float = 100
     fit: bool = True
     metadata: Metadata = Metadata.STRIP
+    pads: bool = True
+    output_megapixels: float = 120
     status_text: bool = True
     fingerprint: str = ""
     shown: Mapping[str, Any] = field(default_factory=dict)

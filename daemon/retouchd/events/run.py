@@ -24,6 +24,7 @@ class DaemonStarted(Event):
     budget: Mapping[str, Any] | None = None
     intake: Mapping[str, Any] | None = None
     images: Mapping[str, Any] | None = None
+    output: Mapping[str, Any] | None = None
     status: Mapping[str, Any] | None = None
     web: Mapping[str, Any] | None = None
     hooks: Mapping[str, Any] | None = None

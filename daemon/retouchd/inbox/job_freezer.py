@@ -8,11 +8,12 @@ configuration never moves a file: the bundle is held where it lies, with the rea
 import datetime as dt
 import secrets
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Protocol
 
 from retouchd.disk.signature import Observation
-from retouchd.errors import Problem
+from retouchd.errors import JobCode, Problem
 from retouchd.inbox.candidates import Candidate
 from retouchd.inbox.held import HeldError
 from retouchd.inbox.precedence import (
@@ -31,10 +32,12 @@ from retouchd.inbox.sidecar_reader import Prompt, SidecarReader
 from retouchd.job.filenames import Kind, Named
 from retouchd.job.model import CONFIGURATION, Edit, Job, Member, Reference, Request, Role, Scalar
 from retouchd.job.naming import path_below, shown
+from retouchd.job.pairing import Bundle
 from retouchd.money.budget import Allowance, beyond, unpriced
 from retouchd.money.pricing import estimate, pictures_asked
 from retouchd.request.limits import Limits
 from retouchd.request.models import Prices
+from retouchd.request.output import DEFAULT_NAME, PREFIX, output_faults, own_keys, resolved
 from retouchd.request.validate import request_faults
 from retouchd.spool.record import is_own_reason, own_record
 
@@ -118,7 +121,7 @@ class JobFreezer:
             folder=candidate.folder,
             stem=bundle.stem,
             members=tuple(_member(named, candidate, prompts) for named in files),
-            edits=(Edit(request=_request(wishes)),),
+            edits=(_edit(wishes, bundle, now),),
             claimed_at=now,
             references=references,
             previous=previous,
@@ -202,6 +205,7 @@ class JobFreezer:
                 raise HeldError(f"{place}: {problem.message} {problem.hint}")
             where = next(o for key in (*keys, "model") if (o := wishes.origin.get(key)) in own)
             yield replace(problem, message=f"{_shown_name(where)}: {problem.message}")
+        yield from _output_problems(wishes, own, candidate.bundle)
 
     def _further(self, candidate: Candidate, values: Values) -> Iterator[Problem]:
         """
@@ -265,6 +269,40 @@ def _named(candidate: Candidate) -> tuple[Reference, ...]:
     )
 
 
+def _output_problems(
+    wishes: EffectiveValues, own: AbstractSet[str], bundle: Bundle
+) -> Iterator[Problem]:
+    """
+    Yield what the bundle's own sidecar asks of its results that cannot be.
+    """
+    said = {key: value for key, value in wishes.values.items() if wishes.origin[key] in own}
+    has_references = bool(wishes.images)
+    for words in output_faults(
+        own_keys(said), has_mask=bool(bundle.masks), has_references=has_references
+    ):
+        where = next(wishes.origin[key] for key in said if key.startswith(PREFIX))
+        message, _, hint = words.partition(". ")
+        yield Problem(
+            code=JobCode.PARAMETER_INVALID, message=f"{_shown_name(where)}: {message}.", hint=hint
+        )
+
+
+def _edit(wishes: EffectiveValues, bundle: Bundle, now: dt.datetime) -> Edit:
+    """
+    Return what is asked for, and what its results are to be.
+    """
+    output = resolved(
+        own_keys(wishes.values), has_mask=bool(bundle.masks), has_references=bool(wishes.images)
+    )
+    if not output.is_anything and output.name == DEFAULT_NAME:
+        return Edit(request=_request(wishes))
+    frozen = output.to_json()
+    if output.name != DEFAULT_NAME:
+        # The day is that of the claim, wherever and whenever the job goes on.
+        frozen["day"] = f"{now.astimezone():%Y-%m-%d}"
+    return Edit(request=_request(wishes), output=frozen)
+
+
 def _request(wishes: EffectiveValues) -> Request:
     return Request(
         model=str(wishes.values["model"]),
@@ -279,7 +317,11 @@ def _prompt(wishes: EffectiveValues) -> str | None:
 
 
 def _parameters(wishes: EffectiveValues) -> dict[str, Scalar]:
-    return {key: value for key, value in wishes.values.items() if key not in ("model", "prompt")}
+    return {
+        key: value
+        for key, value in wishes.values.items()
+        if key not in ("model", "prompt") and not key.startswith(PREFIX)
+    }
 
 
 def _member(named: Named, candidate: Candidate, prompts: Mapping[str, Prompt]) -> Member:

@@ -156,7 +156,10 @@ class SidecarReader:
 
 def _values(found: Sidecar) -> dict[str, str | int | float | bool]:
     said = {"prompt": found.prompt, "model": found.model}
-    return {k: v for k, v in said.items() if v is not None} | found.parameters()
+    return {k: v for k, v in said.items() if v is not None} | {
+        **found.parameters(),
+        **found.output.among_others(),
+    }
 
 
 def _named_in(tree: Mapping[str, Any]) -> tuple[str, ...] | None:

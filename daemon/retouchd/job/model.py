@@ -220,7 +220,9 @@ class Opened:
     An attempt about to be sent: when, whether as a probe, how many pictures it asks for, and what it may cost.
 
     `estimate_usd` is None where no price is known; until the answer is judged the money counts as spent.
-    `removed` are the kinds of metadata that stay here.
+    `removed` are the kinds of metadata that stay here. `size` is the one that is asked for where "match" came
+    to it, "" else; `canvas` what of the upload is the picture (its width and height, what was put to its left,
+    above, to its right and below), None where nothing was.
     """
 
     sent_at: dt.datetime
@@ -228,6 +230,8 @@ class Opened:
     pictures: int = 1
     estimate_usd: float | None = None
     removed: tuple[str, ...] = ()
+    size: str = ""
+    canvas: tuple[int, ...] | None = None
 
 
 AttemptKey: TypeAlias = tuple[int, int]
@@ -272,6 +276,9 @@ class Attempt:
     edit: int = 1
     model: str = ""
     """As it was asked for, "" of an attempt that an earlier version closed."""
+    size: str = ""
+    canvas: tuple[int, ...] | None = None
+    """What was asked for and sent, as in `Opened`."""
 
     @property
     def key(self) -> AttemptKey:

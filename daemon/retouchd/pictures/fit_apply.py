@@ -33,6 +33,7 @@ from retouchd.pictures.decoding import (
     ended,
     kind_of,
 )
+from retouchd.pictures.finishing.padding import mirrored
 from retouchd.pictures.fit_plan import Fit
 from retouchd.pictures.inspect import depth_of, orientation_of
 from retouchd.pictures.metadata import Blocks, with_blocks
@@ -70,6 +71,8 @@ def fitted_image(
     blocks = found if keeps_metadata else Blocks()
     for turn in fit.turns:
         pixels = pixels.transpose(TURNS[turn])
+    if fit.canvas is not None:
+        pixels = mirrored(pixels, fit.canvas)
     return _small_enough(pixels, fit, name, lambda image: _encoded(image, fit.format, blocks))
 
 
@@ -85,6 +88,10 @@ def fitted_mask(path: Path, *, name: str, fit: Fit, max_megapixels: float) -> by
         alpha = alpha_of(image)
     for turn in fit.turns:
         alpha = alpha.transpose(TURNS[turn])
+    if fit.canvas is not None:
+        whole = Image.new("L", fit.canvas.size, 255)
+        whole.paste(alpha, (fit.canvas.left, fit.canvas.top))
+        alpha = whole
     if alpha.size != fit.size:
         marks = alpha.point([255, *[0] * 255]).resize(fit.size, Image.Resampling.BOX)
         alpha = alpha.resize(fit.size, Image.Resampling.BOX)

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from retouchd.errors import Problem
 from retouchd.job.filetypes import ARITHMETIC, UNENDED
+from retouchd.pictures.finishing.geometry import Canvas
 from retouchd.request.limits import Limits, Picture
 
 EXTENSIONS = {"png": "png", "jpeg": "jpg"}
@@ -32,6 +33,8 @@ class Change(StrEnum):
     ORIENTATION = "orientation"
     PIXELS = "pixels"
     BYTES = "bytes"
+    SHAPE = "shape"
+    """Something is put around it, so that it has the shape of a size that the model makes."""
     METADATA = "metadata"
     """It cannot be cut out, but stays behind when the picture is encoded anew."""
 
@@ -41,8 +44,9 @@ class Fit:
     """
     What to make of a picture, in this order: turned, in sRGB, of that size, mode and format.
 
-    `turns` are EXIF orientations to be applied one after the other; `size` is meant after them.
-    `max_bytes` is what the file must stay below, None for no limit.
+    `turns` are EXIF orientations to be applied one after the other; `canvas` is what is put around the picture
+    then, None for nothing; `size` is meant after both. `max_bytes` is what the file must stay below, None for
+    no limit.
     """
 
     changes: tuple[Change, ...]
@@ -51,29 +55,41 @@ class Fit:
     mode: str
     format: str
     max_bytes: int | None
+    canvas: Canvas | None = None
 
 
-def image_fit(picture: Picture, limits: Limits) -> Fit | None:
+def image_fit(picture: Picture, limits: Limits, canvas: Canvas | None = None) -> Fit | None:
     """
-    Return what must be done to a picture, None where nothing must, or nothing would help.
+    Return what must be done to a picture, None where nothing must, or nothing would help; `canvas` is what is
+    to be put around it.
     """
     changes = tuple(_image_changes(picture, limits))
+    if canvas is not None:
+        changes = (*changes, Change.SHAPE)
     target = _target(picture, limits)
     if not changes or target is None:
         return None
     return Fit(
         changes=changes,
         turns=_turns(picture),
-        size=_within(picture.upright, limits.max_image_pixels),
+        size=_within(canvas.size if canvas else picture.upright, limits.max_image_pixels),
         mode="RGBA" if picture.has_alpha else "RGB",
         format=target,
         max_bytes=limits.max_image_bytes,
+        canvas=canvas,
     )
 
 
-def mask_fit(mask: Picture, image: Picture, size: tuple[int, int], limits: Limits) -> Fit | None:
+def mask_fit(
+    mask: Picture,
+    image: Picture,
+    size: tuple[int, int],
+    limits: Limits,
+    canvas: Canvas | None = None,
+) -> Fit | None:
     """
-    Return what must be done to a mask, None where nothing must, or nothing would help.
+    Return what must be done to a mask, None where nothing must, or nothing would help. `canvas` is what was put
+    around its picture: there it is closed.
 
     `image` is the picture before, `size` its width and height after it was fitted. A mask is drawn over
     the upright picture; only one that has the size of the stored pixels instead is turned along.
@@ -91,6 +107,7 @@ def mask_fit(mask: Picture, image: Picture, size: tuple[int, int], limits: Limit
         mode="RGBA",
         format="png",
         max_bytes=limits.max_mask_bytes,
+        canvas=canvas,
     )
 
 

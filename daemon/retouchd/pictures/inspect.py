@@ -171,6 +171,17 @@ def check_output(path: Path) -> str:
         raise ImageFault(JobCode.BAD_RESPONSE, fault.problem.message, hint) from fault
 
 
+def check_finished(path: Path) -> str:
+    """
+    Return the extension for a picture that was written here. Raises ImageFault for what is none of ours.
+    """
+    with opened(path) as descriptor:
+        kind = sniff(FileSource(descriptor)[:SNIFF_BYTES]) or ""
+    if kind not in EXTENSIONS:
+        raise unreadable("The picture that was finished", "is none")
+    return EXTENSIONS[kind]
+
+
 def edges_of(path: Path) -> tuple[int, int] | None:
     """
     Return width and height in pixels of a received picture, None where they cannot be told without decoding it.

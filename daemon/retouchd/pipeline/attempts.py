@@ -16,10 +16,11 @@ from retouchd.endpoint.client import Answer, EditsClient, NoAnswer, NotSent, Upl
 from retouchd.errors import Problem
 from retouchd.events import emit
 from retouchd.events.jobs import RequestFailed, RequestSent
-from retouchd.job.model import Attempt, Opened, Verdict
+from retouchd.job.model import Attempt, Opened, Request, Verdict
 from retouchd.money.pricing import FREE, PriceList, cost, estimated, perhaps_charged
 from retouchd.pipeline.prepare import Prepared
 from retouchd.pipeline.response_writer import ResponseWriter
+from retouchd.request.matching import MATCHES
 from retouchd.spool.job_state import EditState
 from retouchd.spool.spool import Spool
 from retouchd.throttle.admission import Closed
@@ -61,7 +62,9 @@ class Attempts:
         Note durably that the permitted request is about to be sent; return how the edit stands then.
         """
         job, number = edit_state.job, edit_state.number + 1
-        opened = replace(permit, removed=prepared.removed)
+        opened = replace(
+            permit, removed=prepared.removed, size=prepared.size, canvas=prepared.canvas
+        )
         await in_work(self._spool.open_attempt, job.id, (edit_state.edit, number), opened)
         emit(RequestSent(**job.about, attempt=number, model=job.request.model))
         return edit_state.asking(number, opened)
@@ -73,7 +76,7 @@ class Attempts:
         job = asking.job
         try:
             async with self._client.ask(
-                request=job.request,
+                request=_as_sent(job.request, prepared),
                 images=prepared.images,
                 mask=prepared.mask,
                 key=asking.key,
@@ -139,6 +142,8 @@ class Attempts:
             cost_from=charge.source,
             pictures=pictures,
             removed=opened.removed,
+            size=opened.size,
+            canvas=opened.canvas,
             warnings=judged.warnings,
         )
         self._spool.close_attempt(edit_state.id, attempt)
@@ -183,6 +188,8 @@ class Attempts:
             cost_from=estimated(opened.estimate_usd).source,
             pictures=opened.pictures,
             removed=opened.removed,
+            size=opened.size,
+            canvas=opened.canvas,
         )
         self._spool.close_attempt(edit_state.id, attempt)
         _log_failure(edit_state, attempt, self._clock.now())
@@ -214,6 +221,20 @@ class Attempts:
             return len(self._spool.ids()) == 1
         except OSError:
             return False  # The verdict is durable and told, whatever the disk does meanwhile.
+
+
+def _as_sent(request: Request, prepared: Prepared) -> Request:
+    """
+    Return a request with the size that "match" comes to, without any where the model knows none.
+    """
+    parameters = {
+        key: value
+        for key, value in request.parameters.items()
+        if not (key == "size" and value in MATCHES)
+    }
+    if prepared.size:
+        parameters["size"] = prepared.size
+    return replace(request, parameters=parameters)
 
 
 def _log_failure(edit_state: EditState, attempt: Attempt, now: dt.datetime) -> None:

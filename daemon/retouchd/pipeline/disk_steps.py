@@ -143,12 +143,11 @@ class DiskSteps:
         self,
         job_state: JobState,
         ends: Sequence[Sequence[Problem]] = (),
-        warnings: Sequence[str] = (),
     ) -> Steps[JobState]:
         """
         Fix how a job ends: with the results of its edits, and their problems.
         """
-        return self._delivery.plan(job_state, ends, self._clock.now(), warnings)
+        return self._delivery.plan(job_state, ends, self._clock.now())
 
     def _claim(self, job: Job) -> Steps[None]:
         yield Folder.INBOX

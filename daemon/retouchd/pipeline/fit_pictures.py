@@ -17,7 +17,16 @@ from retouchd.job.model import Job, Removed, Stripped
 from retouchd.job.naming import shown
 from retouchd.pictures import fit_apply, inspect
 from retouchd.pictures.decoding import ImageFault
-from retouchd.pictures.fit_plan import EXTENSIONS, Fit, expected, image_fit, mask_fit, with_way_out
+from retouchd.pictures.finishing.geometry import Canvas
+from retouchd.pictures.fit_plan import (
+    EXTENSIONS,
+    Change,
+    Fit,
+    expected,
+    image_fit,
+    mask_fit,
+    with_way_out,
+)
 from retouchd.pictures.metadata import Metadata
 from retouchd.request.limits import Limits, Picture
 from retouchd.request.validate import check_image, check_mask
@@ -70,6 +79,8 @@ class Examined:
     source: SourcePicture
     seen: ReadablePicture
     limits: Limits
+    canvas: Canvas | None = None
+    """What is put around it before it is sent."""
 
     @property
     def picture(self) -> Picture:
@@ -167,12 +178,16 @@ class Fitter:
         return self._fitted(mask, rule, fit_apply.fitted_mask)
 
     def _image_rule(self, image: Examined) -> _Rule:
-        return partial(image_fit, limits=image.limits) if self._is_on else _nothing
+        if not self._is_on:
+            return _nothing
+        return partial(image_fit, limits=image.limits, canvas=image.canvas)
 
     def _mask_rule(self, mask: Examined, image: Examined, size: tuple[int, int]) -> _Rule:
         if not self._is_on:
             return _nothing
-        return partial(mask_fit, image=image.picture, size=size, limits=mask.limits)
+        return partial(
+            mask_fit, image=image.picture, size=size, limits=mask.limits, canvas=image.canvas
+        )
 
     def _fitted(
         self, examined: Examined, rule: _Rule, make: _Make, kept: frozenset[Removed] = frozenset()
@@ -185,10 +200,11 @@ class Fitter:
             stripped = examined.seen.stripped
             return _as(examined.seen, stripped.removed if stripped else ())
         # By another name: with other settings it would be another file.
-        name = f"{source.label}{'-with-metadata' * bool(kept)}.{EXTENSIONS[fit.format]}"
+        around = f"-{fit.canvas.size[0]}x{fit.canvas.size[1]}" if fit.canvas else ""
+        name = f"{source.label}{around}{'-with-metadata' * bool(kept)}.{EXTENSIONS[fit.format]}"
         path = self._spool.upload(source.job.id, name)
         found = self._kept(path, source)
-        if found is None or rule(found.picture) is not None:
+        if found is None or not _is_done(rule(found.picture)):
             data = make(
                 source.path,
                 name=shown(source.name),
@@ -263,6 +279,13 @@ def _check_mask(
 ) -> list[Problem]:
     names = shown(mask.source.name), shown(image.source.name)
     return check_mask(names[0], mask_seen, names[1], image_seen, mask.limits)
+
+
+def _is_done(rest: Fit | None) -> bool:
+    """
+    Say whether nothing is left to be done to a fitted picture: what is put around it does not show in it.
+    """
+    return rest is None or rest.changes == (Change.SHAPE,)
 
 
 def _nothing(_: Picture) -> None:

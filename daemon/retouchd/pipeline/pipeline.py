@@ -35,10 +35,7 @@ RISKY = (*_DECODING, Phase.EDITED)
 _ASKED = (Phase.CLAIMED, Phase.ASKING, Phase.KEPT, Phase.CLOSED)
 """Where a job stands while some of its edits are not over."""
 _FINISHING = Phase.EDITED.value
-_UNFINISHED = (
-    f"retouchd ended unexpectedly {CRASHES_TO_FAIL} times while it finished the result: it is published as it "
-    "was received."
-)
+_UNFINISHED = f"retouchd ended unexpectedly {CRASHES_TO_FAIL} times while it finished the result."
 _PASSING_SECONDS = 60.0
 """How long something may stand in a job's way before nobody expects that it goes by itself."""
 
@@ -185,17 +182,16 @@ class Pipeline:
         Finish the results of a job whose edits are all over, and fix its end.
         """
         ends = self._edit_steps.ends(job_state)
-        warnings: list[str] = []
         if self._finisher.is_asked(job_of(job_state)) and job_state.results:
             async with self._finishing:
                 if any(ends):  # What its phase does not tell the next start.
                     await in_work(self._spool.add_crash, job_state.id, _FINISHING)
                     job_state = await in_work(self._spool.load, job_state.id)
                 if job_state.crashes.count(_FINISHING) < CRASHES_TO_FAIL:
-                    job_state = await in_work(self._finisher.finish, job_state)
+                    job_state = await self._finisher.finish(job_state)
                 else:
-                    warnings.append(_UNFINISHED)
-        plan = partial(self._disk_steps.plan, job_state, ends if any(ends) else (), warnings)
+                    job_state = await self._finisher.give_up(job_state, _UNFINISHED)
+        plan = partial(self._disk_steps.plan, job_state, ends if any(ends) else ())
         await follow(plan, key=job_state.id)
         if job_state.crashes:
             await in_work(self._spool.clear_crashes, job_state.id)

@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from retouchd.job.model import Scalar
+from retouchd.request.output import OutputFields
 from retouchd.request.overrides import nearest
 from retouchd.request.sidecar_tree import named
 from retouchd.request.text_encoding import LOST_LETTERS, lost_letters, visible
@@ -153,7 +154,9 @@ class EditFields(BaseModel):
         """
         Return the parameters that were set, besides model, prompt and references.
         """
-        own = self.model_dump(exclude={"model", "prompt", "images", "extra"}, exclude_none=True)
+        own = self.model_dump(
+            exclude={"model", "prompt", "images", "extra", "output"}, exclude_none=True
+        )
         return {**own, **self.extra}
 
 
@@ -172,6 +175,13 @@ class Sidecar(EditFields):
             "start at the file that names them.",
         ),
     ] = ()
+    output: Annotated[
+        OutputFields,
+        Field(
+            description="What the results are to be made: the keys of [output] in the configuration, each for "
+            "itself."
+        ),
+    ] = OutputFields()
 
 
 def read_edit(tree: Mapping[str, Any]) -> Sidecar | list[str]:
@@ -187,7 +197,10 @@ def read_edit(tree: Mapping[str, Any]) -> Sidecar | list[str]:
         sidecar = Sidecar.model_validate(filled)
     except ValidationError as error:
         # One wrong value of `extra` is told once for each type it might have been.
-        faults += dict.fromkeys(_told(fault) for fault in error.errors())
+        faults += dict.fromkeys(
+            _told_of_output(fault) if _is_of_output(fault) else _told(fault)
+            for fault in error.errors()
+        )
         return faults
     return faults or sidecar
 
@@ -230,6 +243,22 @@ def _told(fault: ErrorDetails) -> str:
     return f"{key} must be {_wanted(key)}, not {_kind(fault['input'])}."
 
 
+def _is_of_output(fault: ErrorDetails) -> bool:
+    return fault["loc"][0] == "output" and len(fault["loc"]) > 1
+
+
+def _told_of_output(fault: ErrorDetails) -> str:
+    key = ".".join(map(str, fault["loc"][:2]))
+    if fault["type"] == "extra_forbidden":
+        known = list(OutputFields.model_fields)
+        near = nearest(key.rpartition(".")[2].lower(), known, 0.6)
+        meant = f"did you mean output.{near}?" if near else f"known are {', '.join(known)}."
+        return f"{named(key)} is not a known key; {meant}"
+    if fault["type"] == "value_error":
+        return f"{key} {fault['msg'].removeprefix('Value error, ')}."
+    return f"{key}: {fault['msg'][:1].lower()}{fault['msg'][1:]}."
+
+
 def _unknown(key: str) -> str:
     name = named(key)
     if key in _HINTS:
@@ -244,6 +273,8 @@ def _wanted(key: str) -> str:
     match key:
         case "n" | "output_compression":
             return "a whole number"
+        case "output":
+            return 'a table such as { like = "source" }'
         case "images":
             return 'a list of file names, such as ["_refs/backdrop.png"]'
         case "extra":

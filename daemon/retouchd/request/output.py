@@ -10,7 +10,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from retouchd.job.model import Scalar
+
+PREFIX = "output."
+"""What stands before its keys where they lie among those of an edit."""
 
 SizeName: TypeAlias = Literal["received", "source"]
 FormatName: TypeAlias = Literal["received", "source", "png", "jpeg", "webp", "avif", "tiff"]
@@ -23,6 +28,11 @@ MOST_FEATHER = 1_000
 DEFAULT_NAME = "{stem}"
 
 _SIZE = re.compile(r"([1-9][0-9]{0,5})(?:\s*[x×*X]\s*([1-9][0-9]{0,5}))?")
+_NAME = (
+    r"^(?![._\s])(?!.*\s$)"
+    r'(?:[^{}/\\:*?"<>|\x00-\x1f]|\{(?:stem|model|date|id|upload|name|n)\})+$'
+)
+"""The rule of a template's name, as schemas have it."""
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _JOB_FIELDS = frozenset({"stem", "model", "date", "id", "upload"})
 _EDIT_FIELDS = frozenset({"name", "n"})
@@ -62,7 +72,17 @@ def _name(value: str) -> str:
 Size: TypeAlias = Annotated[
     str,
     BeforeValidator(_size),
-    Field(json_schema_extra={"pattern": rf"^({'|'.join(get_args(SizeName))}|{_SIZE.pattern})$"}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {
+                    "type": "string",
+                    "pattern": rf"^({'|'.join(get_args(SizeName))}|\s*{_SIZE.pattern}\s*)$",
+                },
+                {"type": "integer", "minimum": 1, "maximum": 999_999},
+            ]
+        }
+    ),
 ]
 
 
@@ -85,13 +105,21 @@ class OutputFields(BaseModel):
     detail: DetailName | None = None
     provenance: bool | None = None
     provenance_prompt: bool | None = None
-    name: Annotated[str, AfterValidator(_name)] | None = None
+    name: (
+        Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": _NAME})] | None
+    ) = None
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> dict[str, Scalar]:
         """
         Return the keys that were set.
         """
-        return self.model_dump(exclude_none=True)
+        return self.model_dump(exclude_none=True, exclude={"max_megapixels"})
+
+    def among_others(self) -> dict[str, Scalar]:
+        """
+        Return the keys that were set as they lie among those of an edit: `output.like`.
+        """
+        return {PREFIX + key: value for key, value in self.values().items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +174,15 @@ class Output:
         Return what a job kept; keys of a newer version are left out.
         """
         return cls(**{key: value for key, value in kept.items() if key in cls.__slots__})
+
+
+def own_keys(values: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return the keys of `output` among those of an edit, without what stands before them there.
+    """
+    return {
+        key.removeprefix(PREFIX): each for key, each in values.items() if key.startswith(PREFIX)
+    }
 
 
 def resolved(values: Mapping[str, Any], *, has_mask: bool, has_references: bool) -> Output:

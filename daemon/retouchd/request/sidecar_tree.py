@@ -119,15 +119,16 @@ def _check_text(text: str, where: str) -> None:
         )
 
 
-_EXTRA = "extra."
+_TABLES = ("extra.", "output.")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def settings_in(words: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
     """
-    Return what `key=value` words set, `extra.key` in a table of its own, and what is wrong with any.
+    Return what `key=value` words set, `extra.key` and `output.key` in tables of their own, and what is wrong
+    with any.
 
-    A value in `extra` is read as TOML would (`7`, `true`, `"7"`), else it is the text itself.
+    A value in a table is read as TOML would (`7`, `true`, `"7"`), else it is the text itself.
     """
     found: dict[str, Any] = {}
     problems = []
@@ -136,9 +137,10 @@ def settings_in(words: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
         key = key.strip()
         if not sign or not key:
             problems.append(f"--set {word}: write it as key=value, such as size=1024x1024.")
-        elif key.startswith(_EXTRA):
-            found.setdefault("extra", {})[key.removeprefix(_EXTRA)] = _value(text)
-        elif key in ("prompt", "images", "extra"):
+        elif key.startswith(_TABLES):
+            place, _, inner = key.partition(".")
+            found.setdefault(place, {})[inner] = _value(text)
+        elif key in ("prompt", "images", "extra", "output"):
             problems.append(f"--set {key}: {_ELSEWHERE[key]}")
         else:
             found[key] = text
@@ -148,18 +150,21 @@ def settings_in(words: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
 _ELSEWHERE = {
     "prompt": "give the prompt with --prompt.",
     "images": "references are named in a sidecar or an _edit.toml, not here.",
+    "output": "set its keys one by one, such as output.like=source.",
     "extra": "name the field itself, such as extra.seed=7.",
 }
 
 
-def table(values: Mapping[str, Scalar], extra: Mapping[str, Scalar]) -> bytes:
+def table(values: Mapping[str, Scalar], **tables: Mapping[str, Scalar]) -> bytes:
     """
-    Return parameters as a structured sidecar: a TOML document, every text escaped.
+    Return parameters as a structured sidecar: a TOML document, every text escaped; `tables` are those below
+    them.
     """
     lines = [f"{_key(key)} = {_literal(value)}" for key, value in values.items()]
-    if extra:
-        lines += ["", "[extra]"]
-        lines += [f"{_key(key)} = {_literal(value)}" for key, value in extra.items()]
+    for name, inner in tables.items():
+        if inner:
+            lines += ["", f"[{name}]"]
+            lines += [f"{_key(key)} = {_literal(value)}" for key, value in inner.items()]
     return "".join(f"{line}\n" for line in lines).encode()
 
 

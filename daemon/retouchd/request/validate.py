@@ -13,6 +13,7 @@ from retouchd.errors import JobCode, Problem
 from retouchd.job.filetypes import called
 from retouchd.job.model import Scalar, scalar_text
 from retouchd.request.limits import Interface, Limits, Picture, told_size
+from retouchd.request.matching import MATCHES
 from retouchd.request.sizes import SizeRule, nearest_size, size_faults
 
 RequestFault: TypeAlias = tuple[str, str]
@@ -244,7 +245,7 @@ def _value_faults(model: str, key: str, text: str, limits: Limits) -> Iterator[R
         )
     if key == "n":
         yield from _range_faults(key, text, (1, limits.max_n))
-    if key == "size":
+    if key == "size" and text not in MATCHES:
         yield from _size_faults(model, text, limits.sizes)
     if key in limits.ranges:
         yield from _range_faults(key, text, limits.ranges[key])

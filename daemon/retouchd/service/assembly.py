@@ -176,7 +176,7 @@ class Assembly:
 
     def _pipeline(self, current: Current, clock: Clock, client: EditsClient) -> Pipeline:
         spool = self.spool
-        finisher = Finisher(spool=spool, rewrite=None)
+        finisher = Finisher(spool=spool, current=current)
         disk_steps = DiskSteps(
             spool=spool,
             delivery=Delivery(

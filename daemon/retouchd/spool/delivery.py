@@ -16,14 +16,14 @@ from retouchd.disk.moves import Way, carry
 from retouchd.disk.nofollow import OpenFolder, Where
 from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import Steps
-from retouchd.errors import Blocked, FolderAway, Problem
+from retouchd.errors import Blocked, FolderAway, JobCode, Problem
 from retouchd.job import naming
 from retouchd.job.model import Attempt, Job, Role, Verdict
 from retouchd.spool import finished_index
 from retouchd.spool.fingerprint import Digest, Fingerprint
 from retouchd.spool.history import is_taken, reserved_in
 from retouchd.spool.job_state import JobState, job_of
-from retouchd.spool.phase import ORIGINALS, OUTPUTS, attempts_in, pictures_in
+from retouchd.spool.phase import ORIGINALS, OUTPUTS, attempts_in, number_of, pictures_in
 from retouchd.spool.plan import (
     Archived,
     EditEnd,
@@ -70,7 +70,6 @@ class Delivery:
         job_state: JobState,
         ends: Sequence[Sequence[Problem]],
         now: datetime,
-        warnings: Sequence[str] = (),
     ) -> Steps[JobState]:
         """
         Fix the end of a job: done with its results, or error with the problems of some of its edits. `ends` are
@@ -79,6 +78,7 @@ class Delivery:
         What came is published, whatever became of other edits.
         """
         job = job_of(job_state)
+        ends = _with_unfinished(job_state, ends)
         problems = told_problems(job, ends)
         yield Folder.ERROR if problems else Folder.DONE
         archive = self._archive(is_done=not problems)
@@ -96,10 +96,10 @@ class Delivery:
         plan = Plan(
             finished_at=now,
             **archived._asdict(),
-            outputs=self._with_contents(job, outputs),
+            outputs=self._with_contents(job_state, outputs),
             problems=problems,
             edits=tuple(self._end(job, number, ends) for number, _ in enumerate(job.edits, 1)),
-            warnings=tuple(warnings),
+            warnings=job_state.finished.warnings,
         )
         self._spool.fix(job.id, plan)
         return job_state.planned(plan)
@@ -224,12 +224,19 @@ class Delivery:
                 carry(way)
         return job_state.without(name for item in pending for name in _names(item))
 
-    def _with_contents(self, job: Job, outputs: Sequence[Item]) -> tuple[Item, ...]:
+    def _with_contents(self, job_state: JobState, outputs: Sequence[Item]) -> tuple[Item, ...]:
         """
-        Return outputs with what each is known by: once published it may go anywhere.
+        Return outputs with what each is known by, once published it may go anywhere; and how it was finished.
         """
-        folder = self._spool.folder(job.id)
-        return tuple(replace(item, content=_content(folder, item.source)) for item in outputs)
+        folder, reports = self._spool.folder(job_state.id), job_state.finished.reports
+        return tuple(
+            replace(
+                item,
+                content=_content(folder, item.source),
+                report=reports.get(number_of(item.source)),
+            )
+            for item in outputs
+        )
 
     def _end(self, job: Job, number: int, ends: Sequence[Sequence[Problem]]) -> EditEnd:
         problems = ends[number - 1] if ends else ()
@@ -243,6 +250,31 @@ class Delivery:
 
     def _archive(self, *, is_done: bool) -> Path:
         return self._folders.done if is_done else self._folders.error
+
+
+def _with_unfinished(
+    job_state: JobState, ends: Sequence[Sequence[Problem]]
+) -> Sequence[Sequence[Problem]]:
+    """
+    Return how each edit ended, those among them that could not be finished.
+    """
+    failed = job_state.finished.failed
+    if not failed:
+        return ends
+    job = job_of(job_state)
+    found = list(ends) or [()] * len(job.edits)
+    for edit, why in failed.items():
+        found[edit - 1] = [*found[edit - 1], _unfinished(job, why)]
+    return found
+
+
+def _unfinished(job: Job, why: str) -> Problem:
+    name = naming.shown(job.members[0].name)
+    return Problem(
+        code=JobCode.FINISHING_FAILED,
+        message=f"{name} was edited, and what its mask does not open could not be protected: {why}",
+        hint="The picture received was paid for and lies here, too. See to that cause or change [output]",
+    )
 
 
 def told_problems(job: Job, ends: Sequence[Sequence[Problem]]) -> tuple[Problem, ...]:

@@ -73,6 +73,7 @@ def load_opened(raw: bytes) -> Opened:
         | {
             "sent_at": dt.datetime.fromisoformat(body["sent_at"]),
             "removed": tuple(body.get("removed", ())),
+            "canvas": tuple(body["canvas"]) if body.get("canvas") else None,
         }
     )
 
@@ -95,6 +96,7 @@ def load_attempt(raw: bytes, key: AttemptKey) -> Attempt:
             "retry_at": _time(body["retry_at"]),
             "problem": _problem(body["problem"]) if body["problem"] else None,
             "removed": tuple(body.get("removed", ())),
+            "canvas": tuple(body["canvas"]) if body.get("canvas") else None,
             "warnings": tuple(body.get("warnings", ())),
         }
     )

@@ -4,23 +4,27 @@ Where a job and each of its edits stand: its directory's documents and names, re
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
 from retouchd.disk import durable, file_stat
 from retouchd.errors import Blocked
 from retouchd.job.model import Attempt, AttemptKey, Job, Opened, Verdict, idempotency_key
-from retouchd.spool import documents
+from retouchd.spool import documents, finished_results
+from retouchd.spool.finished_results import FinishedResults
 from retouchd.spool.phase import (
     FINISHED,
     JOB,
     ORIGINALS,
     OUTPUTS,
     PLAN,
+    RESULTS,
     Phase,
     attempts_in,
+    edit_of,
     edit_phase,
+    number_of,
     phase_of,
     pictures_in,
     unsealed,
@@ -46,6 +50,7 @@ class JobState:
     opened: Mapping[int, Opened]
     plan: Plan | None
     crashes: tuple[str, ...]
+    finished: FinishedResults = field(default_factory=FinishedResults)
 
     @property
     def phase(self) -> Phase:
@@ -113,11 +118,15 @@ class JobState:
     def results(self) -> list[str]:
         """
         Return the pictures to be published, as names below the job's directory: those written anew where there
-        are any in the place of what was received.
+        are any in the place of what was received; none of an edit that could not be finished as it has to be.
         """
-        anew = {_number_of(each): each for each in pictures_in(self.files, FINISHED)}
-        received = pictures_in(self.files, OUTPUTS)
-        return [anew.get(_number_of(each), each) for each in received]
+        anew = {number_of(each): each for each in pictures_in(self.files, FINISHED)}
+        received = [
+            each
+            for each in pictures_in(self.files, OUTPUTS)
+            if edit_of(each) not in self.finished.failed
+        ]
+        return [anew.get(number_of(each), each) for each in received]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,10 +222,14 @@ class EditState:
     @property
     def first_alike(self) -> int:
         """
-        Return the first edit that is sent to the same model: what is fitted for one is for the other, too.
+        Return the first edit that is sent to the same model, in the same shape: what is fitted for one is for
+        the other, too.
         """
-        models = [edit.request.model for edit in job_of(self.whole).edits]
-        return 1 + models.index(models[self.edit - 1])
+        alike = [
+            (edit.request.model, edit.request.parameters.get("size"), dict(edit.output))
+            for edit in job_of(self.whole).edits
+        ]
+        return 1 + alike.index(alike[self.edit - 1])
 
     def asking(self, number: int, opened: Opened) -> "EditState":
         """
@@ -234,10 +247,6 @@ class EditState:
         Return where it stands once the answer to its last attempt was kept.
         """
         return replace(self, whole=replace(self.whole, files=self.whole.files | {self.answer}))
-
-
-def _number_of(picture: str) -> str:
-    return picture.rpartition("/")[2].partition(".")[0]
 
 
 def attempt_name(key: AttemptKey, kind: str) -> str:
@@ -283,6 +292,9 @@ def read_job_state(job_id: str, folder: Path) -> JobState:
             },
             plan=documents.load_plan(file_stat.read(folder / PLAN)) if PLAN in found else None,
             crashes=_lines(folder / CRASHES) if CRASHES in found else (),
+            finished=finished_results.load(file_stat.read(folder / RESULTS))
+            if RESULTS in found
+            else FinishedResults(),
         )
     except (ValueError, KeyError, TypeError) as error:
         msg = f"A document in {folder} is damaged ({error}). {_safe(folder)}"

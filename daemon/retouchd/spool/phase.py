@@ -37,6 +37,8 @@ PLAN = "plan.json"
 ORIGINALS = "originals"
 OUTPUTS = "outputs"
 FINISHED = "finished"
+RESULTS = f"{FINISHED}/results.json"
+"""What became of each result when it was to be written anew; in `finished/` there may be nothing else."""
 REFERENCES = "references"
 UPLOAD = "upload"
 
@@ -86,7 +88,7 @@ def phase_of(
     if any(f"{ORIGINALS}/{name}" not in claimed for name in members):
         return Phase.CLAIMING
     phase = min((edit_phase(files, edit) for edit in range(1, edits + 1)), key=_COURSE.index)
-    is_finished = phase is Phase.EDITED and pictures_in(files, FINISHED)
+    is_finished = phase is Phase.EDITED and RESULTS in files
     return Phase.FINISHED if is_finished else phase
 
 
@@ -143,6 +145,13 @@ def edit_of(path: str) -> int:
     """
     match = _PICTURE.fullmatch(path.rpartition("/")[2])
     return int(match[1] or 1) if match else 1
+
+
+def number_of(picture: str) -> str:
+    """
+    Return by what a picture is told from the others of its job: the numbers of its edit and of itself.
+    """
+    return picture.rpartition("/")[2].partition(".")[0]
 
 
 def _delivery(

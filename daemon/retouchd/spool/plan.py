@@ -5,13 +5,14 @@ The delivery plan of a finished job: the final name of each of its files, fixed 
 import datetime as dt
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from retouchd.errors import Problem
 from retouchd.job import naming
 from retouchd.job.filenames import parse, suffix_behind
-from retouchd.job.model import Job, Role
+from retouchd.job.model import Edit, Job, Role
 from retouchd.job.pairing import pair
+from retouchd.request.output import DEFAULT_NAME, name_of, stem_of
 from retouchd.spool.fingerprint import Digest, Fingerprint
 from retouchd.spool.phase import ORIGINALS, OUTPUTS, edit_of, pictures_in
 
@@ -22,13 +23,15 @@ class Item:
     One file on its way: `source` below the job's directory, `target` the name it gets.
 
     `key` names it while it is carried to another filesystem (`<key>.staged`). `content` is what a picture
-    for the outbox is known by, None where that could not be read.
+    for the outbox is known by, None where that could not be read; `report` says how it was finished, None where
+    it was not.
     """
 
     key: str
     source: str
     target: str
     content: Digest | None = None
+    report: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,16 +112,49 @@ def plan_outputs(job: Job, outputs: Sequence[str], is_taken: IsTaken) -> tuple[I
     `outputs` are names below the job's directory, edit by edit in the order received; their extensions say what
     they are.
     """
+    shared = _shared_stem(job)
     suffixes = [
         end
         for number, edit in enumerate(job.edits, 1)
-        for end in _suffixes(edit.name, [each for each in outputs if edit_of(each) == number])
+        for end in _published(edit, shared, [each for each in outputs if edit_of(each) == number])
     ]
-    stem = naming.free_stem(job.stem, job.id, suffixes, is_taken)
+    stem = naming.free_stem(shared, job.id, suffixes, is_taken)
     return tuple(
         Item(key=f"output-{number}", source=source, target=stem + suffix)
         for number, (source, suffix) in enumerate(zip(outputs, suffixes, strict=True), 1)
     )
+
+
+def _shared_stem(job: Job) -> str:
+    """
+    Return what the names of all of a job's results begin with, as the template of its first edit has it.
+    """
+    output = job.edits[0].output
+    template = str(output.get("name", DEFAULT_NAME))
+    if template == DEFAULT_NAME:
+        return job.stem
+    values = {
+        "stem": job.stem,
+        "model": job.request.model,
+        "date": str(output.get("day", "")),
+        "id": job.id,
+    }
+    return stem_of(template, values)
+
+
+def _published(edit: Edit, stem: str, outputs: Sequence[str]) -> list[str]:
+    """
+    Return what follows the stem for each picture of an edit, by its template.
+    """
+    template = str(edit.output.get("name", DEFAULT_NAME))
+    if template == DEFAULT_NAME:
+        return _suffixes(edit.name, outputs)
+    count = len(outputs)
+    return [
+        name_of(template, stem, name=edit.name, number=number, count=count).removeprefix(stem)
+        + f".{each.rpartition('.')[2]}"
+        for number, each in enumerate(outputs, 1)
+    ]
 
 
 def _suffixes(name: str, outputs: Sequence[str]) -> list[str]:

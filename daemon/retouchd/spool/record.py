@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from retouchd.errors import Problem
-from retouchd.job.model import Attempt, Job, Request, Role, Verdict
+from retouchd.job.model import Attempt, Edit, Job, Request, Role, Verdict
 from retouchd.job.naming import escaped, hexed, path_below, shown
 from retouchd.job.text import iso, json_text, writable
 from retouchd.money.budget import ChargeState, charges_of, closing, total, written
@@ -174,8 +174,11 @@ def line_of(body: Mapping[str, Any], record_name: str) -> dict[str, Any]:
     }
     if body["warnings"]:
         line["warnings"] = body["warnings"]
-    further = ("fingerprint", "results", "original", "references")
+    further = ("fingerprint", "original", "references")
     line |= {key: body[key] for key in further if key in body}
+    if "results" in body:
+        known = ("path", "bytes", "sha256")
+        line["results"] = [{key: each[key] for key in known} for each in body["results"]]
     edits = body["edits"]
     if len(edits) > 1 or any(each["name"] for each in edits):
         told = ("name", "fingerprint", "outputs")
@@ -201,15 +204,16 @@ def _known_by(job: Job, plan: Plan) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if plan.is_done and plan.fingerprint:
         found["fingerprint"] = _fingerprint(plan.fingerprint)
-    contents = [(item.target, item.content) for item in plan.outputs]
-    if (plan.is_done or contents) and all(content for _, content in contents):
+    contents = [(item.target, item.content, item.report) for item in plan.outputs]
+    if (plan.is_done or contents) and all(content for _, content, _ in contents):
         found["results"] = [
             {
                 "path": _joined(job.folder, target),
                 "bytes": content.size,
                 "sha256": content.sha256,
+                **(report or {}),
             }
-            for target, content in contents
+            for target, content, report in contents
             if content
         ]
     return found
@@ -238,6 +242,8 @@ def _edit(job: Job, number: int, attempts: Sequence[Attempt], plan: Plan) -> dic
         "name": job.edits[number - 1].name or None,
         "status": "error" if end.problems else "done",
         "request": _request(job.with_edit(number), own),
+        **_sent(own),
+        **_asked_of_results(job.edits[number - 1]),
         "fingerprint": _fingerprint(end.fingerprint) if end.fingerprint else None,
         "outputs": [_joined(job.folder, item.target) for item in outputs],
         "error": _error(end.problems),
@@ -259,6 +265,21 @@ def _request(job: Job, attempts: Sequence[Attempt]) -> dict[str, Any]:
         "removed": _removed(attempts),
         "from": {key: escaped(origin) for key, origin in request.origin.items()},
     }
+
+
+def _sent(attempts: Sequence[Attempt]) -> dict[str, Any]:
+    """
+    Return the size that was asked for in the end, and what was put around the picture; nothing for neither.
+    """
+    last = attempts[-1] if attempts else None
+    if last is None or not (last.size or last.canvas):
+        return {}
+    canvas = list(last.canvas) if last.canvas else None
+    return {"sent": {"size": last.size or None, "canvas": canvas}}
+
+
+def _asked_of_results(edit: Edit) -> dict[str, Any]:
+    return {"output": dict(edit.output)} if edit.output else {}
 
 
 def _removed(attempts: Sequence[Attempt]) -> list[str]:

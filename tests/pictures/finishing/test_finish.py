@@ -16,11 +16,11 @@ import sample_pictures
 from finishing_cases import Case, pixels
 from retouchd.pictures.colours import in_srgb
 from retouchd.pictures.finishing import memory
-from retouchd.pictures.finishing.finish import FinishingError
 from retouchd.pictures.finishing.geometry import padded
 from retouchd.pictures.finishing.jpeg_tables import tables_of
 from retouchd.pictures.finishing.padding import mirrored
 from retouchd.pictures.finishing.plan import Warned
+from retouchd.pictures.finishing.task import FinishingError
 from retouchd.request.output import Output
 
 SMOOTH = sample_pictures.smooth((300, 200))

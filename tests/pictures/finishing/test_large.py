@@ -15,7 +15,8 @@ from simulated_model import Model, mask_of, photo, warm
 _CHILD = """
 import resource, sys
 from pathlib import Path
-from retouchd.pictures.finishing.finish import Finishing, finish
+from retouchd.pictures.finishing.finish import finish
+from retouchd.pictures.finishing.task import Finishing
 from retouchd.pictures.finishing import memory
 from retouchd.request.output import resolved
 

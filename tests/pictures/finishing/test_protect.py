@@ -13,12 +13,12 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from finishing_cases import RESULT, SIZE, Case, equal_outside, pixels, scene
 from retouchd.pictures.finishing import jpeg_samples, protect
-from retouchd.pictures.finishing.finish import FinishingError
 from retouchd.pictures.finishing.jpeg_samples import unsmooth
 from retouchd.pictures.finishing.placing import PlacedResult
 from retouchd.pictures.finishing.plan import Warned
 from retouchd.pictures.finishing.planes import blurred, delta_e_76, lab
 from retouchd.pictures.finishing.protect import lay_over, opening_of
+from retouchd.pictures.finishing.task import FinishingError
 from sample_pictures import deep_png
 from simulated_model import Model, chart, mask_of, photo
 

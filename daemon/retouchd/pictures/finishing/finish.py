@@ -6,7 +6,7 @@ Done twice it gives the same bytes. Blocking, and large: a picture takes four by
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from math import inf
 from typing import TypeAlias
 
 import numpy as np
@@ -29,37 +29,13 @@ from retouchd.pictures.finishing.planes import Floats, resampled
 from retouchd.pictures.finishing.protect import Opening, feather_for, lay_over, opening_of
 from retouchd.pictures.finishing.reading import Frame, Stored, Told
 from retouchd.pictures.finishing.registration import UNCHECKED, Registration, register
+from retouchd.pictures.finishing.task import Finishing, FinishingError
 from retouchd.pictures.finishing.told import blocks_for
 from retouchd.pictures.finishing.xmp import Provenance
 from retouchd.pictures.metadata import Blocks
-from retouchd.request.output import Output
 
 _GROWN = 8
 _PADDED_MUCH = 0.25
-
-
-class FinishingError(Exception):
-    """
-    A result could not be finished; says why, and what to do, in words.
-    """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finishing:
-    """
-    What is to be finished. `canvas` is what of the upload was the picture, None where nothing was put around
-    it; `model` and `system` say who made the result.
-    """
-
-    received: Path
-    original: Path
-    mask: Path | None
-    output: Output
-    canvas: Canvas | None = None
-    system: str = ""
-    model: str = ""
-    prompt: str | None = None
-    max_megapixels: float = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,9 +118,9 @@ class _Work:
 
     def done(self) -> Finished:
         job, output = self.job, self.job.output
-        answer = reading.stored(job.received, "The picture received", job.max_megapixels)
+        answer = reading.stored(job.received, "The picture received", inf)
         result = reading.received(answer)
-        source = reading.stored(job.original, job.original.name, job.max_megapixels)
+        source = reading.stored(job.original, job.name, inf)
         facts, told = reading.facts_of(source)
         shown, box = self._shown(result.facts.size, facts.size)
         plan = plan_of(output, facts, result.facts, shown)
@@ -213,7 +189,7 @@ class _Work:
     def _opening(self, source: Stored, facts: PictureFacts) -> Opening | None:
         if self.job.mask is None:
             return None
-        mask = reading.stored(self.job.mask, self.job.mask.name, self.job.max_megapixels)
+        mask = reading.stored(self.job.mask, "The mask", inf)
         alpha = reading.mask_alpha(mask, facts, reading.orientation(source))
         return opening_of(alpha)
 

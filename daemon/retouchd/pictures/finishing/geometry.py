@@ -6,6 +6,7 @@ Boxes are left, top, right and bottom in fractional pixels, as Pillow's `resize`
 resampled in one step, never cut at whole pixels first.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -76,6 +77,22 @@ class Canvas:
         """
         width, height = self.size
         return 1 - self.width * self.height / (width * height)
+
+    def to_json(self) -> list[int]:
+        """
+        Return it as it is kept.
+        """
+        return [self.width, self.height, self.left, self.top, self.right, self.bottom]
+
+    @classmethod
+    def from_json(cls, kept: Sequence[int] | None) -> "Canvas | None":
+        """
+        Return what was kept, None for nothing.
+        """
+        if kept is None:
+            return None
+        width, height, left, top, right, bottom = kept
+        return cls(width=width, height=height, left=left, top=top, right=right, bottom=bottom)
 
     def box(self, size: tuple[int, int]) -> Box:
         """

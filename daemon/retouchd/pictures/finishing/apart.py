@@ -1,0 +1,61 @@
+"""
+A finishing in a process of its own: what it takes of memory goes back with it, and a decoder that dies takes
+nobody along.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from retouchd.pictures.finishing.task import Finishing, FinishingError, written
+
+_MOST_SECONDS = 900.0
+_PROGRAM = "from retouchd.pictures.finishing.worker import main; main()"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """
+    A finished file, None where what was received is what was asked for; its extension, and what is told of it.
+    """
+
+    data: bytes | None
+    report: Mapping[str, Any]
+
+
+def finished_apart(task: Finishing) -> Made:
+    """
+    Return a finished result. Blocks for as long as it takes; raises FinishingError.
+    """
+    command = [sys.executable, "-c", _PROGRAM]
+    try:
+        # In a session of its own: who ends the daemon by Ctrl-C does not mean a result that was paid for.
+        run = subprocess.run(  # noqa: S603 - this very program
+            command,
+            input=written(task),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_MOST_SECONDS,
+            start_new_session=True,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        msg = f"It was not finished within {_MOST_SECONDS / 60:.0f} minutes."
+        raise FinishingError(msg) from None
+    except OSError as error:
+        raise FinishingError(f"No process could be started for it: {error.strerror}.") from error
+    head, _, data = run.stdout.partition(b"\n")
+    try:
+        body = json.loads(head)
+    except ValueError:
+        ended = f"signal {-run.returncode}" if run.returncode < 0 else f"code {run.returncode}"
+        msg = f"The process that finished it ended with {ended}: most likely the memory did not suffice."
+        raise FinishingError(msg) from None
+    if "fault" in body or len(data) != body["bytes"]:
+        raise FinishingError(
+            body.get("fault") or "What the process that finished it wrote is not whole."
+        )
+    return Made(data=data if body["is_anew"] else None, report=body["report"])

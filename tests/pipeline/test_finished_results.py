@@ -1,0 +1,204 @@
+"""
+Results as they are asked for, through the whole engine and the embedded endpoint.
+"""
+
+import io
+import tomllib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine_world import World, held, open_world
+from sample_pictures import encoded
+from simulated_model import mask_of, photo
+
+SIZE = (300, 200)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with open_world(tmp_path) as made:
+        made.bodies = []
+        yield made
+
+
+def pixels(data: bytes | Path) -> Any:
+    with Image.open(data if isinstance(data, Path) else io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+async def test_a_photo_comes_back_changed_only_inside_its_mask(world: World) -> None:
+    """
+    In its own size and format; what was received lies beside the original, and the record tells of both.
+    """
+    world.tell(output={"output.like": "source", "output.protect": True})
+    original = photo("coffee", SIZE)
+    mask = mask_of(SIZE, 0.2)
+    world.drop("cat.png", image=encoded(original, "PNG"), mask=encoded(mask, "PNG"))
+
+    await world.once()
+
+    assert world.tree("outbox") == ["cat.png"]
+    assert "cat.received.png" in world.tree("done")
+    found = pixels(world.folders.outbox / "cat.png")
+    closed = np.asarray(mask.getchannel("A")) > 0
+    assert (found == np.asarray(original))[closed].all()
+    assert not (found == np.asarray(original))[~closed].all()
+    record = world.record("done/cat.job.json")
+    (result,) = record["results"]
+    assert result["protected"] == "exact"
+    assert result["finished"] == {"format": "png", "width": 300, "height": 200}
+    received = (world.folders.done / "cat.received.png").read_bytes()
+    assert result["received"]["sha256"] != result["sha256"]
+    assert result["received"]["width"] > 300
+    assert Image.open(io.BytesIO(received)).width == result["received"]["width"]
+    assert record["edits"][0]["output"]["protect"] is True
+    assert record["request"]["from"]["output.like"] == "config"
+    assert len(world.requests) == 1
+
+
+async def test_what_a_sidecar_says_holds_for_its_picture_key_by_key(world: World) -> None:
+    """
+    The rest comes from the folder and the configuration.
+    """
+    world.tell(output={"output.format": "jpeg", "output.size": "source"})
+    world.drop("cat.png", image=encoded(photo("cat", SIZE), "PNG"))
+    world.folders.inbox.joinpath("cat.toml").write_text('[output]\nsize = "150"\n')
+    world.folders.inbox.joinpath("_edit.toml").write_text("[output]\nquality = 70\n")
+
+    await world.once()
+
+    assert world.tree("outbox") == ["cat.jpg"]
+    with Image.open(world.folders.outbox / "cat.jpg") as image:
+        assert image.size == (150, 100)
+    origin = world.record("done/cat.job.json")["request"]["from"]
+    assert origin["output.size"] == "cat.toml"
+    assert origin["output.quality"] == "_edit.toml"
+    assert origin["output.format"] == "config"
+
+
+async def test_a_photo_of_a_shape_no_model_makes_is_padded_and_cut_out_again(world: World) -> None:
+    """
+    What is sent has the shape that is asked for; what comes back is the photo, not a square of it.
+    """
+    world.tell(model="gpt-image-1", output={"output.size": "source"})
+    original = photo("rocket", (600, 150))
+    world.drop("cat.png", "a prompt that is written", image=encoded(original, "PNG"))
+
+    await world.once()
+
+    sent = Image.open(io.BytesIO(world.received()["image.png"]))
+    assert sent.size == (600, 400)
+    assert dict(world.requests[0].fields)["size"] == "1536x1024"
+    assert (np.asarray(sent.convert("RGB"))[125:275] == np.asarray(original)).all()
+    with Image.open(world.folders.outbox / "cat.png") as image:
+        assert image.size == (600, 150)
+    (result,) = world.record("done/cat.job.json")["results"]
+    assert result["padded"] == pytest.approx(0.625)
+    assert "was put around the picture" in result["warnings"][0]
+    assert world.record("done/cat.job.json")["edits"][0]["sent"] == {
+        "size": "1536x1024",
+        "canvas": [600, 150, 0, 125, 0, 125],
+    }
+
+
+@pytest.mark.parametrize("settings", [{"pads": False}, {"fit": False}])
+async def test_padding_can_be_switched_off(world: World, settings: dict[str, Any]) -> None:
+    world.tell(model="gpt-image-1", output={"output.size": "source"}, **settings)
+    world.drop("cat.png", image=encoded(photo("rocket", (600, 150)), "PNG"))
+
+    await world.once()
+
+    assert Image.open(io.BytesIO(world.received()["image.png"])).size == (600, 150)
+    assert dict(world.requests[0].fields)["size"] == "1536x1024"
+
+
+async def test_match_is_asked_for_as_a_size_and_counts_as_it_was_set(world: World) -> None:
+    """
+    The endpoint hears a size that it knows; the same picture again is a duplicate whatever results are to be.
+    """
+    world.tell(parameters={"size": "match"})
+    data = encoded(photo("cat", SIZE), "PNG")
+    world.drop("cat.png", image=data)
+    await world.once()
+
+    assert dict(world.requests[0].fields)["size"] == "1008x672"
+    assert "cat.received.png" not in world.tree("done")
+    assert world.record("done/cat.job.json")["request"]["size"] == "match"
+
+    world.tell(output={"output.like": "source"})
+    world.drop("again.png", image=data)
+    assert "was edited" in (await held(world))["again.png"]
+    assert len(world.requests) == 1
+
+
+async def test_what_cannot_be_finished_is_published_as_it_came_and_told(world: World) -> None:
+    """
+    It was paid for: better than nothing.
+    """
+    world.tell(output={"output.size": "source"}, output_megapixels=0.01)
+    world.drop("cat.png", image=encoded(photo("cat", SIZE), "PNG"))
+
+    await world.once()
+
+    assert world.tree("outbox") == ["cat.png"]
+    assert "cat.received.png" not in world.tree("done")
+    (warning,) = world.record("done/cat.job.json")["warnings"]
+    assert "published as it was received" in warning
+    assert "output.max_megapixels" in warning
+    assert world.history()[0]["warnings"] == [warning]
+
+
+async def test_what_cannot_be_protected_is_not_published(world: World) -> None:
+    """
+    The picture that was paid for lies beside the original, and a sentence says why.
+    """
+    world.tell(output={"output.protect": True}, output_megapixels=0.01)
+    data = encoded(photo("cat", SIZE), "PNG")
+    world.drop("cat.png", image=data, mask=encoded(mask_of(SIZE), "PNG"))
+
+    await world.once()
+
+    assert world.tree("outbox") == []
+    assert {"cat.png", "cat.mask.png", "cat.received.png"} <= set(world.tree("error"))
+    record = world.record("error/cat.job.json")
+    assert record["error"]["code"] == "finishing_failed"
+    assert "output.max_megapixels" in record["error"]["message"]
+    assert len(world.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "part"),
+    [
+        ("[output]\nprotect = true\n", "there is no mask"),
+        ('[output]\nsize = "huge"\n', "output.size must be"),
+        ('[output]\nlik = "source"\n', "did you mean output.like?"),
+        ('output = "source"\n', "output must be a table"),
+    ],
+)
+async def test_what_a_sidecar_cannot_ask_for_is_told(world: World, sidecar: str, part: str) -> None:
+    """
+    Nothing is sent before that is put right.
+    """
+    tomllib.loads(sidecar)
+    world.drop("cat.png")
+    world.folders.inbox.joinpath("cat.toml").write_text(sidecar)
+
+    await world.once()
+
+    assert part in world.record("error/cat.job.json")["error"]["message"]
+    assert world.requests == []
+
+
+async def test_results_are_called_by_the_template(world: World) -> None:
+    world.tell(output={"output.name": "{stem} {model}_{n}"}, parameters={"n": 2})
+    world.drop("cat.png")
+
+    await world.once()
+
+    assert world.tree("outbox") == ["cat gpt-image-2_1.png", "cat gpt-image-2_2.png"]
+    assert {"cat.png", "cat.job.json"} <= set(world.tree("done"))
