@@ -142,7 +142,7 @@ def test_every_fault_is_told_at_once() -> None:
 
 def test_the_configuration_and_the_sidecars_know_the_same_fields() -> None:
     """
-    What can be set in one place can be set in the others; only references belong beside pictures, and results have a table.
+    What can be set in one place can be set in the others; only references belong beside pictures.
     """
     shared = set(EditFields.model_fields)
 
