@@ -55,6 +55,30 @@ _ATTEMPT = _object(
         "charge": {"type": ["object", "null"]},
     }
 )
+_SHAPE = {
+    "format": _TEXT,
+    "width": {"type": "integer", "minimum": 1},
+    "height": {"type": "integer", "minimum": 1},
+}
+_NUMBERS = {"type": "array", "items": {"type": "number"}}
+_RECEIVED = {**_SHAPE, "sha256": _CONTENT["sha256"], "credentials": {"type": "boolean"}}
+_CHANGE = {
+    "mean": {"type": "number", "minimum": 0},
+    "worst": {"type": "number", "minimum": 0},
+    "place": _NUMBERS,
+    "words": _TEXT,
+}
+_FINISHED = {
+    "received": _object(_RECEIVED),
+    "finished": _object(_SHAPE),
+    "padded": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+    "shift": _maybe(_NUMBERS),
+    "protected": {"enum": ["exact", "encoded", None]},
+    "colour_matched": {"type": "boolean"},
+    "outside_mask_change": _maybe(_object(_CHANGE)),
+    "warnings": _PATHS,
+}
+"""What is told of a result where it was to be written anew."""
 _EDIT = _object(
     {
         "name": {"type": ["string", "null"]},
@@ -63,7 +87,11 @@ _EDIT = _object(
         "fingerprint": _maybe(_FINGERPRINT),
         "outputs": _PATHS,
         "error": _ERROR,
-    }
+        "sent": _object({"size": {"type": ["string", "null"]}, "canvas": _maybe(_NUMBERS)}),
+        "output": {"type": "object"},
+    },
+    "sent",
+    "output",
 )
 
 
@@ -95,7 +123,10 @@ def record_schema() -> dict[str, Any]:
             "files": _PATHS,
             "fingerprint": _FINGERPRINT,
             "original": {"type": "object"},
-            "results": {"type": "array", "items": _object({"path": _TEXT, **_CONTENT})},
+            "results": {
+                "type": "array",
+                "items": _object({"path": _TEXT, **_CONTENT, **_FINISHED}, *_FINISHED),
+            },
             "references": {"type": "array", "items": {"type": "object"}},
             "outbox": _TEXT,
         },

@@ -246,7 +246,7 @@ def _table(values: Mapping[str, Any], extra: Mapping[str, Any]) -> bytes:
     images = values.get("images")
     plain = {key: value for key, value in values.items() if key != "images"}
     head = f"images = {json.dumps(images)}\n".encode() if images else b""
-    return head + table(plain, extra)
+    return head + table(plain, extra=extra)
 
 
 def folder_of_references(stem: str) -> str:
