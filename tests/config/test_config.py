@@ -207,14 +207,14 @@ def test_the_address_comes_from_the_nearest_source(
     addresses.append(loaded(file).endpoint.base_url)
     file.write_text('[endpoint]\nbase_url = "https://file.example/v1"\n')
     addresses.append(loaded(file).endpoint.base_url)
-    monkeypatch.setenv("RETOUCHD_ENDPOINT__BASE_URL", "https://own.example/v1")
+    monkeypatch.setenv("RETOUCHD_ENDPOINT__BASE_URL", "https://own.example/v1/?sig=ab/")
     addresses.append(loaded(file).endpoint.base_url)
 
     assert addresses == [
         "https://api.openai.com/v1",
         "https://openai.example/v1",
         "https://file.example/v1",
-        "https://own.example/v1",
+        "https://own.example/v1?sig=ab/",
     ]
 
 
@@ -347,6 +347,8 @@ def test_a_relative_file_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
         ('[endpoint]\nconcurrency = "many"\n', ("endpoint.concurrency", "integer")),
         ('[endpoint]\nbase_url = "relay.example"\n', ("endpoint.base_url", "https://", "sandbox")),
         ("[endpoint]\napi_key = 5\n", ("endpoint.api_key", "string")),
+        ('[endpoint]\nauth = "User-Agent"\n', ("endpoint.auth", "bearer, api-key, none")),
+        ("[edit.extra]\nseed = nan\n", ("edit.extra", "seed", "no number")),
         ("[intake]\nsettle_seconds = -1\n", ("intake.settle_seconds", "0")),
         ('[intake]\nignore = ["a/b"]\n', ("intake.ignore", "a/b", "*.bak")),
         ('[intake]\ntext_encoding = "klingon"\n', ("intake.text_encoding", "gb18030")),

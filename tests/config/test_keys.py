@@ -134,7 +134,7 @@ def test_the_key_of_others_is_no_matter_where_none_is_sent(station: Station) -> 
     """
     OPENAI_API_KEY is another endpoint's; a local one that wants no key is told so and does its work.
     """
-    without_key(station, base_url=station.endpoint().url, auth="none")
+    without_key(station, base_url=station.endpoint().url, auth="None")
     station.drop("cat.png")
 
     _, looked = station.call("check", OPENAI_API_KEY=KEY)

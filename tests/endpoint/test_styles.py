@@ -18,6 +18,7 @@ from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartParser
 
 from edits_server import KEY, OK, Exchange, answering, endpoint, serving, upload_of
+from retouchd.endpoint.addresses import target_of, without_password
 from retouchd.endpoint.client import EditsClient, Upload
 from retouchd.endpoint.styles import STYLES, Asked, Style, StyleName, style_for, wants_a_key
 from retouchd.endpoint.transfers import begun
@@ -311,6 +312,8 @@ def test_an_address_calls_for_its_style(base_url: str, style: str, url: str) -> 
         ("https://openrouter.ai/api/v1/images", "https://openrouter.ai/api/v1", "ends in /images"),
         ("https://relay.example/v1/images/edits", "https://relay.example/v1", "images/edits"),
         ("https://relay.example/v1/images/edits/?g=1", "https://relay.example/v1?g=1", "edits"),
+        ("https://relay.example/v1?g=1#images", "https://relay.example/v1?g=1", "holds a #"),
+        ("https://relay.example/v1#/edits", "https://relay.example/v1", "holds a #"),
         (
             "https://a.openai.azure.com/openai",
             "https://a.openai.azure.com?api-version=2025-04-01-preview",
@@ -408,6 +411,81 @@ def test_a_key_among_the_headers_is_alone() -> None:
     assert headers["x-api-key"] == "sk-other-key"
     assert "api-key" not in headers
     assert "sk-other-key" not in str(shown_headers(reached, headers))
+
+
+def faults_of(base_url: str) -> str:
+    try:
+        EditsClient(endpoint(base_url))
+    except ConfigurationError as error:
+        return str(error.problems)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("base_url", "shown"),
+    [
+        ("https://me:SECRET@a.example/v1", "https://**********@a.example/v1"),
+        ("https://me:p@SECRET@a.example/v1?u=b@c", "https://**********@a.example/v1?u=b@c"),
+        ("https://me:SEC/RET@a.example/v1", "https://**********@a.example/v1"),
+        ("https://me:SECRET@a.example:99999/v1", "https://**********@a.example:99999/v1"),
+        ("https://a.example/v1?g=1&code=SECRET", "https://a.example/v1?g=1&code=**********"),
+        ("https://a.example:x/v1?X-Api-Key=SECRET", "https://a.example:x/v1?X-Api-Key=**********"),
+    ],
+)
+def test_an_address_is_shown_without_what_it_keeps(base_url: str, shown: str) -> None:
+    """
+    However it is written, and also where it is none and the fault quotes it.
+    """
+    assert without_password(base_url) == shown
+    assert not any(part in faults_of(base_url) for part in ("SEC", "RET"))
+
+
+async def test_a_key_in_the_query_comes_back_masked_however_it_is_spelt() -> None:
+    """
+    As it was written and as others read it: a plus is a space to some of them.
+    """
+    said = ("sig-ab+cd%2Fef99", "sig-ab cd/ef99", "sig-ab+cd/ef99", "key-with-a-%percent")
+    body = json.dumps(said).encode()
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    async with serving(answering(answer)) as server:
+        reached = endpoint(f"{server.base_url}?sig=ab&sig=sig-ab+cd%2Fef99&key=key-with-a-%percent")
+        async with EditsClient(reached) as client:
+            _, heard = await client.models()
+
+    assert [each.strip("*") for each in json.loads(heard)] == [""] * len(said)
+
+
+@pytest.mark.parametrize(
+    "base_url", ["https://１２７.0.0.1/v1", "https://xn--.example/v1", "https://a..b/v1"]
+)
+def test_a_host_that_nobody_can_be_asked_at_is_a_fault(base_url: str) -> None:
+    """
+    Before a request is opened, not in its midst.
+    """
+    with pytest.raises(ConfigurationError, match="is not an http or https URL"):
+        EditsClient(endpoint(base_url))
+
+
+def test_a_host_is_the_same_to_all_who_read_it() -> None:
+    """
+    By the older rules of names ß is ss, which is somebody else's host: the key must not go there.
+    """
+    base_url = "https://straße.example/v1"
+    there, elsewhere = (
+        target_of(base_url, base_url),
+        target_of("https://strasse.example/", base_url),
+    )
+
+    assert there.origin != elsewhere.origin
+    assert target_of("/cat.png", base_url).at() == "https://xn--strae-oqa.example/cat.png"
+    written = write(
+        endpoint(base_url),
+        Request(model="m", prompt="p"),
+        images=[("image/png", 1)],
+        mask=None,
+        key="1",
+    )
+    assert written.host == there.host
 
 
 @pytest.mark.parametrize(

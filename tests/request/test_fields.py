@@ -110,6 +110,9 @@ WRONG = [
     ({"extra": {"prompt": "x"}}, "extra must not hold prompt"),
     ({"extra": {"size": "x"}}, "extra must not hold size"),
     ({"extra": {"image[]": "x"}}, "extra must not hold image[]"),
+    ({"extra": {"input_references": "x"}}, "extra must not hold input_references"),
+    ({"extra": {"seed": float("nan")}}, "extra holds seed = nan, which is no number"),
+    ({"extra": {"seed": float("-inf")}}, "extra holds seed = -inf, which is no number"),
 ]
 
 

@@ -25,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from retouchd.cli.check_requests import request_lines
-from retouchd.cli.compose import read, settings_of, without_password
+from retouchd.cli.compose import read, settings_of
 from retouchd.cli.program_faults import faults_of, secret_files, warnings_of
 from retouchd.cli.running import UNAVAILABLE, served
 from retouchd.config import Config, ConfigFault, at_home, find
@@ -34,6 +34,7 @@ from retouchd.disk.filesystems import filesystem_of, others_who_may
 from retouchd.disk.folders import Folders
 from retouchd.disk.probes import FolderProbe
 from retouchd.disk.threads import PATIENCE_SECONDS, answered, unresponsive
+from retouchd.endpoint.addresses import without_password
 from retouchd.endpoint.client import EditsClient, NoAnswer, NotSent
 from retouchd.endpoint.styles import AUTO
 from retouchd.errors import ConfigurationError, DiskFailed, FolderUnresponsive

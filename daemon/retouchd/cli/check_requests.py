@@ -4,13 +4,12 @@ headers, what is sent of it, what it may cost and what comes of it. Nothing is s
 """
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
-from retouchd.cli.compose import without_password
 from retouchd.cli.dry_run import as_sent
 from retouchd.clock import SystemClock
 from retouchd.config.settings import Settings
 from retouchd.disk.thread_pools import Folder, at
+from retouchd.endpoint.addresses import without_password
 from retouchd.endpoint.written import shown_headers, write
 from retouchd.job.model import Request
 from retouchd.job.naming import shown
@@ -64,7 +63,7 @@ def _head(
     endpoint = settings.endpoint
     written = write(endpoint, request, images=images, mask=mask, key="<the job's id>")
     yield f"  POST {without_password(written.url)}"
-    yield f"  host: {shown(urlsplit(written.url).netloc.rpartition('@')[2])}"
+    yield f"  host: {shown(written.host)}"
     for name, value in sorted(shown_headers(endpoint, written.headers).items()):
         if name == "content-length":
             value = f"about {value}"  # noqa: PLW2901 - what is cut or made fit is known once it is done

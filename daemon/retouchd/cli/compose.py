@@ -5,7 +5,6 @@ From the configuration to the engine's plain values, with every fault that can b
 import hashlib
 import json
 import os
-import re
 from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
@@ -18,6 +17,7 @@ from retouchd.config.settings import EditDefaults, Settings
 from retouchd.disk.folders import Folders, make_missing
 from retouchd.disk.probes import telling_of_the_disk
 from retouchd.disk.threads import PATIENCE_SECONDS, answered
+from retouchd.endpoint.addresses import without_password
 from retouchd.endpoint.client import Endpoint
 from retouchd.endpoint.styles import OPENAI, Style, style_for
 from retouchd.errors import ConfigurationError
@@ -26,7 +26,6 @@ from retouchd.job.naming import shown
 from retouchd.money.budget import Allowance, unpriced
 from retouchd.money.pricing import is_priced, price_problems, prices_for
 from retouchd.request.limits import limits_for, override_problems
-from retouchd.request.multipart import KEY_WORDS
 from retouchd.request.text_encoding import is_chinese
 from retouchd.request.validate import check_request
 from retouchd.throttle.concurrency import Rates
@@ -36,8 +35,6 @@ T = TypeVar("T")
 
 FOR_PROGRAMS = {"web", "hooks", "notify", "metrics"}
 """The tables that say nothing of how a picture is edited."""
-_PASSWORD = re.compile(r"//[^/@]*@")
-_KEY_IN_QUERY = re.compile(rf"([?&][^=&#]*(?:{KEY_WORDS})[^=&#]*=)[^&#]*", re.IGNORECASE)
 
 
 def settings_from(path: Path | None) -> tuple[Config, Settings, list[Path]]:
@@ -134,13 +131,6 @@ def start_of(path: Path | None) -> Path:
     """
     found = find(path)
     return found.absolute().parent if found else Path.cwd()
-
-
-def without_password(address: str) -> str:
-    """
-    Return an address as it may be shown.
-    """
-    return _KEY_IN_QUERY.sub(r"\1**********", _PASSWORD.sub("//**********@", address))
 
 
 def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]]:

@@ -19,11 +19,12 @@ from urllib.parse import urlsplit
 
 from rich.cells import cell_len
 
-from retouchd.cli.compose import asked, settings_only, without_password
+from retouchd.cli.compose import asked, settings_only
 from retouchd.clock import SystemClock
 from retouchd.config import SANDBOX
 from retouchd.config.settings import Settings
 from retouchd.disk.thread_pools import Folder, at
+from retouchd.endpoint.addresses import without_password
 from retouchd.errors import ConfigurationError
 from retouchd.inbox.waiting import Waiting, WaitingFile, in_order, is_no_work, is_picture
 from retouchd.job.model import CONFIGURATION, Role, scalar_text

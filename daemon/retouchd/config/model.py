@@ -178,6 +178,8 @@ def _of_other_programs(base_url: str, default: str) -> tuple[str, KeySource] | N
 SANDBOX = "sandbox"
 """The address that stands for the embedded endpoint."""
 
+_NO_KEYS = {"accept", "accept-encoding", "idempotency-key", "user-agent"}
+"""Headers that say something else in each request; some of them go to other hosts, too."""
 _ADDRESS = rf"^\s*(https?://.*|{SANDBOX}\s*)$"
 
 
@@ -241,14 +243,17 @@ class EndpointSection(Section):
     def _is_address(cls, value: str) -> str:
         if value != SANDBOX and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://, or be the word sandbox")
-        return value.rstrip("/")
+        root, mark, query = value.partition("?")
+        return f"{root.rstrip('/')}{mark}{query}"
 
     @field_validator("auth")
     @classmethod
     def _is_header(cls, value: str | None) -> str | None:
-        if value is not None and (is_framing(value) or not is_header_name(value)):
+        if value is None:
+            return None
+        if is_framing(value) or value.lower() in _NO_KEYS or not is_header_name(value):
             raise ValueError("must be bearer, api-key, none, or the name of a header for the key")
-        return value
+        return value.lower()
 
 
 class EditSection(EditFields):

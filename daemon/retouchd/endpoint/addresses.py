@@ -20,6 +20,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
+import httpx
+
+from retouchd.request.multipart import KEY_WORDS
+
 USUAL_PORTS = {"http": 80, "https": 443}
 """The port of an address that names none, by its scheme."""
 _LONGEST = 8192
@@ -42,6 +46,26 @@ class FetchFailed(Exception):
     """
     A result's URL could not be fetched now; a plain sentence says why.
     """
+
+
+_USER = re.compile(r"//[^/?#]*@")
+_USER_OF_NONE = re.compile(r"//.*@", re.DOTALL)
+KEY_PARAMETER = rf"{KEY_WORDS}|code|cred|jwt"
+"""An expression for what stands in the name of a query's parameter that holds a key; case does not matter."""
+_KEY_IN_QUERY = re.compile(rf"([?&][^=&#]*(?:{KEY_PARAMETER})[^=&#]*=)[^&#]*", re.IGNORECASE)
+_HIDDEN = "**********"
+
+
+def without_password(address: str) -> str:
+    """
+    Return an address as it may be shown, also one that is none.
+    """
+    try:
+        parts = urlsplit(address)
+        user = _USER if parts.hostname and parts.port != 0 else _USER_OF_NONE
+    except ValueError:
+        user = _USER_OF_NONE
+    return _KEY_IN_QUERY.sub(rf"\1{_HIDDEN}", user.sub(f"//{_HIDDEN}@", address))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,14 +123,11 @@ def target_of(url: str, base_url: str) -> Target:
         raise FetchRefused("the answer's URL is too long")
     try:
         parts = urlsplit(urljoin(base_url.partition("?")[0].rstrip("/") + "/", url))
-        host = (
-            (parts.hostname or "").encode("ascii" if ":" in parts.netloc[:1] else "idna").decode()
-        )
-        port = parts.port
+        host, port = _ascii_host(parts.hostname or ""), parts.port
         path = quote(parts.path, safe="/%:@!$&'()*+,;=~") or "/"
         if parts.query:
             path += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~?")
-    except ValueError as error:
+    except (ValueError, httpx.InvalidURL) as error:
         raise FetchRefused("the answer's URL is malformed") from error
     if parts.scheme not in USUAL_PORTS or not host:
         raise FetchRefused(f"the answer's URL is not http or https but {parts.scheme!r}")
@@ -116,6 +137,21 @@ def target_of(url: str, base_url: str) -> Target:
         port=USUAL_PORTS[parts.scheme] if port is None else port,
         path=path,
     )
+
+
+def _ascii_host(name: str) -> str:
+    """
+    Return a host as requests go to it: of two spellings of a name only one must have the key.
+
+    Raises ValueError or InvalidURL where it can be none.
+    """
+    if not name:
+        return ""
+    url = httpx.URL(scheme="http", host=name)
+    host = url.raw_host.decode("ascii")
+    if ":" not in host:
+        host.encode("idna")  # As whoever resolves it does: it refuses some names.
+    return host if url.host else ""
 
 
 async def public_addresses(target: Target, *, numeric: bool = False) -> list[str]:

@@ -147,13 +147,16 @@ class Transport:
 async def _send(
     transport: Http11Transport, outgoing: Outgoing, deadline: Deadline, proxy: str | None
 ) -> httpx.Response:
-    request = httpx.Request(
-        outgoing.method,
-        outgoing.url,
-        headers={**outgoing.headers, "connection": "close"},
-        content=outgoing.body,
-        extensions={"sni_hostname": outgoing.server_name},
-    )
+    try:
+        request = httpx.Request(
+            outgoing.method,
+            outgoing.url,
+            headers={**outgoing.headers, "connection": "close"},
+            content=outgoing.body,
+            extensions={"sni_hostname": outgoing.server_name},
+        )
+    except (httpx.InvalidURL, ValueError) as error:
+        raise NotSent(f"the address cannot be used: {error}") from error
     peer = request.url.netloc.decode() + (f" through {proxy}" if proxy else "")
     try:
         return await transport.handle_async_request(request)

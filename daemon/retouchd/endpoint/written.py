@@ -9,10 +9,12 @@ from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
+
+import httpx
 
 from retouchd import __version__
-from retouchd.endpoint.addresses import FetchRefused, target_of
+from retouchd.endpoint.addresses import KEY_PARAMETER, FetchRefused, target_of, without_password
 from retouchd.endpoint.api_key import NO_KEY, KeySource, lack_of_key
 from retouchd.endpoint.styles import OPENAI, Asked, Style, wants_a_key
 from retouchd.endpoint.styles.style import NO_AUTH
@@ -22,13 +24,12 @@ from retouchd.request.envelope import Envelope
 from retouchd.request.json_body import Measured
 from retouchd.request.multipart import (
     HEADER_VALUE,
-    KEY_WORDS,
     is_framing,
     is_header_name,
     names_a_key,
 )
 
-_OF_A_KEY = re.compile(KEY_WORDS, re.IGNORECASE)
+_OF_A_KEY = re.compile(KEY_PARAMETER, re.IGNORECASE)
 MASK = "**********"
 
 
@@ -65,12 +66,19 @@ class Endpoint:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """
-    A request before its files are read.
+    A request before its files are read; `url` as it goes onto the wire.
     """
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
     envelope: Envelope
+
+    @property
+    def host(self) -> str:
+        """
+        Return what the Host header says.
+        """
+        return httpx.URL(self.url).netloc.decode("ascii")
 
 
 def write(
@@ -90,7 +98,7 @@ def write(
     asked = Asked(request=named, images=images, mask=mask)
     envelope = endpoint.style.write(asked, secrets.token_hex(16))
     return Written(
-        url=endpoint.style.edits(endpoint.base_url, named.model),
+        url=str(httpx.URL(endpoint.style.edits(endpoint.base_url, named.model))),
         headers={
             **headers_of(endpoint),
             "content-type": envelope.content_type,
@@ -126,7 +134,11 @@ def secrets_of(endpoint: Endpoint) -> Iterator[str]:
     address = urlsplit(endpoint.base_url)
     yield address.password or ""
     yield unquote(address.password or "")
-    yield from (value for name, value in parse_qsl(address.query) if _OF_A_KEY.search(name))
+    for pair in address.query.split("&"):
+        name, _, value = pair.partition("=")
+        if _OF_A_KEY.search(unquote(name)):
+            # As it stands there, and as those read it who take a plus for a space, or do not.
+            yield from (value, unquote(value), unquote_plus(value))
 
 
 def headers_of(endpoint: Endpoint) -> dict[str, str]:
@@ -137,7 +149,8 @@ def headers_of(endpoint: Endpoint) -> dict[str, str]:
     """
     problems = []
     if not _is_http(endpoint.base_url):
-        problems.append(f"endpoint.base_url {endpoint.base_url!r} is not an http or https URL")
+        shown = without_password(endpoint.base_url)
+        problems.append(f"endpoint.base_url {shown!r} is not an http or https URL")
     elif lack := _lack_of_key(endpoint):
         problems.append(lack)
     headers = {
@@ -183,6 +196,7 @@ def _lack_of_key(endpoint: Endpoint) -> str | None:
 def _is_http(base_url: str) -> bool:
     try:
         target_of(base_url, base_url)
-    except FetchRefused:
+        httpx.URL(base_url)
+    except (FetchRefused, httpx.InvalidURL):
         return False
     return base_url.isprintable()

@@ -9,6 +9,7 @@ A file is one of theirs if it has the keys that one of them writes and none that
 other is a sidecar, and told of if it cannot be used: a mistyped `promt` must not lead to a picture without it.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -34,7 +35,7 @@ from retouchd.request.text_encoding import LOST_LETTERS, lost_letters, visible
 MAX_REFERENCES = 64
 """The most references a file may name; how many a model takes is its limit."""
 
-_FILES = {"image", "image[]", "images", "mask"}
+_FILES = {"image", "image[]", "images", "input_references", "mask"}
 _EXTRA = "A field that only your endpoint knows goes into an extra table."
 _HINTS = {
     "mask": "a mask is a file of its own, such as cat.mask.png.",
@@ -143,11 +144,13 @@ class EditFields(BaseModel):
     @field_validator("extra")
     @classmethod
     def _are_further_fields(cls, value: dict[str, Scalar]) -> dict[str, Scalar]:
-        for key in value:
+        for key, found in value.items():
             if not key:
                 raise ValueError("holds a field without a name")
             if key in _FILES or key in cls.model_fields:
                 raise ValueError(f"must not hold {key}, which is no further field")
+            if isinstance(found, float) and not math.isfinite(found):
+                raise ValueError(f"holds {named(key)} = {found}, which is no number")
         return value
 
     def parameters(self) -> dict[str, Scalar]:

@@ -116,6 +116,11 @@ def without_route(base_url: str, routes: Sequence[str], remarks: Remarks) -> Spl
     Return the parts of an address without a route that is added to each request anyway; adds what was cut.
     """
     parts = urlsplit(base_url)
+    if parts.fragment:
+        remarks.append(
+            "endpoint.base_url holds a #: what follows it is sent to nobody and left out."
+        )
+    parts = parts._replace(fragment="")
     path = parts.path.rstrip("/")
     for route in routes:
         if path.endswith(route):
