@@ -17,14 +17,14 @@ from retouchd.service.daemon import Ending
 SIDECARS = [
     (
         "cat.toml",
-        'prompt = "改成蓝色"\nn = 2\nsize = "1024x1536"\n[extra]\nsafety_identifier = 7\n',
+        'prompt = "改成蓝色"\nn = 2\nsize = "1024x1536"\n[extra]\nframe_count = 7\n',
     ),
     (
         "cat.json",
-        '{"prompt": "改成蓝色", "n": 2, "size": "1024x1536", "extra": {"safety_identifier": 7}}',
+        '{"prompt": "改成蓝色", "n": 2, "size": "1024x1536", "extra": {"frame_count": 7}}',
     ),
-    ("cat.yaml", "prompt: 改成蓝色\nn: 2\nsize: 1024x1536\nextra:\n  safety_identifier: 7\n"),
-    ("cat.png.yml", "prompt: 改成蓝色\nn: 2\nsize: 1024x1536\nextra: {safety_identifier: 7}\n"),
+    ("cat.yaml", "prompt: 改成蓝色\nn: 2\nsize: 1024x1536\nextra:\n  frame_count: 7\n"),
+    ("cat.png.yml", "prompt: 改成蓝色\nn: 2\nsize: 1024x1536\nextra: {frame_count: 7}\n"),
 ]
 
 
@@ -63,6 +63,7 @@ async def test_a_structured_sidecar_says_prompt_and_parameters(
     """
     In every notation: what it says is sent, and it goes with its image to `done/`.
     """
+    world.tell(model="gpt-image-2.5-flare")
     put(world, name, content)
     world.drop("cat.png", None)
 
@@ -73,7 +74,7 @@ async def test_a_structured_sidecar_says_prompt_and_parameters(
         "prompt": "改成蓝色",
         "n": "2",
         "size": "1024x1536",
-        "safety_identifier": "7",
+        "frame_count": "7",
     }.items() <= fields.items()
     assert world.tree("outbox") == ["cat-1.png", "cat-2.png"]
     assert {name, "cat.png", "cat.job.json"} == set(world.tree("done"))
@@ -81,7 +82,7 @@ async def test_a_structured_sidecar_says_prompt_and_parameters(
     assert {
         "prompt": name,
         "n": name,
-        "safety_identifier": name,
+        "frame_count": name,
         "model": "config",
     }.items() <= said.items()
 

@@ -147,8 +147,10 @@ class EditFields(BaseModel):
         for key, found in value.items():
             if not key:
                 raise ValueError("holds a field without a name")
-            if key in _FILES or key in cls.model_fields:
-                raise ValueError(f"must not hold {key}, which is no further field")
+            if key in _FILES:
+                raise ValueError(f"must not hold {key}: pictures are files, never fields of text")
+            if key in cls.model_fields:
+                raise ValueError(f"must not hold {key}, a key of its own: move it out of extra")
             if isinstance(found, float) and not math.isfinite(found):
                 raise ValueError(f"holds {named(key)} = {found}, which is no number")
         return value
