@@ -17,7 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary import CANARY
-from process import Endpoint, Running, Station, open_station
+from engine_world import photo
+from hanging_disk import HangingDisk
+from process import RETOUCHD, Endpoint, Running, Station, open_station
 from retouchd.cli.running import AT_START, LIVE, news
 from retouchd.config import SANDBOX, Config
 
@@ -152,6 +154,36 @@ def test_another_key_and_address_end_a_pause_at_once(station: Station) -> None:
     assert line["changed"] == ["endpoint.base_url", "endpoint.api_key"]
     assert (len(broken.requests), len(sound.requests)) == (1, 1)
     assert len(running.events("daemon.resumed")) == 1
+    assert running.end(signal.SIGTERM) == 0
+
+
+def test_another_style_while_a_request_is_opened(station: Station, tmp_path: Path) -> None:
+    """
+    The disk is slow to note that a request with a mask is about to be sent, and meanwhile the endpoint becomes
+    one that takes no masks: the picture is not asked for without its mask, and ends with that reason.
+    """
+    disk = HangingDisk(tmp_path)
+    endpoint = station.endpoint("rate:retry_after=1:times=1")
+    base = {"base_url": endpoint.url}
+    station.configure(endpoint=base)
+    (station.folders.inbox / "cat.mask.png").write_bytes(photo(mode="RGBA"))
+    station.drop("cat.png")
+    config = ("run", "--config", os.fspath(station.config))
+    running = station.run(RETOUCHD, *config, environment=disk.environment).ready()
+    running.until(lambda: running.events("request.failed"))
+    (job,) = (station.folders.work / "jobs").iterdir()
+    disk.hang(job / "attempt-1-2.open")
+    running.until((job / "attempt-1-2.open.tmp").exists)
+
+    station.configure(endpoint={**base, "style": "xai"})
+    reload(running)
+    disk.let_go()
+    running.until(lambda: running.events("job.failed"))
+
+    record = station.record("error/cat.job.json")
+    assert record["error"]["code"] == "parameter_invalid"
+    assert [each["code"] for each in record["attempts"]] == ["rate_limit_exceeded", "outdated"]
+    assert len(endpoint.requests) == 1
     assert running.end(signal.SIGTERM) == 0
 
 

@@ -42,6 +42,8 @@ class Failure(StrEnum):
     """Provably nothing was sent that could be charged."""
     UNREADABLE = "unreadable"
     """A file of ours could not be read: nothing was sent, and the endpoint had no part in it."""
+    OUTDATED = "outdated"
+    """What was ready may not be sent any more as it is, by settings that were changed meanwhile."""
     NO_ANSWER = "no_answer"
     """Sent, and no whole answer came back."""
 
@@ -116,7 +118,7 @@ def judge_failure(failure: Failure, message: str) -> Judgement:
     match failure:
         case Failure.NOT_SENT:
             return _judgement(ErrorKind.UNAVAILABLE, failure.value, message)
-        case Failure.UNREADABLE:
+        case Failure.UNREADABLE | Failure.OUTDATED:
             judged = _judgement(ErrorKind.UNAVAILABLE, failure.value, message)
             return replace(judged, endpoint_failure=False)
         case Failure.NO_ANSWER:

@@ -98,6 +98,16 @@ class Attempts:
             judgement = judge_failure(Failure.NO_ANSWER, str(failure))
         return Judged(judgement=judgement, closed_at=self._clock.now())
 
+    def withheld(self) -> Judged:
+        """
+        Return what becomes of an opened request for which the settings were changed before it was sent.
+        """
+        message = (
+            "The configuration was changed before this request was sent; it is made ready anew."
+        )
+        judgement = judge_failure(Failure.OUTDATED, message)
+        return Judged(judgement=judgement, closed_at=self._clock.now())
+
     def tell_lost(self) -> None:
         """
         Tell of each answer that was abandoned before it was durable. From any thread.

@@ -168,7 +168,11 @@ class EditSteps:
                 return permit
             asking = await self._attempts.open(edit_state, permit, prepared)
             self._admission.note_opened(asking)
-            unanswered = await self._attempts.send(asking, prepared)
+            # A reload may have come while that was noted; nothing comes in between from here on.
+            if is_prepared():
+                unanswered = await self._attempts.send(asking, prepared)
+            else:
+                unanswered = self._attempts.withheld()
             # The permit is kept until the verdict is known: the next request must not be sent in ignorance.
             if unanswered is None:
                 attempt = await self._judge_answer(asking.kept())
