@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from builders import mark
 from retouchd.disk.signature import Signature
-from retouchd.inbox.precedence import Content
+from retouchd.inbox.precedence import Content, Task
 from retouchd.inbox.queue import InboxQueue
 from retouchd.inbox.readiness import Patience, Ready
 
@@ -30,7 +30,7 @@ class DecidedInbox:
         self.has_prompt = False
         self.queue = InboxQueue(
             patience=Patience(settle_seconds=2, orphan_seconds=20),
-            has_default_prompt=lambda: self.has_prompt,
+            default=lambda: Task(has_prompt=self.has_prompt),
         )
         self.files = self.queue.observed_files
 

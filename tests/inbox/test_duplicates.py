@@ -15,7 +15,7 @@ from retouchd.inbox.duplicates import Duplicates
 from retouchd.inbox.held import HeldError, NotYetError
 from retouchd.job.model import Job, Reference, Request, Snapshot
 from retouchd.spool import finished_index
-from retouchd.spool.fingerprint import Fingerprint, Policy, already_done, fingerprint, outline
+from retouchd.spool.fingerprint import Fingerprint, Policy, already_done, fingerprint, outlines
 from retouchd.spool.history import History
 from retouchd.spool.history_recovery import Recovery
 
@@ -52,10 +52,10 @@ def test_sizes_tell_without_reading() -> None:
     other = replace(member("cat.png"), snapshot=Snapshot(size=9, mtime_ns=1, inode=7, device=1))
     reference = Reference(path="floor.png", snapshot=other.snapshot)
 
-    assert outline(a_job()) == outline(a_job(member("dog.png"), member("dog.prompt")))
-    assert outline(a_job()) != outline(a_job(other))
-    assert outline(a_job()) != outline(a_job(references=(reference,)))
-    assert outline(a_job()) != outline(a_job(request=replace(REQUEST, prompt="other")))
+    assert outlines(a_job()) == outlines(a_job(member("dog.png"), member("dog.prompt")))
+    assert outlines(a_job()) != outlines(a_job(other))
+    assert outlines(a_job()) != outlines(a_job(references=(reference,)))
+    assert outlines(a_job()) != outlines(a_job(request=replace(REQUEST, prompt="other")))
 
 
 def test_the_reason_says_what_became_of_it_and_what_to_do() -> None:
@@ -158,7 +158,7 @@ def test_a_line_that_is_gone_holds_nothing(tmp_path: Path) -> None:
     """
     place, history = Place.under(tmp_path), History(tmp_path / "work")
     job = _with_bytes(place, "cat.png", b"cat")
-    found = finished_index.in_inbox(job, place.folders.inbox)
+    (found,) = finished_index.in_inbox(job, place.folders.inbox)
     history.add({"id": "0" * 99})
     history.add({"id": "a", "fingerprint": {"size": 3, "sha256": found.sha256}})
     recovery = _recovery(place)
@@ -182,14 +182,14 @@ def test_a_job_that_ends_while_it_is_looked_at_is_decided_by_its_end(tmp_path: P
     place, history = Place.under(tmp_path), History(tmp_path / "work")
     inbox = place.folders.inbox
     job, twin = (_with_bytes(place, name, b"cat") for name in ("cat.png", "twin.png"))
-    found = finished_index.in_inbox(job, inbox)
+    (found,) = finished_index.in_inbox(job, inbox)
     duplicates = _duplicates(place, _recovery(place))
     line = {"id": job.id, "outputs": ["cat.png"], "record": "cat.job.json"}
 
-    def end_meanwhile() -> Fingerprint:
+    def end_meanwhile() -> tuple[Fingerprint]:
         history.add({**line, "fingerprint": {"size": 3, "sha256": found.sha256}})
         assert duplicates.over(job.id) == set()
-        return found
+        return (found,)
 
     duplicates.take(job, end_meanwhile)
 

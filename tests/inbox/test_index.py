@@ -15,6 +15,7 @@ from retouchd.disk.signature import FolderStamp
 from retouchd.inbox import index
 from retouchd.inbox.ignore import ignore_table
 from retouchd.inbox.index import InboxIndex
+from retouchd.inbox.precedence import Task
 from retouchd.inbox.queue import InboxQueue
 from retouchd.inbox.readiness import Patience
 from retouchd.inbox.scanner import InboxScanner
@@ -48,7 +49,7 @@ class ScannedInbox:
     clock: HandClock = field(default_factory=HandClock)
 
     def __post_init__(self) -> None:
-        self.queue = InboxQueue(patience=Patience(), has_default_prompt=lambda: False)
+        self.queue = InboxQueue(patience=Patience(), default=Task)
         inbox = InboxScanner(root=self.root, ignored=ignore_table(), recursive=True)
         reader = SidecarReader(inbox=inbox, text_encoding=None)
         self.index = InboxIndex(inbox=inbox, reader=reader, queue=self.queue, clock=self.clock)

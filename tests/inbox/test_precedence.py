@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 
 from builders import signature
 from retouchd.disk.signature import Observation
-from retouchd.inbox.precedence import Content, FolderFile, Layer, compose, folder_faults, needed
+from retouchd.inbox.precedence import (
+    Content,
+    FolderFile,
+    Layer,
+    Task,
+    compose,
+    folder_faults,
+    needed,
+)
 from retouchd.job.filenames import Kind
 
 KEYS = ("prompt", "model", "n", "size", "quality")
@@ -71,8 +79,8 @@ def test_the_nearest_prompt_hides_those_above() -> None:
     """
     chain = [edit("a/b"), prompt("a"), edit(""), prompt("")]
 
-    assert needed(chain, has_prompt=False) == [chain[0], chain[1], chain[2]]
-    assert needed(chain, has_prompt=True) == [chain[0], chain[2]]
+    assert needed(chain, Task())[0] == [chain[0], chain[1], chain[2]]
+    assert needed(chain, Task(has_prompt=True))[0] == [chain[0], chain[2]]
 
 
 def test_a_prompt_in_an_edit_file_is_as_good_as_a_prompt_file() -> None:
@@ -81,8 +89,8 @@ def test_a_prompt_in_an_edit_file_is_as_good_as_a_prompt_file() -> None:
     """
     said = edit("a", content=Content(values={"prompt": "sepia"}))
 
-    assert needed([said, prompt("")], has_prompt=False) == [said]
-    (fault,) = folder_faults(needed([said, prompt("a")], has_prompt=False))
+    assert needed([said, prompt("")], Task())[0] == [said]
+    (fault,) = folder_faults(needed([said, prompt("a")], Task())[0])
     assert "a/_edit.toml and a/_prompt.txt both say what is to be done" in fault
 
 

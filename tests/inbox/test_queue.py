@@ -3,15 +3,14 @@ import time
 import pytest
 
 from builders import mark
+from retouchd.inbox.precedence import Task
 from retouchd.inbox.queue import InboxQueue
 from retouchd.inbox.readiness import BundleWaiting, Patience, Ready, Unsettled
 from retouchd.inbox.scanner import LeftAlone
 
 
 def empty_queue() -> InboxQueue:
-    return InboxQueue(
-        patience=Patience(settle_seconds=2, orphan_seconds=60), has_default_prompt=lambda: False
-    )
+    return InboxQueue(patience=Patience(settle_seconds=2, orphan_seconds=60), default=Task)
 
 
 @pytest.fixture

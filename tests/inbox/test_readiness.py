@@ -6,7 +6,7 @@ from builders import named, signature
 from retouchd.disk.signature import Observation
 from retouchd.errors import JobCode
 from retouchd.inbox.missing import prompt_missing
-from retouchd.inbox.precedence import FolderFile
+from retouchd.inbox.precedence import FolderFile, Task
 from retouchd.inbox.readiness import (
     BundleState,
     BundleWaiting,
@@ -180,7 +180,7 @@ def test_a_prompt_in_the_configuration_is_enough() -> None:
     """
     With `edit.prompt` set an image needs nothing beside it.
     """
-    assert Ready(since=3) == state(3, Surroundings(has_default=True), png=quiet(1))
+    assert Ready(since=3) == state(3, Surroundings(default=Task(has_prompt=True)), png=quiet(1))
 
 
 def test_ambiguous_files_go_to_error_only_when_settled() -> None:

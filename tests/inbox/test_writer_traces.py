@@ -19,6 +19,7 @@ from builders import signature
 from retouchd.disk.signature import Signature, pack_signature
 from retouchd.inbox.folder_index import Key
 from retouchd.inbox.ignore import ignore_table
+from retouchd.inbox.precedence import Task
 from retouchd.inbox.queue import InboxQueue
 from retouchd.inbox.readiness import Patience, Ready
 from retouchd.inbox.watcher import InboxEvent
@@ -340,7 +341,7 @@ class Replay:
     disk: dict[str, File] = field(default_factory=dict)
     taken: list[Taken] = field(default_factory=list)
     queue: InboxQueue = field(
-        default_factory=lambda: InboxQueue(patience=PATIENCE, has_default_prompt=lambda: True)
+        default_factory=lambda: InboxQueue(patience=PATIENCE, default=lambda: Task(has_prompt=True))
     )
 
     def run(

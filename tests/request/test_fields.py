@@ -145,12 +145,12 @@ def test_every_fault_is_told_at_once() -> None:
 
 def test_the_configuration_and_the_sidecars_know_the_same_fields() -> None:
     """
-    What can be set in one place can be set in the others; only references belong beside pictures.
+    What can be set in one place can be set in the others; what is said of single pictures cannot.
     """
     shared = set(EditFields.model_fields)
 
     assert set(EditSection.model_fields) == shared
-    assert set(Sidecar.model_fields) == shared | {"images", "output"}
+    assert set(Sidecar.model_fields) == shared | {"images", "output", "edits", "vars"}
 
 
 @given(

@@ -144,7 +144,7 @@ class Place:
         assert folders.make() == []
         spool = Spool(work=folders.work, inbox=folders.inbox)
         spool.prepare()
-        delivery = Delivery(spool=spool, folders=folders, known=lambda _: None)
+        delivery = Delivery(spool=spool, folders=folders, known=lambda _: ())
         return cls(folders=folders, spool=spool, delivery=delivery)
 
     def dropped(self, *names: str, folder: str = "", **changes: Any) -> Job:

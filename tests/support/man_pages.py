@@ -86,8 +86,11 @@ def _of_keys() -> Iterator[str]:
         "variables win over it: RETOUCHD_ENDPOINT__API_KEY is endpoint.api_key. Each key can be left out."
     )
     for table, section in schema["properties"].items():
-        rows = section.get("additionalProperties")
-        yield f".SH {text(f'[{table}]' if not rows else f'[{table}.MODEL]')}".replace('"', "")
+        rows = section.get("additionalProperties") or section.get("items")
+        name = (
+            f"[[{table}]]" if "items" in section else f"[{table}.MODEL]" if rows else f"[{table}]"
+        )
+        yield f".SH {text(name)}".replace('"', "")
         yield text(section.get("description", ""))
         for key, each in (rows or section)["properties"].items():
             yield ".TP"

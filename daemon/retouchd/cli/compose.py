@@ -5,7 +5,7 @@ From the configuration to the engine's plain values, with every fault that can b
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -21,11 +21,14 @@ from retouchd.endpoint.addresses import without_password
 from retouchd.endpoint.client import Endpoint
 from retouchd.endpoint.styles import OPENAI, Style, style_for
 from retouchd.errors import ConfigurationError
+from retouchd.inbox.precedence import EditPart
 from retouchd.inbox.readiness import Patience
 from retouchd.job.naming import shown
 from retouchd.money.budget import Allowance, unpriced
 from retouchd.money.pricing import is_priced, price_problems, prices_for
-from retouchd.request.limits import limits_for, override_problems
+from retouchd.request.limits import Limits, limits_for, override_problems
+from retouchd.request.output import PREFIX as OUTPUT
+from retouchd.request.prompt_text import joined
 from retouchd.request.text_encoding import is_chinese
 from retouchd.request.validate import check_request
 from retouchd.throttle.concurrency import Rates
@@ -142,13 +145,12 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
     limits = partial(limits_for, overrides=config.limits, interface=endpoint.style.interface)
     problems += override_problems(config.limits)
     edit = config.edit
-    prompt = "any" if edit.prompt is None else edit.prompt
-    for fault in check_request(edit.model, prompt, edit.parameters(), limits(edit.model)):
-        problems.append(f"[edit]: {fault.message} {fault.hint}")
+    problems += _edit_problems(config, limits)
     prices = partial(prices_for, rows=config.pricing)
     problems += price_problems(config.pricing)
-    if config.budget.usd_per_day and not is_priced(prices(edit.model)):
-        problems.append(unpriced(edit.model))
+    models = dict.fromkeys([edit.model, *(each.model or edit.model for each in config.edits)])
+    if config.budget.usd_per_day:
+        problems += [unpriced(model) for model in models if not is_priced(prices(model))]
     if folders is None:
         return None, problems
     settings = Settings(
@@ -162,6 +164,9 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
             prompt=edit.prompt,
             parameters=edit.parameters(),
             output=config.output.among_others(),
+            before=edit.prompt_before,
+            after=edit.prompt_after,
+            edits=tuple(EditPart(name=e.name, values=e.values()) for e in config.edits),
         ),
         limits=limits,
         prices=prices,
@@ -195,6 +200,30 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
         shown=_shown(config, folders),
     )
     return settings, problems
+
+
+def _edit_problems(config: Config, limits: Callable[[str], Limits]) -> Iterator[str]:
+    """
+    Yield what is wrong with what is asked where no file says otherwise.
+    """
+    common = config.edit
+    for part in config.edits or (None,):
+        where = "[edit]" if part is None else f"[[edits]], {part.name}"
+        said = common.values() | (part.values() if part else {})
+        values = {key: each for key, each in said.items() if not key.startswith(OUTPUT)}
+        model = str(values.pop("model"))
+        before, prompt, after = (
+            None if (text := values.pop(key, None)) is None else str(text)
+            for key in ("prompt_before", "prompt", "prompt_after")
+        )
+        if prompt is None and part is not None:
+            yield (
+                f"{where}: it has no prompt, and edit.prompt does not say one for all edits. Write what is "
+                "to be done as its prompt."
+            )
+        whole = joined(before, prompt or "any", after)
+        for fault in check_request(model, whole, values, limits(model)):
+            yield f"{where}: {fault.message} {fault.hint}"
 
 
 def _folders(config: Config, start: Path) -> tuple[Folders | None, list[str]]:
@@ -274,6 +303,8 @@ def _shown(config: Config, folders: Folders) -> dict[str, Any]:
     for table in (FOR_PROGRAMS | {"output"}) - {"hooks"}:
         if getattr(config, table) == type(getattr(config, table))():
             del body[table]
+    if not config.edits:
+        del body["edits"]
     if hooks := _shown_hooks(config):
         body["hooks"] = hooks
     return {"folders": places, **body}

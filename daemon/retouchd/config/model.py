@@ -30,7 +30,7 @@ from retouchd.inbox.ignore import NAME_PATTERN, ignore_table
 from retouchd.inbox.watch_mode import Choice
 from retouchd.job.naming import shown
 from retouchd.pictures.metadata import Metadata
-from retouchd.request.fields import EditFields, Text
+from retouchd.request.fields import EditFields, NamedEdits, Text
 from retouchd.request.multipart import HEADER_NAME, is_framing, is_header_name, names_a_key
 from retouchd.request.output import OutputFields
 from retouchd.spool.fingerprint import Policy
@@ -360,6 +360,7 @@ class Config(BaseSettings):
     folders: FoldersSection = FoldersSection()
     endpoint: EndpointSection = EndpointSection()
     edit: EditSection = EditSection()
+    edits: NamedEdits = ()
     limits: dict[str, dict[str, Any]] = {}
     pricing: dict[str, dict[str, Any]] = {}
     budget: BudgetSection = BudgetSection()

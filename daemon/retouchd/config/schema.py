@@ -22,7 +22,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Schema: TypeAlias = dict[str, Any]
 
-_HEADER = re.compile(r"(?:# )?\[([a-z]+)[\].].*")
+_HEADER = re.compile(r"(?:# )?\[\[?([a-z]+)[\].].*")
 _KEY = re.compile(r"(?:# )?([a-z_]+) = .*")
 
 
@@ -66,6 +66,9 @@ def config_schema() -> Schema:
     for table, section in schema["properties"].items():
         if table in _ROWS:
             section.update(_rows(table, said))
+        elif table == "edits":
+            section.pop("default", None)
+            _describe_edits(section, said)
         else:
             section.pop("default", None)
             for key, each in section["properties"].items():
@@ -84,9 +87,8 @@ def sidecar_schema() -> Schema:
     schema = _of(Sidecar)
     for key, each in schema["properties"].items():
         _describe(each, each.get("description") or said[f"edit.{key}"])
-    for key, each in schema["properties"]["output"]["properties"].items():
-        _describe(each, said[f"output.{key}"])
-    schema["properties"]["output"].pop("default", None)
+    _describe_output(schema["properties"]["output"], said)
+    _describe_edits(schema["properties"]["edits"], said)
     _offer(schema["properties"])
     schema["properties"]["$schema"] = {
         "type": "string",
@@ -145,6 +147,23 @@ def _describe(schema: Schema, text: str) -> None:
     """
     if text:
         schema["description"] = text
+
+
+def _describe_edits(schema: Schema, said: Mapping[str, str]) -> None:
+    """
+    Say of each key of an edit in a list what it is in `[edit]`.
+    """
+    fields = schema["items"]["properties"]
+    for key, each in fields.items():
+        _describe(each, each.get("description") or said[f"edit.{key}"])
+    _describe_output(fields["output"], said)
+    _offer(fields)
+
+
+def _describe_output(schema: Schema, said: Mapping[str, str]) -> None:
+    for key, each in schema["properties"].items():
+        _describe(each, said[f"output.{key}"])
+    schema.pop("default", None)
 
 
 def _rows(table: str, said: Mapping[str, str]) -> Schema:

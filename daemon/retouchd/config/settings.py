@@ -11,7 +11,7 @@ from typing import Any
 
 from retouchd.disk.folders import Folders
 from retouchd.endpoint.client import Endpoint
-from retouchd.inbox.precedence import Layer
+from retouchd.inbox.precedence import EditPart, Layer, Task
 from retouchd.inbox.readiness import Patience
 from retouchd.inbox.watch_mode import Choice
 from retouchd.job.model import CONFIGURATION, Scalar
@@ -28,22 +28,36 @@ from retouchd.throttle.retry import RetryBudget
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditDefaults:
     """
-    The `[edit]` of the configuration: what a request holds where nobody said otherwise.
+    The `[edit]` and `[[edits]]` of the configuration: what a request holds where nobody said otherwise.
+    `before` and `after` go around each prompt.
     """
 
     model: str
     prompt: str | None = None
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
     output: Mapping[str, Scalar] = field(default_factory=dict)
+    before: str | None = None
+    after: str | None = None
+    edits: tuple[EditPart, ...] = ()
 
     def layer(self) -> Layer:
         """
         Return it as the last of all layers.
         """
-        prompt = {} if self.prompt is None else {"prompt": self.prompt}
+        texts = {"prompt": self.prompt, "prompt_before": self.before, "prompt_after": self.after}
+        said = {key: text for key, text in texts.items() if text is not None}
         return Layer(
             origin=CONFIGURATION,
-            values={"model": self.model, **prompt, **self.parameters, **self.output},
+            values={"model": self.model, **said, **self.parameters, **self.output},
+        )
+
+    @property
+    def task(self) -> Task:
+        """
+        Return what it says is to be done where no file does.
+        """
+        return Task(
+            has_prompt=self.prompt is not None, edits=self.edits or None, origin=CONFIGURATION
         )
 
 
@@ -131,6 +145,12 @@ class Current:
         Return what the configuration says of every edit.
         """
         return self.settings.edit.layer()
+
+    def edit_task(self) -> Task:
+        """
+        Return what the configuration says is to be done where no file does.
+        """
+        return self.settings.edit.task
 
     def limits(self, model: str) -> Limits:
         """

@@ -19,6 +19,7 @@ class DaemonStarted(Event):
     folders: Mapping[str, Any] | None = None
     endpoint: Mapping[str, Any] | None = None
     edit: Mapping[str, Any] | None = None
+    edits: Sequence[Mapping[str, Any]] | None = None
     limits: Mapping[str, Any] | None = None
     pricing: Mapping[str, Any] | None = None
     budget: Mapping[str, Any] | None = None

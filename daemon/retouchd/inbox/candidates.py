@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from retouchd.disk.signature import Observation
 from retouchd.inbox.folder_index import Key
 from retouchd.inbox.observed_files import ObservedFiles
+from retouchd.inbox.precedence import Task
 from retouchd.inbox.readiness import BundleState, Patience, Surroundings, readiness, references_of
 from retouchd.job.filenames import SIDECARS, Kind, Named, parse
 from retouchd.job.naming import path_below, shown
@@ -35,11 +36,11 @@ class Candidates:
     """
 
     def __init__(
-        self, *, files: ObservedFiles, patience: Patience, has_default_prompt: Callable[[], bool]
+        self, *, files: ObservedFiles, patience: Patience, default: Callable[[], Task]
     ) -> None:
         self._files = files
         self._patience = patience
-        self._has_default = has_default_prompt
+        self._default = default
 
     def of(self, key: Key, now: float) -> list[Candidate]:
         """
@@ -64,7 +65,7 @@ class Candidates:
         """
         Return whether the settings are those by which these were made.
         """
-        return all(each.surroundings.has_default == self._has_default() for each in found)
+        return all(each.surroundings.default == self._default() for each in found)
 
     def foreign(self, folder: str, named: Named) -> str:
         """
@@ -104,7 +105,7 @@ class Candidates:
             sources=sources,
             references=self._files.references.observations(paths),
             namer=self._namer(folder, bundle, observations),
-            has_default=self._has_default(),
+            default=self._default(),
             is_unseen=any(image.name in unseen for image in bundle.images)
             or (len(said) > 1 and None in said),
             gone_at=self._files.gone_at((folder, bundle.files[0].family)),

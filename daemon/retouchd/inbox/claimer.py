@@ -109,7 +109,8 @@ class Claimer:
             if isinstance(job, Unfinished):
                 self._wait(key, candidate, job)
                 return None
-            found = self._duplicates.check(job)
+            checked = self._duplicates.check(job)
+            job = checked.job
             if not self._take(key, job):
                 # Gone, which the next look shows, or changed at this very moment; if always so, it is held.
                 now = self._clock.monotonic()
@@ -131,7 +132,7 @@ class Claimer:
             self._queue.try_later(key, self._clock.monotonic() + self._retry_seconds)
             return None
         self._index.files.references.spare(job.references)
-        self._duplicates.take(job, partial(in_work, job, self._spool.folder(job.id)), found)
+        self._duplicates.take(job, partial(in_work, job, self._spool.folder(job.id)), checked.known)
         self.holding.release(first)
         if not job.problems:
             # Now, since what one job uses as a reference may be the next one to be claimed.

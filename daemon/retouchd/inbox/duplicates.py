@@ -8,12 +8,14 @@ history and from `done/`, so it outlives restarts.
 
 import contextlib
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from retouchd.errors import Blocked
+from retouchd.inbox.earlier_results import told_beside, told_by, with_earlier
 from retouchd.inbox.held import HeldCause, HeldError, NotYetError, Twin
 from retouchd.inbox.references import Place
 from retouchd.job.model import Job, Role
@@ -25,7 +27,7 @@ from retouchd.spool.fingerprint import (
     Policy,
     about_to_be_done,
     already_done,
-    outline,
+    outlines,
     own_result,
     own_result_in_work,
 )
@@ -34,24 +36,38 @@ from retouchd.spool.history_recovery import Recovery
 from retouchd.spool.plan import Plan
 from retouchd.spool.spool import Spool
 
+Look: TypeAlias = Callable[[], Sequence[Fingerprint]]
+"""Reads what each edit of a job is known by."""
+
 
 @dataclass(slots=True)
 class _Ahead:
     job: Job
-    look: Callable[[], Fingerprint]
-    found: Fingerprint | None = None
+    look: Look
+    found: Sequence[Fingerprint] = ()
     results: dict[Digest, str] = field(default_factory=dict)
     """What it publishes, each with its path below the outbox."""
 
-    def is_same(self, own: Fingerprint) -> bool:
+    def is_same(self, asked: Collection[Fingerprint]) -> bool:
         """
-        Return whether it asks for that; what cannot be read, as it is being moved, may be the same.
+        Return whether it asks for any of that; what cannot be read, as it is being moved, may be the same.
         """
         try:
             self.found = self.found or self.look()
         except OSError:
             return True
-        return self.found == own
+        return not set(asked).isdisjoint(self.found)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """
+    A job that may be claimed, in which those edits are marked that were done before; `known` is what each is
+    known by, empty where that did not have to be read.
+    """
+
+    job: Job
+    known: Sequence[Fingerprint] = ()
 
 
 class Duplicates:
@@ -81,16 +97,15 @@ class Duplicates:
         with self._lock:
             self._wanted.add(place)
 
-    def take(
-        self, job: Job, look: Callable[[], Fingerprint], found: Fingerprint | None = None
-    ) -> None:
+    def take(self, job: Job, look: Look, found: Sequence[Fingerprint] = ()) -> None:
         """
         Take in a job that is not over yet; `look` reads what it is known by, unless it was `found` already.
         """
         if self._is_on and not job.problems:
             with self._lock:
                 self._ahead[job.id] = ahead = _Ahead(job, look, found)
-                self._alike.setdefault(outline(job), {})[job.id] = ahead
+                for each in outlines(job):
+                    self._alike.setdefault(each, {})[job.id] = ahead
 
     def leave(self, job_id: str) -> None:
         """
@@ -114,7 +129,9 @@ class Duplicates:
         if ahead is not None:
             finished = self._finished()
             ahead.found = ahead.found or ahead.look()
-            _raise_if_done(finished, ahead.found)
+            for edit, known in zip(job.edits, ahead.found, strict=True):
+                if edit.had is None:
+                    _raise_if_done(finished, known)
         self._left.discard(job.id)
 
     def publish(self, job: Job, plan: Plan) -> None:
@@ -130,13 +147,13 @@ class Duplicates:
                 }
                 self._publishing[job.id] = ahead
 
-    def known(self, job_id: str) -> Fingerprint | None:
+    def known(self, job_id: str) -> Sequence[Fingerprint]:
         """
-        Return what a job in work is known by, None where nobody had to read it yet.
+        Return what each edit of a job in work is known by, nothing where nobody had to read it yet.
         """
         with self._lock:
             ahead = self._ahead.get(job_id)
-        return ahead.found if ahead else None
+        return ahead.found if ahead else ()
 
     def over(self, job_id: str) -> set[Place]:
         """
@@ -145,41 +162,45 @@ class Duplicates:
         with self._lock:
             self._publishing.pop(job_id, None)
             if ahead := self._ahead.pop(job_id, None):
-                key = outline(ahead.job)
-                alike = self._alike[key]
-                del alike[job_id]
-                if not alike:
-                    del self._alike[key]
+                for key in outlines(ahead.job):
+                    alike = self._alike[key]
+                    del alike[job_id]
+                    if not alike:
+                        del self._alike[key]
             return self._waiting.pop(job_id, set())
 
-    def check(self, job: Job) -> Fingerprint | None:
+    def check(self, job: Job) -> Checked:
         """
         Look for what a job that could be claimed would ask for, and for its image among all results; raises
-        HeldError where it was found.
-
-        Return what the job is known by, None where that did not have to be read.
+        HeldError where all of it was found. Of several edits those are not asked for that were done before.
 
         Raises NotYetError while it is not known what was done before, FileNotFoundError where a file changed
         meanwhile, OSError where one cannot be read.
         """
-        if not self._is_on or job.problems or self._is_wanted(job):
-            return None
-        own = None
+        if job.problems or self._is_wanted(job):
+            return Checked(job)
+        own: Sequence[Fingerprint] = ()
+        if told := told_beside(job, self._inbox):
+            own = finished_index.in_inbox(job, self._inbox)
+            job = with_earlier(job, own, told.get)
+        if not self._is_on:
+            return Checked(job, own)
         while True:
             finished = self._finished()
             if self._may_be_known(finished, job):
                 own = own or finished_index.in_inbox(job, self._inbox)
-                _raise_if_done(finished, own)
+                job = with_earlier(job, own, partial(told_by, finished))
                 if job.said_by("prompt") is None:
-                    self._raise_if_result(finished, own)
+                    self._raise_if_result(finished, own[0])
             with self._lock:
-                ahead = list(self._alike.get(outline(job), {}).values())
+                ahead = [e for key in outlines(job) for e in self._alike.get(key, {}).values()]
             if not ahead:
-                return own
+                return Checked(job, own)
             own = own or finished_index.in_inbox(job, self._inbox)
-            twin = next((each.job for each in ahead if each.is_same(own)), None)
+            asked = [known for edit, known in zip(job.edits, own, strict=True) if edit.had is None]
+            twin = next((each.job for each in ahead if each.is_same(asked)), None)
             if twin is None:
-                return own
+                return Checked(job, own)
             if self._waits_for(twin.id, job):
                 raise HeldError(about_to_be_done(twin), HeldCause.IN_WORK, Twin(twin.id))
 

@@ -7,7 +7,7 @@ configuration never moves a file: the bundle is held where it lies, with the rea
 
 import datetime as dt
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Protocol
@@ -17,28 +17,43 @@ from retouchd.errors import JobCode, Problem
 from retouchd.inbox.candidates import Candidate
 from retouchd.inbox.held import HeldError
 from retouchd.inbox.precedence import (
+    EditPart,
     EffectiveValues,
     FolderFile,
     Layer,
+    Task,
     Values,
     compose,
     folder_faults,
     needed,
 )
-from retouchd.inbox.readiness import Ready, references_of
+from retouchd.inbox.prompt_fields import PromptFields, place_of
+from retouchd.inbox.readiness import Ready, own_task, references_of
 from retouchd.inbox.references import ReferenceChecks
 from retouchd.inbox.scanner import InboxScanner
 from retouchd.inbox.sidecar_reader import Prompt, SidecarReader
 from retouchd.job.filenames import Kind, Named
-from retouchd.job.model import CONFIGURATION, Edit, Job, Member, Reference, Request, Role, Scalar
+from retouchd.job.model import (
+    CONFIGURATION,
+    Edit,
+    Job,
+    Member,
+    Reference,
+    Request,
+    Role,
+    Scalar,
+)
 from retouchd.job.naming import path_below, shown
 from retouchd.job.pairing import Bundle
 from retouchd.money.budget import Allowance, beyond, unpriced
 from retouchd.money.pricing import estimate, pictures_asked
+from retouchd.pictures.decoding import ImageFault
+from retouchd.request.fields import PROMPT_PARTS
 from retouchd.request.limits import Limits
 from retouchd.request.models import Prices
 from retouchd.request.output import DEFAULT_NAME, PREFIX, output_faults, own_keys, resolved
 from retouchd.request.validate import request_faults
+from retouchd.spool.delivery import told_problems
 from retouchd.spool.record import is_own_reason, own_record
 
 _ROLES = {
@@ -59,6 +74,11 @@ class Terms(Protocol):
     def edit_layer(self) -> Layer:
         """
         Return what it says of every edit.
+        """
+
+    def edit_task(self) -> Task:
+        """
+        Return what it says is to be done where no file does.
         """
 
     def limits(self, model: str) -> Limits:
@@ -106,13 +126,18 @@ class JobFreezer:
         problems = list(candidate.state.problems)
         prompts = {} if problems else self._prompts(candidate)
         problems += [each.problem for each in prompts.values() if each.problem]
-        wishes = compose([self._current.edit_layer()])
+        edits = [Edit(request=_request(compose([self._current.edit_layer()])))]
+        ends: list[list[Problem]] = []
         if not problems:
-            wishes = compose(self._layers(candidate, prompts))
-            problems += self._faults(candidate, wishes)
+            try:
+                edits, ends = self._edits(candidate, prompts, now)
+            except ImageFault as fault:
+                problems.append(fault.problem)
         elif (own := candidate.surroundings.own) and own.values:
             problems += self._further(candidate, own.values)
-        references = _named(candidate) if problems else tuple(self._references(candidate, wishes))
+        is_sound = not problems and not any(ends)
+        models = dict.fromkeys(each.request.model for each in edits)
+        references = tuple(self._references(candidate, models)) if is_sound else _named(candidate)
         leftovers, previous = self._leftovers(candidate)
         bundle = candidate.bundle
         files = [*bundle.images, *bundle.prompts, *bundle.edits, *bundle.masks, *leftovers]
@@ -121,26 +146,56 @@ class JobFreezer:
             folder=candidate.folder,
             stem=bundle.stem,
             members=tuple(_member(named, candidate, prompts) for named in files),
-            edits=(_edit(wishes, bundle, now),),
+            edits=tuple(edits),
             claimed_at=now,
             references=references,
             previous=previous,
             problems=tuple(problems),
         )
+        if any(ends):
+            return replace(job, problems=told_problems(job, ends))
         if not problems:
             self._afford(job)
         return job
 
     def _afford(self, job: Job) -> None:
         """
-        Raise HeldError for a job that no day's budget could pay for, or whose price is not known.
+        Raise HeldError for a job with an edit that no day's budget could pay for, or whose price is not known.
         """
-        model, allowance = job.request.model, self._current.allowance()
-        usd = estimate(self._current.prices(model), job)
-        if usd is None and allowance.usd_per_day:
-            raise HeldError(unpriced(model))
-        if reason := beyond(allowance, usd, pictures_asked(job.request)):
-            raise HeldError(reason)
+        allowance = self._current.allowance()
+        for number, edit in enumerate(job.edits, 1):
+            model = edit.request.model
+            usd = estimate(self._current.prices(model), job.with_edit(number))
+            if usd is None and allowance.usd_per_day:
+                raise HeldError(unpriced(model))
+            if reason := beyond(allowance, usd, pictures_asked(edit.request)):
+                raise HeldError(f"{edit.name}: {reason}" if edit.name else reason)
+
+    def _edits(
+        self, candidate: Candidate, prompts: Mapping[str, Prompt], now: dt.datetime
+    ) -> tuple[list[Edit], list[list[Problem]]]:
+        """
+        Return the edits that a bundle asks for, and for each what is wrong with it.
+
+        Raises HeldError for what is wrong with what others say of it, ImageFault where its size is asked for
+        and cannot be told.
+        """
+        layers, task = self._layers(candidate, prompts)
+        if task.lacking and task.edits:
+            raise HeldError(_without_prompt(task))
+        variables = compose(
+            Layer(origin=each.origin, values=each.variables) for each in layers
+        ).values
+        fields = PromptFields(candidate, variables, self._reader)
+        edits, ends = [], []
+        for part in task.edits or (EditPart(name=""),):
+            first = Layer(origin=task.origin, values=part.values)
+            wishes = fields.filled(
+                compose([first, *layers]), [each for each in layers if each.is_own]
+            )
+            edits.append(_edit(wishes, candidate.bundle, now, part.name))
+            ends.append(list(self._faults(candidate, wishes, part.name)))
+        return edits, ends
 
     def _prompts(self, candidate: Candidate) -> dict[str, Prompt]:
         """
@@ -151,37 +206,55 @@ class JobFreezer:
             for named in candidate.bundle.prompts
         }
 
-    def _layers(self, candidate: Candidate, prompts: Mapping[str, Prompt]) -> Iterator[Layer]:
+    def _layers(
+        self, candidate: Candidate, prompts: Mapping[str, Prompt]
+    ) -> tuple[list[Layer], Task]:
         """
-        Yield what holds for a bundle, the nearest first.
+        Return what holds for a bundle, the nearest first, and what is to be done.
         """
         own = candidate.surroundings.own
-        for name, prompt in prompts.items():
-            yield Layer(origin=_path(candidate, name), values={"prompt": prompt.text})
+        layers = [
+            Layer(origin=_path(candidate, name), values={"prompt": prompt.text}, is_own=True)
+            for name, prompt in prompts.items()
+        ]
+        task = own_task(candidate.bundle, own)
         for named in candidate.bundle.edits:
             assert own is not None, "only a bundle whose sidecar was read is ready"
-            yield Layer(origin=_path(candidate, named.name), values=own.values, images=own.images)
-        has_prompt = bool(prompts) or (own is not None and own.has_prompt)
-        relevant = needed(candidate.surroundings.sources, has_prompt=has_prompt)
+            path = _path(candidate, named.name)
+            task = replace(task, origin=path)
+            layers.append(
+                Layer(
+                    origin=path,
+                    values=own.values,
+                    images=own.images,
+                    variables=own.variables,
+                    is_own=True,
+                )
+            )
+        relevant, task = needed(candidate.surroundings.sources, task)
         for fault in folder_faults(relevant):
             raise HeldError(fault)
-        for source in relevant:
-            yield self._folder_layer(source)
-        yield self._current.edit_layer()
+        layers += map(self._folder_layer, relevant)
+        return [*layers, self._current.edit_layer()], task.over(self._current.edit_task())
 
     def _folder_layer(self, source: FolderFile) -> Layer:
         if source.content is not None:
             return Layer(
-                origin=source.path, values=source.content.values, images=source.content.images
+                origin=source.path,
+                values=source.content.values,
+                images=source.content.images,
+                variables=source.content.variables,
             )
         prompt = self._reader.prompt(source.folder, source.name)
         if prompt.problem is not None:
             raise HeldError(f"{prompt.problem.message} Correct {shown(source.path)}.")
         return Layer(origin=source.path, values={"prompt": prompt.text})
 
-    def _faults(self, candidate: Candidate, wishes: EffectiveValues) -> Iterator[Problem]:
+    def _faults(
+        self, candidate: Candidate, wishes: EffectiveValues, name: str
+    ) -> Iterator[Problem]:
         """
-        Yield what is wrong with what the bundle says itself.
+        Yield what is wrong with what the bundle says itself of the edit with that name.
 
         Raises HeldError for what is wrong with what others say of it.
         """
@@ -198,12 +271,14 @@ class JobFreezer:
             if "mask" in keys:  # It lies beside the picture.
                 yield problem
                 continue
-            origins = {wishes.origin[key] for key in (*keys, "model") if key in wishes.origin}
+            parts = PROMPT_PARTS if "prompt" in keys else ()
+            keys = (*keys, *parts, "model")  # noqa: PLW2901 - all that may be at fault
+            origins = {wishes.origin[key] for key in keys if key in wishes.origin}
             if not origins & own:
                 where = wishes.origin.get(keys[0], CONFIGURATION)
-                place = "[edit] of the configuration" if where == CONFIGURATION else shown(where)
+                place = f"{place_of(where)}: {name}" if name else place_of(where)
                 raise HeldError(f"{place}: {problem.message} {problem.hint}")
-            where = next(o for key in (*keys, "model") if (o := wishes.origin.get(key)) in own)
+            where = next(o for key in keys if (o := wishes.origin.get(key)) in own)
             yield replace(problem, message=f"{_shown_name(where)}: {problem.message}")
         yield from _output_problems(wishes, own, candidate.bundle)
 
@@ -221,7 +296,7 @@ class JobFreezer:
             if any(wishes.origin.get(key) == path for key in keys):
                 yield replace(problem, message=f"{_shown_name(path)}: {problem.message}")
 
-    def _references(self, candidate: Candidate, wishes: EffectiveValues) -> Iterator[Reference]:
+    def _references(self, candidate: Candidate, models: Iterable[str]) -> Iterator[Reference]:
         """
         Yield the references of a bundle; raises HeldError for one that a folder file names and that cannot
         be sent.
@@ -236,8 +311,9 @@ class JobFreezer:
                     f"{where} names {shown(path)} as a reference image, but that {observation}."
                 )
             snapshot = observation.signature.snapshot
-            if source is not None:
-                model = str(wishes.values["model"])
+            for model in models:
+                if source is None:
+                    break
                 for problem in self._reference_checks.problems(path, snapshot, model):
                     raise HeldError(f"{shown(source.path)}: {problem.message} {problem.hint}")
             yield Reference(path=path, snapshot=snapshot)
@@ -287,7 +363,7 @@ def _output_problems(
         )
 
 
-def _edit(wishes: EffectiveValues, bundle: Bundle, now: dt.datetime) -> Edit:
+def _edit(wishes: EffectiveValues, bundle: Bundle, now: dt.datetime, name: str) -> Edit:
     """
     Return what is asked for, and what its results are to be.
     """
@@ -295,12 +371,12 @@ def _edit(wishes: EffectiveValues, bundle: Bundle, now: dt.datetime) -> Edit:
         own_keys(wishes.values), has_mask=bool(bundle.masks), has_references=bool(wishes.images)
     )
     if not output.is_anything and output.name == DEFAULT_NAME:
-        return Edit(request=_request(wishes))
+        return Edit(request=_request(wishes), name=name)
     frozen = output.to_json()
     if output.name != DEFAULT_NAME:
         # The day is that of the claim, wherever and whenever the job goes on.
         frozen["day"] = f"{now.astimezone():%Y-%m-%d}"
-    return Edit(request=_request(wishes), output=frozen)
+    return Edit(request=_request(wishes), name=name, output=frozen)
 
 
 def _request(wishes: EffectiveValues) -> Request:
@@ -317,11 +393,17 @@ def _prompt(wishes: EffectiveValues) -> str | None:
 
 
 def _parameters(wishes: EffectiveValues) -> dict[str, Scalar]:
+    beside = ("model", "prompt", *PROMPT_PARTS)
     return {
         key: value
         for key, value in wishes.values.items()
-        if key not in ("model", "prompt") and not key.startswith(PREFIX)
+        if key not in beside and not key.startswith(PREFIX)
     }
+
+
+def _without_prompt(task: Task) -> str:
+    names = " and ".join(task.lacking)
+    return f"{place_of(task.origin)} names {names} among its edits without a prompt, and there is none for all."
 
 
 def _member(named: Named, candidate: Candidate, prompts: Mapping[str, Prompt]) -> Member:

@@ -9,7 +9,7 @@ and whatever nobody sees. So asking costs the same in a large folder.
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -49,11 +49,31 @@ def with_near_miss(problem: Problem, near: str) -> Problem:
     return replace(problem, message=f"{problem.message} But {near}.") if near else problem
 
 
-def prompt_missing(image: Named) -> Problem:
+def awaited_prompt(image: Named, lacking: Sequence[str] = ("",), sidecar: str = "") -> str:
     """
-    Return the problem of an image that nobody said anything about.
+    Return what an image waits for that has no prompt, or of which edits that its sidecar names have none.
+    """
+    reason = f"waits for its prompt, {prompt_name(image)}"
+    return f"{reason}: {_listed(lacking)} in {sidecar} has none" if sidecar else reason
+
+
+def _listed(lacking: Sequence[str]) -> str:
+    *others, last = lacking
+    return f"the edits {', '.join(others)} and {last}" if others else f"the edit {last}"
+
+
+def prompt_missing(image: Named, lacking: Sequence[str] = ("",), sidecar: str = "") -> Problem:
+    """
+    Return the problem of an image that nobody said anything about, or of the edits in its sidecar that are
+    `lacking` a prompt.
     """
     prompt = prompt_name(image)
+    if sidecar:
+        return Problem(
+            code=JobCode.PROMPT_MISSING,
+            message=f"{sidecar}: {_listed(lacking)} came without a prompt, and there was none for all edits.",
+            hint=f"Write what is to be done there as its prompt, or for all that have none into {prompt}.",
+        )
     return Problem(
         code=JobCode.PROMPT_MISSING,
         message=f"{shown(image.name)} came without a prompt: there was no {prompt} beside it and "

@@ -65,11 +65,58 @@ Values: TypeAlias = Mapping[str, Scalar]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EditPart:
+    """
+    One of several edits as a place names it: what it says over the values that hold for all of them.
+    """
+
+    name: str
+    values: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """
+    What is to be done, as far as some places say it: whether there is a prompt for every edit, and which edits
+    there are, None while no place decides about that. `origin` is where the edits are named.
+
+    The nearest place that has a prompt or names edits decides: its prompt sets aside what edits are named
+    farther away, and an empty list does, too. In one place a prompt is that of the edits that have none.
+    """
+
+    has_prompt: bool = False
+    edits: tuple[EditPart, ...] | None = None
+    origin: str = ""
+
+    def over(self, farther: "Task") -> "Task":
+        """
+        Return what these places and one that is farther away say together.
+        """
+        has_prompt = self.has_prompt or farther.has_prompt
+        if self.edits is None and not self.has_prompt:
+            return Task(has_prompt=has_prompt, edits=farther.edits, origin=farther.origin)
+        return Task(has_prompt=has_prompt, edits=self.edits or (), origin=self.origin)
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """
+        Return the names of the edits for which a prompt is still to be found; "" of a picture's only one.
+        """
+        if self.has_prompt:
+            return ()
+        return tuple(each.name for each in self.edits or _PLAIN if "prompt" not in each.values)
+
+
+_PLAIN = (EditPart(name=""),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """
     What a structured sidecar or an `_edit.*` says: model, prompt and parameters by their keys.
 
-    `images` are its references as paths below the inbox, None where it names none at all. `faults` are
+    `images` are its references as paths below the inbox, None where it names none at all; `edits` likewise.
+    `variables` are what prompts of folders and of the configuration have in braces. `faults` are
     sentences, `reference_faults` those about references; what a file that has any says besides, and its
     references, are told as far as they can be. `obstacle` is half a sentence on why the file could not be read.
     `digest` is the SHA-256 of its bytes. `foreign` is what another program's file is called that is nobody's
@@ -78,6 +125,8 @@ class Content:
 
     values: Values = field(default_factory=dict)
     images: tuple[str, ...] | None = None
+    edits: tuple[EditPart, ...] | None = None
+    variables: Values = field(default_factory=dict)
     faults: tuple[str, ...] = ()
     obstacle: str = ""
     reference_faults: tuple[str, ...] = ()
@@ -124,12 +173,14 @@ class FolderFile:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
     """
-    What one place says; `origin` is the file's path below the inbox, or `config`.
+    What one file says; `origin` is its path below the inbox, or `config`. `is_own` is one of the picture's own.
     """
 
     origin: str
     values: Values = field(default_factory=dict)
     images: tuple[str, ...] | None = None
+    variables: Values = field(default_factory=dict)
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,17 +210,27 @@ def compose(layers: Iterable[Layer]) -> EffectiveValues:
     return EffectiveValues(values=values, images=images or (), origin=origin)
 
 
-def needed(sources: Sequence[FolderFile], *, has_prompt: bool) -> list[FolderFile]:
+def needed(sources: Sequence[FolderFile], own: Task) -> tuple[list[FolderFile], Task]:
     """
     Return the folder files that matter to an image, the nearest first: every `_edit.*`, and the nearest
-    `_prompt.txt` if nothing nearer says what is to be done.
+    `_prompt.txt` if nothing nearer says what is to be done; and what they and its own files say of that.
     """
     found: list[FolderFile] = []
+    task = own
     for _, group in groupby(sources, key=lambda source: source.folder):
-        level = [s for s in group if s.kind is Kind.FOLDER_EDIT or not has_prompt]
-        has_prompt = has_prompt or any(source.has_prompt for source in level)
+        level = [s for s in group if s.kind is Kind.FOLDER_EDIT or task.lacking]
+        task = task.over(_task_of(level))
         found += level
-    return found
+    return found, task
+
+
+def _task_of(level: Sequence[FolderFile]) -> Task:
+    named = [s for s in level if s.content is not None and s.content.edits is not None]
+    return Task(
+        has_prompt=any(source.has_prompt for source in level),
+        edits=named[0].content.edits if named and named[0].content else None,
+        origin=named[0].path if named else "",
+    )
 
 
 def folder_faults(sources: Sequence[FolderFile]) -> Iterator[str]:

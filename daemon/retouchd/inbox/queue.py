@@ -13,6 +13,7 @@ from retouchd.inbox.candidates import Candidate, Candidates
 from retouchd.inbox.fair_queue import FairQueue
 from retouchd.inbox.folder_index import PENDING, Family, Key
 from retouchd.inbox.observed_files import ObservedFiles
+from retouchd.inbox.precedence import Task
 from retouchd.inbox.readiness import BundleState, BundleWaiting, Patience, Ready, Unsettled
 from retouchd.inbox.waiting import kind_of
 from retouchd.inbox.waiting_reasons import WaitingReasons
@@ -33,7 +34,7 @@ class InboxQueue:
     wait.
     """
 
-    def __init__(self, *, patience: Patience, has_default_prompt: Callable[[], bool]) -> None:
+    def __init__(self, *, patience: Patience, default: Callable[[], Task]) -> None:
         self._due: dict[float, list[Family]] = {}
         self._times: list[float] = []
         self._pending: FairQueue[Rank] = FairQueue()
@@ -42,9 +43,7 @@ class InboxQueue:
         self._kinds: dict[str, str] = {}
         self._decisions: dict[Family, list[Candidate]] = {}
         self.observed_files = ObservedFiles(patience=patience, schedule=self._unsettle)
-        self.candidates = Candidates(
-            files=self.observed_files, patience=patience, has_default_prompt=has_default_prompt
-        )
+        self.candidates = Candidates(files=self.observed_files, patience=patience, default=default)
         self.reasons = WaitingReasons(self.observed_files, self.candidates)
 
     def next_due(self) -> float | None:

@@ -17,7 +17,7 @@ from typing import TypeAlias
 from retouchd.disk.signature import Observation, Signature
 from retouchd.errors import JobCode, Problem
 from retouchd.inbox import missing
-from retouchd.inbox.precedence import Content, FolderFile, folder_faults, needed
+from retouchd.inbox.precedence import Content, FolderFile, Task, folder_faults, needed
 from retouchd.inbox.waiting import CHANGING, REFERENCE
 from retouchd.job.filenames import Kind
 from retouchd.job.naming import shown
@@ -97,24 +97,27 @@ class BundleWaiting:
 BundleState: TypeAlias = Ready | Unsettled | BundleWaiting
 
 
+_NOTHING = Task()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """
     What matters to a bundle besides its files.
 
-    `own` is what its structured sidecar says, None before that was read. `sources` are the folder files,
-    the nearest first. `references` holds the observation of each picture that any of them names, or half a
-    sentence on why it cannot be used. `namer` tells how this image comes to be a reference of another.
-    `gone_at` is when a file that held for it was last seen to be gone: it may be about to be written anew.
-    `is_unseen` says that nobody has looked yet whether its image is a mask instead, or which of several
-    structured sidecars are other programs' files.
+    `own` is what its structured sidecar says, None before that was read. `sources` are the folder files, the
+    nearest first, `default` what the configuration says is to be done. `references` holds the observation of
+    each picture that any of them names, or half a sentence on why it cannot be used. `namer` tells how this
+    image comes to be a reference of another. `gone_at` is when a file that held for it was last seen to be
+    gone: it may be about to be written anew. `is_unseen` says that nobody has looked yet whether its image is
+    a mask instead, or which of several structured sidecars are other programs' files.
     """
 
     own: Content | None = None
     sources: tuple[FolderFile, ...] = ()
     references: Mapping[str, Observation | str] = field(default_factory=dict)
     namer: str | None = None
-    has_default: bool = False
+    default: Task = _NOTHING
     is_unseen: bool = False
     gone_at: float | None = None
 
@@ -197,23 +200,34 @@ def _own_problems(bundle: Bundle, own: Content | None) -> tuple[Problem, ...]:
     return tuple(found)
 
 
+def own_task(bundle: Bundle, own: Content | None) -> Task:
+    """
+    Return what the files of a bundle say is to be done; `own` is what its structured sidecar says.
+    """
+    return Task(
+        has_prompt=bool(bundle.prompts) or (own is not None and own.has_prompt),
+        edits=own.edits if own is not None else None,
+        origin=bundle.edits[0].name if bundle.edits else "",
+    )
+
+
 def _with_folder_files(
     bundle: Bundle, settled: float, surroundings: Surroundings, patience: Patience, now: float
 ) -> BundleState:
-    own = surroundings.own
-    has_own = bool(bundle.prompts) or (own is not None and own.has_prompt)
-    relevant = needed(surroundings.sources, has_prompt=has_own)
+    own = own_task(bundle, surroundings.own)
+    relevant, task = needed(surroundings.sources, own)
     for source in relevant:
         if (state := _unready(source, patience, now)) is not None:
             return state
         settled = max(settled, settled_at(source.observation, patience) or settled)
     if any(folder_faults(relevant)):
         return Ready(since=settled)
-    has_prompt = has_own or surroundings.has_default or any(s.has_prompt for s in relevant)
-    if not has_prompt:
+    task = task.over(surroundings.default)
+    if task.lacking and not (task.edits and not own.edits):
         image = bundle.images[0]
-        reason = f"waits for its prompt, {missing.prompt_name(image)}"
-        problems = [missing.prompt_missing(image)]
+        named = shown(own.origin) if task.edits else ""
+        reason = missing.awaited_prompt(image, task.lacking, named)
+        problems = [missing.prompt_missing(image, task.lacking, named)]
         return _as_missing(_patiently(settled, reason, lambda: problems, patience, now))
     return _with_references(bundle, settled, surroundings, patience, now)
 

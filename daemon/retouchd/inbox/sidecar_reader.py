@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retouchd.errors import Problem
-from retouchd.inbox.precedence import Content, resolve
+from retouchd.inbox.precedence import Content, EditPart, resolve
 from retouchd.inbox.scanner import InboxScanner
 from retouchd.job.filenames import Kind, Named
 from retouchd.job.filenames import parse as parse_name
@@ -82,6 +82,14 @@ class SidecarReader:
             return False  # As a picture it is looked at again, and told of.
         return picture.has_transparency
 
+    def size(self, folder: str, name: str) -> tuple[int, int]:
+        """
+        Return width and height of a picture as it is shown; raises ImageFault for what is none.
+        """
+        path = self._inbox.root / folder / name
+        found = inspect.glance(path, name=shown(name), max_megapixels=self._max_megapixels)
+        return found.upright
+
     def content(self, folder: str, name: str) -> Content:
         """
         Return what a structured sidecar or an `_edit.*` says, or why it could not be read.
@@ -114,9 +122,11 @@ class SidecarReader:
         if not isinstance(found, Sidecar):
             # What it names is spared all the same: a mistake in the next line must not make jobs of it.
             images, more = self._references(folder, named, _named_in(tree))
+            sound = sound_part(tree)
             return Content(
-                values=_values(sound_part(tree)),
+                values=sound.values(),
                 images=images,
+                edits=_edits(sound),
                 faults=tuple(found),
                 reference_faults=tuple(more),
                 digest=_digest(raw),
@@ -125,12 +135,19 @@ class SidecarReader:
         images, faults = self._references(folder, named, names)
         if faults:
             return Content(
-                values=_values(found),
+                values=found.values(),
                 images=images,
+                edits=_edits(found),
                 reference_faults=tuple(faults),
                 digest=_digest(raw),
             )
-        return Content(values=_values(found), images=images, digest=_digest(raw))
+        return Content(
+            values=found.values(),
+            images=images,
+            edits=_edits(found),
+            variables=found.vars,
+            digest=_digest(raw),
+        )
 
     def _references(
         self, folder: str, named: Named, names: tuple[str, ...] | None
@@ -154,12 +171,10 @@ class SidecarReader:
         return tuple(paths), faults
 
 
-def _values(found: Sidecar) -> dict[str, str | int | float | bool]:
-    said = {"prompt": found.prompt, "model": found.model}
-    return {k: v for k, v in said.items() if v is not None} | {
-        **found.parameters(),
-        **found.output.among_others(),
-    }
+def _edits(found: Sidecar) -> tuple[EditPart, ...] | None:
+    if found.edits is None:
+        return None
+    return tuple(EditPart(name=each.name, values=each.values()) for each in found.edits)
 
 
 def _named_in(tree: Mapping[str, Any]) -> tuple[str, ...] | None:

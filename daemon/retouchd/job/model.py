@@ -121,12 +121,16 @@ class Edit:
     A plain job has a single edit without a name; the names of several differ. `output` holds the settings of
     `[output]` as they were when the job was opened, none where results are published as received.
     `fingerprint` is the SHA-256 of all that was asked for, where that was known at the claim.
+
+    `had` are the results of an edit that was done before and is not asked for again, as paths below the outbox;
+    None of one that is asked for.
     """
 
     request: Request
     name: str = ""
     output: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str | None = None
+    had: tuple[str, ...] | None = None
 
 
 class AboutJob(TypedDict):
@@ -149,7 +153,8 @@ class Job:
     moved. `folder` is the path below the inbox with
     `/` between its parts, `""` at the top; `stem` names the bundle in outbox, done and error.
 
-    `edits` are never none, in the order in which they are asked for; their numbers begin with 1.
+    `edits` are never none, in the order in which they are asked for; their numbers begin with 1. `earlier_stem`
+    is the one that the results of those have which were done before: the others join them.
     """
 
     id: str
@@ -161,6 +166,7 @@ class Job:
     references: tuple[Reference, ...] = ()
     previous: str | None = None
     problems: tuple[Problem, ...] = ()
+    earlier_stem: str | None = None
 
     @property
     def about(self) -> AboutJob:
@@ -175,6 +181,13 @@ class Job:
         Return what the first edit asks for.
         """
         return self.edits[0].request
+
+    @property
+    def had(self) -> frozenset[int]:
+        """
+        Return the numbers of the edits that were done before.
+        """
+        return frozenset(n for n, edit in enumerate(self.edits, 1) if edit.had is not None)
 
     def with_edit(self, number: int) -> "Job":
         """

@@ -81,14 +81,14 @@ class EditSteps:
         Return the problems with which each edit is over, none of one that has its pictures.
         """
         failed = self.failed.get(job_state.id, {})
-        return [failed.get(each.edit, ()) for each in job_state.edits]
+        return [() if each.is_had else failed.get(each.edit, ()) for each in job_state.edits]
 
     def is_over(self, edit_state: EditState) -> bool:
         """
-        Return whether an edit has its pictures, or has failed.
+        Return whether an edit has its pictures, now or from before, or has failed.
         """
         failed = self.failed.get(edit_state.id, {})
-        return edit_state.edit in failed or edit_state.phase is Phase.EDITED
+        return edit_state.is_had or edit_state.edit in failed or edit_state.phase is Phase.EDITED
 
     async def step(self, edit_state: EditState) -> Wait | JobGone | Stuck | None:
         """

@@ -142,7 +142,8 @@ class Pipeline:
             return [0] if self._finisher.is_asked(job_of(job_state)) else []
         if job_state.phase not in _ASKED:
             return []
-        return [each.edit for each in job_state.edits if each.phase in _DECODING]
+        edits = (each for each in job_state.edits if not each.is_had)
+        return [each.edit for each in edits if each.phase in _DECODING]
 
     async def _retrace_edit(self, job_state: JobState, edit: int) -> None:
         if edit:

@@ -34,7 +34,18 @@ from retouchd.request.text_encoding import LOST_LETTERS, lost_letters, visible
 
 MAX_REFERENCES = 64
 """The most references a file may name; how many a model takes is its limit."""
+MAX_EDITS = 64
+"""The most edits that may be asked for of one picture."""
+MAX_NAME = 40
+"""Characters of an edit's name, which ends the names of its results."""
+_EDIT_NAME = r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*"
+_NO_NAMES = frozenset({"mask", "markup", "received", "partial"})
+"""What follows a stem in the names of files that are no results."""
 
+PROMPT_PARTS = ("prompt_before", "prompt_after")
+"""What is joined to the prompt of each edit, in front of it and behind."""
+VARIABLE = r"^[A-Za-z][A-Za-z0-9_-]*$"
+_UNSENT = {"model", "prompt", *PROMPT_PARTS, "images", "extra", "edits", "vars", "name", "output"}
 _FILES = {"image", "image[]", "images", "input_references", "mask"}
 _EXTRA = "A field that only your endpoint knows goes into an extra table."
 _HINTS = {
@@ -81,8 +92,32 @@ _SOME_PROMPT = Field(
     json_schema_extra={"pattern": rf"^[^\uFFFD]*[^{LOST_LETTERS}\uFFFD][^\uFFFD]*$"}
 )
 
+
+def _edit_name(name: str) -> str:
+    if len(name) > MAX_NAME or not re.fullmatch(_EDIT_NAME, name):
+        raise ValueError(
+            "must be small letters and digits such as warm or warm-light, each part beginning with a letter, "
+            f"at most {MAX_NAME} characters"
+        )
+    if name.rpartition("-")[2] in _NO_NAMES:
+        raise ValueError(f"must not end in {name.rpartition('-')[2]}, which marks other files")
+    return name
+
+
+def _is_text(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = visible(value.replace("\r\n", "\n").replace("\r", "\n"))
+    if lost := lost_letters(text):
+        raise ValueError(lost)
+    return text
+
+
 Text: TypeAlias = Annotated[str, AfterValidator(_filled), _SOME_TEXT]
 Whole: TypeAlias = Annotated[int, BeforeValidator(_is_no_boolean)]
+PromptText: TypeAlias = Annotated[
+    str, BeforeValidator(_is_text), AfterValidator(_filled), _SOME_PROMPT
+]
 
 
 def _no_own_names(schema: dict[str, Any]) -> None:
@@ -106,15 +141,15 @@ class EditFields(BaseModel):
     model: Annotated[Text, Field(description="The model that edits the picture.")] | None = None
     prompt: (
         Annotated[
-            str,
-            AfterValidator(_filled),
-            _SOME_PROMPT,
+            PromptText,
             Field(
                 description="What is to be done with the picture; in an _edit file, with each below it."
             ),
         ]
         | None
     ) = None
+    prompt_before: PromptText | None = None
+    prompt_after: PromptText | None = None
     n: Annotated[Whole, Field(json_schema_extra={"minimum": 1})] | None = None
     size: Text | None = None
     quality: Text | None = None
@@ -131,16 +166,6 @@ class EditFields(BaseModel):
         dict[str, str | int | float | bool], Field(json_schema_extra=_no_own_names)
     ] = {}
 
-    @field_validator("prompt", mode="before")
-    @classmethod
-    def _as_it_is_seen(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        text = visible(value.replace("\r\n", "\n").replace("\r", "\n"))
-        if lost := lost_letters(text):
-            raise ValueError(lost)
-        return text
-
     @field_validator("extra")
     @classmethod
     def _are_further_fields(cls, value: dict[str, Scalar]) -> dict[str, Scalar]:
@@ -149,7 +174,7 @@ class EditFields(BaseModel):
                 raise ValueError("holds a field without a name")
             if key in _FILES:
                 raise ValueError(f"must not hold {key}: pictures are files, never fields of text")
-            if key in cls.model_fields:
+            if key in EditFields.model_fields:
                 raise ValueError(f"must not hold {key}, a key of its own: move it out of extra")
             if isinstance(found, float) and not math.isfinite(found):
                 raise ValueError(f"holds {named(key)} = {found}, which is no number")
@@ -157,19 +182,75 @@ class EditFields(BaseModel):
 
     def parameters(self) -> dict[str, Scalar]:
         """
-        Return the parameters that were set, besides model, prompt and references.
+        Return the parameters that were set, besides model, prompts, references and edits.
         """
-        own = self.model_dump(
-            exclude={"model", "prompt", "images", "extra", "output"}, exclude_none=True
-        )
+        own = self.model_dump(exclude=_UNSENT, exclude_none=True)
         return {**own, **self.extra}
 
+    def values(self) -> dict[str, Scalar]:
+        """
+        Return all that is inherited key by key: the parameters, the model and the texts of the prompt.
+        """
+        texts = {key: getattr(self, key) for key in ("prompt", "model", *PROMPT_PARTS)}
+        return {key: text for key, text in texts.items() if text is not None} | self.parameters()
 
-class Sidecar(EditFields):
+
+class FinishedEdit(EditFields):
     """
-    What a sidecar or an `_edit` file says: the fields of an edit, and the references it names.
+    The fields of an edit, and what its results are to be made.
+    """
 
-    `images` are paths relative to the file that names them, as they are written there.
+    output: Annotated[
+        OutputFields,
+        Field(
+            description="What the results are to be made: the keys of [output] in the configuration, each for "
+            "itself."
+        ),
+    ] = OutputFields()
+
+    def values(self) -> dict[str, Scalar]:
+        """
+        Return all that is inherited key by key: the fields of an edit, and those of its results.
+        """
+        return super().values() | self.output.among_others()
+
+
+class NamedEdit(FinishedEdit):
+    """
+    One of several edits of a picture: its name, and the fields that it has over those of all.
+    """
+
+    name: Annotated[
+        str,
+        AfterValidator(_edit_name),
+        Field(
+            max_length=MAX_NAME,
+            json_schema_extra={"pattern": rf"^{_EDIT_NAME}$"},
+            description="What the names of its results end in: cat-warm.png. Small letters and digits.",
+        ),
+    ]
+
+
+def _are_apart(edits: tuple[NamedEdit, ...]) -> tuple[NamedEdit, ...]:
+    names = [each.name for each in edits]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"has two edits named {twice}; give each a name of its own")
+    return edits
+
+
+NamedEdits: TypeAlias = Annotated[
+    tuple[NamedEdit, ...], Field(max_length=MAX_EDITS), AfterValidator(_are_apart)
+]
+
+
+class Sidecar(FinishedEdit):
+    """
+    What a sidecar or an `_edit` file says: the fields of an edit, several edits with fields of their own, and
+    the references it names.
+
+    `images` are paths relative to the file that names them, as they are written there. `edits` is None where
+    none were named: an empty list turns off those that are named farther away. `vars` are what prompts of
+    folders and of the configuration have in braces.
     """
 
     images: Annotated[
@@ -180,13 +261,30 @@ class Sidecar(EditFields):
             "start at the file that names them.",
         ),
     ] = ()
-    output: Annotated[
-        OutputFields,
+    edits: (
+        Annotated[
+            NamedEdits,
+            Field(
+                description="Several edits of the one picture, each asked for by itself; an empty list turns "
+                "off those of the folder."
+            ),
+        ]
+        | None
+    ) = None
+    vars: Annotated[
+        dict[Annotated[str, Field(pattern=VARIABLE)], str | int | float | bool],
         Field(
-            description="What the results are to be made: the keys of [output] in the configuration, each for "
-            "itself."
+            description="What stands for {vars.NAME} in prompts of folders and the configuration.",
+            json_schema_extra={"propertyNames": {"pattern": VARIABLE}},
         ),
-    ] = OutputFields()
+    ] = {}
+
+
+_TOO_LONG = {
+    "images": f"names more than {MAX_REFERENCES} files",
+    "edits": f"names more than {MAX_EDITS}",
+    "name": f"is longer than {MAX_NAME} characters",
+}
 
 
 def read_edit(tree: Mapping[str, Any]) -> Sidecar | list[str]:
@@ -202,10 +300,7 @@ def read_edit(tree: Mapping[str, Any]) -> Sidecar | list[str]:
         sidecar = Sidecar.model_validate(filled)
     except ValidationError as error:
         # One wrong value of `extra` is told once for each type it might have been.
-        faults += dict.fromkeys(
-            _told_of_output(fault) if _is_of_output(fault) else _told(fault)
-            for fault in error.errors()
-        )
+        faults += dict.fromkeys(_told(fault) for fault in error.errors())
         return faults
     return faults or sidecar
 
@@ -233,23 +328,35 @@ def _is_schema(key: str, value: object) -> bool:
 
 def _told(fault: ErrorDetails) -> str:
     key, *inner = (str(part) for part in fault["loc"])
+    if key in _INSIDE and inner:
+        return _INSIDE[key](fault)
+    if is_inner := key in ("extra", "vars") and bool(inner):
+        key = f"{key}.{named(inner[0])}"
     match fault["type"]:
         case "extra_forbidden":
-            return _unknown(key)
+            told = _unknown(key)
         case "value_error":
-            return f"{key} {fault['msg'].removeprefix('Value error, ')}."
-        case "too_long":
-            return f"images names more than {MAX_REFERENCES} files."
-    if key == "extra" and inner:
-        key = f"extra.{named(inner[0])}"
-        if fault["input"] is None:
-            return f"{key} has no value; leave the line out."
-        return f"{key} must be text, a number, or true or false, not {_kind(fault['input'])}."
-    return f"{key} must be {_wanted(key)}, not {_kind(fault['input'])}."
+            told = f"{key} {fault['msg'].removeprefix('Value error, ')}."
+        case "too_long" | "string_too_long":
+            told = f"{key} {_TOO_LONG[key]}."
+        case "missing":
+            told = f"it has no {key}; give it one."
+        case "string_pattern_mismatch":
+            told = f"{key} cannot be used: write letters, digits, _ and - after vars."
+        case _ if is_inner and fault["input"] is None:
+            told = f"{key} has no value; leave the line out."
+        case _ if is_inner:
+            told = f"{key} must be text, a number, or true or false, not {_kind(fault['input'])}."
+        case _:
+            told = f"{key} must be {_wanted(key)}, not {_kind(fault['input'])}."
+    return told
 
 
-def _is_of_output(fault: ErrorDetails) -> bool:
-    return fault["loc"][0] == "output" and len(fault["loc"]) > 1
+def _told_of_edit(fault: ErrorDetails) -> str:
+    number = int(fault["loc"][1]) + 1
+    if not (rest := fault["loc"][2:]):
+        return f"edit {number} must be a table, not {_kind(fault['input'])}."
+    return f"edit {number}: {_told({**fault, 'loc': rest})}"
 
 
 def _told_of_output(fault: ErrorDetails) -> str:
@@ -264,6 +371,9 @@ def _told_of_output(fault: ErrorDetails) -> str:
     return f"{key}: {fault['msg'][:1].lower()}{fault['msg'][1:]}."
 
 
+_INSIDE = {"edits": _told_of_edit, "output": _told_of_output}
+
+
 def _unknown(key: str) -> str:
     name = named(key)
     if key in _HINTS:
@@ -274,25 +384,28 @@ def _unknown(key: str) -> str:
     return f"{name} is not a known key; known are {', '.join(Sidecar.model_fields)}. {_EXTRA}"
 
 
+_WANTED = {
+    "n": "a whole number",
+    "output_compression": "a whole number",
+    "images": 'a list of file names, such as ["_refs/backdrop.png"]',
+    "extra": "a table of further fields",
+    "output": 'a table such as { like = "source" }',
+    "vars": "a table of texts",
+    "edits": 'a list of tables, each below [[edits]], or with braces: [{name = "warm"}]',
+}
+
+
 def _wanted(key: str) -> str:
-    match key:
-        case "n" | "output_compression":
-            return "a whole number"
-        case "output":
-            return 'a table such as { like = "source" }'
-        case "images":
-            return 'a list of file names, such as ["_refs/backdrop.png"]'
-        case "extra":
-            return "a table of further fields"
-        case _:
-            return f'text such as "{_EXAMPLES[key]}"' if key in _EXAMPLES else "text in quotes"
+    if key in _WANTED:
+        return _WANTED[key]
+    return f'text such as "{_EXAMPLES[key]}"' if key in _EXAMPLES else "text in quotes"
 
 
 def _kind(value: object) -> str:
     return _KINDS.get(type(value), "nothing")
 
 
-_OWN = frozenset({"prompt", "images", "mask"})
+_OWN = frozenset({"prompt", *PROMPT_PARTS, "images", "mask", "edits"})
 """What only a sidecar has: `size`, `user`, `model`, `extra` are ordinary words that others write, too."""
 _PARAMETERS = frozenset(Sidecar.model_fields)
 

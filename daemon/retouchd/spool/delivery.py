@@ -48,8 +48,8 @@ class Delivery:
     repeated, and returns where the job stands then; each raises Blocked while a folder is full, read-only, away
     or has a file in the way.
 
-    `known` returns what a job is known by where that was read already; `on_results` is told, before any of
-    them is published, which pictures a job will publish.
+    `known` returns what each edit of a job is known by where that was read already; `on_results` is told,
+    before any of them is published, which pictures a job will publish.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Delivery:
         *,
         spool: Spool,
         folders: Folders,
-        known: Callable[[str], Fingerprint | None],
+        known: Callable[[str], Sequence[Fingerprint]],
         on_results: Callable[[Job, Plan], None] = lambda *_: None,
     ) -> None:
         self._spool = spool
@@ -93,12 +93,14 @@ class Delivery:
             outbox = self._folders.outbox
             with _blocked(outbox / job.folder):
                 outputs = plan_outputs(job, results, _taken_in(outbox, job))
+        is_any_done = not ends or not all(ends)
+        known = self._known_by(job) if is_any_done else ()
         plan = Plan(
             finished_at=now,
             **archived._asdict(),
             outputs=self._with_contents(job_state, outputs),
             problems=problems,
-            edits=tuple(self._end(job, number, ends) for number, _ in enumerate(job.edits, 1)),
+            edits=tuple(self._end(number, ends, known) for number, _ in enumerate(job.edits, 1)),
             warnings=job_state.finished.warnings,
         )
         self._spool.fix(job.id, plan)
@@ -238,15 +240,23 @@ class Delivery:
             for item in outputs
         )
 
-    def _end(self, job: Job, number: int, ends: Sequence[Sequence[Problem]]) -> EditEnd:
+    def _end(
+        self, number: int, ends: Sequence[Sequence[Problem]], known: Sequence[Fingerprint]
+    ) -> EditEnd:
         problems = ends[number - 1] if ends else ()
         if problems:
             return EditEnd(problems=tuple(problems))
-        known = self._known(job.id) if number == 1 else None
+        return EditEnd(fingerprint=known[number - 1] if known else None)
+
+    def _known_by(self, job: Job) -> Sequence[Fingerprint]:
+        """
+        Return what each edit of a job is known by, nothing where that cannot be read.
+        """
+        if known := self._known(job.id):
+            return known
         with contextlib.suppress(OSError):
-            folder = self._spool.folder(job.id)
-            known = known or finished_index.in_work(job.with_edit(number), folder)
-        return EditEnd(fingerprint=known)
+            return finished_index.in_work(job, self._spool.folder(job.id))
+        return ()
 
     def _archive(self, *, is_done: bool) -> Path:
         return self._folders.done if is_done else self._folders.error
@@ -282,9 +292,10 @@ def told_problems(job: Job, ends: Sequence[Sequence[Problem]]) -> tuple[Problem,
     Return the problems of a job, each once: of those that not all of its edits have, each says whose it is.
     """
     found: dict[Problem, None] = {}
+    asked = [each for number, each in enumerate(ends, 1) if number not in job.had]
     for edit, problems in zip(job.edits, ends, strict=bool(ends)):
         for each in problems:
-            if all(each in others for others in ends):
+            if all(each in others for others in asked):
                 found[each] = None
             else:
                 found[replace(each, message=f"{edit.name}: {each.message}")] = None

@@ -137,7 +137,14 @@ def _body(raw: bytes, unsaid: int | None = None) -> tuple[int, dict[str, Any]]:
 
 
 def _edit(body: Mapping[str, Any]) -> Edit:
-    return Edit(**{**body, "request": Request(**body["request"])})
+    had = body.get("had")
+    return Edit(
+        **{
+            **body,
+            "request": Request(**body["request"]),
+            "had": None if had is None else tuple(had),
+        }
+    )
 
 
 def _edit_end(body: Mapping[str, Any]) -> EditEnd:

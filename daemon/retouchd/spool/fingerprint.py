@@ -45,7 +45,7 @@ _ANYWAY = (
 _GISTS = (
     (
         "edited before",
-        re.compile(r"the same picture .* already: (?P<what>.*), recorded in done/.*"),
+        re.compile(r"the same picture .* already: (?P<what>.*), recorded in (?:done|error)/.*"),
     ),
     ("result of an earlier edit", re.compile(r"it is a result.*? (?P<what>outbox/.*)")),
     (
@@ -109,18 +109,22 @@ def fingerprint(
     return Fingerprint(size=size, sha256=digest, image=image)
 
 
-def outline(job: Job) -> Hashable:
+def outlines(job: Job) -> frozenset[Hashable]:
     """
-    Return what is equal for all jobs that may ask for the same, as far as can be told without reading pictures.
+    Return for each edit what is equal for all that may ask for the same, as far as can be told without reading
+    pictures.
     """
-    request = job.request
     sizes = tuple(
         (member.role, member.snapshot.size)
         for member in job.members
         if member.role in (Role.IMAGE, Role.MASK)
     )
     references = tuple(each.snapshot.size for each in job.references)
-    return (request.model, request.prompt, frozenset(request.parameters.items()), sizes, references)
+    requests = (edit.request for edit in job.edits)
+    return frozenset(
+        (each.model, each.prompt, frozenset(each.parameters.items()), sizes, references)
+        for each in requests
+    )
 
 
 def already_done(line: Mapping[str, Any]) -> str:
@@ -128,9 +132,10 @@ def already_done(line: Mapping[str, Any]) -> str:
     Return why a duplicate of a finished job waits; `line` is the job's in the history.
     """
     outputs = ", ".join(f"outbox/{shown(str(each))}" for each in line.get("outputs") or ())
+    place = "error" if line.get("status") == "error" else "done"
     return (
         f"the same picture with the same request was edited{_when(line)} already: "
-        f"{outputs or 'no pictures'}, recorded in done/{shown(record_path(line))}. {_AGAIN}"
+        f"{outputs or 'no pictures'}, recorded in {place}/{shown(record_path(line))}. {_AGAIN}"
     )
 
 

@@ -29,6 +29,7 @@ from retouchd.spool.finished_job import (
     HashIndex,
     bare_in,
     beside,
+    edit_in,
     facts_in,
     hash_key,
     is_told,
@@ -44,9 +45,9 @@ _BLOCK = 1 << 20
 """Bytes read at once: each read lets other threads in, which costs more than it takes."""
 
 
-def in_inbox(job: Job, inbox: Path) -> Fingerprint:
+def in_inbox(job: Job, inbox: Path) -> tuple[Fingerprint, ...]:
     """
-    Return the fingerprint of what lies in the inbox; raises OSError where it cannot be read.
+    Return the fingerprint of each edit of what lies in the inbox; raises OSError where it cannot be read.
 
     Raises FileNotFoundError where a file turns out not to be the one that the job was made of.
     """
@@ -58,23 +59,24 @@ def in_inbox(job: Job, inbox: Path) -> Fingerprint:
                 raise FileNotFoundError(errno.ENOENT, "It was changed meanwhile", path)
         return found
 
-    return _fingerprint(
+    return _fingerprints(
         job,
         lambda member: digest(path_below(job.folder, member.inbox_name), member.snapshot),
         lambda number: digest(job.references[number].path, job.references[number].snapshot),
     )
 
 
-def in_work(job: Job, folder: Path) -> Fingerprint:
+def in_work(job: Job, folder: Path) -> tuple[Fingerprint, ...]:
     """
-    Return the fingerprint of a job that has all its files in its directory; raises OSError otherwise.
+    Return the fingerprint of each edit of a job that has all its files in its directory; raises OSError
+    otherwise.
     """
 
     def digest(path: str) -> str:
         with nofollow.opened(folder, path) as file:
             return _digest(file)
 
-    return _fingerprint(
+    return _fingerprints(
         job,
         lambda member: digest(f"{ORIGINALS}/{member.name}"),
         lambda number: digest(f"{REFERENCES}/{number + 1}"),
@@ -129,17 +131,16 @@ def digest_of(root: Path, path: str) -> Digest:
         return Digest(size=os.fstat(file.fileno()).st_size, sha256=_digest(file))
 
 
-def _fingerprint(
+def _fingerprints(
     job: Job, member: Callable[[Member], str], reference: Callable[[int], str]
-) -> Fingerprint:
+) -> tuple[Fingerprint, ...]:
     image, mask = job.member(Role.IMAGE), job.member(Role.MASK)
     assert image is not None, "a job without an image has a problem"
-    return fingerprint(
-        image.snapshot.size,
-        job.request,
-        member(image),
-        member(mask) if mask else None,
-        [reference(number) for number, _ in enumerate(job.references)],
+    size, original = image.snapshot.size, member(image)
+    masked = member(mask) if mask else None
+    references = [reference(number) for number, _ in enumerate(job.references)]
+    return tuple(
+        fingerprint(size, edit.request, original, masked, references) for edit in job.edits
     )
 
 
@@ -228,13 +229,13 @@ class FinishedIndex:
 
     def done(self, own: Fingerprint) -> Line | None:
         """
-        Return the line of a job that was asked for the same, None where there is none.
+        Return the line of a job of which an edit was asked for the same and is done, None where there is none.
 
         Raises OSError where the disk fails under a file of an earlier version's job.
         """
         with self._lock:
             for _, line in self._at(self._fingerprints, own.sha256):
-                if line.get("fingerprint") == {"size": own.size, "sha256": own.sha256}:
+                if edit_in(line, own) is not None:
                     return line
             self._hash_originals(own.size)
             position = self._read_fingerprints.get(own.sha256)
@@ -300,7 +301,7 @@ class FinishedIndex:
             journal.end = line_end
 
     def _add(self, position: int, text: bytes, facts: Facts) -> None:
-        if (own := facts.fingerprint) is not None:
+        for own in facts.fingerprints:
             self._image_sizes.add(own.size, position)
             self._fingerprints.add(hash_key(own.sha256), position)
         if facts.original is not None:

@@ -107,13 +107,21 @@ _RECORD = re.compile(rb'"record":\s*"((?:[^"\\]|\\.)*)"')
 
 class Facts(NamedTuple):
     """
-    What a line says; `original` and `results` are None where it does not tell what they are known by.
+    What a line says: the fingerprints are those of its edits that are done; `original` and `results` are None
+    where it does not tell what they are known by.
     """
 
     is_done: bool
-    fingerprint: Fingerprint | None
+    fingerprints: tuple[Fingerprint, ...]
     original: Digest | None
     results: tuple[Digest, ...] | None
+
+    @property
+    def fingerprint(self) -> Fingerprint | None:
+        """
+        Return the first fingerprint.
+        """
+        return self.fingerprints[0] if self.fingerprints else None
 
 
 class Bare(NamedTuple):
@@ -130,13 +138,16 @@ def facts_in(text: bytes) -> Facts:
     """
     Return what a line says of its job.
     """
-    fingerprint, original = _FINGERPRINT.search(text), _ORIGINAL.search(text)
+    original = _ORIGINAL.search(text)
     results = _RESULTS.search(text)
     return Facts(
         is_done=_STATUS.search(text) is not None,
-        fingerprint=Fingerprint(size=int(fingerprint[1]), sha256=fingerprint[2].decode())
-        if fingerprint
-        else None,
+        fingerprints=tuple(
+            dict.fromkeys(
+                Fingerprint(size=int(each[1]), sha256=each[2].decode())
+                for each in _FINGERPRINT.finditer(text)
+            )
+        ),
         original=_digest_in(original) if original else None,
         results=tuple(map(_digest_in, _RESULT.finditer(text, results.end()))) if results else None,
     )
@@ -185,6 +196,18 @@ def record_of(text: bytes) -> str:
         return path_below(_unquoted(folder[1]), _unquoted(record[1]))
     except ValueError:
         return ""
+
+
+def edit_in(line: Mapping[str, Any], own: Fingerprint) -> Mapping[str, Any] | None:
+    """
+    Return what a line, or a record, says of its edit with that fingerprint, None where none of it is done.
+    """
+    known = {"size": own.size, "sha256": own.sha256}
+    edits = line.get("edits")
+    for each in edits if isinstance(edits, list) else ():
+        if isinstance(each, Mapping) and each.get("fingerprint") == known:
+            return each
+    return line if line.get("fingerprint") == known else None
 
 
 def result_path(line: Mapping[str, Any], content: Digest) -> str | None:
@@ -239,9 +262,12 @@ def recovered(body: Mapping[str, Any], outbox: str) -> dict[str, Any]:
 
 def known_by(body: Mapping[str, Any], outbox: str) -> dict[str, Any]:
     """
-    Return the hashes that a record tells: `fingerprint`, and `results` where they lie below that outbox.
+    Return the hashes that a record tells: `fingerprint`, those of several `edits`, and `results` where they
+    lie below that outbox.
     """
     found: dict[str, Any] = {}
+    if edits := _edits(body):
+        found["edits"] = edits
     fingerprint, results = body.get("fingerprint"), body.get("results")
     if isinstance(fingerprint, Mapping) and _is_digest(fingerprint, "size"):
         found["fingerprint"] = {key: fingerprint[key] for key in ("size", "sha256")}
@@ -254,6 +280,41 @@ def known_by(body: Mapping[str, Any], outbox: str) -> dict[str, Any]:
     # Another daemon's results are none of ours: they may well be meant for this inbox.
     found["results"] = [{key: each[key] for key in keys} for each in results] if is_own else []
     return found
+
+
+def _edits(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """
+    Return what a record says of its edits, where it has several or one with a name.
+    """
+    edits = body.get("edits")
+    if not isinstance(edits, list) or not all(isinstance(each, Mapping) for each in edits):
+        return []
+    told = [
+        {
+            "name": _text(each.get("name")),
+            "fingerprint": {key: known[key] for key in ("size", "sha256")},
+            "outputs": each["outputs"],
+        }
+        for each in edits
+        if isinstance(known := each.get("fingerprint"), Mapping)
+        and _is_digest(known, "size")
+        and _are_paths(each.get("outputs"))
+    ]
+    return told if len(edits) > 1 or any(each["name"] for each in told) else []
+
+
+def done_edits(body: Mapping[str, Any]) -> list[tuple[Fingerprint, str, tuple[str, ...]]]:
+    """
+    Return the edits that a record says are done: what each is known by, its name, its results below the outbox.
+    """
+    return [
+        (
+            Fingerprint(size=each["fingerprint"]["size"], sha256=each["fingerprint"]["sha256"]),
+            each["name"] or "",
+            tuple(map(raw_name, each["outputs"])),
+        )
+        for each in _edits(body)
+    ]
 
 
 def beside(record: str, stem: object, name: object) -> str | None:

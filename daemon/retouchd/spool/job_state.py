@@ -64,6 +64,7 @@ class JobState:
             self.files,
             (member.name for member in self.job.members),
             edits=len(self.job.edits),
+            had=self.job.had,
             published=None if plan is None else [item.source for item in plan.outputs],
             archived=() if plan is None else [item.source for item in plan.originals],
         )
@@ -81,7 +82,7 @@ class JobState:
         """
         Return the edit that an answer is awaited for, else the first one that has no pictures, else the first.
         """
-        edits = self.edits
+        edits = [each for each in self.edits if not each.is_had]
         opened = (each for each in edits if each.edit in self.opened)
         without = (each for each in edits if each.phase is not Phase.EDITED)
         return next(chain(opened, without, edits), None)
@@ -158,6 +159,13 @@ class EditState:
         Return the job as if it had this edit alone.
         """
         return job_of(self.whole).with_edit(self.edit)
+
+    @property
+    def is_had(self) -> bool:
+        """
+        Return whether it was done before, and is not asked for.
+        """
+        return job_of(self.whole).edits[self.edit - 1].had is not None
 
     @property
     def phase(self) -> Phase:

@@ -72,12 +72,14 @@ def phase_of(
     members: Iterable[str],
     *,
     edits: int = 1,
+    had: Collection[int] = (),
     published: Collection[str] | None = None,
     archived: Collection[str] = (),
 ) -> Phase:
     """
     Return the phase of a job from the relative names in its directory, its members' names, the number of its
-    edits, and what its plan publishes (None: all of `outputs/`) and archives besides the originals.
+    edits, the numbers of those that were done before, and what its plan publishes (None: all of `outputs/`)
+    and archives besides the originals.
     """
     claimed = {name for name in files if name.startswith(f"{ORIGINALS}/")}
     if PLAN in files:
@@ -87,7 +89,8 @@ def phase_of(
         return Phase.EMPTY
     if any(f"{ORIGINALS}/{name}" not in claimed for name in members):
         return Phase.CLAIMING
-    phase = min((edit_phase(files, edit) for edit in range(1, edits + 1)), key=_COURSE.index)
+    asked = (edit for edit in range(1, edits + 1) if edit not in had)
+    phase = min((edit_phase(files, edit) for edit in asked), key=_COURSE.index)
     is_finished = phase is Phase.EDITED and RESULTS in files
     return Phase.FINISHED if is_finished else phase
 

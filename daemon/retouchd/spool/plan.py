@@ -107,7 +107,8 @@ IsTaken = Callable[[str], bool]
 
 def plan_outputs(job: Job, outputs: Sequence[str], is_taken: IsTaken) -> tuple[Item, ...]:
     """
-    Return where each picture goes: one free stem for all of them, followed by the name of its edit.
+    Return where each picture goes: one free stem for all of them, that of earlier results of the job if that is
+    free still, followed by the name of its edit.
 
     `outputs` are names below the job's directory, edit by edit in the order received; their extensions say what
     they are.
@@ -118,7 +119,9 @@ def plan_outputs(job: Job, outputs: Sequence[str], is_taken: IsTaken) -> tuple[I
         for number, edit in enumerate(job.edits, 1)
         for end in _published(edit, shared, [each for each in outputs if edit_of(each) == number])
     ]
-    stem = naming.free_stem(shared, job.id, suffixes, is_taken)
+    stem = job.earlier_stem
+    if stem is None or not _are_free([stem + suffix for suffix in suffixes], is_taken):
+        stem = naming.free_stem(shared, job.id, suffixes, is_taken)
     return tuple(
         Item(key=f"output-{number}", source=source, target=stem + suffix)
         for number, (source, suffix) in enumerate(zip(outputs, suffixes, strict=True), 1)
@@ -155,6 +158,10 @@ def _published(edit: Edit, stem: str, outputs: Sequence[str]) -> list[str]:
         + f".{each.rpartition('.')[2]}"
         for number, each in enumerate(outputs, 1)
     ]
+
+
+def _are_free(names: Sequence[str], is_taken: IsTaken) -> bool:
+    return all(map(naming.fits, names)) and not any(map(is_taken, names))
 
 
 def _suffixes(name: str, outputs: Sequence[str]) -> list[str]:

@@ -236,16 +236,19 @@ def _edit(job: Job, number: int, attempts: Sequence[Attempt], plan: Plan) -> dic
     Return how an edit ended; of a plan by an earlier version that does not tell, as its job did.
     """
     end = plan.edits[number - 1] if plan.edits else EditEnd(problems=plan.problems)
+    had = job.edits[number - 1].had
     own = [attempt for attempt in attempts if attempt.edit == number]
     outputs = [item for item in plan.outputs if edit_of(item.source) == number]
     return {
         "name": job.edits[number - 1].name or None,
-        "status": "error" if end.problems else "done",
+        "status": "error" if end.problems else "done" if had is None else "had",
         "request": _request(job.with_edit(number), own),
         **_sent(own),
         **_asked_of_results(job.edits[number - 1]),
         "fingerprint": _fingerprint(end.fingerprint) if end.fingerprint else None,
-        "outputs": [_joined(job.folder, item.target) for item in outputs],
+        "outputs": [_joined(job.folder, item.target) for item in outputs]
+        if had is None
+        else [escaped(path) for path in had],
         "error": _error(end.problems),
     }
 

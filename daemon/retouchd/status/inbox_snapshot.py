@@ -57,7 +57,7 @@ def index_of(current: Current, inbox: InboxScanner, clock: Clock) -> InboxIndex:
     """
     queue = InboxQueue(
         patience=current.settings.patience,
-        has_default_prompt=lambda: current.settings.edit.prompt is not None,
+        default=current.edit_task,
     )
     reader = reader_of(current.settings, inbox)
     return InboxIndex(inbox=inbox, reader=reader, queue=queue, clock=clock)
@@ -178,7 +178,7 @@ class InboxSnapshot:
             job = self._builder.build(candidate, self.now)
             if isinstance(job, Unfinished):
                 return Held(job.reason)
-            duplicates.check(job)
+            job = duplicates.check(job).job
         except HeldError as held:
             return Held(str(held))
         except NotYetError:
