@@ -203,6 +203,7 @@ def test_pauses_are_told_of_once(station: Station) -> None:
     first = station.start("run")
     first.until(lambda: first.events("hook.done"))
     first.until((station.folders.work / "pause.json").exists)
+    first.until((station.folders.work / "events/told.json").exists)
     first.kill()
 
     second = station.start("run")

@@ -70,6 +70,7 @@ class Hooks:
         self._is_paused = False
         self._has_begun = False
         self._is_loaded = False
+        self._early: list[Event] = []
         self._is_hasty = False
         self._is_closing = False
         self._is_abandoned = False
@@ -103,10 +104,10 @@ class Hooks:
     async def _run(self, begun: Callable[[], Awaitable[None]]) -> None:
         await begun()
         self._has_begun = True
-        told = await in_own_thread(lambda: self._backlog.load(set(self._in_work())))
-        # What was told of meanwhile is newer.
-        self._told = Told(paused=self._told.paused or told.paused, summary=told.summary)
+        self._told = await in_own_thread(lambda: self._backlog.load(set(self._in_work())))
         self._is_loaded = True
+        for event in self._early:
+            self._take_pause(event)
         async with asyncio.TaskGroup() as tasks:
             days = tasks.create_task(self._sum_up())
             workers = [
@@ -154,12 +155,8 @@ class Hooks:
                 self._note_job(event)
             case JobDone(job=job) | JobFailed(job=job):
                 self._soon(self._release, job)
-            case DaemonPaused():
-                self._soon(self._pause, event)
-            case DaemonResumed():
-                self._soon(self._resume)
-            case DaemonReady():
-                self._soon(self._end_old_pause)
+            case DaemonPaused() | DaemonResumed() | DaemonReady():
+                self._soon(self._take_pause, event)
 
     def _soon(self, function: Callable[..., None], *arguments: Any) -> None:
         with contextlib.suppress(RuntimeError):  # The loop is closed: the run is over.
@@ -182,6 +179,21 @@ class Hooks:
     def _release(self, job_id: str) -> None:
         self._backlog.release(job_id)
         self._changes.tell()
+
+    def _take_pause(self, event: Event) -> None:
+        """
+        Take in that a pause began or ended, once it is known what was told of before.
+        """
+        if not self._is_loaded:
+            self._early.append(event)
+            return
+        match event:
+            case DaemonPaused():
+                self._pause(event)
+            case DaemonResumed():
+                self._resume()
+            case _:
+                self._end_old_pause()
 
     def _pause(self, event: DaemonPaused) -> None:
         self._is_paused = True

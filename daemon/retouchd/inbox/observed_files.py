@@ -89,6 +89,7 @@ class ObservedFiles(IndexQueries):
         self._schedule = schedule
         self._unread = Unread()
         self._mute: set[int] = set()
+        self._whole: dict[Place, Signature] = {}
         self.changes = 0
 
     def see(
@@ -127,6 +128,8 @@ class ObservedFiles(IndexQueries):
         Take in an event: whatever it was, the file is not quiet yet.
         """
         if self.knows(folder, name):
+            if self._whole.get((folder, name)) == self.observation(folder, name).signature:
+                return  # Such as the event of the very drop, which comes late.
             observation = touched(self.observation(folder, name), now)
             self._put(
                 folder,
@@ -142,6 +145,7 @@ class ObservedFiles(IndexQueries):
         """
         if not self.knows(folder, name) or self.observation(folder, name).signature.size == 0:
             return
+        self._whole[folder, name] = self.observation(folder, name).signature
         quiet_since = now - self._patience.settle_seconds
         observation = self.observation(folder, name)._replace(quiet_since=quiet_since)
         self._put(folder, name, pack_observation(observation), now, now)
@@ -284,6 +288,7 @@ class ObservedFiles(IndexQueries):
             self._schedule(family, max(now, settles or now))
 
     def _drop(self, record: FolderRecord, folder: str, name: str, now: float) -> bool:
+        self._whole.pop((folder, name), None)
         if record.observations.pop(name, None) is None:
             return False
         named = parse(name)

@@ -69,7 +69,7 @@ class EventQueue:
     def __init__(self, wake: Callable[[], object]) -> None:
         self._wake = wake
         self._lock = threading.Lock()
-        self._events: dict[InboxEvent, None] = {}
+        self._events: dict[InboxEvent, bool] = {}
         self._is_lost = False
 
     def put(self, event: InboxEvent) -> None:
@@ -78,11 +78,9 @@ class EventQueue:
         """
         with self._lock:
             is_first = not self._events
-            if event in self._events:
-                # What else happened to it was not by the drop alone.
-                del self._events[event]
-                event = replace(event, is_whole=False)
-            self._events[event] = None
+            if (is_whole := self._events.pop(event, None)) is not None:
+                event = replace(event, is_whole=event.is_whole or is_whole)
+            self._events[event] = event.is_whole
         if is_first:
             self._wake()
 
