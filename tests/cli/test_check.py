@@ -2,6 +2,7 @@
 `retouchd check`: all that can be known before the first photo, at once.
 """
 
+import asyncio
 import contextlib
 import os
 import re
@@ -11,10 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from canary import CANARY
 from early_server import close_at_once, error, serving_early
+from edits_server import OK, answering, serving
 from process import RETOUCHD, Station, open_station
+from retouchd.endpoint.styles.azure import VERSION
 
 
 @pytest.fixture
@@ -342,6 +346,37 @@ def test_it_shows_what_would_be_asked(station: Station) -> None:
     assert re.search(r"content-length: about \d{3}", shown)
     assert "→ outbox/shoes/red.png, at most $0." in shown
     assert CANARY not in running.out
+
+
+async def test_what_it_shows_is_what_is_sent(station: Station) -> None:
+    """
+    Line and headers, byte for byte but for the key, the job's id and a boundary; the length where it is known
+    before the picture is made fit.
+    """
+    async with serving(answering(OK)) as server:
+        url = server.base_url.replace("127.0.0.1", "LocalHost")
+        models = {"gpt-image-2": "my model/1"}
+        reached = {"base_url": f"{url}?group=a b", "style": "azure", "models": models}
+        station.configure(endpoint=reached)
+        station.drop("cat.png")
+        (station.folders.inbox / "wide").mkdir()
+        (station.folders.inbox / "wide/dog.txt").write_text("make it blue", "utf-8")
+        Image.new("CMYK", (300, 200)).save(station.folders.inbox / "wide/dog.tif")
+
+        _, running = await asyncio.to_thread(station.call, "check")
+        await asyncio.to_thread(station.call, "once")
+
+    cat, dog = running.out.partition("nothing was sent:\n\n")[2].split("\n\n")
+    sent = next(each for each in server.seen if each.line.startswith("POST"))
+    path = f"/v1/openai/deployments/my%20model%2F1/images/edits?group=a%20b&api-version={VERSION}"
+    assert sent.line == f"POST {path} HTTP/1.1"
+    assert f"POST http://localhost:{server.port}{path}\n" in cat
+    shown = dict(re.findall(r"^  ([a-z-]+): (.+)$", cat, re.MULTILINE))
+    del shown["model"]
+    differ = {name for name in sent.headers | shown if sent.headers.get(name) != shown.get(name)}
+    assert differ == {"api-key", "content-length", "content-type", "idempotency-key"}
+    assert shown["content-length"] == f"about {sent.headers['content-length']}"
+    assert "content-length: known once it is made\n" in dog
 
 
 def test_with_an_empty_inbox_it_shows_a_made_up_request(station: Station) -> None:

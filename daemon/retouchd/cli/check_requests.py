@@ -46,19 +46,27 @@ def _of(settings: Settings, planned: Planned) -> Iterator[str]:
         yield f"  with mask {shown(planned.mask.path)} ({as_sent(planned.mask)})"
     for each in planned.references:
         yield f"  with {shown(each.path)} ({as_sent(each)})"
-    images = [_measured(each) for each in (planned.image, *planned.references)]
+    pictures = (planned.image, *planned.references)
+    images = [_measured(each) for each in pictures]
     mask = _measured(planned.mask) if planned.mask else None
-    yield from _head(settings, planned.job.request, images, mask)
+    is_made = any(not each.sent.size_bytes for each in (*pictures, planned.mask) if each)
+    yield from _head(settings, planned.job.request, images, mask, is_made=is_made)
     price = "price unknown" if planned.usd is None else f"at most {dollars(planned.usd)}"
     results = ", ".join(f"outbox/{shown(name)}" for name in planned.results)
     yield f"  → {results}, {price}"
 
 
 def _head(
-    settings: Settings, request: Request, images: list[Measured], mask: Measured | None
+    settings: Settings,
+    request: Request,
+    images: list[Measured],
+    mask: Measured | None,
+    *,
+    is_made: bool = False,
 ) -> Iterator[str]:
     """
-    Yield the request's line and its headers; its length is that of what the headers of the pictures tell.
+    Yield the request's line and its headers; its length is that of what the headers of the pictures tell, and
+    of one that `is_made` from another nothing tells it.
     """
     endpoint = settings.endpoint
     written = write(endpoint, request, images=images, mask=mask, key="<the job's id>")
@@ -66,7 +74,8 @@ def _head(
     yield f"  host: {shown(written.host)}"
     for name, value in sorted(shown_headers(endpoint, written.headers).items()):
         if name == "content-length":
-            value = f"about {value}"  # noqa: PLW2901 - what is cut or made fit is known once it is done
+            # What is cut or made fit is known once it is done.
+            value = "known once it is made" if is_made else f"about {value}"  # noqa: PLW2901
         yield f"  {name}: {shown(value)}"
     name = endpoint.named(request.model)
     if name != request.model:

@@ -101,6 +101,7 @@ def write(
         url=str(httpx.URL(endpoint.style.edits(endpoint.base_url, named.model))),
         headers={
             **headers_of(endpoint),
+            "connection": "close",
             "content-type": envelope.content_type,
             "content-length": str(envelope.length),
             "idempotency-key": key,
