@@ -294,3 +294,25 @@ def test_the_watcher_never_sees_a_half_job(station: Station) -> None:
 
     assert code == 0, running.out
     assert [len(line["files"]) for line in daemon.events("job.claimed")] == [2] * 8
+
+
+def test_a_sidecar_with_several_edits_is_dropped_with_each(station: Station) -> None:
+    """
+    It lies beside each picture whole; what is wrong with it is said before anything is dropped.
+    """
+    cat, looks = picture(station, "cat.png"), station.root / "looks.toml"
+    looks.write_text('[[edits]]\nname = "warm"\nprompt = "warm"\n[[edits]]\nname = "cold"\n')
+
+    code, running = station.call("submit", cat, "--edits", str(looks))
+    assert code == 2
+    assert "no prompt" in running.err
+    code, running = station.call("submit", cat, "--edits", str(looks), "--set", "n=2", "-p", "x")
+    assert code == 2
+    assert "--edits" in running.err
+    assert station.tree("inbox") == []
+
+    code, running = station.call("submit", cat, "--edits", str(looks), "-p", "cold")
+
+    assert code == 0, running.err
+    assert station.tree("inbox") == ["cat.png", "cat.toml", "cat.txt"]
+    assert prompt_of(station, "cat.toml") == looks.read_text()

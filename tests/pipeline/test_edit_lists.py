@@ -2,15 +2,20 @@
 Several edits of one picture, as sidecars and folder files name them: from the inbox to the outbox.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from engine_world import World, open_world
+from engine_world import DAY, World, open_world
+from retouchd.inbox.precedence import EditPart
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.service.daemon import Ending
 from retouchd.spool.fingerprint import Policy
+from retouchd.status.collect import jobs_in_work
+from retouchd.status.rehearse import Rehearser
 
 TWO = """
 prompt_after = "Keep faces as they are."
@@ -136,3 +141,155 @@ async def test_what_was_done_in_all_its_edits_waits_as_a_duplicate(world: World)
 
     assert len(world.requests) == 2
     assert world.tree("inbox") == ["cat.png", "cat.toml"]
+
+
+async def test_an_account_s_fault_between_two_edits_buys_nothing_again(world: World) -> None:
+    """
+    What the first edit brought waits in work; once the account is well the others are asked for.
+    """
+    drop(world, sidecar=THREE)
+    world.faults(Fault(kind=FaultKind.QUOTA, after=1))
+
+    assert await world.once() is Ending.UNAVAILABLE
+
+    assert world.tree("inbox") == []
+    (job,) = jobs_in_work(world.folders, None, is_running=False)
+    assert job["reason"].startswith("1 of 3 edits done, ")
+    world.faults()
+    assert await world.once() is Ending.DRAINED
+    asked = [prompt.partition("\n")[0] for prompt in world.prompts()]
+    assert asked.count("make it sepia") == 1
+    assert world.tree("outbox") == ["cat-cold.png", "cat-studio.png", "cat-warm.png"]
+
+
+@pytest.mark.parametrize("awaited", [1, 2, 3])
+async def test_after_a_kill_the_edits_that_are_done_are_not_asked_for(
+    world: World, awaited: int
+) -> None:
+    """
+    The one whose answer was awaited is asked once more, since it may have been charged; no other one is.
+    """
+    drop(world, sidecar=THREE)
+    world.faults(Fault(kind=FaultKind.STALL, after=awaited - 1, times=1))
+    async with world.killing():
+        await world.asked(awaited)
+
+    assert await world.once() is Ending.DRAINED
+
+    counts = Counter(prompt.partition("\n")[0] for prompt in world.prompts())
+    assert sum(counts.values()) == 4
+    assert world.tree("outbox") == ["cat-cold.png", "cat-studio.png", "cat-warm.png"]
+    assert world.tree("inbox") == []
+
+
+async def test_a_budget_that_ends_between_two_edits_is_kept_to_the_picture(world: World) -> None:
+    """
+    Each edit reserves what it may cost; what is left is asked for on the next days, and nothing twice.
+    """
+    world.tell(images_per_day=4)
+    for number in range(3):
+        drop(world, f"{number}.png", THREE)
+
+    found = Rehearser(world.settings, world.clock).rehearse()
+    assert [each.is_today for each in found.planned] == [True] * 4 + [False] * 5
+    assert [each.job.edits[0].name for each in found.planned[:3]] == ["warm", "studio", "cold"]
+    assert found.planned[1].results == ("0-studio.png",)
+    asked = []
+    while await world.once() is not Ending.DRAINED:
+        asked.append(len(world.requests))
+        world.time.pass_by(DAY)
+
+    assert asked == [4, 8]
+    assert len(world.requests) == 9
+    assert len(world.tree("outbox")) == 9
+
+
+async def test_the_nearest_place_says_which_edits_there_are(world: World) -> None:
+    """
+    A prompt of its own sets the folder's list aside, an empty list turns it off, a list of its own takes its
+    place; the configuration's holds where nobody says anything.
+    """
+    edits = (EditPart(name="far", values={"prompt": "make it green"}),)
+    world.tell(edits=edits)
+    inbox = world.folders.inbox
+    (inbox / "a").mkdir()
+    (inbox / "a/_edit.toml").write_text(TWO)
+    world.drop("plain.png", prompt=None)
+    world.drop("a/folder.png", prompt=None)
+    world.drop("a/text.png", prompt="make it blue")
+    drop(world, "a/off.png", 'edits = []\nprompt = "make it red"\n')
+    drop(world, "a/own.png", '[[edits]]\nname = "own"\nprompt = "make it pink"\n')
+    drop(world, "a/shared.png", '[[edits]]\nname = "own"\n')
+    (inbox / "a/shared.txt").write_text("make it yellow")
+
+    assert await world.once() is Ending.DRAINED
+
+    assert world.tree("outbox") == [
+        "a/folder-studio.png",
+        "a/folder-warm.png",
+        "a/off.png",
+        "a/own-own.png",
+        "a/shared-own.png",
+        "a/text.png",
+        "plain-far.png",
+    ]
+
+
+async def test_a_fault_of_one_edit_is_told_with_its_name(world: World) -> None:
+    """
+    In a picture's own sidecar it leads to error/, in a folder's the picture waits.
+    """
+    faulty = TWO + 'size = "17x17"\n'
+    drop(world, sidecar=faulty)
+    (world.folders.inbox / "a").mkdir()
+    (world.folders.inbox / "a/_edit.toml").write_text(faulty)
+    world.drop("a/dog.png", prompt=None)
+
+    assert await world.once() is Ending.DRAINED
+
+    assert world.requests == []
+    assert world.record("error/cat.job.json")["error"]["message"].startswith("studio: cat.toml: ")
+    assert world.tree("inbox") == ["a/_edit.toml", "a/dog.png"]
+    held = [line["reason"] for line in world.lines if line["event"] == "file.held"]
+    assert any(reason.startswith("a/_edit.toml: studio: ") for reason in held)
+
+
+async def test_an_edit_without_any_prompt_is_named(world: World) -> None:
+    """
+    In its own sidecar it is waited for as a prompt is.
+    """
+    world.tell(orphan_seconds=60)
+    drop(world, sidecar='[[edits]]\nname = "warm"\n')
+    async with world.running():
+        await world.until(lambda: world.tree("error"))
+
+    error = world.record("error/cat.job.json")["error"]
+    assert error["code"] == "prompt_missing"
+    assert "the edit warm" in error["message"]
+
+
+async def test_fields_of_a_folder_s_prompt_stand_for_what_they_are(world: World) -> None:
+    """
+    A picture's own prompt is sent as it is; a variable that nobody says holds the picture with the reason.
+    """
+    inbox = world.folders.inbox
+    (inbox / "shoes").mkdir()
+    (inbox / "shoes/_prompt.txt").write_text(
+        '{stem} of {folder}, {width}x{height}, {vars.client}: {{stem}} {"a": {1}}'
+    )
+    drop(world, "shoes/red.png", '[vars]\nclient = "{stem}"\n')
+    world.drop("shoes/blue.png", prompt=None)
+    world.drop("shoes/own.png", prompt="{stem} {vars.x}")
+
+    assert await world.once() is Ending.DRAINED
+
+    with Image.open(world.folders.done / "shoes/red.png") as image:
+        width, height = image.size
+    assert sorted(world.prompts()) == sorted(
+        [
+            f'red of shoes, {width}x{height}, {{stem}}: {{stem}} {{"a": {{1}}}}',
+            "{stem} {vars.x}",
+        ]
+    )
+    held = [line["reason"] for line in world.lines if line["event"] == "file.held"]
+    assert any("{vars.client}" in reason and "blue.png" in reason for reason in held)

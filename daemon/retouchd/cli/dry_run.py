@@ -265,6 +265,7 @@ def _planned(each: Planned) -> dict[str, Any]:
     return {
         "folder": escaped(job.folder),
         "name": escaped(image.name if image else job.stem),
+        "edit": job.edits[0].name or None,
         "prompt": said("prompt", job.request.prompt),
         "model": said("model", job.request.model),
         "parameters": {key: said(key, value) for key, value in job.request.parameters.items()},

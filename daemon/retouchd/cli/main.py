@@ -182,6 +182,9 @@ def once(config: Path | None, *, dry_run: bool, as_json: bool) -> int:
     multiple=True,
     help="A parameter, such as size=1024x1024. May be repeated.",
 )
+@click.option(
+    "--edits", metavar="FILE", type=AnyPath(), help="A sidecar with [[edits]] for each of them."
+)
 @click.option("--folder", metavar="SUB", default="", help="A folder inside the inbox.")
 @click.option("--wait", is_flag=True, help="Wait for the results and say what they are.")
 @_with_config
@@ -191,6 +194,7 @@ def submit(
     mask: Path | None,
     parameters: Sequence[str],
     folder: str,
+    edits: Path | None,
     config: Path | None,
     *,
     wait: bool,
@@ -209,6 +213,7 @@ def submit(
         mask=mask,
         parameters=parameters,
         folder=folder.strip("/"),
+        edits=edits,
     )
     return drop(config, wish, is_waiting=wait)
 

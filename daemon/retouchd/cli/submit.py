@@ -18,10 +18,12 @@ from pydantic_core import ErrorDetails
 from rich.console import Console
 
 from retouchd.cli.compose import settings_only
+from retouchd.cli.submit_edits import task_of
 from retouchd.config import EditSection
 from retouchd.config.settings import Settings
 from retouchd.disk import file_stat, moves
 from retouchd.errors import Blocked, ConfigurationError, NotRunning, Problem, WrongUsage
+from retouchd.inbox.precedence import Task
 from retouchd.inbox.safe_drop import Piece, clear_leftovers, drop, inherits_prompt
 from retouchd.inbox.scanner import InboxScanner
 from retouchd.job.filenames import FOLDER_PROMPT, Kind, parse
@@ -198,7 +200,8 @@ def _reason(path: Path) -> str | None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """
-    What was typed: pictures, a prompt (`-` for standard input), a mask, `key=value` words, a sub-folder.
+    What was typed: pictures, a prompt (`-` for standard input), a mask, `key=value` words, a sub-folder; a
+    structured sidecar that names several edits.
     """
 
     images: Sequence[Path]
@@ -206,6 +209,7 @@ class Submission:
     mask: Path | None
     parameters: Sequence[str]
     folder: str
+    edits: Path | None = None
 
 
 def submit(config: Path | None, wish: Submission, *, is_waiting: bool) -> int:
@@ -222,13 +226,24 @@ def submit(config: Path | None, wish: Submission, *, is_waiting: bool) -> int:
     prompt, problems = _prompt(wish, settings)
     values, more = _parameters(wish, settings, prompt)
     problems += more
+    task = Task(has_prompt=prompt is not None)
+    if wish.edits is not None and wish.parameters:
+        problems.append("--set and --edits cannot stand together: write it into that file alone.")
+    elif wish.edits is not None and (fault := _unusable(wish.edits)):
+        problems.append(fault)
+    elif wish.edits is not None:
+        found = task_of(wish.edits, settings, has_prompt=prompt is not None)
+        if isinstance(found, Task):
+            task = task.over(found)
+        else:
+            problems += found
     problems += _files(wish, inbox_of(settings))
     problems += _place(wish, settings)
-    has_default = settings.edit.prompt is not None
+    has_default = not settings.edit.task.lacking
     inbox = settings.folders.inbox
     if (
-        prompt is None
-        and not problems
+        not problems
+        and task.lacking
         and not inherits_prompt(inbox, wish.folder, has_default=has_default)
     ):
         problems.append(
@@ -373,6 +388,8 @@ def _drop(
         own = {key: value for key, value in values.items() if key not in tables}
         source = table(own, **tables)
         pieces.append(Piece(suffix=f"{owner}.toml", source=source))
+    if wish.edits is not None:
+        pieces.append(Piece(suffix=f"{owner}{wish.edits.suffix.lower()}", source=wish.edits))
     pieces.append(Piece(suffix=named.suffix, source=image))
     try:
         with moves.made_folder(settings.folders.inbox, wish.folder) as held:

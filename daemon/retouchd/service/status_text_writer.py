@@ -324,5 +324,6 @@ class StatusTextWriter:
         if job_state.phase is Phase.ASKING and opened and job_id not in report.jobs:
             now = f"sent at {opened.sent_at.astimezone():%H:%M:%S}, no answer yet"
         return Running(
-            path=path_below(job_state.job.folder, job_state.job.members[0].name), doing=now
+            path=path_below(job_state.job.folder, job_state.job.members[0].name),
+            doing=job_state.told(now),
         )

@@ -87,6 +87,15 @@ class JobState:
         without = (each for each in edits if each.phase is not Phase.EDITED)
         return next(chain(opened, without, edits), None)
 
+    def told(self, doing: str) -> str:
+        """
+        Return what happens with the job, and of several edits how many are done.
+        """
+        if self.job is None or len(self.job.edits) == 1 or self.plan is not None:
+            return doing
+        done = sum(each.is_had or each.phase is Phase.EDITED for each in self.edits)
+        return f"{done} of {len(self.job.edits)} edits done, {doing}"
+
     @property
     def may_be_paid(self) -> bool:
         """

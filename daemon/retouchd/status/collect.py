@@ -338,7 +338,7 @@ def jobs_in_work(
         if job_state.job is None and not job_state.below(ORIGINALS):
             continue  # Nothing is claimed yet: what it is for lies in the inbox.
         told = report.jobs.get(job_id) if report else None
-        reason = told or doing(job_state.phase, is_running=is_running)
+        reason = job_state.told(told or doing(job_state.phase, is_running=is_running))
         yield _job(job_id, job_state, place, job_state.phase.value, reason)
 
 

@@ -2,19 +2,20 @@
 What a run would do with what lies in the inbox: which pictures are sent as what, for how much, and where to.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from retouchd.errors import Problem
 from retouchd.inbox.waiting import WaitingFile
 from retouchd.job.filetypes import EXTENSIONS
 from retouchd.job.model import Job, Removed, Role, scalar_text
-from retouchd.job.naming import output_suffixes, path_below
+from retouchd.job.naming import path_below
 from retouchd.money.budget import Allowance, Spend
 from retouchd.money.pricing import pictures_asked
 from retouchd.pictures.fit_plan import Change, Fit, expected, image_fit, mask_fit
 from retouchd.pictures.metadata import Metadata
 from retouchd.request.limits import Limits, Picture
+from retouchd.spool.phase import OUTPUTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +35,8 @@ class Sent:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
     """
-    A job that would be sent: its pictures, the names of its results below the outbox, what it may cost at most
-    (None where no price is known), and whether today's budget lasts for it.
+    An edit that would be sent, as a job with that alone: its pictures, its results below the outbox, its cost
+    at most (None where no price is known), and whether today's budget lasts for it.
     """
 
     job: Job
@@ -105,13 +106,19 @@ def _sent(path: str, found: Picture, fit: Fit | None, metadata: Metadata) -> Sen
     )
 
 
-def result_suffixes(job: Job, usual: str = "png") -> list[str]:
+def results_expected(job: Job, usual: Callable[[str], str]) -> list[str]:
     """
-    Return what follows the stem in the names of a job's results, if they come as they are asked for; `usual`
-    is their format where none is.
+    Return the results of a job as they would stand in its directory, if they come as they are asked for;
+    `usual` says for each model their format where none is asked for.
     """
-    kind = scalar_text(job.request.parameters.get("output_format", usual))
-    return output_suffixes([EXTENSIONS.get(kind, kind)] * pictures_asked(job.request))
+    found = []
+    for number, edit in enumerate(job.edits, 1):
+        if edit.had is None:
+            request = edit.request
+            kind = scalar_text(request.parameters.get("output_format", usual(request.model)))
+            count = range(1, pictures_asked(request) + 1)
+            found += [f"{OUTPUTS}/{number}-{k}.{EXTENSIONS.get(kind, kind)}" for k in count]
+    return found
 
 
 def sources(job: Job) -> Mapping[str, str]:

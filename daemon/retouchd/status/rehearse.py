@@ -4,7 +4,7 @@ A run played through without doing anything: what would be sent, in order, and h
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from retouchd.disk.thread_pools import Folder, at, step
 from retouchd.errors import Problem
 from retouchd.inbox.waiting import READY, WaitingFile, kind_of
 from retouchd.job.model import Job, Role
-from retouchd.job.naming import escaped, free_stem, path_below, shown
+from retouchd.job.naming import escaped, path_below, shown
 from retouchd.money.budget import Charge, ChargeState, Spend, day_of, lack
 from retouchd.money.pricing import estimate, pictures_asked
 from retouchd.pictures import inspect
@@ -23,6 +23,8 @@ from retouchd.pictures.fit_plan import expected, image_fit, mask_fit, with_way_o
 from retouchd.request.limits import Limits, Picture
 from retouchd.request.validate import check_image, check_mask
 from retouchd.spool.history import History
+from retouchd.spool.phase import edit_of
+from retouchd.spool.plan import plan_outputs
 from retouchd.spool.spool import Spool
 from retouchd.status.inbox_snapshot import Held, InboxSnapshot
 from retouchd.status.rehearsal import (
@@ -32,7 +34,7 @@ from retouchd.status.rehearsal import (
     Sent,
     image_sent,
     mask_sent,
-    result_suffixes,
+    results_expected,
 )
 from retouchd.throttle.ledger import day_on_disk
 
@@ -83,12 +85,12 @@ class Rehearser:
             if isinstance(found, Held) or candidate.folder in told:
                 continue
             try:
-                job = self._planned(found)
+                jobs = self._planned(found)
             except OSError:
                 continue  # It waits, as a dry run says.
-            if isinstance(job, Planned):
+            if isinstance(jobs[0], Planned):
                 told.add(candidate.folder)
-                yield job
+                yield jobs[0]
             if len(told) == most:
                 return
 
@@ -116,13 +118,13 @@ class Rehearser:
                 waiting.append(_waiting(candidate.folder, first, found.reason))
                 continue
             try:
-                job = self._planned(found)
+                jobs = self._planned(found)
             except OSError as error:
                 reason = f"it cannot be read: {error.strerror or error}"
                 waiting.append(_waiting(candidate.folder, first, reason))
                 continue
-            planned += [job] if isinstance(job, Planned) else []
-            failing += [job] if isinstance(job, Failing) else []
+            planned += [each for each in jobs if isinstance(each, Planned)]
+            failing += [each for each in jobs if isinstance(each, Failing)]
         waiting += [_waiting(*each[:3]) for each in snapshot.idle() if each.reason != READY]
         waiting += [_waiting(folder, "", fault) for folder, fault in snapshot.faults.items()]
         return planned, failing, waiting
@@ -146,7 +148,19 @@ class Rehearser:
             told.append(replace(each, is_today=not reason))
         return told, reason
 
-    def _planned(self, job: Job) -> Planned | Failing:
+    def _planned(self, job: Job) -> list[Planned | Failing]:
+        """
+        Return each edit that would be asked for, or the job once where none could be.
+        """
+        results = {} if job.problems else self._results(job)
+        asked = [number for number in range(1, len(job.edits) + 1) if number not in job.had]
+        each = [self._edit(job.with_edit(n), results.get(n, ())) for n in asked]
+        failing = dict.fromkeys(one.problems for one in each if isinstance(one, Failing))
+        if failing and all(isinstance(one, Failing) for one in each):
+            return [Failing(job=job, problems=problems) for problems in failing]
+        return each
+
+    def _edit(self, job: Job, results: Sequence[str]) -> Planned | Failing:
         problems = list(job.problems)
         limits = self._settings.limits(job.request.model)
         image = mask = None
@@ -165,7 +179,7 @@ class Rehearser:
             image=image,
             mask=mask,
             references=tuple(references),
-            results=tuple(self._results(job)),
+            results=tuple(results),
             usd=estimate(self._settings.prices(job.request.model), job),
         )
 
@@ -200,22 +214,23 @@ class Rehearser:
         assert member is not None, "a job without problems has an image"
         return path_below(job.folder, member.inbox_name)
 
-    def _results(self, job: Job) -> Iterator[str]:
+    def _results(self, job: Job) -> dict[int, list[str]]:
         """
-        Yield the names that its results get, if nothing else is put there before.
+        Return by edit the names that its results get, if nothing else is put there before.
         """
-        usual = self._settings.limits(job.request.model).interface.answers
-        suffixes, outbox = result_suffixes(job, usual), self._settings.folders.outbox
+        expected = results_expected(job, lambda m: self._settings.limits(m).interface.answers)
+        outbox = self._settings.folders.outbox
 
         def is_taken(name: str) -> bool:
             path = path_below(job.folder, name)
             return path in self._names or _is_there(outbox / path)
 
-        stem = free_stem(job.stem, job.id, suffixes, is_taken)
-        for suffix in suffixes:
-            path = path_below(job.folder, stem + suffix)
+        found: dict[int, list[str]] = {}
+        for item in plan_outputs(job, expected, is_taken):
+            path = path_below(job.folder, item.target)
             self._names.add(path)
-            yield path
+            found.setdefault(edit_of(item.source), []).append(path)
+        return found
 
 
 def _with_way_out(as_it_is: list[Problem], fitted: list[Problem]) -> list[Problem]:

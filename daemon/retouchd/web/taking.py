@@ -53,7 +53,7 @@ def require_place(post: Post, settings: Settings) -> None:
         )
     if not inbox.takes_folder(post.folder):
         raise PostRefused(400, "folder_invalid", f"Nothing is taken from {shown(post.folder)}.")
-    has_default = settings.edit.prompt is not None
+    has_default = not settings.edit.task.lacking
     with at(Folder.INBOX):
         is_there = inherits_prompt(settings.folders.inbox, post.folder, has_default=has_default)
     if post.prompt is None and not is_there:
