@@ -6,6 +6,7 @@ configuration never moves a file: the bundle is held where it lies, with the rea
 """
 
 import datetime as dt
+import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -54,7 +55,7 @@ from retouchd.request.models import Prices
 from retouchd.request.output import DEFAULT_NAME, PREFIX, output_faults, own_keys, resolved
 from retouchd.request.validate import request_faults
 from retouchd.spool.delivery import told_problems
-from retouchd.spool.record import is_own_reason, own_record
+from retouchd.spool.record import is_own_reason, own_record, received_in
 
 _ROLES = {
     Kind.PROMPT: Role.PROMPT,
@@ -138,7 +139,7 @@ class JobFreezer:
         is_sound = not problems and not any(ends)
         models = dict.fromkeys(each.request.model for each in edits)
         references = tuple(self._references(candidate, models)) if is_sound else _named(candidate)
-        leftovers, previous = self._leftovers(candidate)
+        leftovers, previous, record = self._leftovers(candidate)
         bundle = candidate.bundle
         files = [*bundle.images, *bundle.prompts, *bundle.edits, *bundle.masks, *leftovers]
         job = Job(
@@ -146,7 +147,7 @@ class JobFreezer:
             folder=candidate.folder,
             stem=bundle.stem,
             members=tuple(_member(named, candidate, prompts) for named in files),
-            edits=tuple(edits),
+            edits=tuple(_with_received(each, record, candidate) for each in edits),
             claimed_at=now,
             references=references,
             previous=previous,
@@ -318,19 +319,30 @@ class JobFreezer:
                     raise HeldError(f"{shown(source.path)}: {problem.message} {problem.hint}")
             yield Reference(path=path, snapshot=snapshot)
 
-    def _leftovers(self, candidate: Candidate) -> tuple[list[Named], str | None]:
+    def _leftovers(self, candidate: Candidate) -> tuple[list[Named], str | None, bytes]:
         """
-        Return the records and reasons that are really ours, and the id of the job they tell of.
+        Return the records and reasons that are really ours, the id of the job they tell of, and its record.
         """
-        ours, previous = [], None
+        ours, previous, record = [], None, b""
         for named in candidate.bundle.leftovers:
             raw = self._inbox.read(candidate.folder, named.name, _MAX_RECORD_BYTES)
             if named.kind is Kind.RECORD and (found := own_record(raw)):
-                previous = found
+                previous, record = found, raw
                 ours.append(named)
             elif named.kind is Kind.REASON and is_own_reason(raw):
                 ours.append(named)
-        return ours, previous
+        return ours, previous, record
+
+
+def _with_received(edit: Edit, record: bytes, candidate: Candidate) -> Edit:
+    """
+    Return an edit with what an earlier job got for it, by the record that came back with the picture.
+    """
+    images = candidate.bundle.images
+    if not record or not images:
+        return edit
+    size = candidate.observations[images[0].name].signature.size
+    return replace(edit, received=received_in(json.loads(record), edit.request, size))
 
 
 def _named(candidate: Candidate) -> tuple[Reference, ...]:

@@ -131,6 +131,8 @@ class Edit:
     output: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str | None = None
     had: tuple[str, ...] | None = None
+    received: Mapping[str, Any] = field(default_factory=dict)
+    """What an earlier job got for it and could not finish, by its record: `pictures`, `size` and `canvas`."""
 
 
 class AboutJob(TypedDict):

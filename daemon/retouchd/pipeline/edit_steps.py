@@ -20,6 +20,7 @@ from retouchd.job.naming import shown
 from retouchd.pipeline.attempts import Attempts, Judged
 from retouchd.pipeline.disk_steps import DiskSteps, JobGone, Stuck
 from retouchd.pipeline.judge import FETCHED, Judge, crash_step
+from retouchd.pipeline.kept_results import KeptResults
 from retouchd.pipeline.prepare import NotReadyError, Prepared, Preparer
 from retouchd.pipeline.results import FetchLater, WithheldError
 from retouchd.spool.job_state import EditState, JobState, job_of
@@ -32,6 +33,8 @@ CRASHES_TO_FAIL = 3
 
 _PREPARED_AT_ONCE = 2
 """A decoded picture of 100 megapixels takes 400 MB, and fitting holds it several times over."""
+_PAID_SECONDS = 60.0
+"""How long until it is looked again whether a result that was paid for lies in its place."""
 _SOON_SECONDS = 0.5
 """How long a job that an earlier process left waits until it is known what was done before."""
 
@@ -54,6 +57,7 @@ class EditSteps:
         judge: Judge,
         admission: Admission,
         duplicates: Duplicates,
+        kept_results: KeptResults,
     ) -> None:
         self._spool = spool
         self._disk_steps = disk_steps
@@ -62,6 +66,7 @@ class EditSteps:
         self._judge = judge
         self._admission = admission
         self._duplicates = duplicates
+        self._kept_results = kept_results
         self._prepared: defaultdict[str, dict[int, Prepared]] = defaultdict(dict)
         self._unclosed: dict[str, tuple[EditState, Judged]] = {}
         self._decoding = asyncio.Semaphore(_PREPARED_AT_ONCE)
@@ -132,6 +137,12 @@ class EditSteps:
             self.failed[each.id][each.edit] = problems
 
     async def _decide(self, edit_state: EditState) -> Wait | None:
+        if self._kept_results.is_due(edit_state):
+            take = partial(self._kept_results.take, edit_state)
+            if (why := await follow(take, key=edit_state.key)) is None:
+                return None
+            if why:
+                return Wait(seconds=_PAID_SECONDS, reason=why, is_stranded=True)
         match self._admission.next_move(edit_state):
             case Ask():
                 return await self._ask(edit_state)

@@ -26,6 +26,7 @@ from retouchd.pipeline.disk_steps import DiskSteps
 from retouchd.pipeline.edit_steps import EditSteps
 from retouchd.pipeline.finish import Finisher
 from retouchd.pipeline.judge import Judge
+from retouchd.pipeline.kept_results import KeptResults
 from retouchd.pipeline.pipeline import RISKY, Pipeline
 from retouchd.pipeline.prepare import Preparer
 from retouchd.pipeline.results import Downloads
@@ -207,6 +208,7 @@ class Assembly:
                 ),
                 admission=self._admission,
                 duplicates=self._duplicates,
+                kept_results=KeptResults(spool=spool, current=current, clock=clock),
             ),
             finisher=finisher,
             admission=self._admission,

@@ -23,7 +23,7 @@ from retouchd.spool import finished_index
 from retouchd.spool.fingerprint import Digest, Fingerprint
 from retouchd.spool.history import is_taken, reserved_in
 from retouchd.spool.job_state import JobState, job_of
-from retouchd.spool.phase import ORIGINALS, OUTPUTS, attempts_in, number_of, pictures_in
+from retouchd.spool.phase import ORIGINALS, OUTPUTS, attempts_in, edit_of, number_of, pictures_in
 from retouchd.spool.plan import (
     Archived,
     EditEnd,
@@ -99,6 +99,7 @@ class Delivery:
             finished_at=now,
             **archived._asdict(),
             outputs=self._with_contents(job_state, outputs),
+            received=self._received(job_state, archived.originals),
             problems=problems,
             edits=tuple(self._end(number, ends, known) for number, _ in enumerate(job.edits, 1)),
             warnings=job_state.finished.warnings,
@@ -240,6 +241,18 @@ class Delivery:
             for item in outputs
         )
 
+    def _received(self, job_state: JobState, items: Sequence[Item]) -> tuple[Item, ...]:
+        """
+        Return the pictures of edits that could not be finished, with what each is known by.
+        """
+        folder = self._spool.folder(job_state.id)
+        failed = job_state.finished.failed
+        return tuple(
+            replace(item, content=_content(folder, item.source))
+            for item in items
+            if item.source.startswith(f"{OUTPUTS}/") and edit_of(item.source) in failed
+        )
+
     def _end(
         self, number: int, ends: Sequence[Sequence[Problem]], known: Sequence[Fingerprint]
     ) -> EditEnd:
@@ -283,7 +296,7 @@ def _unfinished(job: Job, why: str) -> Problem:
     return Problem(
         code=JobCode.FINISHING_FAILED,
         message=f"{name} was edited, and what its mask does not open could not be protected: {why}",
-        hint="The picture received was paid for and lies here, too. See to that cause or change [output]",
+        hint="What came was paid for and lies here, too; it is not asked for again. See to that cause",
     )
 
 

@@ -116,6 +116,7 @@ def load_plan(raw: bytes) -> Plan:
             "finished_at": dt.datetime.fromisoformat(body["finished_at"]),
             "outputs": tuple(map(_item, body["outputs"])),
             "originals": tuple(map(_item, body["originals"])),
+            "received": tuple(map(_item, body.get("received", ()))),
             "problems": _problems(body["problems"]),
             "edits": tuple(map(_edit_end, body["edits"])),
             "warnings": tuple(body.get("warnings", ())),

@@ -63,6 +63,8 @@ class Plan:
     edits: tuple[EditEnd, ...] = ()
     label: str | None = None
     warnings: tuple[str, ...] = ()
+    received: tuple[Item, ...] = ()
+    """Those of `originals` that came for an edit which could not be finished."""
 
     @property
     def record_name(self) -> str:

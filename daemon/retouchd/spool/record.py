@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from retouchd.errors import Problem
+from retouchd.errors import JobCode, Problem
 from retouchd.job.model import Attempt, Edit, Job, Request, Role, Verdict
 from retouchd.job.naming import escaped, hexed, path_below, shown
 from retouchd.job.text import iso, json_text, writable
@@ -64,6 +64,8 @@ def record(
     body |= _known_by(job, plan)
     if plan.fingerprint and plan.is_done and (original := plan.fingerprint.original):
         body["original"] = dataclasses.asdict(original)
+    if plan.received:
+        body["received"] = _received(job, plan)
     if job.references:
         body["references"] = _references(job)
     if outbox is not None:
@@ -221,6 +223,48 @@ def _known_by(job: Job, plan: Plan) -> dict[str, Any]:
 
 def _fingerprint(known: Fingerprint) -> dict[str, Any]:
     return {"size": known.size, "sha256": known.sha256}
+
+
+_BESIDE = frozenset({"images", "mask", "removed", "from"})
+"""What of a request in a record is none of its model, prompt and parameters."""
+
+
+def _received(job: Job, plan: Plan) -> list[dict[str, Any]]:
+    """
+    Return what came and could not be finished, so that it can be without being asked for again.
+    """
+    targets = {item.source: item.target for item in plan.originals}
+    return [
+        {
+            "edit": edit_of(item.source),
+            "path": _joined(job.folder, targets[item.source]),
+            "bytes": item.content.size,
+            "sha256": item.content.sha256,
+            "image_bytes": job.members[0].snapshot.size,
+        }
+        for item in plan.received
+        if item.content and item.source in targets
+    ]
+
+
+def received_in(body: Mapping[str, Any], request: Request, image_bytes: int) -> dict[str, Any]:
+    """
+    Return what a job of the same picture got for a request and could not finish, by its record; nothing where
+    there is no such thing.
+    """
+    asked = {"model": request.model, "prompt": request.prompt, **request.parameters}
+    for number, told in enumerate(body.get("edits") or (), 1):
+        said = {k: v for k, v in told["request"].items() if k not in _BESIDE}
+        is_failed = (told["error"] or {}).get("code") == JobCode.FINISHING_FAILED.value
+        if not is_failed or said != asked:
+            continue
+        pictures = [
+            each
+            for each in body.get("received") or ()
+            if (each["edit"], each["image_bytes"]) == (number, image_bytes)
+        ]
+        return {"pictures": pictures, **(told.get("sent") or {})} if pictures else {}
+    return {}
 
 
 def _references(job: Job) -> list[dict[str, Any]]:

@@ -127,10 +127,20 @@ def record_schema() -> dict[str, Any]:
                 "type": "array",
                 "items": _object({"path": _TEXT, **_CONTENT, **_FINISHED}, *_FINISHED),
             },
+            "received": {"type": "array", "items": _object({"path": _TEXT, **_CONTENT})},
             "references": {"type": "array", "items": {"type": "object"}},
             "outbox": _TEXT,
         },
-        *("name_hex", "files", "fingerprint", "original", "results", "references", "outbox"),
+        *(
+            "name_hex",
+            "files",
+            "fingerprint",
+            "original",
+            "results",
+            "received",
+            "references",
+            "outbox",
+        ),
     )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
