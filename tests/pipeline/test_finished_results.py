@@ -13,6 +13,9 @@ import pytest
 from PIL import Image
 
 from engine_world import World, held, open_world
+from retouchd.pictures.finishing.apart import Made
+from retouchd.pictures.finishing.task import Finishing
+from retouchd.pipeline import finish
 from retouchd.spool.fingerprint import Policy
 from sample_pictures import encoded
 from simulated_model import mask_of, photo
@@ -251,3 +254,37 @@ async def test_results_are_called_by_the_template(world: World) -> None:
 
     assert world.tree("outbox") == ["cat gpt-image-2_1.png", "cat gpt-image-2_2.png"]
     assert {"cat.png", "cat.job.json"} <= set(world.tree("done"))
+
+
+@pytest.mark.parametrize("is_protected", [False, True])
+async def test_what_brings_processes_down_again_and_again_is_given_up(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    is_protected: bool,  # noqa: FBT001 - pytest gives values by name
+) -> None:
+    """
+    Three times, and each time the answer is there still: it is never asked for again.
+    """
+    tried = []
+
+    def dying(task: Finishing) -> Made:
+        tried.append(task)
+        raise RuntimeError
+
+    monkeypatch.setattr(finish, "finished_apart", dying)
+    world.tell(output={"output.size": "source", "output.protect": is_protected})
+    data = encoded(photo("cat", SIZE), "PNG")
+    world.drop("cat.png", image=data, mask=encoded(mask_of(SIZE), "PNG"))
+
+    async with world.running():
+        await world.until(lambda: world.tree("done") or world.tree("error"))
+
+    assert len(tried) == 3
+    assert len(world.requests) == 1
+    if is_protected:
+        assert world.record("error/cat.job.json")["error"]["code"] == "finishing_failed"
+        assert world.tree("outbox") == []
+    else:
+        assert world.tree("outbox") == ["cat.png"]
+        (warning,) = world.record("done/cat.job.json")["warnings"]
+        assert "ended unexpectedly 3 times" in warning

@@ -225,10 +225,6 @@ def _fingerprint(known: Fingerprint) -> dict[str, Any]:
     return {"size": known.size, "sha256": known.sha256}
 
 
-_BESIDE = frozenset({"images", "mask", "removed", "from"})
-"""What of a request in a record is none of its model, prompt and parameters."""
-
-
 def _received(job: Job, plan: Plan) -> list[dict[str, Any]]:
     """
     Return what came and could not be finished, so that it can be without being asked for again.
@@ -254,7 +250,7 @@ def received_in(body: Mapping[str, Any], request: Request, image_bytes: int) -> 
     """
     asked = {"model": request.model, "prompt": request.prompt, **request.parameters}
     for number, told in enumerate(body.get("edits") or (), 1):
-        said = {k: v for k, v in told["request"].items() if k not in _BESIDE}
+        said = {k: v for k, v in told["request"].items() if k not in BESIDE_PARAMETERS}
         is_failed = (told["error"] or {}).get("code") == JobCode.FINISHING_FAILED.value
         if not is_failed or said != asked:
             continue
