@@ -81,9 +81,16 @@ def test_every_field_is_told() -> None:
     known = Fingerprint(size=1, sha256="5" * 64, image="8" * 64)
     content = Digest(size=1, sha256="7" * 64)
     outputs = tuple(dataclasses.replace(each, content=content) for each in OUTPUTS)
-    originals = (Item(key="original-1", source="originals/cat.png", target="cat.png"),)
+    originals = (
+        Item(
+            key="original-1", source="outputs/1-1.png", target="cat.received.png", content=content
+        ),
+        Item(key="original-2", source="originals/cat.png", target="cat.png"),
+    )
     end = EditEnd(fingerprint=known)
-    plan = dataclasses.replace(DONE, edits=(end,), outputs=outputs, originals=originals)
+    plan = dataclasses.replace(
+        DONE, edits=(end,), outputs=outputs, originals=originals, received=originals[:1]
+    )
     job = a_job(references=(Reference(path="_refs/a.png", snapshot=member("a.png").snapshot),))
 
     assert told == record(job, ATTEMPTS, plan, "/outbox").keys()

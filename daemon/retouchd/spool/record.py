@@ -248,11 +248,12 @@ def received_in(body: Mapping[str, Any], request: Request, image_bytes: int) -> 
     Return what a job of the same picture got for a request and could not finish, by its record; nothing where
     there is no such thing.
     """
-    asked = {"model": request.model, "prompt": request.prompt, **request.parameters}
     for number, told in enumerate(body.get("edits") or (), 1):
-        said = {k: v for k, v in told["request"].items() if k not in BESIDE_PARAMETERS}
+        own = told["request"]
+        said = {key: value for key, value in own.items() if key not in BESIDE_PARAMETERS}
+        is_same = (own["model"], own["prompt"]) == (request.model, request.prompt)
         is_failed = (told["error"] or {}).get("code") == JobCode.FINISHING_FAILED.value
-        if not is_failed or said != asked:
+        if not (is_failed and is_same and said == dict(request.parameters)):
             continue
         pictures = [
             each
