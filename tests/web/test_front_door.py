@@ -57,6 +57,23 @@ def test_a_picture_comes_back_edited(station: Station) -> None:
     assert running.end(signal.SIGTERM) == 0
 
 
+def test_results_may_be_named_by_what_the_sender_calls_the_picture(station: Station) -> None:
+    """
+    `{upload}` is the sender's file name; of what was dropped otherwise, its own.
+    """
+    endpoint = station.endpoint()
+    running, url = listening(
+        station, endpoint={"base_url": endpoint.url}, output={"name": "{upload} edited"}
+    )
+
+    assert post(url, picture(), prompt="blue").status_code == 200
+    station.drop("cat.png")
+    running.until(lambda: len(running.events("job.done")) == 2)
+
+    assert station.tree("outbox") == ["IMG 1 edited.png", "cat edited.png"]
+    assert running.end(signal.SIGTERM) == 0
+
+
 def test_a_key_brings_one_picture_and_no_other_body(station: Station) -> None:
     """
     Asked again, alike or at the same time, it is the same job; another picture or prompt is refused.

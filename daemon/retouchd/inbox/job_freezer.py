@@ -43,6 +43,7 @@ from retouchd.job.model import (
     Request,
     Role,
     Scalar,
+    scalar_text,
 )
 from retouchd.job.naming import path_below, shown
 from retouchd.job.pairing import Bundle
@@ -194,7 +195,12 @@ class JobFreezer:
             wishes = fields.filled(
                 compose([first, *layers]), [each for each in layers if each.is_own]
             )
-            edits.append(_edit(wishes, candidate.bundle, now, part.name))
+            edit = _edit(wishes, candidate.bundle, now, part.name)
+            if "upload" in variables and "name" in edit.output:
+                # Under which name its sender knows it: see `web.posting`.
+                upload = scalar_text(variables["upload"])
+                edit = replace(edit, output={**edit.output, "upload": upload})
+            edits.append(edit)
             ends.append(list(self._faults(candidate, wishes, part.name)))
         return edits, ends
 

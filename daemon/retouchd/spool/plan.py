@@ -143,6 +143,7 @@ def _shared_stem(job: Job) -> str:
         "model": job.request.model,
         "date": str(output.get("day", "")),
         "id": job.id,
+        "upload": str(output.get("upload", job.stem)),
     }
     return stem_of(template, values)
 

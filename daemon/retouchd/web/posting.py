@@ -30,6 +30,7 @@ from retouchd.request.validate import check_request
 _FILES, _FIELDS = 18, 60
 _FIELD_BYTES = MAX_PROMPT_BYTES
 _OWN_FIELDS = frozenset({"prompt", "folder", "again", "wait"})
+_NAME_SIGNS = 100
 _MARK = b"# retouchd post "
 
 
@@ -230,23 +231,25 @@ def pieces_of(post: Post, stem: str, values: Mapping[str, Any]) -> list[Piece]:
     own = {key: value for key, value in values.items() if key != "extra"}
     if post.references:
         own["images"] = [f"{folder_of_references(stem)}/{name}" for name in reference_names(post)]
-    name = json.dumps(post.image.filename or "")
-    head = _MARK + f"{post.digest}\n# upload = {name}\n".encode()
+    head = _MARK + f"{post.digest}\n".encode()
+    # `output.name` may use it, and prompts of folders.
+    upload = (post.image.filename or "").rpartition("/")[2].rpartition(".")[0][:_NAME_SIGNS]
+    tables = {"extra": values.get("extra", {}), "vars": {"upload": upload} if upload else {}}
     pieces = []
     if post.prompt is not None:
         pieces.append(Piece(suffix=".txt", source=post.prompt.encode()))
     if post.mask is not None:
         pieces.append(Piece(suffix=".mask.png", source=source_of(post.mask)))
-    pieces.append(Piece(suffix=".toml", source=head + _table(own, values.get("extra", {}))))
+    pieces.append(Piece(suffix=".toml", source=head + _table(own, tables)))
     pieces.append(Piece(suffix=f".{post.extension}", source=source_of(post.image)))
     return pieces
 
 
-def _table(values: Mapping[str, Any], extra: Mapping[str, Any]) -> bytes:
+def _table(values: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> bytes:
     images = values.get("images")
     plain = {key: value for key, value in values.items() if key != "images"}
     head = f"images = {json.dumps(images)}\n".encode() if images else b""
-    return head + table(plain, extra=extra)
+    return head + table(plain, **tables)
 
 
 def folder_of_references(stem: str) -> str:
