@@ -233,8 +233,8 @@ async def test_without_a_price_the_cost_is_unknown(world: World) -> None:
     """
     Null, never 0; the day says how many there are.
     """
-    world.drop("cat.png")
-    world.tell(model="gpt-image-2.6-flare")
+    world.drop("cat.png", image=photo(32, 32))
+    world.tell(model="dall-e-2")
 
     daemon = world.daemon()
     await world.once(daemon)
@@ -246,7 +246,7 @@ async def test_without_a_price_the_cost_is_unknown(world: World) -> None:
 @pytest.mark.parametrize(
     ("sidecar", "budget", "words"),
     [
-        ('model = "gpt-image-2.6-flare"', {"usd_per_day": 5}, ('[pricing."gpt-image-2.6-flare"]',)),
+        ('model = "new"', {"usd_per_day": 5}, ('[pricing."new"]',)),
         ('size = "2880x2880"\nquality = "high"', {"usd_per_day": 0.5}, ("$0.724", "0.5", "size")),
         ("n = 3", {"images_per_day": 2}, ("3 pictures", "images_per_day = 2")),
     ],
