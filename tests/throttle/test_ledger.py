@@ -233,8 +233,8 @@ async def test_without_a_price_the_cost_is_unknown(world: World) -> None:
     """
     Null, never 0; the day says how many there are.
     """
-    world.drop("cat.png", image=photo(32, 32))
-    world.tell(model="dall-e-2")
+    world.drop("cat.png", image=photo(32, 32, mode="RGBA"))
+    world.tell(model="dall-e-2", parameters={"size": "256x256"})
 
     daemon = world.daemon()
     await world.once(daemon)
