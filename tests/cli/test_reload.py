@@ -22,6 +22,7 @@ from hanging_disk import HangingDisk
 from process import RETOUCHD, Endpoint, Running, Station, open_station
 from retouchd.cli.running import AT_START, LIVE, news
 from retouchd.config import SANDBOX, Config
+from retouchd.endpoint.api_key import KeySource
 
 Sections = Mapping[str, Mapping[str, Any]]
 
@@ -72,6 +73,12 @@ def config(**tables: Any) -> Config:
             [],
             ["endpoint.style"],
         ),
+        (
+            {"endpoint": {"base_url": "http://a/v1", "api_key": "sk-a"}},
+            {"endpoint": {"base_url": SANDBOX, "api_key": "sk-b", "auth": "x-b", "concurrency": 9}},
+            ["endpoint.concurrency"],
+            ["endpoint.base_url", "endpoint.api_key", "endpoint.auth"],
+        ),
     ],
 )  # fmt: skip
 def test_what_changes_and_what_needs_a_restart(
@@ -83,6 +90,22 @@ def test_what_changes_and_what_needs_a_restart(
     found = news(config(**old), config(**new))
 
     assert (list(found.changed), list(found.late)) == (changed, late)
+
+
+def test_a_key_stays_with_its_address() -> None:
+    """
+    Where the address can only change at a restart, the key written beside the new one is not sent to the old.
+    """
+    there = config(endpoint={"base_url": "http://a/v1", "headers": {"X-Key": "a"}})
+    source = KeySource(place="a's file")
+    old = there.model_copy(update={"endpoint": there.endpoint.with_key("sk-a", source)})
+    new = config(endpoint={"base_url": SANDBOX, "api_key": "sk-b", "headers": {"X-Key": "b"}})
+
+    found = news(old, new).config.endpoint
+
+    assert found.api_key == old.endpoint.api_key
+    assert found.key_source == source
+    assert found.headers == {"X-Key": "a"}
 
 
 _TABLES = st.fixed_dictionaries(

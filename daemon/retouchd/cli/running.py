@@ -66,15 +66,32 @@ class News:
     late: tuple[str, ...]
 
 
+_OF_ADDRESS = (
+    "base_url",
+    "api_key",
+    "api_key_file",
+    "auth",
+    "headers",
+    "ca_file",
+    "models",
+    "style",
+)
+"""The keys of [endpoint] that belong to one address."""
+
+
 def news(old: Config, new: Config) -> News:
     """
     Return what of a new configuration comes into force beside a running one.
     """
     config = new.model_copy(update={name: getattr(old, name) for name in AT_START})
-    if SANDBOX in {old.endpoint.base_url, new.endpoint.base_url}:
+    addresses = {old.endpoint.base_url, new.endpoint.base_url}
+    if SANDBOX in addresses:
         # The embedded endpoint is started and stopped with the daemon, and speaks what it spoke at the start.
-        kept = {key: getattr(old.endpoint, key) for key in ("base_url", "style")}
-        config = config.model_copy(update={"endpoint": new.endpoint.model_copy(update=kept)})
+        # A key goes to no other address than the one beside which it stands.
+        kept = _OF_ADDRESS if len(addresses) > 1 else ("base_url", "style")
+        names = [name for name in type(new.endpoint).model_fields if name not in kept]
+        live = {name: getattr(new.endpoint, name) for name in names}
+        config = config.model_copy(update={"endpoint": old.endpoint.model_copy(update=live)})
     return News(
         config=config,
         changed=tuple(_differing(old, config)),
