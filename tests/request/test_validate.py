@@ -202,6 +202,18 @@ def test_all_faults_of_a_request_are_told_at_once() -> None:
     assert codes(problems) == [JobCode.PROMPT_EMPTY] + [JobCode.PARAMETER_INVALID] * 4
 
 
+def test_a_name_that_no_address_holds_is_no_models() -> None:
+    """
+    Some endpoints are asked by it in their address: it ends in one sentence, whatever else is wrong.
+    """
+    (fault,) = faults("m" * 70_000, n=0)
+
+    assert "70000 characters" in fault
+    assert len(fault) < 250
+    assert '".." (2 characters) is no name of a model' in faults("..")[0]
+    assert faults("m" * 256) == faults("..m") == []
+
+
 def test_number_of_pictures_is_limited() -> None:
     """
     A picture with too many references is refused with both numbers; an unknown model takes any.

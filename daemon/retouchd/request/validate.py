@@ -28,6 +28,8 @@ _COLOURS = {
     "RGB": "has one colour that counts as transparent",
     "CMYK": "is in CMYK",
 }
+_LONGEST_MODEL = 256
+"""Characters: some endpoints are asked by it in their address, which has an end, and where dots lead upward."""
 _STREAMED = ("stream", "partial_images")
 _WHOLE = re.compile(r"-?[0-9]{1,9}")
 
@@ -66,6 +68,13 @@ def request_faults(
     uncarried = _interface_faults(limits.interface, parameters, count, has_mask=has_mask)
     for key, fault in uncarried:
         yield (key,), _problem(JobCode.PARAMETER_INVALID, fault)
+    if len(model) > _LONGEST_MODEL or not model.strip("."):
+        fault = (
+            f'"{_shown(model)}" ({_counted(len(model), "character")}) is no name of a model.',
+            f"Correct model: at most {_LONGEST_MODEL} characters, and not dots alone.",
+        )
+        yield ("model",), _problem(JobCode.PARAMETER_INVALID, fault)
+        return
     texts = {key: scalar_text(value) for key, value in parameters.items()}
     for problem in _prompt_problems(model, prompt, limits):
         yield ("prompt",), problem
