@@ -97,7 +97,8 @@ def test_crash_in_other_lives(tmp_path: Path, near: Path) -> None:
     """
     A job given back, asked twice, dragged back out of error, robbed of its name, or beside another one.
     """
-    names = ["account at fault", "in doubt", "dragged back", "name taken", "two at once"]
+    names = ["account at fault", "in doubt", "dragged back", "name taken"]
+    names += ["two at once", "two at once by power cut"]
     for name, outcome in outcomes(names, near, tmp_path).items():
         assert not outcome["broken"], name
         assert outcome["steps"] > 60, "the sweep covered a whole run"

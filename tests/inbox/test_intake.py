@@ -920,6 +920,7 @@ async def test_a_job_that_was_mended_by_hand_is_over(world: World) -> None:
     world.drop("cat.png")
     damaged = world.folders.work / "jobs/20261123-120000-00000000"
     (damaged / "originals").mkdir(parents=True)
+    (damaged / "originals/dog.png").write_bytes(photo())
     (damaged / "job.json").write_text("{")
 
     async with world.running() as daemon:

@@ -24,11 +24,13 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 class FailingDisk:
     """
-    Stands for `os` in the one module that writes: the first syncs fail of such a file, or of its folder.
+    Stands for `os` in the one module that writes: the first syncs fail of the folder that has such a file, or
+    of the file.
     """
 
-    def __init__(self, name: str, *, times: int) -> None:
+    def __init__(self, name: str, *, times: int, is_of_folder: bool = True) -> None:
         self._name = name
+        self._is_of_folder = is_of_folder
         self.times = times
 
     def __getattr__(self, name: str) -> Any:
@@ -36,7 +38,8 @@ class FailingDisk:
 
     def fsync(self, fd: int) -> None:
         path = Path(os.readlink(f"/proc/self/fd/{fd}"))
-        if self.times and (path.name == self._name or (path / self._name).exists()):
+        is_meant = (path / self._name).exists() if self._is_of_folder else path.name == self._name
+        if self.times and is_meant:
             self.times -= 1
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         os.fsync(fd)
@@ -71,7 +74,7 @@ async def test_what_became_of_a_request_is_not_forgotten_while_the_disk_fails(
     world.tell(max_in_doubt=0, usd_per_day=9.0)
     world.drop("cat.png")
     await world.go_down()
-    disk = FailingDisk("attempt-1-1.json" if is_named else "attempt-1-1.json.tmp", times=1)
+    disk = FailingDisk("attempt-1-1.json", times=1, is_of_folder=is_named)
     monkeypatch.setattr(durable, "os", disk)
 
     async with world.running() as daemon:

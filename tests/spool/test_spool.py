@@ -9,6 +9,7 @@ import pytest
 
 from builders import NOT_UTF8, NOW, Place, an_attempt, content_of, tree
 from retouchd.disk import durable
+from retouchd.disk.threads import all_steps
 from retouchd.errors import Blocked
 from retouchd.job.model import Job, Opened, Verdict
 from retouchd.spool import pictures
@@ -356,6 +357,8 @@ def test_a_damaged_document_names_where_the_originals_are(
     The job waits for a person, and the others go on.
     """
     job = place.planned()
+    all_steps(place.delivery.publish(place.job_state(job)))
+    (place.spool.folder(job.id) / "attempt-1-1.open").unlink()
     if raw is None:
         (place.spool.folder(job.id) / "job.json").unlink()
     else:
@@ -435,3 +438,82 @@ def test_stray_files_in_the_work_folder_stop_nobody(place: Place) -> None:
     place.spool.prepare()
 
     assert place.spool.ids() == [job.id]
+
+
+@pytest.mark.parametrize("end", [0, 1, 20, -2])
+def test_a_torn_note_of_a_request_was_never_sent(place: Place, end: int) -> None:
+    """
+    It is sent when the note is durable: one that a power cut tore is none, and the next one takes its number.
+    """
+    job = place.claimed("cat.png", "cat.txt")
+    place.spool.open_attempt(job.id, (1, 1), Opened(sent_at=NOW))
+    path = place.spool.folder(job.id) / "attempt-1-1.open"
+    path.write_bytes(path.read_bytes()[:end])
+
+    assert place.job_state(job).phase is Phase.CLAIMED
+    place.spool.open_attempt(job.id, (1, 1), Opened(sent_at=NOW, probe=True))
+    assert place.job_state(job).edits[0].opened == Opened(sent_at=NOW, probe=True)
+
+
+def test_a_torn_verdict_is_judged_again(place: Place) -> None:
+    """
+    The answer it was derived from is there still.
+    """
+    job = place.claimed("cat.png", "cat.txt")
+    place.spool.open_attempt(job.id, (1, 1), Opened(sent_at=NOW))
+    with place.spool.keep(job.id, (1, 1), {"status": 200}) as answer:
+        answer.commit()
+    place.receive(job, 1)
+    place.spool.close_attempt(job.id, an_attempt(1, Verdict.DONE), is_derived=True)
+    path = place.spool.folder(job.id) / "attempt-1-1.json"
+    path.write_bytes(b"")
+
+    state = place.job_state(job)
+
+    assert state.phase is Phase.KEPT
+    assert state.attempts == ()
+    assert state.edits[0].outputs == ["outputs/1-1.png"]
+
+
+def test_a_plan_tells_of_the_attempts_that_it_rests_on(place: Place) -> None:
+    """
+    Their own documents need not be durable when the plan is.
+    """
+    job = place.planned()
+    before = place.job_state(job).attempts
+    (place.spool.folder(job.id) / "attempt-1-1.json").write_bytes(b"")
+
+    state = place.job_state(job)
+
+    assert state.phase is Phase.PUBLISHING
+    assert state.attempts == before
+
+
+def test_a_torn_plan_is_made_again(place: Place) -> None:
+    """
+    Nothing was renamed because of it.
+    """
+    job = place.planned()
+    path = place.spool.folder(job.id) / "plan.json"
+    path.write_bytes(path.read_bytes()[:50])
+
+    assert place.job_state(job).phase is Phase.EDITED
+
+
+def test_a_torn_job_holds_nothing(place: Place) -> None:
+    """
+    Nothing is claimed before it is durable. Beside originals it was torn later, and a person must look.
+    """
+    job = place.dropped("cat.png", "cat.txt")
+    place.spool.open(job)
+    path = place.spool.folder(job.id) / "job.json"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:30])
+    assert place.job_state(job).phase is Phase.EMPTY
+
+    path.write_bytes(whole)
+    assert place.spool.claim(job)
+    path.write_bytes(whole[:30])
+
+    with pytest.raises(Blocked, match=r"is damaged"):
+        place.job_state(job)

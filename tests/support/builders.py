@@ -18,7 +18,7 @@ from retouchd.disk.signature import PackedSignature, Signature, pack_signature
 from retouchd.disk.threads import all_steps
 from retouchd.errors import JobCode, Problem
 from retouchd.job.filenames import Kind, Named, parse
-from retouchd.job.model import Attempt, Edit, Job, Member, Request, Role, Snapshot, Verdict
+from retouchd.job.model import Attempt, Edit, Job, Member, Opened, Request, Role, Snapshot, Verdict
 from retouchd.spool import pictures
 from retouchd.spool.delivery import Delivery
 from retouchd.spool.job_state import JobState
@@ -170,6 +170,7 @@ class Place:
         Bring a job to where its pictures are decoded.
         """
         job = self.claimed(*names or ("cat.png", "cat.txt"), folder=folder)
+        self.spool.open_attempt(job.id, (1, 1), Opened(sent_at=NOW))
         self.spool.close_attempt(job.id, an_attempt(1, Verdict.DONE, http_status=200))
         self.receive(job, 1, outputs)
         return job

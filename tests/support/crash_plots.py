@@ -12,7 +12,7 @@ import asyncio
 import json
 import shutil
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,14 @@ from typing import Any
 from crash_world import Plot, drop_again, drop_all_kinds, drop_two, sweep, vars_of
 from retouchd.disk import durable, moves
 from retouchd.disk.durable import DurableFile
+from retouchd.disk.group_commit import GroupCommit
 from retouchd.disk.nofollow import Where, path_of
 from retouchd.disk.probes import PROBE
+from retouchd.disk.threads import Steps
 from retouchd.hooks.backlog import Backlog
 from retouchd.hooks.queue import EventFiles
 from retouchd.inbox.job_freezer import JobFreezer
-from retouchd.job.model import Attempt, Edit, Job, Opened, Role
+from retouchd.job.model import Attempt, AttemptKey, Edit, Job, Opened, Role
 from retouchd.pictures.finishing.apart import Made
 from retouchd.pictures.finishing.finish import finish
 from retouchd.pictures.finishing.task import Finishing
@@ -34,12 +36,13 @@ from retouchd.pipeline import finish as pipeline_finish
 from retouchd.pipeline import results
 from retouchd.pipeline.results import Downloads
 from retouchd.request.output import resolved
-from retouchd.spool import finished_results, phase, pictures
+from retouchd.spool import documents, finished_results, phase, pictures
 from retouchd.spool.delivery import Delivery
 from retouchd.spool.finished_results import FinishedResults
 from retouchd.spool.history import History
 from retouchd.spool.job_state import EditState, JobState, attempt_name
-from retouchd.spool.phase import FINISHED, ORIGINALS, OUTPUTS, RESULTS, Phase
+from retouchd.spool.phase import FINISHED, ORIGINALS, OUTPUTS, PLAN, RESULTS, Phase
+from retouchd.spool.plan import Plan
 from retouchd.spool.spool import Spool
 
 
@@ -100,9 +103,9 @@ def forget_that_it_asked() -> None:
     Break the attempts: one that a dead run left open is asked again and not counted.
     """
 
-    def uncounted(spool: Spool, job_id: str, attempt: Attempt) -> None:
+    def uncounted(spool: Spool, job_id: str, attempt: Attempt, **more: bool) -> None:
         if attempt.code != "interrupted":
-            close(spool, job_id, attempt)
+            close(spool, job_id, attempt, **more)
         else:
             durable.remove(spool.folder(job_id) / attempt_name(attempt.key, "open"))
 
@@ -191,13 +194,13 @@ def archive_before_recording() -> None:
     """
     archive = Delivery.archive
 
-    def wrong(self: Delivery, job_state: JobState) -> None:
+    def wrong(self: Delivery, job_state: JobState) -> Steps[JobState]:
         assert job_state.job is not None
         assert job_state.plan is not None
         root = self._archive(is_done=job_state.plan.is_done)
         with moves.made_folder(root, job_state.job.folder) as folder:
             self._deliver(job_state, job_state.plan.originals, folder)
-        archive(self, job_state)
+        return (yield from archive(self, job_state))
 
     vars_of(Delivery, archive=wrong)
 
@@ -267,6 +270,44 @@ def begin_hooks_unnoted() -> None:
     Break the queue: nothing says that somebody is about to be told.
     """
     vars_of(Backlog, begin=lambda _, event: replace(event, runs=event.runs + 1))
+
+
+def claim_before_it_is_synced() -> None:
+    """
+    Break the group commit: every other one that needs a folder synced is told at once that it is.
+    """
+
+    class Hasty(GroupCommit[int]):
+        asked = 0
+
+        def join(self, _: object, fd: int, commit: Callable[[list[int]], object]) -> None:
+            self.asked += 1
+            if self.asked % 2:
+                commit([fd])
+
+    vars_of(durable, _folder_syncs=Hasty())
+
+
+def send_before_it_is_noted() -> None:
+    """
+    Break the spool: a request is sent before the note on it is durable.
+    """
+
+    def hasty(self: Spool, job_id: str, key: AttemptKey, opened: Opened) -> None:
+        durable.post(self.folder(job_id) / attempt_name(key, "open"), documents.dump(opened))
+
+    vars_of(Spool, open_attempt=hasty)
+
+
+def publish_before_it_is_planned() -> None:
+    """
+    Break the spool: pictures are published before the plan is durable.
+    """
+
+    def hasty(self: Spool, job_id: str, plan: Plan) -> None:
+        durable.post(self.folder(job_id) / PLAN, documents.dump(plan))
+
+    vars_of(Spool, fix=hasty)
 
 
 def ask_for_two_edits() -> None:
@@ -353,6 +394,12 @@ def plots(far: Path) -> dict[str, Plot]:
         "dragged back": Plot(drop=drop_again, stride=4),
         "name taken": replace(taken, stride=3),
         "two at once": Plot(drop=drop_two, concurrency=2, stride=5),
+        "two at once by power cut": Plot(drop=drop_two, concurrency=2, power_cut=True, stride=5),
+        "claims unsynced": Plot(
+            drop=drop_two, concurrency=2, power_cut=True, mutant=claim_before_it_is_synced, stride=3
+        ),
+        "notes torn": Plot(power_cut=True, mutant=send_before_it_is_noted, stride=3),
+        "plans torn": Plot(power_cut=True, mutant=publish_before_it_is_planned, stride=2),
         "broken off": replace(broken_off, stride=9),
         "broken off by power cut": replace(broken_off, power_cut=True, stride=7),
         "compressed": replace(compressed, stride=11),
@@ -424,6 +471,9 @@ MUTANTS = {
     "archived unrecorded": "pictures and records do not match",
     "forgotten untold": "the history and the records differ",
     "half finished": "not as received",
+    "claims unsynced": "is lost|left before it was published|stands in 2 places",
+    "notes torn": "asked too often",
+    "plans torn": "pictures and records do not match",
     "half decoded": "is no whole picture|a picture is missing",
     "names overwritten": "was overwritten",
     "hooks unnoted": "was never told of",

@@ -49,6 +49,7 @@ from retouchd.logs import logger
 from retouchd.pictures.end_markers import is_whole
 from retouchd.request.limits import Limits
 from retouchd.service.daemon import Daemon, Ending
+from retouchd.spool.documents import is_torn
 from retouchd.spool.spool import Spool
 from retouchd.throttle.retry import RetryBudget
 
@@ -457,6 +458,8 @@ def _intrude(world: World) -> None:
     Put somebody else's pictures where ours were to go.
     """
     for plan in (world.folders.work / "jobs").glob("*/plan.json"):
+        if is_torn(plan.read_bytes()):
+            continue  # Nothing is planned yet.
         job = json.loads(plan.with_name("job.json").read_bytes())
         for output in json.loads(plan.read_bytes())["outputs"]:
             name = f"{job['folder']}/{output['target']}".lstrip("/")

@@ -284,7 +284,7 @@ def _unlink(path: Any) -> None:
 
 def _appear_again(target: Any, source: Any) -> None:
     if os.path.isfile(target):
-        os.link(target, source)
+        _link(target, source)
 
 
 def _remove_tree(path: Any) -> None:

@@ -3,8 +3,9 @@ The disk: every change that must survive a power cut goes through here.
 
 A write is temporary file, write, fsync, rename, fsync of the directory. A rename fsyncs both directories, the
 target's first: btrfs was measured to show a moved file in both places, or an empty file under the new name,
-where one of them was left out. Several renames between the same folders may share these fsyncs: see `synced`.
-Renames that must not overwrite are in `moves`.
+where one of them was left out. The one that it left is left out where the same step is taken again at a start
+and ends what stands in both. Several renames between the same folders may share these fsyncs (see `synced`),
+and so do several threads that sync the same folder at once. Renames that must not overwrite are in `moves`.
 
 What others may change, too, is reached by `Entry`: a name in a folder that is held open (see `below`).
 """
@@ -13,12 +14,15 @@ import contextlib
 import ctypes
 import errno
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Self
 
+from retouchd.disk.group_commit import GroupCommit
 from retouchd.disk.nofollow import Entry, OpenFolder, Where, path_of
-from retouchd.disk.thread_pools import step
+from retouchd.disk.thread_pools import flushing, is_flushing_slow, step
 
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
@@ -27,6 +31,8 @@ UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_folder_syncs: GroupCommit[int] = GroupCommit()
+_appends: GroupCommit[bytes] = GroupCommit()
 
 
 class DurableFile:
@@ -87,7 +93,8 @@ class DurableFile:
         """
         Make durable what was written so far.
         """
-        os.fsync(self._fd)
+        with flushing():
+            os.fsync(self._fd)
         step()
 
     def seal(self) -> None:
@@ -122,6 +129,55 @@ def write(path: Path, data: bytes) -> None:
         file.commit()
 
 
+def place(path: Path, data: bytes) -> None:
+    """
+    Put a new file in place whose bytes tell where it is torn: durable on return. Unlike with `write` it may
+    have its name before it has its bytes, so that both can be made durable at once.
+    """
+    fd = _new(path)
+    try:
+        _write_all(fd, data)
+
+        def flush() -> None:
+            with flushing():
+                os.fsync(fd)
+
+        _together(flush, lambda: fsync_folder(path.parent))
+        step()
+    except BaseException:
+        with contextlib.suppress(OSError):
+            unlink(path)
+        raise
+    finally:
+        os.close(fd)
+
+
+def _together(one: Callable[[], None], other: Callable[[], None]) -> None:
+    """
+    Call two functions that wait for the disk: at once where that is slow.
+    """
+    if not is_flushing_slow():
+        one()
+        other()
+        return
+    errors: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            other()
+        except BaseException as error:  # noqa: BLE001 - raised below, in the thread that waits for it
+            errors.append(error)
+
+    beside = threading.Thread(target=copy_context().run, args=(call,), daemon=True)
+    beside.start()
+    try:
+        one()
+    finally:
+        beside.join()
+    if errors:
+        raise errors[0]
+
+
 def post(path: Path, data: bytes, temporary: Path | None = None) -> None:
     """
     Put a whole file in place that nobody misses after a power cut: readers see the old or the new one.
@@ -135,8 +191,14 @@ def post(path: Path, data: bytes, temporary: Path | None = None) -> None:
 
 def append(path: Path, line: bytes) -> None:
     """
-    Add one line to a journal; a line torn by an earlier crash is ended first.
+    Add one line to a journal, with what other threads add to it meanwhile; a line torn by an earlier crash is
+    ended first.
     """
+    with flushing():
+        _appends.join(path, line, lambda lines: _append(path, b"\n".join(lines)))
+
+
+def _append(path: Path, line: bytes) -> None:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
     try:
         size = os.fstat(fd).st_size
@@ -214,12 +276,8 @@ def put_away(source: Path, target: Path) -> None:
     """
     Rename what nobody misses, if it is still there; it may be there again after a power cut.
     """
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.rename(source, target)
-    except FileNotFoundError:
-        return
-    with contextlib.suppress(OSError):
-        fsync_both(source, target)
 
 
 @contextlib.contextmanager
@@ -304,11 +362,20 @@ def fsync_folder(folder: Path | OpenFolder) -> None:
 
 
 def _fsync_names(fd: int) -> None:
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        if error.errno not in UNSUPPORTED:
-            raise
+    """
+    Sync a folder; several threads that ask for the same one at once ask the disk once.
+    """
+    about = os.fstat(fd)
+
+    def sync(fds: list[int]) -> None:
+        try:
+            os.fsync(fds[0])
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                raise
+
+    with flushing():
+        _folder_syncs.join((about.st_dev, about.st_ino), fd, sync)
 
 
 def fsync_both(source: Where, target: Where) -> None:

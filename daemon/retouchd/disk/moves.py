@@ -170,11 +170,12 @@ def move_new(source: Where, target: Where) -> None:
 
 def create(path: Where, data: bytes, temporary: Where) -> None:
     """
-    Put a whole new file in place; raises FileExistsError where the name is taken.
+    Put a whole new file in place, durable when its folder is `synced`; raises FileExistsError where the name is
+    taken.
     """
     put_new(temporary, data)
     try:
-        rename_new(temporary, path)
+        move_new(temporary, path)
     except OSError:
         with contextlib.suppress(OSError):
             durable.unlink(temporary)

@@ -24,6 +24,8 @@ _LATE_SECONDS = 3.0
 _KEPT_FOR_WORK = 2
 _AT_ONCE = 4
 """Calls in one folder other than work, hung ones included."""
+_SLOW_FLUSH_SECONDS = 0.002
+_MOST_FLUSHING = 32
 
 
 class Folder(StrEnum):
@@ -124,6 +126,32 @@ def step() -> None:
         call.steps += 1
 
 
+def is_flushing_slow() -> bool:
+    """
+    Return whether flushes of the present thread's disks take so long that several are better done at once.
+    """
+    pool: Pool | None = getattr(_thread, "pool", None)
+    return pool is not None and pool.is_flushing_slow
+
+
+@contextlib.contextmanager
+def flushing() -> Iterator[None]:
+    """
+    Have another thread run in place of the present one, which only waits for a disk to flush. Where disks are
+    quick at that, nobody would gain by it.
+    """
+    pool: Pool | None = getattr(_thread, "pool", None)
+    if pool is None:
+        yield
+        return
+    began = time.monotonic()
+    is_lent = pool.lend()
+    try:
+        yield
+    finally:
+        pool.take_back(is_lent=is_lent, seconds=time.monotonic() - began)
+
+
 @contextlib.contextmanager
 def at(folder: Folder) -> Iterator[None]:
     """
@@ -158,6 +186,8 @@ class Pool:
         self._unclaimed = 0
         """Queued tasks for which no thread has been set aside."""
         self._blocked = 0
+        self._flushing = 0
+        self._flush_seconds = 0.0
         self._far: Counter[Folder] = Counter()
         self._parked: dict[Folder, deque[Task]] = {folder: deque() for folder in Folder}
         self.calls: set[Call] = set()
@@ -189,6 +219,46 @@ class Pool:
             freed = self._unpark()
         for task in freed:
             self._queue(task)
+        self._set_aside()
+
+    @property
+    def is_flushing_slow(self) -> bool:
+        """
+        Return whether flushes have taken long of late.
+        """
+        return self._flush_seconds > _SLOW_FLUSH_SECONDS
+
+    def lend(self) -> bool:
+        """
+        Let one more thread run while the present one waits for a flush; return whether it may.
+        """
+        with self._lock:
+            is_lent = self.is_flushing_slow and self._flushing < _MOST_FLUSHING
+            if not is_lent:
+                return False
+            self._flushing += 1
+            freed = self._unpark()
+        for task in freed:
+            self._queue(task)
+        self._set_aside()
+        return True
+
+    def take_back(self, *, is_lent: bool, seconds: float) -> None:
+        """
+        Take in that a flush is over, and how long it took.
+        """
+        with self._lock:
+            self._flushing -= is_lent
+            self._flush_seconds += (seconds - self._flush_seconds) / 8
+
+    @property
+    def _limit(self) -> int:
+        return self._size and self._size + self._blocked + self._flushing
+
+    def _set_aside(self) -> None:
+        """
+        Start threads for what is queued, as far as more may run.
+        """
         with self._lock:
             while self._unclaimed and self._grow():
                 self._unclaimed -= 1
@@ -202,7 +272,7 @@ class Pool:
             self._ready.put(task)
 
     def _grow(self) -> bool:
-        if self._threads >= self._size + self._blocked:
+        if self._threads >= self._limit:
             return False
         self._threads += 1
         threading.Thread(target=self._serve, name=self._name, daemon=True).start()
@@ -224,7 +294,7 @@ class Pool:
             self._queue(task)
 
     def _takes(self, folder: Folder) -> bool:
-        most = max(1, self._size - _KEPT_FOR_WORK) + self._blocked
+        most = max(1, self._size - _KEPT_FOR_WORK) + self._blocked + self._flushing
         return self._far[folder] < _AT_ONCE and self._far.total() < most
 
     def _unpark(self) -> list[Task]:
@@ -237,12 +307,13 @@ class Pool:
 
     def _serve(self) -> None:
         clock = time.pthread_getcpuclockid(threading.get_ident())
+        _thread.pool = self
         while (task := self._ready.get()) is not None:
             self._run(task, clock)
             with self._lock:
                 if self._unclaimed:
                     self._unclaimed -= 1
-                elif self._threads > self._size + self._blocked:
+                elif self._threads > self._limit:
                     self._threads -= 1
                     return
                 else:

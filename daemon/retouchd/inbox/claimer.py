@@ -1,16 +1,23 @@
 """
 Claims ready families: looks once more, builds the job, renames the files out of the inbox. All of it blocks.
+
+Several may be claimed at once: each step of a claim waits for the disk, which takes no longer for many.
 """
 
 import contextlib
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 from retouchd.clock import Clock
+from retouchd.disk.thread_pools import Folder
+from retouchd.disk.threads import Steps
 from retouchd.errors import Blocked
 from retouchd.events import emit
 from retouchd.events.inbox import FileHeld, FileOpen, FileReturning
 from retouchd.inbox.candidates import Candidate
-from retouchd.inbox.duplicates import Duplicates
+from retouchd.inbox.duplicates import Checked, Duplicates
 from retouchd.inbox.folder_index import Key
 from retouchd.inbox.held import (
     HeldBundle,
@@ -29,11 +36,31 @@ from retouchd.inbox.waiting import kind_of
 from retouchd.job.filenames import parse
 from retouchd.job.model import Job
 from retouchd.job.naming import path_below, shown
+from retouchd.spool.fingerprint import Fingerprint, outlines
 from retouchd.spool.finished_index import in_work
 from retouchd.spool.phase import Phase
 from retouchd.spool.spool import Spool
 
 _SOON_SECONDS = 1.0
+
+
+Outcome: TypeAlias = bool | Exception
+"""Whether a job was claimed, or why it could not be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """
+    A bundle that is to be claimed: of which family, as which job, what each edit is known by if that was read.
+
+    One that `is_early` cannot be claimed together with those before it.
+    """
+
+    key: Key
+    candidate: Candidate
+    job: Job
+    found: Sequence[Fingerprint]
+    is_early: bool = False
 
 
 class Claimer:
@@ -81,9 +108,10 @@ class Claimer:
         for folder, name in self.holding.places():
             self._queue.try_later((folder, parse(name).family), self._clock.monotonic())
 
-    def claim(self, key: Key) -> list[Job]:
+    def pick(self, key: Key, before: Sequence[Pick]) -> list[Pick] | None:
         """
-        Look once more at all files of a family, then claim the bundles of it that are ready.
+        Look once more at all files of a family, then return the bundles of it that are ready, as jobs to be
+        claimed. None where those picked `before` must be claimed first: they may ask for the same.
         """
         ready = []
         for candidate in self._index.look_once_more(key):
@@ -95,13 +123,43 @@ class Claimer:
             self._shut_out(key, ready, path_below(*shut[0]))
             return []
         ready = [candidate for candidate in ready if self._may_be_taken(key, candidate)]
-        jobs = [job for candidate in ready if (job := self._claim_one(key, candidate))]
-        if jobs:
+        if before and len(ready) > 1:
+            return None
+        picks: list[Pick] = []
+        for candidate in ready:
+            pick = self._pick_one(key, candidate, before)
+            if pick is None:
+                continue
+            if pick.is_early:
+                return None
+            picks.append(pick)
+        return picks
+
+    def take(self, pick: Pick) -> Steps[Outcome]:
+        """
+        Open and claim a job; return whether it was, or why it could not be. Any number at once: nothing but the
+        disk is touched.
+        """
+        try:
+            return (yield from self._take(pick.key, pick.job))
+        except Exception as error:  # noqa: BLE001 - whoever settles it knows what it means
+            return error
+
+    def settle(self, picks: Sequence[Pick], outcomes: Sequence[Outcome]) -> list[Job]:
+        """
+        Take in what became of picks; return the jobs that were claimed. Raises what nobody foresaw, once all
+        others are settled.
+        """
+        pairs = list(zip(picks, outcomes, strict=True))
+        jobs = [pick.job for pick, outcome in pairs if self._is_claimed(pick, outcome)]
+        for key in dict.fromkeys(pick.key for pick, outcome in pairs if outcome is True):
             self._index.note_claimed(key)
+        for _, outcome in pairs:
+            if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
+                raise outcome
         return jobs
 
-    def _claim_one(self, key: Key, candidate: Candidate) -> Job | None:
-        first = candidate.folder, candidate.bundle.files[0].name
+    def _pick_one(self, key: Key, candidate: Candidate, before: Sequence[Pick]) -> Pick | None:
         try:
             now = self._clock.monotonic()
             candidate = self._queue.reasons.explained(candidate, now)
@@ -109,36 +167,58 @@ class Claimer:
             if isinstance(job, Unfinished):
                 self._wait(key, candidate, job)
                 return None
-            checked = self._duplicates.check(job)
-            job = checked.job
-            if not self._take(key, job):
-                # Gone, which the next look shows, or changed at this very moment; if always so, it is held.
-                now = self._clock.monotonic()
-                self.returns.note(first, "it was changed at that very moment", now)
-                self._queue.look_again(key, now + self._patience.settle_seconds)
-                return None
+            others = frozenset[Hashable]().union(*(outlines(each.job) for each in before))
+            is_early = bool(before) and (
+                bool(job.references) or not outlines(job).isdisjoint(others)
+            )
+            checked = Checked(job) if is_early else self._duplicates.check(job)
+            return Pick(
+                key=key,
+                candidate=candidate,
+                job=checked.job,
+                found=checked.known,
+                is_early=is_early,
+            )
         except HeldError as held:
             self._hold(candidate, held)
-            return None
         except (NotYetError, FileNotFoundError) as early:
             if isinstance(early, NotYetError):  # Else somebody took it away meanwhile.
                 self._queue.try_later(key, self._clock.monotonic() + _SOON_SECONDS)
-            return None
         except OSError as error:
-            self._hold(
-                candidate,
-                HeldError(f"it cannot be moved out of the inbox: {error.strerror or error}"),
-            )
-            self._queue.try_later(key, self._clock.monotonic() + self._retry_seconds)
-            return None
+            self._hold_unmovable(key, candidate, error)
+        return None
+
+    def _is_claimed(self, pick: Pick, outcome: Outcome) -> bool:
+        key, job, candidate = pick.key, pick.job, pick.candidate
+        first = candidate.folder, candidate.bundle.files[0].name
+        now = self._clock.monotonic()
+        if isinstance(outcome, FileNotFoundError):
+            return False  # Somebody took it away meanwhile.
+        if isinstance(outcome, OSError):
+            self._hold_unmovable(key, candidate, outcome)
+            return False
+        if isinstance(outcome, Exception):
+            # It is ready no longer, and nothing new would be seen of it: only this brings it back.
+            self._queue.try_later(key, now + self._retry_seconds)
+            return False
+        if not outcome:
+            # Gone, which the next look shows, or changed at this very moment; if always so, it is held.
+            self.returns.note(first, "it was changed at that very moment", now)
+            self._queue.look_again(key, now + self._patience.settle_seconds)
+            return False
         self._index.files.references.spare(job.references)
-        self._duplicates.take(job, partial(in_work, job, self._spool.folder(job.id)), checked.known)
+        self._duplicates.take(job, partial(in_work, job, self._spool.folder(job.id)), pick.found)
         self.holding.release(first)
         if not job.problems:
             # Now, since what one job uses as a reference may be the next one to be claimed.
             with contextlib.suppress(Blocked):
                 self._reference_copier.gather(job)
-        return job
+        return True
+
+    def _hold_unmovable(self, key: Key, candidate: Candidate, error: OSError) -> None:
+        reason = f"it cannot be moved out of the inbox: {error.strerror or error}"
+        self._hold(candidate, HeldError(reason))
+        self._queue.try_later(key, self._clock.monotonic() + self._retry_seconds)
 
     def _shut_out(self, key: Key, ready: list[Candidate], path: str) -> None:
         """
@@ -149,7 +229,7 @@ class Claimer:
             self._hold(candidate, held)
         self._queue.try_later(key, self._clock.monotonic() + self._retry_seconds)
 
-    def _take(self, key: Key, job: Job) -> bool:
+    def _take(self, key: Key, job: Job) -> Steps[bool]:
         """
         Open and claim a job; return False if somebody else was faster.
 
@@ -157,6 +237,7 @@ class Claimer:
         """
         try:
             self._spool.open(job)
+            yield Folder.INBOX
             if self._spool.claim(job):
                 return True
         except OSError:

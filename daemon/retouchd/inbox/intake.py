@@ -8,16 +8,17 @@ import asyncio
 import contextlib
 import datetime as dt
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from functools import partial
 
 from retouchd.clock import Clock
 from retouchd.disk.thread_pools import Folder
-from retouchd.disk.threads import in_work, run
+from retouchd.disk.threads import all_steps, follow, in_work, run
 from retouchd.events import emit
 from retouchd.events.inbox import IntakeCrashed, WatchOverflow
 from retouchd.events.jobs import JobClaimed
-from retouchd.inbox.claimer import Claimer
+from retouchd.inbox.claimer import Claimer, Pick
+from retouchd.inbox.folder_index import Key
 from retouchd.inbox.held import HeldBundles
 from retouchd.inbox.index import InboxIndex
 from retouchd.inbox.waiting import Waiting
@@ -30,6 +31,7 @@ from retouchd.process import trim_memory
 
 _AFTER_CRASH_SECONDS = 5.0
 _CLAIMING_SECONDS = 1.0
+_CLAIMS_AT_ONCE = 16
 _DECISIONS = 1000
 """Families that one turn decides about: of a large inbox the first are claimed before the last are known."""
 _FIRST_DECISIONS = 32
@@ -40,8 +42,9 @@ class Intake:
     """
     The loop: each turn looks, decides and claims.
 
-    `room` says of which sub-folders nothing may be claimed now, None where nothing may at all; `start` takes
-    the job; `on_change` is called after each turn, and `turned` set; `is_turning` while one is taken.
+    `room` says, besides so many that are about to be, of which sub-folders nothing may be claimed now, None
+    where nothing may at all; `start` takes the job; `on_change` is called after each turn, and `turned` set;
+    `is_turning` while one is taken.
     """
 
     def __init__(
@@ -52,7 +55,7 @@ class Intake:
         rescan_seconds: float,
         settle_seconds: float,
         clock: Clock,
-        room: Callable[[], Collection[str] | None],
+        room: Callable[[int], Collection[str] | None],
         start: Callable[[Job], None],
         on_change: Callable[[], None],
     ) -> None:
@@ -75,6 +78,8 @@ class Intake:
         self._is_stopped = False
         self._is_reconsidering = False
         self._claims = 0
+        self._kept: Key | None = None
+        """A family that was ready, and has to wait for the claims before it."""
         # The index is changed in threads, by one turn at a time.
         self._turning = asyncio.Lock()
         self.is_turning = False
@@ -170,14 +175,15 @@ class Intake:
         """
         Return how many families wait to be claimed, without those of some sub-folders.
         """
-        return self._queue.ready(but_not)
+        return self._queue.ready(but_not) + (self._kept is not None)
 
     def is_idle(self) -> bool:
         """
         Return whether nothing is ready and nothing will be without somebody's doing.
         """
         is_at_rest = not self.is_turning and not self._wake.is_set()
-        return is_at_rest and not self._is_scan_asked and self._queue.is_settled()
+        is_waiting = self._is_scan_asked or self._kept is not None
+        return is_at_rest and not is_waiting and self._queue.is_settled()
 
     @property
     def changes(self) -> int:
@@ -248,20 +254,31 @@ class Intake:
             emit(WatchOverflow(action="scanning the whole inbox"))
             self._is_scan_asked = True
         # All in one go: each way to a thread and back takes as long as a look.
-        jobs = await run(Folder.INBOX, self._look_and_claim, self._depth(), events)
+        picks = await run(Folder.INBOX, self._look_and_pick, self._depth(), events)
         end = self._clock.monotonic() + _CLAIMING_SECONDS
-        while jobs is not None:
-            for job in jobs:
+        while picks is not None:
+            for job in await self._claim(picks) if picks else ():
                 emit(JobClaimed(**job.about, files=[m.name for m in job.members]))
                 self._start(job)
             if self._clock.monotonic() > end:
                 self._wake.set()  # To go on after the next looks: a thousand duplicates take long to read.
                 return
-            jobs = await run(Folder.INBOX, self._claim_next) if self._is_claimable() else None
+            picks = await run(Folder.INBOX, self._pick) if self._is_claimable() else None
 
     def _is_claimable(self) -> bool:
-        but_not = self._room()
-        return but_not is not None and self._queue.ready(but_not) > 0
+        but_not = self._room(0)
+        return but_not is not None and self.ready(but_not) > 0
+
+    async def _claim(self, picks: Sequence[Pick]) -> list[Job]:
+        if len(picks) == 1:
+            return await run(Folder.INBOX, self._claim_one, picks[0])
+        async with asyncio.TaskGroup() as tasks:
+            takes = [tasks.create_task(follow(partial(self._claimer.take, pick))) for pick in picks]
+        outcomes = [take.result() for take in takes]
+        return await run(Folder.INBOX, self._claimer.settle, picks, outcomes)
+
+    def _claim_one(self, pick: Pick) -> list[Job]:
+        return self._claimer.settle([pick], [all_steps(self._claimer.take(pick))])
 
     def _look_back(self) -> None:
         events, is_lost = self.event_queue.take()
@@ -284,17 +301,17 @@ class Intake:
             return None
         return Depth.NAMES if now >= self._next_listing else Depth.CHANGES
 
-    def _look_and_claim(self, depth: Depth | None, events: list[InboxEvent]) -> list[Job] | None:
+    def _look_and_pick(self, depth: Depth | None, events: list[InboxEvent]) -> list[Pick] | None:
         self._scan(depth)
         if self._is_reconsidering:
             self._is_reconsidering = False
             self._claimer.reconsider()
         self._index.observe(events)
         self._index.settle(self._clock.monotonic(), _FIRST_DECISIONS)
-        if (jobs := self._claim_next()) is not None:
-            return jobs
+        if (picks := self._pick()) is not None:
+            return picks
         self._index.settle(self._clock.monotonic(), _DECISIONS)
-        return self._claim_next()
+        return self._pick()
 
     def _scan(self, depth: Depth | None) -> None:
         if depth is None:
@@ -315,21 +332,38 @@ class Intake:
         if depth is not Depth.CHANGES:
             self._next_listing = ended + self._rescan_seconds
 
-    def _claim_next(self) -> list[Job] | None:
+    def _pick(self) -> list[Pick] | None:
         """
-        Claim the next ready family; return None where none is left, or there is no room for it.
+        Pick of the next ready families what can be claimed at once; return None where none is left, or there is
+        no room for it.
         """
-        but_not = self._room()
-        key = None if but_not is None else self._queue.take(but_not)
-        if key is None:
-            return None
-        self._claims += 1
-        try:
-            return self._claimer.claim(key)
-        except Exception:
-            # It is ready no longer, and nothing new would be seen of it: only this brings it back.
-            self._queue.try_later(key, self._clock.monotonic() + _AFTER_CRASH_SECONDS)
-            raise
+        picks: list[Pick] = []
+        has_looked = False
+        while len(picks) < _CLAIMS_AT_ONCE:
+            if (but_not := self._room(len(picks))) is None:
+                break
+            kept, self._kept = self._kept, None
+            if kept is not None and kept[0].partition("/")[0] in but_not:
+                self._queue.look_again(kept, self._clock.monotonic())
+                kept = None
+            if (key := kept or self._queue.take(but_not)) is None:
+                break
+            has_looked = True
+            self._claims += 1
+            try:
+                found = self._claimer.pick(key, picks)
+            except Exception:
+                # They are ready no longer, and nothing new would be seen of them: only this brings them back.
+                for each in (key, *(pick.key for pick in picks)):
+                    self._queue.try_later(each, self._clock.monotonic() + _AFTER_CRASH_SECONDS)
+                raise
+            if found is None:
+                self._kept = key
+                break
+            picks += found
+            if not found or any(pick.job.references for pick in found):
+                break
+        return picks if has_looked else None
 
     def _summary(self) -> tuple[Waiting, float]:
         began = time.thread_time()

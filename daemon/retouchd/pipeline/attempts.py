@@ -41,6 +41,7 @@ class Judged:
     usage: Mapping[str, Any] | None = None
     stated: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    is_fetched: bool = False
 
 
 class Attempts:
@@ -156,7 +157,8 @@ class Attempts:
             canvas=opened.canvas,
             warnings=judged.warnings,
         )
-        self._spool.close_attempt(edit_state.id, attempt)
+        is_derived = attempt.verdict is Verdict.DONE and not judged.is_fetched
+        self._spool.close_attempt(edit_state.id, attempt, is_derived=is_derived)
         if attempt.verdict is not Verdict.DONE:
             _log_failure(edit_state, attempt, self._clock.now())
         rest = rest_after(head["headers"]) if head else 0.0

@@ -190,6 +190,7 @@ class Judge:
             usage=reply.usage,
             stated=reply.stated,
             warnings=self._warnings(edit_state) if sealed.pictures else (),
+            is_fetched=bool(fetched or _links_in((*reply.sure, *reply.guesses))),
         )
 
     def _warnings(self, edit_state: EditState) -> tuple[str, ...]:

@@ -56,17 +56,18 @@ class Runner:
         """
         return list(self._tasks)
 
-    @property
-    def room(self) -> Collection[str] | None:
+    def room(self, coming: int = 0) -> Collection[str] | None:
         """
-        Return of which sub-folders of the inbox no other job may be claimed, None where none may at all.
+        Return of which sub-folders of the inbox no other job may be claimed besides so many that are about to
+        be, None where none may at all.
 
         Where all jobs wait, such as for a folder that cannot be written, one of each sub-folder that has none
         in work may be claimed beyond the limit: nobody waits for what only others have to wait for.
         """
-        if len(self._tasks) < self._room():
+        if len(self._tasks) + coming < self._room():
             return ()
-        return frozenset(self._tops.values()) if len(self.waiting) == len(self._tasks) else None
+        is_waiting = len(self.waiting) == len(self._tasks) and not coming
+        return frozenset(self._tops.values()) if is_waiting else None
 
     @property
     def stranded(self) -> str:

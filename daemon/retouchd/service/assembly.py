@@ -123,7 +123,7 @@ class Assembly:
         """
         Return why nothing of what is in work can go on, empty where some can or more can be claimed beside it.
         """
-        but_not = self.runner.room
+        but_not = self.runner.room()
         is_full = but_not is None or (but_not and not self.intake.ready(but_not))
         return self.runner.stranded if is_full or self.intake.is_idle() else ""
 
@@ -249,17 +249,17 @@ class Assembly:
     def _returned(self, folder: str, names: list[str], reason: str) -> None:
         self.intake.came_back(folder, names, reason)
 
-    def _room(self) -> Collection[str] | None:
+    def _room(self, coming: int = 0) -> Collection[str] | None:
         """
-        Return of which sub-folders no other job may be claimed, None where none may at all: a probe may even
-        where there is no room.
+        Return of which sub-folders no other job may be claimed besides so many that are about to be, None where
+        none may at all: a probe may even where there is no room.
         """
         is_held_up = self.watching.away or self.looking_up or self._disks.reasons
         if self._is_closing or is_held_up:
             return None
         if self._gate.pause is not None:
-            return () if self.prober.wants_new else None
-        return self.runner.room
+            return () if self.prober.wants_new and not coming else None
+        return self.runner.room(coming)
 
     def _note_change(self) -> None:
         self._on_change()

@@ -103,6 +103,7 @@ class Delivery:
             problems=problems,
             edits=tuple(self._end(number, ends, known) for number, _ in enumerate(job.edits, 1)),
             warnings=job_state.finished.warnings,
+            attempts=tuple(each for each in job_state.attempts if each.verdict is Verdict.DONE),
         )
         self._spool.fix(job.id, plan)
         return job_state.planned(plan)
@@ -123,7 +124,8 @@ class Delivery:
 
     def archive(self, job_state: JobState) -> Steps[JobState]:
         """
-        Write the record, which reserves the stem, then the reason, then move the originals.
+        Write the record, which reserves the stem, then the reason, then move the originals; all of it becomes
+        durable at once.
         """
         job, plan = job_of(job_state), _plan(job_state)
         yield Folder.DONE if plan.is_done else Folder.ERROR
@@ -211,15 +213,14 @@ class Delivery:
 
     def _deliver(self, job_state: JobState, items: Sequence[Item], folder: OpenFolder) -> JobState:
         """
-        Take the next steps of each file's way from wherever it stands; all of them are durable on return.
+        Take the next steps of each file's way from wherever it stands; all that has come to the folder is
+        durable on return. What has left the job's own may be there again after a power cut: it is the same
+        file, and the same step ends it.
         """
         job = job_of(job_state)
         own = self._spool.folder(job.id)
         pending = [item for item in items if job_state.files.intersection(_names(item))]
-        if not pending:
-            return job_state
-        sources = dict.fromkeys((own / item.source).parent for item in pending)
-        with durable.synced(folder, *sources):
+        with durable.synced(folder):
             for item in pending:
                 way = _way(own, job, item, folder)
                 if way.staged.name in job_state.files:

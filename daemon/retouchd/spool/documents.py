@@ -37,9 +37,25 @@ _FIRST_VERSION = 1
 
 def dump(value: Job | Opened | Attempt | Plan) -> bytes:
     """
-    Return the document of a value.
+    Return the document of a value: a line, so that one which was cut short can be told.
     """
-    return json.dumps({"version": VERSION, **_fields(value)}, default=_plain).encode("ascii")
+    body = json.dumps({"version": VERSION, **_fields(value)}, default=_plain)
+    return f"{body}\n".encode("ascii")
+
+
+def is_torn(raw: bytes) -> bool:
+    """
+    Return whether a document was cut short, as by a power cut before it was durable.
+
+    Those of the first version are no lines, and never torn.
+    """
+    if raw.endswith(b"\n"):
+        return False
+    try:
+        json.loads(raw)
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def load_job(raw: bytes) -> Job:
@@ -84,9 +100,13 @@ def load_attempt(raw: bytes, key: AttemptKey) -> Attempt:
     TypeError otherwise.
     """
     _, body = _body(raw)
+    return _attempt(body, key)
+
+
+def _attempt(body: Mapping[str, Any], key: AttemptKey) -> Attempt:
     edit, number = key
     return Attempt(
-        **body
+        **dict(body)
         | {
             "edit": edit,
             "number": number,
@@ -120,6 +140,9 @@ def load_plan(raw: bytes) -> Plan:
             "problems": _problems(body["problems"]),
             "edits": tuple(map(_edit_end, body["edits"])),
             "warnings": tuple(body.get("warnings", ())),
+            "attempts": tuple(
+                _attempt(each, (each["edit"], each["number"])) for each in body.get("attempts", ())
+            ),
         }
     )
 

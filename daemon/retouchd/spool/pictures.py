@@ -61,12 +61,12 @@ def drop(path: Path) -> None:
 def seal_received(folder: Path, edit: int) -> None:
     """
     Let the pictures of an edit appear in `outputs/`: all at once where they are the first ones there, else one
-    by one, so that some are left behind until all have come.
+    by one, so that some are left behind until all have come. Durable when the attempt is closed.
     """
     place, outputs = folder / unsealed(edit), folder / OUTPUTS
     durable.fsync_folder(place)
     if not outputs.is_dir():
-        durable.rename(place, outputs)
+        durable.move(place, outputs)
         return
     with durable.synced(outputs, place):
         for name in sorted(os.listdir(place)):  # noqa: PTH208 - names alone

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from retouchd.errors import Problem
 from retouchd.job import naming
 from retouchd.job.filenames import parse, suffix_behind
-from retouchd.job.model import Edit, Job, Role
+from retouchd.job.model import Attempt, Edit, Job, Role
 from retouchd.job.pairing import pair
 from retouchd.request.output import DEFAULT_NAME, name_of, stem_of
 from retouchd.spool.fingerprint import Digest, Fingerprint
@@ -52,7 +52,8 @@ class Plan:
 
     No problems means done. `stem` is the one that the originals share; `label` is what record and reason are
     named by where that is not the stem: the image's whole name. `edits` are how each edit ended, in their
-    order; `warnings` say in sentences what became of the results other than asked for.
+    order; `warnings` say in sentences what became of the results other than asked for. `attempts` are those
+    that brought the pictures: until the plan is durable, they can be told from the kept answers.
     """
 
     finished_at: dt.datetime
@@ -65,6 +66,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     received: tuple[Item, ...] = ()
     """Those of `originals` that came for an edit which could not be finished."""
+    attempts: tuple[Attempt, ...] = ()
 
     @property
     def record_name(self) -> str:

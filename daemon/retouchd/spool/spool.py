@@ -157,7 +157,7 @@ class Spool:
         with durable.synced(self._jobs):
             durable.begin_folder(folder)
             durable.begin_folder(folder / ORIGINALS)
-            self._rewrite(job)
+            durable.place(folder / JOB, documents.dump(job))
 
     def claim(self, job: Job) -> bool:
         """
@@ -217,13 +217,7 @@ class Spool:
         Note that a request is about to be sent: from here on it may have been paid for, but for an OSError.
         """
         self.require_place()
-        path = self.folder(job_id) / attempt_name(key, "open")
-        try:
-            durable.write(path, documents.dump(opened))
-        except OSError:
-            with contextlib.suppress(OSError):  # It may stand there without being durable.
-                durable.unlink(path)
-            raise
+        durable.place(self.folder(job_id) / attempt_name(key, "open"), documents.dump(opened))
 
     def keep(
         self, job_id: str, key: AttemptKey, head: dict[str, Any], *, spare: int = 0
@@ -267,18 +261,27 @@ class Spool:
         """
         durable.cut(self.folder(job_id) / name, size)
 
-    def close_attempt(self, job_id: str, attempt: Attempt) -> None:
+    def close_attempt(self, job_id: str, attempt: Attempt, *, is_derived: bool = False) -> None:
         """
-        Close an attempt with its verdict.
+        Close an attempt with its verdict. One that `is_derived`, from nothing but the kept answer, is durable
+        with the plan: until then it is derived again where a power cut took it away.
         """
-        path = self.folder(job_id) / attempt_name(attempt.key, "json")
-        durable.write(path, documents.dump(attempt))
+        folder, body = self.folder(job_id), documents.dump(attempt)
+        path = folder / attempt_name(attempt.key, "json")
+        if is_derived:
+            durable.post(path, body)
+        elif file_stat.is_taken(folder / attempt_name(attempt.key, "open")):
+            durable.place(path, body)
+        else:
+            durable.write(path, body)  # Nothing else would tell of it where it was torn.
 
     def fix(self, job_id: str, plan: Plan) -> None:
         """
         Fix where everything goes, before the first rename.
         """
-        durable.write(self.folder(job_id) / PLAN, documents.dump(plan))
+        path = self.folder(job_id) / PLAN
+        put = durable.write if file_stat.is_taken(path) else durable.place
+        put(path, documents.dump(plan))
 
     def add_crash(self, job_id: str, step: str) -> None:
         """
