@@ -129,7 +129,9 @@ class ObservedFiles(IndexQueries):
         """
         if self.knows(folder, name):
             if self._whole.get((folder, name)) == self.observation(folder, name).signature:
-                return  # Such as the event of the very drop, which comes late.
+                # Such as the event of the very drop, which comes late: it is decided about anew, and at once.
+                self.note_whole(folder, name, now)
+                return
             observation = touched(self.observation(folder, name), now)
             self._put(
                 folder,
