@@ -314,6 +314,8 @@ def test_an_address_calls_for_its_style(base_url: str, style: str, url: str) -> 
         ("https://relay.example/v1/images/edits/?g=1", "https://relay.example/v1?g=1", "edits"),
         ("https://relay.example/v1?g=1#images", "https://relay.example/v1?g=1", "holds a #"),
         ("https://relay.example/v1#/edits", "https://relay.example/v1", "holds a #"),
+        ("https://me:p@ss@relay.example/v1?g=1", "https://relay.example/v1?g=1", "a user"),
+        ("https://me@api.x.ai", "https://api.x.ai/v1", "Authorization"),
         (
             "https://a.openai.azure.com/openai",
             "https://a.openai.azure.com?api-version=2025-04-01-preview",

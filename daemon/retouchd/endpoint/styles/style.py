@@ -120,7 +120,13 @@ def without_route(base_url: str, routes: Sequence[str], remarks: Remarks) -> Spl
         remarks.append(
             "endpoint.base_url holds a #: what follows it is sent to nobody and left out."
         )
-    parts = parts._replace(fragment="")
+    _, user, netloc = parts.netloc.rpartition("@")
+    if user:
+        remarks.append(
+            "endpoint.base_url holds a user: it is sent to nobody and left out. Where the endpoint wants one, "
+            "endpoint.headers takes Authorization."
+        )
+    parts = parts._replace(netloc=netloc, fragment="")
     path = parts.path.rstrip("/")
     for route in routes:
         if path.endswith(route):
