@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check static pure soak sweep bench format man clean
+.PHONY: demo test check static pure soak sweep bench format screenshots man clean
 
 demo: $(VENV)/installed
 	$(BIN)/retouchd demo
@@ -57,6 +57,11 @@ bench: $(VENV)/installed-dev
 format: $(VENV)/installed-dev
 	$(BIN)/ruff format daemon tests
 	$(BIN)/ruff check --fix daemon tests
+
+# The pictures of the page in docs/, taken by its test.
+
+screenshots: $(VENV)/installed-dev
+	SCREENSHOTS=1 $(BIN)/pytest --numprocesses 0 tests/web/test_page.py --keyword "dropped or phone"
 
 man: $(VENV)/installed-dev
 	$(BIN)/python tests/support/man_pages.py

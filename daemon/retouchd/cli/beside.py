@@ -108,6 +108,7 @@ async def _web(
                 metrics=metrics,
                 settings=lambda: daemon.status.settings,
                 dropped=daemon.dropped,
+                heed_pause=daemon.heed_pause,
             )
             tokens = {"token": secrets.token, "read_token": secrets.read_token}
             await stack.enter_async_context(listening(config.web, run, **tokens))

@@ -162,9 +162,10 @@ def bundles() -> list[DemoBundle]:
     ]
 
 
-def show(root: Path) -> int:
+def show(root: Path, *, is_page: bool = False) -> int:
     """
-    Run the demo below `root`; return the exit code, 0 if everything ended as it should.
+    Run the demo below `root`; return the exit code, 0 if everything ended as it should. `is_page`, the page is
+    served then, until it is stopped.
     """
     allow_open_files(EndpointSection().concurrency)
     folders = folders_below(root.absolute())
@@ -184,6 +185,13 @@ def show(root: Path) -> int:
     ends = [_end(folders, lines[path], words) for path, words in dropped.items() if path in lines]
     console.print(_table(ends))
     _say_more(console, folders, _show_in_a_page(root.absolute(), ends))
+    if is_page:
+        from retouchd.cli.demo_page import serve  # noqa: PLC0415 - nobody else pays for a web server's imports
+
+        serve(root.absolute(), console)
+    else:
+        console.print("\nThe live page, with Retry and a wall for a second screen:", style="bold")
+        console.print(f"  {_program()} demo --page", markup=False)
     return 0 if [bool(end.error) for end in ends] == [False, False, False, True] else 1
 
 

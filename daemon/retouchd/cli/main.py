@@ -4,77 +4,35 @@ The commands and what they take. What each does stands in a module of its own, i
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from retouchd import __version__
 from retouchd.cli.click_types import AnyPath, Program, WithFaults
+from retouchd.cli.options import (
+    complete_retry,
+    for_a_shell,
+    install_completion,
+    show_completion,
+    with_config,
+)
 from retouchd.job.naming import shown
 
 if TYPE_CHECKING:  # A tenth of the time that --help takes, which names no path.
     from pathlib import Path
 
-_SHELLS = click.Choice(["bash", "zsh", "fish"])
-
-
-def _install_completion(context: click.Context, _: click.Parameter, shell: str | None) -> None:
-    if shell is not None:
-        from retouchd.cli.completing import install
-
-        click.echo(install(context.command, shell))
-        context.exit()
-
-
-def _show_completion(context: click.Context, _: click.Parameter, shell: str | None) -> None:
-    if shell is not None:
-        from retouchd.cli.completing import script_of
-
-        click.echo(script_of(context.command, shell), nl=False)
-        context.exit()
-
-
-def _complete_retry(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
-    from retouchd.cli.completing import names_in_error
-
-    return names_in_error(context.params.get("config"), begun)
-
-
-def _for_a_shell(name: str, text: str, act: Callable[..., None]) -> Callable[..., Any]:
-    return click.option(
-        name,
-        metavar="[SHELL]",
-        type=_SHELLS,
-        is_flag=False,
-        flag_value=(os.environ.get("SHELL") or "bash").rpartition("/")[2],
-        is_eager=True,
-        expose_value=False,
-        callback=act,
-        help=text,
-    )
-
-
-_with_config = click.option(
-    "-c",
-    "--config",
-    metavar="FILE",
-    type=AnyPath(),
-    help="The configuration; else $RETOUCHD_CONFIG, ./config.toml, ./retouch/config.toml, "
-    "~/.config/retouchd/config.toml, /etc/retouchd/config.toml.",
-)
-
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="retouchd %(version)s", help="Show the version.")
-@_for_a_shell(
+@for_a_shell(
     "--install-completion",
     "Teach bash, zsh or fish (yours, if not named) to complete what is typed.",
-    _install_completion,
+    install_completion,
 )
-@_for_a_shell("--show-completion", "Print what would be installed.", _show_completion)
+@for_a_shell("--show-completion", "Print what would be installed.", show_completion)
 def app() -> None:
     """
     A hot folder for AI image edits: drop a photo and its prompt, pick up the edited picture.
@@ -98,7 +56,7 @@ def init(folder: Path) -> None:
     metavar="NAME",
     help="Look as that systemd service would: its user, key, folders and configuration.",
 )
-@_with_config
+@with_config
 def check(config: Path | None, service: str | None) -> int:
     """
     Look at configuration, folders, endpoint and key, and print every problem at once.
@@ -118,7 +76,7 @@ def check(config: Path | None, service: str | None) -> int:
 
 
 @app.command(short_help="Watch the inbox and edit what is dropped, until stopped.")
-@_with_config
+@with_config
 def run(config: Path | None) -> None:
     """
     Watch the inbox and edit what is dropped, until stopped.
@@ -132,7 +90,7 @@ def run(config: Path | None) -> None:
 
 
 @app.command(short_help="Edit what is in the inbox, then stop.")
-@_with_config
+@with_config
 @click.option(
     "--dry-run",
     is_flag=True,
@@ -187,7 +145,7 @@ def once(config: Path | None, *, dry_run: bool, as_json: bool) -> int:
 )
 @click.option("--folder", metavar="SUB", default="", help="A folder inside the inbox.")
 @click.option("--wait", is_flag=True, help="Wait for the results and say what they are.")
-@_with_config
+@with_config
 def submit(
     images: Sequence[Path],
     prompt: str | None,
@@ -219,7 +177,7 @@ def submit(
 
 
 @app.command(short_help="Say how things stand.")
-@_with_config
+@with_config
 @click.option(
     "--json",
     "as_json",
@@ -245,7 +203,7 @@ def status(config: Path | None, *, as_json: bool, is_following: bool, is_whole: 
 
 
 @app.command(short_help="Say whether a daemon lives, for containers.")
-@_with_config
+@with_config
 def healthcheck(config: Path | None) -> int:
     """
     Say in a line whether a daemon lives; it asks nobody, and a pause is no illness.
@@ -262,11 +220,11 @@ def healthcheck(config: Path | None) -> int:
     "names",
     metavar="[NAME…]",
     nargs=-1,
-    shell_complete=_complete_retry,
+    shell_complete=complete_retry,
     help="As they stand in error/: cat, cat.png, shoes/red, 'shoes/*'.",
 )
 @click.option("--all", "everything", is_flag=True, help="Everything in error/.")
-@_with_config
+@with_config
 def retry(names: Sequence[str], config: Path | None, *, everything: bool) -> None:
     """
     Move originals from error/ back into the inbox, to be tried again.
@@ -276,8 +234,31 @@ def retry(names: Sequence[str], config: Path | None, *, everything: bool) -> Non
     put_back(config, list(names), is_all=everything)
 
 
+@app.command(short_help="Send nothing until `retouchd resume`.")
+@with_config
+def pause(config: Path | None) -> None:
+    """
+    Send nothing from now on, over restarts too, until `retouchd resume`. What is under way is finished, and
+    what is dropped waits in the inbox.
+    """
+    from retouchd.cli.pausing import pause as hold
+
+    hold(config)
+
+
+@app.command(short_help="Go on after `retouchd pause`.")
+@with_config
+def resume(config: Path | None) -> None:
+    """
+    Go on after `retouchd pause`, or after Pause on the page.
+    """
+    from retouchd.cli.pausing import resume as go_on
+
+    go_on(config)
+
+
 @app.command(short_help="Rebuild the history from the records in done/ and error/.")
-@_with_config
+@with_config
 def reindex(config: Path | None) -> None:
     """
     Rebuild work/history.jsonl from the records in done/ and error/, where it was lost or damaged. What it has
@@ -307,14 +288,15 @@ def schema(what: str) -> None:
 
 @app.command(short_help="Show the main job on real photos; no key is needed.")
 @click.argument("folder", metavar="[DIR]", type=AnyPath(), default="retouchd-demo")
-def demo(folder: Path) -> int:
+@click.option("--page", "is_page", is_flag=True, help="Serve the page then, until Ctrl-C.")
+def demo(folder: Path, *, is_page: bool) -> int:
     """
     Show the main job on real photos against the embedded endpoint, below DIR (./retouchd-demo); no key
     is needed.
     """
     from retouchd.cli.demo import show
 
-    return show(folder)
+    return show(folder, is_page=is_page)
 
 
 @app.command(cls=WithFaults, short_help="Run the embedded endpoint alone, for rehearsals.")

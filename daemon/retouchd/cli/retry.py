@@ -3,22 +3,19 @@
 """
 
 import difflib
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from retouchd.cli.compose import settings_only
-from retouchd.disk import moves, nofollow
 from retouchd.disk.folders import Folders
 from retouchd.errors import ConfigurationError, WrongUsage
-from retouchd.inbox.safe_drop import names_in
 from retouchd.job import naming
-from retouchd.job.filenames import parse
 from retouchd.job.naming import shown
-from retouchd.retry.error_folder import finish, groups_below, put_back, removed_after
-from retouchd.retry.error_groups import Group, may_join, select
+from retouchd.retry.error_folder import finish, groups_below
+from retouchd.retry.error_groups import Group, select
+from retouchd.retry.put_back import put_back_group
 
 _MOST_NAMED = 10
 _DOUBTS = {
@@ -93,14 +90,7 @@ def _unknown(name: str, wish: str, groups: Sequence[Group]) -> str:
 
 def _put_back(group: Group, folders: Folders, console: Console) -> None:
     try:
-        with (
-            moves.made_folder(folders.inbox, group.folder) as inbox,
-            nofollow.opened_folder(folders.error, group.folder) as error,
-        ):
-            stem = _free_stem(group, inbox.path)
-            with removed_after(error, group.names, group.leftovers):
-                for name in group.names:
-                    put_back(error / name, inbox / (stem + group.suffix(name)), folders.inbox)
+        names = dict(zip(group.names, put_back_group(group, folders), strict=True))
     except OSError as fault:
         name = fault.filename2 or fault.filename or group.path(group.stem)
         msg = (
@@ -109,27 +99,11 @@ def _put_back(group: Group, folders: Folders, console: Console) -> None:
         )
         raise ConfigurationError([msg]) from fault
     *others, last = [each for each in group.names if not each.endswith(naming.RECORD)]
-    went = f"{group.path(last)} → inbox/{group.path(stem + group.suffix(last))}"
+    went = f"{group.path(last)} → inbox/{group.path(names[last])}"
     more = f" (with {len(others)} more)" if others else ""
     console.print(f"error/{shown(went)}{more}", markup=False)
     if group.is_doubtful and group.code:
         console.print(f"  take care: {_DOUBTS[group.code]}", markup=False, style="yellow")
-
-
-def _free_stem(group: Group, inbox: Path) -> str:
-    """
-    Return the stem under which the group fits into the inbox: the one it once had, if it can be.
-    """
-    families: dict[str, list[str]] = {}
-    for name in names_in(inbox):
-        families.setdefault(parse(name).family, []).append(name)
-
-    def is_taken(name: str) -> bool:
-        named = parse(name)
-        return not may_join(group, named.stem, families.get(named.family, ()))
-
-    suffixes = [group.suffix(name) for name in group.names]
-    return naming.free_stem(group.wanted, secrets.token_hex(4), suffixes, is_taken)
 
 
 def _listed(names: Sequence[str], between: str = ", ") -> str:

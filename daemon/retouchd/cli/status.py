@@ -32,6 +32,7 @@ from retouchd.spool.phase import Phase
 from retouchd.status.collect import Inventory
 from retouchd.status.document import DaemonState, Overview, Today, local_time, unknown
 from retouchd.status.report import StatusReport
+from retouchd.throttle.breaker import PauseCause
 
 _MOST_NAMED = 5
 _MOST_REASONS = 10
@@ -79,13 +80,12 @@ def _rows(found: Overview) -> Iterator[tuple[str, Text]]:
     if today.warnings:
         yield "warnings", _warnings(today)
     if found.report is not None and (pause := found.report.pause):
-        yield (
-            "paused",
-            Text(
-                f"since {local_time(pause.since, found.at)}; asks again at "
-                f"{local_time(pause.next_probe, found.at)}"
-            ),
+        until = (
+            "until retouchd resume"
+            if pause.cause is PauseCause.PERSON
+            else f"asks again at {local_time(pause.next_probe, found.at)}"
         )
+        yield "paused", Text(f"since {local_time(pause.since, found.at)}; {until}")
     yield "in work", _in_work(found)
     yield "in the inbox", _waiting(found)
     if found.in_error and found.folders:

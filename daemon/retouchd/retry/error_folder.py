@@ -145,10 +145,22 @@ def groups_below(root: Path) -> Iterator[Group]:
     Return the jobs in `error/` and its folders. Raises OSError for a folder that cannot be read.
     """
     for below, visible in names_below(root):
-        here = root / below
-        records = {name: record_at(here / name) for name in visible if name.endswith(RECORD)}
-        known = {name: body for name, body in records.items() if body is not None}
-        yield from groups_in(below, visible, known)
+        yield from _groups(root, below, visible)
+
+
+def groups_in_folder(root: Path, below: str) -> Iterator[Group]:
+    """
+    Return the jobs in one folder of `error/`. Raises OSError where it cannot be read.
+    """
+    names = os.listdir(root / below)  # noqa: PTH208 - names, not paths
+    yield from _groups(root, below, [name for name in names if not name.startswith(".")])
+
+
+def _groups(root: Path, below: str, visible: Sequence[str]) -> Iterator[Group]:
+    here = root / below
+    records = {name: record_at(here / name) for name in visible if name.endswith(RECORD)}
+    known = {name: body for name, body in records.items() if body is not None}
+    yield from groups_in(below, visible, known)
 
 
 def names_below(root: Path) -> Iterator[tuple[str, list[str]]]:

@@ -117,6 +117,7 @@ class Daemon:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             await change()
+            await self._lane.person.look()
             self.look_again()
         finally:
             notify("READY=1", f"STATUS={self.status.line()}")
@@ -127,6 +128,12 @@ class Daemon:
         """
         if self._assembly is not None:
             self._assembly.dropped(folder, names, again=again)
+
+    def heed_pause(self) -> None:
+        """
+        See at once that a person has paused or resumed. From any thread.
+        """
+        self._lane.person.heed()
 
     def on_look_again(self, function: Callable[[], None]) -> None:
         """
@@ -215,6 +222,7 @@ class Daemon:
         self.status.note_held(assembly)
         await in_any(assembly.prime)
         await assembly.pausing.restore()
+        await self._lane.person.look()
         self.status.note_started()
         if not lock.was_clean:
             await retrace(assembly)
@@ -240,6 +248,7 @@ class Daemon:
                 watching = tasks.create_task(assembly.watching.run(), name="watching")
                 prober = tasks.create_task(assembly.prober.run(), name="prober")
                 pausing = tasks.create_task(assembly.pausing.run(), name="pausing")
+                person = tasks.create_task(self._lane.person.run(), name="a person's pause")
                 ending = await self._until_end(assembly, until_drained=until_drained)
                 notify("STOPPING=1")
                 emit(DaemonStopping(jobs=assembly.runner.jobs))
@@ -248,7 +257,7 @@ class Daemon:
                 await self._end_of(watching)
                 prober.cancel()
             await self._drain(assembly)
-            for task in (pausing, living):
+            for task in (pausing, person, living):
                 task.cancel()
         await assembly.pausing.write()
         if ending is Ending.UNAVAILABLE and not self._disks.reasons:

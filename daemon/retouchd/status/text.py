@@ -24,6 +24,7 @@ from retouchd.job.text import counted, rough_length
 from retouchd.spool.fingerprint import gist
 from retouchd.status.progress import Progress
 from retouchd.status.report import StatusReport
+from retouchd.throttle.breaker import PauseCause
 
 MOST_NAMED = 10
 """Files of each kind that are told by name."""
@@ -162,6 +163,9 @@ def paused(report: StatusReport) -> str:
     Return why nothing is sent, since when, and that it goes on by itself; empty while all goes its way.
     """
     pause = report.pause
+    if pause is not None and pause.cause is PauseCause.PERSON:
+        since = _clock(pause.since)
+        return f"Nothing is sent since {since}: {sentence(pause.reason)} Nothing is lost meanwhile."
     if pause is None:
         return ""
     return (

@@ -33,6 +33,7 @@ class PauseCause(StrEnum):
     OUTAGE = "outage"
     BUDGET = "budget"
     DISK = "disk"
+    PERSON = "person"
 
     @property
     def is_lasting(self) -> bool:
@@ -46,7 +47,7 @@ class PauseCause(StrEnum):
         """
         Return whether only a request can find out that it is over.
         """
-        return self not in {PauseCause.BUDGET, PauseCause.DISK}
+        return self not in {PauseCause.BUDGET, PauseCause.DISK, PauseCause.PERSON}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,4 +238,5 @@ WHY: Mapping[PauseCause, str] = {
     PauseCause.OUTAGE: "the endpoint does not answer",
     PauseCause.BUDGET: "the day's budget is used up",
     PauseCause.DISK: "a disk is full",
+    PauseCause.PERSON: "somebody has paused it",
 }

@@ -12,13 +12,14 @@ from retouchd.throttle.disk_monitor import DiskMonitor
 from retouchd.throttle.gate import Gate
 from retouchd.throttle.ledger import Ledger
 from retouchd.throttle.pause import PauseFile, PauseRecorder
+from retouchd.throttle.person_pause import PersonPause, PersonPauseFile
 from retouchd.throttle.preflight import Preflight
 from retouchd.throttle.prober import Jobs, Prober
 
 
 class Lane:
     """
-    Admission to one endpoint and its parts: gate, disk monitor, ledger, pause recorder, prober.
+    Admission to one endpoint and its parts: gate, disk monitor, ledger, both kinds of pauses, prober.
 
     `jobs` returns the ids of those in work; `on_change` is called whenever a folder's state changes.
     """
@@ -38,8 +39,11 @@ class Lane:
         self.ledger = Ledger(
             allowance=settings.allowance, clock=clock, on_release=self.gate.changes.tell
         )
+        pause_file = PersonPauseFile(folders.work)
+        self.person = PersonPause(self.gate, pause_file)
         self._preflight = Preflight(
             folders=folders,
+            person=pause_file,
             disks=self.disks,
             ledger=self.ledger,
             prices=settings.prices,

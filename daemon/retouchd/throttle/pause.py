@@ -141,8 +141,8 @@ class PauseRecorder:
         Write the present pause down if it is another than last time.
         """
         pause = self._gate.pause
-        if pause is not None and pause.cause is PauseCause.DISK:
-            pause = None  # Nor is a disk that fails or hangs written to.
+        if pause is not None and pause.cause in {PauseCause.DISK, PauseCause.PERSON}:
+            pause = None  # A disk that fails or hangs is not written to; a person's pause has its own file.
         if pause == self._written:
             return
         self._written = pause

@@ -20,6 +20,7 @@ from retouchd.money.pricing import PriceList, estimate, pictures_asked
 from retouchd.throttle.breaker import LocalBlock, PauseCause
 from retouchd.throttle.disk_monitor import DiskMonitor
 from retouchd.throttle.ledger import Ledger
+from retouchd.throttle.person_pause import PersonPauseFile
 
 PICTURE_BYTES = 16 << 20
 """Room kept for each picture expected: a PNG of 8 megapixels that compresses badly."""
@@ -141,8 +142,10 @@ class Preflight:
         ledger: Ledger,
         prices: PriceList,
         clock: Clock,
+        person: PersonPauseFile,
     ) -> None:
         self._folders = folders
+        self._person = person
         self._disks = disks
         self._ledger = ledger
         self._prices = prices
@@ -162,7 +165,11 @@ class Preflight:
         pictures = pictures_asked(job.request)
         self._expected += pictures
         try:
-            lack = await self._room(self._room_for, job.folder, self._expected) or self._budget(job)
+            lack = (
+                await threads.in_any(self._person.block)
+                or await self._room(self._room_for, job.folder, self._expected)
+                or self._budget(job)
+            )
             if isinstance(lack, LocalBlock):
                 self._refused = job
             yield lack
@@ -178,8 +185,9 @@ class Preflight:
         pictures = self._expected + (pictures_asked(job.request) if job else 0)
         with contextlib.suppress(Blocked):
             found = await self._room(self._disk, pictures) or (self._budget(job) if job else None)
-            return found if isinstance(found, LocalBlock) else None
-        return None
+            if isinstance(found, LocalBlock):
+                return found
+        return await threads.in_any(self._person.block)
 
     async def _room(
         self, look: Callable[P, str], *args: P.args, **kwargs: P.kwargs

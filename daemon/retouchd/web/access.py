@@ -19,6 +19,8 @@ COOKIE = "retouchd"
 OPEN = frozenset({"/livez", "/readyz"})
 """Asked by those who watch whether it lives: they know no token."""
 LOGIN = "/login"
+STATIC = "/static/"
+"""What the page looks like, before somebody has logged in too."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES = frozenset({"same-origin", "none"})
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
@@ -87,7 +89,7 @@ class Access:
                 code="foreign_origin",
                 message="Another site's page must not act here: add its origin to web.origins if it may.",
             )
-        if head.path in OPEN or head.path == LOGIN:
+        if head.path in OPEN or head.path == LOGIN or head.path.startswith(STATIC):
             return None
         may = self.may(head)
         if may is May.NOTHING:

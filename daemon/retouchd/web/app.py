@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -19,6 +19,7 @@ from retouchd.web.front_door import FrontDoor
 from retouchd.web.guard import Guard, GuardRules, fault
 from retouchd.web.latest import Latest
 from retouchd.web.metrics import Metrics
+from retouchd.web.page.page import Page
 from retouchd.web.view import RunView
 from retouchd.web.watch import PostWatch
 
@@ -38,17 +39,18 @@ class Parts:
     front_door: FrontDoor
     api: Api
     watch: PostWatch
+    page: Page
 
 
 def build_app(parts: Parts) -> ASGIApp:
     """
-    Return the application, behind its guard.
+    Return the application, behind its guard. On the loop that is to serve it.
     """
     pages, door = _Pages(parts), parts.front_door
     parts.watch.attach(asyncio.get_running_loop())
     app = Starlette(
         routes=[
-            Route("/", pages.index),
+            *parts.page.routes,
             Route("/livez", pages.livez),
             Route("/readyz", pages.readyz),
             Route("/metrics", pages.metrics),
@@ -81,12 +83,6 @@ class _Pages:
         reasons = self._view.unreadiness
         return json.dumps({"ready": not reasons, "reasons": reasons}).encode()
 
-    async def index(self, _: Request) -> Response:
-        """
-        Lead to what there is to see.
-        """
-        return RedirectResponse(f"{self._parts.rules.root_path}/api/status.json", 303)
-
     async def livez(self, _: Request) -> Response:
         """
         Say whether the run makes progress.
@@ -114,13 +110,13 @@ class _Pages:
         """
         access = self._parts.rules.access
         if request.method == "GET":
-            return HTMLResponse(_LOGIN_PAGE)
+            return self._parts.page.login(request)
         async with asyncio.timeout(30):
             form = await request.form(max_files=0, max_fields=2, max_part_size=_LOGIN_BYTES)
         given = form.get("token")
         may = access.of_token(given.strip()) if isinstance(given, str) else May.NOTHING
         if may is May.NOTHING:
-            return HTMLResponse(_LOGIN_PAGE.replace("<!-- fault -->", _WRONG), 401)
+            return self._parts.page.login(request, is_wrong=True)
         answer = RedirectResponse(f"{self._parts.rules.root_path}/", 303)
         answer.set_cookie(
             COOKIE,
@@ -143,10 +139,3 @@ class _Pages:
 
 
 _READY = b'{"ready": true'
-_WRONG = '<p role="alert">That is no token of this retouchd.</p>'
-_LOGIN_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>retouchd</title></head><body><main><h1>retouchd</h1><!-- fault -->
-<form method="post"><label>Token <input type="password" name="token" autocomplete="current-password"
-required></label> <button>Log in</button></form></main></body></html>
-"""

@@ -19,6 +19,7 @@ from retouchd.web.front_door import FrontDoor
 from retouchd.web.guard import GuardRules
 from retouchd.web.lookup import Lookup
 from retouchd.web.metrics import Metrics
+from retouchd.web.page.page import Page
 from retouchd.web.server import Listener, inherited_sockets, is_loopback, opened
 from retouchd.web.view import RunView
 from retouchd.web.watch import PostWatch
@@ -27,13 +28,15 @@ from retouchd.web.watch import PostWatch
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """
-    The run that a listener is beside: what it tells, its settings in force, and how it takes drops of ours in.
+    The run that a listener is beside: what it tells, its settings in force, how it takes drops of ours in, and
+    how it is told that a person has paused it.
     """
 
     view: RunView
     metrics: Metrics
     settings: Callable[[], Settings]
     dropped: Callable[..., None]
+    heed_pause: Callable[[], None]
 
 
 @contextlib.asynccontextmanager
@@ -45,11 +48,21 @@ async def listening(
     """
     lookup = Lookup(run.settings().folders)
     watch = PostWatch(partial(_clear, lookup))
-    listener = _listener_of(section, run, lookup, watch, token=token, read_token=read_token)
+    access = _access(section, token, read_token)
+    page = Page(
+        settings=run.settings,
+        dropped=run.dropped,
+        heed_pause=run.heed_pause,
+        access=access,
+        root_path=section.root_path or "",
+        max_upload_mb=section.max_upload_mb,
+    )
+    listener = _listener_of(section, run, lookup, watch, access=access, page=page)
     threading.Thread(target=_clear_leftovers, args=(lookup,), daemon=True).start()
     with watch.hearing():
         async with listener.serving():
-            yield
+            with page.hearing():
+                yield
 
 
 def _clear(lookup: Lookup, stem: str, folder: str) -> None:
@@ -66,7 +79,13 @@ def _clear_leftovers(lookup: Lookup) -> None:
 
 
 def _listener_of(
-    section: WebSection, run: Run, lookup: Lookup, watch: PostWatch, *, token: str, read_token: str
+    section: WebSection,
+    run: Run,
+    lookup: Lookup,
+    watch: PostWatch,
+    *,
+    access: Access,
+    page: Page,
 ) -> Listener:
     assert section.listen is not None, "there is one only where it is configured"
     host, port = listen_of(section.listen)
@@ -77,16 +96,10 @@ def _listener_of(
                 'web.listen is "systemd", and no socket unit has handed one over: start retouchd.socket.'
             ]
         )
-    if not token and not all(map(is_loopback, inherited)):
+    if not access.token and not all(map(is_loopback, inherited)):
         raise ConfigurationError(
             ["The socket unit listens where other machines may ask: set web.token_file."]
         )
-    access = Access(
-        token=token,
-        read_token=read_token,
-        hosts=frozenset({host.lower()} if host and not host.startswith("/") else ()),
-        origins=frozenset(section.origins),
-    )
     rules = GuardRules(
         access=access, proxies=section.trusted_proxies, root_path=section.root_path or ""
     )
@@ -100,9 +113,25 @@ def _listener_of(
     )
     api = Api(run.settings, rules.root_path)
     parts = Parts(
-        view=run.view, metrics=run.metrics, rules=rules, front_door=door, api=api, watch=watch
+        view=run.view,
+        metrics=run.metrics,
+        rules=rules,
+        front_door=door,
+        api=api,
+        watch=watch,
+        page=page,
     )
     return Listener(partial(build_app, parts), partial(_sockets, inherited, host, port))
+
+
+def _access(section: WebSection, token: str, read_token: str) -> Access:
+    host, _ = listen_of(section.listen or "")
+    return Access(
+        token=token,
+        read_token=read_token,
+        hosts=frozenset({host.lower()} if host and not host.startswith("/") else ()),
+        origins=frozenset(section.origins),
+    )
 
 
 def _sockets(inherited: list[socket.socket], host: str, port: int) -> list[socket.socket]:

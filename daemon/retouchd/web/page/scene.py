@@ -1,0 +1,195 @@
+"""
+What the overview shows at one moment, looked at no more often than it may cost. Everything here blocks.
+"""
+
+import contextlib
+import datetime as dt
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from retouchd.config.settings import Settings
+from retouchd.disk.thread_pools import Folder, at
+from retouchd.disk.threads import answered
+from retouchd.errors import FolderUnresponsive, RetouchdError
+from retouchd.inbox.waiting import READY, WaitingFile
+from retouchd.spool.fingerprint import record_path
+from retouchd.spool.finished_job import raw_name
+from retouchd.spool.history import size_of
+from retouchd.spool.history_cache import HistoryCache
+from retouchd.status.collect import ANSWER_SECONDS, Inventory
+from retouchd.status.document import unknown
+from retouchd.status.status_file import StatusFiles
+from retouchd.throttle.person_pause import PersonPauseFile
+from retouchd.web.page.jobs import Jobs, JobView
+
+TILES = 24
+_MOST_ERRORS, _MOST_WAITING = 12, 60
+_FRESH_SECONDS = 1.0
+_SHARE = 10
+"""A look may not begin again before so many times what the last one took is over: a tenth of a core at most."""
+_MOST_KNOWN = 20
+"""Answers of a model from which the wait for the next one is told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkTile:
+    """
+    A job in work: for how many seconds its request is under way, and how many its model's last answers took.
+
+    `reason` says why it waits, empty while it does not.
+    """
+
+    job: JobView
+    elapsed: float | None = None
+    usual: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """
+    Everything on the overview; `status` is the document of `retouchd status --json`.
+
+    `paused_at` is when a person paused it, None unless one did.
+    """
+
+    status: Mapping[str, Any]
+    paused_at: dt.datetime | None
+    work: Sequence[WorkTile] = ()
+    waiting: Sequence[WaitingFile] = ()
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    ready: int = 0
+    ended: Sequence[JobView] = ()
+    errors: Sequence[JobView] = ()
+
+
+class Waits:
+    """
+    How long each model's last answers took, by the records of the jobs that ended last.
+    """
+
+    def __init__(self, jobs: Jobs, cache: HistoryCache) -> None:
+        self._jobs = jobs
+        self._cache = cache
+        self._known: dict[str, list[tuple[str, float]]] = {}
+
+    def usual(self) -> dict[str, float]:
+        """
+        Return the median of the last seconds by model.
+        """
+        lines = self._cache.page(limit=_MOST_KNOWN, status="done").lines
+        known = {
+            job_id: self._known[job_id] if job_id in self._known else list(self._told(line))
+            for line in lines
+            if (job_id := str(line.get("id")))
+        }
+        self._known = known
+        found: dict[str, list[float]] = {}
+        for model, seconds in (each for told in known.values() for each in told):
+            found.setdefault(model, []).append(seconds)
+        return {model: statistics.median(seconds) for model, seconds in found.items()}
+
+    def _told(self, line: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+        for attempt in self._jobs.record_of(line).get("attempts") or ():
+            with contextlib.suppress(KeyError, TypeError, ValueError):
+                if attempt["verdict"] == "done":
+                    yield str(attempt["model"]), float(attempt["seconds"])
+
+
+class Scenes:
+    """
+    Looks at a run for the overview. What is quick is looked at anew, the day's figures less often.
+    """
+
+    def __init__(self, settings: Callable[[], Settings], jobs: Jobs, cache: HistoryCache) -> None:
+        self._settings = settings
+        self._jobs = jobs
+        self._cache = cache
+        self._waits = Waits(jobs, cache)
+        work = settings().folders.work
+        self._status_files = StatusFiles(work)
+        self._pause_file = PersonPauseFile(work)
+        self._lock = threading.Lock()
+        self._status: Mapping[str, Any] = {}
+        self._next_status = 0.0
+
+    def look(self) -> Scene:
+        """
+        Return the scene of now.
+        """
+        found = self._status_files.read_waiting()
+        waiting = found[0] if found else None
+        report = self._status_files.read()
+        reasons = report[0].jobs if report else {}
+        return Scene(
+            status=self._told(),
+            paused_at=self._pause_file.since(),
+            work=list(self._working(reasons)),
+            waiting=[each for each in waiting.files if each.kind != READY][:_MOST_WAITING]
+            if waiting
+            else (),
+            kinds=waiting.kinds if waiting else {},
+            ready=waiting.kinds.get(READY, 0) if waiting else 0,
+            ended=self.finished(TILES),
+            errors=self._in_error(),
+        )
+
+    def finished(self, count: int) -> list[JobView]:
+        """
+        Return the jobs that were done last, newest first.
+        """
+        lines = self._cache.page(limit=count, status="done").lines
+        return [self._jobs.ended(line) for line in lines]
+
+    def _working(self, reasons: Mapping[str, str]) -> Iterator[WorkTile]:
+        usual, now = self._waits.usual(), dt.datetime.now(dt.UTC)
+        for job in self._jobs.in_work():
+            elapsed = (now - job.sent_at).total_seconds() if job.sent_at else None
+            yield WorkTile(
+                job=job,
+                elapsed=max(0.0, elapsed) if elapsed is not None else None,
+                usual=usual.get(job.model),
+                reason=reasons.get(job.id, ""),
+            )
+
+    def _in_error(self) -> list[JobView]:
+        """
+        Return the jobs whose files lie in `error/`, newest first: what was dragged out of it is not among them.
+        """
+        lines = self._cache.page(limit=2 * _MOST_ERRORS, status="error").lines
+        root = self._settings().folders.error
+
+        def there() -> list[JobView]:
+            with at(Folder.ERROR):
+                return [
+                    self._jobs.ended(line, is_whole=True)
+                    for line in lines
+                    if size_of(root, raw_name(record_path(line))) is not None
+                ]
+
+        try:
+            found = answered(there, self._settings().folders.by_name(), ANSWER_SECONDS)
+        except (FolderUnresponsive, OSError):
+            return []  # The day's figures say which folder it is.
+        return found[:_MOST_ERRORS]
+
+    def _told(self) -> Mapping[str, Any]:
+        """
+        Return what `status` says; the whole day is read for it, which takes its time on a busy one.
+        """
+        with self._lock:
+            begun = time.monotonic()
+            if begun < self._next_status:
+                return self._status
+            try:
+                overview = Inventory().overview(self._settings())
+            except RetouchdError as error:
+                overview = unknown(error)
+            self._status = overview.document()
+            ended = time.monotonic()
+            self._next_status = ended + max(_FRESH_SECONDS, _SHARE * (ended - begun))
+            return self._status

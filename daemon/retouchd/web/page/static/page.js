@@ -1,0 +1,148 @@
+"use strict";
+(() => {
+  // What the server rendered anew takes the place of what is shown; nothing is rendered here.
+  const regions = () => document.querySelectorAll("[data-live]");
+  let isAsking = false, isStale = false;
+
+  async function refresh() {
+    if (isAsking) { isStale = true; return; }
+    isAsking = true;
+    try {
+      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+      if (answer.redirected && new URL(answer.url).pathname !== location.pathname) { location.reload(); return; }
+      if (!answer.ok) return;
+      const found = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const old of regions()) {
+        const fresh = found.getElementById(old.id);
+        if (!fresh) { if ("reload" in old.dataset) location.reload(); continue; }
+        if (fresh.innerHTML !== old.dataset.seen) put(old, fresh);
+      }
+      tick();
+    } catch { /* The stream says when the connection is back. */ } finally {
+      isAsking = false;
+      if (isStale) { isStale = false; refresh(); }
+    }
+  }
+
+  function put(old, fresh) {
+    old.dataset.seen = fresh.innerHTML;
+    const focused = old.contains(document.activeElement) ? document.activeElement.id || document.activeElement.getAttribute("href") : null;
+    // A picture that is there already stays: nothing flickers.
+    const kept = new Map([...old.querySelectorAll("img")].map((img) => [img.outerHTML, img]));
+    const isFirst = !kept.size;
+    old.replaceChildren(...document.importNode(fresh, true).childNodes);
+    for (const img of old.querySelectorAll("img")) {
+      const same = kept.get(img.outerHTML);
+      if (same) { img.replaceWith(same); kept.delete(same.outerHTML); } else if (!isFirst) img.closest(".pair")?.classList.add("new");
+    }
+    if (focused) (document.getElementById(focused) || old.querySelector(`[href="${CSS.escape(focused)}"]`))?.focus();
+  }
+
+  // A picture that was taken away leaves its place empty, without the sign of a fault.
+  const gone = (img) => img.classList.add("gone");
+  document.addEventListener("error", (event) => { if (event.target.tagName === "IMG") gone(event.target); }, true);
+  for (const img of document.images) if (img.complete && !img.naturalWidth) gone(img);
+
+  for (const each of regions()) each.dataset.seen = each.innerHTML;
+
+  if (regions().length) {
+    const lost = document.getElementById("lost");
+    const source = new EventSource(document.body.dataset.events);
+    source.onmessage = () => { lost.hidden = true; if (!document.hidden || document.body.classList.contains("page-wall")) refresh(); };
+    source.onerror = () => { lost.hidden = false; };
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+  }
+
+  // Seconds go on between two looks.
+  let tickedAt = performance.now();
+  function tick() {
+    const now = performance.now(), passed = (now - tickedAt) / 1000;
+    tickedAt = now;
+    for (const each of document.querySelectorAll("[data-elapsed]")) {
+      const seconds = Number(each.dataset.elapsed) + (each.dataset.ticks ? passed : 0);
+      each.dataset.elapsed = seconds;
+      each.dataset.ticks = "1";
+      const isChinese = document.documentElement.lang.startsWith("zh"), whole = Math.round(seconds);
+      const [m, s] = [Math.floor(whole / 60), String(whole % 60).padStart(2, "0")];
+      each.textContent = whole < 100 ? `${whole} ${isChinese ? "秒" : "s"}` : isChinese ? `${m} 分 ${s} 秒` : `${m} min ${s} s`;
+      const bar = each.closest("div").querySelector("progress");
+      if (bar) bar.value = seconds;
+    }
+  }
+  setInterval(tick, 1000);
+
+  async function send(form, body) {
+    const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "application/json" } });
+    if (answer.ok) return "";
+    try { return (await answer.json()).error.message; } catch { return `HTTP ${answer.status}`; }
+  }
+
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!("act" in form.dataset)) return;
+    event.preventDefault();
+    const button = form.querySelector("button");
+    button.disabled = true;
+    const fault = await send(form, new FormData(form)).catch(String);
+    if (fault) { button.disabled = false; button.textContent = fault; }
+    refresh();
+  });
+
+  const drop = document.getElementById("drop");
+  if (drop) {
+    const told = document.getElementById("drop-told"), input = drop.querySelector("input[type=file]"), prompt = drop.querySelector("textarea");
+    let isSending = false;
+    const upload = async (files) => {
+      if (isSending || !files.length) return;
+      isSending = true;
+      let fault = "";
+      for (const [at, file] of files.entries()) {
+        told.textContent = `${drop.dataset.sending} ${files.length > 1 ? `${at + 1}/${files.length}` : ""}`;
+        const body = new FormData();
+        body.append("image", file);
+        body.append("prompt", prompt.value);
+        fault ||= await send(drop, body).catch(() => drop.dataset.failed);
+      }
+      told.textContent = fault || drop.dataset.sent;
+      if (!fault) input.value = "";
+      isSending = false;
+      refresh();
+    };
+    drop.addEventListener("submit", (event) => { event.preventDefault(); upload([...input.files]); });
+    const isFiles = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
+    document.addEventListener("dragover", (event) => { if (isFiles(event)) { event.preventDefault(); drop.classList.add("over"); } });
+    document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) drop.classList.remove("over"); });
+    document.addEventListener("drop", (event) => {
+      if (!isFiles(event)) return;
+      event.preventDefault();
+      drop.classList.remove("over");
+      if (prompt.value.trim()) upload([...event.dataTransfer.files]);
+      else { input.files = event.dataTransfer.files; prompt.focus(); }
+    });
+  }
+
+  for (const compare of document.querySelectorAll("[data-compare]")) {
+    const stage = compare.querySelector(".stage"), slider = compare.querySelector(".slider");
+    const hold = compare.querySelector("[data-hold]"), zoom = compare.querySelector("[data-zoom]");
+    const show = () => stage.style.setProperty("--at", `${slider.value}%`);
+    slider?.addEventListener("input", show);
+    if (slider) show();
+    const held = (isHeld) => () => stage.classList.toggle("held", isHeld);
+    for (const name of ["pointerdown"]) hold?.addEventListener(name, held(true));
+    for (const name of ["pointerup", "pointerleave", "pointercancel", "blur"]) hold?.addEventListener(name, held(false));
+    hold?.addEventListener("keydown", (event) => { if (event.key === " " || event.key === "Enter") { event.preventDefault(); held(true)(); } });
+    hold?.addEventListener("keyup", held(false));
+    zoom.addEventListener("click", () => {
+      const isZoomed = stage.classList.toggle("zoomed"), frame = stage.parentElement;
+      zoom.setAttribute("aria-pressed", String(isZoomed));
+      if (!isZoomed) return;
+      frame.scrollTo(frame.scrollWidth / 2 - frame.clientWidth / 2, frame.scrollHeight / 2 - frame.clientHeight / 2);
+      for (const img of stage.querySelectorAll("[data-full]")) {
+        const full = new Image();  // What this browser cannot show stays as it is.
+        full.onload = () => { img.src = full.src; };
+        full.src = img.dataset.full;
+        delete img.dataset.full;
+      }
+    });
+  }
+})();

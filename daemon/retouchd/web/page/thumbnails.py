@@ -1,0 +1,97 @@
+"""
+Thumbnails in `work/thumbnails/`: made once, when somebody looks, and never more than so many bytes of them.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from retouchd.disk import durable
+from retouchd.pictures.thumbnail import thumbnail
+from retouchd.process import in_own_thread
+from retouchd.web.page.jobs import Jobs, PictureFile
+
+Find: TypeAlias = Callable[[], PictureFile | None]
+
+SIZES = (480, 2048)
+"""The longest edges, in pixels, of a tile in a list and of a picture that is looked at."""
+MOST_BYTES = 512 << 20
+_MOST_MEGAPIXELS = 100
+_AT_ONCE = 2
+"""Decoding a large photo takes a core and hundreds of MB: jobs come first."""
+_LOOK_EVERY = 100
+"""How many are made between two looks at how many bytes there are."""
+
+
+class Thumbnails:
+    """
+    The thumbnails of one work folder; of a job's picture there is one in each of `SIZES`.
+    """
+
+    def __init__(self, work: Path, jobs: Jobs, most_bytes: int = MOST_BYTES) -> None:
+        self._folder = work / "thumbnails"
+        self._jobs = jobs
+        self._most_bytes = most_bytes
+        self._making = asyncio.Semaphore(_AT_ONCE)
+        self._made = 0
+
+    async def get(
+        self, job_id: str, which: str, size: int, find: Callable[[], PictureFile | None]
+    ) -> bytes | None:
+        """
+        Return a thumbnail as WebP, None where there is no such picture any more.
+
+        Raises OSError where it cannot be read, ImageFault where it cannot be shown.
+        """
+        path = self._folder / f"{job_id}-{which}-{size}.webp"
+        kept = await in_own_thread(lambda: _content(path))
+        if kept is not None:
+            return kept
+        async with self._making:
+            # Somebody else may have waited for the same.
+            return await in_own_thread(lambda: _content(path) or self._make(path, size, find))
+
+    def _make(self, path: Path, size: int, find: Find) -> bytes | None:
+        picture = find()
+        if picture is None:
+            return None
+        with self._jobs.opened(picture) as file:
+            data = thumbnail(file, picture.name, longest=size, max_megapixels=_MOST_MEGAPIXELS)
+        with contextlib.suppress(OSError):  # A full disk: it is made again for the next one.
+            self._keep(path, data)
+        return data
+
+    def _keep(self, path: Path, data: bytes) -> None:
+        durable.make_folder(self._folder)
+        if self._made % _LOOK_EVERY == 0:
+            self._clear()
+        self._made += 1
+        durable.post(path, data)
+
+    def _clear(self) -> None:
+        """
+        Remove the oldest, where there are too many, until a fifth of the room is free.
+        """
+        found = []
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                about = entry.stat(follow_symlinks=False)
+                found.append((about.st_mtime_ns, about.st_size, entry.name))
+        total = sum(size for _, size, _ in found)
+        if total <= self._most_bytes:
+            return
+        for _, size, name in sorted(found):
+            durable.remove(self._folder / name)
+            total -= size
+            if total <= self._most_bytes * 4 // 5:
+                return
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None

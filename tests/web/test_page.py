@@ -1,0 +1,354 @@
+"""
+The page in a real browser beside a real daemon: dropped, seen live, compared, retried, paused, and safe.
+"""
+
+import datetime as dt
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from browser import faults_of, keep_shot, opened_browser
+from documents import ROOT
+from process import Running, Station, open_station
+from web_station import listening, picture, restarted
+
+PHOTOS = ROOT / "daemon/retouchd/cli/photos"
+SHOTS = ROOT / "docs/page" if os.environ.get("SCREENSHOTS") else None
+ALL, LOOK = "acts-0123456789abcdef", "looks-0123456789abcdef"
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "a\u202egnp.exe",
+    "ü" * 121,
+    "'\"><img src=x onerror=alert(1)>",
+)
+
+
+expect.set_options(timeout=60_000)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with opened_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Station]:
+    with open_station(tmp_path) as station:
+        yield station
+
+
+def opened(browser: Browser, url: str, **options: Any) -> Page:
+    size = options.pop("viewport", {"width": 1280, "height": 800})
+    page = browser.new_context(viewport=size, **options).new_page()
+    page.set_default_timeout(60_000)
+    page.goto(url)
+    return page
+
+
+def at(line: dict[str, Any]) -> float:
+    return dt.datetime.fromisoformat(line["timestamp"]).timestamp()
+
+
+def test_a_photo_is_dropped_seen_compared_retried_and_paused(  # noqa: PLR0915 - one browser
+    browser: Browser, station: Station, tmp_path: Path
+) -> None:
+    """
+    What is dropped on the page appears by itself; the slider moves by keys; a failed one is tried again; Pause
+    sends nothing, over a restart too. Nothing on any of the pages keeps somebody from using it.
+    """
+    shots = SHOTS or tmp_path / "shots"
+    running, url = listening(station, budget={"usd_per_day": 20})
+    page = opened(browser, url)
+    faults: list[str] = []
+    page.on("console", lambda line: faults.append(line.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    assert faults_of(page) == []
+
+    for number, (name, prompt) in enumerate(
+        {
+            "rocket.jpg": "sepia",
+            "cat.jpg": "with a caption 'Chelsea'",
+            "coffee.jpg": "改成蓝色",
+        }.items()
+    ):
+        page.fill("#prompt", prompt)
+        page.set_input_files("input[type=file]", PHOTOS / name)
+        page.click("#drop button")
+        page.locator(".tile").nth(number).wait_for()
+
+    done = running.events("job.done")
+    assert [each["name"] for each in done] == ["rocket.jpg", "cat.jpg", "coffee.jpg"]
+    (station.folders.inbox / "portrait.txt").write_text("  \n")
+    shutil.copy(PHOTOS / "cat.jpg", station.folders.inbox / "portrait.jpg")
+    page.locator(".errors .job").wait_for()
+    assert page.inner_text(".errors .reason") == "portrait.txt holds no text."
+    assert faults_of(page) == []
+    page.fill("#prompt", "")
+    expect(page.locator("#figures dd").nth(1)).to_have_text("1")
+    keep_shot(page, "overview", shots)
+    phone = opened(
+        browser, url, color_scheme="dark", locale="zh-CN", viewport={"width": 390, "height": 844}
+    )
+    phone.locator(".tile img").first.wait_for()
+    keep_shot(phone, "phone", shots)
+    phone.context.close()
+
+    page.click(".tile a")
+    stage, slider = page.locator(".stage"), page.locator(".slider")
+    slider.focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    assert stage.evaluate("each => each.style.getPropertyValue('--at')") == "60%"
+    page.locator("[data-hold]").dispatch_event("pointerdown")
+    assert "held" in (stage.get_attribute("class") or "")
+    page.locator("[data-hold]").dispatch_event("pointerup")
+    assert "held" not in (stage.get_attribute("class") or "")
+    page.click("[data-zoom]")
+    expect(page.locator(".stage .after")).to_have_attribute("src", re.compile("/1/file$"))
+    page.click("[data-zoom]")
+    assert faults_of(page) == []
+    page.evaluate("scrollTo(0, 0)")
+    keep_shot(page, "job", shots)
+
+    page.fill("#prompt", "grey")
+    page.click(".again button")
+    page.locator(".tile").nth(3).wait_for()
+    assert station.tree("outbox")[-3:] == ["coffee.png", "coffee_2.png", "rocket.png"]
+    again = station.record("done/coffee_2.job.json")
+    assert (again["request"]["prompt"], again["error"]) == ("grey", None)
+
+    failed = running.events("job.failed")[-1]["job"]
+    page.click(".errors .name")
+    assert faults_of(page) == []
+    page.click("#retry")
+    running.until(lambda: len(running.events("job.failed")) == 2)
+    assert station.record("error/portrait.job.json")["previous"] == failed
+
+    page.goto(f"{url}/wall")
+    page.locator(".pair").first.wait_for()
+    assert faults_of(page) == []
+    keep_shot(page, "wall", shots)
+    page.goto(f"{url}/jobs?q=cat")
+    assert page.locator(".tile").count() == 1
+    assert faults_of(page) == []
+
+    page.goto(url)
+    page.click("#pause")
+    page.locator(".pill.person").wait_for()
+    running.until(lambda: running.events("daemon.paused"))
+    assert running.events("daemon.paused")[0]["cause"] == "person"
+    assert running.end(signal.SIGTERM) == 0
+    running = restarted(station)
+    page.goto(url)
+    station.drop("late.png")
+    running.until(lambda: station.status()[1]["ready"])
+    assert "somebody has paused it" in station.status()[1]["attention"][0]
+    assert running.events("request.sent") == []
+    assert faults_of(page) == []
+    page.click("#pause")
+    running.until(lambda: running.events("job.done"))
+    page.locator(".pill.running").wait_for()
+    assert faults == []
+    assert running.end(signal.SIGTERM) == 0
+
+
+def test_it_is_readable_in_the_dark_on_a_phone_and_in_chinese(
+    browser: Browser, station: Station
+) -> None:
+    """
+    With 10,000 jobs too: the first page and those behind it come at once, and nothing is wider than the screen.
+    """
+    filled(station, 10_000)
+    _, url = listening(station)
+    dark = {"color_scheme": "dark", "locale": "zh-CN"}
+    page = opened(browser, url, **dark)
+    assert page.inner_text("h1") == "概览"
+    assert faults_of(page) == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    for path in ("/", "/wall", "/jobs", "/jobs/20261101-120000-00000001"):
+        page.goto(url + path)
+        assert faults_of(page) == [], path
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 390, path
+    page.goto(f"{url}/jobs")
+    page.click("a[rel=next]")
+    assert page.locator(".tile .name").first.inner_text() == "set/p09951.png"
+    begun = time.monotonic()
+    assert httpx.get(f"{url}/jobs?q=p00001").text.count('class="tile"') == 1
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("stem", HOSTILE, ids=["script", "bidi", "long", "attribute"])
+def test_hostile_names_and_prompts_stay_text(browser: Browser, station: Station, stem: str) -> None:
+    """
+    Nothing of them is run, and none leaves the folders.
+    """
+    name = f"{stem}.png".replace("/", "\u2215")
+    prompt = f"blue </textarea></bdi>{stem}"
+    (station.folders.inbox / f"{name[:-4]}.txt").write_text(prompt, "utf-8")
+    (station.folders.inbox / name).write_bytes(picture())
+    running, url = listening(station)
+    running.until(lambda: running.events("job.done"))
+    page = opened(browser, url)
+    ran: list[str] = []
+    page.on("dialog", lambda dialog: ran.append(dialog.message))
+
+    page.click(".tile a")
+
+    assert page.input_value("#prompt") == prompt
+    assert page.evaluate("document.querySelectorAll('script:not([src]), img[onerror]').length") == 0
+    assert page.evaluate("document.querySelector('.stage .after').naturalWidth") > 0
+    assert ran == []
+
+
+def filled(station: Station, count: int) -> None:
+    """
+    Have so many jobs ended, by the history alone: their pictures were tidied away.
+    """
+    with (station.folders.work / "history.jsonl").open("w") as history:
+        for number in range(count):
+            line = {
+                "id": f"20261101-120000-{number:08x}",
+                "previous": None,
+                "status": "error" if number % 10 == 9 else "done",
+                "name": f"p{number:05}",
+                "image": f"p{number:05}.png",
+                "folder": "set",
+                "claimed_at": "2026-11-01T12:00:00Z",
+                "finished_at": "2026-11-01T12:00:10Z",
+                "outputs": [f"set/p{number:05}.png"],
+                "attempts": 1,
+                "in_doubt": 0,
+                "cost_usd": 0.04,
+                "in_doubt_usd": 0,
+                "charges": [],
+                "code": "refused" if number % 10 == 9 else None,
+                "record": f"p{number:05}.job.json",
+            }
+            history.write(json.dumps(line) + "\n")
+
+
+def test_what_has_changed_is_told_within_a_second_and_silent_readers_cost_nothing(
+    station: Station,
+) -> None:
+    """
+    Thirty clients that never read what they are told hold up no job, no other reader, and not the stop.
+    """
+    running, url = listening(station)
+    host, port = "127.0.0.1", int(url.rpartition(":")[2])
+    silent = []
+    for _ in range(30):
+        client = socket.create_connection((host, port))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.sendall(f"GET /events HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+        silent.append(client)
+    with httpx.stream("GET", f"{url}/events", timeout=60) as stream:
+        lines = stream.iter_lines()
+        next(line for line in lines if line.startswith("data:"))
+        for number in range(8):
+            station.drop(f"{number}.png")
+        running.until(lambda: len(running.events("job.done")) == 8)
+        last = at(running.events("job.done")[-1])
+        told = next(line for line in lines if line.startswith("data:"))
+        shown = httpx.get(url).text
+        assert told
+        assert shown.count('class="tile"') == 8
+        assert time.time() - last < 10
+    begun = time.monotonic()
+    assert running.end(signal.SIGTERM) == 0
+    assert time.monotonic() - begun < 20
+    for client in silent:
+        client.close()
+
+
+def test_who_may_only_look_sees_nothing_to_act_with(station: Station) -> None:
+    """
+    And may not by hand either; nor may another site's page, nor anybody under another name of this machine.
+    """
+    station.drop("cat.png")
+    running, url = listening(
+        station, web={"token": ALL, "read_token": LOOK, "root_path": "/retouch"}
+    )
+    running.until(lambda: running.events("job.done"))
+    job = running.events("job.done")[0]["job"]
+    paths = ["", "/wall", "/jobs", f"/jobs/{job}", f"/jobs/{job}/1/480.webp", f"/jobs/{job}/1/file"]
+    acts = ["/pause", "/resume", "/drop", f"/jobs/{job}/again", f"/jobs/{job}/retry"]
+    with httpx.Client(base_url=f"{url}/retouch") as stranger:
+        assert {stranger.get(each).status_code for each in (*paths, "/events")} == {401}
+        assert "Token" in stranger.get("/login").text
+        assert stranger.get("/static/page.css").status_code == 200
+    looks = httpx.Client(base_url=f"{url}/retouch", headers={"authorization": f"Bearer {LOOK}"})
+    with looks:
+        pages = [looks.get(each) for each in paths]
+        assert {each.status_code for each in pages} == {200}
+        for page in pages[:4]:
+            forms = set(re.findall(r'<form[^>]* action="([^"]*)"', page.text))
+            assert forms <= {"/retouch/logout", "/retouch/jobs"}
+            assert not re.findall(r'(?:href|src)="/(?!retouch)', page.text)
+        assert {looks.post(each).status_code for each in acts} == {403}
+    with httpx.Client(
+        base_url=f"{url}/retouch", headers={"authorization": f"Bearer {ALL}"}
+    ) as acting:
+        foreign = {"origin": "https://evil.example"}
+        assert {acting.post(each, headers=foreign).status_code for each in acts} == {403}
+        assert acting.post("/pause").status_code == 303
+        assert (station.folders.work / "paused.json").exists()
+    assert running.end(signal.SIGTERM) == 0
+
+    running, url = listening(station)
+    for path in ("/", "/events", f"/jobs/{job}/1/file"):
+        foreign = {"host": "evil.example"}
+        assert httpx.get(url + path, headers=foreign).status_code == 421
+
+
+def test_nothing_outside_the_folders_is_served(station: Station) -> None:
+    """
+    Whatever a history or a record says, and whatever lies behind links.
+    """
+    filled(station, 3)
+    history = station.folders.work / "history.jsonl"
+    text = history.read_text().replace("set/p00001.png", "../config.toml")
+    history.write_text(text.replace("set/p00000.png", "out.png"))
+    (station.folders.outbox / "out.png").symlink_to(station.config)
+    _, url = listening(station)
+    for number in (0, 1):
+        for path in (
+            "1/file",
+            "1/480.webp",
+            "before/file",
+            "2/file",
+            f"{quote('..', safe='')}/file",
+        ):
+            answer = httpx.get(f"{url}/jobs/20261101-120000-0000000{number}/{path}")
+            assert answer.status_code == 404, path
+    assert httpx.get(f"{url}/static/..%2fpage.py").status_code == 404
+
+
+def test_a_pause_holds_whoever_makes_it(station: Station) -> None:
+    """
+    By the command without a daemon too, by `once`; it is told what it is, and ends by the command alone.
+    """
+    station.drop("cat.png")
+    code, said = station.call("pause")
+    assert (code, said.out.partition(":")[0]) == (0, "Paused")
+    assert station.call("pause")[1].out.startswith("It is paused already, since")
+    code, told = station.call("once")
+    assert (code, station.tree("inbox")) == (75, ["cat.png", "cat.txt"]), told.err
+    assert station.call("resume")[1].out == "It goes on.\n"
+    assert station.call("resume")[1].out == "Nobody has paused it.\n"
+    running: Running = station.start("once")
+    assert running.end() == 0
+    assert station.tree("outbox") == ["cat.png"]
