@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from retouchd.config import EditSection
 from retouchd.config.settings import Settings
 from retouchd.disk import moves, nofollow
 from retouchd.disk.thread_pools import Folder, at
@@ -80,6 +81,8 @@ class Actions:
             raise Refused("Say what is to be done: the prompt is empty.", 400)
         if job.before is None or job.state == "work" or not job.record:
             raise Refused("The original and its record are not there any more.")
+        if not job.is_plain:
+            raise Refused("It had several edits: drop the photo again with the one that you want.")
         folder = raw_name(str(job.line.get("folder") or ""))
         stem, name = raw_name(str(job.line.get("name"))), raw_name(str(job.line.get("image")))
         with contextlib.ExitStack() as stack:
@@ -153,7 +156,9 @@ class Actions:
         if references and not str(origin.get("images", "")).rpartition("/")[2].startswith("_"):
             paths = [posixpath.relpath(each, folder or ".") for each in references]
             head = b"images = [" + b", ".join(map(_quoted, paths)) + b"]\n"
-        return head + table(own, {}) if own or head else b""
+        known = {key: value for key, value in own.items() if key in EditSection.model_fields}
+        extra = {key: value for key, value in own.items() if key not in known}
+        return head + table(known, extra=extra) if own or head else b""
 
     def _source(self, stack: contextlib.ExitStack, folder: Folder, root: Path, path: str) -> Path:
         """

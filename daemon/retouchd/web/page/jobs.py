@@ -86,6 +86,14 @@ class JobView:
         found = self.record.get("error")
         return found if isinstance(found, Mapping) else {}
 
+    @property
+    def is_plain(self) -> bool:
+        """
+        Return whether it had one edit.
+        """
+        edits = self.record.get("edits")
+        return not isinstance(edits, list) or len(edits) < 2
+
     def picture(self, which: str) -> PictureFile | None:
         """
         Return the picture called `before`, or by the number of a result, None where there is none.

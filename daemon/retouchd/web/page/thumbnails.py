@@ -5,6 +5,7 @@ Thumbnails in `work/thumbnails/`: made once, when somebody looks, and never more
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -22,6 +23,8 @@ MOST_BYTES = 512 << 20
 _MOST_MEGAPIXELS = 100
 _AT_ONCE = 2
 """Decoding a large photo takes a core and hundreds of MB: jobs come first."""
+_TRIES, _TRY_SECONDS = 3, 0.15
+"""A job that is just ending has its files on the way from one folder to another."""
 _LOOK_EVERY = 100
 """How many are made between two looks at how many bytes there are."""
 
@@ -55,11 +58,16 @@ class Thumbnails:
             return await in_own_thread(lambda: _content(path) or self._make(path, size, find))
 
     def _make(self, path: Path, size: int, find: Find) -> bytes | None:
-        picture = find()
-        if picture is None:
+        for _ in range(_TRIES):
+            picture = find()
+            if picture is None:
+                return None
+            with contextlib.suppress(FileNotFoundError), self._jobs.opened(picture) as file:
+                data = thumbnail(file, picture.name, longest=size, max_megapixels=_MOST_MEGAPIXELS)
+                break
+            time.sleep(_TRY_SECONDS)
+        else:
             return None
-        with self._jobs.opened(picture) as file:
-            data = thumbnail(file, picture.name, longest=size, max_megapixels=_MOST_MEGAPIXELS)
         with contextlib.suppress(OSError):  # A full disk: it is made again for the next one.
             self._keep(path, data)
         return data
