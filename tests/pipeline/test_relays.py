@@ -170,7 +170,7 @@ CONFIGURATION = {
     "new-api body": "takes no request this large",
     "FastAPI knows only image": "does not find what it needs",
     "LiteLLM missing image": "does not find what it needs",
-    "xAI takes JSON only": "takes no multipart requests",
+    "xAI takes JSON only": "takes no requests that are written so",
     "400": "refuses the request (http_400)",
     "new-api model is required": "refuses the request (invalid_request)",
     "asynchronous 200 in data": "an asynchronous relay",

@@ -172,14 +172,17 @@ def test_the_list_of_faults_costs_no_import_until_it_is_asked_for() -> None:
 
 def test_it_says_how_it_is_to_be_asked(tmp_path: Path) -> None:
     """
-    The two lines that it prints are a configuration that works.
+    The lines that it prints are a configuration that works.
     """
     with open_station(tmp_path) as station:
         running = station.run(RETOUCHD, "sandbox", "--style", "openrouter", "--port", "0")
         running.until(lambda: "The key is" in running.out)
-        lines = re.findall(r"^  ((?:base_url|style) = .*)$", running.out, re.MULTILINE)
-        own = tomllib.loads("\n".join(lines))
-        station.configure(endpoint=own, edit={"model": "openai/gpt-image-2"})
+        lines = re.findall(
+            r"^ +(?:below the line )?(\[\w+\](?=:)|\w+ = .*)", running.out, re.MULTILINE
+        )
+        printed = tomllib.loads("\n".join(lines))
+        own = printed["endpoint"]
+        station.configure(**printed)
         station.drop("cat.png")
 
         code, _ = station.call("once")

@@ -558,7 +558,7 @@ SELF_HOSTED = {
         415,
         plain(code="unsupported", error="Expected request with `Content-Type: application/json`"),
         REFUSED,
-        common="multipart",
+        common="endpoint.style",
     ),
 }
 
@@ -781,7 +781,7 @@ REQUESTS = {
         400, b"", REFUSED, job_code=JobCode.REFUSED, code="http_400", common="http_400"
     ),
     "413": _request(413, b"", REFUSED, job_code=TOO_LARGE, common="no request this large"),
-    "415": _request(415, b"", REFUSED, job_code=JobCode.REFUSED, common="multipart"),
+    "415": _request(415, b"", REFUSED, job_code=JobCode.REFUSED, common="endpoint.style"),
     "422": _request(422, b"", REFUSED, job_code=JobCode.REFUSED, common="http_422"),
     "unsupported_file_mimetype": _request(
         400,
@@ -793,6 +793,22 @@ REQUESTS = {
         REFUSED,
         job_code=UNSUPPORTED,
         told="PNG, JPEG or WebP",
+    ),
+    "unknown image": _request(
+        400,
+        openai("unknown_parameter", "Unknown parameter: 'image'.", param="image"),
+        REFUSED,
+        job_code=JobCode.REFUSED,
+        common="endpoint.style",
+        told="endpoint.style",
+    ),
+    "missing image": _request(
+        400,
+        openai("missing_required_parameter", "Missing required parameter: 'image'.", param="image"),
+        REFUSED,
+        job_code=JobCode.REFUSED,
+        common="endpoint.style",
+        told="endpoint.style",
     ),
     "missing_file_mimetype": _request(
         400, openai("missing_file_mimetype"), REFUSED, job_code=UNSUPPORTED

@@ -1,7 +1,7 @@
 """
 What the end of a request means: for the job, for the money, for the endpoint; and who is at fault.
 
-Words decide before the status (see `evidence`). What is not provably unpaid is in doubt: an unknown failure
+Words decide before the status (`error_patterns`). What is not provably unpaid is in doubt: an unknown failure
 is treated as a generation that was charged.
 
 Who is at fault for what the endpoint refused: the job that met it, and which of its files. What the operator is
@@ -232,21 +232,27 @@ def _kind_of(status: int, headers: Mapping[str, str], error: ErrorBody, body: by
     if error.parameter == "mask" and error_kind in _ABOUT_A_FILE:
         return ErrorKind.MASK
     if error_kind in {ErrorKind.REQUEST, ErrorKind.PARAMETER}:
-        return _kind_of_parameter(error_kind, error.parameter)
+        return _kind_of_parameter(error_kind, error)
     return error_kind
 
 
-def _kind_of_parameter(error_kind: ErrorKind, parameter: str | None) -> ErrorKind:
+def _kind_of_parameter(error_kind: ErrorKind, error: ErrorBody) -> ErrorKind:
     """
     Sort a fault by the field it names: pictures are the file's, anything else is a parameter.
     """
-    match parameter and parameter.partition("[")[0]:
+    match error.parameter and error.parameter.partition("[")[0]:
         case None | "":
             return error_kind
-        case "image" | "images" | "prompt":
+        case "image" | "images" | "input_references" if not _NOT_FOUND.isdisjoint(error.codes):
+            # A picture goes with each request: whoever misses it, or knows no such field, looks elsewhere.
+            return ErrorKind.DIALECT
+        case "image" | "images" | "input_references" | "prompt":
             return ErrorKind.REQUEST
         case _:
             return ErrorKind.PARAMETER
+
+
+_NOT_FOUND = frozenset({"unknown_parameter", "missing_required_parameter"})
 
 
 def _common_fault(error_kind: ErrorKind, parameter: str | None, code: str) -> str | None:

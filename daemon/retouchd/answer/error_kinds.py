@@ -44,7 +44,8 @@ class ErrorKind(Enum):
     REQUEST = auto()
     DIALECT = auto()
     """The endpoint does not understand how retouchd asks."""
-    MULTIPART = auto()
+    ENCODING = auto()
+    """The endpoint takes forms where it was sent a document, or the other way round."""
     DEMAND = auto()
     """One request asks for more than is ever given at once."""
     THROTTLED = auto()
@@ -90,6 +91,9 @@ def _refused(job_code: JobCode, hint: str, common_fault: str | None = None) -> M
 
 
 _MEND = "Change what it objects to, or try another prompt or picture."
+_STYLE = (
+    "Set endpoint.style to how this endpoint is asked (docs/endpoints.md has a recipe for each)."
+)
 
 _MEANINGS = {
     ErrorKind.KEY: _account(
@@ -109,7 +113,8 @@ _MEANINGS = {
     ),
     ErrorKind.ADDRESS: _account(
         "There are no edits at this address",
-        "Set endpoint.base_url to an address that serves /images/edits.",
+        "Set endpoint.base_url to where the endpoint's interface begins, which for most ends in /v1, and "
+        "endpoint.style to how it is asked.",
     ),
     ErrorKind.VERSION: _account(
         "The endpoint does not know the version it is asked for",
@@ -149,13 +154,13 @@ _MEANINGS = {
     ErrorKind.REQUEST: _refused(JobCode.REFUSED, _MEND),
     ErrorKind.DIALECT: _refused(
         JobCode.REFUSED,
-        _MEND,
-        common_fault="the endpoint does not find what it needs in the request",
+        _STYLE,
+        common_fault="the endpoint does not find what it needs in the request: see endpoint.style",
     ),
-    ErrorKind.MULTIPART: _refused(
+    ErrorKind.ENCODING: _refused(
         JobCode.REFUSED,
-        _MEND,
-        common_fault="the endpoint takes no multipart requests",
+        _STYLE,
+        common_fault="the endpoint takes no requests that are written so: see endpoint.style",
     ),
     ErrorKind.DEMAND: _refused(
         JobCode.REFUSED,
@@ -201,7 +206,7 @@ _STATUSES = {
     409: ErrorKind.UNKNOWN,
     410: ErrorKind.ADDRESS,
     413: ErrorKind.BODY_TOO_LARGE,
-    415: ErrorKind.MULTIPART,
+    415: ErrorKind.ENCODING,
     425: ErrorKind.UNAVAILABLE,
     426: ErrorKind.ADDRESS,
     429: ErrorKind.THROTTLED,

@@ -209,7 +209,7 @@ def kind_of_error(error: ErrorBody, status: int) -> ErrorKind | None:
     Return what the words of an error are about, or None if they do not say.
 
     Where they may speak of the upstream's answer as well as of the request, nobody can tell whether the
-    request was carried out: Topic.UNKNOWN.
+    request was carried out: ErrorKind.UNKNOWN.
     """
     error_kind = _kind_by_all(error, status)
     if error_kind in _OF_MODERATED and _may_be_told(error, status):

@@ -1,9 +1,9 @@
 """
 What an answer states of its own cost, under the names that endpoints have for that, the surest first.
 
-Sources: docs.x.ai (`usage.cost_in_usd_ticks`, ten billionths of a dollar), openrouter.ai/docs (`usage.cost`),
-docs.merge.dev (`cost`), docs.litellm.ai (`x-litellm-response-cost`), asynchronous relays (`credits_cost`, in
-credits of their own). Whether a sum can be believed is not decided here.
+Sources: docs.x.ai, page "Cost Tracking" (`usage.cost_in_usd_ticks`, ten billionths of a dollar),
+openrouter.ai/docs (`usage.cost`), docs.merge.dev (`cost`), docs.litellm.ai (`x-litellm-response-cost`),
+asynchronous relays (`credits_cost`, in credits of their own). Whether a sum is believed is not decided here.
 """
 
 import math

@@ -16,6 +16,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from retouchd.answer.classify import judge_answer
+from retouchd.answer.error_kinds import ErrorKind
 from retouchd.cli.check_requests import request_lines
 from retouchd.cli.compose import read, settings_of
 from retouchd.cli.program_faults import faults_of, secret_files, warnings_of
@@ -42,8 +45,12 @@ from retouchd.inbox.watch_mode import Mode
 from retouchd.inbox.watch_supervisor import try_out
 from retouchd.job.naming import sentence, shown
 from retouchd.request.models import published_of
+from retouchd.request.overrides import nearest
 from retouchd.status.attention import SPARE_BYTES
 from retouchd.throttle.preflight import shortage
+
+_TOLD = 8
+"""So many models are named of a list in which none is like the one that is wanted."""
 
 
 class Severity(StrEnum):
@@ -123,7 +130,10 @@ async def ask_endpoint(settings: Settings) -> list[Finding]:
         reason = sentence(str(error))
         text = f"{where} cannot be reached: {reason} Check endpoint.base_url and the network."
         return [Finding("endpoint", Severity.FAULT, text, UNAVAILABLE)]
-    if head.status in (401, 403):
+    said = judge_answer(head.status, head.headers, body, dt.datetime.now(dt.UTC))
+    # xAI answers 400 to a wrong key.
+    is_about_key = 400 <= head.status < 500 and said.error_kind is ErrorKind.KEY
+    if is_about_key or head.status in (401, 403):
         source = settings.endpoint.key_source
         text = f"{where} answers HTTP {head.status}. {source.complaint}. {source.remedy}"
         return [Finding("endpoint", Severity.FAULT, text, UNAVAILABLE)]
@@ -135,6 +145,8 @@ async def ask_endpoint(settings: Settings) -> list[Finding]:
         return [Finding("endpoint", Severity.FAULT, text, UNAVAILABLE)]
     if head.status != 200:
         text = f"{where} has no list of models (HTTP {head.status}); edits may work all the same"
+        if head.status == HTTPStatus.NOT_FOUND and not urlsplit(settings.endpoint.base_url).path:
+            text += ", but most addresses end in /v1, and endpoint.base_url does not"
         return [Finding("endpoint", Severity.WARNING, text)]
     today = dt.datetime.now(dt.UTC).date()
     place = settings.endpoint.key_source.place
@@ -149,11 +161,15 @@ def _model(settings: Settings, body: bytes, today: dt.date) -> Finding:
     endpoint, models = settings.endpoint, _listed(body)
     wanted = endpoint.named(settings.edit.model)
     if not endpoint.style.lists_models:
-        text = f"{wanted} is a deployment, which the list of models does not name"
+        route = urlsplit(endpoint.style.edits(endpoint.base_url, wanted)).path
+        text = f"edits go to {route}; whether that deployment is there, no list tells"
         return Finding("edit.model", Severity.OK, text)
     if wanted not in models:
-        text = (
-            f"the endpoint does not list {wanted}; it has {', '.join(sorted(models)[:8]) or 'none'}"
+        near = nearest(wanted, models, 0.7)
+        text = f"the endpoint does not list {wanted}; " + (
+            f"did you mean {near}?"
+            if near
+            else f"it has {', '.join(sorted(models)[:_TOLD]) or 'none'}"
         )
         return Finding("edit.model", Severity.WARNING, text)
     published = published_of(settings.edit.model)

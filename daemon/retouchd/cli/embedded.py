@@ -68,19 +68,7 @@ def serve(
                 "No font with Chinese letters was found: captions show their code points. "
                 "Install one, such as fonts-noto-cjk."
             )
-        console.print(
-            "To use it, put this line into config.toml, directly below the line \\[endpoint]:"
-        )
-        console.print(f'  base_url = "{url}"', markup=False, soft_wrap=True)
-        if style != "openai":
-            console.print(f'  style = "{style}"', markup=False, soft_wrap=True)
-        console.print("or start the daemon with:")
-        spoken = f" RETOUCHD_ENDPOINT__STYLE={style}" if style != "openai" else ""
-        console.print(
-            f"  RETOUCHD_ENDPOINT__BASE_URL={url}{spoken} retouchd run",
-            markup=False,
-            soft_wrap=True,
-        )
+        _say_how(console, url, style)
         console.print(
             "What it edits counts as edited, and towards the day's budget: rehearse in folders of their own "
             "(`retouchd init rehearsal`)."
@@ -88,6 +76,27 @@ def serve(
         console.print(f"The key is {'the one given here' if key else 'any, or none'}.")
 
     run(build_app(rules), host="127.0.0.1", port=port, root=DIALECTS[style].root, ready=ready)
+
+
+def _say_how(console: Console, url: str, style: str) -> None:
+    """
+    Print what a configuration, or the environment, has to say to use the endpoint.
+    """
+    model = DIALECTS[style].model
+    endpoint = {"base_url": url} | ({} if style == "openai" else {"style": style})
+    sections = {"endpoint": endpoint} | ({} if model is None else {"edit": {"model": model}})
+    console.print("To use it, write into config.toml:")
+    for section, values in sections.items():
+        console.print(f"  below the line [{section}]:", markup=False)
+        for key, value in values.items():
+            console.print(f'    {key} = "{value}"', markup=False)
+    variables = [
+        f"RETOUCHD_{section}__{key}".upper() + f"={value}"
+        for section, values in sections.items()
+        for key, value in values.items()
+    ]
+    console.print("or start the daemon with:")
+    console.print(f"  {' '.join(variables)} retouchd run", markup=False)
 
 
 def list_of_faults() -> str:

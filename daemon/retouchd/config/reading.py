@@ -11,6 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
@@ -31,6 +32,7 @@ from retouchd.config.section import PREFIX
 from retouchd.disk.file_stat import read_small
 from retouchd.disk.filesystems import UNIT_VARIABLE
 from retouchd.endpoint.api_key import KEY_UNSENT, NO_KEY
+from retouchd.endpoint.styles import style_for
 from retouchd.endpoint.styles.style import NO_AUTH
 from retouchd.errors import ConfigurationError
 from retouchd.job.naming import shown
@@ -352,6 +354,13 @@ def _with_key(
     except ValueError as error:
         fault = KeyFault(str(error), hides_endpoint=True)
         return config.model_copy(update={"endpoint": section.with_key(None, NO_KEY)}), [fault]
+    if key is not None and section.auth not in (
+        None,
+        style_for(section.style, section.base_url).auth,
+    ):
+        # A valid key is turned away as well where it is not looked for.
+        way = f'endpoint.auth = "{section.auth}" says how it is sent: that must be right, too.'
+        source = replace(source, remedy=f"{source.remedy} {way}")
     return config.model_copy(update={"endpoint": section.with_key(key, source)}), []
 
 

@@ -214,7 +214,7 @@ def _accusation(report: AttemptReport) -> str:
     words = f"The last one: {sentence(report.reason)} " if report.reason not in fault else ""
     return (
         f"{FILES_OF_ONE_FAULT} files in a row met the same fault: {fault}. {words}"
-        "Check [edit] and endpoint.base_url in the configuration."
+        "Check [edit], endpoint.base_url and endpoint.style in the configuration."
     )
 
 

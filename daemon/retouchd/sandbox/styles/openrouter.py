@@ -131,4 +131,5 @@ OPENROUTER = Dialect(
         FaultKind.MODEL: Refusal("No endpoints found for openai/gpt-image-2.", status=404),
     },
     error_body=_body,
+    model=f"{VENDOR}gpt-image-2",
 )

@@ -42,7 +42,8 @@ class Dialect:
 
     `root` is what the base URL ends in, `edits` and `models` are routes. `read` yields the parts of a request,
     `check` judges them, `document` is a good answer; `key_of` finds the key. `errors` are those of the
-    provider's errors that are others here, `error_body` how any error is written.
+    provider's errors that are others here, `error_body` how any error is written. `model` is one to ask for
+    where the models have other names than OpenAI's.
     """
 
     root: str
@@ -55,6 +56,7 @@ class Dialect:
     key_of: Callable[[Request], str | None] = bearer_in
     errors: Mapping[FaultKind, Refusal] = field(default_factory=dict)
     error_body: Callable[[Refusal], Mapping[str, Any]] = openai_body
+    model: str | None = None
 
 
 def model_of(fields: Mapping[str, str], models: Mapping[str, Model]) -> Model:

@@ -1,9 +1,10 @@
 """
 xAI's interface: documents alone, one `image` or up to three `images`, answers by url unless asked otherwise.
 
-Sources: docs.x.ai, pages "Image Generation", "Image Editing", "Multi-Image Editing" and their reference; errors
-as they are quoted in public (`{code, error}`, a wrong key is a 400); `usage.cost_in_usd_ticks`, ten billionths
-of a dollar. Prices are those told of grok-imagine-image-2.0: 0.08 for a picture, 0.01 for each one sent.
+Sources: docs.x.ai, pages "Image Generation", "Image Editing", "Multi-Image Editing" and their reference, and
+"Cost Tracking" (`usage.cost_in_usd_ticks`, ten billionths of a dollar); errors as they are quoted in public
+(`{code, error}`, a wrong key is a 400). Prices are those told of grok-imagine-image-2.0: 0.08 for a picture,
+0.01 for each one sent.
 """
 
 import asyncio
@@ -178,4 +179,5 @@ XAI = Dialect(
         ),
     },
     error_body=_body,
+    model="grok-imagine-image-2.0",
 )
