@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from process import RETOUCHD, Running, Station, open_station
+from retouchd.config import load
 from retouchd.endpoint.api_key import key_in
 
 KEY = "sk-CANARY-1234567890"
@@ -262,3 +263,21 @@ def test_a_new_key_in_its_file_needs_a_reload_alone(station: Station) -> None:
     running.until(lambda: station.tree("done"))
     assert running.end(signal.SIGTERM) == 0
     file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("auth", "is_told"), [("", False), ('auth = "bearer"', False), ('auth = "api-key"', True)]
+)
+def test_another_way_to_send_the_key_is_told_with_what_to_do(
+    tmp_path: Path, auth: str, is_told: object
+) -> None:
+    """
+    A valid key is turned away as well where nobody looks for it.
+    """
+    path = tmp_path / "config.toml"
+    path.write_text(f'[endpoint]\nstyle = "xai"\napi_key = "{KEY}"\n{auth}\n')
+    config, faults = load(path)
+
+    assert config is not None
+    assert faults == []
+    assert ("endpoint.auth" in config.endpoint.key_source.remedy) is is_told
