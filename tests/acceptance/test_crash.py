@@ -111,7 +111,7 @@ def test_crash_between_several_edits_and_while_results_are_finished(
     """
     No edit is asked for again that was paid for; what is written anew appears whole, what was received stays.
     """
-    names = [name for name in plots(tmp_path) if name.startswith(("two edits", "written anew"))]
+    names = [name for name in plots(tmp_path) if name.startswith(("three edits", "written anew"))]
     for name, outcome in outcomes(names, near, tmp_path).items():
         assert not outcome["broken"], name
         assert outcome["steps"] > 60, "the sweep covered a whole run"

@@ -35,11 +35,19 @@ LANDMARKS = (
         "attempt-1-1.response",
         "attempt-1-1.json",
     ),
-    *("attempt-2.response", "outputs", "plan.json", "cat.job.json", "cat.error.txt"),
+    *(
+        "attempt-1-2.response",
+        "attempt-2-1.open",
+        "attempt-2-1.response",
+        "outputs",
+        "plan.json",
+        "cat.job.json",
+        "cat.error.txt",
+    ),
 )
 MOMENTS: st.SearchStrategy[Moment] = st.integers(1, 60) | st.sampled_from(LANDMARKS)
 
-RIGHT = (Part.IMAGE, Part.PROMPT, Part.MASK, Part.SIDECAR, Part.REFERRING)
+RIGHT = (Part.IMAGE, Part.PROMPT, Part.MASK, Part.SIDECAR, Part.REFERRING, Part.EDITS)
 WRONG = (Part.HALF_IMAGE, Part.BLANK_PROMPT, Part.BROKEN)
 DROPS = st.builds(Drop, NAMES) | st.builds(
     Drop,

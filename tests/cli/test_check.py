@@ -425,3 +425,14 @@ def test_an_address_that_is_none_is_a_fault(station: Station, style: str) -> Non
     assert code == 78
     assert "'http://[::1' is not an http or https URL" in running.out
     assert running.err == ""
+
+
+def test_captions_that_are_sent_are_warned_of(station: Station) -> None:
+    """
+    Who turns them on may not think of the names and places in them.
+    """
+    station.configure(intake={"embedded_prompt": "caption"})
+
+    _, running = station.call("check")
+
+    assert "captions hold names and places" in running.out

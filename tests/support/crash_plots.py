@@ -17,7 +17,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from crash_world import Plot, drop_again, drop_all_kinds, drop_two, sweep, vars_of
+from crash_world import (
+    Plot,
+    drop_again,
+    drop_all_kinds,
+    drop_three_edits,
+    drop_two,
+    sweep,
+    vars_of,
+)
 from retouchd.disk import durable, moves
 from retouchd.disk.durable import DurableFile
 from retouchd.disk.group_commit import GroupCommit
@@ -27,7 +35,7 @@ from retouchd.disk.threads import Steps
 from retouchd.hooks.backlog import Backlog
 from retouchd.hooks.queue import EventFiles
 from retouchd.inbox.job_freezer import JobFreezer
-from retouchd.job.model import Attempt, AttemptKey, Edit, Job, Opened, Role
+from retouchd.job.model import Attempt, AttemptKey, Job, Opened, Role
 from retouchd.pictures.finishing.apart import Made
 from retouchd.pictures.finishing.finish import finish
 from retouchd.pictures.finishing.task import Finishing
@@ -310,21 +318,6 @@ def publish_before_it_is_planned() -> None:
     vars_of(Spool, fix=hasty)
 
 
-def ask_for_two_edits() -> None:
-    """
-    Let every job have two edits: the second one asks for the same with another prompt.
-    """
-    freeze = JobFreezer.freeze
-
-    def several(self: JobFreezer, *about: Any) -> Job:
-        job = freeze(self, *about)
-        other = replace(job.request, prompt=f"{job.request.prompt}, and sepia")
-        edits = Edit(name="warm", request=job.request), Edit(name="studio", request=other)
-        return replace(job, edits=edits)
-
-    vars_of(JobFreezer, freeze=several)
-
-
 def write_results_anew() -> None:
     """
     Let every edit ask for results other than as received: like the source, and protected where there is a mask.
@@ -376,7 +369,7 @@ def plots(far: Path) -> dict[str, Plot]:
     broken_off = Plot(odd=("spoilt=broken",), n=2)
     compressed = Plot(odd=("spoilt=packed",))
     behind_urls = Plot(odd=("url",), n=2)
-    two_edits = Plot(mutant=ask_for_two_edits, results=2)
+    three_edits = Plot(drop=drop_three_edits, results=3)
     cut_anew = Plot(mutant=write_results_anew, n=2, received=2, power_cut=True)
     private = Plot(odd=("url", "spoilt=elsewhere"), is_private=True)
     hooks = Plot(has_hook=True, counts=("/events", "/history.jsonl", "/trash"), recoveries=1)
@@ -406,8 +399,8 @@ def plots(far: Path) -> dict[str, Plot]:
         "compressed by power cut": replace(compressed, power_cut=True, stride=9),
         "behind urls": replace(behind_urls, stride=8),
         "behind urls by power cut": replace(behind_urls, power_cut=True, stride=7),
-        "two edits": replace(two_edits, stride=5),
-        "two edits by power cut": replace(two_edits, power_cut=True, stride=4),
+        "three edits": replace(three_edits, stride=6),
+        "three edits by power cut": replace(three_edits, power_cut=True, stride=5),
         "written anew": Plot(mutant=write_results_anew, n=2, received=2, stride=6),
         "written anew by power cut": replace(cut_anew, stride=5),
         "at a private url": replace(private, stride=5),

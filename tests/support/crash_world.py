@@ -84,6 +84,18 @@ def drop_one(inbox: Path) -> None:
     (inbox / "pets/cat.txt").write_text("make it blue")
 
 
+def drop_three_edits(inbox: Path) -> None:
+    """
+    Drop a picture whose sidecar names three edits; the last one is like the text beside it says.
+    """
+    drop_one(inbox)
+    (inbox / "pets/cat.toml").write_text(
+        '[[edits]]\nname = "warm"\nprompt = "make it sepia"\n'
+        '[[edits]]\nname = "studio"\nprompt = "make it grey"\n'
+        '[[edits]]\nname = "cold"\n'
+    )
+
+
 def drop_two(inbox: Path) -> None:
     """
     Drop two bundles.

@@ -18,6 +18,7 @@ from retouchd.disk.folders import Folders
 from sample_pictures import SIZE, encoded, masking
 
 REFERENCE = "_refs/floor.png"
+_EDITS = 'edits = [{name = "warm", prompt = "sepia"}, {name = "cold", quality = "low"}]'
 
 
 class Part(StrEnum):
@@ -33,6 +34,7 @@ class Part(StrEnum):
     SIDECAR = "sidecar"
     REFERRING = "sidecar with a reference"
     BROKEN = "broken sidecar"
+    EDITS = "sidecar with several edits"
 
 
 class Setting(StrEnum):
@@ -192,6 +194,7 @@ class Person:
             Part.MASK: (image.with_suffix(".mask.png"), _mask(number)),
             Part.SIDECAR: (sidecar, f'quality = "low" # {number}'.encode()),
             Part.REFERRING: (sidecar, f'images = ["{above}{REFERENCE}"] # {number}'.encode()),
+            Part.EDITS: (sidecar, f"{_EDITS} # {number}".encode()),
             Part.BROKEN: (sidecar, f'quallity = "low" # {number}'.encode()),
         }[part]
 

@@ -112,8 +112,14 @@ def _of_notifications(urls: Sequence[str]) -> Iterator[str]:
 
 def warnings_of(config: Config) -> Iterator[tuple[str, str]]:
     """
-    Yield each command of a hook that this user could not run: its key, and what is wrong.
+    Yield keys that may not be meant so, each with what there is to know: commands of hooks that this user could
+    not run, and captions that are sent.
     """
+    if config.intake.embedded_prompt is not None:
+        yield (
+            "intake.embedded_prompt",
+            "a photo without a prompt sends its caption as one, and captions hold names and places",
+        )
     for key in ("done", "error", "paused", "resumed"):
         words = getattr(config.hooks, key)
         if words and shutil.which(words[0]) is None:

@@ -279,6 +279,7 @@ class IntakeSection(Section):
     ignore: tuple[Annotated[str, Field(json_schema_extra={"pattern": NAME_PATTERN})], ...] = ()
     text_encoding: str | None = None
     duplicates: Policy = Policy.HOLD
+    embedded_prompt: Literal["caption"] | None = None
 
     @field_validator("ignore")
     @classmethod

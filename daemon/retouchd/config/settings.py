@@ -87,6 +87,7 @@ class Settings:
     text_encoding: str | None = None
     is_chinese: bool = False
     duplicates: Policy = Policy.HOLD
+    reads_captions: bool = False
     max_megapixels: float = 100
     fit: bool = True
     metadata: Metadata = Metadata.STRIP

@@ -3,13 +3,21 @@ The bundles of a family as they stand: their files, what holds for them, and whe
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from retouchd.disk.signature import Observation
 from retouchd.inbox.folder_index import Key
 from retouchd.inbox.observed_files import ObservedFiles
 from retouchd.inbox.precedence import Task
-from retouchd.inbox.readiness import BundleState, Patience, Surroundings, readiness, references_of
+from retouchd.inbox.readiness import (
+    BundleState,
+    Patience,
+    Surroundings,
+    about_to_be_read,
+    is_without_prompt,
+    readiness,
+    references_of,
+)
 from retouchd.job.filenames import SIDECARS, Kind, Named, parse
 from retouchd.job.naming import path_below, shown
 from retouchd.job.pairing import Bundle, pair
@@ -36,11 +44,17 @@ class Candidates:
     """
 
     def __init__(
-        self, *, files: ObservedFiles, patience: Patience, default: Callable[[], Task]
+        self,
+        *,
+        files: ObservedFiles,
+        patience: Patience,
+        default: Callable[[], Task],
+        takes_captions: bool = False,
     ) -> None:
         self._files = files
         self._patience = patience
         self._default = default
+        self._takes_captions = takes_captions
 
     def of(self, key: Key, now: float) -> list[Candidate]:
         """
@@ -81,12 +95,22 @@ class Candidates:
             named.name: self._files.observation(folder, named.name) for named in bundle.files
         }
         surroundings = self._surroundings(folder, bundle, observations, unseen)
+        state = readiness(bundle, observations, surroundings, self._patience, now)
+        if self._takes_captions and bundle.images and is_without_prompt(state):
+            name = bundle.images[0].name
+            caption = self._files.caption(folder, name)
+            if caption is None:
+                self._files.read_again((folder, name), now)
+                state = about_to_be_read(now)
+            elif caption:
+                surroundings = replace(surroundings, caption=caption)
+                state = readiness(bundle, observations, surroundings, self._patience, now)
         return Candidate(
             folder=folder,
             bundle=bundle,
             observations=observations,
             surroundings=surroundings,
-            state=readiness(bundle, observations, surroundings, self._patience, now),
+            state=state,
         )
 
     def _surroundings(

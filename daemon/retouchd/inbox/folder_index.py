@@ -94,6 +94,7 @@ class FolderRecord:
     """
     The files of one folder as they were last seen, what is left alone, and the folders in it.
 
+    `captions` are those of pictures that have no prompt, as far as anybody had to look.
     `see_through` says of pictures that are named like masks whether they have transparent pixels, as far as
     anybody had to look. `followed` are the files whose own state decides about something before anybody claims
     them, `others` those that belong to no family; `gone_at` is when a folder file was last seen to be gone.
@@ -109,6 +110,7 @@ class FolderRecord:
     folder_files: list[str] = field(default_factory=list)
     contents: dict[str, tuple[Signature, Content]] = field(default_factory=dict)
     see_through: dict[str, tuple[Signature, bool]] = field(default_factory=dict)
+    captions: dict[str, tuple[Signature, str]] = field(default_factory=dict)
     gone_at: float | None = None
     folders: Sequence[str] = ()
     trust: MtimeCache | None = None
@@ -223,6 +225,13 @@ class IndexQueries:
         Return whether a picture has transparent pixels, None if nobody looked since it last changed.
         """
         signature, found = self._folders[folder].see_through.get(name, (None, None))
+        return found if signature == self.observation(folder, name).signature else None
+
+    def caption(self, folder: str, name: str) -> str | None:
+        """
+        Return the caption of a picture, None if nobody looked since it last changed.
+        """
+        signature, found = self._folders[folder].captions.get(name, (None, None))
         return found if signature == self.observation(folder, name).signature else None
 
     def sources(self, folder: str) -> Iterator[FolderFile]:

@@ -21,7 +21,7 @@ from retouchd.inbox.scanner import InboxScanner, LeftAlone
 from retouchd.inbox.sidecar_reader import SidecarReader
 from retouchd.inbox.watch_mode import Depth
 from retouchd.inbox.watcher import InboxEvent
-from retouchd.job.filenames import Kind, parse, partners
+from retouchd.job.filenames import Kind, as_mask, parse, partners
 from retouchd.job.naming import path_below
 
 _READ_AGAIN_SECONDS = 60.0
@@ -215,8 +215,10 @@ class InboxIndex:
         """
         try:
             if parse(name).kind is Kind.IMAGE:
-                found = self._reader.shows_through(folder, name)
-                self.files.note_look(folder, name, shows_through=found, now=now)
+                if as_mask(parse(name)) is not None:
+                    found = self._reader.shows_through(folder, name)
+                    self.files.note_look(folder, name, shows_through=found, now=now)
+                self.files.note_caption(folder, name, self._reader.caption(folder, name), now)
                 return None
             content = self._reader.content(folder, name)
         except FileNotFoundError:

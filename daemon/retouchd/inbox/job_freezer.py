@@ -242,7 +242,13 @@ class JobFreezer:
         for fault in folder_faults(relevant):
             raise HeldError(fault)
         layers += map(self._folder_layer, relevant)
-        return [*layers, self._current.edit_layer()], task.over(self._current.edit_task())
+        layers.append(self._current.edit_layer())
+        task = task.over(self._current.edit_task())
+        if caption := candidate.surroundings.caption:
+            path = _path(candidate, candidate.bundle.images[0].name)
+            layers.append(Layer(origin=path, values={"prompt": caption}, is_own=True))
+            task = task.over(Task(has_prompt=True))
+        return layers, task
 
     def _folder_layer(self, source: FolderFile) -> Layer:
         if source.content is not None:

@@ -29,7 +29,7 @@ from retouchd.inbox.readiness import Patience, settled_at, touched
 from retouchd.inbox.references import Place
 from retouchd.inbox.scanner import LeftAlone, Listing
 from retouchd.inbox.watch_mode import trust_in
-from retouchd.job.filenames import FOLDER_FILES, Kind, parse
+from retouchd.job.filenames import FOLDER_FILES, Kind, as_mask, parse
 
 
 class Unread:
@@ -202,6 +202,14 @@ class ObservedFiles(IndexQueries):
         self._folders[folder].see_through[name] = (seen, shows_through)
         self._touch_family((folder, parse(name).family), now)
 
+    def note_caption(self, folder: str, name: str, caption: str, now: float) -> None:
+        """
+        Take in the caption of a picture, as it was last seen.
+        """
+        seen = self.observation(folder, name).signature
+        self._folders[folder].captions[name] = (seen, caption)
+        self._touch_family((folder, parse(name).family), now)
+
     def see_reference(self, path: str, found: Signature | str, now: float) -> bool:
         """
         Take in a look at a reference, or half a sentence why it cannot be used; return whether that is news.
@@ -250,8 +258,10 @@ class ObservedFiles(IndexQueries):
         self._unread.add(place, at)
 
     def _is_unread(self, place: Place) -> bool:
-        if parse(place[1]).kind not in _EDITS:
-            return self.shows_through(*place) is None
+        named = parse(place[1])
+        if named.kind not in _EDITS:
+            is_unseen = as_mask(named) is not None and self.shows_through(*place) is None
+            return is_unseen or self.caption(*place) is None
         content = self.content(*place)
         return content is None or bool(content.obstacle)
 
@@ -298,6 +308,7 @@ class ObservedFiles(IndexQueries):
         record.followed.discard(name)
         record.others.discard(name)
         record.see_through.pop(name, None)
+        record.captions.pop(name, None)
         if named.kind in _EDITS:
             record.contents.pop(name, None)
             self._schedule_pictures(self.references.forget((folder, name)), now)

@@ -34,7 +34,9 @@ class InboxQueue:
     wait.
     """
 
-    def __init__(self, *, patience: Patience, default: Callable[[], Task]) -> None:
+    def __init__(
+        self, *, patience: Patience, default: Callable[[], Task], takes_captions: bool = False
+    ) -> None:
         self._due: dict[float, list[Family]] = {}
         self._times: list[float] = []
         self._pending: FairQueue[Rank] = FairQueue()
@@ -43,7 +45,12 @@ class InboxQueue:
         self._kinds: dict[str, str] = {}
         self._decisions: dict[Family, list[Candidate]] = {}
         self.observed_files = ObservedFiles(patience=patience, schedule=self._unsettle)
-        self.candidates = Candidates(files=self.observed_files, patience=patience, default=default)
+        self.candidates = Candidates(
+            files=self.observed_files,
+            patience=patience,
+            default=default,
+            takes_captions=takes_captions,
+        )
         self.reasons = WaitingReasons(self.observed_files, self.candidates)
 
     def next_due(self) -> float | None:

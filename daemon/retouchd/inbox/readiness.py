@@ -118,6 +118,7 @@ class Surroundings:
     references: Mapping[str, Observation | str] = field(default_factory=dict)
     namer: str | None = None
     default: Task = _NOTHING
+    caption: str = ""
     is_unseen: bool = False
     gone_at: float | None = None
 
@@ -142,7 +143,7 @@ def readiness(
         reason = f"{shown(empty[0].name)} is empty: it has not arrived yet"
         return _patiently(settled, reason, lambda: map(missing.empty, empty), patience, now)
     if now < settled or surroundings.is_unseen:
-        return Unsettled(at=settled, reason=CHANGING) if now < settled else _unread(now)
+        return Unsettled(at=settled, reason=CHANGING) if now < settled else about_to_be_read(now)
     if bundle.fault is not None:
         return Ready(since=settled, problems=(bundle.fault,))
     if not bundle.images:
@@ -171,7 +172,7 @@ def _with_own_edit(
     bundle: Bundle, settled: float, surroundings: Surroundings, patience: Patience, now: float
 ) -> BundleState:
     if bundle.edits and surroundings.own is None:
-        return _unread(now)
+        return about_to_be_read(now)
     if surroundings.own is not None and surroundings.own.obstacle:
         return BundleWaiting(
             at=None, reason=f"{shown(bundle.edits[0].name)} {surroundings.own.obstacle}"
@@ -223,6 +224,8 @@ def _with_folder_files(
     if any(folder_faults(relevant)):
         return Ready(since=settled)
     task = task.over(surroundings.default)
+    if surroundings.caption:
+        task = task.over(Task(has_prompt=True))
     if task.lacking and not (task.edits and not own.edits):
         image = bundle.images[0]
         named = shown(own.origin) if task.edits else ""
@@ -243,7 +246,7 @@ def _unready(source: FolderFile, patience: Patience, now: float) -> BundleState 
     if now < at:
         return Unsettled(at=at, reason=f"{what} still changes")
     if source.kind is Kind.FOLDER_EDIT and source.content is None:
-        return _unread(now)
+        return about_to_be_read(now)
     if source.content is not None and source.content.obstacle:
         return BundleWaiting(at=None, reason=f"{what} {source.content.obstacle}")
     return None
@@ -270,7 +273,19 @@ def _with_references(
     return Ready(since=settled)
 
 
-def _unread(now: float) -> Unsettled:
+def is_without_prompt(state: BundleState) -> bool:
+    """
+    Return whether all that a picture lacks is a prompt, or did until patience ended.
+    """
+    if isinstance(state, Ready):
+        return any(each.code is JobCode.PROMPT_MISSING for each in state.problems)
+    return isinstance(state, BundleWaiting) and state.is_missing
+
+
+def about_to_be_read(now: float) -> Unsettled:
+    """
+    Return the state of what is decided about once a file was read.
+    """
     return Unsettled(at=now, reason="about to be read")
 
 

@@ -52,11 +52,13 @@ class SidecarReader:
         text_encoding: str | None,
         is_chinese: bool = False,
         max_megapixels: float = 100,
+        reads_captions: bool = False,
     ) -> None:
         self._inbox = inbox
         self._text_encoding = text_encoding
         self._is_chinese = is_chinese
         self._max_megapixels = max_megapixels
+        self.reads_captions = reads_captions
 
     def prompt(self, folder: str, name: str) -> Prompt:
         """
@@ -81,6 +83,24 @@ class SidecarReader:
         except (OSError, ImageFault):
             return False  # As a picture it is looked at again, and told of.
         return picture.has_transparency
+
+    def caption(self, folder: str, name: str) -> str:
+        """
+        Return the caption of a picture, "" where it has none or captions are not read. Raises FileNotFoundError
+        for one that is gone.
+        """
+        if not self.reads_captions:
+            return ""
+        # Imported at need: most inboxes have no use for it.
+        from retouchd.pictures.captions import caption_of  # noqa: PLC0415
+
+        path = self._inbox.root / folder / name
+        try:
+            return caption_of(path, name=shown(name), max_megapixels=self._max_megapixels)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            return ""  # As a picture it is looked at again, and told of.
 
     def size(self, folder: str, name: str) -> tuple[int, int]:
         """

@@ -58,6 +58,7 @@ def index_of(current: Current, inbox: InboxScanner, clock: Clock) -> InboxIndex:
     queue = InboxQueue(
         patience=current.settings.patience,
         default=current.edit_task,
+        takes_captions=current.settings.reads_captions,
     )
     reader = reader_of(current.settings, inbox)
     return InboxIndex(inbox=inbox, reader=reader, queue=queue, clock=clock)
@@ -72,6 +73,7 @@ def reader_of(settings: Settings, inbox: InboxScanner) -> SidecarReader:
         text_encoding=settings.text_encoding,
         is_chinese=settings.is_chinese,
         max_megapixels=settings.max_megapixels,
+        reads_captions=settings.reads_captions,
     )
 
 

@@ -100,7 +100,7 @@ def packet(
     `further` are values by prefix and name, for properties that are not there yet. b"" where nothing is to be
     said; a stored packet that cannot be read is left out.
     """
-    root = _read(stored)
+    root = read_packet(stored)
     has_something = root is not None
     if root is None:
         root = ET.Element(f"{{{META}}}xmpmeta")
@@ -122,7 +122,10 @@ def packet(
     return _written(root, stored) if has_something else b""
 
 
-def _read(stored: bytes) -> ET.Element | None:
+def read_packet(stored: bytes) -> ET.Element | None:
+    """
+    Return the root of a packet, None where it is none that may be read.
+    """
     if not stored or len(stored) > _MOST_BYTES:
         return None
     # Imported at need: few pictures are written anew, and it costs memory.
