@@ -64,9 +64,10 @@ def check_pictures(root: Path) -> None:
     red, _, blue = means(cat.crop((0, 0, cat.width, lettering[1])))
     assert blue > red + 40, "the cat is blue"
 
-    coffee, mask = pixels(root / "outbox/coffee.png"), Image.open(root / "done/coffee.mask.png")
+    coffee, mask = pixels(root / "outbox/coffee.jpg"), Image.open(root / "done/coffee.mask.png")
     size = coffee.size
-    before = pixels(root / "done/coffee.jpg", size)
+    before = pixels(root / "done/coffee.jpg")
+    assert size == before.size, "the photo's own size and format"
     inside = ImageOps.fit(mask.getchannel("A"), size, Image.Resampling.NEAREST).point(
         lambda a: 255 * (a == 0)
     )
@@ -138,9 +139,11 @@ def test_three_photos_are_edited_and_one_is_explained(station: Station) -> None:
         assert text in running.out
     assert os.fspath(root) in running.out
     for name in ("cat", "coffee", "studio/rocket"):
-        with Image.open(root / "outbox" / f"{name}.png") as picture:
+        (path,) = (root / "outbox").glob(f"{name}.*")
+        with Image.open(path) as picture:
             picture.load()
-    assert len(list((root / "outbox").rglob("*.png"))) == 3
+    assert sum(path.is_file() for path in (root / "outbox").rglob("*")) == 3
+    assert (root / "done/coffee.received.png").is_file()
     assert "3 photos done, 1 not" in (root / "status.txt").read_text("utf-8-sig")
     assert "rocket.txt" in (root / "error/rocket.error.txt").read_text("utf-8")
     assert running.err == ""
@@ -221,4 +224,4 @@ def test_the_environment_never_leads_the_demo_to_a_paid_endpoint(station: Statio
 
     assert code == 0
     assert endpoint.requests == []
-    assert len(list((station.root / "show/outbox").rglob("*.png"))) == 3
+    assert len(list((station.root / "show/outbox").rglob("*.[jp]*g"))) == 3

@@ -139,8 +139,12 @@ def bundles() -> list[DemoBundle]:
     return [
         DemoBundle(
             photo="coffee.jpg",
-            sidecars={".txt": "改成蓝色", ".mask.png": _photo("coffee.mask.png")},
-            words="coffee.txt: 改成蓝色 (make it blue); a mask: the cup only",
+            sidecars={
+                ".txt": "改成蓝色",
+                ".mask.png": _photo("coffee.mask.png"),
+                ".toml": '[output]\nlike = "source"\nprotect = true\n',
+            },
+            words="coffee.txt: 改成蓝色 (make it blue); a mask, all but the cup protected by coffee.toml",
         ),
         DemoBundle(
             photo="cat.jpg",
