@@ -15,7 +15,8 @@ import zstandard
 
 from retouchd.endpoint.compression import Unpacker, is_compressed, plain
 
-BODY = b'{"data": [{"b64_json": "%s"}]}' % base64.b64encode(os.urandom(60_000))
+BODY = b'{"data": [{"b64_json": "%s"}]}' % base64.b64encode(os.urandom(150_000))
+"""More than one block of Zstandard's, which come whole or not at all."""
 PNG = b"\x89PNG\r\n\x1a\n" + os.urandom(1000)
 
 
