@@ -1,0 +1,151 @@
+"""
+The index of the history: whatever happens to it, it says what the history says.
+"""
+
+import json
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retouchd.spool.history_cache import HistoryCache
+
+
+def line(number: int, status: str = "done", **more: Any) -> str:
+    body = {
+        "id": f"20261101-120000-{number:08x}",
+        "status": status,
+        "name": f"p{number}",
+        "image": f"P{number}.jpg",
+        "folder": "Böhm",
+        "outputs": [f"Böhm/p{number}.png"],
+        **more,
+    }
+    return json.dumps(body, ensure_ascii=False) + "\n"
+
+
+def write(work: Path, *lines: str, mode: str = "w") -> None:
+    with (work / "history.jsonl").open(mode, encoding="utf-8") as file:
+        file.writelines(lines)
+
+
+def names(cache: HistoryCache, **chosen: Any) -> list[str]:
+    return [each["name"] for each in cache.page(limit=100, **chosen).lines]
+
+
+def test_pages_follow_one_another_while_jobs_go_on_ending(tmp_path: Path) -> None:
+    """
+    Newest first; no job is on two pages or on none, whatever is added meanwhile.
+    """
+    write(tmp_path, *map(line, range(25)))
+    cache = HistoryCache(tmp_path)
+
+    found, before = [], None
+    for number in range(3):
+        page = cache.page(limit=10, before=before)
+        found += [each["name"] for each in page.lines]
+        before = page.before
+        write(tmp_path, line(100 + number), mode="a")
+
+    assert before is None
+    assert found == [f"p{number}" for number in reversed(range(25))]
+    assert names(cache)[:4] == ["p102", "p101", "p100", "p24"]
+
+
+def test_jobs_are_found_by_status_and_words(tmp_path: Path) -> None:
+    """
+    In any case, in folders and results too; one that was tried again is in error/ no more.
+    """
+    write(
+        tmp_path,
+        line(1, "error"),
+        line(2, "error"),
+        line(3, previous="20261101-120000-00000001"),
+        "no line at all\n",
+        line(3, previous="20261101-120000-00000001"),
+        '{"id": "torn',
+    )
+    cache = HistoryCache(tmp_path)
+
+    assert names(cache) == ["p3", "p2", "p1"]
+    assert names(cache, status="error") == ["p2"]
+    assert names(cache, words="BÖHM P3.png") == ["p3"]
+    assert names(cache, words="p3 p2") == []
+    assert names(cache, words="%") == []
+    assert cache.count("error") == 1
+    later = cache.after("20261101-120000-00000001")
+    assert later is not None
+    assert later["name"] == "p3"
+    assert cache.find("20261101-120000-0000000f") is None
+
+
+@pytest.mark.parametrize("harm", ["removed", "cut", "noise", "folder", "other", "shorter"])
+def test_it_is_made_anew_whatever_happens_to_it(tmp_path: Path, harm: str) -> None:
+    """
+    Deleted, damaged, in the way, or of another history.
+    """
+    write(tmp_path, *map(line, range(2000)))
+    path = tmp_path / "history.db"
+    cache = HistoryCache(tmp_path)
+    assert len(names(cache)) == 100
+    cache.close()
+    match harm:
+        case "removed":
+            path.unlink()
+        case "cut":
+            path.write_bytes(path.read_bytes()[:20_000])
+        case "noise":
+            path.write_bytes(b"x" * 50_000)
+        case "folder":
+            path.unlink()
+            path.mkdir()
+        case "other":
+            write(tmp_path, *map(line, range(5000, 7000)))
+        case "shorter":
+            write(tmp_path, *map(line, range(10)))
+
+    found = names(HistoryCache(tmp_path))
+
+    newest = {"other": 6999, "shorter": 9}.get(harm, 1999)
+    assert found[0] == f"p{newest}"
+    assert len(found) == min(100, newest + 1)
+    assert HistoryCache(tmp_path).find("20261101-120000-00000001") is not None or harm == "other"
+
+
+def test_a_database_that_another_one_locks_is_done_without(tmp_path: Path) -> None:
+    """
+    As on a share that cannot lock: it is kept in memory then.
+    """
+    write(tmp_path, *map(line, range(3)))
+    HistoryCache(tmp_path).page(limit=1)
+    write(tmp_path, line(4), mode="a")
+    with sqlite3.connect(tmp_path / "history.db") as other:
+        other.execute("BEGIN EXCLUSIVE")
+
+        assert names(HistoryCache(tmp_path)) == ["p4", "p2", "p1", "p0"]
+
+
+def test_of_a_hundred_thousand_jobs_any_page_comes_at_once(tmp_path: Path) -> None:
+    """
+    The first look reads all of them, those behind it hardly any.
+    """
+    text = line(0x123456, "STATUS")
+    states = ("done", *["error"] * 8)
+    write(
+        tmp_path,
+        *(
+            text.replace("00123456", f"{number:08x}").replace("STATUS", states[number % 9])
+            for number in range(100_000)
+        ),
+    )
+    cache = HistoryCache(tmp_path)
+    cache.count("done")
+
+    begun = time.process_time()
+    page = cache.page(limit=48, before=2_000_000, status="done")
+    cache.find("20261101-120000-0000abcd")
+
+    assert time.process_time() - begun < 0.25
+    assert len(page.lines) == 48
