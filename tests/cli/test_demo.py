@@ -170,6 +170,19 @@ def test_the_demo_shows_every_way_to_say_what_is_wanted(station: Station) -> Non
     assert records["studio/rocket"]["images"] == ["rocket.jpg", "studio/_refs/backdrop.jpg"]
 
 
+@pytest.mark.parametrize(("style", "end"), [("xai", "jpg"), ("openrouter", "png")])
+def test_it_is_shown_for_other_kinds_of_endpoints(station: Station, style: str, end: str) -> None:
+    """
+    With what such an endpoint has a place for: neither takes a mask, and xAI no size.
+    """
+    code, running = station.bare("demo", "show", "--style", style)
+
+    assert (code, running.err) == (0, "")
+    found = (station.root / "show/outbox").rglob(f"*.{end}")
+    assert sorted(path.stem for path in found) == ["cat", "coffee", "rocket"]
+    assert not (station.root / "show/done/coffee.mask.png").exists()
+
+
 def test_a_second_demo_overwrites_nothing(station: Station) -> None:
     """
     In the same folder all of the first one stays as it was, and the second one's files stand beside it.

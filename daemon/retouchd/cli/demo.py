@@ -25,11 +25,21 @@ from retouchd.cli.init import folders_below
 from retouchd.cli.once import drain
 from retouchd.cli.running import logged, open_log, served, telling
 from retouchd.clock import SystemClock
-from retouchd.config import SANDBOX, Config, EndpointSection, FoldersSection, IntakeSection
+from retouchd.config import (
+    SANDBOX,
+    Config,
+    EditSection,
+    EndpointSection,
+    FoldersSection,
+    IntakeSection,
+)
 from retouchd.disk.folders import Folders
+from retouchd.endpoint.styles import STYLES, StyleName
 from retouchd.errors import ConfigurationError
 from retouchd.job.naming import free_stem, path_below, shown
 from retouchd.process import allow_open_files
+from retouchd.request.limits import EVERYTHING, Interface
+from retouchd.sandbox.styles import DIALECTS
 from retouchd.service.daemon import Daemon
 from retouchd.spool.fingerprint import Policy, picture_path
 from retouchd.spool.finished_job import beside
@@ -131,27 +141,32 @@ _STUDIO = "studio"
 _BACKDROP = "_refs/backdrop.jpg"
 
 
-def bundles() -> list[DemoBundle]:
+def bundles(interface: Interface = EVERYTHING) -> list[DemoBundle]:
     """
     Return what the demo drops, in the order in which it is shown: a bundle for each way to say what is
-    wanted, and last one that says nothing.
+    wanted of such an endpoint, and last one that says nothing.
     """
+    mask: dict[str, str | bytes] = {}
+    masked = ""
+    if interface.takes_mask:
+        mask = {
+            ".mask.png": _photo("coffee.mask.png"),
+            ".toml": '[output]\nlike = "source"\nprotect = true\n',
+        }
+        masked = "; a mask, all but the cup protected by coffee.toml"
+    shape, told = 'size = "1536x1024"', "size 1536x1024"
+    if "size" in interface.lacks:
+        shape, told = 'extra = { aspect_ratio = "3:2" }', "aspect_ratio 3:2"
     return [
         DemoBundle(
             photo="coffee.jpg",
-            sidecars={
-                ".txt": "改成蓝色",
-                ".mask.png": _photo("coffee.mask.png"),
-                ".toml": '[output]\nlike = "source"\nprotect = true\n',
-            },
-            words="coffee.txt: 改成蓝色 (make it blue); a mask, all but the cup protected by coffee.toml",
+            sidecars={".txt": "改成蓝色", **mask},
+            words=f"coffee.txt: 改成蓝色 (make it blue){masked}",
         ),
         DemoBundle(
             photo="cat.jpg",
-            sidecars={
-                ".toml": 'prompt = "Make it blue, with a caption \'Chelsea\'."\nsize = "1536x1024"\n'
-            },
-            words="cat.toml: make it blue, with a caption; size 1536x1024",
+            sidecars={".toml": f"prompt = \"Make it blue, with a caption 'Chelsea'.\"\n{shape}\n"},
+            words=f"cat.toml: make it blue, with a caption; {told}",
         ),
         DemoBundle(
             photo=f"{_STUDIO}/rocket.jpg",
@@ -166,10 +181,10 @@ def bundles() -> list[DemoBundle]:
     ]
 
 
-def show(root: Path, *, is_page: bool = False) -> int:
+def show(root: Path, style: StyleName = StyleName.OPENAI, *, is_page: bool = False) -> int:
     """
-    Run the demo below `root`; return the exit code, 0 if everything ended as it should. `is_page`, the page is
-    served then, until it is stopped.
+    Run the demo below `root` against an endpoint of that style; return the exit code, 0 if everything ended as
+    it should. `is_page`, the page is served then, until it is stopped.
     """
     allow_open_files(EndpointSection().concurrency)
     folders = folders_below(root.absolute())
@@ -177,14 +192,15 @@ def show(root: Path, *, is_page: bool = False) -> int:
         raise ConfigurationError(problems)
     console = Console(highlight=False, emoji=False)
     console.print("Four photos are dropped into the inbox, each with what is to be done:")
-    for bundle in bundles():
+    dropping = bundles(STYLES[style].interface)
+    for bundle in dropping:
         console.print(f"  {bundle.photo:<17} {bundle.words}", markup=False)
     history = History(folders.work)
     start = history.end()
-    dropped = _drop(folders)
+    dropped = _drop(folders, dropping)
     open_log(level="error")
     with logged():
-        asyncio.run(_work(root))
+        asyncio.run(_work(root, style))
     lines = {picture_path(line): line for line in history.after(start)}
     ends = [_end(folders, lines[path], words) for path, words in dropped.items() if path in lines]
     console.print(_table(ends))
@@ -199,7 +215,7 @@ def show(root: Path, *, is_page: bool = False) -> int:
     return 0 if [bool(end.error) for end in ends] == [False, False, False, True] else 1
 
 
-def _drop(folders: Folders) -> dict[str, str]:
+def _drop(folders: Folders, dropping: Iterable[DemoBundle]) -> dict[str, str]:
     """
     Drop the way a good program does: folder files and sidecars first, the image last. Return the images' paths
     below the inbox, each with its words.
@@ -210,7 +226,7 @@ def _drop(folders: Folders) -> dict[str, str]:
     (folders.inbox / studio / "_edit.toml").write_text(f'images = ["{_BACKDROP}"]\n', "utf-8")
     (folders.inbox / studio / "_prompt.txt").write_text("Put it on the backdrop.\n", "utf-8")
     dropped = {}
-    for bundle in bundles():
+    for bundle in dropping:
         folder, _, name = bundle.photo.rpartition("/")
         folder = studio if folder else ""
         dropped_as = _drop_bundle(folders.inbox / folder, name, bundle)
@@ -236,11 +252,12 @@ def _photo(name: str) -> bytes:
     return (resources("retouchd.cli") / "photos" / name).read_bytes()
 
 
-async def _work(root: Path) -> None:
+async def _work(root: Path, style: StyleName) -> None:
     # Built as it is, past environment and files: those may name an endpoint that costs money.
     config = Config.model_construct(
         folders=FoldersSection(root=root.absolute()),
-        endpoint=EndpointSection(base_url=SANDBOX),
+        endpoint=EndpointSection(base_url=SANDBOX, style=style.value),
+        edit=EditSection(model=DIALECTS[style].model or EditSection().model),
         intake=IntakeSection(settle_seconds=1, duplicates=Policy.RUN),
     )
     settings, problems = settings_of(config, root)

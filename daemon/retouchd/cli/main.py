@@ -24,6 +24,8 @@ from retouchd.job.naming import shown
 if TYPE_CHECKING:  # A tenth of the time that --help takes, which names no path.
     from pathlib import Path
 
+_STYLES = ("openai", "openai-json", "xai", "openrouter", "azure")
+
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="retouchd %(version)s", help="Show the version.")
@@ -288,15 +290,24 @@ def schema(what: str) -> None:
 
 @app.command(short_help="Show the main job on real photos; no key is needed.")
 @click.argument("folder", metavar="[DIR]", type=AnyPath(), default="retouchd-demo")
+@click.option(
+    "--style",
+    metavar="STYLE",
+    type=click.Choice(_STYLES),
+    default="openai",
+    show_default=True,
+    help="What kind of endpoint to ask, as endpoint.style has it.",
+)
 @click.option("--page", "is_page", is_flag=True, help="Serve the page then, until Ctrl-C.")
-def demo(folder: Path, *, is_page: bool) -> int:
+def demo(folder: Path, style: str, *, is_page: bool) -> int:
     """
     Show the main job on real photos against the embedded endpoint, below DIR (./retouchd-demo); no key
     is needed.
     """
     from retouchd.cli.demo import show
+    from retouchd.endpoint.styles import StyleName
 
-    return show(folder, is_page=is_page)
+    return show(folder, StyleName(style), is_page=is_page)
 
 
 @app.command(cls=WithFaults, short_help="Run the embedded endpoint alone, for rehearsals.")
@@ -322,7 +333,7 @@ def demo(folder: Path, *, is_page: bool) -> int:
 @click.option(
     "--style",
     metavar="STYLE",
-    type=click.Choice(["openai", "openai-json", "xai", "openrouter", "azure"]),
+    type=click.Choice(_STYLES),
     default="openai",
     show_default=True,
     help="What kind of endpoint to be, as endpoint.style has it.",
