@@ -9,6 +9,7 @@ from builders import signature
 from retouchd.disk.signature import Observation
 from retouchd.inbox.precedence import (
     Content,
+    EditPart,
     FolderFile,
     Layer,
     Task,
@@ -107,3 +108,42 @@ def test_every_fault_of_a_folder_file_names_it() -> None:
         "鞋/_edit.toml cannot be used: promt is not a known key.",
         "_prompt.txt and _PROMPT.TXT both say what is to be done for one folder. Keep only one of them.",
     ]
+
+
+PLACES = st.lists(
+    st.builds(
+        Task,
+        has_prompt=st.booleans(),
+        edits=st.none()
+        | st.lists(
+            st.builds(
+                EditPart,
+                name=st.sampled_from(["warm", "studio"]),
+                values=st.just({}) | st.just({"prompt": "x"}),
+            ),
+            max_size=2,
+            unique_by=lambda part: part.name,
+        ).map(tuple),
+        origin=st.sampled_from(["cat.toml", "_edit.toml", "config"]),
+    ),
+    max_size=5,
+)
+
+
+@given(PLACES)
+def test_the_nearest_place_that_says_anything_decides_which_edits_there_are(
+    places: list[Task],
+) -> None:
+    """
+    A prompt sets aside what lists are farther away, a list those that are; a prompt from anywhere serves all.
+    """
+    task = Task()
+    for place in places:
+        task = task.over(place)
+
+    first = next((p for p in places if p.has_prompt or p.edits is not None), Task())
+    has_prompt = any(place.has_prompt for place in places)
+    assert (task.edits or ()) == (first.edits or ())
+    assert task.has_prompt == has_prompt
+    expected = [e.name for e in first.edits or (EditPart(name=""),) if "prompt" not in e.values]
+    assert list(task.lacking) == ([] if has_prompt else expected)

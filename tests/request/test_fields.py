@@ -206,3 +206,27 @@ def test_letters_that_were_lost_are_told(prompt: str) -> None:
     (found,) = read_edit({"prompt": prompt})
 
     assert "lost" in found
+
+
+@pytest.mark.parametrize(
+    ("name", "is_right"),
+    [
+        *((each, True) for each in ("warm", "warm-light", "a1-b2", "x", "a" * 40, "masked")),
+        *((each, False) for each in ("", "Warm", "1st", "warm-1", "-a", "a-", "a--b", "a_b")),
+        *((each, False) for each in ("a" * 41, "mask", "markup", "received", "partial", "ä")),
+        *((each, False) for each in ("a/b", "warm.png", "soft-mask")),
+    ],
+)
+def test_the_name_of_an_edit_ends_a_file_s_name(name: str, is_right: bool) -> None:  # noqa: FBT001
+    """
+    It can be no number of a result, no mask and no kept file, and means the same on every filesystem.
+    """
+    found = read_edit({"edits": [{"name": name, "prompt": "x"}]})
+
+    assert isinstance(found, Sidecar) == is_right
+
+
+def test_two_edits_of_one_name_are_refused() -> None:
+    found = read_edit({"edits": [{"name": "warm"}, {"name": "warm"}]})
+
+    assert found == ["edits has two edits named warm; give each a name of its own."]

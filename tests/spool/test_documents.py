@@ -2,6 +2,7 @@ import datetime as dt
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import NOW, PROBLEM, a_job, an_attempt, member
+from builders import NOW, PROBLEM, a_job, an_attempt, an_edit, member
 from retouchd.job.model import Attempt, Edit, Job, Opened, Request, Snapshot, Verdict
 from retouchd.spool.documents import dump, load_attempt, load_job, load_opened, load_plan
 from retouchd.spool.fingerprint import Fingerprint
@@ -33,6 +34,7 @@ EDITS = st.builds(
     name=st.text(),
     output=st.just({}) | st.just({"size": "source", "quality": 95}),
     fingerprint=st.none() | st.just("5" * 64),
+    had=st.none() | st.lists(NAMES, max_size=2).map(tuple),
 )
 PROBLEMS = st.sampled_from([(), (PROBLEM,), (PROBLEM, PROBLEM)])
 JOBS = st.builds(
@@ -188,3 +190,31 @@ def test_another_document_is_told_as_such(
     for body in broken(value):
         with pytest.raises((ValueError, KeyError, TypeError)):
             load(json.dumps(body).encode())
+
+
+def test_a_job_of_the_version_before_asks_for_all_its_edits() -> None:
+    """
+    What an upgrade finds in work says nothing of edits that were done before.
+    """
+    job = a_job(edits=(an_edit("warm", prompt="warm"), an_edit("studio", prompt="studio")))
+    body = json.loads(dump(job))
+    del body["earlier_stem"]
+    for edit in body["edits"]:
+        del edit["had"]
+
+    found = load_job(json.dumps(body).encode())
+
+    assert found == job
+    assert found.had == frozenset()
+
+
+def test_an_edit_that_was_done_before_is_kept_as_such() -> None:
+    job = a_job(edits=(an_edit("warm", prompt="warm"), an_edit("studio", prompt="studio")))
+    job = replace(
+        job,
+        edits=(replace(job.edits[0], had=("cat_2-warm.png",)), job.edits[1]),
+        earlier_stem="cat_2",
+    )
+
+    assert load_job(dump(job)) == job
+    assert job.had == {1}

@@ -23,7 +23,7 @@ from engine_world import World, open_world
 from mortal_disk import Died, Life, Moment, mortal_disk
 from person import Act, Person, files_in
 from retouchd.config.settings import Settings
-from retouchd.job.model import Job
+from retouchd.job.model import Job, idempotency_key
 from retouchd.retry.error_folder import record_at
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.service.daemon import Daemon, Ending
@@ -31,6 +31,7 @@ from retouchd.status.inbox_snapshot import InboxSnapshot
 from retouchd.throttle.retry import IN_DOUBT_SECONDS
 
 WORKS = ("work", "work-b")
+_ID = len("20251129-120000-0a1b2c3d")
 UNPAID = {429, 503}
 LONG_ENOUGH_SECONDS = 61.0
 """By then what was dropped has been seen by a scan."""
@@ -292,19 +293,22 @@ class MachineWorld:
             assert made[job] == number, f"{job} was asked for again after its picture had come"
         for job in self._with_picture():
             self._seen.arrived.setdefault(job, made[job])
-        doubtful, charged = Counter[str](), Counter[str]()
+        doubtful, charged = Counter[str](), Counter[tuple[str, int]]()
         for seen in self.world.requests:
             job = seen.headers["idempotency-key"]
             is_unpaid = seen.status in UNPAID or 400 <= (seen.status or 0) < 500
             doubtful[job] += not is_unpaid
             if seen.charged and seen.files:
-                charged[seen.files[0].sha256] += 1
+                edit = int(job[_ID + 1 :] or 1)
+                charged[seen.files[0].sha256, edit] += 1
         for job, number in doubtful.items():
             assert number <= budget, f"{job} may have been paid {number} times"
-        for known, number in charged.items():
+        for (known, edit), number in charged.items():
             name = self.person.originals.get(known, known)
             put = self.person.put[known]
-            assert number <= put * budget, f"{name} was put {put} times and paid {number} times"
+            assert number <= put * budget, (
+                f"{name} was put {put} times and paid {number} times for edit {edit}"
+            )
 
     def _check_reasons(self) -> None:
         told = {
@@ -375,14 +379,18 @@ class MachineWorld:
 
     def _with_picture(self) -> Iterator[str]:
         """
-        Return the jobs whose picture is with us.
+        Return the keys of the edits whose picture is with us.
         """
         for job in self._jobs():
             for answer in job.glob("attempt-*.response"):
                 head, _, body = answer.read_bytes().partition(b"\n")
+                edit = int(answer.name.split("-")[1])
                 if json.loads(head)["status"] == 200 and _holds_picture(body):
-                    yield job.name
-        yield from (record["id"] for _, record in self._records() if record["status"] == "done")
+                    yield idempotency_key(job.name, edit)
+        for _, record in self._records():
+            for number, edit in enumerate(record["edits"], 1):
+                if edit["status"] == "done":
+                    yield idempotency_key(record["id"], number)
 
     def _everything(self) -> dict[str, str]:
         return {

@@ -45,7 +45,9 @@ from retouchd.status.attention import was_refused
 from retouchd.status.progress import Batch
 from retouchd.status.status_file import StatusFiles
 
-LIVE = frozenset({"budget", "edit", "endpoint", "images", "limits", "logging", "pricing", "status"})
+LIVE = frozenset(
+    {"budget", "edit", "edits", "endpoint", "images", "limits", "logging", "pricing", "status"}
+)
 """The tables that a reload changes."""
 AT_START = frozenset({"folders", "intake", "web", "hooks", "notify", "metrics"})
 """
