@@ -34,7 +34,7 @@ from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.sandbox.server import serve
 from sample_pictures import encoded, scene
 
-Sections: TypeAlias = Mapping[str, Mapping[str, Any]]
+Sections: TypeAlias = Mapping[str, Any]
 
 SOON = 40.0
 """Seconds of the world: far less than any of the long times below, far more than is needed."""
@@ -81,7 +81,8 @@ def settings_for(world: World, sections: Sections) -> Settings:
         "intake": {"settle_seconds": 0, "observer": "inotify"},
     }
     for section, keys in sections.items():
-        values[section] = {**values.get(section, {}), **keys}
+        is_list = isinstance(keys, list)
+        values[section] = keys if is_list else {**values.get(section, {}), **keys}
     settings, problems = settings_of(Config(**values), world.root)
     assert settings is not None, problems
     assert problems == []
@@ -253,6 +254,21 @@ ROWS: dict[str, Row | Callable[[World], Row]] = {
         after={"edit": {"prompt": "make it grey"}},
         first=unprompted,
         happens=asked_with(prompt="make it grey"),
+    ),
+    "edit.prompt_before": Row(
+        after={"edit": {"prompt_before": "Be careful."}},
+        then=a_cat,
+        happens=asked_with(prompt=f"Be careful.\n\n{_PROMPT}"),
+    ),
+    "edit.prompt_after": Row(
+        after={"edit": {"prompt_after": "Keep faces."}},
+        then=a_cat,
+        happens=asked_with(prompt=f"{_PROMPT}\n\nKeep faces."),
+    ),
+    "edits": Row(
+        after={"edits": [{"name": "grey", "prompt": "make it grey"}]},
+        then=lambda world: world.drop("cat.png", prompt=None),
+        happens=out("cat-grey.png"),
     ),
     "edit.n": parameter("n", 2, "2"),
     "edit.size": parameter("size", "1024x1024", "1024x1024"),
