@@ -22,7 +22,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 import httpx
 
-from retouchd.request.multipart import KEY_WORDS
+from retouchd.request.headers import KEY_WORDS
 
 USUAL_PORTS = {"http": 80, "https": 443}
 """The port of an address that names none, by its scheme."""

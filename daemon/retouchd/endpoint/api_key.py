@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from retouchd.request.multipart import HEADER_VALUE
+from retouchd.request.headers import HEADER_VALUE
 
 APPLY = "then reload or restart retouchd"
 

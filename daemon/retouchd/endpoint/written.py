@@ -21,13 +21,13 @@ from retouchd.endpoint.styles.style import NO_AUTH
 from retouchd.errors import ConfigurationError
 from retouchd.job.model import Request
 from retouchd.request.envelope import Envelope
-from retouchd.request.json_body import Measured
-from retouchd.request.multipart import (
+from retouchd.request.headers import (
     HEADER_VALUE,
     is_framing,
     is_header_name,
     names_a_key,
 )
+from retouchd.request.json_body import Measured
 
 _OF_A_KEY = re.compile(KEY_PARAMETER, re.IGNORECASE)
 MASK = "**********"

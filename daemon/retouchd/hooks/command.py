@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from retouchd.request.multipart import KEY_WORDS
+from retouchd.request.headers import KEY_WORDS
 
 PREFIX = "RETOUCHD_HOOK_"
 """What the variables of a command begin with."""

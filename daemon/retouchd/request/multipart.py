@@ -1,12 +1,11 @@
 """
-A request as bytes: the fields, the bytes around the files, and the exact length.
+A request as a form (`multipart/form-data`): the fields, the bytes around the files, and the exact length.
 
 Written as the official Python client writes it (openai 3.54 on the wire): text fields first and without
 a Content-Type, then the pictures, the mask last. A relay that can read that client can read this.
 """
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retouchd.job.model import Request, Scalar, scalar_text
@@ -31,52 +30,10 @@ _ORDER = (
 )
 """The order of the official signature; what it does not name follows in the order given."""
 
-_OF_KEYS = {
-    "authorization",
-    "api-key",
-    "apikey",
-    "x-api-key",
-    "x-auth-token",
-    "x-goog-api-key",
-    "x-key",
-    "xi-api-key",
-    "ocp-apim-subscription-key",
-}
-"""Headers in which endpoints take a key instead of `Authorization`; further ones go beside it."""
-HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
-"""What may stand in a header, and so what a key may be."""
-HEADER_NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
-"""A header's name (RFC 9110, 5.1), as a regular expression."""
-_HEADER_NAME = re.compile(HEADER_NAME)
-_FRAMING = {"content-length", "content-type", "transfer-encoding", "connection", "host"}
-KEY_WORDS = "key|token|secret|sig|pass|auth"
-"""An expression for what stands in the name of a parameter that holds a key; case does not matter."""
-
 _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
 # WHATWG HTML, "multipart/form-data encoding algorithm": these three would end the quoted name early.
 _QUOTED = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
-
-
-def is_header_name(name: str) -> bool:
-    """
-    Return whether a text can be the name of a header (RFC 9110, 5.1).
-    """
-    return bool(_HEADER_NAME.fullmatch(name))
-
-
-def is_framing(name: str) -> bool:
-    """
-    Return whether a header is set by whoever writes the request.
-    """
-    return name.lower() in _FRAMING
-
-
-def names_a_key(headers: Iterable[str]) -> bool:
-    """
-    Return whether one of these header names, in any case, is one in which an endpoint takes its key.
-    """
-    return any(name.strip().lower() in _OF_KEYS for name in headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
