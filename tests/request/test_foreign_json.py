@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from engine_world import World, held, open_world, put
-from retouchd.request.fields import foreign_beginning, foreign_json
+from retouchd.request.foreign_json import foreign_beginning, foreign_json
 
 TAKEOUT = {
     "title": "cat.png",

@@ -1,18 +1,12 @@
 """
-What may be set for an edit: one model for `[edit]`, `_edit` files and sidecars; and JSON that is none of them.
+What may be set for an edit: one model for `[edit]`, `[[edits]]`, `_edit` files and sidecars.
 
 `read_edit` gives every fault of a sidecar at once, each in one or two sentences that name no file.
-
-JSON files that other programs lay beside pictures: descriptions for themselves, which are nobody's sidecar.
-
-A file is one of theirs if it has the keys that one of them writes and none that says what is to be done. Any
-other is a sidecar, and told of if it cannot be used: a mistyped `promt` must not lead to a picture without it.
 """
 
 import math
 import re
-from collections.abc import Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import (
@@ -403,89 +397,3 @@ def _wanted(key: str) -> str:
 
 def _kind(value: object) -> str:
     return _KINDS.get(type(value), "nothing")
-
-
-_OWN = frozenset({"prompt", *PROMPT_PARTS, "images", "mask", "edits"})
-"""What only a sidecar has: `size`, `user`, `model`, `extra` are ordinary words that others write, too."""
-_PARAMETERS = frozenset(Sidecar.model_fields)
-
-_TABLE: tuple[tuple[str, tuple[AbstractSet[str], ...]], ...] = (
-    # What is called so has all the keys of one of the sets.
-    (
-        "Google Takeout's description of a photo",
-        (
-            {"photoTakenTime"},
-            {"photoLastModifiedTime"},
-            {"geoDataExif"},
-            {"googlePhotosOrigin"},
-            {"title", "imageViews"},
-            {"title", "geoData"},
-        ),
-    ),
-    (
-        "Google Takeout's description of an album",
-        ({"albumData"}, {"title", "access", "date"}),
-    ),
-    ("ExifTool's list of metadata", ({"SourceFile"}, {"ExifToolVersion"})),
-    ("a workflow of ComfyUI", ({"last_node_id", "nodes"}, {"nodes", "links"})),
-    ("gallery-dl's description of a picture", ({"category", "subcategory", "extension"},)),
-    ("Instaloader's description of a post", ({"node", "instaloader"},)),
-    ("Flickr's description of a photo", ({"photopage", "date_taken"},)),
-    ("a list of shapes of LabelMe", ({"shapes", "imagePath"},)),
-    ("osxphotos' description of a photo", ({"uuid", "original_filename"},)),
-    ("a manifest of Content Credentials", ({"claim_generator", "assertions"}, {"active_manifest"})),
-)
-_TOKEN = re.compile(
-    rb"(?P<open>[{\[])|(?P<shut>[}\]])"
-    rb'|"(?P<text>(?:[^"\\]|\\.)*+)(?:"(?P<is_key>\s*+:)?|\\?\Z)',  # Perhaps broken off.
-    re.DOTALL,
-)
-
-
-def foreign_json(tree: object) -> str | None:
-    """
-    Return what the content of a JSON file is called that is another program's, None for any other.
-    """
-    if isinstance(tree, list) and tree:
-        tree = tree[0]
-    if not isinstance(tree, dict):
-        return None
-    below = {key for node in tree.values() if isinstance(node, dict) for key in node}
-    is_graph = all(isinstance(node, dict) and "class_type" in node for node in tree.values())
-    return _called(tree.keys(), below if is_graph else frozenset())
-
-
-def foreign_beginning(raw: bytes) -> str | None:
-    """
-    Return the same of a file too long for any sidecar, by the keys that its beginning holds.
-    """
-    keys: dict[int, set[str]] = {1: set(), 2: set()}
-    is_list = raw.lstrip().startswith(b"[")
-    for depth, key in _keys(raw):
-        keys.setdefault(depth - is_list, set()).add(key)
-    return _called(keys[1], keys[2])
-
-
-def _keys(raw: bytes) -> Iterator[tuple[int, str]]:
-    """
-    Yield each key of a JSON text that may break off, with how deep it stands.
-    """
-    depth = 0
-    for found in _TOKEN.finditer(raw):
-        if found["open"]:
-            depth += 1
-        elif found["shut"]:
-            depth -= 1
-        elif found["is_key"]:
-            yield depth, found["text"].decode("utf-8", "replace")
-
-
-def _called(keys: AbstractSet[str], below: AbstractSet[str]) -> str | None:
-    """
-    Return whose file it is that has these keys, and `below` those of what they stand for.
-    """
-    if keys & _OWN:
-        return None
-    if "class_type" in below and not keys & _PARAMETERS:
-        return "a workflow of ComfyUI"
-    return next((called for called, sets in _TABLE if any(each <= keys for each in sets)), None)
