@@ -29,7 +29,7 @@ def style_for(name: str, base_url: str) -> Style:
     """
     if name != AUTO:
         return STYLES[StyleName(name)]
-    if DEPLOYMENTS in urlsplit(base_url).path:
+    if DEPLOYMENTS in base_url.partition("?")[0]:
         return AZURE
     host = _host(base_url)
     return next((each for each in STYLES.values() if each.is_at(host)), OPENAI)
