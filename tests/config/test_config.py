@@ -580,3 +580,15 @@ def test_every_line_of_the_example_fits_a_screen() -> None:
     It is read in a terminal: no line is longer than 112 signs.
     """
     assert max(map(len, example().splitlines())) <= 112
+
+
+def test_a_list_of_edits_comes_from_the_environment_as_json(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text("[folders]\nroot = '.'\n", "utf-8")
+    monkeypatch.setenv("RETOUCHD_EDITS", '[{"name": "warm", "prompt": "Warm light."}]')
+    assert [each.name for each in loaded(file).edits] == ["warm"]
+
+    monkeypatch.setenv("RETOUCHD_EDITS", "warm")
+    _, faults = load(file)
+    assert any("RETOUCHD_EDITS must be JSON" in fault for fault in faults)

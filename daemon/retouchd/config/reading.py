@@ -101,6 +101,9 @@ def environment_faults(environment: Mapping[str, str]) -> Iterator[str]:
             yield f"environment variable {name}: {_unknown([section])}"
         elif key in _JSON_KEYS.get(section, ()) and not _is_json(text):
             yield f"environment variable {name} must be JSON, such as {_JSON_KEYS[section][key]}."
+        elif section == "edits" and not _is_json(text):
+            example = '[{"name": "warm", "prompt": "Warm light."}]'
+            yield f"environment variable {name} must be JSON, such as {example}."
 
 
 def holds(values: Mapping[str, Any], place: Sequence[str | int]) -> bool:
