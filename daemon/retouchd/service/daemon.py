@@ -117,7 +117,7 @@ class Daemon:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             await change()
-            await self._lane.person.look()
+            self._lane.person.heed()
             self.look_again()
         finally:
             notify("READY=1", f"STATUS={self.status.line()}")
