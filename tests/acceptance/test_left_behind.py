@@ -48,7 +48,10 @@ def unpacked(station: Station, archive: Path) -> Endpoint:
     with tarfile.open(archive) as tar:
         tar.extractall(station.root, filter="tar")
     for document in station.root.glob("work/jobs/*/job.json"):
-        job = json.loads(document.read_bytes())
+        try:
+            job = json.loads(document.read_bytes())
+        except ValueError:
+            continue  # Taken while it was written: it counts as not there.
         for member in job["members"]:
             name = member["name"]
             own = document.parent / "originals" / name

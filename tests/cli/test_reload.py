@@ -196,7 +196,7 @@ def test_another_style_while_a_request_is_opened(station: Station, tmp_path: Pat
     running.until(lambda: running.events("request.failed"))
     (job,) = (station.folders.work / "jobs").iterdir()
     disk.hang(job / "attempt-1-2.open")
-    running.until((job / "attempt-1-2.open.tmp").exists)
+    running.until(lambda: disk.is_met)
 
     station.configure(endpoint={**base, "style": "xai"})
     reload(running)

@@ -1,4 +1,5 @@
-/* LD_PRELOAD: as long as the file $HANGING exists, calls on what lies below the path that it holds do not return.
+/* LD_PRELOAD: as long as the file $HANGING exists, calls on what lies below the path that it holds do not return;
+   the first of them makes $HANGING.met.
    gcc -O2 -shared -fPIC -o hanging.so hanging.c -ldl */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -27,9 +28,17 @@ static int hangs(const char *path) {
   return !strncmp(path, below, length) && (!path[length] || path[length] == '/');
 }
 
+static void wait_while_it_hangs(const char *path) {
+  struct timespec beat = {0, 10000000};
+  char met[4096];
+  if (!hangs(path)) return;
+  snprintf(met, sizeof met, "%s.met", getenv("HANGING"));
+  syscall(SYS_close, syscall(SYS_openat, AT_FDCWD, met, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  while (hangs(path)) nanosleep(&beat, 0);
+}
+
 static void wait_at(int fd, const char *path) {
   char whole[8192], link[64];
-  struct timespec beat = {0, 10000000};
   long length = 0;
   if (!getenv("HANGING") || !path) return;
   if (path[0] != '/' && fd != AT_FDCWD) {
@@ -40,18 +49,17 @@ static void wait_at(int fd, const char *path) {
   }
   strncpy(whole + length, path, sizeof whole - length - 1);
   whole[sizeof whole - 1] = 0;
-  while (hangs(whole)) nanosleep(&beat, 0);
+  wait_while_it_hangs(whole);
 }
 
 static void wait_fd(int fd) {
   char link[64], path[4096];
-  struct timespec beat = {0, 10000000};
   if (!getenv("HANGING")) return;
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   long length = syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1);
   if (length < 0) return;
   path[length] = 0;
-  while (hangs(path)) nanosleep(&beat, 0);
+  wait_while_it_hangs(path);
 }
 
 #define REAL(name) ({ static __typeof__(&name) real; if (!real) real = dlsym(RTLD_NEXT, #name); real; })

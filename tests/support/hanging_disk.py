@@ -53,6 +53,13 @@ class HangingDisk:
         temporary.write_text(os.fspath(folder))
         temporary.rename(self._flag)
 
+    @property
+    def is_met(self) -> bool:
+        """
+        Whether any call has not returned.
+        """
+        return self._flag.with_suffix(".met").exists()
+
     def let_go(self) -> None:
         """
         Let all of them return.

@@ -46,7 +46,18 @@ from retouchd.status.progress import Batch
 from retouchd.status.status_file import StatusFiles
 
 LIVE = frozenset(
-    {"budget", "edit", "edits", "endpoint", "images", "limits", "logging", "pricing", "status"}
+    {
+        "budget",
+        "edit",
+        "edits",
+        "endpoint",
+        "images",
+        "limits",
+        "logging",
+        "output",
+        "pricing",
+        "status",
+    }
 )
 """The tables that a reload changes."""
 AT_START = frozenset({"folders", "intake", "web", "hooks", "notify", "metrics"})

@@ -63,6 +63,7 @@ def _small(image: ImageFile.ImageFile, data: bytes, longest: int) -> bytes:
     if 1 < exif.get(0x0112, 1) <= 8:
         pixels.getexif()[0x0112] = exif[0x0112]
         pixels = ImageOps.exif_transpose(pixels)
+        pixels.info = {}
     out = io.BytesIO()
-    pixels.save(out, "WEBP", quality=_QUALITY, method=_METHOD, exif=b"")
+    pixels.save(out, "WEBP", quality=_QUALITY, method=_METHOD)
     return out.getvalue()

@@ -44,6 +44,10 @@ OPERATORS: Mapping[str, tuple[str, str]] = {
         "turned away at each attempt while others went through",
         "Nothing was charged: `retouchd retry` tries again",
     ),
+    JobCode.FINISHING_FAILED: (
+        "edited and paid for, but the result could not be made what [output] asks for",
+        "What was received is kept there as .received; `retouchd retry` finishes it without asking again",
+    ),
     JobCode.CRASHED: (
         "retouchd ended unexpectedly again and again while it worked on it",
         "Please report it; the log says more",
