@@ -127,6 +127,36 @@ def test_a_document_tells_all_of_each_picture(station: Station) -> None:
     assert body["totals"]["usd_at_most"] == pytest.approx(total)
 
 
+@pytest.mark.parametrize(
+    ("model", "size", "is_padded"),
+    [("gpt-image-1", "1536x1024", True), ("gpt-image-2", "960x720", False)],
+)
+def test_a_photo_that_is_to_come_back_is_asked_for_in_its_shape(
+    station: Station, model: str, size: str, *, is_padded: bool
+) -> None:
+    """
+    Its result has the photo's format, and what the model makes of it costs no more than that size.
+    """
+    station.configure(
+        endpoint={"base_url": "https://api.example.com/v1"},
+        intake={"settle_seconds": 0},
+        edit={"model": model, "size": "match", "quality": "low"},
+        output={"like": "source"},
+    )
+    station.drop("cat.jpg")
+    photo = Image.linear_gradient("L").resize((640, 480)).convert("RGB")
+    photo.save(station.folders.inbox / "cat.jpg", "JPEG")
+
+    (planned,) = rehearsed(station)["pictures"]
+
+    assert planned["results"] == ["cat.jpg"]
+    assert planned["parameters"]["size"]["value"] == size
+    sent = planned["image"]["sent"]
+    assert (sent["width"], sent["height"]) == ((720, 480) if is_padded else (640, 480))
+    said = " ".join(on_screen(station, 200).split())
+    assert ("padded to the shape that is asked for" in said) is is_padded
+
+
 def test_what_would_not_be_sent_has_its_reason(station: Station) -> None:
     """
     What goes to error/, what waits, what is not taken: in the document and in words.

@@ -49,6 +49,7 @@ _CHANGES = {
     Change.ORIENTATION: "turned upright",
     Change.PIXELS: "scaled down",
     Change.BYTES: "made smaller",
+    Change.SHAPE: "padded to the shape that is asked for",
     Change.METADATA: "encoded anew to leave metadata out",
 }
 

@@ -13,8 +13,12 @@ from enum import StrEnum
 
 from retouchd.errors import Problem
 from retouchd.job.filetypes import ARITHMETIC, UNENDED
-from retouchd.pictures.finishing.geometry import Canvas
+from retouchd.job.model import Request
+from retouchd.pictures.finishing.geometry import Canvas, padded
 from retouchd.request.limits import Limits, Picture
+from retouchd.request.matching import MATCH, MATCH_LARGE, MATCHES, matching_size
+from retouchd.request.output import Output
+from retouchd.request.sizes import edges_of
 
 EXTENSIONS = {"png": "png", "jpeg": "jpg"}
 """The formats that fitted pictures have, and how their files are called."""
@@ -56,6 +60,24 @@ class Fit:
     format: str
     max_bytes: int | None
     canvas: Canvas | None = None
+
+
+def asked_shape(
+    request: Request, output: Output, upright: tuple[int, int], limits: Limits, *, pads: bool
+) -> tuple[str, Canvas | None]:
+    """
+    Return the size that is asked for so that the result has the shape of its picture, "" where what was set or
+    nothing is; and what is put around the picture where the model makes no such shape.
+    """
+    wanted = str(request.parameters.get("size", MATCH if output.keeps_shape else ""))
+    if wanted not in MATCHES or "size" in limits.interface.lacks:
+        return "", None
+    size = matching_size(upright, limits.sizes, is_large=wanted == MATCH_LARGE)
+    edges = edges_of(size or "")
+    if edges is None or not (output.keeps_shape and pads):
+        return size or "", None
+    canvas = padded(upright, edges)
+    return size or "", canvas if canvas.is_padded else None
 
 
 def image_fit(picture: Picture, limits: Limits, canvas: Canvas | None = None) -> Fit | None:

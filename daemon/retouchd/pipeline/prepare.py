@@ -16,13 +16,11 @@ from retouchd.inbox.references import ReferenceCopier
 from retouchd.job.model import Job, Member, Role
 from retouchd.job.naming import shown
 from retouchd.pictures.decoding import ImageFault
-from retouchd.pictures.finishing.geometry import Canvas, padded
+from retouchd.pictures.fit_plan import asked_shape
 from retouchd.pictures.metadata import Metadata, in_order
 from retouchd.pipeline.fit_pictures import Examined, Fitter, SourcePicture
 from retouchd.request.limits import Limits
-from retouchd.request.matching import MATCH, MATCH_LARGE, MATCHES, matching_size
 from retouchd.request.output import Output
-from retouchd.request.sizes import edges_of
 from retouchd.request.validate import interface_problems, mask_advice
 from retouchd.spool.job_state import EditState, JobState, job_of
 from retouchd.spool.phase import ORIGINALS
@@ -149,30 +147,15 @@ class Preparer:
         if problems:
             return problems
         assert image is not None, "a job without an image has a problem"
-        size, canvas = self._shape(job, image, limits)
+        output = Output.from_json(job.edits[0].output)
+        pads = settings.pads and settings.fit
+        upright = image.picture.upright
+        size, canvas = asked_shape(job.request, output, upright, limits, pads=pads)
         found = self._fitted(replace(image, canvas=canvas), references, mask)
         if not isinstance(found, Prepared):
             return found
         kept = tuple(canvas.to_json()) if canvas else None
         return replace(found, metadata=metadata, style=style, size=size, canvas=kept)
-
-    def _shape(self, job: Job, image: Examined, limits: Limits) -> tuple[str, Canvas | None]:
-        """
-        Return the size that is asked for so that the result has the shape of its picture, "" where what was
-        set or nothing is; and what is put around the picture where the model makes no such shape.
-        """
-        output = Output.from_json(job.edits[0].output)
-        wanted = str(job.request.parameters.get("size", MATCH if output.keeps_shape else ""))
-        if wanted not in MATCHES or "size" in limits.interface.lacks:
-            return "", None
-        upright = image.picture.upright
-        size = matching_size(upright, limits.sizes, is_large=wanted == MATCH_LARGE)
-        edges = edges_of(size or "")
-        settings = self._current.settings
-        if edges is None or not (output.keeps_shape and settings.pads and settings.fit):
-            return size or "", None
-        canvas = padded(upright, edges)
-        return size or "", canvas if canvas.is_padded else None
 
     def _examined(
         self, job: Job, front: str, limits: Limits, problems: list[Problem]

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from retouchd.errors import Problem
 from retouchd.inbox.waiting import WaitingFile
 from retouchd.job.filetypes import EXTENSIONS
-from retouchd.job.model import Job, Removed, Role, scalar_text
+from retouchd.job.model import Edit, Job, Removed, Role, scalar_text
 from retouchd.job.naming import path_below
 from retouchd.money.budget import Allowance, Spend
 from retouchd.money.pricing import pictures_asked
+from retouchd.pictures.finishing.geometry import Canvas
 from retouchd.pictures.fit_plan import Change, Fit, expected, image_fit, mask_fit
 from retouchd.pictures.metadata import Metadata
 from retouchd.request.limits import Limits, Picture
@@ -29,6 +30,7 @@ class Sent:
     found: Picture
     sent: Picture
     changes: tuple[Change, ...] = ()
+    canvas: Canvas | None = None
     removed: tuple[Removed, ...] = ()
 
 
@@ -77,12 +79,18 @@ class Rehearsal:
 
 
 def image_sent(
-    path: str, found: Picture, limits: Limits, metadata: Metadata, *, fits: bool
+    path: str,
+    found: Picture,
+    limits: Limits,
+    metadata: Metadata,
+    *,
+    fits: bool,
+    canvas: Canvas | None = None,
 ) -> Sent:
     """
-    Return what a picture is sent as, as far as its header tells.
+    Return what a picture is sent as, as far as its header tells; `canvas` is what is put around it.
     """
-    fit = image_fit(found, limits) if fits else None
+    fit = image_fit(found, limits, canvas) if fits else None
     return _sent(path, found, fit, metadata)
 
 
@@ -92,7 +100,8 @@ def mask_sent(
     """
     Return what a mask is sent as beside its picture.
     """
-    fit = mask_fit(found, image.found, image.sent.upright, limits) if fits else None
+    size = image.sent.upright
+    fit = mask_fit(found, image.found, size, limits, image.canvas) if fits else None
     return _sent(path, found, fit, metadata)
 
 
@@ -102,20 +111,25 @@ def _sent(path: str, found: Picture, fit: Fit | None, metadata: Metadata) -> Sen
         found=found,
         sent=expected(found, fit),
         changes=fit.changes if fit else (),
+        canvas=fit.canvas if fit else None,
         removed=found.metadata if metadata is Metadata.STRIP else (),
     )
 
 
-def results_expected(job: Job, usual: Callable[[str], str]) -> list[str]:
+def results_expected(
+    job: Job, usual: Callable[[str], str], finished: Callable[[Edit, str], str]
+) -> list[str]:
     """
     Return the results of a job as they would stand in its directory, if they come as they are asked for;
-    `usual` says for each model their format where none is asked for.
+    `usual` says for each model their format where none is asked for, `finished` into which format an edit's
+    result is made then.
     """
     found = []
     for number, edit in enumerate(job.edits, 1):
         if edit.had is None:
             request = edit.request
-            kind = scalar_text(request.parameters.get("output_format", usual(request.model)))
+            came = scalar_text(request.parameters.get("output_format", usual(request.model)))
+            kind = finished(edit, came)
             count = range(1, pictures_asked(request) + 1)
             found += [f"{OUTPUTS}/{number}-{k}.{EXTENSIONS.get(kind, kind)}" for k in count]
     return found

@@ -13,14 +13,17 @@ from retouchd.config.settings import Settings
 from retouchd.disk.thread_pools import Folder, at, step
 from retouchd.errors import Problem
 from retouchd.inbox.waiting import READY, WaitingFile, kind_of
-from retouchd.job.model import Job, Role
+from retouchd.job.model import Edit, Job, Role
 from retouchd.job.naming import escaped, path_below, shown
 from retouchd.money.budget import Charge, ChargeState, Spend, day_of, lack
 from retouchd.money.pricing import estimate, pictures_asked
 from retouchd.pictures import inspect
 from retouchd.pictures.decoding import ImageFault
-from retouchd.pictures.fit_plan import expected, image_fit, mask_fit, with_way_out
+from retouchd.pictures.finishing.geometry import Canvas
+from retouchd.pictures.finishing.plan import expected_format
+from retouchd.pictures.fit_plan import asked_shape, expected, image_fit, mask_fit, with_way_out
 from retouchd.request.limits import Limits, Picture
+from retouchd.request.output import Output
 from retouchd.request.validate import check_image, check_mask
 from retouchd.spool.history import History
 from retouchd.spool.phase import edit_of
@@ -50,6 +53,7 @@ class Rehearser:
         self._settings = settings
         self._clock = clock
         self._names: set[str] = set()
+        self._glanced: tuple[str, Picture] | None = None
 
     def rehearse(self) -> Rehearsal:
         """
@@ -167,7 +171,10 @@ class Rehearser:
         references: list[Sent] = []
         if not problems:
             try:
-                image = self._image(self._path(job, Role.IMAGE), limits, problems)
+                path = self._path(job, Role.IMAGE)
+                size, canvas = self._shape(job, path, limits)
+                job = _sized(job, size) if size else job
+                image = self._image(path, limits, problems, canvas)
                 mask = self._mask(job, image, limits, problems)
                 references = [self._image(each.path, limits, problems) for each in job.references]
             except ImageFault as fault:
@@ -183,20 +190,28 @@ class Rehearser:
             usd=estimate(self._settings.prices(job.request.model), job),
         )
 
-    def _image(self, path: str, limits: Limits, problems: list[Problem]) -> Sent:
+    def _shape(self, job: Job, path: str, limits: Limits) -> tuple[str, Canvas | None]:
+        output = Output.from_json(job.edits[0].output)
+        upright = self._glance(path).upright
+        pads = self._settings.pads and self._settings.fit
+        return asked_shape(job.request, output, upright, limits, pads=pads)
+
+    def _image(
+        self, path: str, limits: Limits, problems: list[Problem], canvas: Canvas | None = None
+    ) -> Sent:
         found, name = self._glance(path), _shown_name(path)
         fits, metadata = self._settings.fit, self._settings.metadata
-        fitted = check_image(name, expected(found, image_fit(found, limits)), limits)
+        fitted = check_image(name, expected(found, image_fit(found, limits, canvas)), limits)
         problems += fitted if fits else _with_way_out(check_image(name, found, limits), fitted)
-        return image_sent(path, found, limits, metadata, fits=fits)
+        return image_sent(path, found, limits, metadata, fits=fits, canvas=canvas)
 
     def _mask(self, job: Job, image: Sent, limits: Limits, problems: list[Problem]) -> Sent | None:
         if job.member(Role.MASK) is None:
             return None
         path = self._path(job, Role.MASK)
         found, names = self._glance(path), (_shown_name(path), _shown_name(image.path))
-        beside = expected(image.found, image_fit(image.found, limits))
-        made = expected(found, mask_fit(found, image.found, beside.upright, limits))
+        beside = expected(image.found, image_fit(image.found, limits, image.canvas))
+        made = expected(found, mask_fit(found, image.found, beside.upright, limits, image.canvas))
         fitted = check_mask(names[0], made, names[1], beside, limits)
         as_it_is = check_mask(names[0], found, names[1], image.found, limits)
         fits, metadata = self._settings.fit, self._settings.metadata
@@ -204,10 +219,14 @@ class Rehearser:
         return mask_sent(path, found, image, limits, metadata, fits=fits)
 
     def _glance(self, path: str) -> Picture:
+        if self._glanced is not None and self._glanced[0] == path:
+            return self._glanced[1]
         place = self._settings.folders.inbox / path
         # Where an end is missing, only the pixels tell whether all of them are there.
         look = inspect.glance if inspect.whole(place) else inspect.look
-        return look(place, name=_shown_name(path), max_megapixels=self._settings.max_megapixels)
+        found = look(place, name=_shown_name(path), max_megapixels=self._settings.max_megapixels)
+        self._glanced = path, found
+        return found
 
     def _path(self, job: Job, role: Role) -> str:
         member = job.member(role)
@@ -218,7 +237,21 @@ class Rehearser:
         """
         Return by edit the names that its results get, if nothing else is put there before.
         """
-        expected = results_expected(job, lambda m: self._settings.limits(m).interface.answers)
+
+        def usual(model: str) -> str:
+            return self._settings.limits(model).interface.answers
+
+        def finished(edit: Edit, came: str) -> str:
+            output = Output.from_json(edit.output)
+            if output.format == "received":
+                return came
+            try:
+                found = self._glance(self._path(job, Role.IMAGE))
+            except ImageFault:
+                return came  # It fails, as is told of the edit.
+            return expected_format(output, found.format, came, has_alpha=found.has_alpha)
+
+        expected = results_expected(job, usual, finished)
         outbox = self._settings.folders.outbox
 
         def is_taken(name: str) -> bool:
@@ -231,6 +264,15 @@ class Rehearser:
             self._names.add(path)
             found.setdefault(edit_of(item.source), []).append(path)
         return found
+
+
+def _sized(job: Job, size: str) -> Job:
+    """
+    Return the job with a single edit as it is asked for: in that size.
+    """
+    edit = job.edits[0]
+    request = replace(edit.request, parameters={**edit.request.parameters, "size": size})
+    return replace(job, edits=(replace(edit, request=request),))
 
 
 def _with_way_out(as_it_is: list[Problem], fitted: list[Problem]) -> list[Problem]:

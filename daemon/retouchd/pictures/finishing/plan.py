@@ -121,6 +121,16 @@ def plan_of(
     )
 
 
+def expected_format(output: Output, source: str, received: str, *, has_alpha: bool) -> str:
+    """
+    Return the format of a result before it came, by that of its picture, whether that has transparent parts,
+    and the one in which the endpoint answers.
+    """
+    is_kept = has_alpha and (output.protect or output.detail == "source")
+    pictures = (PictureFacts(format=each, size=(1, 1)) for each in (source, received))
+    return _format(output, *pictures, has_alpha=is_kept, warnings=[])
+
+
 def _size(
     output: Output, source: PictureFacts, shown: tuple[int, int], warnings: list[Caution]
 ) -> tuple[int, int]:
