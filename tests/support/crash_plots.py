@@ -423,7 +423,7 @@ def plots(far: Path) -> dict[str, Plot]:
         "half decoded": Plot(n=2, mutant=publish_what_is_half_decoded, stride=4),
         "names overwritten": replace(taken, mutant=overwrite_in_the_outbox, stride=4),
         "hooks unnoted": replace(hooks, mutant=remember_hooks_alone),
-        "hooks uncounted": replace(hooks, mutant=begin_hooks_unnoted, stride=2),
+        "hooks uncounted": replace(hooks, mutant=begin_hooks_unnoted),
         "returned as copies": replace(returned, mutant=give_back_copies, stride=2),
     }
 
