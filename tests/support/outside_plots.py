@@ -14,7 +14,7 @@ from outside_scene import ENDS, Outcome, Scene, configure, finish
 from retouchd.disk import durable
 from retouchd.spool import pictures
 
-MUTANTS = {"files unsynced": "ext4", "folders unsynced": "ext4"}
+MUTANTS = {"files unsynced": "ext4", "folders unsynced": "btrfs"}
 """The plots in which the daemon is broken on purpose, and on which filesystem they play."""
 
 _KILLED = -9
@@ -184,5 +184,5 @@ def plots(far: Path) -> dict[str, Callable[[Scene], Outcome]]:
         "xfs": lambda scene: cut_power(scene, "xfs"),
         "btrfs": lambda scene: cut_power(scene, "btrfs"),
         "files unsynced": lambda scene: cut_power(scene, "ext4", skip_a_files_fsync),
-        "folders unsynced": lambda scene: cut_power(scene, "ext4", skip_every_folders_fsync),
+        "folders unsynced": lambda scene: cut_power(scene, "btrfs", skip_every_folders_fsync),
     }

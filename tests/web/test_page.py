@@ -210,7 +210,7 @@ def test_hostile_names_and_prompts_stay_text(browser: Browser, station: Station,
 
     assert page.input_value("#prompt") == prompt
     assert page.evaluate("document.querySelectorAll('script:not([src]), img[onerror]').length") == 0
-    assert page.evaluate("document.querySelector('.stage .after').naturalWidth") > 0
+    page.wait_for_function("document.querySelector('.stage .after').naturalWidth > 0")
     assert ran == []
 
 
