@@ -3,7 +3,8 @@ Crash at every mutation: a run dies at each change of the disk in turn, and is s
 
 By a plain kill, and by a power cut that loses what was not synced; also with results on another
 filesystem, and with the recoveries dying too. Then the product is broken on purpose: the same check must
-see it. A kill is tried at each change, the rest at some; `make sweep` tries each, and every second death.
+see it. The first four lives die at each change, the rest at some; `make sweep` tries each, and every
+second death.
 """
 
 import json
@@ -61,7 +62,7 @@ def test_crash_at_every_mutation(tmp_path: Path, near: Path) -> None:
     for outcome in outcomes(["kill", "power cut"], near, tmp_path).values():
         assert not outcome["broken"]
         assert outcome["steps"] > 120, "the sweep covered a whole run"
-        assert outcome["deaths"]["2"] > 6, "recoveries died too"
+        assert outcome["deaths"]["2"] > 30, "recoveries died too"
 
 
 @pytest.mark.timeout(900)
@@ -76,7 +77,7 @@ def test_crash_on_the_way_to_another_filesystem(tmp_path: Path, near: Path) -> N
     for outcome in outcomes(names, near, tmp_path).values():
         assert not outcome["broken"]
         assert outcome["steps"] > 80, "the sweep covered a whole run"
-        assert outcome["deaths"]["2"] > 4, "recoveries died too"
+        assert outcome["deaths"]["2"] > 15, "recoveries died too"
 
 
 @pytest.mark.timeout(900)

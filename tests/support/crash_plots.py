@@ -374,10 +374,10 @@ def plots(far: Path) -> dict[str, Plot]:
     private = Plot(odd=("url", "spoilt=elsewhere"), is_private=True)
     hooks = Plot(has_hook=True, counts=("/events", "/history.jsonl", "/trash"), recoveries=1)
     return {
-        "kill": replace(all_kinds, recoveries=8, tries_probes=True),
-        "power cut": replace(cut, stride=2, recoveries=8, tries_probes=True),
-        "kill on the way": replace(on_the_way, stride=2, recoveries=9),
-        "power cut on the way": replace(cut_on_the_way, stride=3, recoveries=9),
+        "kill": replace(all_kinds, recoveries=2, tries_probes=True),
+        "power cut": replace(cut, recoveries=2, tries_probes=True),
+        "kill on the way": replace(on_the_way, recoveries=6),
+        "power cut on the way": replace(cut_on_the_way, recoveries=6),
         "kill on a plain disk": Plot(is_plain=True, stride=2, recoveries=60, tries_probes=True),
         "account at fault on a plain disk": replace(returned, is_plain=True, stride=5),
         "kill on the way to a plain disk": replace(on_the_way, is_plain=True, stride=5),
