@@ -4,6 +4,7 @@ OpenAI's own interface, as a form or as a document; and relays that take the doc
 Source: the specification github.com/openai/openai-openapi and the official Python client.
 """
 
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -62,11 +63,4 @@ OPENAI = Dialect(
     read=_read,
     check=check,
 )
-OPENAI_JSON = Dialect(
-    root="/v1",
-    edits="/v1/images/edits",
-    models="/v1/models",
-    listed=all_models,
-    read=read_json,
-    check=check,
-)
+OPENAI_JSON = dataclasses.replace(OPENAI, read=read_json)
