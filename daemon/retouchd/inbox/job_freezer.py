@@ -55,7 +55,7 @@ from retouchd.request.limits import Limits
 from retouchd.request.models import Prices
 from retouchd.request.output import DEFAULT_NAME, PREFIX, output_faults, own_keys, resolved
 from retouchd.request.validate import request_faults
-from retouchd.spool.delivery import told_problems
+from retouchd.spool.ends import told_problems
 from retouchd.spool.record import is_own_reason, own_record, received_in
 
 _ROLES = {

@@ -3,8 +3,7 @@ Delivers a finished job: pictures into the outbox, then the record and the origi
 """
 
 import contextlib
-import errno
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -16,18 +15,17 @@ from retouchd.disk.moves import Way, carry
 from retouchd.disk.nofollow import OpenFolder, Where
 from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import Steps
-from retouchd.errors import Blocked, FolderAway, JobCode, Problem
-from retouchd.job import naming
-from retouchd.job.model import Attempt, Job, Role, Verdict
+from retouchd.errors import Problem
+from retouchd.job.model import Job, Role, Verdict
 from retouchd.spool import finished_index
+from retouchd.spool.ends import fruitless, originals, told_problems, with_unfinished
 from retouchd.spool.fingerprint import Digest, Fingerprint
-from retouchd.spool.history import is_taken, reserved_in
+from retouchd.spool.history import reserved_in
 from retouchd.spool.job_state import JobState, job_of
-from retouchd.spool.phase import ORIGINALS, OUTPUTS, attempts_in, edit_of, number_of, pictures_in
+from retouchd.spool.phase import ORIGINALS, OUTPUTS, edit_of, number_of, pictures_in
 from retouchd.spool.plan import (
     Archived,
     EditEnd,
-    IsTaken,
     Item,
     Plan,
     plan_archive,
@@ -37,9 +35,7 @@ from retouchd.spool.plan import (
 )
 from retouchd.spool.record import document, own_record, reason, record
 from retouchd.spool.spool import Spool
-
-_NO_NAME = {errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG}
-"""What filesystems say to a name that they do not take, as exFAT to `:` and `?`."""
+from retouchd.spool.target_folder import blocked, made, taken_in
 
 
 class Delivery:
@@ -78,21 +74,21 @@ class Delivery:
         What came is published, whatever became of other edits.
         """
         job = job_of(job_state)
-        ends = _with_unfinished(job_state, ends)
+        ends = with_unfinished(job_state, ends)
         problems = told_problems(job, ends)
         yield Folder.ERROR if problems else Folder.DONE
         archive = self._archive(is_done=not problems)
         results = job_state.results
         received = [each for each in pictures_in(job_state.files, OUTPUTS) if each not in results]
-        sources = [*received, *_fruitless(job_state), *_originals(job_state)]
-        with _blocked(archive / job.folder):
+        sources = [*received, *fruitless(job_state), *originals(job_state)]
+        with blocked(archive / job.folder):
             archived = _archived(job, sources, archive)
         outputs: tuple[Item, ...] = ()
         if results:
             yield Folder.OUTBOX
             outbox = self._folders.outbox
-            with _blocked(outbox / job.folder):
-                outputs = plan_outputs(job, results, _taken_in(outbox, job))
+            with blocked(outbox / job.folder):
+                outputs = plan_outputs(job, results, taken_in(outbox, job))
         is_any_done = not ends or not all(ends)
         known = self._known_by(job) if is_any_done else ()
         plan = Plan(
@@ -115,7 +111,7 @@ class Delivery:
         yield Folder.OUTBOX
         job, plan = job_of(job_state), _plan(job_state)
         self._on_results(job, plan)
-        with _made(self._folders.outbox, job) as outbox:
+        with made(self._folders.outbox, job) as outbox:
             try:
                 return self._deliver(job_state, plan.outputs, outbox)
             except FileExistsError:
@@ -130,7 +126,7 @@ class Delivery:
         job, plan = job_of(job_state), _plan(job_state)
         yield Folder.DONE if plan.is_done else Folder.ERROR
         root = self._archive(is_done=plan.is_done)
-        with _made(root, job) as folder:
+        with made(root, job) as folder:
             if not self._reserve(job_state, folder, root):
                 return self._spool.load(job.id)
             if plan.problems:
@@ -202,7 +198,7 @@ class Delivery:
         job, plan = job_of(job_state), _plan(job_state)
         pending = [item for item in plan.outputs if self._is_pending(job, item)]
         sources = [item.source for item in plan.outputs]
-        renamed = plan_outputs(job, sources, _taken_in(self._folders.outbox, job))
+        renamed = plan_outputs(job, sources, taken_in(self._folders.outbox, job))
         self._spool.fix(job.id, rename_pending(plan, pending, renamed))
 
     def _is_pending(self, job: Job, item: Item) -> bool:
@@ -276,53 +272,13 @@ class Delivery:
         return self._folders.done if is_done else self._folders.error
 
 
-def _with_unfinished(
-    job_state: JobState, ends: Sequence[Sequence[Problem]]
-) -> Sequence[Sequence[Problem]]:
-    """
-    Return how each edit ended, those among them that could not be finished.
-    """
-    failed = job_state.finished.failed
-    if not failed:
-        return ends
-    job = job_of(job_state)
-    found = list(ends) or [()] * len(job.edits)
-    for edit, why in failed.items():
-        found[edit - 1] = [*found[edit - 1], _unfinished(job, why)]
-    return found
-
-
-def _unfinished(job: Job, why: str) -> Problem:
-    name = naming.shown(job.members[0].name)
-    return Problem(
-        code=JobCode.FINISHING_FAILED,
-        message=f"{name} was edited, and what its mask does not open could not be protected: {why}",
-        hint="What came was paid for and lies here, too; it is not asked for again. See to that cause",
-    )
-
-
-def told_problems(job: Job, ends: Sequence[Sequence[Problem]]) -> tuple[Problem, ...]:
-    """
-    Return the problems of a job, each once: of those that not all of its edits have, each says whose it is.
-    """
-    found: dict[Problem, None] = {}
-    asked = [each for number, each in enumerate(ends, 1) if number not in job.had]
-    for edit, problems in zip(job.edits, ends, strict=bool(ends)):
-        for each in problems:
-            if all(each in others for others in asked):
-                found[each] = None
-            else:
-                found[replace(each, message=f"{edit.name}: {each.message}")] = None
-    return tuple(found)
-
-
 def _note(job: Job) -> str:
     return f".retouchd-{job.id}-note"
 
 
 def _archived(job: Job, sources: Sequence[str], root: Path) -> Archived:
     reserved = partial(reserved_in, root, job.folder, job.stem)
-    return plan_archive(job, sources, _taken_in(root, job), reserved)
+    return plan_archive(job, sources, taken_in(root, job), reserved)
 
 
 def _way(own: Path, job: Job, item: Item, folder: OpenFolder) -> Way:
@@ -367,10 +323,6 @@ def _names(item: Item) -> tuple[str, str]:
     return item.source, _staged(item)
 
 
-def _taken_in(root: Path, job: Job) -> IsTaken:
-    return lambda name: is_taken(root, naming.path_below(job.folder, name))
-
-
 def _bytes_of(where: Where) -> bytes:
     """
     Return what a file holds, nothing where the name is no file's.
@@ -384,66 +336,6 @@ def _bytes_of(where: Where) -> bytes:
         return b""
 
 
-def _originals(job_state: JobState) -> list[str]:
-    """
-    Return what is in `originals/`, without our own records and reasons that came back with it.
-    """
-    leftovers = {m.name for m in job_of(job_state).members if m.role is Role.LEFTOVER}
-    return [f"{ORIGINALS}/{name}" for name in job_state.below(ORIGINALS) if name not in leftovers]
-
-
-def _fruitless(job_state: JobState) -> list[str]:
-    """
-    Return the answers that may be worth money and brought no picture, the first one first.
-    """
-    closed = {each.key: each for each in job_state.attempts}
-    return [
-        there["response"]
-        for key, there in sorted(attempts_in(job_state.files).items())
-        if "response" in there and _may_be_worth_money(closed.get(key))
-    ]
-
-
-def _may_be_worth_money(attempt: Attempt | None) -> bool:
-    if attempt is None or attempt.http_status is None:
-        return True  # Nobody could read it so far.
-    return 200 <= attempt.http_status < 300 and attempt.verdict is not Verdict.DONE
-
-
 def _plan(job_state: JobState) -> Plan:
     assert job_state.plan is not None, f"{job_state.id} has no plan.json"
     return job_state.plan
-
-
-@contextlib.contextmanager
-def _made(root: Path, job: Job) -> Iterator[OpenFolder]:
-    """
-    Hold the folder of a job open, made if need be; raises Blocked for what stands against it meanwhile.
-
-    A root that is away is not made anew: its disk may not be mounted.
-    """
-    with _blocked(root / job.folder):
-        try:
-            root.stat()
-        except FileNotFoundError as error:
-            raise FolderAway(file_stat.away(root)) from error
-        with moves.made_folder(root, job.folder) as folder:
-            yield folder
-
-
-@contextlib.contextmanager
-def _blocked(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, FileExistsError | NotADirectoryError):
-            msg = file_stat.in_the_way(Path(error.filename2 or error.filename or folder))
-        elif error.errno in _NO_NAME and (file := error.filename2 or error.filename):
-            msg = (
-                f"{naming.shown(str(folder))} takes no file named {naming.shown(Path(file).name)} "
-                f"({error.strerror}). Give that folder a place on another filesystem."
-            )
-        else:
-            name = naming.shown(str(folder))
-            msg = f"{name} cannot be written ({error.strerror}). retouchd tries again by itself."
-        raise Blocked(msg) from error
