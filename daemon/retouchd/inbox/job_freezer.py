@@ -9,52 +9,44 @@ import datetime as dt
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Protocol
 
 from retouchd.disk.signature import Observation
-from retouchd.errors import JobCode, Problem
+from retouchd.errors import Problem
 from retouchd.inbox.candidates import Candidate
+from retouchd.inbox.edit_request import edit_of, further_faults, own_faults, request_of
 from retouchd.inbox.held import HeldError
 from retouchd.inbox.precedence import (
     EditPart,
-    EffectiveValues,
     FolderFile,
     Layer,
     Task,
-    Values,
     compose,
     folder_faults,
     needed,
+    place_of,
 )
-from retouchd.inbox.prompt_fields import PromptFields, place_of
+from retouchd.inbox.prompt_fields import PromptFields
 from retouchd.inbox.readiness import Ready, own_task, references_of
 from retouchd.inbox.references import ReferenceChecks
 from retouchd.inbox.scanner import InboxScanner
 from retouchd.inbox.sidecar_reader import Prompt, SidecarReader
 from retouchd.job.filenames import Kind, Named
 from retouchd.job.model import (
-    CONFIGURATION,
     Edit,
     Job,
     Member,
     Reference,
-    Request,
     Role,
-    Scalar,
     scalar_text,
 )
 from retouchd.job.naming import path_below, shown
-from retouchd.job.pairing import Bundle
 from retouchd.money.budget import Allowance, beyond, unpriced
 from retouchd.money.pricing import estimate, pictures_asked
 from retouchd.pictures.decoding import ImageFault
-from retouchd.request.fields import PROMPT_PARTS
 from retouchd.request.limits import Limits
 from retouchd.request.models import Prices
-from retouchd.request.output import DEFAULT_NAME, PREFIX, output_faults, own_keys, resolved
-from retouchd.request.validate import request_faults
 from retouchd.spool.ends import told_problems
 from retouchd.spool.record import is_own_reason, own_record, received_in
 
@@ -128,7 +120,7 @@ class JobFreezer:
         problems = list(candidate.state.problems)
         prompts = {} if problems else self._prompts(candidate)
         problems += [each.problem for each in prompts.values() if each.problem]
-        edits = [Edit(request=_request(compose([self._current.edit_layer()])))]
+        edits = [Edit(request=request_of(compose([self._current.edit_layer()])))]
         ends: list[list[Problem]] = []
         if not problems:
             try:
@@ -136,7 +128,9 @@ class JobFreezer:
             except ImageFault as fault:
                 problems.append(fault.problem)
         elif (own := candidate.surroundings.own) and own.values:
-            problems += self._further(candidate, own.values)
+            path = _path(candidate, candidate.bundle.edits[0].name)
+            wishes = compose([Layer(origin=path, values=own.values), self._current.edit_layer()])
+            problems += further_faults(wishes, path, self._current.limits)
         is_sound = not problems and not any(ends)
         models = dict.fromkeys(each.request.model for each in edits)
         references = tuple(self._references(candidate, models)) if is_sound else _named(candidate)
@@ -189,19 +183,22 @@ class JobFreezer:
             Layer(origin=each.origin, values=each.variables) for each in layers
         ).values
         fields = PromptFields(candidate, variables, self._reader)
+        own = {_path(candidate, named.name) for named in candidate.bundle.files}
         edits, ends = [], []
         for part in task.edits or (EditPart(name=""),):
             first = Layer(origin=task.origin, values=part.values)
             wishes = fields.filled(
                 compose([first, *layers]), [each for each in layers if each.is_own]
             )
-            edit = _edit(wishes, candidate.bundle, now, part.name)
+            edit = edit_of(wishes, candidate.bundle, now, part.name)
             if "upload" in variables and "name" in edit.output:
                 # Under which name its sender knows it: see `web.posting`.
                 upload = scalar_text(variables["upload"])
                 edit = replace(edit, output={**edit.output, "upload": upload})
             edits.append(edit)
-            ends.append(list(self._faults(candidate, wishes, part.name)))
+            ends.append(
+                list(own_faults(wishes, part.name, candidate.bundle, own, self._current.limits))
+            )
         return edits, ends
 
     def _prompts(self, candidate: Candidate) -> dict[str, Prompt]:
@@ -263,52 +260,6 @@ class JobFreezer:
             raise HeldError(f"{prompt.problem.message} Correct {shown(source.path)}.")
         return Layer(origin=source.path, values={"prompt": prompt.text})
 
-    def _faults(
-        self, candidate: Candidate, wishes: EffectiveValues, name: str
-    ) -> Iterator[Problem]:
-        """
-        Yield what is wrong with what the bundle says itself of the edit with that name.
-
-        Raises HeldError for what is wrong with what others say of it.
-        """
-        own = {_path(candidate, named.name) for named in candidate.bundle.files}
-        model = str(wishes.values["model"])
-        for keys, problem in request_faults(
-            model,
-            _prompt(wishes),
-            _parameters(wishes),
-            1 + len(wishes.images),
-            self._current.limits(model),
-            has_mask=bool(candidate.bundle.masks),
-        ):
-            if "mask" in keys:  # It lies beside the picture.
-                yield problem
-                continue
-            parts = PROMPT_PARTS if "prompt" in keys else ()
-            keys = (*keys, *parts, "model")  # noqa: PLW2901 - all that may be at fault
-            origins = {wishes.origin[key] for key in keys if key in wishes.origin}
-            if not origins & own:
-                where = wishes.origin.get(keys[0], CONFIGURATION)
-                place = f"{place_of(where)}: {name}" if name else place_of(where)
-                raise HeldError(f"{place}: {problem.message} {problem.hint}")
-            where = next(o for key in keys if (o := wishes.origin.get(key)) in own)
-            yield replace(problem, message=f"{_shown_name(where)}: {problem.message}")
-        yield from _output_problems(wishes, own, candidate.bundle)
-
-    def _further(self, candidate: Candidate, values: Values) -> Iterator[Problem]:
-        """
-        Yield what else is wrong with the parameters of a sidecar of which something is: who corrects it is to
-        hear of all at once.
-        """
-        path = _path(candidate, candidate.bundle.edits[0].name)
-        wishes = compose([Layer(origin=path, values=values), self._current.edit_layer()])
-        model = str(wishes.values["model"])
-        for keys, problem in request_faults(
-            model, _prompt(wishes), _parameters(wishes), 1, self._current.limits(model)
-        ):
-            if any(wishes.origin.get(key) == path for key in keys):
-                yield replace(problem, message=f"{_shown_name(path)}: {problem.message}")
-
     def _references(self, candidate: Candidate, models: Iterable[str]) -> Iterator[Reference]:
         """
         Yield the references of a bundle; raises HeldError for one that a folder file names and that cannot
@@ -369,62 +320,6 @@ def _named(candidate: Candidate) -> tuple[Reference, ...]:
     )
 
 
-def _output_problems(
-    wishes: EffectiveValues, own: AbstractSet[str], bundle: Bundle
-) -> Iterator[Problem]:
-    """
-    Yield what the bundle's own sidecar asks of its results that cannot be.
-    """
-    said = {key: value for key, value in wishes.values.items() if wishes.origin[key] in own}
-    has_references = bool(wishes.images)
-    for words in output_faults(
-        own_keys(said), has_mask=bool(bundle.masks), has_references=has_references
-    ):
-        where = next(wishes.origin[key] for key in said if key.startswith(PREFIX))
-        message, _, hint = words.partition(". ")
-        yield Problem(
-            code=JobCode.PARAMETER_INVALID, message=f"{_shown_name(where)}: {message}.", hint=hint
-        )
-
-
-def _edit(wishes: EffectiveValues, bundle: Bundle, now: dt.datetime, name: str) -> Edit:
-    """
-    Return what is asked for, and what its results are to be.
-    """
-    output = resolved(
-        own_keys(wishes.values), has_mask=bool(bundle.masks), has_references=bool(wishes.images)
-    )
-    if not output.is_anything and output.name == DEFAULT_NAME:
-        return Edit(request=_request(wishes), name=name)
-    frozen = output.to_json()
-    if output.name != DEFAULT_NAME:
-        # The day is that of the claim, wherever and whenever the job goes on.
-        frozen["day"] = f"{now.astimezone():%Y-%m-%d}"
-    return Edit(request=_request(wishes), name=name, output=frozen)
-
-
-def _request(wishes: EffectiveValues) -> Request:
-    return Request(
-        model=str(wishes.values["model"]),
-        prompt=_prompt(wishes),
-        parameters=_parameters(wishes),
-        origin=dict(wishes.origin),
-    )
-
-
-def _prompt(wishes: EffectiveValues) -> str | None:
-    return str(wishes.values["prompt"]) if "prompt" in wishes.values else None
-
-
-def _parameters(wishes: EffectiveValues) -> dict[str, Scalar]:
-    beside = ("model", "prompt", *PROMPT_PARTS)
-    return {
-        key: value
-        for key, value in wishes.values.items()
-        if key not in beside and not key.startswith(PREFIX)
-    }
-
-
 def _without_prompt(task: Task) -> str:
     names = " and ".join(task.lacking)
     return f"{place_of(task.origin)} names {names} among its edits without a prompt, and there is none for all."
@@ -443,10 +338,6 @@ def _member(named: Named, candidate: Candidate, prompts: Mapping[str, Prompt]) -
         snapshot=observations[named.name].signature.snapshot,
         sha256=digest,
     )
-
-
-def _shown_name(path: str) -> str:
-    return shown(path.rpartition("/")[2])
 
 
 def _path(candidate: Candidate, name: str) -> str:

@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from retouchd.disk.signature import Observation
 from retouchd.job.filenames import Kind
-from retouchd.job.model import Scalar
+from retouchd.job.model import CONFIGURATION, Scalar
 from retouchd.job.naming import path_below, shown
 
 
@@ -252,3 +252,10 @@ def _ambiguities(level: Sequence[FolderFile]) -> Iterator[str]:
         if len(found) > 1:
             names = " and ".join(shown(source.path) for source in found)
             yield f"{names} both {what} for one folder. Keep only one of them."
+
+
+def place_of(origin: str) -> str:
+    """
+    Return how a person is told where something was said.
+    """
+    return "[edit] of the configuration" if origin == CONFIGURATION else shown(origin)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from retouchd.inbox.candidates import Candidate
 from retouchd.inbox.held import HeldError
-from retouchd.inbox.precedence import EffectiveValues, Layer, Values
+from retouchd.inbox.precedence import EffectiveValues, Layer, Values, place_of
 from retouchd.inbox.sidecar_reader import SidecarReader
-from retouchd.job.model import CONFIGURATION, scalar_text
+from retouchd.job.model import scalar_text
 from retouchd.job.naming import shown
 from retouchd.request.fields import PROMPT_PARTS
 from retouchd.request.prompt_text import SIZE_FIELDS, VARS, fields_in, filled, joined
@@ -58,10 +58,3 @@ class PromptFields:
                 f"{shown(self._image)}. Write {name} into a table [vars] of its sidecar."
             )
         return filled(text, values)
-
-
-def place_of(origin: str) -> str:
-    """
-    Return how a person is told where something was said.
-    """
-    return "[edit] of the configuration" if origin == CONFIGURATION else shown(origin)
