@@ -16,6 +16,9 @@ _PIECE = 1 << 18
 """Bytes that come out at once at most, however well they were compressed."""
 _START = 16
 """Bytes by which a coding is known."""
+_LOOKED_AT = 1024
+"""Bytes of a first piece by which text is told from what is compressed: pieces may be large, and all are waited
+for."""
 _MOST_CODINGS = 3
 """One around the other; some relays compress what is compressed already."""
 _MOST_HELD = 1 << 16
@@ -74,7 +77,7 @@ class Unpacker:
 
     def _begin(self) -> bytes:
         self._is_known = True
-        self._coding = _coding_of(self._start, self._named)
+        self._coding = _coding_of(self._start[:_LOOKED_AT], self._named)
         piece = self._start
         if self._coding is None:
             self._start = b""
