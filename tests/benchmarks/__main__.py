@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import ceiling, crowds, drain, flight, machine, promptness
+from benchmarks import ceiling, crowds, curves, drain, exchange, flight, machine, promptness
 from benchmarks.contest import contests
 from benchmarks.figures import HEADER, Figure, Skipped, line
 from benchmarks.scale import FULL, SMOKE, Scale
@@ -25,11 +25,13 @@ def _contest(row: str) -> Row:
 
 ROWS: dict[str, Row] = {
     "endpoint": ceiling.ceilings,
+    "exchange": exchange.exchanges,
     **{row: _contest(row) for row in contests(FULL)},
     "flight-cpu": flight.cpu_by_flight,
     "flight-rate": flight.rate_of_ideal,
     "memory": flight.memory,
-    "stalls": flight.stalls_and_syncs,
+    "stalls": flight.stalls,
+    "syncs": flight.syncs,
     "first-byte": promptness.settled_to_first_byte,
     "drop": promptness.dropped_to_request,
     "once": drain.drained,
@@ -38,14 +40,17 @@ ROWS: dict[str, Row] = {
     "idle": crowds.idle,
     "polling": crowds.polling,
     "start": promptness.starts,
+    "curves": curves.curves,
 }
 
 
-def measure(rows: list[str], scale: Scale, place: Path) -> Iterator[Figure | Skipped]:
+def measure(
+    rows: list[str], scale: Scale, place: Path, plots: Path | None = None
+) -> Iterator[Figure | Skipped]:
     """
-    Yield the figures of rows, telling on standard error how far it is.
+    Yield the figures of rows, telling on standard error how far it is; plots go to `plots`, if they are wanted.
     """
-    scene = Scene(place)
+    scene = Scene(place, plots or place)
     for row in rows:
         began = time.monotonic()
         yield from ROWS[row](scene, scale)
@@ -64,9 +69,8 @@ def main() -> None:
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
     _say(f"{machine.described()}\n\n{HEADER}")
     with tempfile.TemporaryDirectory(prefix="retouchd-bench-") as place:
-        for figure in measure(
-            asked.rows or list(ROWS), SMOKE if asked.smoke else FULL, Path(place)
-        ):
+        scale, plots = (SMOKE, None) if asked.smoke else (FULL, Path(__file__).parent)
+        for figure in measure(asked.rows or list(ROWS), scale, Path(place), plots):
             _say(line(figure))
     _say(f"\nload at the end {machine.load()}")
 

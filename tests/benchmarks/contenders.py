@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from benchmarks.machine import seconds_worked
 from benchmarks.scene import Scene, Served, count_in, start_daemon, until
+from benchmarks.slow_disk import AS_IT_IS, Flush
 from benchmarks.stock import drop
 from process import Station
 
@@ -32,7 +33,8 @@ class Started:
     go: Callable[[], None] = lambda: None
 
 
-Start: TypeAlias = Callable[[Station, Served, int], AbstractContextManager[Started]]
+Start: TypeAlias = Callable[[Station, str, int], AbstractContextManager[Started]]
+"""With the place, the endpoint's URL, and how many requests at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,21 +67,28 @@ def compete(
     size: int,
     jobs: int,
     concurrency: int,
+    flush: Flush = AS_IT_IS,
 ) -> Result:
     """
-    Let a contender edit so many pictures.
+    Let a contender edit so many pictures; over TLS, if the endpoint has a certificate.
 
     The clock runs from the first byte that reaches the endpoint until the last original lies in `done/`.
     """
     jobs = max(2, round(jobs * contender.share))
     pictures = scene.stock.pictures(size, jobs)
+    certificate = endpoint.certificate
+    url = endpoint.url if certificate is None else endpoint.secure_url
     with scene.station(
-        endpoint={"base_url": endpoint.url, "concurrency": concurrency},
+        endpoint={"base_url": url, "concurrency": concurrency},
         intake={"settle_seconds": 0.5},
     ) as station:
+        station.environment |= flush.environment
+        if certificate is not None:
+            trusted = ("SSL_CERT_FILE", "CURL_CA_BUNDLE")
+            station.environment |= dict.fromkeys(trusted, str(certificate))
         endpoint.forget()
         done = station.folders.done
-        with contender.start(station, endpoint, concurrency) as started:
+        with contender.start(station, url, concurrency) as started:
             before = seconds_worked(started.pids)
             for _ in drop(pictures, station.folders.inbox):
                 pass
@@ -91,14 +100,14 @@ def compete(
 
 
 @contextlib.contextmanager
-def _ours(station: Station, _: Served, __: int) -> Iterator[Started]:
+def _ours(station: Station, _: str, __: int) -> Iterator[Started]:
     yield Started(pids=(start_daemon(station).pid,))
 
 
 def _loop(module: str) -> Start:
     @contextlib.contextmanager
-    def start(station: Station, endpoint: Served, concurrency: int) -> Iterator[Started]:
-        command = (sys.executable, "-m", module, str(station.root), endpoint.url, str(concurrency))
+    def start(station: Station, url: str, concurrency: int) -> Iterator[Started]:
+        command = (sys.executable, "-m", module, str(station.root), url, str(concurrency))
         running = station.run(*command)
         running.until(lambda: running.out)
 
@@ -118,12 +127,10 @@ def _curl(*each: str) -> Start:
     """
 
     @contextlib.contextmanager
-    def start(station: Station, endpoint: Served, _: int) -> Iterator[Started]:
+    def start(station: Station, url: str, _: int) -> Iterator[Started]:
         inbox = str(station.folders.inbox)
         watch = ("inotifywait", "-m", "-e", "moved_to,close_write", "--format", "%f")
-        command = [
-            word.format(root=station.root, url=endpoint.url, script=_SCRIPT) for word in each
-        ]
+        command = [word.format(root=station.root, url=url, script=_SCRIPT) for word in each]
         with (
             subprocess.Popen(
                 (*watch, "--include", r"\.jpg$", inbox),

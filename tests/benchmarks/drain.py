@@ -15,23 +15,23 @@ from benchmarks.stock import drop
 from process import RETOUCHD, Running, Station
 
 _CONCURRENCY = 8
-_OURS, _BARE = "retouchd once", "(a) bare httpx"
+_OURS, _BARE, _TWO = "retouchd once", "(a) bare httpx", "bare httpx with two syncs"
 
 
 def drained(scene: Scene, scale: Scale) -> Iterator[Figure | Skipped]:
     """
-    Yield the time from a start to its first request, and the rate from then on, beside the bare loop's.
+    Yield the time from a start to its first request, and the rate from then on, beside bare loops'.
     """
     if BARE.missing:
         yield Skipped(row="once", what=_BARE, reason=BARE.missing)
         return
-    firsts: dict[str, list[float]] = {_OURS: [], _BARE: []}
-    rates: dict[str, list[float]] = {_OURS: [], _BARE: []}
+    firsts: dict[str, list[float]] = {_OURS: [], _BARE: [], _TWO: []}
+    rates: dict[str, list[float]] = {_OURS: [], _BARE: [], _TWO: []}
     with scene.endpoint(scale.small[1]) as endpoint:
         for _ in range(scale.rounds):
-            for name in (_OURS, _BARE):
+            for name, found in firsts.items():
                 first, rate = _drain(name, scene, scale, endpoint)
-                firsts[name].append(first)
+                found.append(first)
                 rates[name].append(rate)
     count = scale.waiting
     for name, found in firsts.items():
@@ -44,13 +44,14 @@ def drained(scene: Scene, scale: Scale) -> Iterator[Figure | Skipped]:
         yield Figure(
             row="once", what=f"{name}: from then on", values=tuple(rates[name]), unit="jobs/s"
         )
-    yield Figure(
-        row="once",
-        what=f"{_OURS} / {_BARE}, from the first request on",
-        values=tuple(a / b for a, b in zip(rates[_OURS], rates[_BARE], strict=True)),
-        unit="×",
-        at_least=0.5,
-    )
+    for name in (_BARE, _TWO):
+        yield Figure(
+            row="once",
+            what=f"{_OURS} / {name}, from the first request on",
+            values=tuple(a / b for a, b in zip(rates[_OURS], rates[name], strict=True)),
+            unit="×",
+            at_least=0.5,
+        )
 
 
 def _drain(name: str, scene: Scene, scale: Scale, endpoint: Served) -> tuple[float, float]:
@@ -78,7 +79,8 @@ def _start(name: str, station: Station, endpoint: Served) -> Running:
     if name == _OURS:
         return station.run(RETOUCHD, "once", "--config", os.fspath(station.config))
     loop = (sys.executable, "-m", "benchmarks.loop_httpx")
-    running = station.run(*loop, str(station.root), endpoint.url, str(_CONCURRENCY))
+    more = ("two",) if name == _TWO else ()
+    running = station.run(*loop, str(station.root), endpoint.url, str(_CONCURRENCY), *more)
     assert running.process.stdin is not None
     running.process.stdin.write(b"\n")
     running.process.stdin.flush()

@@ -1,14 +1,15 @@
 """
-Many requests at once: what each costs, how near the ideal rate comes, memory, stalls and fsyncs.
+Many requests at once: what each costs, how near the ideal rate comes, memory, stalls and flushes.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, Skipped
 from benchmarks.machine import megabytes, seconds_worked
 from benchmarks.scale import Scale
 from benchmarks.scene import Daemon, Scene, Served, count_in, start_daemon, until
+from benchmarks.slow_disk import AS_IT_IS, Flush
 from benchmarks.stock import drop
 from process import Station
 
@@ -113,10 +114,10 @@ def memory(scene: Scene, scale: Scale) -> Iterator[Figure]:
     )
 
 
-def stalls_and_syncs(scene: Scene, scale: Scale) -> Iterator[Figure]:
+def stalls(scene: Scene, scale: Scale) -> Iterator[Figure]:
     """
     Yield the longest stall of the event loop in each of the contests and with many large uploads, with what
-    did it; and the fsyncs of a job.
+    did it.
     """
     cases = (
         ("2 MB/2 MB, 8 at once", scale.middle, 8, scale.jobs, 50.0),
@@ -125,7 +126,7 @@ def stalls_and_syncs(scene: Scene, scale: Scale) -> Iterator[Figure]:
         ("2 MB/2 MB, 32 at once", scale.middle, 32, 2 * scale.jobs, 100.0),
         (f"20 MB/4 MB, {scale.at_once} at once", scale.heavy, scale.at_once, scale.at_once, 100.0),
     )
-    for what, sizes, concurrency, jobs, goal in cases[: scale.stalls]:
+    for what, sizes, concurrency, jobs, goal in cases[: scale.cases]:
         seen = [_seen_inside(scene, sizes, concurrency, jobs) for _ in range(min(3, scale.rounds))]
         longest = max((each for one in seen for each in one["callbacks_ms"]), default=None)
         yield Figure(
@@ -138,21 +139,41 @@ def stalls_and_syncs(scene: Scene, scale: Scale) -> Iterator[Figure]:
             if longest
             else "",
         )
-        if sizes == scale.middle and concurrency == 8:
+
+
+def syncs(scene: Scene, scale: Scale) -> Iterator[Figure | Skipped]:
+    """
+    Yield how often the disk is asked to flush for a job: as quick as it is, and where each flush takes long
+    enough for others to come along.
+    """
+    for flush, disk in ((AS_IT_IS, ""), (Flush(milliseconds=10), ", +10 ms a flush")):
+        if flush.missing:
+            yield Skipped(row="syncs", what=disk, reason=flush.missing)
+            continue
+        for concurrency, goal in ((8, 10), (32, 6)):
+            jobs = 6 * concurrency if scale.jobs > concurrency else scale.jobs
+            seen = [
+                _seen_inside(scene, scale.small, concurrency, jobs, flush)["syncs"]
+                for _ in range(min(3, scale.rounds))
+            ]
             yield Figure(
-                row="stalls",
-                what="fsyncs per job",
-                values=tuple(sum(one["syncs"].values()) / jobs for one in seen),
-                note=", ".join(
-                    f"{kind}s {seen[0]['syncs'][kind] / jobs:.1f}" for kind in seen[0]["syncs"]
-                ),
+                row="syncs",
+                what=f"flushes per job, {concurrency} at once{disk}",
+                values=tuple(sum(one.values()) / jobs for one in seen),
+                at_most=goal,
+                note=", ".join(f"{kind}s {seen[0][kind] / jobs:.1f}" for kind in sorted(seen[0])),
             )
 
 
 def _seen_inside(
-    scene: Scene, sizes: tuple[int, int], concurrency: int, jobs: int
+    scene: Scene,
+    sizes: tuple[int, int],
+    concurrency: int,
+    jobs: int,
+    flush: Flush = AS_IT_IS,
 ) -> dict[str, Any]:
     with scene.endpoint(sizes[1]) as endpoint, _station(scene, endpoint, concurrency) as station:
+        station.environment |= flush.environment
         daemon: Daemon = start_daemon(station, inside=True)
         _work_off(scene, station, sizes[0], jobs)
         return daemon.seen_inside()

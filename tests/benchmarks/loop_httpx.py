@@ -1,12 +1,15 @@
 """
 The yardstick (a): a bare asyncio loop around httpx that does the least a correct pipeline must.
 
-    python -m benchmarks.loop_httpx ROOT URL CONCURRENCY
+    python -m benchmarks.loop_httpx ROOT URL CONCURRENCY [two]
 
 Reads what lies in ROOT/inbox once a line comes on its standard input. Each picture is looked at before it is
 sent and before it is published, as closely and as quickly as ours; each request is noted durably before it
 leaves, each answer is durable before it is read; every write and rename is followed by the fsyncs that make
 it last. No claim, no settling, no retry, no status, no history, no two daemons.
+
+With `two` it syncs twice a job, the result and the outbox, and looks at nothing: what no paid answer should
+be trusted to, as a measure of the network's and the interpreter's share.
 """
 
 import asyncio
@@ -83,6 +86,26 @@ class Pipeline:
             (self._work / f"{name}.{left}").unlink()
 
 
+class TwoSyncs(Pipeline):
+    """
+    The same with two syncs a job.
+    """
+
+    def _begin(self, name: str) -> tuple[bytes, str]:
+        path = self._inbox / f"{name}.jpg"
+        return path.read_bytes(), path.with_suffix(".txt").read_text()
+
+    def _finish(self, name: str, body: bytes) -> None:
+        answer = from_json(body)
+        picture = pybase64.b64decode(answer["data"][0]["b64_json"], validate=True)
+        temporary = self._work / f"{name}.png"
+        _write_bytes(temporary, picture)
+        temporary.rename(self._outbox / f"{name}.png")
+        _sync(self._outbox)
+        for member in (f"{name}.txt", f"{name}.jpg"):
+            (self._inbox / member).rename(self._done / member)
+
+
 def _write(path: Path, data: bytes) -> None:
     temporary = path.with_suffix(".tmp")
     _write_bytes(temporary, data)
@@ -103,8 +126,8 @@ def _sync(*folders: Path) -> None:
         os.close(descriptor)
 
 
-def main(root: str, url: str, concurrency: str) -> None:
-    pipeline = Pipeline(Path(root), url)
+def main(root: str, url: str, concurrency: str, syncs: str = "") -> None:
+    pipeline = (TwoSyncs if syncs == "two" else Pipeline)(Path(root), url)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()

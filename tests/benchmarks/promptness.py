@@ -23,7 +23,7 @@ def settled_to_first_byte(scene: Scene, scale: Scale) -> Iterator[Figure]:
     waits = _waits(scene, scale, _SETTLE_SECONDS)
     row, what = "first-byte", "settled → first byte on the wire"
     yield Figure(
-        row=row, what=f"{what}, p50", values=(percentile(waits, 0.5),), unit="ms", at_most=5
+        row=row, what=f"{what}, p50", values=(percentile(waits, 0.5),), unit="ms", at_most=6
     )
     yield Figure(
         row=row, what=f"{what}, p99", values=(percentile(waits, 0.99),), unit="ms", at_most=25

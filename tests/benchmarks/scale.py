@@ -29,8 +29,8 @@ class Scale:
     rescan_seconds: float
     """How long a daemon with a full inbox is watched: one rescan is among it."""
     starts: int
-    stalls: int
-    """In how many of the cases stalls are looked for."""
+    cases: int
+    """How many of the cases of a row are measured that has several."""
     at_once: int
     """Requests in flight while memory is measured."""
     small: tuple[int, int]
@@ -38,6 +38,10 @@ class Scale:
     large: tuple[int, int]
     heavy: tuple[int, int]
     """Bytes of a picture in and out."""
+    concurrencies: tuple[int, ...]
+    sizes: tuple[int, ...]
+    flushes: tuple[float, ...]
+    """The points of the curves: requests at once, bytes each way, milliseconds."""
 
 
 FULL = Scale(
@@ -53,12 +57,15 @@ FULL = Scale(
     idle_seconds=20.0,
     rescan_seconds=62.0,
     starts=7,
-    stalls=5,
+    cases=5,
     at_once=64,
     small=(50 * KB, 100 * KB),
     middle=(2 * MB, 2 * MB),
     large=(20 * MB, 2 * MB),
     heavy=(20 * MB, 4 * MB),
+    concurrencies=(1, 4, 8, 32, 128),
+    sizes=(50 * KB, 500 * KB, 2 * MB, 5 * MB, 20 * MB),
+    flushes=(0, 2, 5, 10, 20),
 )
 
 SMOKE = Scale(
@@ -74,10 +81,13 @@ SMOKE = Scale(
     idle_seconds=0.3,
     rescan_seconds=0.5,
     starts=1,
-    stalls=1,
+    cases=1,
     at_once=3,
     small=(2 * KB, 2 * KB),
     middle=(4 * KB, 4 * KB),
     large=(8 * KB, 4 * KB),
     heavy=(8 * KB, 8 * KB),
+    concurrencies=(2,),
+    sizes=(2 * KB,),
+    flushes=(1,),
 )

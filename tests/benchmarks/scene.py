@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 import urllib.request
@@ -34,6 +35,15 @@ class Served:
     """
 
     url: str
+    certificate: Path | None = None
+    """Whom to trust at `secure_url`; None where it speaks no TLS."""
+
+    @property
+    def secure_url(self) -> str:
+        """
+        Return where it speaks TLS.
+        """
+        return self.url.replace("http://127.0.0.1", "https://localhost")
 
     def times(self) -> list[Times]:
         """
@@ -97,11 +107,12 @@ class Daemon:
 
 class Scene:
     """
-    A place for everything that a run of the benchmarks makes.
+    A place for everything that a run of the benchmarks makes; `plots` is where plots are left.
     """
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, plots: Path) -> None:
         self._place = place
+        self.plots = plots
         self._numbers = itertools.count(1)
         self.stock = Stock(place / "stock")
 
@@ -124,16 +135,43 @@ class Scene:
             shutil.rmtree(place)
 
     @contextlib.contextmanager
-    def endpoint(self, answer: int, seconds: float = 0.0) -> Iterator[Served]:
+    def endpoint(
+        self, answer: int, seconds: float = 0.0, certificate: Path | None = None
+    ) -> Iterator[Served]:
         """
-        Start an endpoint that answers with a picture of so many bytes after so many seconds.
+        Start an endpoint that answers with a picture of so many bytes after so many seconds; with a
+        certificate it speaks TLS, too.
         """
         picture = self.stock.answer(answer)
         with self.station() as station:
-            command = ("-m", "benchmarks.endpoint", os.fspath(picture), str(seconds))
+            command = ["-m", "benchmarks.endpoint", os.fspath(picture), str(seconds)]
+            if certificate is not None:
+                command.append(os.fspath(certificate))
             running = station.run(sys.executable, *command)
             running.until(lambda: running.out.endswith("\n"))
-            yield Served(url=f"http://127.0.0.1:{running.out.strip()}/v1")
+            port = running.out.strip()
+            yield Served(url=f"http://127.0.0.1:{port}/v1", certificate=certificate)
+
+    def certificate(self) -> Path | None:
+        """
+        Return a certificate for localhost with its key in one file, None where openssl is not installed.
+        """
+        openssl, path = shutil.which("openssl"), self._place / "certificate.pem"
+        if openssl is None:
+            return None
+        if not path.exists():
+            command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+            command += [
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=DNS:localhost,DNS:edits.example",
+            ]
+            key = path.with_suffix(".key")
+            command += ["-keyout", os.fspath(key), "-out", os.fspath(path)]
+            subprocess.run(command, check=True, capture_output=True)
+            path.write_bytes(path.read_bytes() + key.read_bytes())
+        return path
 
 
 def start_daemon(station: Station, *, inside: bool = False) -> Daemon:

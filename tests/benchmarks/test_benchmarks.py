@@ -10,8 +10,8 @@ from benchmarks.__main__ import ROWS, measure
 from benchmarks.figures import Figure, Skipped, line
 from benchmarks.scale import SMOKE
 
-_SAME = {"2mb", "2mb-32", "20mb"}
-"""Rows that differ from `50kb` in their sizes alone."""
+_SAME = {"2mb", "2mb-32", "20mb", "10ms-8", "10ms-32", "8ms-one-8"}
+"""Rows that differ from others in their figures alone."""
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row not in _SAME])

@@ -4,33 +4,22 @@ A disk that hangs on demand: calls below a folder do not return before it is let
 A preloaded library holds them up (`hanging.c`), so it needs a compiler and no rights.
 """
 
-import atexit
-import functools
 import os
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
 
-_SOURCE = Path(__file__).with_name("hanging.c")
+from preloaded import library
 
 
-@functools.cache
 def _library() -> str:
     """
-    Build the library, once for all tests: by its path the fork server knows programs that have it.
+    Return the library; by its path, the same for all tests, the fork server knows programs that have it.
     """
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
+    found = library("hanging")
+    if found is None:
         pytest.skip("there is no C compiler to build a disk that hangs")
-    folder = tempfile.mkdtemp(prefix="retouchd-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    library = f"{folder}/hanging.so"
-    command = [compiler, "-O2", "-shared", "-fPIC", "-o", library, str(_SOURCE), "-ldl"]
-    subprocess.run(command, check=True)
-    return library
+    return found
 
 
 class HangingDisk:
