@@ -219,6 +219,8 @@ class Proxies:
         """
         Return the proxy a request for that URL goes through; none for this machine itself.
         """
+        if not self.urls:
+            return None
         parts = urlsplit(url)
         if _is_loopback(parts.hostname or "") or self._is_exempt(parts):
             return None
