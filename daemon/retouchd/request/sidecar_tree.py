@@ -180,8 +180,9 @@ def named_by(image: Named, stem: str) -> str:
 
 def _value(text: str) -> Any:
     try:
+        check_nesting(text)
         found = tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, KeyError):
+    except (NotationFault, ValueError):  # Not TOML, or a number of thousands of digits.
         return text
     return found if isinstance(found, str | int | float | bool) else text
 

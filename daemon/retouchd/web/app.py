@@ -65,11 +65,16 @@ def build_app(parts: Parts) -> ASGIApp:
         ],
         exception_handlers={
             404: lambda *_: fault(404, "not_found", "There is nothing here."),
-            405: lambda *_: fault(405, "method_not_allowed", "That is not how this is asked."),
+            405: _not_allowed,
             Exception: lambda *_: fault(500, "failed", "That failed; the log says why."),
         },
     )
     return Guard(app, parts.rules)
+
+
+def _not_allowed(_: Request, error: Exception) -> Response:
+    allowed = dict(getattr(error, "headers", None) or {})
+    return fault(405, "method_not_allowed", "That is not how this is asked.", **allowed)
 
 
 class _Pages:

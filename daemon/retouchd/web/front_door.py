@@ -110,11 +110,16 @@ class FrontDoor:
         if declared.isdecimal() and int(declared) > self._most_bytes:
             raise too_large(self._most_bytes)
         await self._require_space(int(declared) if declared.isdecimal() else 0)
-        stem = stem_of(request.headers.get("idempotency-key"))
+        keys = request.headers.getlist("idempotency-key")
+        if len(keys) > 1:
+            raise PostRefused(400, "key_twice", "A post has one Idempotency-Key.")
+        stem = stem_of(*keys)
         async with self._alone(stem), contextlib.AsyncExitStack() as stack:
             post = await self._read(stack, request)
-            folder = await self._taken(post, stem)
-        seconds = _seconds_to_wait(request, post)
+            seconds = _seconds_to_wait(request, post)
+            # Nobody can have sent before what has a name of its own.
+            found = await self._look(stem, post.folder) if any(keys) else None
+            folder = await self._taken(post, stem, found)
         return await self._answer(request, stem, folder, seconds)
 
     async def _read(self, stack: contextlib.AsyncExitStack, request: Request) -> Post:
@@ -124,11 +129,10 @@ class FrontDoor:
         except TimeoutError as error:
             raise PostRefused(408, "timeout", "The post did not arrive in time.") from error
 
-    async def _taken(self, post: Post, stem: str) -> str:
+    async def _taken(self, post: Post, stem: str, found: Found | None) -> str:
         """
-        Put a post into the inbox unless it is known already; return its sub-folder.
+        Put a post into the inbox unless it was found to be somewhere already; return its sub-folder.
         """
-        found = await self._look(stem, post.folder)
         if found is not None and not _is_orphan(found):
             known = await self._threaded(partial(self._lookup.digest, found))
             if known is not None and known != post.digest:
@@ -327,7 +331,7 @@ class FrontDoor:
                 del self._users[stem], self._locks[stem]
 
 
-def stem_of(key: str | None) -> str:
+def stem_of(key: str = "") -> str:
     """
     Return the name of a post: that of its Idempotency-Key, else one of its own.
     """
@@ -339,9 +343,9 @@ def _seconds_to_wait(request: Request, post: Post) -> float | None:
     """
     Return how long an answer is waited for, None where it is not; a form of a browser says so in a field.
     """
-    found = _WAIT.search(request.headers.get("prefer", "").lower())
-    text = found[1] if found else post.fields.get("wait", "")
-    return min(float(text), _MOST_WAIT_SECONDS) if text.isdecimal() else None
+    found = _WAIT.search(",".join(request.headers.getlist("prefer")).lower())
+    seconds = float(found[1]) if found else post.seconds_to_wait
+    return None if seconds is None else min(seconds, _MOST_WAIT_SECONDS)
 
 
 def _is_orphan(found: Found) -> bool:

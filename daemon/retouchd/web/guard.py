@@ -29,6 +29,13 @@ _HEADERS = {
 }
 
 
+_TWO_LENGTHS = Refused(
+    status=400,
+    code="malformed",
+    message="A request has either Content-Length or Transfer-Encoding, not both.",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardRules:
     """
@@ -60,6 +67,10 @@ class Guard:
         send = _with_headers(_in_time(send))
         if refused := self._rules.access.refusal(head):
             await _answer(refused, head, scope)(scope, receive, send)
+            return
+        if {"transfer-encoding", "content-length"} <= head.headers.keys():
+            # A proxy in front may go by the other one: then the next request's head is within this one's body.
+            await _answer(_TWO_LENGTHS, head, scope)(scope, receive, send)
             return
         scope["state"]["head"] = head
         try:

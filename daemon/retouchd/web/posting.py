@@ -30,6 +30,7 @@ from retouchd.request.validate import check_request
 _FILES, _FIELDS = 18, 60
 _FIELD_BYTES = MAX_PROMPT_BYTES
 _OWN_FIELDS = frozenset({"prompt", "folder", "again", "wait"})
+_YES, _NO = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 _NAME_SIGNS = 100
 _MARK = b"# retouchd post "
 
@@ -75,9 +76,26 @@ class Post:
     @property
     def wants_again(self) -> bool:
         """
-        Return whether it is to be edited, and charged, though the same was done before.
+        Return whether it is to be edited, and charged, though the same was done before. Raises PostRefused.
         """
-        return self.fields.get("again", "").lower() in {"true", "1", "yes", "on"}
+        said = self.fields.get("again", "false").lower()
+        if said not in _YES | _NO:
+            raise PostRefused(
+                400, "parameter_invalid", f"again is {shown(said)}, not true or false."
+            )
+        return said in _YES
+
+    @property
+    def seconds_to_wait(self) -> float | None:
+        """
+        Return how long a form asks to be waited for, None where it does not. Raises PostRefused.
+        """
+        said = self.fields.get("wait")
+        if said is not None and not re.fullmatch("[0-9]{1,6}", said):
+            raise PostRefused(
+                400, "parameter_invalid", f"wait is {shown(said)}, not a number of seconds."
+            )
+        return None if said is None else float(said)
 
 
 @contextlib.asynccontextmanager
@@ -99,7 +117,9 @@ async def read_post(request: Request, most_bytes: int) -> AsyncIterator[Post]:
         data = await parser.parse()
     except (MultiPartException, UnicodeDecodeError) as error:
         words = error.message if isinstance(error, MultiPartException) else "it is not UTF-8"
-        raise PostRefused(400, "malformed", f"The form cannot be read: {words}.") from error
+        raise PostRefused(
+            400, "malformed", f"The form cannot be read: {words.rstrip('.')}."
+        ) from error
     try:
         yield await in_own_thread(lambda: _post_of(data))
     finally:

@@ -2,6 +2,7 @@
 How a post gets into the inbox: whether there is room and a prompt, and the safe drop. All of it blocks.
 """
 
+import errno
 import shutil
 from collections.abc import Mapping
 from typing import Any
@@ -25,6 +26,9 @@ from retouchd.web.posting import (
 )
 
 _SPARE_BYTES = 256 << 20
+_NO_FOLDER = frozenset({errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EILSEQ})
+_MOST_PARTS = 16
+"""Each look for a post goes through all folders: who may post may not make that slow."""
 
 
 def lack_of_space(settings: Settings, size: int) -> str:
@@ -53,9 +57,18 @@ def require_place(post: Post, settings: Settings) -> None:
         )
     if not inbox.takes_folder(post.folder):
         raise PostRefused(400, "folder_invalid", f"Nothing is taken from {shown(post.folder)}.")
+    if len(parts) > _MOST_PARTS:
+        raise PostRefused(
+            400,
+            "folder_invalid",
+            f"folder may have {_MOST_PARTS} folders inside one another at most.",
+        )
     has_default = not settings.edit.task.lacking
-    with at(Folder.INBOX):
-        is_there = inherits_prompt(settings.folders.inbox, post.folder, has_default=has_default)
+    try:
+        with at(Folder.INBOX):
+            is_there = inherits_prompt(settings.folders.inbox, post.folder, has_default=has_default)
+    except OSError as error:
+        raise _refused(error, post) from error
     if post.prompt is None and not is_there:
         raise PostRefused(
             400,
@@ -86,10 +99,16 @@ def drop_post(post: Post, stem: str, values: Mapping[str, Any], settings: Settin
             409, "name_taken", f"Another file has the name {stem} in the inbox."
         ) from error
     except (Blocked, OSError) as error:
-        words = getattr(error, "strerror", None) or str(error)
-        raise PostRefused(
-            507, "no_space", f"The inbox does not take the picture: {words}."
-        ) from error
+        raise _refused(error, post) from error
+
+
+def _refused(error: Blocked | OSError, post: Post) -> PostRefused:
+    words = getattr(error, "strerror", None) or str(error)
+    if getattr(error, "errno", None) in _NO_FOLDER:
+        return PostRefused(
+            400, "folder_invalid", f"{shown(post.folder)} cannot be a folder: {words}."
+        )
+    return PostRefused(507, "no_space", f"The inbox does not take the picture: {words}.")
 
 
 def _keep(source: Any, target: nofollow.Entry) -> None:
