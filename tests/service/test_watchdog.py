@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -17,9 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine_world import World, open_world
+from process import RETOUCHD
 from retouchd.disk.thread_pools import Folder
 from retouchd.service.daemon import Daemon, Ending
 from retouchd.service.motion import PATIENCE_SECONDS, Motion, observed, stuck
+from retouchd.status.status_file import StatusFiles
 
 _LOOKS = st.lists(
     st.tuples(st.integers(0, 2), st.booleans(), st.floats(0.1, PATIENCE_SECONDS)), max_size=30
@@ -58,6 +61,27 @@ def test_what_is_stuck_for_the_longest_is_named() -> None:
     }
 
     assert stuck(motions, 1000) == "inbox"
+
+
+def healthcheck(world: World, daemon: Daemon) -> tuple[int, str]:
+    """
+    Return what a container's engine is told of a run that tells of itself now.
+    """
+    report = daemon.status.report()
+    assert report is not None
+    StatusFiles(world.folders.work).post(report)
+    places = {
+        f"RETOUCHD_FOLDERS__{name.upper()}": os.fspath(path)
+        for name, path in world.folders.by_name().items()
+    }
+    told = subprocess.run(
+        [RETOUCHD, "healthcheck"],
+        env=os.environ | places,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return told.returncode, told.stdout
 
 
 class SlowFolder:
@@ -196,8 +220,10 @@ async def test_a_look_that_computes_for_ever_lets_the_watchdog_starve(
 
         (line,) = world.events("daemon.stuck")
         assert "a look at the inbox" in line["reason"]
+        assert healthcheck(world, daemon) == (1, f"{line['reason']}\n")
         folder.answers.set()
         await fed_again(world, manager)
+        assert healthcheck(world, daemon) == (0, "alive\n")
 
 
 async def test_threads_that_hang_let_the_watchdog_starve(tmp_path: Path, manager: Manager) -> None:

@@ -27,6 +27,8 @@ def check(path: Path | None) -> int:
     silence = (dt.datetime.now(dt.UTC) - found[1]).total_seconds()
     if silence > HUNG_SECONDS:
         return _told(f"no sign of life for {silence:.0f} s", 1)
+    if report.stuck:
+        return _told(report.stuck, 1)
     stop = stop_of(report)
     return _told(f"alive; {shown(stop)}" if stop else "alive", 0)
 

@@ -210,7 +210,7 @@ def healthcheck(config: Path | None) -> int:
     """
     Say in a line whether a daemon lives; it asks nobody, and a pause is no illness.
 
-    Exit code: 0 it lives, 1 it does not run or gives no sign of life.
+    Exit code: 0 it lives, 1 it does not run, gives no sign of life, or makes no progress.
     """
     from retouchd.cli.healthcheck import check as look
 

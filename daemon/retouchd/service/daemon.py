@@ -313,7 +313,16 @@ class Daemon:
         assembly.runner.abandon()
 
     async def _live(self, assembly: Assembly) -> None:
-        await Watchdog(intake=assembly.intake, disks=self._disks, clock=self._clock).run()
+        await Watchdog(
+            intake=assembly.intake,
+            disks=self._disks,
+            clock=self._clock,
+            on_change=self._note_stuck,
+        ).run()
+
+    def _note_stuck(self, reason: str) -> None:
+        self.status.stuck = reason
+        self._note_change()
 
     def _note_change(self) -> None:
         self._changed.set()

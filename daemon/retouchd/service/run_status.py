@@ -25,7 +25,7 @@ class RunStatus:
     What a run tells of itself; all of it is empty before the work folder is held.
 
     `moved` tells of each change of a run, so that nobody has to look in vain. `remark` is what a person should
-    hear of the configuration, `stranded` why no job can go on.
+    hear of the configuration, `stranded` why no job can go on, `stuck` why the run makes no progress.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class RunStatus:
         self.moved = Changes()
         self.remark = ""
         self.stranded = ""
+        self.stuck = ""
 
     def note_held(self, assembly: Assembly) -> None:
         """
@@ -168,6 +169,7 @@ class RunStatus:
             self._clock,
             started_at=self._started_at,
             remark=self.remark,
+            stuck=self.stuck,
             unread_log=self._unread_log(),
             unit=self._unit,
         )

@@ -50,6 +50,7 @@ def status_report(
     *,
     started_at: dt.datetime,
     remark: str,
+    stuck: str,
     unread_log: UnreadLog | None,
     unit: Unit | None,
 ) -> StatusReport:
@@ -70,6 +71,7 @@ def status_report(
         away=escaped(assembly.watching.away),
         pause=_escaped(record_of(gate.pause, clock)) if gate.pause else None,
         remark=escaped(remark),
+        stuck=stuck,
         looking_up=escaped(assembly.looking_up),
         unread=escaped(assembly.recovery.obstacle),
         unread_log=unread_log,

@@ -111,13 +111,17 @@ class StatusLine:
 
 class Watchdog:
     """
-    Watches whether a run gets on, and feeds the watchdog as long as it does.
+    Watches whether a run gets on, and feeds the watchdog as long as it does. `on_change` is told why it does
+    not, or "" once it does again.
     """
 
-    def __init__(self, *, intake: Intake, disks: DiskMonitor, clock: Clock) -> None:
+    def __init__(
+        self, *, intake: Intake, disks: DiskMonitor, clock: Clock, on_change: Callable[[str], None]
+    ) -> None:
         self._intake = intake
         self._disks = disks
         self._clock = clock
+        self._on_change = on_change
         self._motions: dict[str, Motion] = {}
         self._answers = 0
         self._asking: asyncio.Future[None] | None = None
@@ -167,3 +171,4 @@ class Watchdog:
         else:
             emit(DaemonUnstuck())
         self._stuck = part
+        self._on_change(_PARTS[part] if part else "")

@@ -161,6 +161,8 @@ def _troubles(report: StatusReport) -> Iterator[str]:
     """
     Return what the daemon itself says is wrong.
     """
+    if report.stuck:
+        yield f"retouchd makes no progress: {report.stuck}."
     if report.away:
         yield report.away
     if report.unread:

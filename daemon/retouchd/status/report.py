@@ -53,12 +53,12 @@ class StatusReport:
 
     `jobs` has for each job that waits why it does; `blocked` those of them that a folder holds up.
     `watch_remedy` says what to do where changes are noticed in a worse way than was asked for, `away` why
-    the inbox cannot be used now; both are empty where all is well. `looking_up` says why nothing is claimed
-    while it is not known what was edited before, `unread` why that cannot be found out, `unread_log` what is
-    wrong where nobody reads the log. `unusable` has a sentence for each of the five folders that does not
-    answer, or is not in its place. `unfinished` are files that may still be written to. `done`, `failed` and
-    `returned` count since the start; `ready` families could be claimed at once. `unit` is the service that the
-    run is, empty where a person started it.
+    the inbox cannot be used now, `stuck` why the run makes no progress; all are empty where all is well.
+    `looking_up` says why nothing is claimed while it is not known what was edited before, `unread` why that
+    cannot be found out, `unread_log` what is wrong where nobody reads the log. `unusable` has a sentence for
+    each of the five folders that does not answer, or is not in its place. `unfinished` are files that may still
+    be written to. `done`, `failed` and `returned` count since the start; `ready` families could be claimed at
+    once. `unit` is the service that the run is, empty where a person started it.
     """
 
     version: Literal[1] = 1
@@ -71,6 +71,7 @@ class StatusReport:
     away: str
     pause: PauseRecord | None
     remark: str = ""
+    stuck: str = ""
     looking_up: str = ""
     unread: str = ""
     unread_log: UnreadLog | None = None
