@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from edits_server import KEY, answering, serving
-from retouchd.cli.check import Finding, Severity, ask_endpoint
+from retouchd.cli.checks.endpoint import ask_endpoint
+from retouchd.cli.checks.finding import Finding, Severity
 from retouchd.cli.compose import settings_of
 from retouchd.config import Config
 

@@ -27,7 +27,7 @@ from edits_server import certificate as certificate  # noqa: PLC0414 - a fixture
 from engine_world import World, open_world, photo
 from process import open_station
 from retouchd.cli.compose import settings_of
-from retouchd.cli.running import AT_START
+from retouchd.cli.reload import AT_START
 from retouchd.config import Config
 from retouchd.config.settings import Settings
 from retouchd.sandbox.faults import Fault, FaultKind

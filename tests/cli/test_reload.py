@@ -20,7 +20,7 @@ from canary import CANARY
 from engine_world import photo
 from hanging_disk import HangingDisk
 from process import RETOUCHD, Endpoint, Running, Station, open_station
-from retouchd.cli.running import AT_START, LIVE, news
+from retouchd.cli.reload import AT_START, LIVE, news
 from retouchd.config import SANDBOX, Config
 from retouchd.endpoint.api_key import KeySource
 

@@ -5,6 +5,7 @@ Every fault is reported at once, by its key, with the nearest known key for one 
 the commands only; the engine gets plain values (`settings_of`).
 """
 
+from retouchd.config.faults import ConfigFault, KeyFault
 from retouchd.config.model import (
     SANDBOX,
     Config,
@@ -14,7 +15,7 @@ from retouchd.config.model import (
     IntakeSection,
     at_home,
 )
-from retouchd.config.reading import PLACES, ConfigFault, KeyFault, find, load, readable
+from retouchd.config.reading import PLACES, find, load, readable
 
 __all__ = [
     "PLACES",

@@ -1,24 +1,18 @@
 """
-Reads the configuration: its file, the environment over it, the key; and tells its faults in words.
-
-Faults of the configuration in words: the key or variable, what is wrong, and what it should be. What can still
-be read of a configuration file that is no TOML: its tables one by one, or line by line.
+Reads the configuration: its file, the environment over it, the key.
 """
 
 import codecs
-import json
 import os
-import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
+from retouchd.config.faults import KeyFault, environment_faults, fault_of, holds
 from retouchd.config.model import (
     KEY_VARIABLE,
     SANDBOX,
@@ -27,223 +21,14 @@ from retouchd.config.model import (
     KeySettings,
     find_key,
 )
-from retouchd.config.programs import HOOK_PREFIX
-from retouchd.config.section import PREFIX
+from retouchd.config.salvage import MOST_BYTES, salvaged
 from retouchd.disk.file_stat import read_small
-from retouchd.disk.filesystems import UNIT_VARIABLE
 from retouchd.endpoint.api_key import KEY_UNSENT, NO_KEY
 from retouchd.endpoint.styles import style_for
 from retouchd.endpoint.styles.style import NO_AUTH
 from retouchd.errors import ConfigurationError
 from retouchd.job.naming import shown
 from retouchd.request.formats import toml_fault
-from retouchd.request.overrides import nearest
-
-_OTHER_VARIABLES = {"RETOUCHD_CONFIG", UNIT_VARIABLE}
-_JSON_KEYS = {
-    "endpoint": {"headers": '{"X-Group": "photos"}', "models": '{"gpt-image-2": "mine"}'},
-    "edit": {"extra": '{"seed": 7}'},
-    "intake": {"ignore": '["*.bak"]'},
-    "web": {"origins": '["https://photos.example"]', "trusted_proxies": '["127.0.0.1"]'},
-    "hooks": dict.fromkeys(
-        ("done", "error", "paused", "resumed"), '["/usr/local/bin/print", "{output}"]'
-    ),
-    "notify": {"urls": '["ntfy://photos"]'},
-}
-_ALIKE = 0.75
-
-
-class ConfigFault(str):
-    """
-    A fault of the configuration in words.
-
-    `hides_endpoint` says that with it nobody can tell where the endpoint is, and so whom the key is for.
-    """
-
-    __slots__ = ("hides_endpoint",)
-
-    hides_endpoint: bool
-
-    def __new__(cls, text: str, *, hides_endpoint: bool) -> Self:
-        """
-        Return the words with what they mean for the endpoint.
-        """
-        fault = super().__new__(cls, text)
-        fault.hides_endpoint = hides_endpoint
-        return fault
-
-
-class KeyFault(ConfigFault):
-    """
-    A fault of the key: in the way of those alone who would send something.
-    """
-
-    __slots__ = ()
-
-
-def fault_of(found: ErrorDetails, values: Mapping[str, Any], path: Path | None) -> ConfigFault:
-    """
-    Return what the model found wrong with the `values` of a file.
-    """
-    return ConfigFault(_words(found, values, path), hides_endpoint=_hides_endpoint(found))
-
-
-def environment_faults(environment: Mapping[str, str]) -> Iterator[str]:
-    """
-    Return what is wrong with variables of ours: an unknown section, or a table that is no JSON.
-    """
-    for name, text in environment.items():
-        is_ours = name.startswith(PREFIX) and not name.startswith(HOOK_PREFIX)
-        if not is_ours or name in _OTHER_VARIABLES:
-            continue
-        section, _, key = name.removeprefix(PREFIX).lower().partition("__")
-        if section not in Config.model_fields:
-            yield f"environment variable {name}: {_unknown([section])}"
-        elif key in _JSON_KEYS.get(section, ()) and not _is_json(text):
-            yield f"environment variable {name} must be JSON, such as {_JSON_KEYS[section][key]}."
-        elif section == "edits" and not _is_json(text):
-            example = '[{"name": "warm", "prompt": "Warm light."}]'
-            yield f"environment variable {name} must be JSON, such as {example}."
-
-
-def holds(values: Mapping[str, Any], place: Sequence[str | int]) -> bool:
-    """
-    Return whether the file itself has that key.
-    """
-    found: Any = values
-    for part in place:
-        if not isinstance(found, Mapping) or part not in found:
-            return False
-        found = found[part]
-    return True
-
-
-def _words(fault: ErrorDetails, values: Mapping[str, Any], path: Path | None) -> str:
-    """
-    Return one fault in words, by where it stands: the key in the file, or the variable.
-    """
-    keys = [str(part) for part in fault["loc"]]
-    is_in_file = path is not None and holds(values, fault["loc"])
-    variable = f"{PREFIX}{'__'.join(keys).upper()}"
-    if keys == ["endpoint", "base_url"] and variable not in os.environ:
-        variable = "OPENAI_BASE_URL"
-    where = f"{path}: " if is_in_file else f"environment variable {variable}: "
-    key = ".".join(keys)
-    if fault["type"] == "extra_forbidden":
-        return where + _unknown(keys)
-    if fault["type"] in ("model_type", "dict_type"):
-        return f"{where}{key} must be a table: write [{key}] on a line of its own."
-    return f"{where}{key}: {fault['msg'].removeprefix('Value error, ').rstrip('.')}."
-
-
-def _unknown(keys: Sequence[str]) -> str:
-    *above, wrong = keys
-    if keys == ["edit", "images"]:
-        return "edit.images is not a known key; references are named in an _edit.toml in the inbox."
-    if above and (home := _home_of(wrong)):
-        line = wrong if home != wrong else "its key"
-        return (
-            f"{'.'.join(keys)} is not a known key: the line stands below [{above[0]}]. Put {line} directly "
-            f"below the line [{home}]."
-        )
-    near = nearest(wrong, _known_keys(above))
-    meant = f"; did you mean {'.'.join([*above, near])}?" if near else "."
-    extra = " A field of your own relay's goes into [edit.extra]." if above == ["edit"] else ""
-    return f"{'.'.join(keys)} is not a known key{meant}{extra}"
-
-
-def _home_of(key: str) -> str | None:
-    """
-    Return the one table that a key belongs to, or that it names.
-    """
-    if key in Config.model_fields:
-        return key
-    homes = [table for table in Config.model_fields if key in _known_keys([table])]
-    return homes[0] if len(homes) == 1 else None
-
-
-def _known_keys(above: Sequence[str]) -> list[str]:
-    model: type[BaseModel] = Config
-    for part in above:
-        inner = model.model_fields[part].annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        model = inner
-    return list(model.model_fields)
-
-
-def _hides_endpoint(fault: ErrorDetails) -> bool:
-    """
-    Tell whether a fault is in [endpoint], or may be a key of it in the wrong place or under a wrong name.
-    """
-    *above, wrong = map(str, fault["loc"])
-    if "endpoint" in (wrong, *above[:1]):
-        return True
-    is_unknown = fault["type"] == "extra_forbidden"
-    return is_unknown and (
-        not above or nearest(wrong, _known_keys(["endpoint"]), _ALIKE) is not None
-    )
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
-
-
-MOST_BYTES = 1 << 20
-"""More is no configuration."""
-
-_HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)
-
-
-def salvaged(path: Path) -> dict[str, Any]:
-    """
-    Return the values of each table that can be read, and of a table that cannot those of its lines; nothing
-    where the file is away, or is none.
-    """
-    try:
-        text = read_small(path, MOST_BYTES).decode("utf-8-sig", "replace")
-    except OSError:
-        return {}
-    values: dict[str, Any] = {}
-    for table in _tables(text):
-        _merge(values, _parsed(table) or _by_line(table))
-    return values
-
-
-def _tables(text: str) -> Iterator[str]:
-    starts = [0, *(found.start() for found in _HEADER.finditer(text)), len(text)]
-    yield from (text[start:end] for start, end in pairwise(starts))
-
-
-def _by_line(table: str) -> dict[str, Any]:
-    head, *lines = table.split("\n")
-    if not _HEADER.match(head):
-        head, lines = "", [head, *lines]
-    values: dict[str, Any] = {}
-    for line in lines:
-        _merge(values, _parsed(f"{head}\n{line}"))
-    return values
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return {}
-
-
-def _merge(values: dict[str, Any], more: dict[str, Any]) -> None:
-    for key, value in more.items():
-        known = values.get(key)
-        if isinstance(known, dict) and isinstance(value, dict):
-            _merge(known, value)
-        else:
-            values[key] = value
-
 
 PLACES = (
     Path("config.toml"),

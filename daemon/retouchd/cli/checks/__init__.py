@@ -1,0 +1,3 @@
+"""
+What `retouchd check` looks at, a topic a module.
+"""
