@@ -56,19 +56,26 @@ FOREIGN: dict[str, Any] = {
 }
 SIDECARS_WITH_MISTAKES: list[Any] = [
     {"promt": "make it blue"},
-    {"description": "make it blue"},
-    {"title": "cat"},
     {**TAKEOUT, "prompt": "make it blue"},
     {"prompt": {"3": {"class_type": "KSampler"}}, "workflow": {}},
-    {"class_type": "KSampler"},
     {"extra": {"class_type": "KSampler"}, "n_pictures": {"class_type": "x"}},
     {"images": ["a.png"], "nodes": [], "links": []},
     {"prompt": "make it blue", "category": "x", "subcategory": "y", "extension": "png"},
+    [{"Prompt": "make it blue"}],
+    None,
+]
+NOBODYS: list[Any] = [
+    {"description": "make it blue"},
+    {"title": "cat"},
+    {"class_type": "KSampler"},
+    {"history": [{"module": "exposure"}], "iop_order": 2},
     [],
     {},
     ["SourceFile"],
     "SourceFile",
+    7,
 ]
+"""Without a key of ours: whoever wrote them, they are nobody's sidecar."""
 NAMES = [
     "cat.png.json",
     "cat.json",
@@ -87,7 +94,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield made
 
 
-@pytest.mark.parametrize("tree", FOREIGN.values(), ids=FOREIGN)
+@pytest.mark.parametrize("tree", [*FOREIGN.values(), *NOBODYS], ids=repr)
 def test_what_other_programs_write_is_told_by_its_keys(tree: Any) -> None:
     assert foreign_json(tree)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from builders import NOT_UTF8, NOW, PROBLEM, a_job, an_attempt, member
 from documents import section
 from retouchd.errors import JobCode, Problem
-from retouchd.job.model import Job, Reference, Request, Verdict
+from retouchd.job.model import Job, Reference, Request, Role, Verdict
 from retouchd.spool.fingerprint import Digest, Fingerprint
 from retouchd.spool.finished_job import request_of
 from retouchd.spool.plan import EditEnd, Item, Plan
@@ -86,12 +86,17 @@ def test_every_field_is_told() -> None:
             key="original-1", source="outputs/1-1.png", target="cat.received.png", content=content
         ),
         Item(key="original-2", source="originals/cat.png", target="cat.png"),
+        Item(key="original-3", source="originals/cat.xmp", target="cat.xmp"),
     )
     end = EditEnd(fingerprint=known)
     plan = dataclasses.replace(
         DONE, edits=(end,), outputs=outputs, originals=originals, received=originals[:1]
     )
-    job = a_job(references=(Reference(path="_refs/a.png", snapshot=member("a.png").snapshot),))
+    job = a_job(
+        member("cat.png"),
+        dataclasses.replace(member("cat.xmp"), role=Role.COMPANION),
+        references=(Reference(path="_refs/a.png", snapshot=member("a.png").snapshot),),
+    )
 
     assert told == record(job, ATTEMPTS, plan, "/outbox").keys()
 

@@ -190,6 +190,7 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
         text_encoding=config.intake.text_encoding,
         is_chinese=is_chinese(os.environ),
         duplicates=config.intake.duplicates,
+        companions=config.intake.companions,
         reads_captions=config.intake.embedded_prompt is not None,
         max_megapixels=config.images.max_megapixels,
         fit=config.images.fit,

@@ -24,7 +24,7 @@ from rich.text import Text
 from retouchd.cli.command import is_heard
 from retouchd.cli.compose import settings_to_look
 from retouchd.errors import RetouchdError
-from retouchd.inbox.waiting import READY
+from retouchd.inbox.waiting import READY, STAYS
 from retouchd.job.naming import path_below, shown
 from retouchd.job.text import counted, dollars, exact_length, json_text
 from retouchd.spool.fingerprint import gist
@@ -32,6 +32,7 @@ from retouchd.spool.phase import Phase
 from retouchd.status.collect import Inventory
 from retouchd.status.document import DaemonState, Overview, Today, local_time, unknown
 from retouchd.status.report import StatusReport
+from retouchd.status.text import staying_line
 from retouchd.throttle.breaker import PauseCause
 
 _MOST_NAMED = 5
@@ -147,7 +148,8 @@ def _waiting(found: Overview) -> Text:
         return Text("not known yet: it is being looked at", style="dim")
     if not found.kinds:
         return Text("empty", style="dim")
-    ranked = sorted(found.kinds.items(), key=lambda kind: -kind[1])
+    kinds = {kind: count for kind, count in found.kinds.items() if kind not in STAYS.values()}
+    ranked = sorted(kinds.items(), key=lambda kind: -kind[1])
     lines = Text()
     for kind, count in ranked[:_MOST_REASONS]:
         files = [each for each in found.waiting if each["kind"] == kind]
@@ -160,6 +162,13 @@ def _waiting(found: Overview) -> Text:
         lines.append(f"  {', '.join(names)}{more}\n", style="dim")
     if rest := sum(count for _, count in ranked[_MOST_REASONS:]):
         lines.append(f"{counted(rest, 'file')} for other reasons: see `retouchd status --all`\n")
+    if stays := staying_line(found.kinds):
+        lines.append(f"{stays}\n")
+        if found.is_whole:
+            names = [
+                _named(each, found.at) for each in found.waiting if each["kind"] in STAYS.values()
+            ]
+            lines.append(f"  {', '.join(names)}\n", style="dim")
     lines.rstrip()
     return lines
 

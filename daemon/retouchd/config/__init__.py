@@ -6,13 +6,13 @@ the commands only; the engine gets plain values (`settings_of`).
 """
 
 from retouchd.config.faults import ConfigFault, KeyFault
+from retouchd.config.intake import IntakeSection
 from retouchd.config.model import (
     SANDBOX,
     Config,
     EditSection,
     EndpointSection,
     FoldersSection,
-    IntakeSection,
     at_home,
 )
 from retouchd.config.reading import PLACES, find, load, readable

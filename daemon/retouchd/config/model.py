@@ -19,6 +19,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from retouchd.config.intake import IntakeSection
 from retouchd.config.programs import HooksSection, MetricsSection, NotifySection, WebSection
 from retouchd.config.section import PREFIX, Section
 from retouchd.disk.file_stat import read_small
@@ -26,14 +27,11 @@ from retouchd.disk.filesystems import Unit, own_unit
 from retouchd.endpoint.addresses import origin_of
 from retouchd.endpoint.api_key import APPLY, NO_KEY, KeySource, key_in
 from retouchd.errors import ConfigurationError
-from retouchd.inbox.ignore import NAME_PATTERN, ignore_table
-from retouchd.inbox.watch_mode import Choice
 from retouchd.job.naming import shown
 from retouchd.pictures.metadata import Metadata
 from retouchd.request.fields import EditFields, NamedEdits, Text
 from retouchd.request.headers import HEADER_NAME, is_framing, is_header_name, names_a_key
 from retouchd.request.output import OutputFields
-from retouchd.spool.fingerprint import Policy
 
 KEY_VARIABLE = f"{PREFIX}ENDPOINT__API_KEY"
 _MOST_BYTES = 1 << 16
@@ -262,40 +260,6 @@ class EditSection(EditFields):
     """
 
     model: Text = "gpt-image-2"
-
-
-class IntakeSection(Section):
-    """
-    How files are taken from the inbox.
-    """
-
-    settle_seconds: float = Field(2, ge=0)
-    incomplete_seconds: float = Field(10, ge=0)
-    orphan_seconds: float = Field(3600, ge=0)
-    rescan_seconds: float = Field(60, gt=0)
-    observer: Choice = Choice.AUTO
-    poll_seconds: float = Field(5, gt=0)
-    recursive: bool = True
-    ignore: tuple[Annotated[str, Field(json_schema_extra={"pattern": NAME_PATTERN})], ...] = ()
-    text_encoding: str | None = None
-    duplicates: Policy = Policy.HOLD
-    embedded_prompt: Literal["caption"] | None = None
-
-    @field_validator("ignore")
-    @classmethod
-    def _are_patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        ignore_table(value)
-        return value
-
-    @field_validator("text_encoding")
-    @classmethod
-    def _is_encoding(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                "".encode(value)
-            except LookupError as error:
-                raise ValueError("names no encoding; examples are gb18030, big5, cp1252") from error
-        return value
 
 
 def _auto_or_false(value: object) -> object:

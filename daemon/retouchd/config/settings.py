@@ -14,6 +14,7 @@ from retouchd.endpoint.client import Endpoint
 from retouchd.inbox.precedence import EditPart, Layer, Task
 from retouchd.inbox.readiness import Patience
 from retouchd.inbox.watch_mode import Choice
+from retouchd.job.companions import COMPANIONS
 from retouchd.job.model import CONFIGURATION, Scalar
 from retouchd.money.budget import Allowance
 from retouchd.money.pricing import PriceList, prices_for
@@ -88,6 +89,7 @@ class Settings:
     is_chinese: bool = False
     duplicates: Policy = Policy.HOLD
     reads_captions: bool = False
+    companions: tuple[str, ...] = COMPANIONS
     max_megapixels: float = 100
     fit: bool = True
     metadata: Metadata = Metadata.STRIP

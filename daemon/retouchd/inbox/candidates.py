@@ -2,7 +2,7 @@
 The bundles of a family as they stand: their files, what holds for them, and whether they may be claimed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from retouchd.disk.signature import Observation
@@ -17,7 +17,9 @@ from retouchd.inbox.readiness import (
     is_without_prompt,
     readiness,
     references_of,
+    settled_companions,
 )
+from retouchd.job.companions import owner_of
 from retouchd.job.filenames import SIDECARS, Kind, Named, parse
 from retouchd.job.naming import path_below, shown
 from retouchd.job.pairing import Bundle, pair
@@ -29,6 +31,7 @@ _SPARED = "sent along with an earlier picture; give it a prompt of its own to ha
 class Candidate:
     """
     A bundle as it stands now: its files as last observed, what holds for it, and whether it may be claimed.
+    `companions` go along with it then.
     """
 
     folder: str
@@ -36,6 +39,7 @@ class Candidate:
     observations: dict[str, Observation]
     surroundings: Surroundings
     state: BundleState
+    companions: Mapping[str, Observation]
 
 
 class Candidates:
@@ -111,6 +115,7 @@ class Candidates:
             observations=observations,
             surroundings=surroundings,
             state=state,
+            companions=settled_companions(surroundings, self._patience, now),
         )
 
     def _surroundings(
@@ -133,7 +138,27 @@ class Candidates:
             is_unseen=any(image.name in unseen for image in bundle.images)
             or (len(said) > 1 and None in said),
             gone_at=self._files.gone_at((folder, bundle.files[0].family)),
+            companions=self._companions(folder, bundle),
         )
+
+    def owner(self, folder: str, name: str) -> Named | None:
+        """
+        Return the picture whose companion a file of no family is, None where it is nobody's.
+        """
+        key = folder, parse(name).family
+        return (
+            owner_of(name, self._files.names(key)) if name in self._files.companions(key) else None
+        )
+
+    def _companions(self, folder: str, bundle: Bundle) -> dict[str, Observation]:
+        if not bundle.images:
+            return {}
+        names = self._files.companions((folder, bundle.images[0].family))
+        return {
+            name: self._files.observation(folder, name)
+            for name in names
+            if self.owner(folder, name) in bundle.images
+        }
 
     def _namer(
         self, folder: str, bundle: Bundle, observations: dict[str, Observation]

@@ -97,7 +97,8 @@ class FolderRecord:
     `captions` are those of pictures that have no prompt, as far as anybody had to look.
     `see_through` says of pictures that are named like masks whether they have transparent pixels, as far as
     anybody had to look. `followed` are the files whose own state decides about something before anybody claims
-    them, `others` those that belong to no family; `gone_at` is when a folder file was last seen to be gone.
+    them, `others` those that belong to no family, `companions` those of them that go along with a picture of a
+    family; `gone_at` is when a folder file was last seen to be gone.
     `names_known` is the stamp that the folder showed when every name in it was known.
     """
 
@@ -107,6 +108,7 @@ class FolderRecord:
     shut: set[str] = field(default_factory=set)
     followed: set[str] = field(default_factory=set)
     others: set[str] = field(default_factory=set)
+    companions: dict[str, tuple[str, ...]] = field(default_factory=dict)
     folder_files: list[str] = field(default_factory=list)
     contents: dict[str, tuple[Signature, Content]] = field(default_factory=dict)
     see_through: dict[str, tuple[Signature, bool]] = field(default_factory=dict)
@@ -183,6 +185,13 @@ class IndexQueries:
         """
         family = self.family(key)
         return family.names if family else ()
+
+    def companions(self, key: Key) -> tuple[str, ...]:
+        """
+        Return the names of what may go along with the pictures of a family.
+        """
+        record = self._folders.get(key[0])
+        return record.companions.get(key[1], ()) if record else ()
 
     def knows(self, folder: str, name: str) -> bool:
         """

@@ -91,7 +91,7 @@ class InboxIndex:
         They are decided about anew only where something is not as it was.
         """
         folder = key[0]
-        for name in self.files.names(key):
+        for name in (*self.files.names(key), *self.files.companions(key)):
             self.look(folder, name)
         self._look_for_newcomers(key)
         for source in list(self.files.sources(folder)):
@@ -113,7 +113,7 @@ class InboxIndex:
         Nobody else has changed its folder if that was what it was known for: who did so meanwhile rings.
         """
         folder, names = key[0], self.files.names(key)
-        for name in names:
+        for name in (*names, *self.files.companions(key)):
             self.look(folder, name)
         record = self.files.folder(folder)
         if record is not None and record.names_known is not None:

@@ -5,6 +5,7 @@ A fault of the bundle's own files makes a job that ends in `error/`. A fault of 
 configuration never moves a file: the bundle is held where it lies, with the reason.
 """
 
+import contextlib
 import datetime as dt
 import json
 import secrets
@@ -135,13 +136,14 @@ class JobFreezer:
         models = dict.fromkeys(each.request.model for each in edits)
         references = tuple(self._references(candidate, models)) if is_sound else _named(candidate)
         leftovers, previous, record = self._leftovers(candidate)
+        companions = list(self._companions(candidate))
         bundle = candidate.bundle
         files = [*bundle.images, *bundle.prompts, *bundle.edits, *bundle.masks, *leftovers]
         job = Job(
             id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
             folder=candidate.folder,
             stem=bundle.stem,
-            members=tuple(_member(named, candidate, prompts) for named in files),
+            members=(*(_member(named, candidate, prompts) for named in files), *companions),
             edits=tuple(_with_received(each, record, candidate) for each in edits),
             claimed_at=now,
             references=references,
@@ -281,6 +283,16 @@ class JobFreezer:
                 for problem in self._reference_checks.problems(path, snapshot, model):
                     raise HeldError(f"{shown(source.path)}: {problem.message} {problem.hint}")
             yield Reference(path=path, snapshot=snapshot)
+
+    def _companions(self, candidate: Candidate) -> Iterator[Member]:
+        """
+        Yield the companions that nobody writes to and that can be read: none of them is worth a fault.
+        """
+        for name, observation in candidate.companions.items():
+            with contextlib.suppress(OSError):
+                if not self._inbox.is_written(path_below(candidate.folder, name)):
+                    snapshot = observation.signature.snapshot
+                    yield Member(role=Role.COMPANION, name=name, inbox_name=name, snapshot=snapshot)
 
     def _leftovers(self, candidate: Candidate) -> tuple[list[Named], str | None, bytes]:
         """

@@ -7,7 +7,7 @@ hundred thousand. No I/O here: looks, and what was read, are handed in.
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from retouchd.disk import filesystems
 from retouchd.disk.signature import (
@@ -81,10 +81,18 @@ class ObservedFiles(IndexQueries):
     """
     The index with its updates. `schedule` is told each family that is to be decided anew, and the first
     moment at which that may bring something new. `changes` counts how often anything became another.
+    `companions` are the extensions, in small letters, of what goes along with pictures.
     """
 
-    def __init__(self, *, patience: Patience, schedule: Callable[[Family, float], None]) -> None:
+    def __init__(
+        self,
+        *,
+        patience: Patience,
+        schedule: Callable[[Family, float], None],
+        companions: Collection[str] = (),
+    ) -> None:
         super().__init__()
+        self._companions = companions
         self._patience = patience
         self._schedule = schedule
         self._unread = Unread()
@@ -294,6 +302,11 @@ class ObservedFiles(IndexQueries):
             self._touch_below(folder, now)
         elif named.kind is Kind.OTHER:
             record.others.add(name)
+            if self._is_companion(name):
+                if is_new:
+                    mine = record.companions.get(named.family, ())
+                    record.companions[named.family] = (*mine, name)
+                self._touch_family((folder, named.family), max(now, settles or now))
         else:
             family = record.joined(folder, named) if is_new else record.families[named.family]
             # Nothing of it is ready before that, and then it may be.
@@ -307,6 +320,11 @@ class ObservedFiles(IndexQueries):
         self.changes += 1
         record.followed.discard(name)
         record.others.discard(name)
+        if self._is_companion(name):
+            mine = record.companions.pop(named.family, ())
+            if left := tuple(each for each in mine if each != name):
+                record.companions[named.family] = left
+            self._touch_family((folder, named.family), now)
         record.see_through.pop(name, None)
         record.captions.pop(name, None)
         if named.kind in _EDITS:
@@ -324,6 +342,9 @@ class ObservedFiles(IndexQueries):
                 del record.families[named.family]
             self._schedule(family, now)
         return True
+
+    def _is_companion(self, name: str) -> bool:
+        return name.rpartition(".")[2].lower() in self._companions
 
     def _leave_no_longer(self, record: FolderRecord, name: str) -> None:
         if record.left.pop(name, None):

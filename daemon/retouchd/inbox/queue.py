@@ -35,7 +35,12 @@ class InboxQueue:
     """
 
     def __init__(
-        self, *, patience: Patience, default: Callable[[], Task], takes_captions: bool = False
+        self,
+        *,
+        patience: Patience,
+        default: Callable[[], Task],
+        takes_captions: bool = False,
+        companions: Collection[str] = (),
     ) -> None:
         self._due: dict[float, list[Family]] = {}
         self._times: list[float] = []
@@ -44,7 +49,9 @@ class InboxQueue:
         self._unsettled = 0
         self._kinds: dict[str, str] = {}
         self._decisions: dict[Family, list[Candidate]] = {}
-        self.observed_files = ObservedFiles(patience=patience, schedule=self._unsettle)
+        self.observed_files = ObservedFiles(
+            patience=patience, schedule=self._unsettle, companions=companions
+        )
         self.candidates = Candidates(
             files=self.observed_files,
             patience=patience,

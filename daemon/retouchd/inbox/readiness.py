@@ -110,7 +110,8 @@ class Surroundings:
     each picture that any of them names, or half a sentence on why it cannot be used. `namer` tells how this
     image comes to be a reference of another. `gone_at` is when a file that held for it was last seen to be
     gone: it may be about to be written anew. `is_unseen` says that nobody has looked yet whether its image is
-    a mask instead, or which of several structured sidecars are other programs' files.
+    a mask instead, or which of several structured sidecars are other programs' files. `companions` are the
+    observations of what goes along with its image.
     """
 
     own: Content | None = None
@@ -121,6 +122,7 @@ class Surroundings:
     caption: str = ""
     is_unseen: bool = False
     gone_at: float | None = None
+    companions: Mapping[str, Observation] = field(default_factory=dict)
 
 
 def readiness(
@@ -139,6 +141,9 @@ def readiness(
     if surroundings.gone_at is not None:
         changes.append(surroundings.gone_at)
     settled = max(changes) + patience.settle_seconds
+    settled = max(
+        settled, min(_companions_settle(surroundings, patience), settled + patience.settle_seconds)
+    )
     if empty := [named for named in bundle.files if observations[named.name].signature.size == 0]:
         reason = f"{shown(empty[0].name)} is empty: it has not arrived yet"
         return _patiently(settled, reason, lambda: map(missing.empty, empty), patience, now)
@@ -152,6 +157,27 @@ def readiness(
         problems = [missing.image_missing(lone)]
         return _as_missing(_patiently(settled, reason, lambda: problems, patience, now))
     return _with_own_edit(bundle, settled, surroundings, patience, now)
+
+
+def settled_companions(
+    surroundings: Surroundings, patience: Patience, now: float
+) -> dict[str, Observation]:
+    """
+    Return the companions that go along with an image that is claimed now: what still changes stays behind.
+    """
+    return {
+        name: each
+        for name, each in surroundings.companions.items()
+        if (at := settled_at(each, patience)) is not None and at <= now
+    }
+
+
+def _companions_settle(surroundings: Surroundings, patience: Patience) -> float:
+    """
+    Return when the companions settle that have arrived; an image waits for them as long again as for itself.
+    """
+    times = (settled_at(each, patience) for each in surroundings.companions.values())
+    return max((at for at in times if at is not None), default=0.0)
 
 
 def references_of(

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from retouchd.job.filenames import IMAGE_EXTENSIONS
+from retouchd.job.filetypes import Medium
 from retouchd.job.naming import shown
 from retouchd.job.text import json_text
 from retouchd.spool.fingerprint import gist
@@ -35,7 +36,11 @@ NOT_TAKEN = "not taken: "
 """How every reason begins of a file that is no work of ours."""
 REFERENCE = "a reference picture"
 """How it begins for a picture that is sent along with others, and not edited itself."""
-_NO_WORK = (NOT_TAKEN, REFERENCE)
+COMPANION = "goes along with its picture"
+"""How it begins for a file that another program keeps beside a picture, and that goes where that goes."""
+STAYS = {medium: f"{NOT_TAKEN}a {medium}" for medium in Medium}
+"""The kinds of reasons of what lies beside pictures and stays where it is."""
+_NO_WORK = (NOT_TAKEN, REFERENCE, COMPANION)
 _MASK = ".mask.png"
 _LAST = (CHANGING, UNDECIDED, OTHERS, *_NO_WORK, *DUPLICATES, READY)
 
@@ -158,6 +163,13 @@ def shares(counts: Sequence[int], most: int = MOST_FILES) -> list[int]:
             more = min(count, limit) - told[number]
             told[number] += max(0, min(more, most - sum(told)))
     return told
+
+
+def staying(kinds: Mapping[str, int]) -> dict[Medium, int]:
+    """
+    Return how many raw files, films and sound recordings stay in the inbox.
+    """
+    return {medium: kinds[kind] for medium, kind in STAYS.items() if kinds.get(kind)}
 
 
 _MANY_MORE = 10

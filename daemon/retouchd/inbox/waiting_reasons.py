@@ -12,9 +12,10 @@ from retouchd.inbox.folder_index import PENDING, Family, FolderRecord
 from retouchd.inbox.missing import NearMisses, with_near_miss
 from retouchd.inbox.observed_files import ObservedFiles
 from retouchd.inbox.readiness import BundleWaiting, Ready, Unsettled
-from retouchd.inbox.waiting import NOT_TAKEN, READY
+from retouchd.inbox.waiting import COMPANION, NOT_TAKEN, READY, STAYS
 from retouchd.job.filenames import Kind, parse
-from retouchd.job.naming import RESPONSE
+from retouchd.job.filetypes import Medium, medium_of
+from retouchd.job.naming import RESPONSE, shown
 
 _MISSING = frozenset({JobCode.PROMPT_MISSING, JobCode.IMAGE_MISSING})
 _NEAR_SECONDS = 1.0
@@ -22,6 +23,14 @@ _MOST_NEAR = 5000
 """Names among which one that nearly fits is looked for: of more nobody can say which was meant."""
 _UNKNOWN = f"{NOT_TAKEN}by its name it is no picture, prompt or mask"
 _OTHER_KIND = f"{NOT_TAKEN}pictures of this kind cannot be edited; save it as JPEG or PNG"
+_LONE_COMPANION = (
+    f"{NOT_TAKEN}it goes along with the only picture of its name, and there is no such one"
+)
+_REMEDIES = {
+    Medium.RAW: "to have it edited, export it from your photo program as JPEG or TIFF",
+    Medium.FILM: "films are not edited",
+    Medium.SOUND: "sounds are not edited",
+}
 _OWN = f"{NOT_TAKEN}a note of retouchd's on a picture that is not here; it can be deleted"
 
 
@@ -123,6 +132,17 @@ class WaitingReasons:
             self._near = folder, now, found
         return found
 
+    def _companion(self, folder: str, name: str) -> str:
+        """
+        Return what a file waits for that other programs keep beside a picture.
+        """
+        owner = self._candidates.owner(folder, name)
+        if owner is None:
+            return _LONE_COMPANION
+        if medium := medium_of(owner.name):
+            return f"{NOT_TAKEN}it belongs to a {medium}, {shown(owner.name)}, and stays with it"
+        return f"{COMPANION}, {shown(owner.name)}"
+
     def unpaired(self, folder: str, name: str, now: float) -> str:
         """
         Return why a file that belongs to no bundle is not taken.
@@ -131,7 +151,11 @@ class WaitingReasons:
             return f"{NOT_TAKEN}{foreign}"
         if parse(name).kind in (Kind.RECORD, Kind.REASON) or name.endswith(RESPONSE):
             return _OWN
+        if name in self._files.companions((folder, parse(name).family)):
+            return self._companion(folder, name)
         beside = self._near_misses(folder, now).beside(name)
+        if not beside and (medium := medium_of(name)):
+            return f"{STAYS[medium]}; {_REMEDIES[medium]}"
         is_picture = parse(name).kind is Kind.FOREIGN_PICTURE
         return f"{NOT_TAKEN}{beside}" if beside else _OTHER_KIND if is_picture else _UNKNOWN
 

@@ -7,7 +7,7 @@ hundredths of a second; the reason itself is made for those files alone that are
 
 import datetime as dt
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from retouchd.clock import Clock
@@ -18,8 +18,10 @@ from retouchd.inbox.waiting import (
     CHANGING,
     MOST_FILES,
     MOST_KINDS,
+    NOT_TAKEN,
     OTHERS,
     READY,
+    STAYS,
     UNDECIDED,
     Waiting,
     WaitingFile,
@@ -30,7 +32,19 @@ from retouchd.inbox.waiting import (
     shares,
 )
 from retouchd.inbox.waiting_reasons import Idle
+from retouchd.job.filenames import parse
+from retouchd.job.filetypes import medium_of
 from retouchd.job.naming import escaped
+from retouchd.job.pairing import pair
+
+
+def _kind_of(idle: Idle) -> str:
+    """
+    Return the kind of a file's reason; all raw files that stay are of one, all films and all sounds.
+    """
+    medium = medium_of(idle.name)
+    is_staying = medium is not None and idle.reason.startswith(NOT_TAKEN)
+    return STAYS[medium] if medium and is_staying else kind_of(idle.reason, (idle.name,))
 
 
 class WaitingSummary:
@@ -74,7 +88,7 @@ class WaitingSummary:
         Return every file, in the order of folders and names.
         """
         for each in self._queue.reasons.idle(self._now):
-            yield self._file(each, kind_of(each.reason, (each.name,)))
+            yield self._file(each, _kind_of(each))
         for folder, fault in self._faults.items():
             yield self._file(Idle(folder, "", fault), kind_of(fault))
 
@@ -86,11 +100,18 @@ class WaitingSummary:
                 continue
             for family in record.families.values():
                 kind = self._kind(family)
-                self._add(kind, len(family.names), family)
+                if staying := self._staying(family):
+                    for name in staying:
+                        reason = self._queue.reasons.unpaired(family.folder, name, self._now)
+                        idle = Idle(family.folder, name, reason)
+                        self._add(_kind_of(idle), 1, idle)
+                    if len(staying) == len(family.names):
+                        continue
+                self._add(kind, len(family.names) - len(staying), family)
                 # Nearly always one: to look at each name would take several times as long.
                 self._pictures += is_picture(family.names[0]) and not is_no_work(kind)
             for idle in self._queue.reasons.left_alone(folder, record, self._now):
-                self._add(kind_of(idle.reason, (idle.name,)), 1, idle)
+                self._add(_kind_of(idle), 1, idle)
         for folder, fault in self._faults.items():
             self._add(kind_of(fault), 1, Idle(folder, "", fault))
 
@@ -114,6 +135,16 @@ class WaitingSummary:
             return hold.kind
         return READY
 
+    def _staying(self, family: Family) -> Sequence[str]:
+        """
+        Return the raw files and films of a family that have no prompt of their own.
+        """
+        names = family.names
+        if not any(map(medium_of, names)):
+            return ()
+        own = {each.name for bundle in pair(map(parse, names)) for each in bundle.images}
+        return [name for name in names if medium_of(name) and name not in own]
+
     def _hold(self, family: Family) -> HeldBundle | None:
         holds = (self._holding.held((family.folder, name)) for name in family.names)
         return next((hold for hold in holds if hold is not None), None)
@@ -126,11 +157,12 @@ class WaitingSummary:
             if isinstance(sample, Idle):
                 yield sample
                 continue
-            hold = self._hold(sample)
+            hold, staying = self._hold(sample), frozenset(self._staying(sample))
             if kind != READY and (hold is None or sample.is_unsettled or sample.waits_for):
-                yield from self._queue.reasons.idle_of(sample, self._now)
+                idle = self._queue.reasons.idle_of(sample, self._now)
+                yield from (each for each in idle if each.name not in staying)
                 continue
-            for name in sorted(sample.names):
+            for name in sorted(set(sample.names) - staying):
                 yield Idle(sample.folder, name, READY if hold is None else hold.reason)
 
     def _file(self, idle: Idle, kind: str) -> WaitingFile:

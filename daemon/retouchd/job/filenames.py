@@ -12,7 +12,7 @@ import unicodedata
 from enum import StrEnum
 from typing import NamedTuple
 
-from retouchd.job.filetypes import RAW
+from retouchd.job.filetypes import FILMS, RAW
 
 # fmt: off
 IMAGE_EXTENSIONS = frozenset({
@@ -21,7 +21,7 @@ IMAGE_EXTENSIONS = frozenset({
 # fmt: on
 PROMPT_EXTENSIONS = frozenset({"txt", "prompt"})
 EDIT_EXTENSIONS = frozenset({"toml", "json", "yaml", "yml"})
-FOREIGN_PICTURES = RAW | frozenset({"eps", "gif", "jp2", "jxl", "mov", "mp4", "pdf", "psd", "svg"})
+FOREIGN_PICTURES = RAW | FILMS | frozenset({"eps", "gif", "jp2", "jxl", "pdf", "psd", "svg"})
 """Pictures of a kind that no endpoint takes: with a prompt of their own they are an error, not a mystery."""
 
 _MASKS = ("_mask", "-mask")
@@ -122,6 +122,15 @@ def as_mask(named: Named) -> Named | None:
     return _belonging(named.name, Kind.MASK, front)
 
 
+def as_companion(named: Named) -> Named | None:
+    """
+    Return a file of another kind that names its image whole (`cat.jpg.xmp`) as that of `cat.*`, None for any
+    other.
+    """
+    found = _belonging(named.name, Kind.OTHER, named.stem)
+    return found if named.kind is Kind.OTHER and found.target else None
+
+
 def suffix_behind(name: str, stem: str) -> str:
     """
     Return what follows a bundle's stem in the name of one of its files, whichever form (NFC, NFD) each has.
@@ -129,8 +138,8 @@ def suffix_behind(name: str, stem: str) -> str:
     if name.startswith(stem):
         return name[len(stem) :]
     named = parse(name)
-    mask = as_mask(named)
-    return mask.suffix if mask and mask.owner == normal(stem) else named.suffix
+    shorter = as_mask(named) or as_companion(named)
+    return shorter.suffix if shorter and shorter.owner == normal(stem) else named.suffix
 
 
 def partners(name: str) -> list[str]:

@@ -6,6 +6,7 @@ it is. What files hold, for rules that need only some of it.
 """
 
 import re
+from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 EXTENSIONS = {
@@ -14,8 +15,46 @@ EXTENSIONS = {
     "tiff": "tif",
 }
 """Every kind of picture that can be decoded, with the extension of the file in which a received one is kept."""
-RAW = frozenset({"arw", "cr2", "cr3", "dng", "nef", "orf", "raf", "rw2"})
+# fmt: off
+RAW = frozenset({
+    "3fr", "arw", "cr2", "cr3", "crw", "dng", "erf", "fff", "iiq", "mef", "mos", "mrw", "nef", "nrw", "orf",
+    "pef", "raf", "raw", "rw2", "rwl", "sr2", "srf", "srw", "x3f",
+})
 """The extensions of cameras' raw files."""
+FILMS = frozenset({
+    "3gp", "avi", "insv", "lrv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "webm", "wmv",
+})
+"""The extensions of films."""
+SOUNDS = frozenset({
+    "aac", "aif", "aiff", "amr", "flac", "m4a", "mp3", "oga", "ogg", "opus", "wav", "wma",
+})
+"""The extensions of sound recordings."""
+# fmt: on
+
+
+class Medium(StrEnum):
+    """
+    What cameras and phones lay beside pictures and nobody edits here, each as people call it.
+    """
+
+    RAW = "raw file"
+    FILM = "film"
+    SOUND = "sound recording"
+
+
+_MEDIA = {
+    extension: medium
+    for medium, extensions in ((Medium.RAW, RAW), (Medium.FILM, FILMS), (Medium.SOUND, SOUNDS))
+    for extension in extensions
+}
+
+
+def medium_of(name: str) -> Medium | None:
+    """
+    Return which of these a file is by its name, None for any other.
+    """
+    return _MEDIA.get(name.rpartition(".")[2].lower())
+
 
 ARITHMETIC, UNENDED = "arithmetic jpeg", "unended jpeg"
 """Forms of JPEG that are decoded, and sent in no other than the usual one."""

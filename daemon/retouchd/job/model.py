@@ -30,6 +30,8 @@ class Role(StrEnum):
     MASK = "mask"
     LEFTOVER = "leftover"
     """A record or reason of our own that came back with its image from `error/`."""
+    COMPANION = "companion"
+    """What another program keeps beside the image for itself, and goes where that goes."""
 
 
 class Verdict(StrEnum):

@@ -1,8 +1,9 @@
 """
 JSON files that other programs lay beside pictures: descriptions for themselves, which are nobody's sidecar.
 
-A file is one of theirs if it has the keys that one of them writes and none that says what is to be done. Any
-other is a sidecar, and told of if it cannot be used: a mistyped `promt` must not lead to a picture without it.
+A file is one of theirs if it has the keys that one of them writes and none that says what is to be done, or
+none of ours at all. Any other is a sidecar, and told of if it cannot be used: a mistyped `promt` must not lead
+to a picture without it.
 """
 
 import re
@@ -10,10 +11,13 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
 from retouchd.request.fields import PROMPT_PARTS, Sidecar
+from retouchd.request.overrides import nearest
 
 _OWN = frozenset({"prompt", *PROMPT_PARTS, "images", "mask", "edits"})
 """What only a sidecar has: `size`, `user`, `model`, `extra` are ordinary words that others write, too."""
 _PARAMETERS = frozenset(Sidecar.model_fields)
+
+_NOBODYS = "a JSON file without any key of a sidecar"
 
 _TABLE: tuple[tuple[str, tuple[AbstractSet[str], ...]], ...] = (
     # What is called so has all the keys of one of the sets.
@@ -50,15 +54,17 @@ _TOKEN = re.compile(
 
 def foreign_json(tree: object) -> str | None:
     """
-    Return what the content of a JSON file is called that is another program's, None for any other.
+    Return what the content of a JSON file is called that is another program's, None for any other, and where
+    there is none (`tree` is None).
     """
     if isinstance(tree, list) and tree:
         tree = tree[0]
     if not isinstance(tree, dict):
-        return None
+        return None if tree is None else _NOBODYS
     below = {key for node in tree.values() if isinstance(node, dict) for key in node}
     is_graph = all(isinstance(node, dict) and "class_type" in node for node in tree.values())
-    return _called(tree.keys(), below if is_graph else frozenset())
+    called = _called(tree.keys(), below if is_graph else frozenset())
+    return called or (None if any(map(_is_ours, tree)) else _NOBODYS)
 
 
 def foreign_beginning(raw: bytes) -> str | None:
@@ -70,6 +76,13 @@ def foreign_beginning(raw: bytes) -> str | None:
     for depth, key in _keys(raw):
         keys.setdefault(depth - is_list, set()).add(key)
     return _called(keys[1], keys[2])
+
+
+def _is_ours(key: str) -> bool:
+    """
+    Return whether a key is one of a sidecar, or `prompt` mistyped.
+    """
+    return key in _PARAMETERS or nearest(key.lower(), ["prompt"], 0.75) is not None
 
 
 def _keys(raw: bytes) -> Iterator[tuple[int, str]]:

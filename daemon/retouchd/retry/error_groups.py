@@ -15,7 +15,7 @@ from typing import Any
 from retouchd.job.filenames import Kind, Named, normal, parse, suffix_behind
 from retouchd.job.naming import REASON, RECORD, RESPONSE, escaped, path_below, shown
 from retouchd.job.pairing import pair
-from retouchd.spool.record import files_told
+from retouchd.spool.record import companions_told, files_told
 
 _LAST = (Kind.MASK, Kind.RECORD, Kind.FOREIGN_PICTURE, Kind.IMAGE)
 _NEVER_BACK = (Kind.OTHER, Kind.REASON, Kind.FOLDER_PROMPT, Kind.FOLDER_EDIT)
@@ -179,7 +179,8 @@ def _group(folder: str, label: str, names: Iterable[str], record: Mapping[str, A
     ends = {str(image).rpartition(".")[2].lower() for image in images or ()}
     parsed = [parse(name) for name in names]
     masks = {mask.name for bundle in pair(parsed) for mask in bundle.masks}
-    returned = [each for each in parsed if _returns(each, ends)]
+    companions = companions_told(record)
+    returned = [each for each in parsed if _returns(each, ends) or escaped(each.name) in companions]
     returned.sort(key=lambda each: (each.name not in masks and _rank(each), each.name))
     name, error = record.get("name"), record.get("error")
     first = _stem(label, name) if record else next((each.stem for each in returned), label)

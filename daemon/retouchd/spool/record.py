@@ -14,7 +14,7 @@ from retouchd.job.naming import escaped, hexed, path_below, shown
 from retouchd.job.text import iso, json_text, writable
 from retouchd.money.budget import ChargeState, charges_of, closing, total, written
 from retouchd.spool.fingerprint import Fingerprint
-from retouchd.spool.phase import edit_of
+from retouchd.spool.phase import ORIGINALS, edit_of
 from retouchd.spool.plan import EditEnd, Plan
 
 VERSION = 1
@@ -61,6 +61,8 @@ def record(
         body["name_hex"] = digits
     if plan.originals:
         body["files"] = [escaped(item.target) for item in plan.originals]
+    if companions := _companions(job, plan):
+        body["companions"] = companions
     body |= _known_by(job, plan)
     if plan.fingerprint and plan.is_done and (original := plan.fingerprint.original):
         body["original"] = dataclasses.asdict(original)
@@ -128,6 +130,14 @@ def files_told(body: Mapping[str, Any] | None) -> list[str] | None:
     files = body.get("files") if body is not None else None
     is_told = isinstance(files, list) and all(isinstance(name, str) for name in files)
     return files if is_told else None
+
+
+def companions_told(body: Mapping[str, Any]) -> list[str]:
+    """
+    Return the names of those files beside a record that went along with its picture, escaped.
+    """
+    found = body.get("companions")
+    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
 
 
 def is_own_reason(raw: bytes) -> bool:
@@ -262,6 +272,11 @@ def received_in(body: Mapping[str, Any], request: Request, image_bytes: int) -> 
         ]
         return {"pictures": pictures, **(told.get("sent") or {})} if pictures else {}
     return {}
+
+
+def _companions(job: Job, plan: Plan) -> list[str]:
+    names = {f"{ORIGINALS}/{m.name}" for m in job.members if m.role is Role.COMPANION}
+    return [escaped(item.target) for item in plan.originals if item.source in names]
 
 
 def _references(job: Job) -> list[dict[str, Any]]:

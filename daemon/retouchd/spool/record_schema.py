@@ -82,7 +82,7 @@ _FINISHED = {
 _EDIT = _object(
     {
         "name": {"type": ["string", "null"]},
-        "status": {"enum": ["done", "error"]},
+        "status": {"enum": ["done", "error", "had"]},
         "request": _REQUEST,
         "fingerprint": _maybe(_FINGERPRINT),
         "outputs": _PATHS,
@@ -121,6 +121,7 @@ def record_schema() -> dict[str, Any]:
             "in_doubt_usd": _USD,
             "error": _ERROR,
             "files": _PATHS,
+            "companions": _PATHS,
             "fingerprint": _FINGERPRINT,
             "original": {"type": "object"},
             "results": {

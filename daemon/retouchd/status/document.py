@@ -17,7 +17,8 @@ from retouchd.disk.folders import Folders
 from retouchd.disk.thread_pools import Folder
 from retouchd.errors import NotRunning, RetouchdError
 from retouchd.hooks.queue import HookBacklog, QueuedEvent
-from retouchd.inbox.waiting import is_picture
+from retouchd.inbox.waiting import is_picture, staying
+from retouchd.job.filetypes import Medium
 from retouchd.job.naming import RECORD, escaped
 from retouchd.job.text import iso
 from retouchd.money.budget import Allowance, BudgetLeft, Spend, day_of, left
@@ -179,6 +180,7 @@ class Overview:
         """
         report = self.report if self.state is not DaemonState.STOPPED else None
         pause = report.pause if report else None
+        stays = staying(self.kinds or {})
         return {
             "version": VERSION,
             "at": _iso(self.at),
@@ -203,6 +205,11 @@ class Overview:
             "waiting_count": None if self.kinds is None else sum(self.kinds.values()),
             "waiting_kinds": self.kinds,
             "waiting": [_written(each) for each in self.waiting],
+            "staying": {
+                "raw_files": stays.get(Medium.RAW, 0),
+                "films": stays.get(Medium.FILM, 0),
+                "sounds": stays.get(Medium.SOUND, 0),
+            },
             "today": _today(self.today) if self.state is not DaemonState.UNKNOWN else None,
             "budget": {
                 "usd_per_day": self.today.allowance.usd_per_day or None,

@@ -59,6 +59,7 @@ def index_of(current: Current, inbox: InboxScanner, clock: Clock) -> InboxIndex:
         patience=current.settings.patience,
         default=current.edit_task,
         takes_captions=current.settings.reads_captions,
+        companions=current.settings.companions,
     )
     reader = reader_of(current.settings, inbox)
     return InboxIndex(inbox=inbox, reader=reader, queue=queue, clock=clock)

@@ -6,7 +6,7 @@ so, and no other editor minds.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from retouchd.inbox.waiting import (
@@ -14,11 +14,14 @@ from retouchd.inbox.waiting import (
     DUPLICATES,
     NOT_TAKEN,
     READY,
+    STAYS,
     UNDECIDED,
     Waiting,
     WaitingFile,
     is_no_work,
+    staying,
 )
+from retouchd.job.filetypes import Medium
 from retouchd.job.naming import path_below, sentence, shown
 from retouchd.job.text import counted, rough_length
 from retouchd.spool.fingerprint import gist
@@ -50,7 +53,11 @@ def lines_of(waiting: Waiting) -> Iterator[str]:
         yield "Nothing waits in the inbox."
         return
     yield _headline(waiting.count - others, waiting.pictures, others)
+    if stays := staying_line(waiting.kinds):
+        yield f"not taken: {stays}"
     for kind, count in waiting.kinds.items():
+        if kind in STAYS.values():
+            continue
         files = sorted((each for each in waiting.files if each.kind == kind), key=_path)[
             :MOST_NAMED
         ]
@@ -61,6 +68,21 @@ def lines_of(waiting: Waiting) -> Iterator[str]:
             more = _TURN if kind == READY else shown(kind).removeprefix(NOT_TAKEN)
             yield f"{word}: {rest:,} more: {more} (`retouchd status --all` names them)"
         yield from (text for start, text in _REMEDIES.items() if kind.startswith(start))
+
+
+def staying_line(kinds: Mapping[str, int]) -> str:
+    """
+    Return how many raw files, films and sound recordings stay in the inbox, "" where none do.
+    """
+    found = staying(kinds)
+    if not found:
+        return ""
+    counts = ", ".join(counted(count, medium) for medium, count in found.items())
+    stays = "stays" if sum(found.values()) == 1 else "stay"
+    remedy = (
+        "; a raw file is edited once it is exported as JPEG or TIFF" if Medium.RAW in found else ""
+    )
+    return f"{counts} {stays} in the inbox: they are not edited{remedy}"
 
 
 def _headline(count: int, pictures: int, others: int) -> str:
@@ -258,11 +280,14 @@ def _waiting(scene: Scene) -> Iterator[list[str]]:
     if not waiting.kinds:
         return
     lines = [f"IN THE INBOX: {counted(waiting.count, 'file')}"]
-    for kind, count in list(waiting.kinds.items())[:MOST_KINDS]:
+    kinds = {kind: count for kind, count in waiting.kinds.items() if kind not in STAYS.values()}
+    for kind, count in list(kinds.items())[:MOST_KINDS]:
         files = [each for each in waiting.files if each.kind == kind]
         lines += _kind(kind, count, files, scene.stop)
-    if rest := sum(list(waiting.kinds.values())[MOST_KINDS:]):
+    if rest := sum(list(kinds.values())[MOST_KINDS:]):
         lines.append(f"- {counted(rest, 'file')} for other reasons")
+    if stays := staying_line(waiting.kinds):
+        lines.append(f"- {stays}")
     yield lines
 
 

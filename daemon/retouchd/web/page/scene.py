@@ -15,7 +15,8 @@ from retouchd.config.settings import Settings
 from retouchd.disk.thread_pools import Folder, at
 from retouchd.disk.threads import answered
 from retouchd.errors import FolderUnresponsive, RetouchdError
-from retouchd.inbox.waiting import READY, WaitingFile
+from retouchd.inbox.waiting import READY, STAYS, WaitingFile, staying
+from retouchd.job.filetypes import Medium
 from retouchd.spool.fingerprint import record_path
 from retouchd.spool.finished_job import raw_name
 from retouchd.spool.history import size_of
@@ -28,6 +29,8 @@ from retouchd.web.page.jobs import Jobs, JobView
 
 TILES = 24
 _MOST_ERRORS, _MOST_WAITING = 12, 60
+_COUNTED = (READY, *STAYS.values())
+"""The kinds of files that are told by their number alone."""
 _FRESH_SECONDS = 1.0
 _SHARE = 10
 """A look may not begin again before so many times what the last one took is over: a tenth of a core at most."""
@@ -63,6 +66,7 @@ class Scene:
     waiting: Sequence[WaitingFile] = ()
     kinds: Mapping[str, int] = field(default_factory=dict)
     ready: int = 0
+    stays: Mapping[Medium, int] = field(default_factory=dict)
     ended: Sequence[JobView] = ()
     errors: Sequence[JobView] = ()
 
@@ -129,11 +133,12 @@ class Scenes:
             status=self._told(),
             paused_at=self._pause_file.since(),
             work=list(self._working(reasons)),
-            waiting=[each for each in waiting.files if each.kind != READY][:_MOST_WAITING]
+            waiting=[each for each in waiting.files if each.kind not in _COUNTED][:_MOST_WAITING]
             if waiting
             else (),
             kinds=waiting.kinds if waiting else {},
             ready=waiting.kinds.get(READY, 0) if waiting else 0,
+            stays=staying(waiting.kinds if waiting else {}),
             ended=self.finished(TILES),
             errors=self._in_error(),
         )

@@ -1,0 +1,57 @@
+"""
+Companions: files that photo programs keep beside a picture for themselves, such as `cat.xmp`; whose each is.
+"""
+
+import re
+from collections.abc import Iterable
+
+from retouchd.job.filenames import Kind, Named, as_companion, normal, parse
+from retouchd.job.filetypes import medium_of
+from retouchd.job.naming import RESPONSE
+
+COMPANIONS = ("xmp", "aae", "thm")
+"""The extensions of companions, unless somebody says otherwise."""
+EXTENSION_PATTERN = r"^[A-Za-z0-9]{1,16}$"
+"""An extension, without its dot, as a regular expression."""
+
+_OURS = frozenset({RESPONSE.removeprefix(".")})
+
+
+def companion_extensions(wished: Iterable[str]) -> tuple[str, ...]:
+    """
+    Return the extensions of companions in small letters, each once.
+
+    Raises ValueError for what is no extension, and for that of pictures, prompts or films themselves.
+    """
+    found = dict.fromkeys(each.lower() for each in wished)
+    for each in found:
+        if not re.match(EXTENSION_PATTERN, each):
+            raise ValueError(f"{each!r} is no extension: write such as 'xmp', without a dot")
+        if parse(f"cat.{each}").kind is not Kind.OTHER or medium_of(f"cat.{each}") or each in _OURS:
+            raise ValueError(f"files that end in .{each} are no companions: leave it out")
+    return tuple(found)
+
+
+def owner_of(name: str, beside: Iterable[str]) -> Named | None:
+    """
+    Return the picture whose companion a file is by its name, None where none of the files beside it is or
+    several could be.
+
+    `cat.jpg.xmp` belongs to `cat.jpg` alone, `cat.xmp` to the only picture `cat.*`: a raw file or a film counts
+    as one, as such files are mostly theirs. Where only the form of a name (NFC, NFD) or the case of an ending
+    tells pictures apart, it is that which is written alike.
+    """
+    companion = parse(name)
+    pictures = [
+        each for each in map(parse, beside) if each.kind in (Kind.IMAGE, Kind.FOREIGN_PICTURE)
+    ]
+    whole = as_companion(companion)
+    mine = [
+        each
+        for each in pictures
+        if whole and (each.owner, each.target) == (whole.owner, whole.target)
+    ]
+    mine = mine or [each for each in pictures if each.owner == normal(companion.stem)]
+    if len(mine) > 1:
+        mine = [each for each in mine if companion.stem in (each.stem, each.name)] or mine
+    return mine[0] if len(mine) == 1 else None
