@@ -179,6 +179,49 @@ def test_a_disk_that_takes_nothing_holds_nobody_up(
     assert {type(each) for each in heard} == {HookUnwritten}
 
 
+def test_what_could_not_be_written_down_is_tried_again_all_the_same(
+    tmp_path: Path, clock: HandClock
+) -> None:
+    """
+    That its file is not there says nothing of a person then.
+    """
+    (tmp_path / "events").write_text("somebody's file")
+    backlog = opened(tmp_path, clock)
+    backlog.put(ID, About.DONE, {})
+    backlog.fail(began(backlog), "no")
+    clock.passed = 60
+
+    assert began(backlog).runs == 2
+
+    (tmp_path / "events").unlink()
+    backlog.fail(began(backlog), "no")
+    (tmp_path / f"events/{ID}-command.json").unlink()
+    clock.passed = 600
+    first = backlog.first_due(Way.COMMAND)
+    assert first is not None
+    assert backlog.begin(first) is None
+
+
+@pytest.mark.parametrize("hours", [-2, -24 * 365 * 30])
+def test_a_clock_that_is_put_back_delays_nobody(
+    tmp_path: Path, clock: HandClock, hours: int
+) -> None:
+    """
+    What was to be tried again later is tried at once, and its day begins anew.
+    """
+    backlog = opened(tmp_path, clock)
+    backlog.put(ID, About.DONE, {})
+    backlog.fail(began(backlog), "no")
+    assert backlog.first_due(Way.COMMAND) is None
+
+    clock.passed = hours * 3600.0
+
+    assert backlog.seconds_to_next(Way.COMMAND) == 0
+    event = began(backlog)
+    backlog.fail(event, "no")
+    assert backlog.seconds_to_next(Way.COMMAND) == 20
+
+
 def test_what_was_told_already_outlives_a_restart(tmp_path: Path, clock: HandClock) -> None:
     backlog = opened(tmp_path, clock)
     backlog.note_told(Told(paused="account", summary="2026-11-30"))

@@ -159,6 +159,58 @@ def test_a_command_that_fails_or_hangs_holds_no_photo_up(station: Station) -> No
     assert running.end(signal.SIGTERM) == 0
 
 
+def test_what_a_command_leaves_running_costs_nothing(station: Station) -> None:
+    """
+    Nor is its output listened to: no thread and no pipe of ours is left for each job.
+    """
+    pids = station.home / "pids"
+    hooked(station, done=[script(station, f"sleep 600 & echo $! >> {pids}")])
+    running = station.start("run").ready()
+
+    def pipes() -> int:
+        links = Path(f"/proc/{running.process.pid}/fd").iterdir()
+        return sum(os.readlink(each).startswith("pipe:") for each in links)
+
+    before = pipes()
+    for number in range(4):
+        station.drop(f"cat{number}.png")
+    running.until(lambda: len(running.events("hook.done")) == 4)
+    running.until(lambda: pipes() == before)
+
+    assert all(Path(f"/proc/{pid}").exists() for pid in lines(pids))
+    assert running.end(signal.SIGTERM) == 0
+    for pid in lines(pids):
+        os.kill(int(pid), signal.SIGKILL)
+
+
+ENDINGS = {
+    "exec /nowhere": "ended with exit code",
+    "kill -9 $$": "was killed by signal 9",
+    "yes | head -c 30000000; echo the end; exit 3": "y / the end",
+    "trap '' TERM; sleep 600 & wait": "did not end within 5 s",
+    "printf '\\377\\033[31m\\n'; exit 1": "exit code 1",
+}
+
+
+def test_each_end_of_a_command_is_told_in_words(station: Station) -> None:
+    """
+    By a signal, after megabytes, never at all, with bytes that are no text; and the jobs are done.
+    """
+    for number, body in enumerate([*ENDINGS, None]):
+        name = f"cat{number}.png"
+        path = script(station, body, f"hook{number}") if body else "/nowhere/hook"
+        hooked(station, done=[path], timeout_seconds=5)
+        station.drop(name)
+        code, running = station.call("once")
+        failed = running.events("hook.failed")[-1]
+        words = ENDINGS[body] if body else "/nowhere/hook cannot be started: No such file"
+        assert code == 0
+        assert words in failed["reason"], (body, failed)
+        assert name in station.tree("done")
+        for left in (station.folders.work / "events").glob("*-command.json"):
+            left.unlink()
+
+
 def test_a_post_is_signed_and_comes_again_until_it_is_taken(station: Station) -> None:
     """
     As Standard Webhooks say; a failure is tried again at once after SIGHUP, under the same id.

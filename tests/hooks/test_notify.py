@@ -16,7 +16,7 @@ from receiver import receiver
 from retouchd.hooks import notify
 from retouchd.hooks.queue import QueuedEvent
 from retouchd.hooks.rules import About, Way
-from retouchd.hooks.summary import day_after, summary_of
+from retouchd.hooks.summary import day_after, first_day, summary_of
 from retouchd.money.budget import midnight
 from retouchd.spool.history import History
 
@@ -150,6 +150,17 @@ def test_each_day_is_told_of_once() -> None:
     assert day_after("2026-11-29", noon) == dt.date(2026, 11, 29)
     assert day_after("2026-11-30", noon) is None
     assert day_after("", noon) is None
+
+
+def test_a_clock_that_was_wrong_neither_floods_nor_silences() -> None:
+    """
+    After a start in 1970 the last month is looked at; after one in 2099 today is the next day to be told of.
+    """
+    noon = midnight(dt.date(2026, 11, 30)) + dt.timedelta(hours=12)
+
+    assert day_after("1970-01-01", noon) == dt.date(2026, 10, 30)
+    assert first_day("2099-01-01", noon) == first_day("", noon) == "2026-11-30"
+    assert first_day("2026-11-29", noon) == "2026-11-29"
 
 
 def test_yesterday_is_told_of_by_the_next_start(station: Station) -> None:

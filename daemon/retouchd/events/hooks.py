@@ -5,7 +5,7 @@ Events of what is told to others: hooks, the webhook, notifications.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from retouchd.events import Event, Level, Warned
+from retouchd.events import Crash, Event, Level, Warned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,3 +61,14 @@ class HookUnwritten(Warned):
     event: ClassVar[str] = "hook.unwritten"
     id: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookCrashed(Crash):
+    """
+    Somebody could not be told for a fault that nobody foresaw; it is tried again as what fails is.
+    """
+
+    event: ClassVar[str] = "hook.crashed"
+    id: str
+    way: str

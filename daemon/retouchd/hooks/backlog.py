@@ -16,7 +16,7 @@ from retouchd.clock import Clock
 from retouchd.events import emit
 from retouchd.events.hooks import HookDone, HookFailed, HookGivenUp, HookUnwritten
 from retouchd.hooks.queue import EventFiles, QueuedEvent, Told
-from retouchd.hooks.rules import PATIENCE, About, HookRules, Way, pause_before
+from retouchd.hooks.rules import LONGEST, PATIENCE, About, HookRules, Way, pause_before
 from retouchd.job.naming import escaped
 
 
@@ -32,6 +32,8 @@ class Backlog:
         self._lock = threading.Lock()
         self._events: dict[Way, dict[str, QueuedEvent]] = {way: {} for way in Way}
         self._held: set[str] = set()
+        self._written: set[str] = set()
+        """Names of the files that were written: one that is gone by now was removed by a person."""
         self._over: set[str] | None = set()
         """Jobs that ended before `load` had found out which are in work."""
 
@@ -48,6 +50,7 @@ class Backlog:
                 self.forget(event)  # Nobody wants to be told any more.
                 continue
             with self._lock:
+                self._written.add(event.name)
                 self._events[event.way].setdefault(event.id, event)
                 if event.id in in_work and event.id not in (self._over or ()):
                     self._held.add(event.id)
@@ -104,7 +107,7 @@ class Backlog:
         now = self._clock.now()
         with self._lock:
             times = [
-                (each.retry_at - now).total_seconds()
+                (each.retry_at - now).total_seconds() if not self._is_due(each, now) else 0.0
                 for each in self._events[way].values()
                 if each.retry_at is not None and not each.is_given_up
             ]
@@ -115,9 +118,10 @@ class Backlog:
         Note durably that somebody is about to be told; None where a person has removed the file. Blocking.
         """
         begun = replace(event, runs=event.runs + 1)
-        if event.runs and not self._files.has(event):
+        if event.name in self._written and not self._files.has(event):
             with self._lock:
                 self._events[event.way].pop(event.id, None)
+                self._written.discard(event.name)
             return None
         with self._lock:
             self._events[event.way][event.id] = begun
@@ -180,6 +184,7 @@ class Backlog:
         """
         with self._lock:
             self._events[event.way].pop(event.id, None)
+            self._written.discard(event.name)
         try:
             self._files.remove(event)
         except OSError as error:
@@ -202,11 +207,14 @@ class Backlog:
                     events[key] = replace(event, retry_at=None, failed_at=None, is_given_up=False)
 
     def _is_due(self, event: QueuedEvent, now: dt.datetime) -> bool:
-        is_time = event.retry_at is None or event.retry_at <= now
+        # Further ahead than any pause: the clock was put back meanwhile.
+        is_time = event.retry_at is None or not now < event.retry_at <= now + LONGEST
         return is_time and not event.is_given_up and event.id not in self._held
 
     def _write(self, event: QueuedEvent) -> None:
         try:
             self._files.put(event)
+            with self._lock:
+                self._written.add(event.name)
         except OSError as error:
             emit(HookUnwritten(id=event.id, reason=escaped(str(error))))

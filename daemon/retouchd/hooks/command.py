@@ -5,11 +5,11 @@ Runs a hook's command: no shell, an environment without keys, a time limit, and 
 import contextlib
 import os
 import re
+import select
 import signal
 import subprocess
 import threading
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -24,7 +24,10 @@ _OWN = re.compile(
 )
 _SECRET = re.compile(f"{KEY_WORDS}|credential", re.IGNORECASE)
 _KILL_SECONDS = 2.0
-_MOST_LINES, _MOST_SIGNS = 5, 300
+_MOST_LINES, _MOST_SIGNS, _MOST_BYTES = 5, 300, 4096
+_BLOCK = 1 << 16
+_LAST_WORDS_SECONDS = 0.2
+_LOOK_MILLISECONDS = 50
 
 
 class CommandFailed(Exception):
@@ -69,21 +72,18 @@ class Command:
         deadline = time.monotonic() + seconds
         process = self._started()
         assert process.stdout is not None, "its output is a pipe"
-        said: deque[bytes] = deque(maxlen=_MOST_LINES)
-        listener = threading.Thread(target=_listen, args=(process.stdout, said), daemon=True)
-        listener.start()
+        ear = _Ear(process.stdout)
         try:
             code = process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             self.end()
-            raise CommandFailed(f"it did not end within {seconds:g} s{_words(said)}") from None
-        # What it has left running may hold its output open; nobody waits for that.
-        listener.join(0.2)
+            raise CommandFailed(f"it did not end within {seconds:g} s{ear.closed()}") from None
+        said = ear.closed()
         if self._is_ended:
             raise CommandFailed("it was ended with retouchd")
         if code:
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            raise CommandFailed(f"it {how}{_words(said)}")
+            raise CommandFailed(f"it {how}{said}")
 
     def end(self) -> None:
         """
@@ -125,13 +125,39 @@ class Command:
         return self._process
 
 
-def _listen(output: IO[bytes], said: deque[bytes]) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        while line := output.readline(4096):
-            if line.strip():
-                said.append(line)
+class _Ear:
+    """
+    A thread that takes in what a command says, so that it never waits for a reader, and keeps the end of it.
+    """
 
+    def __init__(self, output: IO[bytes]) -> None:
+        self._output = output
+        self._said = b""
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
 
-def _words(said: deque[bytes]) -> str:
-    text = " / ".join(line.decode("utf-8", "replace").strip() for line in list(said))
-    return f": {text[-_MOST_SIGNS:]}" if text else ""
+    def closed(self) -> str:
+        """
+        Listen no more; return the last words, behind a colon if there are any.
+
+        What the command has left running may hold its output open: nobody waits for that, nor keeps a thread
+        and a file for it.
+        """
+        self._thread.join(_LAST_WORDS_SECONDS)
+        self._is_over.set()
+        self._thread.join()
+        lines = [line.strip() for line in self._said.decode("utf-8", "replace").splitlines()]
+        text = " / ".join([line for line in lines if line][-_MOST_LINES:])
+        return f": {text[-_MOST_SIGNS:]}" if text else ""
+
+    def _listen(self) -> None:
+        with self._output as output:
+            poll = select.poll()
+            poll.register(output, select.POLLIN)
+            while not self._is_over.is_set():
+                if poll.poll(_LOOK_MILLISECONDS):
+                    block = os.read(output.fileno(), _BLOCK)
+                    if not block:
+                        return
+                    self._said = (self._said + block)[-_MOST_BYTES:]

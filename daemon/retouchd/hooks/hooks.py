@@ -22,7 +22,8 @@ from typing import Any
 
 from retouchd.clock import Clock
 from retouchd.disk.folders import Folders
-from retouchd.events import Event, listen
+from retouchd.events import Event, emit, listen
+from retouchd.events.hooks import HookCrashed
 from retouchd.events.jobs import JobDone, JobEnding, JobFailed
 from retouchd.events.run import DaemonPaused, DaemonReady, DaemonResumed
 from retouchd.hooks import notify
@@ -30,7 +31,7 @@ from retouchd.hooks.backlog import Backlog
 from retouchd.hooks.command import Command, CommandFailed, environment_of
 from retouchd.hooks.queue import EventFiles, QueuedEvent, Told
 from retouchd.hooks.rules import About, HookRules, Way, filled
-from retouchd.hooks.summary import day_after, summary_of
+from retouchd.hooks.summary import day_after, first_day, summary_of
 from retouchd.hooks.webhook import PostFailed, Webhook
 from retouchd.process import Changes, in_own_thread
 from retouchd.spool.history import History
@@ -235,7 +236,7 @@ class Hooks:
         while not self._is_closing:
             changes = self._changes.count
             first = self._backlog.first_due(way)
-            if first is None or not await work(first):
+            if first is None or not await self._survived(work, first):
                 seconds = self._backlog.seconds_to_next(way)
                 within = _LOOK_SECONDS if seconds is None else min(seconds + 0.05, _LOOK_SECONDS)
                 if first is not None:
@@ -243,6 +244,21 @@ class Hooks:
                 await self._changes.wait(changes, within)
             else:
                 self._changes.tell()
+
+    async def _survived(
+        self, work: Callable[[QueuedEvent], Awaitable[bool]], first: QueuedEvent
+    ) -> bool:
+        """
+        Tell somebody, or tell of a fault that nobody foresaw: it must not end the others, and comes again.
+        """
+        try:
+            return await work(first)
+        except Exception as error:  # noqa: BLE001 - as with jobs
+            emit(HookCrashed(id=first.id, way=first.way.value, exception=error))
+            await self._failed(
+                replace(first, runs=first.runs + 1), f"{type(error).__name__}: {error}"
+            )
+            return True
 
     async def _run_next(self, first: QueuedEvent) -> bool:
         """
@@ -367,8 +383,7 @@ class Hooks:
                     await self._note(event_id, About.SUMMARY, body, told)
                     self._changes.tell()
                 continue
-            if not self._told.summary:
-                today = now.astimezone().date().isoformat()
-                self._told = replace(self._told, summary=today)
+            if (first := first_day(self._told.summary, now)) != self._told.summary:
+                self._told = replace(self._told, summary=first)
                 await in_own_thread(partial(self._backlog.note_told, self._told))
             await asyncio.sleep(_LOOK_SECONDS)

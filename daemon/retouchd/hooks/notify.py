@@ -66,7 +66,11 @@ def send(url: str, title: str, body: str) -> None:
     if not service.add(url):
         raise NotifyFailed(f"Apprise does not know what {_scheme(url)} is")
     # Apprise says why in its log, which ours takes over.
-    if not service.notify(title=title, body=body):
+    try:
+        is_taken = service.notify(title=title, body=body)
+    except Exception as error:  # a hundred plugins, each with faults of its own
+        raise NotifyFailed(f"{_scheme(url)} failed: {type(error).__name__}: {error}") from error
+    if not is_taken:
         raise NotifyFailed(f"{_scheme(url)} did not take it")
 
 

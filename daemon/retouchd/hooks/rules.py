@@ -12,6 +12,8 @@ from enum import StrEnum
 
 _FIRST_SECONDS = 10.0
 _LONGEST_SECONDS = 3600.0
+LONGEST = dt.timedelta(seconds=_LONGEST_SECONDS)
+"""The longest pause between two tries."""
 PATIENCE = dt.timedelta(days=1)
 """How long after its first failure something is tried again."""
 

@@ -10,18 +10,31 @@ from typing import Any
 from retouchd.money.budget import midnight
 from retouchd.spool.history import History
 
+_MOST_DAYS = dt.timedelta(days=31)
+
 
 def day_after(told: str, now: dt.datetime) -> dt.date | None:
     """
     Return the day that is over and was not told of: `told` is the first that was not, "" where nobody knows.
 
-    After days in which nothing ran, each is told of that had any end.
+    After days in which nothing ran, each of the last month is told of that had any end: a clock that was
+    wrong at the start, by decades perhaps, is put right at one go.
     """
+    today = now.astimezone().date()
     with contextlib.suppress(ValueError):
         day = dt.date.fromisoformat(told)
-        if day < now.astimezone().date():
-            return day
+        if day < today:
+            return max(day, today - _MOST_DAYS)
     return None
+
+
+def first_day(told: str, now: dt.datetime) -> str:
+    """
+    Return the first day that was not told of: today where nobody knows, or where a clock that has been put
+    back since had come further.
+    """
+    today = now.astimezone().date().isoformat()
+    return min(told, today) if told else today
 
 
 def summary_of(history: History, day: dt.date) -> dict[str, Any] | None:
