@@ -154,10 +154,12 @@ def test_who_does_not_wait_is_told_where_to_ask(station: Station) -> None:
 
 def test_a_mask_and_references_go_along(station: Station) -> None:
     """
-    The references lie in a folder of their own until the job is over, and then nowhere.
+    The references lie in a folder of their own until the job is over, and then nowhere; they have come whole.
     """
     endpoint = station.endpoint()
-    running, url = listening(station, endpoint={"base_url": endpoint.url})
+    running, url = listening(
+        station, endpoint={"base_url": endpoint.url}, intake={"settle_seconds": 600}
+    )
     mask = Image.new("RGBA", (48, 32), (0, 0, 0, 0))
     mask.save(station.home / "mask.png")
 

@@ -23,7 +23,7 @@ from retouchd.request.limits import Limits
 from retouchd.throttle.retry import RetryBudget
 from retouchd.web.lookup import Found, Lookup, Place
 from retouchd.web.posting import Post, PostRefused
-from retouchd.web.taking import drop_post
+from retouchd.web.taking import drop_post, drop_references
 from web_station import picture
 
 STEM = "post-0123456789abcdef"
@@ -64,6 +64,7 @@ def dropped(settings: Settings) -> list[str]:
         fields={"prompt": "make it blue", "folder": "booth"},
         digest="d" * 64,
     )
+    drop_references(post, STEM, settings)
     return drop_post(post, STEM, {"n": 2}, settings)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 
 from retouchd.clock import Clock
 from retouchd.disk import nofollow
+from retouchd.disk.signature import Signature
 from retouchd.events import emit
 from retouchd.events.inbox import FileLeft
 from retouchd.inbox.candidates import Candidate
@@ -66,7 +67,7 @@ class InboxIndex:
             folder, _, name = event.path.rpartition("/")
             if event.is_gone and not self._knows(folder, name):
                 continue  # Such as what was claimed: our own renames are events, too.
-            self._observe_reference(event.path, self._clock.monotonic())
+            self._observe_reference(event, self._clock.monotonic())
             if not event.is_folder and self._inbox.takes_folder(folder):
                 self.look(folder, name, is_event=True)
                 if event.is_whole:
@@ -238,15 +239,21 @@ class InboxIndex:
         for path in paths:
             self._look_at_reference(path, now)
 
-    def _observe_reference(self, path: str, now: float) -> None:
+    def _observe_reference(self, event: InboxEvent, now: float) -> None:
         """
-        Take in an event: if it is about a reference, that is looked at, and not quiet yet.
+        Take in an event: if it is about a reference, that is looked at, and not quiet yet unless it is whole.
         """
-        if self.files.references.knows(path) and not self._look_at_reference(path, now):
+        references, path = self.files.references, event.path
+        if event.is_whole and not event.is_folder:
+            references.note_whole(path, self._found(path))
+        if references.knows(path) and not self._look_at_reference(path, now):
             self.files.note_reference_event(path, now)
 
     def _look_at_reference(self, path: str, now: float) -> bool:
-        return self.files.see_reference(path, nofollow.file_or_fault(self._inbox.root, path), now)
+        return self.files.see_reference(path, self._found(path), now)
+
+    def _found(self, path: str) -> Signature | str:
+        return nofollow.file_or_fault(self._inbox.root, path)
 
     def _look_at_references_below(self, tops: Collection[str], now: float) -> None:
         """

@@ -9,6 +9,7 @@ them is claimed; once for each state of the file, since all images of the folder
 """
 
 import contextlib
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -28,6 +29,7 @@ Place: TypeAlias = tuple[str, str]
 """A file: its folder below the inbox, and its name."""
 
 MISSING = "is not there"
+_MOST_WHOLE = 1000
 
 
 class References:
@@ -40,6 +42,7 @@ class References:
         self._named: dict[Place, tuple[str, ...]] = {}
         self._namers: dict[str, dict[Place, None]] = {}
         self._spared: dict[str, Reference] = {}
+        self._whole: dict[str, Signature] = {}
 
     def name(self, namer: Place, paths: Iterable[str]) -> list[str]:
         """
@@ -50,6 +53,7 @@ class References:
             self._namers[path].pop(namer)
             if not self._namers[path]:
                 del self._namers[path], self._found[path]
+                self._whole.pop(path, None)
         now = tuple(dict.fromkeys(paths))
         if now:
             self._named[namer] = now
@@ -84,7 +88,9 @@ class References:
                     signature=found._replace(inode=filesystems.UNKNOWN)
                 )
                 return False
-        if isinstance(found, Signature):
+        if isinstance(found, Signature) and found == self._whole.get(path):
+            seen = Observation(found, -math.inf)
+        elif isinstance(found, Signature):
             seen = observed(before if isinstance(before, Observation) else None, found, now)
         else:
             seen = found
@@ -96,8 +102,18 @@ class References:
         Take in an event: whatever it was, the file is not quiet yet.
         """
         observation = self._found.get(path)
-        if isinstance(observation, Observation):
+        if isinstance(observation, Observation) and observation.signature != self._whole.get(path):
             self._found[path] = touched(observation, now)
+
+    def note_whole(self, path: str, found: Signature | str) -> None:
+        """
+        Take in that a file is complete as it is now, as a drop of our own has written it: whoever is to name it
+        comes next, and need not wait for its quiet.
+        """
+        if isinstance(found, Signature) and found.size:
+            self._whole[path] = found
+            while len(self._whole) > _MOST_WHOLE:  # Of drops that failed.
+                del self._whole[next(iter(self._whole))]
 
     def paths(self) -> list[str]:
         """

@@ -26,7 +26,7 @@ from retouchd.status.alarms import OWNERS
 from retouchd.web.guard import fault
 from retouchd.web.lookup import STEM, Found, Lookup, Place
 from retouchd.web.posting import Post, PostRefused, parameters_of, read_post, too_large
-from retouchd.web.taking import drop_post, lack_of_space, require_place
+from retouchd.web.taking import drop_post, drop_references, lack_of_space, require_place
 from retouchd.web.watch import HeldPost, PostWatch
 
 T = TypeVar("T")
@@ -152,6 +152,7 @@ class FrontDoor:
         if post.wants_again:
             # Known before the picture is there, as it may be claimed at once.
             self._dropped(post.folder, [name], again=True)
+        self._dropped(*await self._threaded(partial(drop_references, post, stem, settings)))
         names = await self._threaded(partial(drop_post, post, stem, values, settings))
         self._dropped(post.folder, names, again=post.wants_again)
         return post.folder

@@ -2,9 +2,10 @@
 How a post gets into the inbox: whether there is room and a prompt, and the safe drop. All of it blocks.
 """
 
+import contextlib
 import errno
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from retouchd.config.settings import Settings
@@ -77,23 +78,33 @@ def require_place(post: Post, settings: Settings) -> None:
         )
 
 
+def drop_references(post: Post, stem: str, settings: Settings) -> tuple[str, list[str]]:
+    """
+    Put the references of a post into the inbox, before what names them; return their folder and their names.
+    Blocking. Raises PostRefused.
+    """
+    path, names = path_below(post.folder, folder_of_references(stem)), reference_names(post)
+    if names:
+        with _dropping(post, stem), moves.made_folder(settings.folders.inbox, path) as held:
+            for (upload, _), name in zip(post.references, names, strict=True):
+                _keep(source_of(upload), held / name)
+    return path, names
+
+
 def drop_post(post: Post, stem: str, values: Mapping[str, Any], settings: Settings) -> list[str]:
     """
-    Put a post into the inbox, its references first, its picture last. Blocking. Raises PostRefused.
+    Put a post into the inbox, its picture last; return the names. Blocking. Raises PostRefused.
     """
-    inbox, folder = settings.folders.inbox, post.folder
+    with _dropping(post, stem), moves.made_folder(settings.folders.inbox, post.folder) as held:
+        clear_leftovers(held)
+        return drop_as(held, stem, pieces_of(post, stem, values))
+
+
+@contextlib.contextmanager
+def _dropping(post: Post, stem: str) -> Iterator[None]:
     try:
         with at(Folder.INBOX):
-            if post.references:
-                path = path_below(folder, folder_of_references(stem))
-                with moves.made_folder(inbox, path) as held:
-                    for (upload, _), name in zip(
-                        post.references, reference_names(post), strict=True
-                    ):
-                        _keep(source_of(upload), held / name)
-            with moves.made_folder(inbox, folder) as held:
-                clear_leftovers(held)
-                return drop_as(held, stem, pieces_of(post, stem, values))
+            yield
     except FileExistsError as error:
         raise PostRefused(
             409, "name_taken", f"Another file has the name {stem} in the inbox."
