@@ -1,5 +1,5 @@
 """
-Nothing but `disk` changes a file in the five folders.
+Nothing but `disk` changes a file in the six folders.
 """
 
 import ast

@@ -27,7 +27,7 @@ from retouchd.spool.phase import Phase
 
 KINDS = [fuse_fs.exfat, fuse_fs.rclone, fuse_fs.sshfs]
 QUICK = {"incomplete_seconds": 0, "poll_seconds": 0.5}
-ALL = ("inbox", "outbox", "done", "error", "work")
+ALL = ("inbox", "outbox", "review", "done", "error", "work")
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def _move_to(
     station: Station, odd: Odd, names: tuple[str, ...], **sections: Mapping[str, object]
 ) -> None:
     """
-    Have these of the five folders lie on the odd filesystem.
+    Have these of the six folders lie on the odd filesystem.
     """
     places = {name: (odd.point if name in names else station.root) / name for name in ALL}
     station.folders = Folders(**places)

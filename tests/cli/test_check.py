@@ -61,7 +61,7 @@ def finding(text: str, what: str) -> str:
 
 def test_a_good_setup_passes(station: Station) -> None:
     """
-    0, and a line each for configuration, the five folders, endpoint and model; nothing is changed.
+    0, and a line each for configuration, the six folders, endpoint and model; nothing is changed.
     """
     station.drop("cat.png")
     before = station.originals()

@@ -29,7 +29,7 @@ COMMANDS = (
     "demo",
     "sandbox",
 )
-FOLDERS = ("inbox", "outbox", "done", "error", "work")
+FOLDERS = ("inbox", "outbox", "review", "done", "error", "work")
 
 
 @pytest.fixture

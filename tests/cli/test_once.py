@@ -20,7 +20,7 @@ from retouchd.disk.folders import Folders
 from retouchd.inbox.waiting import Waiting
 from retouchd.service.daemon import Ending
 
-FOLDERS = ("inbox", "outbox", "done", "error", "work")
+FOLDERS = ("inbox", "outbox", "review", "done", "error", "work")
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def station(tmp_path: Path) -> Iterator[Station]:
 
 def picture(station: Station, name: str = "cat.png", mode: str = "RGB") -> str:
     """
-    Save a picture that no other name has beside the five folders; return its path as it is typed.
+    Save a picture that no other name has beside the six folders; return its path as it is typed.
     """
     note = PngInfo()
     note.add_text("Comment", str(zlib.crc32(os.fsencode(name))))

@@ -409,7 +409,7 @@ def test_a_fault_between_keys_is_refused_at_start(
 
 def test_a_missing_root_names_every_folder_without_a_place(file: Path) -> None:
     """
-    Of five folders those that have no place are named, with the key that gives them one.
+    Of six folders those that have no place are named, with the key that gives them one.
     """
     problems = problems_of(file, '[folders]\ninbox = "in"\nwork = "w"\n')
 

@@ -16,7 +16,7 @@ from process import Station, open_station
 from retouchd.cli.init import folders_below
 from retouchd.disk.folders import Folders, make_missing, remember
 
-NAMES = ("inbox", "outbox", "done", "error", "work")
+NAMES = ("inbox", "outbox", "review", "done", "error", "work")
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def station(tmp_path: Path) -> Iterator[Station]:
 @pytest.fixture
 def folders(tmp_path: Path) -> Folders:
     """
-    Return five folders of which none is there; the one above is.
+    Return six folders of which none is there; the one above is.
     """
     root = tmp_path / "root"
     root.mkdir()
@@ -49,7 +49,7 @@ def used(folders: Folders) -> None:
 
 def test_run_makes_what_is_missing_and_says_so(station: Station) -> None:
     """
-    All five, as `init` makes them: with no rights for everybody; and then it works.
+    All six, as `init` makes them: with no rights for everybody; and then it works.
     """
     for path in station.folders.by_name().values():
         path.rmdir()
@@ -87,7 +87,7 @@ def test_who_only_looks_makes_nothing(station: Station, command: tuple[str, ...]
     assert there(station.folders) == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "review"])
 def test_a_folder_that_went_away_is_not_made_anew(station: Station, name: str) -> None:
     """
     After a run has worked with it, a missing one is a fault: its share may not be mounted. A photo was done, so
@@ -172,7 +172,7 @@ def test_nothing_is_made_through_a_link(folders: Folders, tmp_path: Path) -> Non
 
 def test_nothing_is_made_where_a_disk_is_to_be_mounted(folders: Folders, tmp_path: Path) -> None:
     """
-    /etc/fstab says that a disk belongs there, and it is not: five folders in an empty mount point help nobody.
+    /etc/fstab says that a disk belongs there, and it is not: six folders in an empty mount point help nobody.
     """
     fstab = tmp_path / "fstab"
     point = str(tmp_path / "root").replace(" ", "\\040")
@@ -180,7 +180,7 @@ def test_nothing_is_made_where_a_disk_is_to_be_mounted(folders: Folders, tmp_pat
 
     assert make_missing(folders, fstab) == []
     assert there(folders) == []
-    assert len(make_missing(folders, tmp_path / "none")) == 5
+    assert len(make_missing(folders, tmp_path / "none")) == 6
 
 
 def test_all_are_made_or_none(folders: Folders, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from retouchd.disk.folders import Folders
 
-NAMES = ["inbox", "outbox", "done", "error", "work"]
+NAMES = ["inbox", "outbox", "review", "done", "error", "work"]
 
 
 @pytest.fixture

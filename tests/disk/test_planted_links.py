@@ -1,6 +1,6 @@
 """
 Links that somebody plants in place of a folder, or of a file about to be written, lead nowhere: whatever
-is done to the five folders, nothing outside of them is made, renamed, changed or removed.
+is done to the six folders, nothing outside of them is made, renamed, changed or removed.
 """
 
 import contextlib

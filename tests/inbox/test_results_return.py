@@ -222,6 +222,7 @@ async def test_each_daemon_knows_its_own_results_only(world: World, tmp_path: Pa
     second = Folders(
         inbox=first.outbox,
         outbox=tmp_path / "outbox-2",
+        review=tmp_path / "review-2",
         done=first.done,
         error=first.error,
         work=tmp_path / "work-2",

@@ -334,6 +334,7 @@ def _with(folders: Folders, inbox: Path) -> Folders:
     return Folders(
         inbox=inbox,
         outbox=folders.outbox,
+        review=folders.review,
         done=folders.done,
         error=folders.error,
         work=folders.work,

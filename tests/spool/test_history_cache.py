@@ -149,3 +149,44 @@ def test_of_a_hundred_thousand_jobs_any_page_comes_at_once(tmp_path: Path) -> No
 
     assert time.process_time() - begun < 0.25
     assert len(page.lines) == 48
+
+
+def test_jobs_that_only_the_recovered_lines_tell_of_are_there(tmp_path: Path) -> None:
+    """
+    In the order in which they ended; what both tell of is there once, as the history has it.
+    """
+    write(
+        tmp_path,
+        line(3, finished_at="2026-11-03T12:00:00Z"),
+        line(5, finished_at="2026-11-05T12:00:00Z"),
+    )
+    cache = HistoryCache(tmp_path)
+    assert names(cache) == ["p5", "p3"]
+    (tmp_path / "recovered.jsonl").write_text(
+        line(4, finished_at="2026-11-04T12:00:00Z")
+        + line(3, finished_at="2026-11-03T12:00:00Z", name="twice")
+        + json.dumps({"id": None, "folder": "", "record": "x.job.json", "seen": [1, 2]})
+        + "\n"
+        + line(1, finished_at="2026-11-01T12:00:00Z"),
+    )
+
+    assert names(cache) == ["p5", "p4", "p3", "p1"]
+    first = cache.page(limit=2)
+    assert [each["name"] for each in cache.page(limit=2, before=first.before).lines] == ["p3", "p1"]
+    found = cache.find("20261101-120000-00000004")
+    assert found is not None
+    assert found["name"] == "p4"
+
+
+def test_results_to_be_reviewed_are_found_by_their_paths(tmp_path: Path) -> None:
+    """
+    A path that was free again tells of the last job that used it.
+    """
+    lines = [line(number, review=["Böhm/p.png", f"p{number}.png"]) for number in range(3)]
+    write(tmp_path, *lines, line(3))
+    cache = HistoryCache(tmp_path)
+
+    assert [each["name"] for each in cache.reviewed(["p1.png", "Böhm/p.png", "p3.png"])] == [
+        "p2",
+        "p1",
+    ]

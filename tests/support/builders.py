@@ -139,7 +139,9 @@ class Place:
         """
         Make the folders under `root`, but those that are named where they are said to be.
         """
-        places = {name: root / name for name in ("inbox", "outbox", "done", "error", "work")}
+        places = {
+            name: root / name for name in ("inbox", "outbox", "review", "done", "error", "work")
+        }
         folders = Folders(**places | elsewhere)
         assert folders.make() == []
         spool = Spool(work=folders.work, inbox=folders.inbox)

@@ -40,13 +40,15 @@ def check_at_any_time(folders: Folders, originals: Mapping[str, str], *, is_exac
     for known, name in originals.items():
         assert places[known] >= 1, f"{name} is lost"
         assert places[known] == 1 or not is_exact, f"{name} stands in {places[known]} places"
-    for picture in _files(folders.outbox):
+    for picture in (*_files(folders.outbox), *_files(folders.review)):
         if not picture.name.startswith(_OWN) and not _is_reserved(picture):
             assert _is_whole(picture), f"{picture.name} in the outbox is no whole picture"
     for record in _records(folders):
         if _is_archived(folders, record):
+            reviewed = record.get("review", ())
             for output in record["outputs"]:
-                is_there = (folders.outbox / output).is_file()
+                root = folders.review if output in reviewed else folders.outbox
+                is_there = (root / output).is_file()
                 assert is_there, f"the originals of {output} left before it was published"
 
 
@@ -94,16 +96,20 @@ def check_at_the_end(
         assert is_same, f"{name} in the outbox was overwritten"
     left = [path.name for path in _files(folders.inbox) if path.parent.name != "_refs"]
     assert not left, f"something is left in the inbox: {left}"
-    for folder in (folders.outbox, folders.done, folders.error, folders.work):
+    for folder in (folders.outbox, folders.review, folders.done, folders.error, folders.work):
         ours = [path.name for path in _files(folder) if path.name.startswith(_OWN)]
         assert not ours, f"temporary names are left: {ours}"
     assert not list(folders.work.glob("*.tmp")), "temporary names are left in work"
     for name in ("jobs", "trash"):
         assert not list((folders.work / name).iterdir()), f"something is left in {name}"
     records = list(_records(folders))
+    reviewed = [output for record in records for output in record.get("review", ())]
     claimed = [output for record in records for output in record["outputs"]]
     published = [str(path.relative_to(folders.outbox)) for path in _files(folders.outbox)]
-    assert sorted([*claimed, *others]) == sorted(published), "pictures and records do not match"
+    kept = [str(path.relative_to(folders.review)) for path in _files(folders.review)]
+    expected = sorted([*(Counter(claimed) - Counter(reviewed)).elements(), *others])
+    assert expected == sorted(published), "pictures and records do not match"
+    assert sorted(reviewed) == sorted(kept), "pictures to be reviewed and records do not match"
     asked = Counter(requests)
     assert len(requests) <= len(asked) + asked_again, f"asked too often: {asked}"
     made = {record["id"]: record for record in records}
@@ -118,7 +124,7 @@ def check_at_the_end(
 
 def tree(folders: Folders) -> dict[str, tuple[int, int, str] | None]:
     """
-    Return all that lies in the five folders: of each file its inode, its time and its hash.
+    Return all that lies in the six folders: of each file its inode, its time and its hash.
 
     Left out is what tells of a run and not of a picture: the lock and the notice of the last run.
     """

@@ -86,12 +86,13 @@ def drop_one(inbox: Path) -> None:
 
 def drop_three_edits(inbox: Path) -> None:
     """
-    Drop a picture whose sidecar names three edits; the last one is like the text beside it says.
+    Drop a picture whose sidecar names three edits, the result of one is to be reviewed; the last one is like
+    the text beside it says.
     """
     drop_one(inbox)
     (inbox / "pets/cat.toml").write_text(
         '[[edits]]\nname = "warm"\nprompt = "make it sepia"\n'
-        '[[edits]]\nname = "studio"\nprompt = "make it grey"\n'
+        '[[edits]]\nname = "studio"\nprompt = "make it grey"\noutput.review = true\n'
         '[[edits]]\nname = "cold"\n'
     )
 
@@ -226,11 +227,12 @@ def make_world(root: Path, plot: Plot, url: str, ledger: Path) -> World:
     folders = Folders(
         inbox=root / "inbox",
         outbox=away / "outbox",
+        review=away / "review",
         done=away / "done",
         error=away / "error",
         work=root / "work",
     )
-    for place in ("inbox", "outbox", "done", "error", "work"):
+    for place in ("inbox", "outbox", "review", "done", "error", "work"):
         folder: Path = getattr(folders, place)
         folder.mkdir(parents=True)
     plot.drop(folders.inbox)

@@ -396,7 +396,7 @@ class World:
 
     def tree(self, folder: str) -> list[str]:
         """
-        The files in and below one of the five folders.
+        The files in and below one of the six folders.
         """
         return tree_of(getattr(self.folders, folder))
 
@@ -507,7 +507,7 @@ async def open_world(
     from outside of the loop. With one thread whatever happens on the disk happens in one order.
     """
     folders = Folders(
-        **{name: root / name for name in ("inbox", "outbox", "done", "error", "work")}
+        **{name: root / name for name in ("inbox", "outbox", "review", "done", "error", "work")}
     )
     assert not folders.make()
     settings = Settings(

@@ -30,7 +30,7 @@ RETOUCHD = os.fspath(Path(sys.executable).with_name("retouchd"))
 DEADLINE_SECONDS = 90.0
 
 _ENDPOINT = os.fspath(Path(__file__).with_name("counting_endpoint.py"))
-_FOLDERS = ("inbox", "outbox", "done", "error", "work")
+_FOLDERS = ("inbox", "outbox", "review", "done", "error", "work")
 _FOREIGN = ("RETOUCHD_", "OPENAI_", "CREDENTIALS_", "NOTIFY_", "JOURNAL_", "XDG_")
 _BEAT_SECONDS = 0.02
 
@@ -204,7 +204,7 @@ class Endpoint:
 
 class Station:
     """
-    A root with a configuration and five folders, an environment without any settings, and what runs on it.
+    A root with a configuration and six folders, an environment without any settings, and what runs on it.
     """
 
     def __init__(self, tmp: Path) -> None:

@@ -321,7 +321,7 @@ class Soak:
         return list(map(str, [*waiting, *self._station.root.glob("work*/jobs/*")]))
 
     def _folders(self, name: str) -> Folders:
-        places = ("inbox", "outbox", "done", "error")
+        places = ("inbox", "outbox", "review", "done", "error")
         root = self._station.root
         return Folders(work=root / name, **{place: root / place for place in places})
 
@@ -382,7 +382,7 @@ class Soak:
         return (path for path in (self._station.root / folder).rglob("*") if path.is_file())
 
     def _everything(self) -> tuple[dict[str, str], int]:
-        places = ("inbox", "outbox", "done", "error")
+        places = ("inbox", "outbox", "review", "done", "error")
         found = {str(path): digest(path) for place in places for path in self._files(place)}
         return found, len(self._endpoint.ledger)
 

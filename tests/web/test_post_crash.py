@@ -31,7 +31,7 @@ IMAGE, REFERENCE, MASK = picture("teal"), picture("red"), picture("white")
 
 
 def settings_for(root: Path) -> Settings:
-    names = ("inbox", "outbox", "done", "error", "work")
+    names = ("inbox", "outbox", "review", "done", "error", "work")
     folders = Folders(**{name: root / name for name in names})
     for place in folders.by_name().values():
         place.mkdir(parents=True)

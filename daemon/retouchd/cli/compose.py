@@ -16,6 +16,7 @@ from retouchd.config import PLACES, SANDBOX, Config, KeyFault, at_home, find, lo
 from retouchd.config.settings import EditDefaults, Settings
 from retouchd.disk.folders import Folders, make_missing
 from retouchd.disk.probes import telling_of_the_disk
+from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import PATIENCE_SECONDS, answered
 from retouchd.endpoint.addresses import without_password
 from retouchd.endpoint.client import Endpoint
@@ -238,6 +239,8 @@ def _folders(config: Config, start: Path) -> tuple[Folders | None, list[str]]:
     for name in (each.name for each in fields(Folders)):
         own: Path | None = getattr(section, name)
         place = own or (section.root / name if section.root is not None else None)
+        if place is None and name == Folder.REVIEW:
+            place = section.outbox.parent / name if section.outbox is not None else Path()
         if place is None:
             missing.append(
                 f"folders.{name} has no place. Set folders.root, or folders.{name} itself."

@@ -150,7 +150,7 @@ def _job(planned: Planned) -> Iterator[str]:
         yield from f"({as_sent(mask)})".split()
     for number, name in enumerate(planned.results):
         arrow = "" if number else "→ "
-        yield f"{arrow}outbox/{shown(name)},"
+        yield f"{arrow}{planned.place}/{shown(name)},"
     usd = planned.usd
     yield from ("price unknown" if usd is None else f"at most {dollars(usd)}").split()
     if not planned.is_today:

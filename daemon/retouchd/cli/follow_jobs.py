@@ -15,6 +15,7 @@ from retouchd.disk import file_stat
 from retouchd.errors import Blocked, NotRunning
 from retouchd.job.naming import escaped, path_below, shown
 from retouchd.retry.error_folder import record_at
+from retouchd.spool.fingerprint import results_told
 from retouchd.spool.history import History
 from retouchd.spool.spool import Spool
 from retouchd.status.collect import holder_of
@@ -116,7 +117,7 @@ class Follower:
         del self._open[key]
         path = shown(path_below(*key))
         if line.get("status") == "done":
-            made = ", ".join(f"outbox/{shown(name)}" for name in line.get("outputs", ()))
+            made = ", ".join(map(shown, results_told(line)))
             console.print(f"{path} → {made}", markup=False)
             return True
         why = _reason(self._folders.error / key[0] / str(line.get("record"))) or line.get("code")

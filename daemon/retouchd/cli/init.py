@@ -58,7 +58,7 @@ def make(root: Path) -> None:
     except OSError as error:
         raise ConfigurationError([f"{config} cannot be written: {error.strerror}."]) from error
     else:
-        console.print(f"Made {shown(str(config))} and five folders beside it.")
+        console.print(f"Made {shown(str(config))} and six folders beside it.")
         console.print(
             f"At most {IMAGES_PER_DAY} pictures a day are sent: budget.images_per_day in that file."
         )
@@ -87,11 +87,12 @@ def _new_private(path: Path) -> int:
 
 def folders_below(root: Path) -> Folders:
     """
-    Return the five folders by their own names.
+    Return the six folders by their own names.
     """
     return Folders(
         inbox=root / "inbox",
         outbox=root / "outbox",
+        review=root / "review",
         done=root / "done",
         error=root / "error",
         work=root / "work",

@@ -183,12 +183,14 @@ _ADDRESS = rf"^\s*(https?://.*|{SANDBOX}\s*)$"
 
 class FoldersSection(Section):
     """
-    Where the five folders are; each defaults to its own name below the root.
+    Where the six folders are; each defaults to its own name below the root, that for reviews else to one beside
+    the outbox.
     """
 
     root: Path | None = None
     inbox: Path | None = None
     outbox: Path | None = None
+    review: Path | None = None
     done: Path | None = None
     error: Path | None = None
     work: Path | None = None

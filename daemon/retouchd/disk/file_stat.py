@@ -133,7 +133,7 @@ def is_taken(where: Where) -> bool:
 
 def away(path: Path) -> str:
     """
-    Return what to do about one of the five folders that is not there any more.
+    Return what to do about one of the six folders that is not there any more.
     """
     return (
         f"{shown(str(path))} is not there: mount its disk, or make it again. "

@@ -1,10 +1,12 @@
 """
-The five folders: their places, the proof at start that they can be what they are for, and making missing ones.
+The six folders: their places, the proof at start that they can be what they are for, and making missing ones.
 
 Folders that are missing at a start: made where no run has worked with them yet, and left alone where one has.
 
 A share that is not mounted looks like a folder that was never made, so `folders.json` in the work folder holds
 the places of earlier runs, each as an absolute path and as one relative to the work folder.
+
+The folder for reviews may be missing, as nobody who asks for none needs it; who does waits until it is there.
 """
 
 import contextlib
@@ -13,6 +15,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from itertools import combinations
@@ -35,6 +38,7 @@ class Folders:
 
     inbox: Path
     outbox: Path
+    review: Path
     done: Path
     error: Path
     work: Path
@@ -52,12 +56,36 @@ class Folders:
         """
         return {name: getattr(self, name) for name in Folder}
 
+    def needed(self) -> Iterator[tuple[str, Path]]:
+        """
+        Return what `items` does, without a folder for reviews that is not there.
+        """
+        for key, path in self.items():
+            if path is not self.review or _is_there(Folder.REVIEW, path):
+                yield key, path
+
+    def results(self) -> dict[Folder, Path]:
+        """
+        Return where results may lie: published at once, or kept for somebody to look at them first.
+        """
+        return {Folder.OUTBOX: self.outbox, Folder.REVIEW: self.review}
+
     def hold(self, path: Path) -> bool:
         """
         Return whether a folder is one of these or lies inside one, links seen through.
         """
         above = set(_lineage(path))
-        return any(_lineage(place)[0] in above for _, place in self.items())
+        return any(_lineage(place)[0] in above for _, place in self.needed())
+
+    def place_of(self, path: str) -> tuple[Folder, Path]:
+        """
+        Return in which of `results` that path is taken, the outbox where it is in neither.
+        """
+        for folder, root in self.results().items():
+            with at(folder):
+                if os.path.lexists(root / path):
+                    return folder, root
+        return Folder.OUTBOX, self.outbox
 
     def make(self) -> list[str]:
         """
@@ -78,7 +106,8 @@ class Folders:
         """
         Return a sentence for each reason why these folders cannot work together.
         """
-        found = [problem for key, path in self.items() if (problem := _unusable(key, path))]
+        needed = dict(self.needed())
+        found = [problem for key, path in needed.items() if (problem := _unusable(key, path))]
         if found:
             return found
         lineages = {}
@@ -93,8 +122,8 @@ class Folders:
         if found:
             return found
         self._clear_probes()
-        ends = (self.outbox, self.done, self.error)
-        for key, place in self.items():
+        ends = (self.outbox, self.review, self.done, self.error)
+        for key, place in needed.items():
             with _marked(key):
                 if place in ends and (problem := unnamable(place, key, self.work)):
                     found.append(problem)
@@ -116,7 +145,7 @@ class Folders:
         """
         Return a sentence for each folder in which, tried with a file of our own, nothing can be written.
         """
-        return [problem for key, path in self.items() if (problem := _unwritable(key, path))]
+        return [problem for key, path in self.needed() if (problem := _unwritable(key, path))]
 
     def inbox_problem(self) -> str:
         """
@@ -184,7 +213,7 @@ def _overlap(
     Compare by device and inode, so that links and bind mounts are seen through.
     """
     own, others = lineages[key], lineages[other_key]
-    if own[0] == others[0]:
+    if own[0] == others[0] or path == other:
         return f"{key} and {other_key} are the same folder, {path}. Give each a place of its own."
     if own[0] in others:
         return f"{other_key}: {other} lies inside {key}, {path}. Give it a place outside."
@@ -194,26 +223,45 @@ def _overlap(
 
 
 def _lineage(path: Path) -> list[tuple[int, int]]:
+    """
+    Return device and inode of a folder and of each one above it.
+    """
     real = path.resolve()
-    return [(found.st_dev, found.st_ino) for found in map(os.stat, (real, *real.parents))]
+    there = [each.stat() if each.exists() else None for each in (real, *real.parents)]
+    return [(each.st_dev, each.st_ino) if each else _NOT_THERE for each in there]
 
 
+_NOT_THERE = (-1, -1)
+"""Device and inode of no folder."""
 _MEMORY = "folders.json"
 _FSTAB = Path("/etc/fstab")
 _MODE = 0o770
 """Who shares pictures with everybody opens their folder."""
-_RESULTS = (Folder.OUTBOX, Folder.DONE, Folder.ERROR)
+_RESULTS = (Folder.OUTBOX, Folder.REVIEW, Folder.DONE, Folder.ERROR)
 
 
 def make_missing(folders: Folders, fstab: Path = _FSTAB) -> list[Path]:
     """
-    Make the folders that are missing, all or none of them; return those that were made.
+    Make the folders that are missing, all or none of them, that for reviews apart from the others; return those
+    that were made.
 
     None is made that a run has worked with, whose parent folder is not there, is a link or may not be written
-    by this user, that would lie in another of the five, or where fstab names a disk that is not mounted.
+    by this user, that would lie in another of them, or where fstab names a disk that is not mounted.
     """
+    made = _made_of(folders, set(Folder) - {Folder.REVIEW}, fstab)
+    if all(
+        _is_there(name, path)
+        for name, path in folders.by_name().items()
+        if name is not Folder.REVIEW
+    ):
+        made += _made_of(folders, {Folder.REVIEW}, fstab)
+    return made
+
+
+def _made_of(folders: Folders, names: AbstractSet[Folder], fstab: Path) -> list[Path]:
     places = folders.by_name()
-    missing = {name: path for name, path in places.items() if not _is_there(name, path)}
+    missing = {name: places[name] for name in names if not _is_there(name, places[name])}
+    missing = {name: missing[name] for name in Folder if name in missing}
     points = _unmounted(fstab) if missing else set()
     for name, path in missing.items():
         others = [other for key, other in places.items() if key is not name]
@@ -238,7 +286,7 @@ def remember(folders: Folders) -> None:
     noted = {
         name: sorted({*memory.get(name, ()), *_spellings(place, folders.work)})
         for name, place in folders.by_name().items()
-        if name is not Folder.WORK
+        if name is not Folder.WORK and (name is not Folder.REVIEW or _is_there(name, place))
     }
     if noted != memory:
         durable.write(path, json.dumps(noted, indent=1).encode())
@@ -264,7 +312,8 @@ def _was_there(missing: Mapping[Folder, Path], places: Mapping[Folder, Path]) ->
     """
     work = places[Folder.WORK]
     if Folder.WORK in missing:
-        return any(_holds_something(name, places[name]) for name in _RESULTS if name not in missing)
+        there = [name for name in _RESULTS if name not in missing and _is_there(name, places[name])]
+        return any(_holds_something(name, places[name]) for name in there)
     if not os.path.lexists(work / _MEMORY):
         return os.path.lexists(work / "lock")
     memory = _read(work / _MEMORY)

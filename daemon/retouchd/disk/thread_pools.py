@@ -30,12 +30,13 @@ _MOST_FLUSHING = 32
 
 class Folder(StrEnum):
     """
-    The five folders, as the configuration names them.
+    The six folders, as the configuration names them.
     """
 
     WORK = "work"
     INBOX = "inbox"
     OUTBOX = "outbox"
+    REVIEW = "review"
     DONE = "done"
     ERROR = "error"
 

@@ -1,5 +1,5 @@
 """
-Blocking disk calls for asyncio: each says which of the five folders it touches, so that a hung one holds up
+Blocking disk calls for asyncio: each says which of the six folders it touches, so that a hung one holds up
 nothing else.
 
 A system call on a dead network mount may block for minutes, and nothing gets its thread back before. What

@@ -113,8 +113,8 @@ class JobEnding(JobEvent):
     A job is about to be forgotten: whoever must tell of it notes that durably before the listener returns.
 
     It comes again after a crash at that point. `record` is that of `spool.record`; it lies as `record_path`
-    below done/ or error/, and the picture as `original`, "" where there is none; `outputs` lie in the outbox.
-    The paths are those on the disk.
+    below done/ or error/, and the picture as `original`, "" where there is none; `outputs` lie in the outbox,
+    those in `review` in the folder for reviews. The paths are those on the disk.
     """
 
     event: ClassVar[str] = "job.ending"
@@ -124,12 +124,13 @@ class JobEnding(JobEvent):
     record_path: str
     original: str
     outputs: Sequence[str]
+    review: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDone(JobEvent):
     """
-    The results are published and the originals archived.
+    The results are published and the originals archived; those in `review` wait for somebody to look at them.
     """
 
     event: ClassVar[str] = "job.done"
@@ -138,6 +139,7 @@ class JobDone(JobEvent):
     usage: Mapping[str, Any] | None
     cost_usd: float | None
     outputs: Sequence[str]
+    review: Sequence[str]
     warnings: Sequence[str]
 
 

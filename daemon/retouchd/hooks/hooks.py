@@ -164,12 +164,16 @@ class Hooks:
             self._loop.call_soon_threadsafe(function, *arguments)
 
     def _note_job(self, event: JobEnding) -> None:
-        archive = self._folders.done if event.is_done else self._folders.error
+        folders = self._folders
+        archive = folders.done if event.is_done else folders.error
         body = {
             "record": dict(event.record),
             "record_path": os.fspath(archive / event.record_path),
             "original": os.fspath(archive / event.original) if event.original else "",
-            "outputs": [os.fspath(self._folders.outbox / each) for each in event.outputs],
+            "outputs": [
+                os.fspath((folders.review if each in event.review else folders.outbox) / each)
+                for each in event.outputs
+            ],
         }
         self._backlog.put(
             event.job, About.DONE if event.is_done else About.ERROR, body, is_held=True

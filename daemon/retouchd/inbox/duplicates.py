@@ -141,7 +141,10 @@ class Duplicates:
         with self._lock:
             if ahead := self._ahead.get(job.id):
                 ahead.results = {
-                    item.content: path_below(job.folder, item.target)
+                    item.content: path_below(
+                        "review" if item.is_reviewed else "outbox",
+                        path_below(job.folder, item.target),
+                    )
                     for item in plan.outputs
                     if item.content
                 }

@@ -26,7 +26,7 @@ def edit_of(wishes: EffectiveValues, bundle: Bundle, now: dt.datetime, name: str
     output = resolved(
         own_keys(wishes.values), has_mask=bool(bundle.masks), has_references=bool(wishes.images)
     )
-    if not output.is_anything and output.name == DEFAULT_NAME:
+    if not (output.is_anything or output.review) and output.name == DEFAULT_NAME:
         return Edit(request=request_of(wishes), name=name)
     frozen = output.to_json()
     if output.name != DEFAULT_NAME:

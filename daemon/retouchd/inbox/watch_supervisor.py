@@ -46,7 +46,7 @@ class WatchSettings(Protocol):
     @property
     def folders(self) -> Folders:
         """
-        Return the five folders.
+        Return the six folders.
         """
 
     @property

@@ -136,6 +136,13 @@ class Edit:
     received: Mapping[str, Any] = field(default_factory=dict)
     """What an earlier job got for it and could not finish, by its record: `pictures`, `size` and `canvas`."""
 
+    @property
+    def is_reviewed(self) -> bool:
+        """
+        Return whether somebody is to look at its results before they are published.
+        """
+        return bool(self.output.get("review"))
+
 
 class AboutJob(TypedDict):
     """
@@ -178,6 +185,13 @@ class Job:
         Return what every event about this job says of it.
         """
         return {"job": self.id, "folder": self.folder, "name": self.members[0].name}
+
+    @property
+    def is_reviewed(self) -> bool:
+        """
+        Return whether somebody is to look at results of it before they are published.
+        """
+        return any(each.is_reviewed for each in self.edits)
 
     @property
     def request(self) -> Request:

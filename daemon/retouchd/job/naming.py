@@ -42,7 +42,7 @@ def fits(name: str) -> bool:
 
 def path_below(folder: str, name: str) -> str:
     """
-    Return a file's path below one of the five folders, with `/` between parts; either part may be `""`.
+    Return a file's path below one of the six folders, with `/` between parts; either part may be `""`.
     """
     return f"{folder}/{name}" if folder and name else folder or name
 

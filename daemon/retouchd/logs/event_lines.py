@@ -66,7 +66,10 @@ def _failed(values: Values) -> str:
 def _done(values: Values) -> str:
     cost = values.get("cost_usd")
     paid = f", {dollars(cost)}" if cost else ""
-    results = ", ".join(f"outbox/{name}" for name in values["outputs"])
+    reviewed = values.get("review") or ()
+    results = ", ".join(
+        f"{'review' if name in reviewed else 'outbox'}/{name}" for name in values["outputs"]
+    )
     return f"{_file(values)} → {results} ({values['seconds']:.0f} s{paid})"
 
 

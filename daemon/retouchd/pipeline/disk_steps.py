@@ -173,6 +173,7 @@ class DiskSteps:
                 record_path=path_below(job.folder, plan.record_name),
                 original=path_below(job.folder, original_in(job, plan)),
                 outputs=[path_below(job.folder, item.target) for item in plan.outputs],
+                review=[path_below(job.folder, i.target) for i in plan.outputs if i.is_reviewed],
             )
         )
         self._history.add(line)
@@ -189,6 +190,7 @@ class DiskSteps:
                     usage=job_state.attempts[-1].usage if job_state.attempts else None,
                     cost_usd=line["cost_usd"],
                     outputs=line["outputs"],
+                    review=line.get("review", []),
                     warnings=list(warnings),
                 )
             )

@@ -105,6 +105,7 @@ class OutputFields(BaseModel):
     detail: DetailName | None = None
     provenance: bool | None = None
     provenance_prompt: bool | None = None
+    review: bool | None = None
     name: (
         Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": _NAME})] | None
     ) = None
@@ -143,6 +144,7 @@ class Output:
     detail: str = "result"
     provenance: bool = True
     provenance_prompt: bool = False
+    review: bool = False
     name: str = DEFAULT_NAME
 
     @property
@@ -209,6 +211,7 @@ def resolved(values: Mapping[str, Any], *, has_mask: bool, has_references: bool)
         detail="source" if keeps_detail else "result",
         provenance=values.get("provenance", True),
         provenance_prompt=bool(values.get("provenance_prompt")),
+        review=bool(values.get("review")),
         name=values.get("name") or DEFAULT_NAME,
     )
 

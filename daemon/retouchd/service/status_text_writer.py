@@ -53,7 +53,7 @@ _NAME = "status.txt"
 
 def place_of(folders: Folders) -> Path:
     """
-    Return where the text goes: beside the work folder, and never into one of the five folders, as it would be
+    Return where the text goes: beside the work folder, and never into one of the six folders, as it would be
     taken for a prompt there; where a link to the work folder lies in one of them, beside what it leads to.
     """
     work = Path(os.path.normpath(folders.work))

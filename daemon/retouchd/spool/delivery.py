@@ -1,5 +1,6 @@
 """
-Delivers a finished job: pictures into the outbox, then the record and the originals to done or error.
+Delivers a finished job: pictures into the outbox or the folder for reviews, then the record and the originals
+to done or error.
 """
 
 import contextlib
@@ -26,6 +27,7 @@ from retouchd.spool.phase import ORIGINALS, OUTPUTS, edit_of, number_of, picture
 from retouchd.spool.plan import (
     Archived,
     EditEnd,
+    IsTaken,
     Item,
     Plan,
     plan_archive,
@@ -40,9 +42,9 @@ from retouchd.spool.target_folder import blocked, made, taken_in
 
 class Delivery:
     """
-    The way out of the spool, in steps that say when they touch outbox, done and error. Every method may be
-    repeated, and returns where the job stands then; each raises Blocked while a folder is full, read-only, away
-    or has a file in the way.
+    The way out of the spool, in steps that say when they touch outbox, review, done and error. Every method
+    may be repeated, and returns where the job stands then; each raises Blocked while a folder is full, away,
+    read-only or has a file in the way.
 
     `known` returns what each edit of a job is known by where that was read already; `on_results` is told,
     before any of them is published, which pictures a job will publish.
@@ -85,10 +87,9 @@ class Delivery:
             archived = _archived(job, sources, archive)
         outputs: tuple[Item, ...] = ()
         if results:
-            yield Folder.OUTBOX
-            outbox = self._folders.outbox
-            with blocked(outbox / job.folder):
-                outputs = plan_outputs(job, results, taken_in(outbox, job))
+            yield _first_of(job)
+            with blocked(self._folders.outbox / job.folder):
+                outputs = plan_outputs(job, results, self._is_taken(job))
         is_any_done = not ends or not all(ends)
         known = self._known_by(job) if is_any_done else ()
         plan = Plan(
@@ -106,17 +107,21 @@ class Delivery:
 
     def publish(self, job_state: JobState) -> Steps[JobState]:
         """
-        Rename each picture into the outbox; names taken since the plan lead to a new plan.
+        Rename each picture into the outbox or the folder for reviews; names taken since the plan lead to a new
+        plan.
         """
-        yield Folder.OUTBOX
         job, plan = job_of(job_state), _plan(job_state)
+        yield _first_of(job)
         self._on_results(job, plan)
-        with made(self._folders.outbox, job) as outbox:
-            try:
-                return self._deliver(job_state, plan.outputs, outbox)
-            except FileExistsError:
-                self._plan_outputs_again(job_state)
-        return self._spool.load(job.id)
+        for place, items in _by_place(plan.outputs):
+            yield place
+            with made(self._folders.results()[place], job) as folder:
+                try:
+                    job_state = self._deliver(job_state, items, folder)
+                except FileExistsError:
+                    self._plan_outputs_again(job_state)
+                    return self._spool.load(job.id)
+        return job_state
 
     def archive(self, job_state: JobState) -> Steps[JobState]:
         """
@@ -145,8 +150,9 @@ class Delivery:
         if not moves.may_leave_notes():
             return
         job, plan = job_of(job_state), _plan(job_state)
-        yield Folder.OUTBOX
-        self._release(job, self._folders.outbox, plan.outputs, ())
+        for place, items in _by_place(plan.outputs):
+            yield place
+            self._release(job, self._folders.results()[place], items, ())
         yield Folder.DONE if plan.is_done else Folder.ERROR
         records = [plan.record_name, plan.reason_name]
         self._release(job, self._archive(is_done=plan.is_done), plan.originals, records)
@@ -198,7 +204,7 @@ class Delivery:
         job, plan = job_of(job_state), _plan(job_state)
         pending = [item for item in plan.outputs if self._is_pending(job, item)]
         sources = [item.source for item in plan.outputs]
-        renamed = plan_outputs(job, sources, taken_in(self._folders.outbox, job))
+        renamed = plan_outputs(job, sources, self._is_taken(job))
         self._spool.fix(job.id, rename_pending(plan, pending, renamed))
 
     def _is_pending(self, job: Job, item: Item) -> bool:
@@ -268,6 +274,14 @@ class Delivery:
             return finished_index.in_work(job, self._spool.folder(job.id))
         return ()
 
+    def _is_taken(self, job: Job) -> IsTaken:
+        """
+        Return what says whether a name is taken for a result: one under review is to keep its own later on.
+        """
+        folders = self._folders
+        in_outbox, in_review = taken_in(folders.outbox, job), taken_in(folders.review, job)
+        return lambda name: in_outbox(name) or (job.is_reviewed and in_review(name))
+
     def _archive(self, *, is_done: bool) -> Path:
         return self._folders.done if is_done else self._folders.error
 
@@ -321,6 +335,20 @@ def _staged(item: Item) -> str:
 
 def _names(item: Item) -> tuple[str, str]:
     return item.source, _staged(item)
+
+
+def _by_place(items: Sequence[Item]) -> list[tuple[Folder, list[Item]]]:
+    """
+    Return the results that go to each folder, of those to which any go.
+    """
+    found: dict[Folder, list[Item]] = {}
+    for item in items:
+        found.setdefault(Folder.REVIEW if item.is_reviewed else Folder.OUTBOX, []).append(item)
+    return list(found.items())
+
+
+def _first_of(job: Job) -> Folder:
+    return Folder.REVIEW if job.edits[0].is_reviewed else Folder.OUTBOX
 
 
 def _bytes_of(where: Where) -> bytes:

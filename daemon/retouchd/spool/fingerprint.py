@@ -47,7 +47,7 @@ _GISTS = (
         "edited before",
         re.compile(r"the same picture .* already: (?P<what>.*), recorded in (?:done|error)/.*"),
     ),
-    ("result of an earlier edit", re.compile(r"it is a result.*? (?P<what>outbox/.*)")),
+    ("result of an earlier edit", re.compile(r"it is a result.*? (?P<what>(?:outbox|review)/.*)")),
     (
         "the same comes first",
         re.compile(r"the same picture .* comes first: (?P<what>.*)\. This .*"),
@@ -131,12 +131,24 @@ def already_done(line: Mapping[str, Any]) -> str:
     """
     Return why a duplicate of a finished job waits; `line` is the job's in the history.
     """
-    outputs = ", ".join(f"outbox/{shown(str(each))}" for each in line.get("outputs") or ())
+    outputs = ", ".join(map(shown, results_told(line)))
     place = "error" if line.get("status") == "error" else "done"
     return (
         f"the same picture with the same request was edited{_when(line)} already: "
         f"{outputs or 'no pictures'}, recorded in {place}/{shown(record_path(line))}. {_AGAIN}"
     )
+
+
+def results_told(line: Mapping[str, Any]) -> list[str]:
+    """
+    Return where a job of the history, or a record, put its results: paths that begin with `outbox` or `review`.
+    """
+    paths = map(str, line.get("outputs") or ())
+    return [f"{_place_of(each, line)}/{each}" for each in paths]
+
+
+def _place_of(path: str, line: Mapping[str, Any]) -> str:
+    return "review" if path in (line.get("review") or ()) else "outbox"
 
 
 def own_result(path: str, line: Mapping[str, Any]) -> str:
@@ -145,14 +157,16 @@ def own_result(path: str, line: Mapping[str, Any]) -> str:
     of its job in the history.
     """
     record = shown(record_path(line))
-    return f"it is a result: outbox/{shown(path)} of the job recorded in done/{record}. {_ANYWAY}"
+    place = _place_of(path, line)
+    return f"it is a result: {place}/{shown(path)} of the job recorded in done/{record}. {_ANYWAY}"
 
 
 def own_result_in_work(path: str) -> str:
     """
-    Return why a file waits that is a result of a job which is not over yet.
+    Return why a file waits that is a result of a job which is not over yet; `path` begins with `outbox` or
+    `review`.
     """
-    return f"it is a result, just published as outbox/{shown(path)}. {_ANYWAY}"
+    return f"it is a result, just published as {shown(path)}. {_ANYWAY}"
 
 
 def about_to_be_done(job: Job) -> str:

@@ -337,10 +337,11 @@ class FinishedIndex:
             for number, path in bare["results"] if bare else ():
                 if number != size:
                     continue
-                with at(Folder.OUTBOX):
-                    found = found_digest(self._folders.outbox, raw_name(path))
-                if found is not None:
-                    self._read_results[found.sha256] = position, path
+                for folder, root in self._folders.results().items():
+                    with at(folder):
+                        found = found_digest(root, raw_name(path))
+                    if found is not None:
+                        self._read_results[found.sha256] = position, path
 
     def _unread(self, what: str, positions: list[int]) -> Iterator[int]:
         """

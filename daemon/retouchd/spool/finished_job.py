@@ -257,7 +257,10 @@ def recovered(body: Mapping[str, Any], outbox: str) -> dict[str, Any]:
     """
     texts = ("id", "status", "name", "image", "finished_at")
     line: dict[str, Any] = {key: _text(body.get(key)) for key in texts}
-    return line | {"outputs": body["outputs"]} | known_by(body, outbox)
+    line |= {"outputs": body["outputs"]}
+    if _are_paths(body.get("review")):
+        line["review"] = body["review"]
+    return line | known_by(body, outbox)
 
 
 def known_by(body: Mapping[str, Any], outbox: str) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """
-`work/history.db`: an index of `history.jsonl` by which any of a hundred thousand jobs is found at once.
+`work/history.db`: an index of `history.jsonl`, and of `recovered.jsonl`, which tells of jobs that were lost
+from it. Any of a hundred thousand jobs is found by it at once.
 
-It is a cache and holds nothing that the history does not: deleted or damaged, it is made anew. Only where the
-line of each job begins is kept, with what lists are chosen by; the lines are read from the history itself.
+It is a cache and holds nothing that they do not: deleted or damaged, it is made anew. Only where the line of
+each job begins is kept, with what lists are chosen by; the lines are read from the journals themselves.
 """
 
 import contextlib
@@ -10,27 +11,34 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from retouchd.disk import durable
 from retouchd.spool.fingerprint import picture_path
-from retouchd.spool.history import History
+from retouchd.spool.history import RECOVERED, History
 
-_VERSION = 1
+_VERSION = 2
+_JOURNALS = 2
 _BATCH = 2000
 _MOST_WORDS = 8
+_FIRST = ("\U0010ffff", 0)
+"""Newer than any job."""
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS state (version INTEGER, mark TEXT, end INTEGER);
+CREATE TABLE IF NOT EXISTS state (journal INTEGER PRIMARY KEY, mark TEXT, end INTEGER);
 CREATE TABLE IF NOT EXISTS jobs (
-    start INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, status TEXT NOT NULL, is_retried INTEGER NOT NULL,
-    previous TEXT, words TEXT NOT NULL
+    position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, finished TEXT NOT NULL, status TEXT NOT NULL,
+    is_retried INTEGER NOT NULL, previous TEXT, words TEXT NOT NULL
 );
-CREATE INDEX IF NOT EXISTS by_status ON jobs (status, is_retried, start);
+CREATE TABLE IF NOT EXISTS reviewed (path TEXT NOT NULL, position INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS by_time ON jobs (finished, position);
+CREATE INDEX IF NOT EXISTS by_status ON jobs (status, is_retried, finished, position);
 CREATE INDEX IF NOT EXISTS by_previous ON jobs (previous);
+CREATE INDEX IF NOT EXISTS by_path ON reviewed (path);
 """
+"""A `position` is where a line begins in its journal, times `_JOURNALS`, and the journal's number."""
 
 
 class HistoryPage(NamedTuple):
@@ -49,7 +57,7 @@ class HistoryCache:
 
     def __init__(self, work: Path) -> None:
         self._path = work / "history.db"
-        self._history = History(work)
+        self._journals = (History(work), History(work, RECOVERED))
         self._lock = threading.Lock()
         self._open: sqlite3.Connection | None = None
 
@@ -61,21 +69,44 @@ class HistoryCache:
 
         Jobs in `error/` that were tried again are not among those of the status `error`.
         """
-        where, values = ["start < ?"], list[Any]([1 << 62 if before is None else before])
+        where, values = ["(finished, position) < (?, ?)"], list[Any]()
         if status:
             where.append("status = ? AND is_retried = 0")
             values.append(status)
         for word in words.casefold().split()[:_MOST_WORDS]:
             where.append("instr(words, ?)")
             values.append(word)
+        condition = " AND ".join(where)
         with self._ready() as db:
+            last = None
+            if before is not None:
+                last = db.execute(
+                    "SELECT finished, position FROM jobs WHERE position <= ? "
+                    "ORDER BY position DESC LIMIT 1",
+                    (before,),
+                ).fetchone()
             rows = db.execute(
-                f"SELECT start FROM jobs WHERE {' AND '.join(where)} ORDER BY start DESC LIMIT ?",  # noqa: S608
-                (*values, limit + 1),
+                f"SELECT position FROM jobs WHERE {condition} "  # noqa: S608
+                "ORDER BY finished DESC, position DESC LIMIT ?",
+                (*(last or _FIRST), *values, limit + 1),
             ).fetchall()
-            starts = [start for (start,) in rows]
-        lines = [line for start in starts[:limit] if (line := self._history.line(start))]
-        return HistoryPage(lines, starts[limit - 1] if len(starts) > limit else None)
+            found = [position for (position,) in rows]
+        lines = [line for position in found[:limit] if (line := self._line_at(position))]
+        return HistoryPage(lines, found[limit - 1] if len(found) > limit else None)
+
+    def reviewed(self, paths: Iterable[str]) -> list[dict[str, Any]]:
+        """
+        Return the lines of the jobs that put results under these paths into the folder for reviews.
+
+        The newest comes first. Of several that had the same path over time the last one is meant.
+        """
+        with self._ready() as db:
+            rows = [
+                db.execute("SELECT max(position) FROM reviewed WHERE path = ?", (path,)).fetchone()
+                for path in paths
+            ]
+        found = sorted({position for (position,) in rows if position is not None}, reverse=True)
+        return [line for position in found if (line := self._line_at(position))]
 
     def find(self, job_id: str) -> dict[str, Any] | None:
         """
@@ -111,10 +142,14 @@ class HistoryCache:
     def _line(self, where: str, value: str) -> dict[str, Any] | None:
         with self._ready() as db:
             row = db.execute(
-                f"SELECT start FROM jobs WHERE {where} ORDER BY start DESC LIMIT 1",  # noqa: S608
+                f"SELECT position FROM jobs WHERE {where} ORDER BY position DESC LIMIT 1",  # noqa: S608
                 (value,),
             ).fetchone()
-        return self._history.line(row[0]) if row else None
+        return self._line_at(row[0]) if row else None
+
+    def _line_at(self, position: int) -> dict[str, Any] | None:
+        start, number = divmod(position, _JOURNALS)
+        return self._journals[number].line(start)
 
     @contextlib.contextmanager
     def _ready(self) -> Iterator[sqlite3.Connection]:
@@ -138,6 +173,10 @@ class HistoryCache:
             db.execute("PRAGMA cache_size = -4000")
             if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 raise sqlite3.DatabaseError("it is damaged")
+            if db.execute("PRAGMA user_version").fetchone() != (_VERSION,):
+                if db.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
+                    raise sqlite3.DatabaseError("it is another version's")
+                db.execute(f"PRAGMA user_version = {_VERSION}")
             db.executescript(_SCHEMA)
         except sqlite3.Error:
             db.close()
@@ -161,40 +200,67 @@ class HistoryCache:
 
     def _catch_up(self, db: sqlite3.Connection) -> None:
         """
-        Take in the lines that were added since; all of them where the history is another one.
+        Take in the lines that were added since; all of them where a journal is another one.
         """
-        head, size = self._history.state()
-        mark = hashlib.sha256(head).hexdigest()
-        known = db.execute("SELECT version, mark, end FROM state").fetchone()
-        if known == (_VERSION, mark, size):
+        states = [each.state() for each in self._journals]
+        now = [
+            (number, hashlib.sha256(head).hexdigest(), size)
+            for number, (head, size) in enumerate(states)
+        ]
+        known = db.execute("SELECT journal, mark, end FROM state ORDER BY journal").fetchall()
+        if known == now:
             return
-        end = known[2] if known and known[:2] == (_VERSION, mark) and known[2] <= size else 0
+        is_same = len(known) == len(now) and all(
+            old[1] == new[1] and old[2] <= new[2] for old, new in zip(known, now, strict=True)
+        )
         with db:
             db.execute("BEGIN IMMEDIATE")
-            if not end:
+            if not is_same:
                 db.execute("DELETE FROM jobs")
-            texts = self._history.texts(end)
-            while lines := list(islice(texts, _BATCH)):
-                rows = [row for start, _, text in lines if (row := _row(start, text))]
-                db.executemany("INSERT OR IGNORE INTO jobs VALUES (?, ?, ?, 0, ?, ?)", rows)
-                retried = [(previous,) for _, _, _, previous, _ in rows if previous]
-                db.executemany("UPDATE jobs SET is_retried = 1 WHERE id = ?", retried)
-                end = lines[-1][1]
-            db.execute("DELETE FROM state")
-            db.execute("INSERT INTO state VALUES (?, ?, ?)", (_VERSION, mark, end))
+                db.execute("DELETE FROM reviewed")
+            for number, mark, _ in now:
+                end = self._read_on(db, number, known[number][2] if is_same else 0)
+                db.execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (number, mark, end))
+
+    def _read_on(self, db: sqlite3.Connection, number: int, end: int) -> int:
+        """
+        Take in a journal from a place on; return how far it was read. What the history tells of a job holds.
+        """
+        texts = self._journals[number].texts(end)
+        while lines := list(islice(texts, _BATCH)):
+            rows = [
+                row for start, _, text in lines if (row := _row(start * _JOURNALS + number, text))
+            ]
+            db.executemany(
+                "INSERT OR IGNORE INTO jobs VALUES (?, ?, ?, ?, 0, ?, ?)",
+                [row.values for row in rows],
+            )
+            db.executemany(
+                "INSERT INTO reviewed VALUES (?, ?)",
+                [(path, row.values[0]) for row in rows for path in row.reviewed],
+            )
+            retried = [(row.previous,) for row in rows if row.previous]
+            db.executemany("UPDATE jobs SET is_retried = 1 WHERE id = ?", retried)
+            end = lines[-1][1]
+        return end
 
 
-def _row(start: int, text: bytes) -> tuple[int, str, str, str | None, str] | None:
+class _Row(NamedTuple):
+    values: tuple[int, str, str, str, str | None, str]
+    previous: str | None
+    reviewed: list[str]
+
+
+def _row(position: int, text: bytes) -> _Row | None:
     try:
         line = json.loads(text)
-        previous = line.get("previous")
-        words = " ".join((picture_path(line), *map(str, line.get("outputs") or ())))
-        return (
-            start,
-            str(line["id"]),
-            str(line["status"]),
-            previous and str(previous),
-            words.casefold(),
-        )
+        if line["id"] is None:  # A record that tells of no job.
+            return None
+        previous = str(line["previous"]) if line.get("previous") else None
+        words = " ".join((picture_path(line), *map(str, line.get("outputs") or ()))).casefold()
+        finished = str(line.get("finished_at") or "")
+        about = str(line["id"]), finished, str(line["status"])
+        reviewed = [str(each) for each in line.get("review") or ()]
+        return _Row((position, *about, previous, words), previous, reviewed)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

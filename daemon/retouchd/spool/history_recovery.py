@@ -220,14 +220,14 @@ class Recovery:
 
     def _sizes(self, outputs: list[str]) -> list[tuple[int, str]]:
         """
-        Return those results that still lie in the outbox, each with its size before it.
+        Return those results that still lie where they were published, each with its size before it.
         """
-        with at(Folder.OUTBOX):
-            found = [
-                (size_of(self._folders.outbox, raw_name(each)), each)
-                for each in outputs
-                if is_below(each)
-            ]
+        found = []
+        for folder, root in self._folders.results().items():
+            with at(folder):
+                found += [
+                    (size_of(root, raw_name(each)), each) for each in outputs if is_below(each)
+                ]
         return [(size, each) for size, each in found if size is not None]
 
     def _meet(self, error: OSError) -> None:

@@ -24,7 +24,7 @@ class Item:
 
     `key` names it while it is carried to another filesystem (`<key>.staged`). `content` is what a picture
     for the outbox is known by, None where that could not be read; `report` says how it was finished, None where
-    it was not.
+    it was not. One that `is_reviewed` goes to the folder for reviews in place of the outbox.
     """
 
     key: str
@@ -32,6 +32,7 @@ class Item:
     target: str
     content: Digest | None = None
     report: Mapping[str, Any] | None = None
+    is_reviewed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,8 @@ class EditEnd:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """
-    The end of a job: `outputs` go to the outbox, `originals` with the record to done or error.
+    The end of a job: `outputs` go to the outbox or the folder for reviews, `originals` with the record to
+    done or error.
 
     No problems means done. `stem` is the one that the originals share; `label` is what record and reason are
     named by where that is not the stem: the image's whole name. `edits` are how each edit ended, in their
@@ -127,7 +129,12 @@ def plan_outputs(job: Job, outputs: Sequence[str], is_taken: IsTaken) -> tuple[I
     if stem is None or not _are_free([stem + suffix for suffix in suffixes], is_taken):
         stem = naming.free_stem(shared, job.id, suffixes, is_taken)
     return tuple(
-        Item(key=f"output-{number}", source=source, target=stem + suffix)
+        Item(
+            key=f"output-{number}",
+            source=source,
+            target=stem + suffix,
+            is_reviewed=job.edits[edit_of(source) - 1].is_reviewed,
+        )
         for number, (source, suffix) in enumerate(zip(outputs, suffixes, strict=True), 1)
     )
 

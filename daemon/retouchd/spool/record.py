@@ -32,7 +32,8 @@ def record(
 
     `files` are the names of the originals beside it, which it reserves. Names that are not UTF-8 are escaped
     and also given in hexadecimal (`name_hex`). `outbox` is the folder that `results` lie below: daemons that
-    share `done/` know their own by it.
+    share `done/` know their own by it. `review` names those of `outputs` that were put into the folder for
+    reviews: below the outbox they lie once they were approved.
     """
     image = job.member(Role.IMAGE)
     charges = charges_of(attempts)
@@ -63,6 +64,8 @@ def record(
         body["files"] = [escaped(item.target) for item in plan.originals]
     if companions := _companions(job, plan):
         body["companions"] = companions
+    if reviewed := [_joined(job.folder, item.target) for item in plan.outputs if item.is_reviewed]:
+        body["review"] = reviewed
     body |= _known_by(job, plan)
     if plan.fingerprint and plan.is_done and (original := plan.fingerprint.original):
         body["original"] = dataclasses.asdict(original)
@@ -186,7 +189,7 @@ def line_of(body: Mapping[str, Any], record_name: str) -> dict[str, Any]:
     }
     if body["warnings"]:
         line["warnings"] = body["warnings"]
-    further = ("fingerprint", "original", "references")
+    further = ("review", "fingerprint", "original", "references")
     line |= {key: body[key] for key in further if key in body}
     if "results" in body:
         known = ("path", "bytes", "sha256")

@@ -115,6 +115,7 @@ def record_schema() -> dict[str, Any]:
             "attempts": {"type": "array", "items": _ATTEMPT},
             "edits": {"type": "array", "minItems": 1, "items": _EDIT},
             "outputs": _PATHS,
+            "review": _PATHS,
             "warnings": _PATHS,
             "usage": {"type": ["object", "null"]},
             "cost_usd": _USD,
@@ -134,6 +135,7 @@ def record_schema() -> dict[str, Any]:
         },
         *(
             "name_hex",
+            "review",
             "files",
             "fingerprint",
             "original",

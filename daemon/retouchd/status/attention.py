@@ -57,7 +57,11 @@ def attention(
     """
     places = folders.by_name()
     looked_at = {folder: place for folder, place in places.items() if folder not in hung}
-    gone = [folder for folder, place in looked_at.items() if not _is_there(folder, place)]
+    gone = [
+        folder
+        for folder, place in looked_at.items()
+        if folder is not Folder.REVIEW and not _is_there(folder, place)
+    ]
     yield from (f"folders.{folder}: {places[folder]} is not there." for folder in gone)
     if condition.state is DaemonState.STOPPED:
         yield from _of_none(condition, gone)

@@ -37,7 +37,7 @@ class Sent:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
     """
-    An edit that would be sent, as a job with that alone: its pictures, its results below the outbox, its cost
+    An edit that would be sent, as a job with that alone: its pictures, its results below `place`, its cost
     at most (None where no price is known), and whether today's budget lasts for it.
     """
 
@@ -48,6 +48,13 @@ class Planned:
     results: tuple[str, ...]
     usd: float | None
     is_today: bool = True
+
+    @property
+    def place(self) -> str:
+        """
+        Return where its results go: `outbox` or `review`.
+        """
+        return "review" if self.job.is_reviewed else "outbox"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

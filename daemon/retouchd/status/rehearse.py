@@ -252,11 +252,15 @@ class Rehearser:
             return expected_format(output, found.format, came, has_alpha=found.has_alpha)
 
         expected = results_expected(job, usual, finished)
-        outbox = self._settings.folders.outbox
+        folders = self._settings.folders
 
         def is_taken(name: str) -> bool:
             path = path_below(job.folder, name)
-            return path in self._names or _is_there(outbox / path)
+            return (
+                path in self._names
+                or _is_there(folders.outbox / path, Folder.OUTBOX)
+                or (job.is_reviewed and _is_there(folders.review / path, Folder.REVIEW))
+            )
 
         found: dict[int, list[str]] = {}
         for item in plan_outputs(job, expected, is_taken):
@@ -279,9 +283,9 @@ def _with_way_out(as_it_is: list[Problem], fitted: list[Problem]) -> list[Proble
     return [each if each in fitted else with_way_out(each) for each in as_it_is]
 
 
-def _is_there(path: Path) -> bool:
+def _is_there(path: Path, folder: Folder) -> bool:
     try:
-        with at(Folder.OUTBOX):
+        with at(folder):
             return os.path.lexists(path)
     except OSError:
         return False

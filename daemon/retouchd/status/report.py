@@ -56,7 +56,7 @@ class StatusReport:
     the inbox cannot be used now, `stuck` why the run makes no progress; all are empty where all is well.
     `looking_up` says why nothing is claimed while it is not known what was edited before, `unread` why that
     cannot be found out, `unread_log` what is wrong where nobody reads the log. `unusable` has a sentence for
-    each of the five folders that does not answer, or is not in its place. `unfinished` are files that may still
+    each of the six folders that does not answer, or is not in its place. `unfinished` are files that may still
     be written to. `done`, `failed` and `returned` count since the start; `ready` families could be claimed at
     once. `unit` is the service that the run is, empty where a person started it.
     """

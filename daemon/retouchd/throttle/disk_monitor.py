@@ -1,5 +1,5 @@
 """
-The monitor of the five folders: whether each answers, and the work folder is in its place.
+The monitor of the six folders: whether each answers, and the work folder is in its place.
 
 What is wrong blocks what would begin: claims, and requests whose result could not be delivered. What is in
 flight goes on, in threads that wait for no other folder, and in the work folder wherever that is by now.
@@ -22,7 +22,7 @@ _CHECK_SECONDS = 10.0
 
 class DiskMonitor:
     """
-    Watches the five folders: blocks sending, and emits events, while one hangs or the work folder is misplaced.
+    Watches the six folders: blocks sending, and emits events, while one hangs or the work folder is misplaced.
 
     `jobs` returns the ids of those in work, `on_change` is called whenever anything changes.
     """

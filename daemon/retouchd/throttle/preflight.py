@@ -31,17 +31,19 @@ _FILES = 32
 """Names that one job makes in a folder, amply."""
 
 
-def shortage(folders: Folders, pictures: int) -> str:
+def shortage(folders: Folders, pictures: int, *, is_reviewed: bool = False) -> str:
     """
     Return why an answer with so many pictures might find no room, empty if it will.
 
     The work folder holds the answer as it came and the pictures decoded; the outbox takes the pictures,
-    done and error only names, where they are on the same disk. Folders of one disk are added up.
+    where they are reviewed the folder for that too, done and error only names, where they are on the same disk.
+    Folders of one disk are added up.
     """
     size = pictures * PICTURE_BYTES
     wanted = {
         Folder.WORK: (folders.work, int(size * (1 + _ANSWER))),
         Folder.OUTBOX: (folders.outbox, size),
+        **({Folder.REVIEW: (folders.review, size)} if is_reviewed else {}),
         Folder.DONE: (folders.done, 0),
         Folder.ERROR: (folders.error, 0),
     }
@@ -74,15 +76,20 @@ def _too_little(place: Path, state: os.statvfs_result, needed: int) -> str:
     return ""
 
 
-def obstacle(folders: Folders, folder: str) -> str:
+def obstacle(folders: Folders, folder: str, *, is_reviewed: bool = False) -> str:
     """
-    Return why a result could not be written into this folder of outbox, done or error, empty if it can.
+    Return why a result could not be written into this folder of outbox, review, done or error, empty if it can.
     """
     targets = {
         Folder.OUTBOX: folders.outbox,
         Folder.DONE: folders.done,
         Folder.ERROR: folders.error,
     }
+    if is_reviewed:
+        with at(Folder.REVIEW):
+            state = _state(folders.review)
+            if reason := state if isinstance(state, str) else _unwritable(folders.review, folder):
+                return reason
     for target, root in targets.items():
         with at(target):
             if reason := _unwritable(root, folder):
@@ -167,7 +174,7 @@ class Preflight:
         try:
             lack = (
                 await threads.in_any(self._person.block)
-                or await self._room(self._room_for, job.folder, self._expected)
+                or await self._room(self._room_for, job, self._expected)
                 or self._budget(job)
             )
             if isinstance(lack, LocalBlock):
@@ -184,7 +191,10 @@ class Preflight:
         job = self._refused
         pictures = self._expected + (pictures_asked(job.request) if job else 0)
         with contextlib.suppress(Blocked):
-            found = await self._room(self._disk, pictures) or (self._budget(job) if job else None)
+            is_reviewed = job is not None and job.is_reviewed
+            found = await self._room(self._disk, pictures, is_reviewed=is_reviewed) or (
+                self._budget(job) if job else None
+            )
             if isinstance(found, LocalBlock):
                 return found
         return await threads.in_any(self._person.block)
@@ -205,13 +215,14 @@ class Preflight:
             else None
         )
 
-    def _room_for(self, folder: str, pictures: int) -> str:
-        if reason := obstacle(self._folders, folder):
+    def _room_for(self, job: Job, pictures: int) -> str:
+        if reason := obstacle(self._folders, job.folder, is_reviewed=job.is_reviewed):
             raise Blocked(reason)
-        return self._disk(pictures)
+        return self._disk(pictures, is_reviewed=job.is_reviewed)
 
-    def _disk(self, pictures: int) -> str:
-        return self._disks.misplaced() or shortage(self._folders, pictures)
+    def _disk(self, pictures: int, *, is_reviewed: bool) -> str:
+        misplaced = self._disks.misplaced()
+        return misplaced or shortage(self._folders, pictures, is_reviewed=is_reviewed)
 
     def _budget(self, job: Job) -> LocalBlock | Wait | None:
         cost = estimate(self._prices(job.request.model), job)

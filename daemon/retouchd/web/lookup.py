@@ -55,7 +55,7 @@ class Found:
     @property
     def results(self) -> list[str]:
         """
-        Return the paths of its results below the outbox.
+        Return the paths of its results below the outbox, or below the folder for reviews.
         """
         found = self.record.get("outputs")
         return [str(each) for each in found] if isinstance(found, list) else []
@@ -63,7 +63,7 @@ class Found:
 
 class Lookup:
     """
-    Finds posts in the five folders.
+    Finds posts in the folders.
     """
 
     def __init__(self, folders: Folders) -> None:
@@ -111,7 +111,8 @@ class Lookup:
         parts = path.split("/")
         if any(part in {"", ".", ".."} for part in parts) or "\0" in path:
             raise FileNotFoundError(path)
-        with at(Folder.OUTBOX), nofollow.opened(self._folders.outbox, path) as file:
+        folder, root = self._folders.place_of(path)
+        with at(folder), nofollow.opened(root, path) as file:
             yield file
 
     def withdraw(self, found: Found) -> None:

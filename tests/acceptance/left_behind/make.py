@@ -32,7 +32,7 @@ from retouchd.request.limits import Limits
 from retouchd.service.daemon import Daemon
 from retouchd.throttle.retry import RetryBudget
 
-NAMES = ("inbox", "outbox", "done", "error", "work")
+NAMES = ("inbox", "outbox", "review", "done", "error", "work")
 MOST_STEPS = 400
 
 Moment = Callable[[Path], bool]

@@ -60,8 +60,13 @@ def _folders(folders: Folders) -> Iterator[Finding]:
         yield Finding("folders", Severity.FAULT, problem)
     if problems:
         return
+    there = dict(folders.needed())
     for key, place in folders.items():
-        yield Finding(key, Severity.OK, str(place))
+        if key in there:
+            yield Finding(key, Severity.OK, str(place))
+        else:
+            text = f"{place} is not there, and is needed where output.review is true"
+            yield Finding(key, Severity.WARNING, text)
     if folders.inbox.stat().st_mode & stat.S_ISVTX and os.geteuid():
         text = (
             f"{folders.inbox} is sticky: files of other users cannot be taken. "
@@ -69,7 +74,7 @@ def _folders(folders: Folders) -> Iterator[Finding]:
         )
         yield Finding("folders.inbox", Severity.WARNING, text)
     if not broken:
-        text = "all five can be written; files of the inbox can be renamed into work (tried)"
+        text = "all of them can be written; files of the inbox can be renamed into work (tried)"
         yield Finding("permissions", Severity.OK, text)
 
 

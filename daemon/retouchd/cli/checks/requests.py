@@ -52,7 +52,7 @@ def _of(settings: Settings, planned: Planned) -> Iterator[str]:
     is_made = any(not each.sent.size_bytes for each in (*pictures, planned.mask) if each)
     yield from _head(settings, planned.job.request, images, mask, is_made=is_made)
     price = "price unknown" if planned.usd is None else f"at most {dollars(planned.usd)}"
-    results = ", ".join(f"outbox/{shown(name)}" for name in planned.results)
+    results = ", ".join(f"{planned.place}/{shown(name)}" for name in planned.results)
     yield f"  → {results}, {price}"
 
 

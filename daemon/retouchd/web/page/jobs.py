@@ -28,7 +28,7 @@ from retouchd.spool.spool import Spool
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureFile:
     """
-    A picture of a job: which of the five folders it lies in, the path there, and what to call it.
+    A picture of a job: which of the six folders it lies in, the path there, and what to call it.
     """
 
     folder: Folder
