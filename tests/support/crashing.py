@@ -294,3 +294,18 @@ def _remove_tree(path: Any) -> None:
     for name in os.listdir(path):
         _remove_tree(os.path.join(path, name))
     os.rmdir(path)
+
+
+def dying(act: Callable[[], object], disk: FailingDisk) -> int:
+    """
+    Act in a child process on a disk that fails; return its exit code: 0, or `DIED` where the disk failed.
+    """
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    try:
+        disk.install()
+        act()
+        os._exit(0)
+    except BaseException:  # noqa: BLE001 - the child must never return into pytest
+        os._exit(2)

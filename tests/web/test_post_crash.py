@@ -4,16 +4,15 @@ A post that dies at each change of the disk, by a kill and by a power cut: asked
 
 import contextlib
 import io
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 from starlette.datastructures import Headers, UploadFile
 
-from crashing import DIED, FailingDisk
+from crashing import DIED, FailingDisk, dying
 from retouchd.config.settings import EditDefaults, Settings
 from retouchd.disk.folders import Folders
 from retouchd.endpoint.client import Endpoint
@@ -66,18 +65,6 @@ def dropped(settings: Settings) -> list[str]:
     )
     drop_references(post, STEM, settings)
     return drop_post(post, STEM, {"n": 2}, settings)
-
-
-def dying(act: Callable[[], object], disk: FailingDisk) -> int:
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    try:
-        disk.install()
-        act()
-        os._exit(0)
-    except BaseException:  # noqa: BLE001 - the child must never return into pytest
-        os._exit(2)
 
 
 def names_in(settings: Settings) -> list[str]:
