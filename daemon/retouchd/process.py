@@ -11,7 +11,7 @@ import contextlib
 import ctypes
 import resource
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, TypeVar, cast
 
 from retouchd.errors import ConfigurationError
@@ -59,6 +59,7 @@ class Changes:
     def __init__(self) -> None:
         self.count = 0
         self._changed = asyncio.Event()
+        self._parts: list[Changes] = []
 
     def tell(self) -> None:
         """
@@ -67,6 +68,20 @@ class Changes:
         self.count += 1
         self._changed.set()
         self._changed = asyncio.Event()
+        for part in self._parts:
+            part.tell()
+
+    @contextlib.contextmanager
+    def part(self) -> Iterator["Changes"]:
+        """
+        Yield a count of its own for a few of those who wait: it counts these changes, too.
+        """
+        part = Changes()
+        self._parts.append(part)
+        try:
+            yield part
+        finally:
+            self._parts.remove(part)
 
     async def wait(self, since: int, within: float | None = None) -> None:
         """

@@ -77,7 +77,7 @@ class Bench:
         asking = await attempts.open(spool.load(job.id).edits[0], permit, prepared)
         unanswered = await attempts.send(asking, prepared)
         judged = unanswered or await judge.judge(asking.kept())
-        report = attempt_report(job.id, attempts.close(asking, judged), clock.monotonic())
+        report = attempt_report(asking, attempts.close(asking, judged), clock.monotonic())
         gate.report(report)
         closed = spool.load(job.id)
         spool.give_back(job)

@@ -369,7 +369,7 @@ def plots(far: Path) -> dict[str, Plot]:
     broken_off = Plot(odd=("spoilt=broken",), n=2)
     compressed = Plot(odd=("spoilt=packed",))
     behind_urls = Plot(odd=("url",), n=2)
-    three_edits = Plot(drop=drop_three_edits, results=3)
+    three_edits = Plot(drop=drop_three_edits, results=3, concurrency=2)
     cut_anew = Plot(mutant=write_results_anew, n=2, received=2, power_cut=True)
     private = Plot(odd=("url", "spoilt=elsewhere"), is_private=True)
     hooks = Plot(has_hook=True, counts=("/events", "/history.jsonl", "/trash"), recoveries=1)

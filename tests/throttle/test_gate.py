@@ -16,6 +16,7 @@ from retouchd.throttle.gate import Gate
 def failure(job_id: str, **changes: Any) -> AttemptReport:
     values: dict[str, Any] = {
         "job_id": job_id,
+        "key": job_id,
         "verdict": Verdict.TRANSIENT,
         "is_endpoint_failure": True,
         "slows_pool": False,
@@ -52,11 +53,11 @@ async def test_a_late_report_of_another_job_leaves_the_probe_its_permission() ->
 def served_gate(*, out: int, answered: int) -> Gate:
     gate = Gate(concurrency=4, clock=SystemClock())
     for number in range(out):
-        gate.note_sent(f"out{number}", 1)
+        gate.note_sent(f"out{number}", f"out{number}", 1)
     if answered:
-        gate.note_sent("served", 1)
+        gate.note_sent("served", "served", 1)
         gate.report(failure("served", verdict=Verdict.DONE, is_endpoint_failure=False))
-    gate.note_sent("turned away", 1)
+    gate.note_sent("turned away", "turned away", 1)
     return gate
 
 
@@ -92,6 +93,7 @@ async def test_a_probe_is_for_one_request() -> None:
     """
     gate = paused_gate()
     gate.let_probe("probe")
+    gate.note_sent("probe", "probe", 1)
 
     gate.report(failure("probe", is_probe=True))
 

@@ -131,7 +131,9 @@ def _in_work(found: Overview) -> Text:
         number = f"; try {job['attempt']}" if job["attempt"] > 1 else ""
         sent_at = job["sent_at"]
         is_out = sent_at and job["state"] == Phase.ASKING.value and found.pid is not None
-        doing = f"sent {_ago(sent_at, found.at)}, no answer yet" if is_out else job["reason"]
+        doing = job["reason"]
+        if is_out:
+            doing = doing.replace("sent,", f"sent {_ago(sent_at, found.at)},", 1)
         lines.append(f"{shown(path)}: {shown(doing)}{number}")
     if rest := len(found.in_flight) - len(lines):
         lines.append(f"and {rest:,} more")

@@ -73,12 +73,16 @@ class DiskThreads:
         finally:
             _current.reset(token)
 
-    def holds_up(self, key: str) -> str:
+    def holds_up(self, *keys: str) -> str:
         """
-        Return the sentence of the unresponsive folder that holds up the steps of this key, empty if none does.
+        Return the sentence of the unresponsive folder that holds up the steps of all these keys, empty if none
+        does.
         """
-        chain = self._chains.get(key)
-        return (self.unresponsive.get(chain.folder) or self._of_work) if chain else ""
+        chains = [self._chains.get(key) for key in keys]
+        found = [
+            (self.unresponsive.get(each.folder) or self._of_work) if each else "" for each in chains
+        ]
+        return found[0] if all(found) else ""
 
     @property
     def _of_work(self) -> str:

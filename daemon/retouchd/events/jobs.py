@@ -55,10 +55,11 @@ class ImageFitted(JobEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestSent(JobEvent):
     """
-    An attempt was opened durably and is about to be sent.
+    An attempt was opened durably and is about to be sent, for this one of several edits.
     """
 
     event: ClassVar[str] = "request.sent"
+    edit: str | None = None
     attempt: int
     model: str
 
@@ -71,6 +72,7 @@ class RequestFailed(JobEvent):
 
     event: ClassVar[str] = "request.failed"
     level: Level = Level.WARNING
+    edit: str | None = None
     attempt: int
     verdict: str
     http_status: int | None

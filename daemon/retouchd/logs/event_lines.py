@@ -50,9 +50,17 @@ def _file(values: Values) -> str:
     return path_below(str(values.get("folder") or ""), name)
 
 
+def _edit(values: Values) -> str:
+    """
+    Return the picture, with the one of its edits that is meant where there are several.
+    """
+    name = values.get("edit")
+    return f"{_file(values)} ({name})" if name else _file(values)
+
+
 def _sent(values: Values) -> str:
     again = f", try {values['attempt']}" if values.get("attempt", 1) > 1 else ""
-    return f"{_file(values)}: sent{again}"
+    return f"{_edit(values)}: sent{again}"
 
 
 def _failed(values: Values) -> str:
@@ -60,7 +68,7 @@ def _failed(values: Values) -> str:
     retry = values.get("retry_in")
     again = f", again in {retry:.0f} s" if retry is not None else ""
     more = f" ({costs}{again})" if costs else ""
-    return f"{_file(values)}: {values.get('message') or values['code']}{more}"
+    return f"{_edit(values)}: {values.get('message') or values['code']}{more}"
 
 
 def _done(values: Values) -> str:

@@ -67,7 +67,9 @@ class Attempts:
             permit, removed=prepared.removed, size=prepared.size, canvas=prepared.canvas
         )
         await in_work(self._spool.open_attempt, job.id, (edit_state.edit, number), opened)
-        emit(RequestSent(**job.about, attempt=number, model=job.request.model))
+        emit(
+            RequestSent(**job.about, edit=edit_state.name, attempt=number, model=job.request.model)
+        )
         return edit_state.asking(number, opened)
 
     async def send(self, asking: EditState, prepared: Prepared) -> Judged | None:
@@ -256,6 +258,7 @@ def _log_failure(edit_state: EditState, attempt: Attempt, now: dt.datetime) -> N
     emit(
         RequestFailed(
             **edit_state.job.about,
+            edit=edit_state.name,
             attempt=attempt.number,
             verdict=attempt.verdict.value,
             http_status=attempt.http_status,

@@ -4,10 +4,12 @@ has failed.
 """
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeAlias
 
 from retouchd.answer.classify import Failure
 from retouchd.disk.thread_pools import Folder
@@ -35,16 +37,55 @@ _PREPARED_AT_ONCE = 2
 """A decoded picture of 100 megapixels takes 400 MB, and fitting holds it several times over."""
 _PAID_SECONDS = 60.0
 """How long until it is looked again whether a result that was paid for lies in its place."""
+_STEPS = {Phase.CLAIMED: (Phase.CLAIMED.value,), Phase.KEPT: (Phase.KEPT.value, FETCHED)}
+"""How notes of crashes call what is done in the phases that decode what somebody else made."""
 _SOON_SECONDS = 0.5
 """How long a job that an earlier process left waits until it is known what was done before."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveBack:
+    """
+    An edit wants its whole job to go back to the inbox: it waits until the others have come to rest. One that
+    `was_done` elsewhere wants so even where something may have been paid for.
+    """
+
+    reason: str
+    was_done: bool = False
+    seconds: None = None
+
+
+Halt: TypeAlias = Wait | Stuck | GiveBack | JobGone
+"""What keeps an edit from going on."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """
+    A request that was opened, and what is sent with it.
+    """
+
+    edit_state: EditState
+    prepared: Prepared
+
+
+@dataclass(slots=True)
+class _Known:
+    """
+    What a run knows of a job: what is `prepared`, by the first edit that it serves; the problems of the edits
+    that are `over`, none of those that have their pictures. Edits have the `turn` to begin one after the other.
+    """
+
+    prepared: dict[int, Prepared] = field(default_factory=dict)
+    over: dict[int, Sequence[Problem]] = field(default_factory=dict)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
 class EditSteps:
     """
-    Takes edits forward, each step durable and repeatable.
+    Takes edits forward, each step durable and repeatable; those of one job may be taken forward at once.
 
-    `failed` holds by job and edit the problems of those that are over without a picture: what an edit came to
-    is decided once in a run, whatever becomes of the others meanwhile.
+    What an edit came to is decided once in a run, whatever becomes of the others meanwhile.
     """
 
     def __init__(
@@ -67,17 +108,15 @@ class EditSteps:
         self._admission = admission
         self._duplicates = duplicates
         self._kept_results = kept_results
-        self._prepared: defaultdict[str, dict[int, Prepared]] = defaultdict(dict)
+        self._known: defaultdict[str, _Known] = defaultdict(_Known)
         self._unclosed: dict[str, tuple[EditState, Judged]] = {}
         self._decoding = asyncio.Semaphore(_PREPARED_AT_ONCE)
-        self.failed: defaultdict[str, dict[int, Sequence[Problem]]] = defaultdict(dict)
 
     def forget(self, job_id: str) -> None:
         """
         Take in that a job is over.
         """
-        self._prepared.pop(job_id, None)
-        self.failed.pop(job_id, None)
+        self._known.pop(job_id, None)
         for key in [each for each, (of, _) in self._unclosed.items() if of.id == job_id]:
             del self._unclosed[key]
 
@@ -85,19 +124,19 @@ class EditSteps:
         """
         Return the problems with which each edit is over, none of one that has its pictures.
         """
-        failed = self.failed.get(job_state.id, {})
-        return [() if each.is_had else failed.get(each.edit, ()) for each in job_state.edits]
+        over = self._known[job_state.id].over
+        return [() if each.is_had else over.get(each.edit, ()) for each in job_state.edits]
 
     def is_over(self, edit_state: EditState) -> bool:
         """
         Return whether an edit has its pictures, now or from before, or has failed.
         """
-        failed = self.failed.get(edit_state.id, {})
-        return edit_state.is_had or edit_state.edit in failed or edit_state.phase is Phase.EDITED
+        is_known = edit_state.edit in self._known[edit_state.id].over
+        return is_known or edit_state.is_had or edit_state.phase is Phase.EDITED
 
-    async def step(self, edit_state: EditState) -> Wait | JobGone | Stuck | None:
+    async def step(self, edit_state: EditState) -> Halt | None:
         """
-        Take the next step of an edit, or return why it must wait.
+        Take the next step of an edit, or return what keeps it from going on.
         """
         job_state = edit_state.whole
         try:
@@ -134,9 +173,9 @@ class EditSteps:
         """
         is_of_all = bool(edit_state.job.problems)
         for each in edit_state.whole.edits if is_of_all else [edit_state]:
-            self.failed[each.id][each.edit] = problems
+            self._known[each.id].over[each.edit] = problems
 
-    async def _decide(self, edit_state: EditState) -> Wait | None:
+    async def _decide(self, edit_state: EditState) -> Wait | GiveBack | None:
         if self._kept_results.is_due(edit_state):
             take = partial(self._kept_results.take, edit_state)
             if (why := await follow(take, key=edit_state.key)) is None:
@@ -148,50 +187,59 @@ class EditSteps:
                 return await self._ask(edit_state)
             case Wait() as wait:
                 return wait
-            case Return(reason=reason) if edit_state.whole.may_be_paid:
-                in_doubt_count = count_in_doubt(edit_state.attempts)
-                return Wait(seconds=None, reason=reason, in_doubt_count=in_doubt_count)
             case Return(reason=reason):
-                await self._give_back(edit_state.whole, reason)
+                return _returned(edit_state, reason)
             case Fail(problem=problem):
                 self._fail(edit_state, [problem])
         return None
 
-    async def _ask(self, edit_state: EditState) -> Wait | None:
-        if not self._is_prepared(edit_state) and not await self._prepare(edit_state):
-            return None
-        job_id, whole = edit_state.id, edit_state.whole
-        is_begun = any(attempt.verdict is Verdict.DONE for attempt in whole.attempts)
-        if self._duplicates.is_left(job_id) and not is_begun:
-            try:
-                await follow(partial(self._check_left, job_of(whole)), key=job_id)
-            except NotYetError as early:
-                reason = str(early)
-                return Wait(seconds=_SOON_SECONDS, reason=reason, is_stranded=early.is_stuck)
-            except HeldError as held:
-                await self._give_back(whole, str(held))
-                return None
-        prepared = self._prepared[job_id][edit_state.first_alike]
-        is_prepared = partial(self._is_prepared, edit_state)
-        images = len(prepared.images)
-        async with self._admission.permit(edit_state, images, is_prepared) as permit:
-            if isinstance(permit, Wait):
-                return permit
-            asking = await self._attempts.open(edit_state, permit, prepared)
-            self._admission.note_opened(asking)
+    async def _ask(self, edit_state: EditState) -> Wait | GiveBack | None:
+        async with contextlib.AsyncExitStack() as permit:
+            # In the order of the list, and in the queue for a slot as one job beside the others.
+            async with self._known[edit_state.id].turn:
+                asking = await self._opened(edit_state, permit)
+            if not isinstance(asking, _Asking):
+                return asking
+            opened, prepared = asking.edit_state, asking.prepared
             # A reload may have come while that was noted; nothing comes in between from here on.
-            if is_prepared():
-                unanswered = await self._attempts.send(asking, prepared)
+            if self._is_prepared(edit_state):
+                unanswered = await self._attempts.send(opened, prepared)
             else:
                 unanswered = self._attempts.withheld()
             # The permit is kept until the verdict is known: the next request must not be sent in ignorance.
             if unanswered is None:
-                attempt = await self._judge_answer(asking.kept())
+                attempt = await self._judge_answer(opened.kept())
             else:
-                attempt = await self._close(asking, unanswered)
+                attempt = await self._close(opened, unanswered)
         if attempt.code == Failure.UNREADABLE.value:
-            del self._prepared[job_id]  # What the file is by now, nobody has judged.
+            self._known[
+                edit_state.id
+            ].prepared.clear()  # What the file is by now, nobody has judged.
         return None
+
+    async def _opened(
+        self, edit_state: EditState, permit: contextlib.AsyncExitStack
+    ) -> _Asking | Wait | GiveBack | None:
+        """
+        Prepare a request, get the permit for it, and open it.
+        """
+        if not self._is_prepared(edit_state) and (back := await self._prepare(edit_state)):
+            return back
+        if not self._is_prepared(edit_state):
+            return None
+        if (held := await self._check_left(edit_state)) is not None:
+            return held
+        prepared = self._known[edit_state.id].prepared[edit_state.first_alike]
+        is_prepared = partial(self._is_prepared, edit_state)
+        images = len(prepared.images)
+        permitted = await permit.enter_async_context(
+            self._admission.permit(edit_state, images, is_prepared)
+        )
+        if isinstance(permitted, Wait):
+            return permitted
+        opened = await self._attempts.open(edit_state, permitted, prepared)
+        self._admission.note_opened(opened)
+        return _Asking(opened, prepared)
 
     async def _judge_answer(self, kept: EditState) -> Attempt:
         try:
@@ -207,53 +255,67 @@ class EditSteps:
         closed = await in_work(self._attempts.close, edit_state, judged)
         del self._unclosed[edit_state.key]
         self._admission.release(edit_state, closed)
+        if closed.attempt.verdict is Verdict.DONE:
+            self._known[edit_state.id].over[edit_state.edit] = ()
         if edit_state.whole.crashes:
-            await in_work(self._progressed, edit_state.whole)
+            await in_work(self._progressed, edit_state)
         return closed.attempt
 
-    def _check_left(self, job: Job) -> Steps[None]:
-        yield Folder.DONE
-        self._duplicates.check_left(job)
+    async def _check_left(self, edit_state: EditState) -> Wait | GiveBack | None:
+        """
+        Look whether a job of an earlier process has been done since, before anything is asked for it.
+        """
+        job = job_of(edit_state.whole)
+        is_begun = any(attempt.verdict is Verdict.DONE for attempt in edit_state.whole.attempts)
+        if not self._duplicates.is_left(job.id) or is_begun:
+            return None
+
+        def check() -> Steps[None]:
+            yield Folder.DONE
+            self._duplicates.check_left(job)
+
+        try:
+            await follow(check, key=edit_state.key)
+        except NotYetError as early:
+            reason = str(early)
+            return Wait(seconds=_SOON_SECONDS, reason=reason, is_stranded=early.is_stuck)
+        except HeldError as held:
+            return GiveBack(reason=str(held), was_done=True)
+        return None
 
     def _is_prepared(self, edit_state: EditState) -> bool:
-        known = self._prepared[edit_state.id].get(edit_state.first_alike)
+        known = self._known[edit_state.id].prepared.get(edit_state.first_alike)
         return known is not None and self._preparer.still_holds(known)
 
-    async def _prepare(self, edit_state: EditState) -> bool:
+    async def _prepare(self, edit_state: EditState) -> GiveBack | None:
         """
-        Compare with what was seen, then validate: tell whether the edit is prepared, else it has failed, or the
-        job was given back.
+        Compare with what was seen, then validate: the edit is prepared then, or has failed, unless the job is
+        to be given back.
         """
         whole = edit_state.whole
         if _has_crashed(edit_state):
             self._fail(edit_state, [_crashed(edit_state.job)])
-            return False
+            return None
         try:
             if edit_state.job.references:
-                await follow(partial(self._preparer.gather, whole), key=whole.id)
+                await follow(partial(self._preparer.gather, whole), key=edit_state.key)
             async with self._decoding:
                 found = await in_work(self._looked_over, edit_state)
         except NotReadyError as reason:
-            await self._give_back(whole, str(reason))
-            return False
+            return GiveBack(reason=str(reason))
         if isinstance(found, Prepared):
-            self._prepared[whole.id][edit_state.first_alike] = found
-            return True
+            self._known[whole.id].prepared[edit_state.first_alike] = found
+            return None
         self._fail(edit_state, found)
         if whole.crashes:
-            await in_work(self._progressed, whole)
-        return False
+            await in_work(self._progressed, edit_state)
+        return None
 
     def _looked_over(self, edit_state: EditState) -> Prepared | list[Problem]:
         found = self._preparer.ready(edit_state)
         if isinstance(found, Prepared):
-            self._progressed(edit_state.whole)
+            self._progressed(edit_state)
         return found
-
-    async def _give_back(self, job_state: JobState, reason: str) -> None:
-        await follow(
-            partial(self._disk_steps.give_back, job_of(job_state), reason), key=job_state.id
-        )
 
     async def _judge_kept(self, edit_state: EditState) -> None:
         if _has_crashed(edit_state):
@@ -284,16 +346,35 @@ class EditSteps:
         closed = await in_work(self._attempts.close_unread, edit_state, problem)
         self._admission.release(edit_state, closed)
 
-    def _progressed(self, job_state: JobState) -> None:
-        if job_state.crashes:
-            self._spool.clear_crashes(job_state.id)
+    def _progressed(self, edit_state: EditState) -> None:
+        """
+        Forget that the edit may have brought processes down; what is noted of others stays.
+        """
+        for step in _steps_of(edit_state).intersection(edit_state.whole.crashes):
+            self._spool.clear_crashes(edit_state.id, step)
+
+
+def _returned(edit_state: EditState, reason: str) -> Wait | GiveBack:
+    """
+    Return what becomes of an edit for which nothing can be done for now: paid work stays where it is.
+    """
+    if not edit_state.whole.may_be_paid:
+        return GiveBack(reason=reason)
+    in_doubt_count = count_in_doubt(edit_state.attempts)
+    return Wait(seconds=None, reason=reason, in_doubt_count=in_doubt_count)
 
 
 def _has_crashed(edit_state: EditState) -> bool:
     phase = edit_state.phase
-    steps = {phase.value, *([FETCHED] if phase is Phase.KEPT else [])}
-    names = {crash_step(each, edit_state) for each in steps}
+    names = {crash_step(each, edit_state) for each in _STEPS.get(phase, ())}
     return sum(each in names for each in edit_state.whole.crashes) >= CRASHES_TO_FAIL
+
+
+def _steps_of(edit_state: EditState) -> set[str]:
+    """
+    Return how notes of crashes call all steps of an edit that may be noted.
+    """
+    return {crash_step(each, edit_state) for steps in _STEPS.values() for each in steps}
 
 
 def _crashed(job: Job) -> Problem:

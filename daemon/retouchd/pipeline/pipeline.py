@@ -7,7 +7,7 @@ There is one step for each phase and no other way forward; a restart runs the sa
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from math import inf
@@ -17,12 +17,14 @@ from retouchd.disk.threads import follow, in_work
 from retouchd.errors import Blocked
 from retouchd.events import emit
 from retouchd.events.jobs import JobWaiting
-from retouchd.job.model import Outcome, Over, Wait
+from retouchd.job.model import Outcome, Over, Verdict, Wait
 from retouchd.pipeline.disk_steps import DiskSteps, JobGone, Stuck
-from retouchd.pipeline.edit_steps import CRASHES_TO_FAIL, EditSteps
+from retouchd.pipeline.edit_steps import CRASHES_TO_FAIL, EditSteps, GiveBack, Halt
+from retouchd.pipeline.edits_at_once import EditsAtOnce
 from retouchd.pipeline.finish import Finisher
 from retouchd.pipeline.judge import crash_step
 from retouchd.pipeline.results import FetchLater
+from retouchd.process import Changes
 from retouchd.spool.job_state import JobState, job_of
 from retouchd.spool.phase import Phase
 from retouchd.spool.spool import Spool
@@ -53,6 +55,7 @@ class Pipeline:
         edit_steps: EditSteps,
         finisher: Finisher,
         admission: Admission,
+        changes: Changes,
         clock: Clock,
     ) -> None:
         self._spool = spool
@@ -61,7 +64,7 @@ class Pipeline:
         self._finisher = finisher
         self._admission = admission
         self._clock = clock
-        self._stepping: dict[str, int] = {}
+        self._edits_at_once = EditsAtOnce(spool=spool, edit_steps=edit_steps, changes=changes)
         self._finishing = asyncio.Lock()
         self._obstacles: dict[str, str] = {}
         self._met_at: dict[str, float] = {}
@@ -72,6 +75,13 @@ class Pipeline:
         Return what last stood in the way of which job.
         """
         return self._obstacles
+
+    def strands(self, job_id: str) -> Collection[str]:
+        """
+        Return the keys under which the disk's threads take the present steps of a job: those of its edits that
+        are under way at once, else its id.
+        """
+        return self._edits_at_once.under_way(job_id) or (job_id,)
 
     async def advance(self, job_id: str) -> Outcome:
         """
@@ -130,7 +140,7 @@ class Pipeline:
         """
         job_state = await in_work(self._spool.load, job_id)
         risky = self._risky(job_state)
-        edit = self._stepping.get(job_id, risky[0] if risky else 0)
+        edit = self._edits_at_once.failed.pop(job_id, 0)
         if edit in risky:
             await in_work(self._spool.add_crash, job_id, _step_name(job_state, edit))
 
@@ -153,26 +163,33 @@ class Pipeline:
 
     async def _step(self, job_state: JobState) -> Wait | JobGone | Stuck | None:
         """
-        Take the next step of a job for which the disk alone is not enough: of the first of its edits that can
-        go on. Once all are over, the job ends.
+        Take a job further for which the disk alone is not enough: its edits, all at once, as far as they can
+        go; once all are over, its end.
         """
-        halts: list[Wait | Stuck] = []
+        left = [each for each in job_state.edits if not self._edit_steps.is_over(each)]
         try:
-            for edit_state in job_state.edits:
-                if self._edit_steps.is_over(edit_state):
-                    continue
-                self._stepping[job_state.id] = edit_state.edit
-                halt = await self._edit_steps.step(edit_state)
-                if halt is None or isinstance(halt, JobGone):
-                    return halt
-                halts.append(halt)
-            if halts:
-                return _soonest(halts)
-            self._stepping[job_state.id] = 0
+            if left:
+                return await self._rested(job_state.id, await self._edits_at_once.advance(left))
             await self._end(job_state)
         except (Blocked, OSError) as obstacle:
             return await in_work(self._disk_steps.met, job_state.id, job_state, obstacle)
         return None
+
+    async def _rested(self, job_id: str, halts: Sequence[Halt]) -> Wait | JobGone | Stuck | None:
+        """
+        Return what keeps a job from going on, none of whose edits is under way; give it back if one wants it.
+        """
+        waits = [each for each in halts if isinstance(each, Wait | Stuck)]
+        backs = [each for each in halts if isinstance(each, GiveBack)]
+        if gone := next((each for each in halts if isinstance(each, JobGone)), None):
+            return gone
+        if not backs:
+            return _soonest(waits) if waits else None
+        job_state = await in_work(self._spool.load, job_id)
+        if any(_may_go_back(job_state, each) for each in backs):
+            back = partial(self._disk_steps.give_back, job_of(job_state), backs[0].reason)
+            await follow(back, key=job_id)
+        return None  # What was paid for meanwhile keeps it here: the edits decide anew.
 
     def _is_over_for_all(self, job_state: JobState) -> bool:
         is_asked = job_state.phase in (*_ASKED, Phase.EDITED)
@@ -199,7 +216,7 @@ class Pipeline:
 
     def _over(self, job_id: str, left: JobGone) -> Over:
         self._edit_steps.forget(job_id)
-        self._stepping.pop(job_id, None)
+        self._edits_at_once.failed.pop(job_id, None)
         self._obstacles.pop(job_id, None)
         self._met_at.pop(job_id, None)
         self._admission.forget(job_id, left.job_state.attempts if left.job_state else ())
@@ -228,6 +245,14 @@ def _step_name(job_state: JobState, edit: int) -> str:
         return _FINISHING
     edit_state = job_state.edits[edit - 1]
     return crash_step(edit_state.phase.value, edit_state)
+
+
+def _may_go_back(job_state: JobState, back: GiveBack) -> bool:
+    """
+    Return whether nothing is lost with what a job asked for so far.
+    """
+    is_paid = any(attempt.verdict is Verdict.DONE for attempt in job_state.attempts)
+    return not (is_paid if back.was_done else job_state.may_be_paid)
 
 
 def _soonest(halts: Sequence[Wait | Stuck]) -> Wait | Stuck:

@@ -77,7 +77,7 @@ class Preparer:
         yield Folder.INBOX
         job = job_of(job_state)
         if not job.problems and (obstacle := self._reference_copier.gather(job)):
-            raise Blocked(obstacle) if job_state.attempts else NotReadyError(obstacle)
+            raise Blocked(obstacle) if job_state.is_asked else NotReadyError(obstacle)
 
     def ready(self, edit_state: EditState) -> Prepared | list[Problem]:
         """
@@ -86,7 +86,7 @@ class Preparer:
         Raises NotReadyError for a job that nothing was asked for yet; for others Blocked, or OSError where
         a file cannot be read.
         """
-        job, is_fresh = edit_state.job, not edit_state.whole.attempts
+        job, is_fresh = edit_state.job, not edit_state.whole.is_asked
         if uncarried := self._uncarried(job):
             if is_fresh:
                 raise NotReadyError(uncarried[0].message)  # The endpoint was another one then.

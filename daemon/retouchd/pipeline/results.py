@@ -110,7 +110,8 @@ class Results:
         for name in _SENT:
             folder = self._spool.folder(job_id) / name
             if folder.is_dir():
-                yield from folder.iterdir()
+                # One that is still being written is another edit's.
+                yield from (each for each in folder.iterdir() if each.suffix != ".tmp")
 
 
 def _is_among(path: Path, others: Iterable[Path]) -> bool:

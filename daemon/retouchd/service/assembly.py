@@ -127,6 +127,13 @@ class Assembly:
         is_full = but_not is None or (but_not and not self.intake.ready(but_not))
         return self.runner.stranded if is_full or self.intake.is_idle() else ""
 
+    def held_up(self, job_id: str) -> str:
+        """
+        Return the sentence of the unresponsive folder that holds up a job, with all of its edits that are under
+        way; empty if none does.
+        """
+        return self._disks.threads.holds_up(*self.pipeline.strands(job_id))
+
     def dropped(self, folder: str, names: Sequence[str], *, again: bool) -> None:
         """
         Take in what a drop of our own has put into the inbox, the picture last; `again`, whatever was done
@@ -212,6 +219,7 @@ class Assembly:
             ),
             finisher=finisher,
             admission=self._admission,
+            changes=self._gate.changes,
             clock=clock,
         )
 

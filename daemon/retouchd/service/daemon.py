@@ -305,11 +305,11 @@ class Daemon:
         Wait for the jobs in work, but for those that a hung folder holds up: the next start finishes them.
         """
         async with extending(lambda: f"stopping: {self.status.line()}"):
-            while any(not self._disks.threads.holds_up(job_id) for job_id in assembly.runner.ids):
+            while any(not assembly.held_up(job_id) for job_id in assembly.runner.ids):
                 self._changed.clear()
                 await self._changed.wait()
         for job_id in assembly.runner.ids:
-            emit(JobLeft(job=job_id, reason=self._disks.threads.holds_up(job_id)))
+            emit(JobLeft(job=job_id, reason=assembly.held_up(job_id)))
         assembly.runner.abandon()
 
     async def _live(self, assembly: Assembly) -> None:

@@ -31,7 +31,6 @@ from retouchd.process import running
 from retouchd.service.day_log import DayLog
 from retouchd.service.run_status import RunStatus
 from retouchd.spool.history import History
-from retouchd.spool.phase import Phase, doing
 from retouchd.spool.spool import Spool
 from retouchd.status.progress import Batch
 from retouchd.status.report import StatusReport, stop_of
@@ -319,11 +318,9 @@ class StatusTextWriter:
             return None
         if job_state.job is None:
             return None
-        now = report.jobs.get(job_id) or doing(job_state.phase)
-        opened = next(iter(job_state.opened.values()), None)
-        if job_state.phase is Phase.ASKING and opened and job_id not in report.jobs:
-            now = f"sent at {opened.sent_at.astimezone():%H:%M:%S}, no answer yet"
+        sent_at = job_state.sent_at
+        since = f"{sent_at.astimezone():%H:%M:%S}" if sent_at else ""
         return Running(
             path=path_below(job_state.job.folder, job_state.job.members[0].name),
-            doing=job_state.told(now),
+            doing=job_state.told(report.jobs.get(job_id), since=since),
         )

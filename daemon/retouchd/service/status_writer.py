@@ -59,7 +59,7 @@ def status_report(
     """
     holding, waiting = assembly.intake.holding, assembly.runner.waiting
     jobs = {job_id: wait.reason for job_id, wait in waiting.items()}
-    jobs |= {each: held for each in assembly.runner.ids if (held := disks.threads.holds_up(each))}
+    jobs |= {each: held for each in assembly.runner.ids if (held := assembly.held_up(each))}
     obstacles, ends = assembly.pipeline.obstacles, assembly.runner.ends
     return StatusReport(
         pid=os.getpid(),

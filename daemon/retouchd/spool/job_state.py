@@ -2,10 +2,11 @@
 Where a job and each of its edits stand: its directory's documents and names, read at once.
 """
 
+import contextlib
+import datetime as dt
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 
 from retouchd.disk import durable, file_stat
@@ -22,6 +23,7 @@ from retouchd.spool.phase import (
     RESULTS,
     Phase,
     attempts_in,
+    doing,
     edit_of,
     edit_phase,
     number_of,
@@ -32,6 +34,7 @@ from retouchd.spool.phase import (
 from retouchd.spool.plan import Plan
 
 CRASHES = "crashes"
+_SPOKEN_OF = (Phase.ASKING, Phase.KEPT, Phase.CLAIMED, Phase.CLOSED, Phase.EDITED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,21 +83,51 @@ class JobState:
     @property
     def in_turn(self) -> "EditState | None":
         """
-        Return the edit that an answer is awaited for, else the first one that has no pictures, else the first.
+        Return the edit to speak of where there are several: the first one that an answer is awaited for, else
+        one whose answer is read, else one that is to be asked for.
         """
         edits = [each for each in self.edits if not each.is_had]
-        opened = (each for each in edits if each.edit in self.opened)
-        without = (each for each in edits if each.phase is not Phase.EDITED)
-        return next(chain(opened, without, edits), None)
+        return min(edits, key=lambda each: _SPOKEN_OF.index(each.phase), default=None)
 
-    def told(self, doing: str) -> str:
+    @property
+    def stage(self) -> Phase:
         """
-        Return what happens with the job, and of several edits how many are done.
+        Return the phase to speak of: until all edits are over, that of the one in turn.
         """
+        return self.in_turn.phase if self.in_turn and self.phase in _SPOKEN_OF else self.phase
+
+    @property
+    def sent_at(self) -> dt.datetime | None:
+        """
+        Return when the first request was sent that an answer is awaited for.
+        """
+        return min((self.opened[each].sent_at for each in self._out), default=None)
+
+    @property
+    def _out(self) -> list[int]:
+        """
+        Return the edits that an answer is awaited for.
+        """
+        out = [each.edit for each in self.edits if each.phase is Phase.ASKING]
+        return [each for each in out if each in self.opened] if self.stage is Phase.ASKING else []
+
+    def told(self, reason: str | None, *, since: str = "", is_running: bool = True) -> str:
+        """
+        Return what happens with the job, for which it may have a `reason`; of several edits how many are done.
+        """
+        requests = max(1, len(self._out))
+        now = reason or doing(self.stage, requests=requests, since=since, is_running=is_running)
         if self.job is None or len(self.job.edits) == 1 or self.plan is not None:
-            return doing
+            return now
         done = sum(each.is_had or each.phase is Phase.EDITED for each in self.edits)
-        return f"{done} of {len(self.job.edits)} edits done, {doing}"
+        return f"{done} of {len(self.job.edits)} edits done, {now}"
+
+    @property
+    def is_asked(self) -> bool:
+        """
+        Return whether anything was asked for.
+        """
+        return bool(self.opened or self.attempts)
 
     @property
     def may_be_paid(self) -> bool:
@@ -168,6 +201,13 @@ class EditState:
         Return the job as if it had this edit alone.
         """
         return job_of(self.whole).with_edit(self.edit)
+
+    @property
+    def name(self) -> str | None:
+        """
+        Return what it is called among several, None of a single one.
+        """
+        return job_of(self.whole).edits[self.edit - 1].name or None
 
     @property
     def is_had(self) -> bool:
@@ -363,10 +403,13 @@ def _safe(folder: Path) -> str:
 def _names_below(folder: Path) -> Iterator[str]:
     for entry in os.scandir(folder):
         if entry.is_dir(follow_symlinks=False):
-            yield from (f"{entry.name}/{name}" for name in os.listdir(entry))  # noqa: PTH208
+            with contextlib.suppress(FileNotFoundError):  # Another edit's has just got its name.
+                yield from [f"{entry.name}/{name}" for name in os.listdir(entry)]  # noqa: PTH208
         else:
             yield entry.name
 
 
 def _lines(path: Path) -> tuple[str, ...]:
-    return tuple(file_stat.read(path).decode().splitlines())
+    with contextlib.suppress(FileNotFoundError):  # Another edit has just made progress.
+        return tuple(file_stat.read(path).decode().splitlines())
+    return ()

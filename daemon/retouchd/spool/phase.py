@@ -175,7 +175,6 @@ _DOING = {
     Phase.EMPTY: "being taken from the inbox",
     Phase.CLAIMING: "being taken from the inbox",
     Phase.CLAIMED: "about to be sent",
-    Phase.ASKING: "sent, no answer yet",
     Phase.KEPT: "its answer is being read",
     Phase.CLOSED: "waits for its next try",
     Phase.EDITED: "edited, about to be put into the outbox",
@@ -184,11 +183,18 @@ _DOING = {
     Phase.ARCHIVING: "its original is being put away",
     Phase.OVER: "finished",
 }
-_LOST = "sent, and retouchd ended before the answer came: it may have been charged"
 
 
-def doing(phase: Phase, *, is_running: bool = True) -> str:
+def doing(phase: Phase, *, requests: int = 1, since: str = "", is_running: bool = True) -> str:
     """
-    Return what happens with a job that says nothing of its own; where no retouchd runs, nobody hears an answer.
+    Return what happens with a job that says nothing of its own, so many `requests` of which were sent `since`
+    that time; where no retouchd runs, nobody hears an answer.
     """
-    return _LOST if phase is Phase.ASKING and not is_running else _DOING[phase]
+    if phase is not Phase.ASKING:
+        return _DOING[phase]
+    sent = "sent" if requests == 1 else f"{requests} sent"
+    answer, it = ("answer", "it") if requests == 1 else ("answers", "they")
+    if not is_running:
+        return f"{sent}, and retouchd ended before the {answer} came: {it} may have been charged"
+    at = f" {'at' if requests == 1 else 'since'} {since}" if since else ""
+    return f"{sent}{at}, no {answer} yet"

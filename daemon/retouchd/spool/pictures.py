@@ -5,6 +5,7 @@ beside these folders, durable one by one, and appear there when all of them are 
 All of it blocks, and may be repeated after a crash at any point of it.
 """
 
+import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -62,12 +63,19 @@ def seal_received(folder: Path, edit: int) -> None:
     """
     Let the pictures of an edit appear in `outputs/`: all at once where they are the first ones there, else one
     by one, so that some are left behind until all have come. Durable when the attempt is closed.
+
+    Several edits may do so at once: the first one's pictures become the folder.
     """
     place, outputs = folder / unsealed(edit), folder / OUTPUTS
     durable.fsync_folder(place)
     if not outputs.is_dir():
-        durable.move(place, outputs)
-        return
+        try:
+            durable.move(place, outputs)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+        else:
+            return
     with durable.synced(outputs, place):
         for name in sorted(os.listdir(place)):  # noqa: PTH208 - names alone
             durable.move(place / name, outputs / name)

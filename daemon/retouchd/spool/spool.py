@@ -12,6 +12,7 @@ block and belong in a thread. OSErrors go to the caller, who knows what they mea
 import contextlib
 import errno
 import json
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,8 @@ class Spool:
         self._inbox = inbox
         self._lock = lock
         self._on_misplaced = on_misplaced
+        # Several edits of a job may make progress at once.
+        self._noting = threading.Lock()
 
     @property
     def _jobs(self) -> Path:
@@ -287,18 +290,20 @@ class Spool:
         """
         Note that this step is about to be tried by a job that may have brought the daemon down.
         """
-        durable.append(self.folder(job_id) / CRASHES, step.encode())
+        with self._noting:
+            durable.append(self.folder(job_id) / CRASHES, step.encode())
 
     def clear_crashes(self, job_id: str, step: str | None = None) -> None:
         """
         Forget the crashes of a job that made progress, or only those in one step.
         """
         path = self.folder(job_id) / CRASHES
-        noted = self.load(job_id).crashes if step is not None else ()
-        if kept := [each for each in noted if each != step]:
-            durable.write(path, "".join(f"{each}\n" for each in kept).encode())
-        else:
-            durable.remove(path)
+        with self._noting:
+            noted = self.load(job_id).crashes if step is not None else ()
+            if kept := [each for each in noted if each != step]:
+                durable.write(path, "".join(f"{each}\n" for each in kept).encode())
+            else:
+                durable.remove(path)
 
     def discard(self, job_id: str) -> None:
         """

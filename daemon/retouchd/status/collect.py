@@ -35,7 +35,7 @@ from retouchd.job.text import counted
 from retouchd.retry.error_folder import names_below
 from retouchd.retry.error_groups import count_groups, count_notes
 from retouchd.spool.job_state import JobState
-from retouchd.spool.phase import ORIGINALS, doing
+from retouchd.spool.phase import ORIGINALS
 from retouchd.spool.spool import Spool
 from retouchd.status.attention import Condition, attention
 from retouchd.status.document import DaemonState, Overview, today_of
@@ -337,9 +337,9 @@ def jobs_in_work(
             continue
         if job_state.job is None and not job_state.below(ORIGINALS):
             continue  # Nothing is claimed yet: what it is for lies in the inbox.
-        told = report.jobs.get(job_id) if report else None
-        reason = job_state.told(told or doing(job_state.phase, is_running=is_running))
-        yield _job(job_id, job_state, place, job_state.phase.value, reason)
+        waits = report.jobs.get(job_id) if report else None
+        reason = job_state.told(waits, is_running=is_running)
+        yield _job(job_id, job_state, place, job_state.stage.value, reason)
 
 
 def _job(
@@ -347,14 +347,13 @@ def _job(
 ) -> dict[str, Any]:
     job = job_state.job if job_state else None
     edit = job_state.in_turn if job_state else None
-    opened = job_state.opened if job_state else {}
     name = job.members[0].name if job else _claimed(place)
     return {
         "id": job_id,
         "folder": escaped(job.folder) if job else "",
         "name": escaped(name),
         "claimed_at": job.claimed_at if job else None,
-        "sent_at": next((each.sent_at for each in opened.values()), None),
+        "sent_at": job_state.sent_at if job_state else None,
         "attempt": edit.number if edit else 0,
         "state": phase,
         "reason": escaped(reason),

@@ -138,7 +138,7 @@ class Admission:
         """
         job = edit_state.job
         name = shown(job.members[0].name)
-        budget, retry_context = self._settings.retry_budget, self._retry_context(job.id)
+        budget, retry_context = self._settings.retry_budget, self._retry_context(edit_state)
         move = next_move(name, edit_state.attempts, budget, retry_context)
         if not isinstance(move, Later):
             return move
@@ -175,11 +175,11 @@ class Admission:
             attempt = edit_state.edit, edit_state.number + 1
             self._unopened.add(edit_state.key)
             self._ledger.note(job.id, attempt, opening(permit))
-            self._gate.note_sent(job.id, images)
+            self._gate.note_sent(job.id, edit_state.key, images)
             try:
                 yield permit
             finally:
-                self._gate.note_over(job.id)
+                self._gate.note_over(edit_state.key)
                 if edit_state.key in self._unopened:
                     self._unopened.remove(edit_state.key)
                     self._ledger.take_back(job.id, attempt)
@@ -200,11 +200,11 @@ class Admission:
         if attempt.verdict is Verdict.DONE:
             self._succeeded_at = attempt.closed_at
         if judgement.slows_pool or judgement.may_slow_pool:
-            self._turned_away.pop(edit_state.id, None)
-            self._turned_away[edit_state.id] = attempt.closed_at
+            self._turned_away.pop(edit_state.key, None)
+            self._turned_away[edit_state.key] = attempt.closed_at
             if len(self._turned_away) > 2:  # Whoever asks is one of them at most.
                 del self._turned_away[next(iter(self._turned_away))]
-        self._report(edit_state, attempt_report(edit_state.id, closed, self._clock.monotonic()))
+        self._report(edit_state, attempt_report(edit_state, closed, self._clock.monotonic()))
 
     def note_withheld(self, edit_state: EditState) -> None:
         """
@@ -214,6 +214,7 @@ class Admission:
             edit_state,
             AttemptReport(
                 job_id=edit_state.id,
+                key=edit_state.key,
                 common_fault=PRIVATE_URL,
                 verdict=Verdict.IN_DOUBT,
                 is_endpoint_failure=False,
@@ -228,7 +229,7 @@ class Admission:
 
     def end_probe(self, job_id: str) -> None:
         """
-        Take back the permission to probe, used or not.
+        Take back the permission to probe, if it was not used.
         """
         self._gate.end_probe(job_id)
 
@@ -276,10 +277,10 @@ class Admission:
         # What becomes of it during a pause is decided anew, at once.
         return Wait(seconds=0.0, reason=lack.reason)
 
-    def _retry_context(self, job_id: str) -> RetryContext:
-        is_probe = self._gate.is_probe(job_id)
+    def _retry_context(self, edit_state: EditState) -> RetryContext:
+        is_probe = self._gate.is_probe(edit_state.id)
         now = self._clock.now()
-        turned_away = [at for each, at in self._turned_away.items() if each != job_id]
+        turned_away = [at for each, at in self._turned_away.items() if each != edit_state.key]
         return RetryContext(
             now=now,
             pause_cause=None if is_probe else self._gate.pause_cause,
@@ -289,13 +290,14 @@ class Admission:
         )
 
 
-def attempt_report(job_id: str, closed: Closed, now: float) -> AttemptReport:
+def attempt_report(edit_state: EditState, closed: Closed, now: float) -> AttemptReport:
     """
     Return what a closed attempt tells the breaker, `now` on the monotonic clock.
     """
     attempt, judgement = closed.attempt, closed.judgement
     return AttemptReport(
-        job_id=job_id,
+        job_id=edit_state.id,
+        key=edit_state.key,
         common_fault=judgement.common_fault,
         verdict=attempt.verdict,
         is_endpoint_failure=judgement.endpoint_failure,

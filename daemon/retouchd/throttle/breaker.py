@@ -101,12 +101,14 @@ class AttemptReport:
     """
     What one closed attempt tells the breaker and the concurrency limit; `now` is of the monotonic clock.
 
-    `common_fault` says what was wrong if it is of the kind that a configuration causes, not a file;
-    `slows_pool` that everybody must wait, `may_slow_pool` that they must if others are served meanwhile;
-    `rest` is for how long everybody must wait because this answer took the last of a minute's ration.
+    `key` is that of the edit. `common_fault` says what was wrong if it is of the kind that a configuration
+    causes, not a file; `slows_pool` that everybody must wait, `may_slow_pool` that they must if others are
+    served meanwhile; `rest` is for how long everybody must wait because this answer took the last of a minute's
+    ration.
     """
 
     job_id: str = ""
+    key: str = ""
     common_fault: str | None = None
     verdict: Verdict
     is_endpoint_failure: bool

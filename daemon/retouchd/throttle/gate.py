@@ -47,7 +47,8 @@ class Gate:
         self._sent: tuple[Sent, ...] = ()
         self.changes = Changes()
         self._breaker = BreakerState()
-        self._probe: str | None = None
+        self._may_probe: str | None = None
+        self._probing: str | None = None
         self.due_since: dt.datetime | None = None
 
     @property
@@ -75,7 +76,7 @@ class Gate:
         """
         Return whether this job may send now.
         """
-        return self._breaker.pause is None or self._probe == job_id
+        return self._breaker.pause is None or self._may_probe == job_id
 
     @property
     def concurrency(self) -> int:
@@ -94,19 +95,25 @@ class Gate:
         wait = seconds_to_wait(self._rates, self._sent, images, now)
         return wait, "the limit per minute is reached" if wait else ""
 
-    def note_sent(self, job_id: str, images: int) -> None:
+    def note_sent(self, job_id: str, key: str, images: int) -> None:
         """
-        Take in that a request with so many pictures is being sent.
+        Take in that a job's request with so many pictures is being sent; `key` is that of its edit. Where the
+        job may probe, this is the probe.
         """
         now = self._clock.monotonic()
         self._sent = (*within_the_minute(self._sent, now), (now, images))
-        self._out[job_id] = now
+        self._out[key] = now
+        if self.is_probe(job_id):
+            self._may_probe, self._probing = None, key
 
-    def note_over(self, job_id: str) -> None:
+    def note_over(self, key: str) -> None:
         """
-        Take in that a job's request is in flight no more, reported or not.
+        Take in that an edit's request is in flight no more, reported or not.
         """
-        self._out.pop(job_id, None)
+        self._out.pop(key, None)
+        if self._probing == key:
+            self._probing = None
+            self.changes.tell()
 
     def seconds_to_probe(self) -> float | None:
         """
@@ -146,15 +153,15 @@ class Gate:
         """
         Let this one job send during the pause, for one request.
         """
-        self._probe = job_id
+        self._may_probe = job_id
         self.changes.tell()
 
     def end_probe(self, job_id: str) -> None:
         """
-        Take the permission back, used or not.
+        Take the permission back, if it was not used.
         """
-        if self._probe == job_id:
-            self._probe = None
+        if self._may_probe == job_id:
+            self._may_probe = None
             self.changes.tell()
 
     @property
@@ -162,7 +169,7 @@ class Gate:
         """
         Return whether a probe is in flight, or about to be.
         """
-        return self._probe is not None
+        return self._may_probe is not None or self._probing is not None
 
     @property
     def is_shut(self) -> bool:
@@ -175,16 +182,16 @@ class Gate:
 
     def is_probe(self, job_id: str) -> bool:
         """
-        Return whether a request of this job is a probe.
+        Return whether the next request of this job is a probe.
         """
-        return self._breaker.pause is not None and self._probe == job_id
+        return self._breaker.pause is not None and self._may_probe == job_id
 
     def report(self, report: AttemptReport) -> None:
         """
         Take in what an attempt came to; a changed pause is logged and told to everyone who waits.
         """
-        self.end_probe(report.job_id)
-        sent_at = self._out.pop(report.job_id, report.now)
+        sent_at = self._out.get(report.key, report.now)
+        self.note_over(report.key)
         if report.verdict is Verdict.DONE:
             self._succeeded_at = report.now
         elif report.may_slow_pool and self._is_serving(report.now):

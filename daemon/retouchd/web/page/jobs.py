@@ -213,7 +213,6 @@ class Jobs:
         if job is None:
             return None
         image = job.member(Role.IMAGE)
-        opened = job_state.opened.values()
         edit = job_state.in_turn
         request = edit.job.request if edit is not None else job.request
         originals = self._spool.folder(job_id) / ORIGINALS
@@ -225,8 +224,8 @@ class Jobs:
             if image
             else None,
             line={"claimed_at": iso(job.claimed_at)},
-            sent_at=min((each.sent_at for each in opened), default=None),
+            sent_at=job_state.sent_at,
             model=request.model,
             prompt=request.prompt or "",
-            reason=job_state.phase.value,
+            reason=job_state.stage.value,
         )
