@@ -131,7 +131,7 @@ def _recovery(place: Place) -> Recovery:
 
 
 def _duplicates(place: Place, recovery: Recovery) -> Duplicates:
-    return Duplicates(policy=Policy.HOLD, recovery=recovery, inbox=place.folders.inbox)
+    return Duplicates(policy=Policy.HOLD, recovery=recovery, folders=place.folders)
 
 
 def test_only_pictures_of_a_known_size_are_read(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from engine_world import World, held, open_world
 from retouchd.pictures.finishing.apart import Made
 from retouchd.pictures.finishing.task import Finishing
 from retouchd.pipeline import finish
-from retouchd.spool.fingerprint import Policy
 from sample_pictures import encoded
 from simulated_model import mask_of, photo
 
@@ -173,54 +172,6 @@ async def test_what_cannot_be_protected_is_not_published(world: World) -> None:
     assert record["error"]["code"] == "finishing_failed"
     assert "output.max_megapixels" in record["error"]["message"]
     assert len(world.requests) == 1
-
-
-async def test_a_retry_finishes_without_asking_again(world: World) -> None:
-    """
-    What was paid for is taken from where it lies, and a retry costs nothing.
-    """
-    world.tell(output={"output.protect": True}, output_megapixels=0.01)
-    data = encoded(photo("cat", SIZE), "PNG")
-    world.drop("shoes/cat.png", image=data, mask=encoded(mask_of(SIZE), "PNG"))
-    await world.once()
-    error, inbox = world.folders.error / "shoes", world.folders.inbox / "shoes"
-    for name in ("cat.job.json", "cat.error.txt", "cat.txt", "cat.mask.png", "cat.png"):
-        (error / name).rename(inbox / name)
-
-    world.tell(output_megapixels=120)
-    await world.once()
-
-    assert world.tree("outbox") == ["shoes/cat.png"]
-    assert len(world.requests) == 1
-    record = world.record("done/shoes/cat.job.json")
-    assert record["cost_usd"] == 0
-    assert record["results"][0]["protected"] == "exact"
-    assert "nothing was asked for" in record["attempts"][0]["message"]
-
-
-async def test_what_was_paid_for_and_is_gone_is_not_bought_again(world: World) -> None:
-    """
-    Unless somebody says so.
-    """
-    world.tell(output={"output.protect": True}, output_megapixels=0.01)
-    data = encoded(photo("cat", SIZE), "PNG")
-    world.drop("cat.png", image=data, mask=encoded(mask_of(SIZE), "PNG"))
-    await world.once()
-    error, inbox = world.folders.error, world.folders.inbox
-    (error / "cat.received.png").unlink()
-    for name in ("cat.job.json", "cat.error.txt", "cat.txt", "cat.mask.png", "cat.png"):
-        (error / name).rename(inbox / name)
-
-    world.tell(output_megapixels=120)
-    await world.once()
-    assert len(world.requests) == 1
-    assert world.tree("outbox") == []
-    assert "cat.png" in world.tree("inbox") or world.jobs()
-
-    world.tell(duplicates=Policy.RUN)
-    await world.once()
-    assert world.tree("outbox") == ["cat.png"]
-    assert len(world.requests) == 2
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from crash_world import (
     drop_all_kinds,
     drop_three_edits,
     drop_two,
+    drop_what_was_paid_for,
     sweep,
     vars_of,
 )
@@ -371,6 +372,7 @@ def plots(far: Path) -> dict[str, Plot]:
     behind_urls = Plot(odd=("url",), n=2)
     three_edits = Plot(drop=drop_three_edits, results=3, concurrency=2)
     cut_anew = Plot(mutant=write_results_anew, n=2, received=2, power_cut=True)
+    paid = Plot(mutant=write_results_anew, drop=drop_what_was_paid_for, received=1, is_paid=True)
     private = Plot(odd=("url", "spoilt=elsewhere"), is_private=True)
     hooks = Plot(has_hook=True, counts=("/events", "/history.jsonl", "/trash"), recoveries=1)
     return {
@@ -403,6 +405,8 @@ def plots(far: Path) -> dict[str, Plot]:
         "three edits by power cut": replace(three_edits, power_cut=True, stride=5),
         "written anew": Plot(mutant=write_results_anew, n=2, received=2, stride=6),
         "written anew by power cut": replace(cut_anew, stride=5),
+        "written anew of what was paid for": replace(paid, stride=4),
+        "written anew of what was paid for by power cut": replace(paid, power_cut=True, stride=3),
         "at a private url": replace(private, stride=5),
         "at a private url by power cut": replace(private, power_cut=True, stride=5),
         "hooks": hooks,

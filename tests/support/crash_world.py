@@ -45,16 +45,19 @@ from retouchd.hooks.hooks import Hooks
 from retouchd.hooks.rules import About, HookRules
 from retouchd.inbox.readiness import Patience
 from retouchd.inbox.watcher import Watcher
+from retouchd.job.model import Request
 from retouchd.logs import logger
 from retouchd.pictures.end_markers import is_whole
 from retouchd.request.limits import Limits
 from retouchd.service.daemon import Daemon, Ending
 from retouchd.spool.documents import is_torn
+from retouchd.spool.fingerprint import fingerprint
 from retouchd.spool.spool import Spool
 from retouchd.throttle.retry import RetryBudget
 
 LONGEST_RUN_SECONDS = 120
 MOST_RUNS = 5
+MODEL = "gpt-image-2"
 _RANDOM = random.random
 _SET_PARENT_DEATH_SIGNAL = 1
 
@@ -117,6 +120,45 @@ def drop_again(inbox: Path) -> None:
     (inbox / "pets/cat.error.txt").write_text(f"It failed.\n(retouchd, job {previous})\n")
 
 
+def drop_what_was_paid_for(inbox: Path) -> None:
+    """
+    Drop a photo alone, for which something came that could not be finished: what came lies in `error/`, and
+    record and history say what it was asked for with.
+    """
+    drop_one(inbox)
+    error = inbox.parent / "error/pets"
+    error.mkdir()
+    _draw(error / "cat.received.png", "red")
+    image, came = digest(inbox / "pets/cat.png"), digest(error / "cat.received.png")
+    size = (inbox / "pets/cat.png").stat().st_size
+    request = Request(model=MODEL, prompt="make it blue", parameters={"n": 1})
+    asked = fingerprint(size, request, image, None, ()).sha256
+    received = {
+        "edit": 1,
+        "asked": {"size": size, "sha256": asked},
+        "path": "pets/cat.received.png",
+        "bytes": (error / "cat.received.png").stat().st_size,
+        "sha256": came,
+    }
+    record = {
+        "version": 1,
+        "id": "20250101-000000-0badcafe",
+        "previous": None,
+        "status": "error",
+        "name": "cat",
+        "image": "cat.png",
+        "folder": "pets",
+        "finished_at": "2025-01-01T00:00:00+00:00",
+        "request": {},
+        "attempts": [],
+        "outputs": [],
+        "received": [received],
+    }
+    (error / "cat.job.json").write_text(json.dumps(record))
+    line = record | {"attempts": 1, "record": "cat.job.json"}
+    (inbox.parent / "work/history.jsonl").write_text(json.dumps(line) + "\n")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plot:
     """
@@ -129,7 +171,7 @@ class Plot:
     `has_intruder`: after the first death somebody else takes the names that were planned in the outbox.
     Every step is tried, or with a `stride` every so many: enough to find what is broken at many of them.
     A job publishes so many `results`, 0: as many as it asks for with `n`; so many are archived as `received`,
-    as others were published in their place.
+    as others were published in their place. Where all `is_paid`, nobody is asked.
     With `recoveries` these die too, at every so many of their steps. The steps by which a start tries its
     folders are the same in all lives: a run dies at them where the plot `tries_probes`, or in a full sweep.
     One that `has_hook` runs a command for each job; `counts` are parts of the paths at whose changes runs die.
@@ -153,6 +195,7 @@ class Plot:
     counts: tuple[str, ...] = ()
     results: int = 0
     received: int = 0
+    is_paid: bool = False
 
 
 @dataclass(kw_only=True)
@@ -180,6 +223,7 @@ class World:
     n: int
     results: int
     received: int
+    is_paid: bool
     concurrency: int
     is_private: bool
     has_hook: bool
@@ -250,6 +294,7 @@ def make_world(root: Path, plot: Plot, url: str, ledger: Path) -> World:
         n=plot.n,
         results=plot.results or plot.n,
         received=plot.received,
+        is_paid=plot.is_paid,
         concurrency=plot.concurrency,
         is_private=plot.is_private,
         has_hook=plot.has_hook,
@@ -487,6 +532,7 @@ def _intrude(world: World) -> None:
 def _check_end(world: World, asked_again: int) -> None:
     folders = world.folders
     check_at_the_end(folders, world.originals, world.requests(), asked_again, world.strangers)
+    assert not (world.is_paid and world.requests()), "what was paid for was asked for again"
     for record in folders.done.rglob("*.job.json"):
         outputs = json.loads(record.read_bytes())["outputs"]
         assert len(outputs) == world.results, f"a picture is missing: there are {outputs}"
@@ -589,7 +635,7 @@ def _settings(world: World) -> Settings:
             allow_private_urls=not world.is_private,
         ),
         budget=RetryBudget(max_in_doubt=MOST_RUNS),
-        edit=EditDefaults(model="gpt-image-2", parameters={"n": world.n}),
+        edit=EditDefaults(model=MODEL, parameters={"n": world.n}),
         limits=lambda _: Limits(),
         patience=Patience(settle_seconds=0, orphan_seconds=0),
     )

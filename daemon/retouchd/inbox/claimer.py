@@ -181,6 +181,8 @@ class Claimer:
             )
         except HeldError as held:
             self._hold(candidate, held)
+            if held.may_pass:
+                self._queue.try_later(key, self._clock.monotonic() + self._retry_seconds)
         except (NotYetError, FileNotFoundError) as early:
             if isinstance(early, NotYetError):  # Else somebody took it away meanwhile.
                 self._queue.try_later(key, self._clock.monotonic() + _SOON_SECONDS)

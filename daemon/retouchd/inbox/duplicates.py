@@ -8,15 +8,16 @@ history and from `done/`, so it outlives restarts.
 
 import contextlib
 import threading
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from retouchd.disk.folders import Folders
 from retouchd.errors import Blocked
-from retouchd.inbox.earlier_results import told_beside, told_by, with_earlier
+from retouchd.inbox.earlier_results import records_beside, told_beside, told_by, with_earlier
 from retouchd.inbox.held import HeldCause, HeldError, NotYetError, Twin
+from retouchd.inbox.kept_results import raise_if_unknown, with_kept
 from retouchd.inbox.references import Place
 from retouchd.job.model import Job, Role
 from retouchd.job.naming import path_below
@@ -76,10 +77,13 @@ class Duplicates:
     pictures.
     """
 
-    def __init__(self, *, policy: Policy, recovery: Recovery, inbox: Path) -> None:
+    def __init__(self, *, policy: Policy, recovery: Recovery, folders: Folders) -> None:
+        self._policy = policy
         self._is_on = policy is Policy.HOLD
         self._recovery = recovery
-        self._inbox = inbox
+        self._folders = folders
+        self._inbox = folders.inbox
+        self._journals: FinishedIndex | None = None
         # Jobs end while a claim is looked into in a thread.
         self._lock = threading.Lock()
         self._ahead: dict[str, _Ahead] = {}
@@ -175,7 +179,8 @@ class Duplicates:
     def check(self, job: Job) -> Checked:
         """
         Look for what a job that could be claimed would ask for, and for its image among all results; raises
-        HeldError where all of it was found. Of several edits those are not asked for that were done before.
+        HeldError where all of it was found. Of several edits those are not asked for that were done before, nor
+        those for which something came that only could not be finished.
 
         Raises NotYetError while it is not known what was done before, FileNotFoundError where a file changed
         meanwhile, OSError where one cannot be read.
@@ -183,18 +188,18 @@ class Duplicates:
         if job.problems or self._is_wanted(job):
             return Checked(job)
         own: Sequence[Fingerprint] = ()
-        if told := told_beside(job, self._inbox):
+        records = records_beside(job, self._inbox)
+        if records:
             own = finished_index.in_inbox(job, self._inbox)
-            job = with_earlier(job, own, told.get)
-        if not self._is_on:
-            return Checked(job, own)
+            job = with_earlier(job, own, told_beside(records).get)
         while True:
-            finished = self._finished()
-            if self._may_be_known(finished, job):
+            finished = self._finished() if self._is_on else self._told_by_journals()
+            if records or self._may_be_known(finished, job):
                 own = own or finished_index.in_inbox(job, self._inbox)
-                job = with_earlier(job, own, partial(told_by, finished))
-                if job.said_by("prompt") is None:
-                    self._raise_if_result(finished, own[0])
+                job = self._without_what_came(job, own, finished, records)
+            if not self._is_on:
+                return Checked(job, own)
+            raise_if_unknown(job, self._folders)
             with self._lock:
                 ahead = [e for key in outlines(job) for e in self._alike.get(key, {}).values()]
             if not ahead:
@@ -206,6 +211,23 @@ class Duplicates:
                 return Checked(job, own)
             if self._waits_for(twin.id, job):
                 raise HeldError(about_to_be_done(twin), HeldCause.IN_WORK, Twin(twin.id))
+
+    def _without_what_came(
+        self,
+        job: Job,
+        own: Sequence[Fingerprint],
+        finished: FinishedIndex,
+        records: Sequence[Mapping[str, Any]],
+    ) -> Job:
+        """
+        Return a job that does not ask for what was done before, nor for what came and could not be finished.
+        """
+        if self._is_on:
+            job = with_earlier(job, own, partial(told_by, finished))
+            if job.said_by("prompt") is None:
+                self._raise_if_result(finished, own[0])
+        told = partial(_received, finished, records)
+        return with_kept(job, own, told, self._folders, self._policy)
 
     def _is_wanted(self, job: Job) -> bool:
         with self._lock:
@@ -223,6 +245,18 @@ class Duplicates:
         except (ReplacedError, OSError):
             self._recovery.again()  # Which also says what cannot be read.
         raise NotYetError(self._recovery.reason, is_stuck=bool(self._recovery.obstacle))
+
+    def _told_by_journals(self) -> FinishedIndex:
+        """
+        Return all jobs of which the journals tell: nobody waits for more where duplicates are wanted.
+        """
+        with contextlib.suppress(ReplacedError):
+            if self._journals is not None:
+                self._journals.catch_up()
+                return self._journals
+        self._journals = self._recovery.journals()
+        self._journals.catch_up()
+        return self._journals
 
     def _may_be_known(self, finished: FinishedIndex, job: Job) -> bool:
         image = job.member(Role.IMAGE)
@@ -257,6 +291,15 @@ class Duplicates:
             place = (job.folder, job.members[0].inbox_name)
             self._waiting.setdefault(job_id, set()).add(place)
             return True
+
+
+def _received(
+    finished: FinishedIndex, records: Sequence[Mapping[str, Any]], own: Fingerprint
+) -> list[Mapping[str, Any]]:
+    """
+    Return what tells of jobs that may have got something for an edit: the records beside the picture first.
+    """
+    return [*records, *finished.received(own)]
 
 
 def take_all(duplicates: Duplicates, spool: Spool) -> None:

@@ -3,7 +3,7 @@ The edits of a picture that were done before: told by a record that came back be
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from retouchd.job.naming import escaped, path_below
 from retouchd.request.output import DEFAULT_NAME, name_of
 from retouchd.spool.fingerprint import Fingerprint, already_done
 from retouchd.spool.finished_index import FinishedIndex
-from retouchd.spool.finished_job import done_edits, edit_in, raw_name
+from retouchd.spool.finished_job import done_edits, edit_in, is_partly_done, raw_name
 from retouchd.spool.record import own_record
 
 _MOST_BYTES = 1 << 22
@@ -33,24 +33,32 @@ class Earlier:
     line: Mapping[str, Any]
 
 
-def told_beside(job: Job, inbox: Path) -> dict[Fingerprint, Earlier]:
+def records_beside(job: Job, inbox: Path) -> list[Mapping[str, Any]]:
     """
-    Return the edits that are done by a record of a job that failed, which lies beside the picture in the inbox.
+    Return the records of jobs that failed though something came, which lie beside the picture in the inbox.
 
-    Raises OSError where it cannot be read.
+    Raises OSError where one cannot be read.
     """
-    found: dict[Fingerprint, Earlier] = {}
+    found = []
     for member in job.members:
         if member.role is not Role.LEFTOVER or parse(member.name).kind is not Kind.RECORD:
             continue
         with nofollow.opened(inbox, path_below(job.folder, member.inbox_name)) as file:
             raw = file.read(_MOST_BYTES)
-        if own_record(raw) is None or (body := json.loads(raw)).get("status") != "error":
-            continue
-        line = body | {"record": escaped(member.inbox_name)}
-        for known, name, outputs in done_edits(body):
-            found[known] = Earlier(name=name, outputs=outputs, line=line)
+        if own_record(raw) is not None and is_partly_done(body := json.loads(raw)):
+            found.append(body | {"record": escaped(member.inbox_name)})
     return found
+
+
+def told_beside(records: Iterable[Mapping[str, Any]]) -> dict[Fingerprint, Earlier]:
+    """
+    Return the edits that are done by these records.
+    """
+    return {
+        known: Earlier(name=name, outputs=outputs, line=body)
+        for body in records
+        for known, name, outputs in done_edits(body)
+    }
 
 
 def told_by(finished: FinishedIndex, own: Fingerprint) -> Earlier | None:

@@ -35,15 +35,22 @@ class Twin:
 
 class HeldError(Exception):
     """
-    The bundle stays in the inbox; the message says why, `twin` which job asked for the same.
+    The bundle stays in the inbox; the message says why, `twin` which job asked for the same. One that
+    `may_pass` is looked at again by itself: what it waits for may come to a place that nobody watches.
     """
 
     def __init__(
-        self, reason: str, cause: HeldCause = HeldCause.FAULT, twin: Twin | None = None
+        self,
+        reason: str,
+        cause: HeldCause = HeldCause.FAULT,
+        twin: Twin | None = None,
+        *,
+        may_pass: bool = False,
     ) -> None:
         super().__init__(reason)
         self.cause = cause
         self.twin = twin
+        self.may_pass = may_pass
 
 
 class NotYetError(Exception):

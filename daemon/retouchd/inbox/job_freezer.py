@@ -7,7 +7,6 @@ configuration never moves a file: the bundle is held where it lies, with the rea
 
 import contextlib
 import datetime as dt
-import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -49,7 +48,7 @@ from retouchd.pictures.decoding import ImageFault
 from retouchd.request.limits import Limits
 from retouchd.request.models import Prices
 from retouchd.spool.ends import told_problems
-from retouchd.spool.record import is_own_reason, own_record, received_in
+from retouchd.spool.record import is_own_reason, own_record
 
 _ROLES = {
     Kind.PROMPT: Role.PROMPT,
@@ -135,7 +134,7 @@ class JobFreezer:
         is_sound = not problems and not any(ends)
         models = dict.fromkeys(each.request.model for each in edits)
         references = tuple(self._references(candidate, models)) if is_sound else _named(candidate)
-        leftovers, previous, record = self._leftovers(candidate)
+        leftovers, previous = self._leftovers(candidate)
         companions = list(self._companions(candidate))
         bundle = candidate.bundle
         files = [*bundle.images, *bundle.prompts, *bundle.edits, *bundle.masks, *leftovers]
@@ -144,7 +143,7 @@ class JobFreezer:
             folder=candidate.folder,
             stem=bundle.stem,
             members=(*(_member(named, candidate, prompts) for named in files), *companions),
-            edits=tuple(_with_received(each, record, candidate) for each in edits),
+            edits=tuple(edits),
             claimed_at=now,
             references=references,
             previous=previous,
@@ -294,30 +293,19 @@ class JobFreezer:
                     snapshot = observation.signature.snapshot
                     yield Member(role=Role.COMPANION, name=name, inbox_name=name, snapshot=snapshot)
 
-    def _leftovers(self, candidate: Candidate) -> tuple[list[Named], str | None, bytes]:
+    def _leftovers(self, candidate: Candidate) -> tuple[list[Named], str | None]:
         """
-        Return the records and reasons that are really ours, the id of the job they tell of, and its record.
+        Return the records and reasons that are really ours, and the id of the job they tell of.
         """
-        ours, previous, record = [], None, b""
+        ours, previous = [], None
         for named in candidate.bundle.leftovers:
             raw = self._inbox.read(candidate.folder, named.name, _MAX_RECORD_BYTES)
             if named.kind is Kind.RECORD and (found := own_record(raw)):
-                previous, record = found, raw
+                previous = found
                 ours.append(named)
             elif named.kind is Kind.REASON and is_own_reason(raw):
                 ours.append(named)
-        return ours, previous, record
-
-
-def _with_received(edit: Edit, record: bytes, candidate: Candidate) -> Edit:
-    """
-    Return an edit with what an earlier job got for it, by the record that came back with the picture.
-    """
-    images = candidate.bundle.images
-    if not record or not images:
-        return edit
-    size = candidate.observations[images[0].name].signature.size
-    return replace(edit, received=received_in(json.loads(record), edit.request, size))
+        return ours, previous
 
 
 def _named(candidate: Candidate) -> tuple[Reference, ...]:

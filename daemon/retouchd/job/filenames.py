@@ -112,6 +112,15 @@ def parse(name: str) -> Named:
     return Named(name, Kind.OTHER, stem)
 
 
+def is_received(name: str) -> bool:
+    """
+    Return whether a name is that of a picture as an endpoint gave it, kept beside its original.
+    """
+    stem, extension = _split(name)
+    is_picture = extension in IMAGE_EXTENSIONS or extension in FOREIGN_PICTURES
+    return is_picture and _split(stem)[1] == "received"
+
+
 def as_mask(named: Named) -> Named | None:
     """
     Return an image that is named like a mask (`cat_mask.png`) as the mask of `cat.*`, None for any other.
@@ -171,7 +180,7 @@ def _parse_text(name: str, stem: str) -> Named:
 
 def _parse_picture(name: str, stem: str, extension: str) -> Named:
     front, middle = _split(stem)
-    if middle == "received":
+    if is_received(name):
         return Named(name, Kind.OTHER, stem)  # What an endpoint gave, kept beside the original.
     if extension in FOREIGN_PICTURES:
         return Named(name, Kind.FOREIGN_PICTURE, stem, extension)

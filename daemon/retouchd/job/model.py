@@ -134,7 +134,10 @@ class Edit:
     fingerprint: str | None = None
     had: tuple[str, ...] | None = None
     received: Mapping[str, Any] = field(default_factory=dict)
-    """What an earlier job got for it and could not finish, by its record: `pictures`, `size` and `canvas`."""
+    """
+    What an earlier job got for it and could not finish: that `job`, its `pictures`, `size` and `canvas` of what
+    was sent; see `spool.finished_job.received_for`.
+    """
 
     @property
     def is_reviewed(self) -> bool:

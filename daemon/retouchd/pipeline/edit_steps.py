@@ -178,10 +178,9 @@ class EditSteps:
     async def _decide(self, edit_state: EditState) -> Wait | GiveBack | None:
         if self._kept_results.is_due(edit_state):
             take = partial(self._kept_results.take, edit_state)
-            if (why := await follow(take, key=edit_state.key)) is None:
-                return None
-            if why:
-                return Wait(seconds=_PAID_SECONDS, reason=why, is_stranded=True)
+            why = await follow(take, key=edit_state.key)
+            if why is None or why:
+                return _taken(edit_state, why)
         match self._admission.next_move(edit_state):
             case Ask():
                 return await self._ask(edit_state)
@@ -352,6 +351,17 @@ class EditSteps:
         """
         for step in _steps_of(edit_state).intersection(edit_state.whole.crashes):
             self._spool.clear_crashes(edit_state.id, step)
+
+
+def _taken(edit_state: EditState, why: str | None) -> Wait | GiveBack | None:
+    """
+    Return how it goes on where what came before was taken, or why it was not: that is waited for in the inbox.
+    """
+    if why is None:
+        return None
+    if edit_state.whole.may_be_paid:
+        return Wait(seconds=_PAID_SECONDS, reason=why, is_stranded=True)
+    return GiveBack(reason=why)
 
 
 def _returned(edit_state: EditState, reason: str) -> Wait | GiveBack:

@@ -3,27 +3,26 @@ Results that an earlier job got and could not finish: taken as if they had just 
 again.
 """
 
-import hashlib
 from collections.abc import Iterator
 
 from retouchd.clock import Clock
 from retouchd.config.settings import Current
-from retouchd.disk import file_stat
 from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import Steps
 from retouchd.job.model import Attempt, Verdict
-from retouchd.job.naming import shown
 from retouchd.pictures import inspect
-from retouchd.spool import pictures
+from retouchd.spool import pictures, received_files
 from retouchd.spool.fingerprint import Policy
 from retouchd.spool.job_state import EditState
 from retouchd.spool.phase import unsealed
+from retouchd.spool.received_files import ReceivedGoneError
 from retouchd.spool.spool import Spool
 
 
 class KeptResults:
     """
-    Takes what lies in `error/` for an edit into its job, once nothing was asked for it.
+    Takes what came for an edit before into its job, as if it had just been answered, while nothing was asked
+    for.
     """
 
     def __init__(self, *, spool: Spool, current: Current, clock: Clock) -> None:
@@ -40,34 +39,22 @@ class KeptResults:
     def take(self, edit_state: EditState) -> Steps[str | None]:
         """
         Take the results; return None once they are in the job, else why they cannot be, "" where they are to be
-        bought anew.
+        bought anew. Raises OSError where a disk fails.
 
         They appear in `outputs/` before the attempt is noted that they count as: half done, it is done again.
         """
-        edit = edit_state.job.edits[0]
+        job, settings = edit_state.job, self._current.settings
         yield Folder.ERROR
         found = []
-        for each in edit.received["pictures"]:
-            data = self._content(str(each["path"]))
-            if hashlib.sha256(data).hexdigest() != each["sha256"]:
-                if self._current.settings.duplicates is Policy.RUN:
-                    return ""
-                return (
-                    f"error/{shown(str(each['path']))}, which was paid for, is gone or changed. Put it back, "
-                    'or set intake.duplicates = "run" to have the picture edited, and charged, again'
-                )
-            found.append(data)
+        try:
+            for each in job.edits[0].received["pictures"]:
+                where = received_files.find(settings.folders, job.folder, each)
+                found.append(received_files.read(*where))
+        except ReceivedGoneError as gone:
+            return "" if settings.duplicates is Policy.RUN else str(gone)
         yield Folder.WORK
         self._add(edit_state, found)
         return None
-
-    def _content(self, path: str) -> bytes:
-        try:
-            return file_stat.read(self._current.settings.folders.error / path)
-        except OSError as error:
-            if error.errno not in file_stat.NO_FILE:
-                raise
-            return b""
 
     def _add(self, edit_state: EditState, found: list[bytes]) -> None:
         folder, edit = self._spool.folder(edit_state.id), edit_state.edit
@@ -88,7 +75,7 @@ class KeptResults:
             sent_at=now,
             closed_at=now,
             seconds=0.0,
-            message=f"Finished from what job {edit_state.job.previous} received; nothing was asked for.",
+            message=f"Finished from what job {kept['job']} received; nothing was asked for.",
             cost_usd=0.0,
             size=str(kept.get("size") or ""),
             canvas=tuple(canvas) if canvas else None,

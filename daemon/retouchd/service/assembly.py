@@ -82,7 +82,7 @@ class Assembly:
             on_change=self._note_change,
         )
         self._duplicates = Duplicates(
-            policy=settings.duplicates, recovery=self.recovery, inbox=settings.folders.inbox
+            policy=settings.duplicates, recovery=self.recovery, folders=settings.folders
         )
         self.attempts = Attempts(spool=spool, client=client, clock=clock, prices=current.prices)
         self.pipeline = self._pipeline(current, clock, client)

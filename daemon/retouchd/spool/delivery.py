@@ -4,7 +4,7 @@ to done or error.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -91,14 +91,15 @@ class Delivery:
             with blocked(self._folders.outbox / job.folder):
                 outputs = plan_outputs(job, results, self._is_taken(job))
         is_any_done = not ends or not all(ends)
-        known = self._known_by(job) if is_any_done else ()
+        failed = job_state.finished.failed
+        known = self._known_by(job, is_needed=bool(failed)) if is_any_done or failed else ()
         plan = Plan(
             finished_at=now,
             **archived._asdict(),
             outputs=self._with_contents(job_state, outputs),
             received=self._received(job_state, archived.originals),
             problems=problems,
-            edits=tuple(self._end(number, ends, known) for number, _ in enumerate(job.edits, 1)),
+            edits=tuple(_edit_ends(job_state, ends, known)),
             warnings=job_state.finished.warnings,
             attempts=tuple(each for each in job_state.attempts if each.verdict is Verdict.DONE),
         )
@@ -256,21 +257,14 @@ class Delivery:
             if item.source.startswith(f"{OUTPUTS}/") and edit_of(item.source) in failed
         )
 
-    def _end(
-        self, number: int, ends: Sequence[Sequence[Problem]], known: Sequence[Fingerprint]
-    ) -> EditEnd:
-        problems = ends[number - 1] if ends else ()
-        if problems:
-            return EditEnd(problems=tuple(problems))
-        return EditEnd(fingerprint=known[number - 1] if known else None)
-
-    def _known_by(self, job: Job) -> Sequence[Fingerprint]:
+    def _known_by(self, job: Job, *, is_needed: bool) -> Sequence[Fingerprint]:
         """
-        Return what each edit of a job is known by, nothing where that cannot be read.
+        Return what each edit of a job is known by, nothing where that cannot be read; raises OSError where it
+        `is_needed`: what came and could not be finished is found again by nothing else.
         """
         if known := self._known(job.id):
             return known
-        with contextlib.suppress(OSError):
+        with contextlib.nullcontext() if is_needed else contextlib.suppress(OSError):
             return finished_index.in_work(job, self._spool.folder(job.id))
         return ()
 
@@ -284,6 +278,18 @@ class Delivery:
 
     def _archive(self, *, is_done: bool) -> Path:
         return self._folders.done if is_done else self._folders.error
+
+
+def _edit_ends(
+    job_state: JobState, ends: Sequence[Sequence[Problem]], known: Sequence[Fingerprint]
+) -> Iterator[EditEnd]:
+    for number, _ in enumerate(job_of(job_state).edits, 1):
+        problems = tuple(ends[number - 1]) if ends else ()
+        has_come = not problems or number in job_state.finished.failed
+        yield EditEnd(
+            problems=problems,
+            fingerprint=known[number - 1] if known and has_come else None,
+        )
 
 
 def _note(job: Job) -> str:

@@ -34,6 +34,7 @@ from retouchd.spool.finished_job import (
     hash_key,
     is_told,
     raw_name,
+    received_for,
     references_of,
     request_of,
     result_path,
@@ -195,6 +196,7 @@ class FinishedIndex:
         self._fingerprints = HashIndex()
         self._originals = HashIndex()
         self._results = HashIndex()
+        self._received = HashIndex()
         self._unhashed = HashIndex()
         """By the size of its original, each job whose fingerprint is not known."""
         self._hashed: set[tuple[str, int]] = set()
@@ -240,6 +242,18 @@ class FinishedIndex:
             self._hash_originals(own.size)
             position = self._read_fingerprints.get(own.sha256)
             return None if position is None else self.line(position)
+
+    def received(self, own: Fingerprint) -> list[Line]:
+        """
+        Return the lines of jobs that got something for such an edit and could not finish it, the last first;
+        those alone that ended after the same was last done.
+        """
+        with self._lock:
+            lines = [line for _, line in self._at(self._received, own.sha256)]
+            done = [line for _, line in self._at(self._fingerprints, own.sha256)]
+        last = max((_ended(line) for line in done if edit_in(line, own) is not None), default="")
+        found = [line for line in lines if _ended(line) > last and received_for(line, own)]
+        return sorted(found, key=_ended, reverse=True)
 
     def result(self, content: Digest) -> tuple[str, Line] | None:
         """
@@ -306,6 +320,9 @@ class FinishedIndex:
             self._fingerprints.add(hash_key(own.sha256), position)
         if facts.original is not None:
             self._originals.add(hash_key(facts.original.sha256), position)
+        for own in facts.received:
+            self._image_sizes.add(own.size, position)
+            self._received.add(hash_key(own.sha256), position)
         for each in facts.results or ():
             self._result_sizes.add(each.size, position)
             self._results.add(hash_key(each.sha256), position)
@@ -356,6 +373,13 @@ class FinishedIndex:
         for position in index.find(hash_key(sha256)):
             if (line := self.line(position)) is not None:
                 yield position, line
+
+
+def _ended(line: Line) -> str:
+    """
+    Return when a job ended as it is written, which sorts by time.
+    """
+    return str(line.get("finished_at") or "")
 
 
 def _record(line: Line) -> str:

@@ -99,6 +99,8 @@ _FINGERPRINT = re.compile(rb'"fingerprint":\s*\{\s*"size":' + _DIGEST)
 _ORIGINAL = re.compile(rb'"original":\s*\{\s*"size":' + _DIGEST)
 _RESULTS = re.compile(rb'"results":\s*\[')
 _RESULT = re.compile(rb'"bytes":' + _DIGEST)
+_ASKED = re.compile(rb'"asked":\s*\{\s*"size":' + _DIGEST)
+_FAILED = re.compile(rb'"status":\s*"error"')
 _FINISHED = re.compile(rb'"finished_at":\s*"([^"\\]*)"')
 _SEEN = re.compile(rb'"seen":\s*\[\s*(\d{1,18}),\s*(-?\d{1,19})\s*\]')
 _FOLDER = re.compile(rb'"folder":\s*"((?:[^"\\]|\\.)*)"')
@@ -107,14 +109,17 @@ _RECORD = re.compile(rb'"record":\s*"((?:[^"\\]|\\.)*)"')
 
 class Facts(NamedTuple):
     """
-    What a line says: the fingerprints are those of its edits that are done; `original` and `results` are None
-    where it does not tell what they are known by.
+    What a line says: the fingerprints are those of its edits that are done, `received` of those for which
+    something came that could not be finished; `original` and `results` are None where it does not tell what
+    they are known by.
     """
 
     is_done: bool
+    is_failed: bool
     fingerprints: tuple[Fingerprint, ...]
     original: Digest | None
     results: tuple[Digest, ...] | None
+    received: tuple[Fingerprint, ...]
 
     @property
     def fingerprint(self) -> Fingerprint | None:
@@ -142,15 +147,17 @@ def facts_in(text: bytes) -> Facts:
     results = _RESULTS.search(text)
     return Facts(
         is_done=_STATUS.search(text) is not None,
-        fingerprints=tuple(
-            dict.fromkeys(
-                Fingerprint(size=int(each[1]), sha256=each[2].decode())
-                for each in _FINGERPRINT.finditer(text)
-            )
-        ),
+        is_failed=_FAILED.search(text) is not None,
+        fingerprints=_fingerprints_in(_FINGERPRINT, text),
         original=_digest_in(original) if original else None,
         results=tuple(map(_digest_in, _RESULT.finditer(text, results.end()))) if results else None,
+        received=_fingerprints_in(_ASKED, text) if b'"asked"' in text else (),
     )
+
+
+def _fingerprints_in(pattern: re.Pattern[bytes], text: bytes) -> tuple[Fingerprint, ...]:
+    found = (_digest_in(each) for each in pattern.finditer(text))
+    return tuple(dict.fromkeys(Fingerprint(size=each.size, sha256=each.sha256) for each in found))
 
 
 def bare_in(text: bytes) -> Bare | None:
@@ -233,6 +240,8 @@ def _digest_in(found: re.Match[bytes]) -> Digest:
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ESCAPE = re.compile(r"\\x([89a-f][0-9a-f])")
 _MOST_PATHS = 1000
+_CANVAS = 6
+"""Numbers of what was put around a picture: see `job.model.Opened`."""
 _LONGEST = 4 * 4096
 """Signs of a path, each byte escaped at worst."""
 
@@ -241,9 +250,21 @@ def is_told(body: Mapping[str, Any]) -> bool:
     """
     Return whether a document is the record of a job that was done, of this version.
     """
+    return body.get("status") == "done" and _is_record(body)
+
+
+def is_partly_done(body: Mapping[str, Any]) -> bool:
+    """
+    Return whether a document is the record of a job that failed though something came that was paid for: edits
+    that are done, or what could not be finished.
+    """
+    is_failed = body.get("status") == "error" and _is_record(body)
+    return is_failed and bool(done_edits(body) or _received(body))
+
+
+def _is_record(body: Mapping[str, Any]) -> bool:
     return (
         body.get("version") == VERSION
-        and body.get("status") == "done"
         and isinstance(body.get("id"), str)
         and JOB_ID.fullmatch(body["id"]) is not None
         and isinstance(body.get("request"), Mapping)
@@ -265,10 +286,12 @@ def recovered(body: Mapping[str, Any], outbox: str) -> dict[str, Any]:
 
 def known_by(body: Mapping[str, Any], outbox: str) -> dict[str, Any]:
     """
-    Return the hashes that a record tells: `fingerprint`, those of several `edits`, and `results` where they
-    lie below that outbox.
+    Return the hashes that a record tells: `received`, `fingerprint`, those of several `edits`, and `results`
+    where they lie below that outbox.
     """
     found: dict[str, Any] = {}
+    if received := _received(body):
+        found["received"] = received
     if edits := _edits(body):
         found["edits"] = edits
     fingerprint, results = body.get("fingerprint"), body.get("results")
@@ -318,6 +341,44 @@ def done_edits(body: Mapping[str, Any]) -> list[tuple[Fingerprint, str, tuple[st
         )
         for each in _edits(body)
     ]
+
+
+def received_for(body: Mapping[str, Any], own: Fingerprint) -> dict[str, Any]:
+    """
+    Return what a line or a record says that came for an edit with that fingerprint and could not be finished,
+    as a job keeps it: of which `job`, the `pictures`, and `size` and `canvas` of what was sent for it. Nothing
+    where there is no such thing.
+    """
+    asked = {"size": own.size, "sha256": own.sha256}
+    found = [each for each in _received(body) if each["asked"] == asked]
+    found = [each for each in found if each["edit"] == found[0]["edit"]]
+    if not found:
+        return {}
+    pictures = [{key: each[key] for key in ("path", "bytes", "sha256")} for each in found]
+    return {"job": str(body.get("id")), "pictures": pictures, **found[0].get("sent", {})}
+
+
+def _received(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    told = body.get("received")
+    if not isinstance(told, list) or len(told) > _MOST_PATHS:
+        return []
+    return [dict(each) for each in told if isinstance(each, Mapping) and _is_received(each)]
+
+
+def _is_received(each: Mapping[str, Any]) -> bool:
+    asked, sent = each.get("asked"), each.get("sent", {})
+    if not isinstance(asked, Mapping) or not isinstance(sent, Mapping):
+        return False
+    size, canvas = sent.get("size"), sent.get("canvas")
+    is_canvas = isinstance(canvas, list) and len(canvas) == _CANVAS
+    return (
+        isinstance(each.get("edit"), int)
+        and _is_digest(asked, "size")
+        and _is_digest(each, "bytes")
+        and is_below(each.get("path"))
+        and (size is None or isinstance(size, str))
+        and (canvas is None or (is_canvas and all(isinstance(n, int) for n in canvas)))
+    )
 
 
 def beside(record: str, stem: object, name: object) -> str | None:

@@ -32,7 +32,8 @@ MOST_BYTES = 1 << 22
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordFile:
     """
-    A file that has a record's name: its folder below `done/`, its name, size in bytes and time of change.
+    A file that has a record's name: its folder below `done/` or `error/`, its name, size in bytes and time of
+    change.
     """
 
     folder: str
@@ -43,7 +44,7 @@ class RecordFile:
     @property
     def path(self) -> str:
         """
-        Return its path below `done/`.
+        Return its path below `done/` or `error/`.
         """
         return path_below(self.folder, self.name)
 

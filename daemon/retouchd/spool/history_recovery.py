@@ -1,6 +1,7 @@
 """
 Completes the index of finished jobs before anything is bought: where the history lacks jobs that `done/` has a
-record of (it was removed, or an older work folder was put back), those records are read once and noted.
+record of (it was removed, or an older work folder was put back), or that `error/` has one of which tells of
+something that was paid for, those records are read once and noted.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import threading
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from retouchd.disk.folders import Folders
@@ -28,6 +30,7 @@ from retouchd.spool.finished_job import (
     beside,
     finished_at,
     is_below,
+    is_partly_done,
     is_told,
     raw_name,
     record_of,
@@ -85,6 +88,12 @@ class Recovery:
         Return why nothing may be claimed yet, empty once all is known.
         """
         return "" if self.finished is not None else self.obstacle or _UNDER_WAY
+
+    def journals(self) -> FinishedIndex:
+        """
+        Return an index of what the journals tell, with `catch_up` still to be called: no record is read for it.
+        """
+        return FinishedIndex(self._folders, self._history, *self._further)
 
     def stop(self) -> None:
         """
@@ -144,16 +153,16 @@ class Recovery:
 
     def _learn(self) -> None:
         self._history.written = (b"", 0)
-        finished, known = FinishedIndex(self._folders, self._history, *self._further), _Known()
+        finished, known = self.journals(), _Known()
         finished.catch_up(known.note)
         count = self._note(finished, known, self._unread_results(finished, known))
-        missing = (
-            each for each in records_below(self._folders.done, _tell_closed) if not known.has(each)
-        )
-        while batch := list(islice(missing, _AT_ONCE)):
-            count += self._note(finished, known, self._read(finished, known, batch))
-            if self._is_stopped:
-                return
+        for place in (Folder.DONE, Folder.ERROR):
+            found = self._records(place)
+            missing = (each for each in found if not known.has(place, each))
+            while batch := list(islice(missing, _AT_ONCE)):
+                count += self._note(finished, known, self._read(finished, known, place, batch))
+                if self._is_stopped:
+                    return
         if count:
             emit(HistoryRecovered(jobs=count))
         self.finished = finished
@@ -172,29 +181,45 @@ class Recovery:
             count += sum(each["id"] is not None for each in batch)
         return count
 
+    def _records(self, place: Folder) -> Iterator[RecordFile]:
+        with at(place):
+            yield from records_below(self._root(place), _tell_closed)
+
+    def _root(self, place: Folder) -> Path:
+        return self._folders.done if place is Folder.DONE else self._folders.error
+
     def _read(
-        self, finished: FinishedIndex, known: "_Known", batch: list[RecordFile]
+        self, finished: FinishedIndex, known: "_Known", place: Folder, batch: list[RecordFile]
     ) -> Iterator[dict[str, Any]]:
-        bodies = [record_in(self._folders.done, each.path) for each in batch]
+        with at(place):
+            bodies = [record_in(self._root(place), each.path) for each in batch]
         # In this order: a job leaves the work folder after the history has its line. One that has a record but
         # no plan there was put back with an older work folder.
         at_work = {each for each in self._spool.ids() if self._spool.is_ending(each)}
         finished.catch_up(known.note)
         for found, body in zip(batch, bodies, strict=True):
-            line = self._line(found, body)
+            line = self._line(place, found, body)
             job_id = line["id"]
-            if job_id is None or not (job_id in at_work or known.has_job(finished, found, job_id)):
+            is_known = known.has_job(finished, place, found, job_id)
+            if job_id is None or not (job_id in at_work or is_known):
                 yield line
 
-    def _line(self, found: RecordFile, body: dict[str, Any] | None) -> dict[str, Any]:
-        place = {
+    def _line(
+        self, place: Folder, found: RecordFile, body: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        where = {
             "folder": escaped(found.folder),
             "record": escaped(found.name),
             "seen": [found.size, found.mtime_ns],
         }
-        if body is None or not is_told(body):
-            return {"id": None, **place}
-        line = recovered(body, escaped(str(self._folders.outbox))) | place
+        if place is Folder.ERROR:
+            where["status"] = "error"
+        is_read = is_told if place is Folder.DONE else is_partly_done
+        if body is None or not is_read(body):
+            return {"id": None, **where}
+        line = recovered(body, escaped(str(self._folders.outbox))) | where
+        if place is Folder.ERROR:
+            return line
         original = None
         if "fingerprint" not in line:
             path = beside(found.path, line["name"], line["image"])
@@ -255,7 +280,7 @@ class _Known:
         self._newest = ""
 
     def note(self, position: int, text: bytes, facts: Facts) -> None:
-        path = record_of(text)
+        path = _keyed(Folder.ERROR if facts.is_failed else Folder.DONE, record_of(text))
         if (seen := seen_in(text)) is not None:
             self._seen.add(text_key(f"{seen} {path}"), position)
             return
@@ -264,18 +289,18 @@ class _Known:
             self._sized.add(text_key(f"{ended} {path}"), position)
             return
         self._newest = max(self._newest, ended)
-        if facts.fingerprint is not None and facts.is_done:
+        if facts.is_failed or (facts.fingerprint is not None and facts.is_done):
             self._paths.add(text_key(path), position)
         if facts.is_done and facts.results is None:
             self.bare.append(position)
 
-    def has(self, found: RecordFile) -> bool:
+    def has(self, place: Folder, found: RecordFile) -> bool:
         """
         Return whether a record need not be read.
 
         One that is younger than the whole history must be, whatever its name: another job may have taken that.
         """
-        path = escaped(found.path)
+        path = _keyed(place, escaped(found.path))
         if text_key(f"{(found.size, found.mtime_ns)} {path}") in self._seen:
             return True
         return text_key(path) in self._paths and found.mtime_ns <= _nanoseconds(self._newest)
@@ -284,14 +309,24 @@ class _Known:
         """
         Return whether the sizes of that job's results were noted already.
         """
-        return text_key(f"{line.get('finished_at')} {record_path(line)}") in self._sized
+        path = _keyed(Folder.DONE, record_path(line))
+        return text_key(f"{line.get('finished_at')} {path}") in self._sized
 
-    def has_job(self, finished: FinishedIndex, found: RecordFile, job_id: str) -> bool:
+    def has_job(
+        self, finished: FinishedIndex, place: Folder, found: RecordFile, job_id: str | None
+    ) -> bool:
         """
         Return whether the history tells of that job.
         """
-        positions = self._paths.find(text_key(escaped(found.path)))
+        positions = self._paths.find(text_key(_keyed(place, escaped(found.path))))
         return any((finished.line(each) or {}).get("id") == job_id for each in positions)
+
+
+def _keyed(place: Folder, path: str) -> str:
+    """
+    Return what a record is known by: its path below `done/` or `error/`, which no other folder's is like.
+    """
+    return f"{place.value}\0{path}"
 
 
 def _nanoseconds(moment: str) -> int:

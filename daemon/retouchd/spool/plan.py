@@ -38,8 +38,8 @@ class Item:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditEnd:
     """
-    How an edit ended: done, or with its problems. `fingerprint` is what it is known by, None where it failed or
-    could not be read.
+    How an edit ended: done, or with its problems. `fingerprint` is what it is known by, None where nothing came
+    for it, or its files could not be read.
     """
 
     problems: tuple[Problem, ...] = ()
@@ -87,7 +87,7 @@ class Plan:
     @property
     def fingerprint(self) -> Fingerprint | None:
         """
-        Return what the first edit is known by, None where that failed or could not be read.
+        Return what the first edit is known by, None where nothing came for it or it could not be read.
         """
         return self.edits[0].fingerprint if self.edits else None
 

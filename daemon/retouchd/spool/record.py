@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from retouchd.errors import JobCode, Problem
+from retouchd.errors import Problem
 from retouchd.job.model import Attempt, Edit, Job, Request, Role, Verdict
 from retouchd.job.naming import escaped, hexed, path_below, shown
 from retouchd.job.text import iso, json_text, writable
@@ -70,7 +70,7 @@ def record(
     if plan.fingerprint and plan.is_done and (original := plan.fingerprint.original):
         body["original"] = dataclasses.asdict(original)
     if plan.received:
-        body["received"] = _received(job, plan)
+        body["received"] = _received(job, attempts, plan)
     if job.references:
         body["references"] = _references(job)
     if outbox is not None:
@@ -189,7 +189,7 @@ def line_of(body: Mapping[str, Any], record_name: str) -> dict[str, Any]:
     }
     if body["warnings"]:
         line["warnings"] = body["warnings"]
-    further = ("review", "fingerprint", "original", "references")
+    further = ("received", "review", "fingerprint", "original", "references")
     line |= {key: body[key] for key in further if key in body}
     if "results" in body:
         known = ("path", "bytes", "sha256")
@@ -238,43 +238,27 @@ def _fingerprint(known: Fingerprint) -> dict[str, Any]:
     return {"size": known.size, "sha256": known.sha256}
 
 
-def _received(job: Job, plan: Plan) -> list[dict[str, Any]]:
+def _received(job: Job, attempts: Sequence[Attempt], plan: Plan) -> list[dict[str, Any]]:
     """
-    Return what came and could not be finished, so that it can be without being asked for again.
+    Return what came and could not be finished, each with what its edit is known by, and what was sent for it:
+    so it can be finished without being asked for again.
     """
     targets = {item.source: item.target for item in plan.originals}
-    return [
-        {
-            "edit": edit_of(item.source),
-            "path": _joined(job.folder, targets[item.source]),
-            "bytes": item.content.size,
-            "sha256": item.content.sha256,
-            "image_bytes": job.members[0].snapshot.size,
-        }
-        for item in plan.received
-        if item.content and item.source in targets
-    ]
-
-
-def received_in(body: Mapping[str, Any], request: Request, image_bytes: int) -> dict[str, Any]:
-    """
-    Return what a job of the same picture got for a request and could not finish, by its record; nothing where
-    there is no such thing.
-    """
-    for number, told in enumerate(body.get("edits") or (), 1):
-        own = told["request"]
-        said = {key: value for key, value in own.items() if key not in BESIDE_PARAMETERS}
-        is_same = (own["model"], own["prompt"]) == (request.model, request.prompt)
-        is_failed = (told["error"] or {}).get("code") == JobCode.FINISHING_FAILED.value
-        if not (is_failed and is_same and said == dict(request.parameters)):
-            continue
-        pictures = [
-            each
-            for each in body.get("received") or ()
-            if (each["edit"], each["image_bytes"]) == (number, image_bytes)
-        ]
-        return {"pictures": pictures, **(told.get("sent") or {})} if pictures else {}
-    return {}
+    found = []
+    for item in plan.received:
+        edit = edit_of(item.source)
+        known = plan.edits[edit - 1].fingerprint
+        if item.content and known and item.source in targets:
+            told = {
+                "edit": edit,
+                "asked": _fingerprint(known),
+                "path": _joined(job.folder, targets[item.source]),
+                "bytes": item.content.size,
+                "sha256": item.content.sha256,
+            }
+            own = [attempt for attempt in attempts if attempt.edit == edit]
+            found.append(told | _sent(own))
+    return found
 
 
 def _companions(job: Job, plan: Plan) -> list[str]:
@@ -304,7 +288,9 @@ def _edit(job: Job, number: int, attempts: Sequence[Attempt], plan: Plan) -> dic
         "request": _request(job.with_edit(number), own),
         **_sent(own),
         **_asked_of_results(job.edits[number - 1]),
-        "fingerprint": _fingerprint(end.fingerprint) if end.fingerprint else None,
+        "fingerprint": _fingerprint(end.fingerprint)
+        if end.fingerprint and not end.problems
+        else None,
         "outputs": [_joined(job.folder, item.target) for item in outputs]
         if had is None
         else [escaped(path) for path in had],

@@ -79,6 +79,14 @@ _FINISHED = {
     "warnings": _PATHS,
 }
 """What is told of a result where it was to be written anew."""
+_SENT = _object({"size": {"type": ["string", "null"]}, "canvas": _maybe(_NUMBERS)})
+_KEPT = {
+    "edit": {"type": "integer", "minimum": 1},
+    "asked": _FINGERPRINT,
+    "path": _TEXT,
+    **_CONTENT,
+    "sent": _SENT,
+}
 _EDIT = _object(
     {
         "name": {"type": ["string", "null"]},
@@ -87,7 +95,7 @@ _EDIT = _object(
         "fingerprint": _maybe(_FINGERPRINT),
         "outputs": _PATHS,
         "error": _ERROR,
-        "sent": _object({"size": {"type": ["string", "null"]}, "canvas": _maybe(_NUMBERS)}),
+        "sent": _SENT,
         "output": {"type": "object"},
     },
     "sent",
@@ -129,7 +137,7 @@ def record_schema() -> dict[str, Any]:
                 "type": "array",
                 "items": _object({"path": _TEXT, **_CONTENT, **_FINISHED}, *_FINISHED),
             },
-            "received": {"type": "array", "items": _object({"path": _TEXT, **_CONTENT})},
+            "received": {"type": "array", "items": _object(_KEPT, "sent")},
             "references": {"type": "array", "items": {"type": "object"}},
             "outbox": _TEXT,
         },

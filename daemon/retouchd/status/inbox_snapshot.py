@@ -169,7 +169,7 @@ class InboxSnapshot:
             scratch=History(scratch, RECOVERED),
         )
         duplicates = Duplicates(
-            policy=settings.duplicates, recovery=recovery, inbox=settings.folders.inbox
+            policy=settings.duplicates, recovery=recovery, folders=settings.folders
         )
         if settings.duplicates is Policy.HOLD:
             recovery.learn()
