@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from documents import ROOT
+from documents import ROOT, section
 from process import Running, Station, open_station
 
 
@@ -115,6 +116,52 @@ def test_a_pause_is_unready_and_alive(station: Station) -> None:
     assert len(endpoint.requests) == asked
     code, health = station.call("healthcheck")
     assert (code, health.out) == (0, "alive; paused: the key or the account is turned away\n")
+    assert running.end(signal.SIGTERM) == 0
+
+
+def test_what_waits_and_what_is_left_is_measured_and_every_name_is_real(station: Station) -> None:
+    """
+    Requests at once, the budget, since when the first in line waits; alerts, the dashboard and the page name
+    what there is.
+    """
+    endpoint = station.endpoint("latency=3")
+    running, url = listening(
+        station,
+        endpoint={"base_url": endpoint.url, "concurrency": 1},
+        edit={"model": "gpt-image-2", "quality": "low", "size": "1024x1024"},
+        budget={"usd_per_day": 10, "images_per_day": 50},
+    )
+    began = time.time()
+    for name in ("ant.png", "bee.png", "cat.png"):
+        station.drop(name)
+
+    def told() -> dict[str, float]:
+        return samples(httpx.get(f"{url}/metrics").text)
+
+    running.until(lambda: told().get("retouchd_requests_in_flight") == 1)
+    running.until(lambda: "retouchd_ready_since_timestamp_seconds" in told())
+    waiting = told()
+    running.until(lambda: len(running.events("job.done")) == 3)
+    running.until(lambda: told()["retouchd_requests_in_flight"] == 0)
+    found = told()
+
+    assert began - 5 < waiting["retouchd_ready_since_timestamp_seconds"] <= time.time()
+    assert waiting["retouchd_concurrency_limit"] == 1
+    assert "retouchd_ready_since_timestamp_seconds" not in found
+    assert found["retouchd_budget_left_images"] == 47
+    assert found["retouchd_budget_left_usd"] == pytest.approx(
+        10 - found["retouchd_spent_usd_total"]
+    )
+    kinds = dict(
+        re.findall(r"^# TYPE (\S+) (\S+)$", httpx.get(f"{url}/metrics").text, re.MULTILINE)
+    )
+    real = {*kinds, "retouchd_ready_since_timestamp_seconds"}
+    parts = {f"{name}_bucket" for name, kind in kinds.items() if kind == "histogram"}
+    for path in sorted((ROOT / "systemd/monitoring").iterdir()):
+        named = set(re.findall(r"\bretouchd_\w+", path.read_text("utf-8")))
+        assert named <= real | parts, path
+    page = set(re.findall(r"`(retouchd_\w+)`", section("docs/programs.md", "Metrics and health")))
+    assert page == real
     assert running.end(signal.SIGTERM) == 0
 
 

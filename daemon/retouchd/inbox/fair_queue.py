@@ -42,6 +42,13 @@ class FairQueue(Generic[T]):
         nodes = map(self._top.nodes.get, but_not)
         return self._top.count - sum(node.count for node in nodes if node is not None)
 
+    def least(self) -> T | None:
+        """
+        Return the least item of all, None if there is none. While another thread is at it, the least of then.
+        """
+        firsts = [first for leaf in list(self._leaves.values()) for first in leaf.items[:1]]
+        return min(firsts, default=None)
+
     def push(self, folder: str, item: T) -> None:
         """
         Add an item of a folder.

@@ -177,6 +177,15 @@ class Intake:
         """
         return self._queue.ready(but_not) + (self._kept is not None)
 
+    def ready_since(self) -> dt.datetime | None:
+        """
+        Return since when the family that has waited longest could be claimed, None where none waits.
+        """
+        since = self._queue.ready_since()
+        if since is None:
+            return None
+        return self._clock.now() - dt.timedelta(seconds=self._clock.monotonic() - since)
+
     def is_idle(self) -> bool:
         """
         Return whether nothing is ready and nothing will be without somebody's doing.

@@ -103,6 +103,13 @@ class InboxQueue:
         """
         return self._ready.count(but_not)
 
+    def ready_since(self) -> float | None:
+        """
+        Return when the first of those that are ready had settled, None if none is ready.
+        """
+        first = self._ready.least()
+        return first[0] if first else None
+
     def is_settled(self) -> bool:
         """
         Return whether nothing is ready and nothing will be by waiting alone.

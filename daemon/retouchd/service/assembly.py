@@ -21,6 +21,7 @@ from retouchd.inbox.intake import Intake
 from retouchd.inbox.references import ReferenceCopier, used_references
 from retouchd.inbox.watch_supervisor import WatchSupervisor
 from retouchd.job.model import Job
+from retouchd.money.budget import BudgetLeft
 from retouchd.pipeline.attempts import Attempts
 from retouchd.pipeline.disk_steps import DiskSteps
 from retouchd.pipeline.edit_steps import EditSteps
@@ -110,6 +111,13 @@ class Assembly:
         Return why nothing may be claimed as it is not known yet what was done before, empty once it is.
         """
         return self.recovery.reason if self._current.settings.duplicates is Policy.HOLD else ""
+
+    @property
+    def budget_left(self) -> BudgetLeft:
+        """
+        Return what the budget leaves for the rest of the day.
+        """
+        return self._ledger.left()
 
     def is_drained(self) -> bool:
         """

@@ -19,6 +19,8 @@ from retouchd.service.status_writer import status_report
 from retouchd.status.report import StatusReport
 from retouchd.throttle.lane import Lane
 
+_SAME = dt.timedelta(seconds=2)
+
 
 class RunStatus:
     """
@@ -44,6 +46,7 @@ class RunStatus:
         self._begun = asyncio.Event()
         self._unit = own_unit()
         self._started_at: dt.datetime | None = None
+        self._ready_since: dt.datetime | None = None
         self.moved = Changes()
         self.remark = ""
         self.stranded = ""
@@ -170,9 +173,19 @@ class RunStatus:
             started_at=self._started_at,
             remark=self.remark,
             stuck=self.stuck,
+            ready_since=self._steady(self._assembly.intake.ready_since()),
             unread_log=self._unread_log(),
             unit=self._unit,
         )
+
+    def _steady(self, since: dt.datetime | None) -> dt.datetime | None:
+        """
+        Return a moment that was told by two clocks as it was told before, unless it is another one.
+        """
+        told = self._ready_since
+        is_same = told is not None and since is not None and abs(since - told) < _SAME
+        self._ready_since = told if is_same else since
+        return self._ready_since
 
     @property
     def changes(self) -> int:

@@ -51,6 +51,7 @@ def status_report(
     started_at: dt.datetime,
     remark: str,
     stuck: str,
+    ready_since: dt.datetime | None,
     unread_log: UnreadLog | None,
     unit: Unit | None,
 ) -> StatusReport:
@@ -61,6 +62,7 @@ def status_report(
     jobs = {job_id: wait.reason for job_id, wait in waiting.items()}
     jobs |= {each: held for each in assembly.runner.ids if (held := assembly.held_up(each))}
     obstacles, ends = assembly.pipeline.obstacles, assembly.runner.ends
+    rest = assembly.budget_left
     return StatusReport(
         pid=os.getpid(),
         started_at=started_at,
@@ -96,6 +98,11 @@ def status_report(
             for (folder, name), hold in islice(reversed(holding.duplicates.items()), MOST_HELD)
         ),
         ready=assembly.intake.ready(),
+        ready_since=ready_since,
+        concurrency=gate.concurrency,
+        in_flight=gate.in_flight,
+        usd_left=None if rest.usd is None else float(rest.usd),
+        images_left=rest.images,
         done=ends[End.DONE],
         failed=ends[End.ERROR],
         returned=ends[End.RETURNED],

@@ -52,13 +52,15 @@ class StatusReport:
     One run at one moment. Times are aware UTC.
 
     `jobs` has for each job that waits why it does; `blocked` those of them that a folder holds up.
-    `watch_remedy` says what to do where changes are noticed in a worse way than was asked for, `away` why
-    the inbox cannot be used now, `stuck` why the run makes no progress; all are empty where all is well.
+    `watch_remedy` says what to do where changes are noticed in a worse way than was asked for, `away` why the
+    inbox cannot be used now, `stuck` why the run makes no progress; all are empty where all is well.
     `looking_up` says why nothing is claimed while it is not known what was edited before, `unread` why that
     cannot be found out, `unread_log` what is wrong where nobody reads the log. `unusable` has a sentence for
-    each of the six folders that does not answer, or is not in its place. `unfinished` are files that may still
-    be written to. `done`, `failed` and `returned` count since the start; `ready` families could be claimed at
-    once. `unit` is the service that the run is, empty where a person started it.
+    each of the six folders that does not answer, or is not in its place. `unfinished` are files that may
+    still be written to. `done`, `failed` and `returned` count since the start; `ready` families could be
+    claimed at once, the first of them `ready_since`. `in_flight` requests are out, of at most `concurrency`
+    for now; `usd_left` and `images_left` are the rest of the day's budget, None where it has no such limit.
+    `unit` is the service that the run is, empty where a person started it.
     """
 
     version: Literal[1] = 1
@@ -86,6 +88,11 @@ class StatusReport:
     duplicates: tuple[DuplicateFile, ...] = ()
     unfinished: tuple[HeldFile, ...] = ()
     ready: int
+    ready_since: dt.datetime | None = None
+    concurrency: int = 0
+    in_flight: int = 0
+    usd_left: float | None = None
+    images_left: int | None = None
     done: int
     failed: int
     returned: int

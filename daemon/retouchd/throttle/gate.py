@@ -85,6 +85,13 @@ class Gate:
         """
         return self._limit.now
 
+    @property
+    def in_flight(self) -> int:
+        """
+        Return how many requests are in flight.
+        """
+        return len(self._out)
+
     def wait_for_turn(self, images: int) -> tuple[float, str]:
         """
         Return for how long a request with so many pictures may not be sent, and why: (0, "") if it may.

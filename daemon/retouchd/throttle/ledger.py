@@ -13,6 +13,7 @@ from retouchd.errors import Blocked
 from retouchd.job.model import Attempt, AttemptKey
 from retouchd.money.budget import (
     Allowance,
+    BudgetLeft,
     Charge,
     ChargeState,
     Lack,
@@ -23,6 +24,7 @@ from retouchd.money.budget import (
     closing,
     day_of,
     lack,
+    left,
     midnight,
     next_midnight,
     opening,
@@ -120,6 +122,12 @@ class Ledger:
         Return the sums of the present day.
         """
         return self._days[day_of(self._clock.now())]
+
+    def left(self) -> BudgetLeft:
+        """
+        Return what the budget leaves for the rest of the day.
+        """
+        return left(self.today(), self._allowance())
 
     def lack(self, estimate: float | None, pictures: int) -> Lack | None:
         """

@@ -282,6 +282,30 @@ def _of_report(report: StatusReport) -> Iterator[Metric]:
         "folder",
     )
     yield _gauge("retouchd_ready_families", "Pictures that could be claimed.", report.ready)
+    if report.ready_since is not None:
+        yield _gauge(
+            "retouchd_ready_since_timestamp_seconds",
+            "Since when the picture that has waited longest could be claimed; absent while none waits.",
+            report.ready_since.timestamp(),
+        )
+    yield _gauge("retouchd_requests_in_flight", "Requests that are out.", report.in_flight)
+    yield _gauge(
+        "retouchd_concurrency_limit",
+        "Requests at once as the endpoint takes them now, at most endpoint.concurrency.",
+        report.concurrency,
+    )
+    if report.usd_left is not None:
+        yield _gauge(
+            "retouchd_budget_left_usd",
+            "What budget.usd_per_day leaves for today; absent without that limit.",
+            report.usd_left,
+        )
+    if report.images_left is not None:
+        yield _gauge(
+            "retouchd_budget_left_images",
+            "What budget.images_per_day leaves for today; absent without that limit.",
+            report.images_left,
+        )
     yield _gauge("retouchd_jobs_waiting", "Jobs in work that wait.", len(report.jobs))
     yield _gauge("retouchd_held_bundles", "Bundles that a fault holds.", report.held_count)
     yield _gauge("retouchd_scan_seconds", "How long a scan takes.", report.scan_seconds)
