@@ -110,6 +110,39 @@ async def test_a_retry_asks_only_for_what_is_missing(world: World, *, with_recor
     assert world.tree("inbox") == []
 
 
+@pytest.mark.parametrize("lost", ["history.jsonl", "*"])
+async def test_what_is_done_is_known_from_error_where_the_history_is_lost(
+    world: World, lost: str
+) -> None:
+    """
+    The record stays in error/ while the picture alone is dragged back: its edits that are done are not bought
+    again, and what they brought is no picture to be edited either.
+    """
+    drop(world, sidecar=THREE)
+    world.faults(Fault(kind=FaultKind.POLICY, after=1, times=1))
+    assert await world.once() is Ending.DRAINED
+    for path in world.folders.work.glob(lost):
+        if path.is_file():
+            path.unlink()
+
+    back(world, "cat.png", "cat.toml")
+    world.faults()
+    (world.folders.inbox / "back.png").write_bytes(
+        (world.folders.outbox / "cat-warm.png").read_bytes()
+    )
+    (world.folders.inbox / "_prompt.txt").write_text("make it red")
+    assert await world.once() is Ending.DRAINED
+
+    assert [prompt.partition("\n")[0] for prompt in world.prompts()] == [
+        "make it sepia",
+        "make it grey",
+        "make it blue",
+        "make it grey",
+    ]
+    assert world.tree("outbox") == ["cat-cold.png", "cat-studio.png", "cat-warm.png"]
+    assert world.tree("inbox") == ["_prompt.txt", "back.png"]
+
+
 async def test_a_record_tells_what_is_done_even_where_duplicates_run(world: World) -> None:
     """
     Whoever has duplicates edited again still does not pay twice for a retry.

@@ -24,6 +24,7 @@ from crash_world import (
     drop_three_edits,
     drop_two,
     drop_what_was_paid_for,
+    drop_with_companion,
     sweep,
     vars_of,
 )
@@ -363,7 +364,7 @@ def plots(far: Path) -> dict[str, Plot]:
     """
     all_kinds = Plot(drop=drop_all_kinds, n=2)
     cut = replace(all_kinds, power_cut=True)
-    on_the_way = Plot(far=far)
+    on_the_way = Plot(far=far, drop=drop_with_companion)
     cut_on_the_way = replace(on_the_way, power_cut=True)
     returned = Plot(first=401)
     taken = Plot(n=2, has_intruder=True)

@@ -67,9 +67,9 @@ Drop = Callable[[Path], None]
 
 def drop_all_kinds(inbox: Path) -> None:
     """
-    Drop a bundle with a reference and a mask that must be fitted, and one that is refused.
+    Drop a bundle with a reference, a mask that must be fitted and a companion, and one that is refused.
     """
-    drop_one(inbox)
+    drop_with_companion(inbox)
     _draw(inbox / "pets/cat.mask.png", (0, 0), mode="LA")
     (inbox / "pets/cat.toml").write_text('images = ["_refs/floor.png"]')
     _draw(inbox / "bad.png", "pink")
@@ -85,6 +85,14 @@ def drop_one(inbox: Path) -> None:
     (inbox / "pets").mkdir()
     _draw(inbox / "pets/cat.png", "teal")
     (inbox / "pets/cat.txt").write_text("make it blue")
+
+
+def drop_with_companion(inbox: Path) -> None:
+    """
+    Drop the same with what a photo program keeps beside it.
+    """
+    drop_one(inbox)
+    (inbox / "pets/cat.xmp").write_text("settings")
 
 
 def drop_three_edits(inbox: Path) -> None:
