@@ -17,6 +17,7 @@ from canary import CANARY
 from crash_world import counting_endpoint
 from real_systemd import Machine, booted, obstacle
 from systemd_service import UNITS, Service, install
+from web_station import free_port
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 
@@ -385,6 +386,44 @@ def test_a_reload_changes_what_is_asked(service: Service, tmp_path: Path) -> Non
 
     assert service.record("cat.job.json")["request"]["model"] == "gpt-image-1.5"
     assert service.show("MainPID") == pid
+
+
+def test_the_socket_starts_it_and_stays_over_restarts(machine: Machine, tmp_path: Path) -> None:
+    """
+    The first who asks starts the service; who asks while it starts anew waits, and is answered.
+    """
+    service = Service(machine=machine, name="")
+    # The port of the machine outside, where another test may be at it.
+    address = f"127.0.0.1:{free_port()}"
+    curl = f"curl --silent --show-error --max-time 60 http://{address}"
+    with counting_endpoint(tmp_path / "ledger") as url:
+        service.configure(url, more='[web]\nlisten = "systemd"\n')
+        machine.shell(
+            "install -m 644 /opt/source/systemd/retouchd.socket /etc/systemd/system/;"
+            f"sed -i s/127.0.0.1:8484/{address}/ /etc/systemd/system/retouchd.socket;"
+            "systemctl daemon-reload; systemctl start retouchd.socket"
+        )
+        listens = machine.show("retouchd.socket", "Listen")
+        assert listens["Listen"] == f"{address} (Stream)"
+        assert service.show("ActiveState") == "inactive"
+
+        assert json.loads(machine.shell(f"{curl}/livez")) == {"alive": True, "reason": ""}
+        assert service.show("ActiveState") in {"activating", "active"}
+        service.drop()
+        service.wait_for("outbox", "cat.png")
+        before = service.show("MainPID")
+        restarting = (
+            f"systemctl restart --no-block retouchd; for i in $(seq 20); do {curl}/livez; done"
+        )
+        answers = machine.shell(restarting)
+        service.wait_until_shown("MainPID", f"^(?!{before}$|0$)")
+
+        assert answers.count('"alive":true') == 20, answers
+        machine.run("systemctl", "stop", "retouchd.service")
+        assert machine.show("retouchd.socket", "ActiveState")["ActiveState"] == "active"
+        assert '"alive":true' in machine.shell(f"{curl}/livez"), "it is started once more"
+        machine.run("systemctl", "stop", "retouchd.socket", "retouchd.service")
+    assert "Traceback" not in service.log()
 
 
 def test_two_instances_do_not_meet(service: Service, tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ def install(machine: Machine) -> None:
 @dataclass(frozen=True, kw_only=True)
 class Service:
     """
-    An instance of the template by its name; nothing of it is there before `configure`.
+    An instance of the template by its name, without one the service itself; nothing of it is there before
+    `configure`.
     """
 
     machine: Machine
@@ -45,11 +46,11 @@ class Service:
 
     @property
     def unit(self) -> str:
-        return f"retouchd@{self.name}.service"
+        return f"retouchd@{self.name}.service" if self.name else "retouchd.service"
 
     @property
     def root(self) -> str:
-        return f"/srv/retouch/{self.name}"
+        return f"/srv/retouch/{self.name}".rstrip("/")
 
     def configure(self, url: str, *, key: str = CANARY, unit: str = "", more: str = "") -> None:
         """
@@ -60,8 +61,9 @@ class Service:
         )
         self.machine.shell(f"install -d -o retouchd -g retouchd -m 2770 {self.root} {places}")
         self.write_config(url, more=more)
-        self.machine.write(f"/etc/retouchd/{self.name}.key", f"{key}\n")
-        self.machine.shell(f"chmod 600 /etc/retouchd/{self.name}.key")
+        place = f"/etc/retouchd/{f'{self.name}.key' if self.name else 'api_key'}"
+        self.machine.write(place, f"{key}\n")
+        self.machine.shell(f"chmod 600 {place}")
         if unit:
             place = f"/etc/systemd/system/{self.unit}.d/tests.conf"
             self.machine.write(place, f"[Service]\n{unit}\n")
@@ -75,7 +77,7 @@ class Service:
             f'[folders]\nroot = "{self.root}"\n[endpoint]\nbase_url = "{url}"\n'
             f"[intake]\nsettle_seconds = 0.2\n{more}"
         )
-        self.machine.write(f"/etc/retouchd/{self.name}.toml", config)
+        self.machine.write(f"/etc/retouchd/{self.name or 'config'}.toml", config)
 
     def start(self) -> None:
         """
