@@ -17,6 +17,7 @@ import pytest
 from retouchd.answer import stored_answer
 from retouchd.answer.answer_json import BLOCK, MOST_BYTES, read_large_body
 from retouchd.answer.body import AnswerFault, Inline, read_answer
+from retouchd.answer.stored_answer import is_plain
 from retouchd.endpoint.api_key import Secrets
 
 LIMIT = 1 << 26
@@ -95,9 +96,9 @@ def test_pieces_may_have_any_size(size: int) -> None:
     """
     body = json.dumps({"data": [{"b64_json": "A" * 40_000 + "/" * 30_000}], "x": "笑" * 3000})
 
-    large_body = read_large_body(in_pieces(body.encode(), size), "mark-")
+    large_body = read_large_body(in_pieces(body.encode(), size), "mark-", is_plain)
 
-    assert read_large_body([body.encode()], "mark-") == large_body
+    assert read_large_body([body.encode()], "mark-", is_plain) == large_body
     assert len(large_body.body) < len(body) // 2
 
 
@@ -131,7 +132,7 @@ def test_a_forged_mark_stands_for_nothing() -> None:
     """
     body = b'{"data":[{"b64_json":"retouchd-0000-00000000"}]}'
 
-    large_body = read_large_body([body], "retouchd-a1b2-")
+    large_body = read_large_body([body], "retouchd-a1b2-", is_plain)
 
     assert list(large_body.parts("retouchd-0000-00000000")) == [b"retouchd-0000-00000000"]
 
@@ -143,7 +144,7 @@ def test_addresses_and_words_are_never_cut() -> None:
     body: Any = {"data": [{"url": "https://cdn.example/a?s=" + "A" * (BLOCK - 100)}]}
     body = json.dumps({**body, "text": "笑" * 50_000}).encode()
 
-    assert read_large_body([body], "mark-").body == body
+    assert read_large_body([body], "mark-", is_plain).body == body
 
 
 INTRICATE = {
@@ -162,7 +163,7 @@ def test_an_intricate_answer_is_read_no_further(body: bytes) -> None:
     """
     What would take many times its size in memory is left where it is.
     """
-    large_body = read_large_body(in_pieces(body, 1 << 20), "mark-")
+    large_body = read_large_body(in_pieces(body, 1 << 20), "mark-", is_plain)
 
     assert len(large_body.body) <= MOST_BYTES + 2 * BLOCK
     assert read_answer(large_body.body).fault in (

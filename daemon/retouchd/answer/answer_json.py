@@ -12,7 +12,7 @@ stretches of white space say nothing, and leave one space.
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -216,9 +216,12 @@ class LargeBody:
             yield following[_DIGITS:].encode(errors="surrogatepass")
 
 
-def read_large_body(blocks: Iterable[bytes], mark: str) -> LargeBody:
+def read_large_body(
+    blocks: Iterable[bytes], mark: str, is_base64: Callable[[memoryview], bool]
+) -> LargeBody:
     """
-    Return the skeleton of a body; `mark` is a word of letters and digits that nobody can foresee.
+    Return the skeleton of a body; `mark` is a word of letters and digits that nobody can foresee. `is_base64`
+    tells of whole groups, quickly, whether they are nothing but the usual alphabet.
 
     Where even the skeleton is too large, its beginning and its end are left: the result of a stream stands at
     the end of it.
@@ -227,11 +230,12 @@ def read_large_body(blocks: Iterable[bytes], mark: str) -> LargeBody:
     rest, is_clean = b"", True
     for block in blocks:
         rest += block
-        if is_clean and (end := _bulk_at(rest)):
-            cutter.cut(end)
-            rest = rest[end:]
         start = 0
         while len(rest) - start >= BLOCK:
+            if is_clean and (end := _base64_to(rest, start, is_base64)):
+                cutter.cut(end - start)
+                start = end
+                continue
             end = start + BLOCK
             cut = _clean_cut(rest, end)
             cutter.add(rest[start : cut or end], is_clean=is_clean and cut is not None)
@@ -300,13 +304,14 @@ class _Cutter:
             self.stretches.append(Stretch(start=start, end=self._position))
 
 
-def _bulk_at(body: bytes) -> int:
+def _base64_to(body: bytes, start: int, is_base64: Callable[[memoryview], bool]) -> int:
     """
-    Return how many bytes at the beginning, in whole blocks, are plainly bulk: all of them without an escape,
-    or none.
+    Return where whole blocks of plain base64 end that begin here, as far as the string reaches; 0 if none do.
     """
-    end = len(body) - len(body) % BLOCK
-    return 0 if b"\\" in body or body[:end].translate(None, _BULK) else end
+    quote = body.find(b'"', start)
+    size = (len(body) if quote < 0 else quote) - start
+    end = start + size - size % BLOCK
+    return end if end > start and is_base64(memoryview(body)[start:end]) else 0
 
 
 def _is_bulk(block: bytes) -> bool:
