@@ -78,10 +78,14 @@ class WaitingReasons:
         Return the files of a family, in the order of their names.
         """
         folder, names = family.folder, family.names
-        found = {name: Idle(folder, name, self.unpaired(folder, name, now)) for name in names}
-        for candidate in self._candidates.of(family.key, now):
-            for each in candidate.bundle.files:
-                found[each.name] = self._idle(candidate, each.name, now)
+        found = {
+            each.name: self._idle(candidate, each.name, now)
+            for candidate in self._candidates.of(family.key, now)
+            for each in candidate.bundle.files
+        }
+        for name in names:
+            if name not in found:
+                found[name] = Idle(folder, name, self.unpaired(folder, name, now))
         yield from (found[name] for name in sorted(found))
 
     def left_alone(self, folder: str, record: FolderRecord, now: float) -> Iterator[Idle]:

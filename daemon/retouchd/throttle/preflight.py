@@ -172,11 +172,7 @@ class Preflight:
         pictures = pictures_asked(job.request)
         self._expected += pictures
         try:
-            lack = (
-                await threads.in_any(self._person.block)
-                or await self._room(self._room_for, job, self._expected)
-                or self._budget(job)
-            )
+            lack = await self._look(self._against, job, self._expected) or self._budget(job)
             if isinstance(lack, LocalBlock):
                 self._refused = job
             yield lack
@@ -192,28 +188,30 @@ class Preflight:
         pictures = self._expected + (pictures_asked(job.request) if job else 0)
         with contextlib.suppress(Blocked):
             is_reviewed = job is not None and job.is_reviewed
-            found = await self._room(self._disk, pictures, is_reviewed=is_reviewed) or (
+            found = await self._look(self._disk, pictures, is_reviewed=is_reviewed) or (
                 self._budget(job) if job else None
             )
             if isinstance(found, LocalBlock):
                 return found
         return await threads.in_any(self._person.block)
 
-    async def _room(
-        self, look: Callable[P, str], *args: P.args, **kwargs: P.kwargs
+    async def _look(
+        self, look: Callable[P, LocalBlock | str], *args: P.args, **kwargs: P.kwargs
     ) -> LocalBlock | None:
         """
-        Return what a look at the folders says against a request.
+        Return what a look at the folders says against a request; in words, it is the disk that forbids it.
         """
         try:
-            reason = await threads.in_any(look, *args, **kwargs)
+            found = await threads.in_any(look, *args, **kwargs)
         except (FolderUnresponsive, OSError) as obstacle:
-            reason = str(obstacle)
-        return (
-            LocalBlock(cause=PauseCause.DISK, reason=reason, seconds=_LOOK_AGAIN_SECONDS)
-            if reason
-            else None
-        )
+            found = str(obstacle)
+        if isinstance(found, str):
+            block = LocalBlock(cause=PauseCause.DISK, reason=found, seconds=_LOOK_AGAIN_SECONDS)
+            return block if found else None
+        return found
+
+    def _against(self, job: Job, pictures: int) -> LocalBlock | str:
+        return self._person.block() or self._room_for(job, pictures)
 
     def _room_for(self, job: Job, pictures: int) -> str:
         if reason := obstacle(self._folders, job.folder, is_reviewed=job.is_reviewed):
