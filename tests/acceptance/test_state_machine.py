@@ -8,7 +8,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from machine_world import LONG_ENOUGH_SECONDS, WORKS, MachineWorld, open_machine_world
 from mortal_disk import Moment
 from person import Act, Clash, Drag, Drop, Folder, Part, Refer, Set, Setting, Unset
+from retouchd.disk.threads import Steps
+from retouchd.inbox import duplicates
 from retouchd.sandbox.faults import Fault, FaultKind
+from retouchd.spool.delivery import Delivery
+from retouchd.spool.job_state import JobState
 
 NAMES = st.sampled_from(["cat.png", "dog.png", "shoes/cat.png"])
 SUB_FOLDERS = st.sampled_from(["", "shoes"])
@@ -47,7 +51,11 @@ LANDMARKS = (
 )
 MOMENTS: st.SearchStrategy[Moment] = st.integers(1, 60) | st.sampled_from(LANDMARKS)
 
-RIGHT = (Part.IMAGE, Part.PROMPT, Part.MASK, Part.SIDECAR, Part.REFERRING, Part.EDITS)
+RIGHT = (
+    *(Part.IMAGE, Part.PROMPT, Part.MASK, Part.SIDECAR, Part.REFERRING, Part.EDITS),
+    *(Part.THREE_EDITS, Part.COMPANION),
+)
+WITH_EDITS = (Part.COMPANION, Part.THREE_EDITS, Part.IMAGE)
 WRONG = (Part.HALF_IMAGE, Part.BLANK_PROMPT, Part.BROKEN)
 DROPS = st.builds(Drop, NAMES) | st.builds(
     Drop,
@@ -167,6 +175,13 @@ class HotFolder(RuleBasedStateMachine):
     def a_daemon_is_killed_while_it_asks(self, work: str, drop: Drop) -> None:
         self._run(self._world.kill_asking(work, drop))
 
+    @rule(work=WORK, name=NAMES, with_record=st.booleans())
+    def an_edit_is_refused_and_tried_again(
+        self, work: str, name: str, *, with_record: bool
+    ) -> None:
+        drop = Drop(name, WITH_EDITS)
+        self._run(self._world.refuse_one(work, drop, with_record=with_record))
+
     @rule(work=WORK)
     def a_daemon_is_told_to_look(self, work: str) -> None:
         self._run(self._world.look_again(work))
@@ -212,3 +227,54 @@ IS_LONG = os.environ.get("HYPOTHESIS_PROFILE") == "sweep"
 
 TestHotFolder = pytest.mark.timeout(0 if IS_LONG else 300)(HotFolder.TestCase)
 TestHotFolder.settings = LONG if IS_LONG else OFTEN
+
+
+def buy_what_is_done_again(patch: pytest.MonkeyPatch) -> None:
+    """
+    Break the claim: every edit is asked for, whether it was done before or not.
+    """
+    patch.setattr(duplicates, "with_earlier", lambda job, *_: job)
+
+
+def lose_companions(patch: pytest.MonkeyPatch) -> None:
+    """
+    Break the archive: of the originals companions are thrown away.
+    """
+    archive = Delivery.archive
+
+    def careless(self: Delivery, job_state: JobState) -> Steps[JobState]:
+        for path in self._spool.folder(job_state.id).glob("originals/*.xmp"):
+            path.unlink()
+        return archive(self, self._spool.load(job_state.id))
+
+    patch.setattr(Delivery, "archive", careless)
+
+
+@pytest.mark.parametrize("with_record", [True, False])
+@pytest.mark.parametrize(
+    ("mutant", "said"),
+    [(buy_what_is_done_again, "bought again"), (lose_companions, "is lost")],
+)
+async def test_a_broken_product_is_found_out(
+    tmp_path: Path, mutant: Callable[[pytest.MonkeyPatch], None], said: str, *, with_record: bool
+) -> None:
+    async with open_machine_world(tmp_path) as machine:
+        with pytest.MonkeyPatch.context() as patch:
+            mutant(patch)
+            await machine.refuse_one("work", Drop("cat.png", WITH_EDITS), with_record=with_record)
+
+            with pytest.raises(AssertionError, match=said):
+                await machine.check()
+
+
+@pytest.mark.parametrize("with_record", [True, False])
+async def test_an_edit_that_is_refused_is_all_that_is_asked_for_again(
+    tmp_path: Path, *, with_record: bool
+) -> None:
+    async with open_machine_world(tmp_path) as machine:
+        await machine.refuse_one("work", Drop("cat.png", WITH_EDITS), with_record=with_record)
+
+        await machine.check()
+        await machine.finish()
+        assert len(machine.world.requests) == 4
+        assert "cat.xmp" in machine.world.tree("done")

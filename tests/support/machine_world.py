@@ -21,7 +21,7 @@ from PIL import Image
 from checker import digest
 from engine_world import World, open_world
 from mortal_disk import Died, Life, Moment, mortal_disk
-from person import Act, Person, files_in
+from person import Act, Drop, Person, Return, files_in
 from retouchd.config.settings import Settings
 from retouchd.job.model import Job, idempotency_key
 from retouchd.retry.error_folder import record_at
@@ -116,6 +116,18 @@ class MachineWorld:
         if run := self.runs.get(work):
             run.life.die_at(moment)
             await self.live(LONG_ENOUGH_SECONDS)
+
+    async def refuse_one(self, work: str, drop: Drop, *, with_record: bool) -> None:
+        """
+        Have the second request of what is dropped refused, then have all of it dragged back, with its record or
+        without.
+        """
+        await self.retry_context((Fault(kind=FaultKind.POLICY, after=1, times=1),))
+        self.act(drop)
+        await self.start(work)
+        await self.live(LONG_ENOUGH_SECONDS)
+        self.act(Return(drop.name, with_record))
+        await self.live(LONG_ENOUGH_SECONDS)
 
     async def look_again(self, work: str) -> None:
         """
@@ -231,6 +243,7 @@ class MachineWorld:
         self._check_places()
         self._check_pictures()
         self._check_money()
+        self._check_bought_once()
         self._check_reasons()
         for run in self.runs.values():
             assert not run.task.done(), "a daemon ended by itself"
@@ -309,6 +322,22 @@ class MachineWorld:
             assert number <= put * budget, (
                 f"{name} was put {put} times and paid {number} times for edit {edit}"
             )
+
+    def _check_bought_once(self) -> None:
+        """
+        Assert that no daemon has bought an edit again that it knows to be done: each has a history of its own.
+        """
+        for work in WORKS:
+            lines = {each["id"]: each for each in _lines(self.world.root / work / "history.jsonl")}
+            bought = Counter[str]()
+            for line in lines.values():
+                edits = line.get("edits") or [line]
+                paid = {each["edit"] for each in line["charges"] if not each["in_doubt"]}
+                for number, edit in enumerate(edits, 1):
+                    if number in paid and edit.get("fingerprint"):
+                        bought[edit["fingerprint"]["sha256"]] += 1
+            twice = [known for known, number in bought.items() if number > 1]
+            assert not twice, f"{len(twice)} edits were bought again by {work} that were done"
 
     def _check_reasons(self) -> None:
         told = {
@@ -398,6 +427,15 @@ class MachineWorld:
             for place in self.person.places
             for path in files_in(place)
         }
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """
+    Return the lines of a history; a crash may leave one torn.
+    """
+    for line in path.read_bytes().splitlines() if path.exists() else ():
+        with contextlib.suppress(ValueError):
+            yield json.loads(line)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ find again afterwards.
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +18,17 @@ from retouchd.disk.folders import Folders
 from sample_pictures import SIZE, encoded, masking
 
 REFERENCE = "_refs/floor.png"
+_THREE_EDITS = """
+[[edits]]
+name = "warm"
+prompt = "sepia"
+[[edits]]
+name = "cold"
+prompt = "blue"
+[[edits]]
+name = "plain"
+prompt = "grey"
+"""
 _EDITS = 'edits = [{name = "warm", prompt = "sepia"}, {name = "cold", quality = "low"}]'
 
 
@@ -35,6 +46,8 @@ class Part(StrEnum):
     REFERRING = "sidecar with a reference"
     BROKEN = "broken sidecar"
     EDITS = "sidecar with several edits"
+    THREE_EDITS = "sidecar with three edits"
+    COMPANION = "what a photo program keeps beside it"
 
 
 class Setting(StrEnum):
@@ -103,6 +116,17 @@ class Drag:
 
 
 @dataclass(frozen=True, slots=True)
+class Return:
+    """
+    A picture and all that belongs to it, with the record and the reason or without, dragged out of error back
+    into the inbox.
+    """
+
+    name: str
+    with_record: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Clash:
     """
     A file of the person's own that has a name retouchd would like to use.
@@ -119,7 +143,7 @@ class Refer:
     """
 
 
-Act: TypeAlias = Drop | Set | Unset | Drag | Clash | Refer
+Act: TypeAlias = Drop | Set | Unset | Drag | Return | Clash | Refer
 
 
 class Person:
@@ -167,12 +191,17 @@ class Person:
                     (inbox / folder / name).unlink(missing_ok=True)
             case Drag(number=number, source=source, target=target, whole=whole):
                 self._drag(number, self._places[source], self._places[target], whole=whole)
+            case Return(name=name, with_record=with_record):
+                self._return(Path(name), with_record=with_record)
             case Clash(folder=folder, name=name):
-                if not (path := self._places[folder] / name).exists():
-                    self._write(path, photo(seed=self._next()))
-                    self._in_the_way.add(digest(path))
+                self._clash(self._places[folder] / name)
             case Refer():
                 self._write(inbox / REFERENCE, photo(seed=self._next()))
+
+    def _clash(self, path: Path) -> None:
+        if not path.exists():
+            self._write(path, photo(seed=self._next()))
+            self._in_the_way.add(digest(path))
 
     def take_away(self, path: Path) -> None:
         """
@@ -195,6 +224,8 @@ class Person:
             Part.SIDECAR: (sidecar, f'quality = "low" # {number}'.encode()),
             Part.REFERRING: (sidecar, f'images = ["{above}{REFERENCE}"] # {number}'.encode()),
             Part.EDITS: (sidecar, f"{_EDITS} # {number}".encode()),
+            Part.THREE_EDITS: (sidecar, f"{_THREE_EDITS} # {number}".encode()),
+            Part.COMPANION: (image.with_suffix(".xmp"), f"settings, number {number}".encode()),
             Part.BROKEN: (sidecar, f'quallity = "low" # {number}'.encode()),
         }[part]
 
@@ -237,7 +268,17 @@ class Person:
         first = found[number % len(found)]
         stem = first.name.partition(".")[0]
         family = [p for p in found if p.parent == first.parent and p.name.startswith(f"{stem}.")]
-        for path in family if whole else [first]:
+        self._move(family if whole else [first], source, target)
+
+    def _return(self, name: Path, *, with_record: bool) -> None:
+        source = self._places[Folder.ERROR]
+        family = sorted((source / name.parent).glob(f"{name.stem}.*"))
+        ours = (".job.json", ".error.txt")
+        chosen = [path for path in family if with_record or not path.name.endswith(ours)]
+        self._move(chosen, source, self._places[Folder.INBOX])
+
+    def _move(self, family: Sequence[Path], source: Path, target: Path) -> None:
+        for path in family:
             aim = target / path.relative_to(source)
             known = digest(path)
             is_back = target == self._places[Folder.INBOX]
