@@ -194,7 +194,7 @@ def test_each_part_of_a_prompt_comes_from_the_nearest_place_that_has_it(
         next((each[key] for each in places if each[key] is not None), None) for key in (0, 1, 2)
     ]
 
-    found = compose(layers).values
+    found = {key: str(text) for key, text in compose(layers).values.items()}
 
     assert [found.get(key) for key in keys] == nearest
     whole = joined(found.get("prompt_before"), found["prompt"], found.get("prompt_after"))
