@@ -69,6 +69,20 @@ def names_in_error(config: Path | None, begun: str) -> list[str]:
     return sorted(name for name in names if name.startswith(begun) and _is_typed(name))
 
 
+def names_of_records(config: Path | None, begun: str) -> list[str]:
+    """
+    Return the jobs in `done/` and `error/` whose names begin so; none where anything is wrong.
+    """
+    from retouchd.cli.compose import settings_only  # noqa: PLC0415
+    from retouchd.cli.finish import names_of  # noqa: PLC0415 - only who completes pays
+
+    try:
+        _, settings = settings_only(config)
+        return [each for each in names_of(settings.folders, begun) if _is_typed(each)]
+    except (RetouchdError, OSError):
+        return []
+
+
 def _is_typed(name: str) -> bool:
     """
     Return whether a name can be handed to a shell as a word of one line.

@@ -13,6 +13,7 @@ import click
 from retouchd import __version__
 from retouchd.cli.click_types import AnyPath, Program, WithFaults
 from retouchd.cli.options import (
+    complete_finish,
     complete_retry,
     for_a_shell,
     install_completion,
@@ -234,6 +235,49 @@ def retry(names: Sequence[str], config: Path | None, *, everything: bool) -> Non
     from retouchd.cli.retry import retry as put_back
 
     put_back(config, list(names), is_all=everything)
+
+
+@app.command(short_help="Finish results anew by other settings, without paying.")
+@click.argument(
+    "names",
+    metavar="[NAME…]",
+    nargs=-1,
+    shell_complete=complete_finish,
+    help="As they stand in done/, error/ or outbox/: cat, cat-warm.png, shoes/, 'shoes/*'.",
+)
+@click.option(
+    "--set",
+    "words",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="A key of [output], such as output.format=tiff. May be repeated.",
+)
+@click.option("--day", metavar="DAY", help="Those of one day: today, yesterday or 2026-11-30.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="For programs; docs/outputs.md says what each field means.",
+)
+@with_config
+def finish(
+    names: Sequence[str],
+    words: Sequence[str],
+    day: str | None,
+    config: Path | None,
+    *,
+    as_json: bool,
+) -> int:
+    """
+    Finish the results of jobs that are over anew, by [output] as it is now and by --set: from what the endpoint
+    gave, so nobody is asked and nothing is paid. They come to the outbox beside what is there.
+
+    Exit code: 0 all are there, 1 one could not be finished, 2 a name or key is not known and nothing was done,
+    78 the configuration or a folder is wrong.
+    """
+    from retouchd.cli.finish import finish as again
+
+    return again(config, list(names), list(words), day, as_json=as_json)
 
 
 @app.command(short_help="Send nothing until `retouchd resume`.")

@@ -46,6 +46,15 @@ def complete_retry(context: click.Context, _: click.Parameter, begun: str) -> li
     return names_in_error(context.params.get("config"), begun)
 
 
+def complete_finish(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """
+    Return the names in `done/` and `error/` that begin so.
+    """
+    from retouchd.cli.completing import names_of_records
+
+    return names_of_records(context.params.get("config"), begun)
+
+
 def for_a_shell(name: str, text: str, act: Callable[..., None]) -> Callable[..., Any]:
     """
     Return an option that takes the name of a shell, that of the reader unless named.

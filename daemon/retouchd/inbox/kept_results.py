@@ -12,8 +12,8 @@ from retouchd.inbox.held import HeldCause, HeldError, Twin
 from retouchd.job.model import Job, Role
 from retouchd.job.naming import shown
 from retouchd.spool import received_files
+from retouchd.spool.believed import received_for
 from retouchd.spool.fingerprint import Fingerprint, Policy
-from retouchd.spool.finished_job import received_for
 from retouchd.spool.received_files import ReceivedGoneError
 
 

@@ -136,7 +136,7 @@ class Edit:
     received: Mapping[str, Any] = field(default_factory=dict)
     """
     What an earlier job got for it and could not finish: that `job`, its `pictures`, `size` and `canvas` of what
-    was sent; see `spool.finished_job.received_for`.
+    was sent; see `spool.believed.received_for`.
     """
 
     @property

@@ -111,7 +111,7 @@ class Finisher:
         Write one result anew, if it has to be, and return what the record tells of it.
         """
         task = self._task(edit_state, output, name)
-        await in_work(_check_memory, task)
+        await in_work(check_memory, task)
         made = await asyncio.to_thread(finished_apart, task)
         if made.data is not None:
             await in_work(_keep, self._place(edit_state.whole) / Path(name).stem, made.data)
@@ -149,7 +149,7 @@ def _keep(path: Path, data: bytes) -> None:
     pictures.give_name(path, inspect.check_finished(path))
 
 
-def _check_memory(task: Finishing) -> None:
+def check_memory(task: Finishing) -> None:
     """
     Raise FinishingError where there is less memory than a finishing needs: the system would end somebody for
     it.

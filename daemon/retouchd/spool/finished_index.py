@@ -23,6 +23,7 @@ from retouchd.disk.thread_pools import Folder, at, step
 from retouchd.job.model import Job, Member, Role, Snapshot
 from retouchd.job.naming import path_below
 from retouchd.spool import history
+from retouchd.spool.believed import received_for
 from retouchd.spool.fingerprint import Digest, Fingerprint, fingerprint, record_path
 from retouchd.spool.finished_job import (
     Facts,
@@ -34,7 +35,6 @@ from retouchd.spool.finished_job import (
     hash_key,
     is_told,
     raw_name,
-    received_for,
     references_of,
     request_of,
     result_path,

@@ -25,6 +25,13 @@ from typing import Any, NamedTuple
 from retouchd.job.filenames import parse, suffix_behind
 from retouchd.job.model import Request
 from retouchd.job.naming import RECORD, path_below
+from retouchd.spool.believed import (
+    LONGEST,
+    MOST_PATHS,
+    is_below,
+    is_digest,
+    received_in,
+)
 from retouchd.spool.fingerprint import Digest, Fingerprint
 from retouchd.spool.record import BESIDE_PARAMETERS, JOB_ID, VERSION
 
@@ -237,13 +244,7 @@ def _digest_in(found: re.Match[bytes]) -> Digest:
     return Digest(size=int(found[1]), sha256=found[2].decode())
 
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _ESCAPE = re.compile(r"\\x([89a-f][0-9a-f])")
-_MOST_PATHS = 1000
-_CANVAS = 6
-"""Numbers of what was put around a picture: see `job.model.Opened`."""
-_LONGEST = 4 * 4096
-"""Signs of a path, each byte escaped at worst."""
 
 
 def is_told(body: Mapping[str, Any]) -> bool:
@@ -259,7 +260,7 @@ def is_partly_done(body: Mapping[str, Any]) -> bool:
     that are done, or what could not be finished.
     """
     is_failed = body.get("status") == "error" and _is_record(body)
-    return is_failed and bool(done_edits(body) or _received(body))
+    return is_failed and bool(done_edits(body) or received_in(body))
 
 
 def _is_record(body: Mapping[str, Any]) -> bool:
@@ -290,16 +291,16 @@ def known_by(body: Mapping[str, Any], outbox: str) -> dict[str, Any]:
     where they lie below that outbox.
     """
     found: dict[str, Any] = {}
-    if received := _received(body):
+    if received := received_in(body):
         found["received"] = received
     if edits := _edits(body):
         found["edits"] = edits
     fingerprint, results = body.get("fingerprint"), body.get("results")
-    if isinstance(fingerprint, Mapping) and _is_digest(fingerprint, "size"):
+    if isinstance(fingerprint, Mapping) and is_digest(fingerprint, "size"):
         found["fingerprint"] = {key: fingerprint[key] for key in ("size", "sha256")}
-    if not isinstance(results, list) or len(results) > _MOST_PATHS:
+    if not isinstance(results, list) or len(results) > MOST_PATHS:
         return found
-    if not all(isinstance(each, Mapping) and _is_digest(each, "bytes") for each in results):
+    if not all(isinstance(each, Mapping) and is_digest(each, "bytes") for each in results):
         return found
     is_own = body.get("outbox") == outbox and _are_paths([each.get("path") for each in results])
     keys = ("path", "bytes", "sha256")
@@ -323,7 +324,7 @@ def _edits(body: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for each in edits
         if isinstance(known := each.get("fingerprint"), Mapping)
-        and _is_digest(known, "size")
+        and is_digest(known, "size")
         and _are_paths(each.get("outputs"))
     ]
     return told if len(edits) > 1 or any(each["name"] for each in told) else []
@@ -341,44 +342,6 @@ def done_edits(body: Mapping[str, Any]) -> list[tuple[Fingerprint, str, tuple[st
         )
         for each in _edits(body)
     ]
-
-
-def received_for(body: Mapping[str, Any], own: Fingerprint) -> dict[str, Any]:
-    """
-    Return what a line or a record says that came for an edit with that fingerprint and could not be finished,
-    as a job keeps it: of which `job`, the `pictures`, and `size` and `canvas` of what was sent for it. Nothing
-    where there is no such thing.
-    """
-    asked = {"size": own.size, "sha256": own.sha256}
-    found = [each for each in _received(body) if each["asked"] == asked]
-    found = [each for each in found if each["edit"] == found[0]["edit"]]
-    if not found:
-        return {}
-    pictures = [{key: each[key] for key in ("path", "bytes", "sha256")} for each in found]
-    return {"job": str(body.get("id")), "pictures": pictures, **found[0].get("sent", {})}
-
-
-def _received(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    told = body.get("received")
-    if not isinstance(told, list) or len(told) > _MOST_PATHS:
-        return []
-    return [dict(each) for each in told if isinstance(each, Mapping) and _is_received(each)]
-
-
-def _is_received(each: Mapping[str, Any]) -> bool:
-    asked, sent = each.get("asked"), each.get("sent", {})
-    if not isinstance(asked, Mapping) or not isinstance(sent, Mapping):
-        return False
-    size, canvas = sent.get("size"), sent.get("canvas")
-    is_canvas = isinstance(canvas, list) and len(canvas) == _CANVAS
-    return (
-        isinstance(each.get("edit"), int)
-        and _is_digest(asked, "size")
-        and _is_digest(each, "bytes")
-        and is_below(each.get("path"))
-        and (size is None or isinstance(size, str))
-        and (canvas is None or (is_canvas and all(isinstance(n, int) for n in canvas)))
-    )
 
 
 def beside(record: str, stem: object, name: object) -> str | None:
@@ -432,28 +395,9 @@ def raw_name(escaped: str) -> str:
     return _ESCAPE.sub(lambda found: chr(0xDC00 + int(found[1], 16)), escaped)
 
 
-def is_below(path: object) -> bool:
-    """
-    Return whether something is a path that leads down from a folder, and nowhere else.
-    """
-    if not isinstance(path, str) or not 0 < len(path) <= _LONGEST or "\0" in path:
-        return False
-    return not any(part in ("", ".", "..") for part in path.split("/"))
-
-
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and len(value) <= _LONGEST else None
+    return value if isinstance(value, str) and len(value) <= LONGEST else None
 
 
 def _are_paths(paths: object) -> bool:
-    return isinstance(paths, list) and len(paths) <= _MOST_PATHS and all(map(is_below, paths))
-
-
-def _is_digest(body: Mapping[str, Any], size: str) -> bool:
-    number, digits = body.get(size), body.get("sha256")
-    return (
-        isinstance(number, int)
-        and 0 <= number < 1 << 63
-        and isinstance(digits, str)
-        and _SHA256.fullmatch(digits) is not None
-    )
+    return isinstance(paths, list) and len(paths) <= MOST_PATHS and all(map(is_below, paths))

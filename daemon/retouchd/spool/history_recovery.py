@@ -22,6 +22,7 @@ from retouchd.errors import FolderUnresponsive
 from retouchd.events import emit
 from retouchd.events.run import HistoryClosed, HistoryCrashed, HistoryRecovered, HistoryUnread
 from retouchd.job.naming import escaped, shown
+from retouchd.spool.believed import is_below
 from retouchd.spool.fingerprint import record_path
 from retouchd.spool.finished_index import FinishedIndex, ReplacedError
 from retouchd.spool.finished_job import (
@@ -29,7 +30,6 @@ from retouchd.spool.finished_job import (
     HashIndex,
     beside,
     finished_at,
-    is_below,
     is_partly_done,
     is_told,
     raw_name,

@@ -77,8 +77,13 @@ _FINISHED = {
     "colour_matched": {"type": "boolean"},
     "outside_mask_change": _maybe(_object(_CHANGE)),
     "warnings": _PATHS,
+    "edit": {"type": "integer", "minimum": 1},
+    "number": {"type": "integer", "minimum": 1},
+    "key": _TEXT,
+    "output": {"type": "object"},
+    "finished_at": _WHEN,
 }
-"""What is told of a result where it was to be written anew."""
+"""What is told of a result where it was to be written anew; from `edit` on, where that was done later."""
 _SENT = _object({"size": {"type": ["string", "null"]}, "canvas": _maybe(_NUMBERS)})
 _KEPT = {
     "edit": {"type": "integer", "minimum": 1},

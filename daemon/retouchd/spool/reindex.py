@@ -54,7 +54,7 @@ def rebuild(folders: Folders, at_work: frozenset[str]) -> Rebuilt:
             job_id = own_record(json.dumps(body).encode()) if body is not None else None
             if body is None or job_id is None or job_id in lines or job_id in at_work:
                 continue
-            if (made := _line(body, record, str(folders.outbox))) is None:
+            if (made := line_of_record(body, record, str(folders.outbox))) is None:
                 found.unread.append(str(root / record.path))
                 continue
             lines[job_id] = (made["finished_at"], json_text(made).encode())
@@ -68,7 +68,9 @@ def rebuild(folders: Folders, at_work: frozenset[str]) -> Rebuilt:
     return found
 
 
-def _line(body: Mapping[str, Any], record: RecordFile, outbox: str) -> dict[str, Any] | None:
+def line_of_record(
+    body: Mapping[str, Any], record: RecordFile, outbox: str
+) -> dict[str, Any] | None:
     """
     Return the line of a record, None where it does not say enough. What counts for the budget of another
     daemon, which shares the folder, is left out.

@@ -22,8 +22,9 @@ from retouchd.job.naming import shorten
 from retouchd.request.sidecar_tree import table
 from retouchd.retry.error_folder import groups_in_folder
 from retouchd.retry.put_back import put_back_group
+from retouchd.spool.believed import is_below
 from retouchd.spool.fingerprint import record_path
-from retouchd.spool.finished_job import beside, is_below, raw_name
+from retouchd.spool.finished_job import beside, raw_name
 from retouchd.spool.record import BESIDE_PARAMETERS
 from retouchd.web.page.jobs import Jobs, JobView
 from retouchd.web.posting import Post, PostRefused, source_of

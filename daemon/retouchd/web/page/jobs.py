@@ -16,8 +16,9 @@ from retouchd.errors import Blocked
 from retouchd.job.model import Role
 from retouchd.job.naming import escaped, path_below
 from retouchd.job.text import iso
+from retouchd.spool.believed import is_below
 from retouchd.spool.fingerprint import picture_path, record_path
-from retouchd.spool.finished_job import beside, is_below, raw_name
+from retouchd.spool.finished_job import beside, raw_name
 from retouchd.spool.history import record_in
 from retouchd.spool.history_cache import HistoryCache
 from retouchd.spool.phase import ORIGINALS
