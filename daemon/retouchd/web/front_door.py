@@ -15,9 +15,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from retouchd.config.settings import Settings
 from retouchd.job.filetypes import SNIFF_BYTES, sniff
@@ -255,17 +255,11 @@ class FrontDoor:
             )
 
         async def blocks() -> AsyncIterator[bytes]:
-            try:
-                while block := await self._threaded(lambda: file.read(_BLOCK)):
-                    yield block
-            finally:
-                stack.close()
+            while block := await self._threaded(lambda: file.read(_BLOCK)):
+                yield block
 
         media = _TYPES.get(sniff(head) or "", "application/octet-stream")
-        # Where the client leaves before the first block, nobody begins to read.
-        return StreamingResponse(
-            blocks(), 200, headers, media, background=BackgroundTask(stack.close)
-        )
+        return _Streamed(stack, blocks(), 200, headers, media)
 
     async def _standing(self, stem: str, found: Found, held: HeldPost | None) -> Response:
         """
@@ -330,6 +324,20 @@ class FrontDoor:
             self._users[stem] -= 1
             if not self._users[stem]:
                 del self._users[stem], self._locks[stem]
+
+
+class _Streamed(StreamingResponse):
+    """
+    An answer out of an open file, which closes with it, whether or not the client took any of it.
+    """
+
+    def __init__(self, stack: contextlib.ExitStack, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._stack = stack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._stack:
+            await super().__call__(scope, receive, send)
 
 
 def stem_of(key: str = "") -> str:

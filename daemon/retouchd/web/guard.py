@@ -14,9 +14,6 @@ from retouchd.events import emit
 from retouchd.events.web import WebCrashed
 from retouchd.web.access import LOGIN, Access, Head, Refused, is_trusted
 
-_RECEIVE_SECONDS = 30.0
-_SEND_SECONDS = 60.0
-"""How long a client may take for the next piece of what it sends, or takes; then it is dropped."""
 _HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: "
     "data:; connect-src 'self'; font-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -39,12 +36,14 @@ _TWO_LENGTHS = Refused(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardRules:
     """
-    Who may ask, the proxies whose word counts, and the path below which they put us.
+    Who may ask, the proxies whose word counts, the path below which they put us, and how long a client may take
+    for the next piece of what it sends; then it is dropped.
     """
 
     access: Access
     proxies: tuple[str, ...] = ()
     root_path: str = ""
+    receive_seconds: float = 30.0
 
 
 class Guard:
@@ -64,7 +63,7 @@ class Guard:
             return
         scope = self._placed(scope)
         head = head_of(scope)
-        send = _with_headers(_in_time(send))
+        send = _with_headers(send)
         if refused := self._rules.access.refusal(head):
             await _answer(refused, head, scope)(scope, receive, send)
             return
@@ -74,7 +73,7 @@ class Guard:
             return
         scope["state"]["head"] = head
         try:
-            await self._app(scope, _arriving(receive), send)
+            await self._app(scope, _arriving(receive, self._rules.receive_seconds), send)
         except (ClientDisconnect, TimeoutError):
             # Nobody is there any more, or is too slow: the connection is closed by whoever holds it.
             return
@@ -160,15 +159,7 @@ def _with_headers(send: Send) -> Send:
     return told
 
 
-def _in_time(send: Send) -> Send:
-    async def timed(message: Message) -> None:
-        async with asyncio.timeout(_SEND_SECONDS):
-            await send(message)
-
-    return timed
-
-
-def _arriving(receive: Receive) -> Receive:
+def _arriving(receive: Receive, seconds: float) -> Receive:
     """
     Return what waits for the next piece of a body only so long. Whoever listens for the end of a connection,
     after the whole body, may do so for as long as it lasts.
@@ -179,7 +170,7 @@ def _arriving(receive: Receive) -> Receive:
         nonlocal is_whole
         if is_whole:
             return await receive()
-        async with asyncio.timeout(_RECEIVE_SECONDS):
+        async with asyncio.timeout(seconds):
             message = await receive()
         is_whole = message["type"] != "http.request" or not message.get("more_body")
         return message

@@ -13,6 +13,7 @@ import stat
 import threading
 from asyncio import Transport
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,13 @@ def _is_served(path: str) -> bool:
 
 class _Protocol(H11Protocol):
     """
-    uvicorn's HTTP/1.1 connection, which waits only so long for the head of a request.
+    uvicorn's HTTP/1.1 connection, which waits only so long for the head of a request, and for whoever does not
+    take what it has asked for.
     """
 
+    send_seconds = 60.0
     _waiting: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -127,7 +131,24 @@ class _Protocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._wait_no_more()
+        self._forget_unread()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        # Closed, it would wait for its reader without end.
+        self._unread = self.loop.call_later(self.send_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._forget_unread()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """
+        Cut the connection, with the end of an answer that nobody took.
+        """
+        if not self.transport.is_closing():
+            self.transport.abort()
 
     @property
     def is_answering(self) -> bool:
@@ -145,6 +166,11 @@ class _Protocol(H11Protocol):
             self._waiting.cancel()
             self._waiting = None
 
+    def _forget_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
     def _give_up(self) -> None:
         self._waiting = None
         if not self.is_answering:
@@ -153,14 +179,20 @@ class _Protocol(H11Protocol):
 
 class Listener:
     """
-    A thread that serves an application. `open_sockets` returns what to listen on; it is called there.
+    A thread that serves an application. `open_sockets` returns what to listen on; it is called there. Who does
+    not take what it has asked for is cut off after `send_seconds`.
     """
 
     def __init__(
-        self, build: Callable[[], ASGIApp], open_sockets: Callable[[], Sequence[socket.socket]]
+        self,
+        build: Callable[[], ASGIApp],
+        open_sockets: Callable[[], Sequence[socket.socket]],
+        *,
+        send_seconds: float = 60.0,
     ) -> None:
         self._build = build
         self._open_sockets = open_sockets
+        self._send_seconds = send_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._is_stopped = threading.Event()
@@ -217,7 +249,7 @@ class Listener:
                 sockets = self._open_sockets()
                 servers = [
                     await self._loop.create_server(
-                        lambda: _Protocol(config=config, server_state=state, app_state={}),
+                        partial(self._connection, config, state),
                         sock=each,
                         backlog=_BACKLOG,
                     )
@@ -235,6 +267,11 @@ class Listener:
                 emit(WebListening(addresses=[_name_of(each) for each in sockets]))
                 return servers
         return []
+
+    def _connection(self, config: Config, state: ServerState) -> _Protocol:
+        found = _Protocol(config=config, server_state=state, app_state={})
+        found.send_seconds = self._send_seconds
+        return found
 
 
 def _name_of(listener: socket.socket) -> str:
