@@ -152,7 +152,7 @@ async def test_whose_steps_hang_is_known_and_the_folder_named(
     with pytest.raises(FolderUnresponsive):
         await threads.in_any(int)
     assert str(tmp_path / "outbox") in threads.holds_up("job")
-    assert threads.holds_up("another") == ""
+    assert threads.holds_up("another") == threads.holds_up("job", "another") == ""
 
     hang.is_over.set()
     await hung

@@ -2,8 +2,10 @@
 Edits of one picture that are out at once: each waits for itself, and none is bought again for another's sake.
 """
 
+import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,12 +63,13 @@ async def test_a_picture_of_many_edits_lets_others_go_in_between(world: World) -
     """
     It stands in the queue for a slot as one job, however many edits it asks for.
     """
-    for number in range(3):
-        world.drop(f"{number}.png", prompt=f"plain {number}")
-    drop(world, "0-many.png", [f"e{number}" for number in range(8)])
+    drop(world, "many.png", [f"e{number}" for number in range(8)])
     world.faults(LATE)
-
-    assert await world.once() is Ending.DRAINED
+    async with world.running():
+        await world.asked(2)
+        for number in range(3):
+            world.drop(f"{number}.png", prompt=f"plain {number}")
+        await world.until(lambda: len(world.tree("outbox")) == 11)
 
     plain = [world.prompts().index(f"plain {number}") for number in range(3)]
     assert max(plain) < 8, world.prompts()
@@ -227,3 +230,29 @@ async def test_three_edits_of_one_picture_are_no_three_files_in_a_row(world: Wor
 
     assert world.events("daemon.paused") == []
     assert "cat.job.json" in world.tree("error")
+
+
+async def test_a_fault_nobody_foresaw_leaves_the_others_that_are_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    What memory runs out over is read again; a request that is out meanwhile is none the worse for it.
+    """
+    right = os.open
+    tries: list[str] = []
+
+    def out_of_memory(path: Any, *about: Any, **more: Any) -> int:
+        if "outputs-2.part" in os.fspath(path) and not tries:
+            tries.append(os.fspath(path))
+            raise MemoryError
+        return right(path, *about, **more)
+
+    monkeypatch.setattr(os, "open", out_of_memory)
+    drop(world)
+    world.faults(Fault(kind=FaultKind.LATENCY, seconds=100, times=1))
+
+    assert await world.once() is Ending.DRAINED
+
+    assert len(tries) == len(world.events("job.crashed")) == 1
+    assert world.prompts() == ["warm", "studio", "cold"]
+    assert world.tree("outbox") == ["cat-cold.png", "cat-studio.png", "cat-warm.png"]

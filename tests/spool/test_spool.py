@@ -1,8 +1,10 @@
 import ctypes
 import errno
 import os
+import threading
 import unicodedata
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from retouchd.errors import Blocked
 from retouchd.job.model import Job, Opened, Verdict
 from retouchd.spool import pictures
 from retouchd.spool.documents import load_job
-from retouchd.spool.phase import Phase, unsealed
+from retouchd.spool.phase import OUTPUTS, Phase, unsealed
 
 LIBC = durable._libc
 
@@ -517,3 +519,24 @@ def test_a_torn_job_holds_nothing(place: Place) -> None:
 
     with pytest.raises(Blocked, match=r"is damaged"):
         place.job_state(job)
+
+
+def test_pictures_of_two_edits_may_be_sealed_at_the_same_moment(tmp_path: Path) -> None:
+    """
+    Whichever comes first becomes the folder; the other one's join it.
+    """
+    for attempt in range(50):
+        folder = tmp_path / str(attempt)
+        start = threading.Barrier(2)
+        for edit in (1, 2):
+            (folder / unsealed(edit)).mkdir(parents=True)
+            (folder / unsealed(edit) / f"{edit}-1.png").write_bytes(b"picture")
+
+        def seal(edit: int, folder: Path = folder, start: threading.Barrier = start) -> None:
+            start.wait()
+            pictures.seal_received(folder, edit)
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(seal, (1, 2)))
+
+        assert sorted(path.name for path in (folder / OUTPUTS).iterdir()) == ["1-1.png", "2-1.png"]

@@ -19,15 +19,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from checker import check_at_the_end, check_nothing_changed, digest, tree
-from crash_world import drop_all_kinds, drop_one
+from crash_world import drop_all_kinds, drop_one, drop_three_edits
 from engine_world import World, open_world
 from faulty_disk import Extent, Fault, FaultyDisk
 from retouchd.errors import RetouchdError
 from retouchd.service.daemon import Daemon, Ending
 
 ERRORS = ("EIO", "ENOSPC", "EXDEV", "EROFS", "EACCES", "ESTALE", "EDQUOT", "EMFILE")
-WORLDS = ("near", "far")
-_PICTURES = {"near": 2, "far": 1}
+_DROPS = {"near": drop_all_kinds, "far": drop_one, "edits": drop_three_edits}
+WORLDS = tuple(_DROPS)
+_PICTURES = {"near": 2, "far": 1, "edits": 3}
+_AT_ONCE = {"near": 1, "far": 1, "edits": 2}
 OUTAGE_SECONDS = 90.0
 MOST_STARTS = 5
 
@@ -38,7 +40,7 @@ async def survive(world_name: str, disk: FaultyDisk) -> None:
     """
     root = disk.root
     async with open_world(root) as world:
-        (drop_all_kinds if world_name == "near" else drop_one)(world.folders.inbox)
+        _DROPS[world_name](world.folders.inbox)
         _prepare(world, root, world_name)
         originals = {
             digest(path): path.name
@@ -64,8 +66,9 @@ async def survive(world_name: str, disk: FaultyDisk) -> None:
 
 
 def _prepare(world: World, root: Path, world_name: str) -> None:
-    parameters = {"n": _PICTURES[world_name]}
-    world.tell(parameters=parameters, concurrency=1, orphan_seconds=0, settle_seconds=1)
+    parameters = {"n": 1 if world_name == "edits" else _PICTURES[world_name]}
+    concurrency = _AT_ONCE[world_name]
+    world.tell(parameters=parameters, concurrency=concurrency, orphan_seconds=0, settle_seconds=1)
 
 
 def _check_pictures(world: World, world_name: str) -> None:
