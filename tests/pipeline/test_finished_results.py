@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from engine_world import World, held, open_world
+from retouchd.pictures.finishing import apart
 from retouchd.pictures.finishing.apart import Made
 from retouchd.pictures.finishing.task import Finishing
 from retouchd.pipeline import finish
@@ -239,3 +240,40 @@ async def test_what_brings_processes_down_again_and_again_is_given_up(
         assert world.tree("outbox") == ["cat.png"]
         (warning,) = world.record("done/cat.job.json")["warnings"]
         assert "ended unexpectedly 3 times" in warning
+
+
+@pytest.mark.parametrize("is_protected", [False, True])
+async def test_a_finishing_that_the_system_kills_takes_nothing_along(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    is_protected: bool,  # noqa: FBT001 - pytest gives values by name
+) -> None:
+    """
+    As it does where memory is short: what was paid for is delivered, or kept where it was to be protected, and
+    finished later without being asked for.
+    """
+    killed = "import os, signal, sys; sys.stdin.read(); os.kill(os.getpid(), signal.SIGKILL)"
+    small = {"output_format": "jpeg", "output_compression": 30}
+    world.tell(output={"output.size": "source", "output.protect": is_protected}, parameters=small)
+    data = encoded(photo("cat", SIZE), "PNG")
+    world.drop("cat.png", image=data, mask=encoded(mask_of(SIZE), "PNG"))
+    with monkeypatch.context() as patch:
+        patch.setattr(apart, "_PROGRAM", killed)
+        await world.once()
+
+    assert len(world.requests) == 1
+    if not is_protected:
+        assert world.tree("outbox") == ["cat.jpg"]
+        (warning,) = world.record("done/cat.job.json")["warnings"]
+        assert "signal 9" in warning
+        return
+    assert world.tree("outbox") == []
+    assert "cat.received.jpg" in world.tree("error")
+    problem = world.record("error/cat.job.json")["error"]
+    assert problem["code"] == "finishing_failed"
+    assert "signal 9" in problem["message"]
+    for end in (".txt", ".mask.png", ".png"):
+        (world.folders.error / f"cat{end}").rename(world.folders.inbox / f"cat{end}")
+    await world.once()
+    assert world.tree("outbox") == ["cat.jpg"]
+    assert len(world.requests) == 1

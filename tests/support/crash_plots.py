@@ -21,6 +21,7 @@ from crash_world import (
     Plot,
     drop_again,
     drop_all_kinds,
+    drop_masked_wide,
     drop_three_edits,
     drop_two,
     drop_what_was_paid_for,
@@ -373,6 +374,7 @@ def plots(far: Path) -> dict[str, Plot]:
     behind_urls = Plot(odd=("url",), n=2)
     three_edits = Plot(drop=drop_three_edits, results=3, concurrency=2)
     cut_anew = Plot(mutant=write_results_anew, n=2, received=2, power_cut=True)
+    masked = Plot(mutant=write_results_anew, drop=drop_masked_wide, received=1, model="gpt-image-1")
     paid = Plot(mutant=write_results_anew, drop=drop_what_was_paid_for, received=1, is_paid=True)
     private = Plot(odd=("url", "spoilt=elsewhere"), is_private=True)
     hooks = Plot(has_hook=True, counts=("/events", "/history.jsonl", "/trash"), recoveries=1)
@@ -406,6 +408,8 @@ def plots(far: Path) -> dict[str, Plot]:
         "three edits by power cut": replace(three_edits, power_cut=True, stride=5),
         "written anew": Plot(mutant=write_results_anew, n=2, received=2, stride=6),
         "written anew by power cut": replace(cut_anew, stride=5),
+        "written anew behind a mask": replace(masked, stride=8),
+        "written anew behind a mask by power cut": replace(masked, power_cut=True, stride=7),
         "written anew of what was paid for": replace(paid, stride=4),
         "written anew of what was paid for by power cut": replace(paid, power_cut=True, stride=3),
         "at a private url": replace(private, stride=5),

@@ -48,7 +48,7 @@ from retouchd.inbox.watcher import Watcher
 from retouchd.job.model import Request
 from retouchd.logs import logger
 from retouchd.pictures.end_markers import is_whole
-from retouchd.request.limits import Limits
+from retouchd.request.limits import Limits, limits_for
 from retouchd.service.daemon import Daemon, Ending
 from retouchd.spool.documents import is_torn
 from retouchd.spool.fingerprint import fingerprint
@@ -93,6 +93,18 @@ def drop_with_companion(inbox: Path) -> None:
     """
     drop_one(inbox)
     (inbox / "pets/cat.xmp").write_text("settings")
+
+
+def drop_masked_wide(inbox: Path) -> None:
+    """
+    Drop a picture with a mask, of a shape that no model makes: it is padded before it is sent.
+    """
+    (inbox / "pets").mkdir()
+    Image.new("RGB", (96, 24), "teal").save(inbox / "pets/cat.png")
+    (inbox / "pets/cat.txt").write_text("make it blue")
+    mask = Image.new("LA", (96, 24), (0, 255))
+    mask.paste((0, 0), (0, 0, 48, 24))
+    mask.save(inbox / "pets/cat.mask.png")
 
 
 def drop_three_edits(inbox: Path) -> None:
@@ -179,7 +191,8 @@ class Plot:
     `has_intruder`: after the first death somebody else takes the names that were planned in the outbox.
     Every step is tried, or with a `stride` every so many: enough to find what is broken at many of them.
     A job publishes so many `results`, 0: as many as it asks for with `n`; so many are archived as `received`,
-    as others were published in their place. Where all `is_paid`, nobody is asked.
+    as others were published in their place. Where all `is_paid`, nobody is asked. With
+    a `model` its own limits hold, and its sizes.
     With `recoveries` these die too, at every so many of their steps. The steps by which a start tries its
     folders are the same in all lives: a run dies at them where the plot `tries_probes`, or in a full sweep.
     One that `has_hook` runs a command for each job; `counts` are parts of the paths at whose changes runs die.
@@ -204,6 +217,7 @@ class Plot:
     results: int = 0
     received: int = 0
     is_paid: bool = False
+    model: str = ""
 
 
 @dataclass(kw_only=True)
@@ -232,6 +246,7 @@ class World:
     results: int
     received: int
     is_paid: bool
+    model: str
     concurrency: int
     is_private: bool
     has_hook: bool
@@ -303,6 +318,7 @@ def make_world(root: Path, plot: Plot, url: str, ledger: Path) -> World:
         results=plot.results or plot.n,
         received=plot.received,
         is_paid=plot.is_paid,
+        model=plot.model,
         concurrency=plot.concurrency,
         is_private=plot.is_private,
         has_hook=plot.has_hook,
@@ -542,7 +558,11 @@ def _check_end(world: World, asked_again: int) -> None:
     check_at_the_end(folders, world.originals, world.requests(), asked_again, world.strangers)
     assert not (world.is_paid and world.requests()), "what was paid for was asked for again"
     for record in folders.done.rglob("*.job.json"):
-        outputs = json.loads(record.read_bytes())["outputs"]
+        told = json.loads(record.read_bytes())
+        outputs = told["outputs"]
+        if world.model:
+            assert told["edits"][0]["sent"]["canvas"], "it was to be padded"
+            assert told["results"][0]["protected"], "it was to be protected"
         assert len(outputs) == world.results, f"a picture is missing: there are {outputs}"
     received = [path.name for path in folders.done.rglob("*.received.*")]
     assert len(received) == world.received, f"not as received is published: {received}"
@@ -643,8 +663,8 @@ def _settings(world: World) -> Settings:
             allow_private_urls=not world.is_private,
         ),
         budget=RetryBudget(max_in_doubt=MOST_RUNS),
-        edit=EditDefaults(model=MODEL, parameters={"n": world.n}),
-        limits=lambda _: Limits(),
+        edit=EditDefaults(model=world.model or MODEL, parameters={"n": world.n}),
+        limits=limits_for if world.model else lambda _: Limits(),
         patience=Patience(settle_seconds=0, orphan_seconds=0),
     )
 
