@@ -200,14 +200,14 @@ def test_lines_of_many_threads_are_all_in_the_history(tmp_path: Path) -> None:
     assert len((tmp_path / "history.jsonl").read_text().splitlines()) == 200
 
 
-def test_a_file_that_cannot_be_placed_leaves_no_name(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_put_in_place_leaves_no_name(tmp_path: Path) -> None:
     """
     Where the disk is full nobody finds half a document under its name.
     """
     (tmp_path / "a").mkdir()
     with pytest.raises(OSError, match="Is a directory"):
-        durable.place(tmp_path / "a", b"{}\n")
-    durable.place(tmp_path / "b", b"{}\n")
-    durable.place(tmp_path / "b", b"{1}\n")
+        durable.put(tmp_path / "a", b"{}\n")
+    durable.put(tmp_path / "b", b"{}\n")
+    durable.put(tmp_path / "b", b"{1}\n")
 
     assert (tmp_path / "b").read_bytes() == b"{1}\n"

@@ -103,6 +103,25 @@ class Forgetful:
         os.fsync(fd)
 
 
+class UnsyncedJournal:
+    """
+    The system with a disk on which the first fsync of the journal fails.
+    """
+
+    def __init__(self) -> None:
+        self.has_failed = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def fsync(self, fd: int) -> None:
+        name = Path(f"/proc/self/fd/{fd}").readlink().name
+        if name == "journal.jsonl" and not self.has_failed:
+            self.has_failed = True
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        os.fsync(fd)
+
+
 class UnsyncedFolder:
     """
     The system with a disk on which the first fsync of a folder fails.
@@ -122,16 +141,19 @@ class UnsyncedFolder:
 
 
 @pytest.mark.parametrize("size", [7, PATCH + 7])
-@pytest.mark.parametrize("disk", [Forgetful, UnsyncedFolder])
+@pytest.mark.parametrize(
+    ("disk", "number"),
+    [(Forgetful, 1), (Forgetful, 2), (UnsyncedJournal, 1), (UnsyncedFolder, 2)],
+)
 async def test_what_a_failed_fsync_left_is_never_trusted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: type[Any], size: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: type[Any], number: int, size: int
 ) -> None:
     """
     The answer is written anew from memory; one that has its name already is not waited for for ever.
     """
     place = Place.under(tmp_path)
     job = place.claimed("cat.png", "cat.txt")
-    place.spool.open_attempt(job.id, (1, 1), Opened(sent_at=NOW))
+    place.spool.open_attempt(job.id, (1, number), Opened(sent_at=NOW))
     monkeypatch.setattr(response_writer, "_RETRY_SECONDS", 0.01)
     failing = disk()
     monkeypatch.setattr(durable, "os", failing)
@@ -139,11 +161,11 @@ async def test_what_a_failed_fsync_left_is_never_trusted(
 
     async with asyncio.timeout(20):
         await ResponseWriter(place.spool, memory=PATCH).keep(
-            job.id, (1, 1), {"status": 200}, in_chunks(body)
+            job.id, (1, number), {"status": 200}, in_chunks(body)
         )
 
     assert failing.has_failed
-    head, _, kept = place.spool.answer(job.id, (1, 1)).read_bytes().partition(b"\n")
+    head, _, kept = place.spool.answer(job.id, (1, number)).read_bytes().partition(b"\n")
     assert (json.loads(head), kept) == ({"status": 200}, body)
 
 

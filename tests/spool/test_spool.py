@@ -356,10 +356,11 @@ def test_a_damaged_document_names_where_the_originals_are(
     place: Place, name: str, raw: bytes | None
 ) -> None:
     """
-    The job waits for a person, and the others go on.
+    The job waits for a person, and the others go on, where the journal does not have it, either.
     """
     job = place.planned()
     all_steps(place.delivery.publish(place.job_state(job)))
+    (place.folders.work / "journal.jsonl").unlink()
     (place.spool.folder(job.id) / "attempt-1-1.open").unlink()
     if raw is None:
         (place.spool.folder(job.id) / "job.json").unlink()

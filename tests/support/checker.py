@@ -60,13 +60,27 @@ def open_requests(folders: Folders) -> set[str]:
     """
     found = set()
     for job in (folders.work / "jobs").glob("*"):
-        names = {path.name for path in job.iterdir()}
+        names = durable_names(job)
         opened = {
             name.partition(".")[0] for name in names if re.fullmatch(r"attempt-\d+-\d+\.open", name)
         }
         closed = {name.partition(".")[0] for name in names if name.endswith((".response", ".json"))}
         found |= {f"{job.name}/{attempt}" for attempt in opened - closed}
     return found
+
+
+def durable_names(job: Path) -> set[str]:
+    """
+    Return the names in a job's directory, with those that a start takes from the journal after a power cut.
+    """
+    names = {path.name for path in job.iterdir()}
+    journal = job.parent.parent / "journal.jsonl"
+    for line in journal.read_bytes().splitlines() if journal.exists() else ():
+        with contextlib.suppress(ValueError):  # It is torn.
+            entry = json.loads(line)
+            if entry["job"] == job.name:
+                names.add(entry["name"])
+    return names
 
 
 def requests_out(folders: Folders) -> int:

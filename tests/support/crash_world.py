@@ -29,6 +29,7 @@ from checker import (
     check_at_the_end,
     check_nothing_changed,
     digest,
+    durable_names,
     open_requests,
     tree,
 )
@@ -502,15 +503,17 @@ def _moment(folders: Folders) -> str:
     Return the name of the moment at which a run died, where its recovery has most to do.
     """
     jobs = folders.work / "jobs"
-    if any(jobs.glob("*/plan.json")):
+    names = [durable_names(job) for job in jobs.glob("*")]
+    if any("plan.json" in each for each in names):
         is_half_archived = any(folders.done.rglob("*.job.json")) and any(
             len(list(each.iterdir())) for each in jobs.glob("*/originals")
         )
         if is_half_archived:
             return "archiving"
         return "publishing" if any(jobs.glob("*/outputs/*")) else ""
-    is_kept = any(jobs.glob("*/attempt-1-1.response")) and not any(jobs.glob("*/attempt-1-1.json"))
-    return "kept" if is_kept else ""
+    is_kept = any("attempt-1-1.response" in each for each in names)
+    is_closed = any("attempt-1-1.json" in each for each in names)
+    return "kept" if is_kept and not is_closed else ""
 
 
 def _state(folders: Folders) -> tuple[str, ...]:

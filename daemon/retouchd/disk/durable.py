@@ -14,15 +14,15 @@ import contextlib
 import ctypes
 import errno
 import os
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextvars import copy_context
+import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
+from retouchd.disk.at_names import at, call_at, call_for_two, named
 from retouchd.disk.group_commit import GroupCommit
-from retouchd.disk.nofollow import Entry, OpenFolder, Where, path_of
-from retouchd.disk.thread_pools import flushing, is_flushing_slow, step
+from retouchd.disk.nofollow import OpenFolder, Where, path_of
+from retouchd.disk.thread_pools import flushing, step
 
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
@@ -39,14 +39,18 @@ class DurableFile:
     """
     A file that appears under its name whole or not at all.
 
+    One whose temporary name `is_made` is written into an empty file of our own that has it durably already.
+
     Use as a context manager. After a fault its temporary name goes too: what is tried again is a new file,
     as after a failed fsync nothing that was written is to be trusted.
     """
 
-    def __init__(self, path: Where, temporary: Where | None = None) -> None:
+    def __init__(
+        self, path: Where, temporary: Where | None = None, *, is_made: bool = False
+    ) -> None:
         self._path = path
         self._temporary = temporary or path.with_name(f"{path.name}.tmp")
-        self._fd = _new(self._temporary)
+        self._fd = _made_before(self._temporary) if is_made else _new(self._temporary)
 
     def __enter__(self) -> Self:
         return self
@@ -129,53 +133,20 @@ def write(path: Path, data: bytes) -> None:
         file.commit()
 
 
-def place(path: Path, data: bytes) -> None:
+def put(path: Path, data: bytes) -> None:
     """
-    Put a new file in place whose bytes tell where it is torn: durable on return. Unlike with `write` it may
-    have its name before it has its bytes, so that both can be made durable at once.
+    Put a new file in place whose bytes tell where it is torn, and that something else makes up for after a
+    power cut: neither its bytes nor its name are durable on return.
     """
     fd = _new(path)
     try:
         _write_all(fd, data)
-
-        def flush() -> None:
-            with flushing():
-                os.fsync(fd)
-
-        _together(flush, lambda: fsync_folder(path.parent))
-        step()
     except BaseException:
         with contextlib.suppress(OSError):
             unlink(path)
         raise
     finally:
         os.close(fd)
-
-
-def _together(one: Callable[[], None], other: Callable[[], None]) -> None:
-    """
-    Call two functions that wait for the disk: at once where that is slow.
-    """
-    if not is_flushing_slow():
-        one()
-        other()
-        return
-    errors: list[BaseException] = []
-
-    def call() -> None:
-        try:
-            other()
-        except BaseException as error:  # noqa: BLE001 - raised below, in the thread that waits for it
-            errors.append(error)
-
-    beside = threading.Thread(target=copy_context().run, args=(call,), daemon=True)
-    beside.start()
-    try:
-        one()
-    finally:
-        beside.join()
-    if errors:
-        raise errors[0]
 
 
 def post(path: Path, data: bytes, temporary: Path | None = None) -> None:
@@ -195,10 +166,13 @@ def append(path: Path, line: bytes) -> None:
     ended first.
     """
     with flushing():
-        _appends.join(path, line, lambda lines: _append(path, b"\n".join(lines)))
+        _appends.join(path, line, lambda lines: append_alone(path, b"\n".join(lines)))
 
 
-def _append(path: Path, line: bytes) -> None:
+def append_alone(path: Path, line: bytes) -> None:
+    """
+    Add one line to a journal, or several, that nobody else adds to at this moment.
+    """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
     try:
         size = os.fstat(fd).st_size
@@ -227,41 +201,41 @@ def move(source: Where, target: Where) -> None:
     """
     Rename to a name of our own, over nothing that matters; durable when both folders are `synced`.
     """
-    _call_for_two(os.rename, source, target)
+    call_for_two(os.rename, source, target)
 
 
 def move_unless_taken(source: Where, target: Where) -> None:
     """
     Rename in one step that refuses a taken name; raises OSError, with one of `UNSUPPORTED` where none does.
     """
-    (old, old_fd), (new, new_fd) = _at(source), _at(target)
+    (old, old_fd), (new, new_fd) = at(source), at(target)
     numbers = [_AT_FDCWD if fd is None else fd for fd in (old_fd, new_fd)]
     names = os.fsencode(old), os.fsencode(new)
     flags = ctypes.c_uint(_RENAME_NOREPLACE)
     if _libc.renameat2(numbers[0], names[0], numbers[1], names[1], flags) != 0:
         code = ctypes.get_errno()
-        raise _named(OSError(code, os.strerror(code)), source, target)
+        raise named(OSError(code, os.strerror(code)), source, target)
 
 
 def link(source: Where, target: Where) -> None:
     """
     Give a file a second name that is not taken; raises OSError.
     """
-    _call_for_two(os.link, source, target, follow_symlinks=False)
+    call_for_two(os.link, source, target, follow_symlinks=False)
 
 
 def make_empty(path: Where) -> None:
     """
     Make an empty file; raises FileExistsError where the name is taken.
     """
-    os.close(_call(os.open, path, _NEW_FILE, 0o666))
+    os.close(call_at(os.open, path, _NEW_FILE, 0o666))
 
 
 def unlink(path: Where) -> None:
     """
     Remove a name; durable when its folder is `synced`.
     """
-    _call(os.unlink, path)
+    call_at(os.unlink, path)
 
 
 def rename(source: Where, target: Where) -> None:
@@ -302,7 +276,7 @@ def begin_folder(path: Where, mode: int = 0o777) -> None:
     Make a folder of our own, if it is not there yet; durable when the one that holds it is synced.
     """
     with contextlib.suppress(FileExistsError):
-        _call(os.mkdir, path, mode)
+        call_at(os.mkdir, path, mode)
 
 
 def make_folder(path: Path, *, root: Path | None = None) -> None:
@@ -344,7 +318,7 @@ def remove_empty(path: Where) -> None:
     It may be there again after a power cut, and nobody minds an empty one.
     """
     with contextlib.suppress(FileNotFoundError):
-        _call(os.rmdir, path)
+        call_at(os.rmdir, path)
 
 
 def fsync_folder(folder: Path | OpenFolder) -> None:
@@ -396,46 +370,23 @@ def _new(path: Where) -> int:
     Open a new file of our own; what has the name is removed: never written to, as it may be a link.
     """
     try:
-        fd: int = _call(os.open, path, _NEW_FILE, 0o666)
+        fd: int = call_at(os.open, path, _NEW_FILE, 0o666)
     except FileExistsError:
         unlink(path)
-        fd = _call(os.open, path, _NEW_FILE, 0o666)
+        fd = call_at(os.open, path, _NEW_FILE, 0o666)
     return fd
 
 
-def _call(call: Callable[..., Any], where: Where, *arguments: int) -> Any:
+def _made_before(path: Where) -> int:
     """
-    Call the system for one name, by the descriptor of its folder if that is held open.
+    Open an empty file of our own, made before: never a link, nor a file that has another name.
     """
-    if isinstance(where, Path):
-        return call(where, *arguments)
-    try:
-        return call(where.name, *arguments, dir_fd=where.parent.fd)
-    except OSError as error:
-        raise _named(error, where) from error
-
-
-def _call_for_two(call: Callable[..., Any], source: Where, target: Where, **more: bool) -> None:
-    if isinstance(source, Path) and isinstance(target, Path):
-        call(source, target, **more)
-        return
-    (old, old_fd), (new, new_fd) = _at(source), _at(target)
-    try:
-        call(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd, **more)
-    except OSError as error:
-        raise _named(error, source, target) from error
-
-
-def _at(where: Where) -> tuple[str | Path, int | None]:
-    return (where.name, where.parent.fd) if isinstance(where, Entry) else (where, None)
-
-
-def _named(error: OSError, source: Where, target: Where | None = None) -> OSError:
-    """
-    Return the same fault with whole paths: a name without its folder says little.
-    """
-    more = () if target is None else (None, str(path_of(target)))
-    return OSError(error.errno or errno.EIO, error.strerror, str(path_of(source)), *more)
+    fd: int = call_at(os.open, path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    about = os.fstat(fd)
+    if stat.S_ISREG(about.st_mode) and about.st_nlink == 1 and about.st_size == 0:
+        return fd
+    os.close(fd)
+    raise OSError(errno.EINVAL, "Not the empty file that was made", str(path_of(path)))
 
 
 def _write_all(fd: int, data: bytes | bytearray) -> None:

@@ -131,6 +131,17 @@ def is_taken(where: Where) -> bool:
     return True
 
 
+def is_empty(where: Where) -> bool:
+    """
+    Return whether an empty file has that name, and no other one; raises OSError where that is unknown.
+    """
+    try:
+        found = stat_at(where)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_size == 0
+
+
 def away(path: Path) -> str:
     """
     Return what to do about one of the six folders that is not there any more.

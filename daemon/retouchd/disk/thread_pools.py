@@ -127,14 +127,6 @@ def step() -> None:
         call.steps += 1
 
 
-def is_flushing_slow() -> bool:
-    """
-    Return whether flushes of the present thread's disks take so long that several are better done at once.
-    """
-    pool: Pool | None = getattr(_thread, "pool", None)
-    return pool is not None and pool.is_flushing_slow
-
-
 @contextlib.contextmanager
 def flushing() -> Iterator[None]:
     """
@@ -145,12 +137,14 @@ def flushing() -> Iterator[None]:
     if pool is None:
         yield
         return
+    call: Call | None = getattr(_thread, "call", None)
+    folder = call.folder if call is not None else Folder.WORK
     began = time.monotonic()
-    is_lent = pool.lend()
+    is_lent = pool.lend(folder)
     try:
         yield
     finally:
-        pool.take_back(is_lent=is_lent, seconds=time.monotonic() - began)
+        pool.take_back(folder if is_lent else None, time.monotonic() - began)
 
 
 @contextlib.contextmanager
@@ -187,7 +181,8 @@ class Pool:
         self._unclaimed = 0
         """Queued tasks for which no thread has been set aside."""
         self._blocked = 0
-        self._flushing = 0
+        self._flushing: Counter[Folder] = Counter()
+        """Calls that wait for a flush, and have lent their thread."""
         self._flush_seconds = 0.0
         self._far: Counter[Folder] = Counter()
         self._parked: dict[Folder, deque[Task]] = {folder: deque() for folder in Folder}
@@ -229,32 +224,34 @@ class Pool:
         """
         return self._flush_seconds > _SLOW_FLUSH_SECONDS
 
-    def lend(self) -> bool:
+    def lend(self, folder: Folder) -> bool:
         """
-        Let one more thread run while the present one waits for a flush; return whether it may.
+        Let one more thread run, in this folder or another one, while the present one waits for a flush there;
+        return whether it may.
         """
         with self._lock:
-            is_lent = self.is_flushing_slow and self._flushing < _MOST_FLUSHING
+            is_lent = self.is_flushing_slow and self._flushing.total() < _MOST_FLUSHING
             if not is_lent:
                 return False
-            self._flushing += 1
+            self._flushing[folder] += 1
             freed = self._unpark()
         for task in freed:
             self._queue(task)
         self._set_aside()
         return True
 
-    def take_back(self, *, is_lent: bool, seconds: float) -> None:
+    def take_back(self, folder: Folder | None, seconds: float) -> None:
         """
-        Take in that a flush is over, and how long it took.
+        Take in that a flush is over, and how long it took; `folder` is where it lent its thread, if it did.
         """
         with self._lock:
-            self._flushing -= is_lent
+            if folder is not None:
+                self._flushing[folder] -= 1
             self._flush_seconds += (seconds - self._flush_seconds) / 8
 
     @property
     def _limit(self) -> int:
-        return self._size and self._size + self._blocked + self._flushing
+        return self._size and self._size + self._blocked + self._flushing.total()
 
     def _set_aside(self) -> None:
         """
@@ -295,8 +292,9 @@ class Pool:
             self._queue(task)
 
     def _takes(self, folder: Folder) -> bool:
-        most = max(1, self._size - _KEPT_FOR_WORK) + self._blocked + self._flushing
-        return self._far[folder] < _AT_ONCE and self._far.total() < most
+        most = max(1, self._size - _KEPT_FOR_WORK) + self._blocked + self._flushing.total()
+        at_once = _AT_ONCE + self._flushing[folder]
+        return self._far[folder] < at_once and self._far.total() < most
 
     def _unpark(self) -> list[Task]:
         freed = []

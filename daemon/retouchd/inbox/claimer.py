@@ -5,7 +5,7 @@ Several may be claimed at once: each step of a claim waits for the disk, which t
 """
 
 import contextlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
@@ -167,11 +167,10 @@ class Claimer:
             if isinstance(job, Unfinished):
                 self._wait(key, candidate, job)
                 return None
-            others = frozenset[Hashable]().union(*(outlines(each.job) for each in before))
-            is_early = bool(before) and (
-                bool(job.references) or not outlines(job).isdisjoint(others)
-            )
+            alike = [each for each in before if not outlines(each.job).isdisjoint(outlines(job))]
+            is_early = bool(before) and bool(job.references)
             checked = Checked(job) if is_early else self._duplicates.check(job)
+            is_early = is_early or any(_may_be_same(each, checked.known) for each in alike)
             return Pick(
                 key=key,
                 candidate=candidate,
@@ -305,6 +304,13 @@ class Claimer:
                     results=twin.results,
                 )
             )
+
+
+def _may_be_same(pick: Pick, known: Sequence[Fingerprint]) -> bool:
+    """
+    Return whether a bundle picked before may ask for any of that; it may where either was not read.
+    """
+    return not pick.found or not known or not set(pick.found).isdisjoint(known)
 
 
 def _hold_of(candidate: Candidate, cause: HeldCause, reason: str) -> HeldBundle:

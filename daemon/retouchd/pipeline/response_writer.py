@@ -16,7 +16,8 @@ from retouchd.errors import Blocked
 from retouchd.events import emit
 from retouchd.events.jobs import AnswerHeld, AnswerLost
 from retouchd.job.model import AttemptKey
-from retouchd.spool.spool import Spool, head_line
+from retouchd.spool.answer_file import head_line
+from retouchd.spool.spool import Spool
 
 T = TypeVar("T")
 

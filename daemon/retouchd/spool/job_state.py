@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from retouchd.disk import durable, file_stat
+from retouchd.disk import file_stat
 from retouchd.errors import Blocked
 from retouchd.job.model import Attempt, AttemptKey, Job, Opened, Verdict, idempotency_key
 from retouchd.spool import documents, finished_results
 from retouchd.spool.finished_results import FinishedResults
 from retouchd.spool.phase import (
+    ANSWER_PART,
     FINISHED,
     JOB,
     ORIGINALS,
@@ -340,7 +341,7 @@ def read_job_state(job_id: str, folder: Path) -> JobState:
         if there.get("open", "") in {"", *torn}:
             torn.discard(there.get("json", ""))  # Nothing was closed that had not been opened.
     found -= torn
-    if JOB not in found and found - {durable.temporary_of(folder / JOB).name} - {PLAN, CRASHES}:
+    if JOB not in found and found - {f"{JOB}.tmp", ANSWER_PART, PLAN, CRASHES}:
         msg = f"{folder / JOB} is gone. {_safe(folder)}"
         raise Blocked(msg)
     try:

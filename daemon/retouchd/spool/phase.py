@@ -39,6 +39,9 @@ OUTPUTS = "outputs"
 FINISHED = "finished"
 RESULTS = f"{FINISHED}/results.json"
 """What became of each result when it was to be written anew; in `finished/` there may be nothing else."""
+FIRST_ANSWER = "attempt-1-1.response"
+ANSWER_PART = "attempt-1-1.part"
+"""Where the first answer is written until it is whole; made with the directory, so that its name is durable."""
 REFERENCES = "references"
 UPLOAD = "upload"
 
@@ -118,6 +121,14 @@ def attempts_in(files: Iterable[str]) -> dict[AttemptKey, dict[str, str]]:
             key = int(match[1] or 1), int(match[2])
             found.setdefault(key, {})[match[3]] = name
     return found
+
+
+def is_document(name: str) -> bool:
+    """
+    Return whether a file of that name holds one of a job's documents.
+    """
+    match = _ATTEMPT.fullmatch(name)
+    return name in (JOB, PLAN) or (match is not None and match[3] != "response")
 
 
 def pictures_in(files: Iterable[str], folder: str, edit: int | None = None) -> list[str]:

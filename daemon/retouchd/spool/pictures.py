@@ -61,24 +61,19 @@ def drop(path: Path) -> None:
 
 def seal_received(folder: Path, edit: int) -> None:
     """
-    Let the pictures of an edit appear in `outputs/`: all at once where they are the first ones there, else one
-    by one, so that some are left behind until all have come. Durable when the attempt is closed.
-
-    Several edits may do so at once: the first one's pictures become the folder.
+    Let the pictures of an edit appear in `outputs/`, one by one, so that of several some are left behind until
+    all have come; durable on return.
     """
     place, outputs = folder / unsealed(edit), folder / OUTPUTS
-    durable.fsync_folder(place)
-    if not outputs.is_dir():
-        try:
-            durable.move(place, outputs)
-        except OSError as error:
-            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
-                raise
-        else:
-            return
-    with durable.synced(outputs, place):
-        for name in sorted(os.listdir(place)):  # noqa: PTH208 - names alone
+    durable.make_folder(outputs)
+    names = sorted(os.listdir(place))  # noqa: PTH208 - names alone
+    if len(names) > 1:
+        for each in (place, folder):
+            durable.fsync_folder(each)
+    with durable.synced(outputs):
+        for name in names:
             durable.move(place / name, outputs / name)
+    durable.remove_empty(place)
 
 
 def seal_finished(folder: Path) -> None:

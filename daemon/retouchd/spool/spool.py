@@ -3,6 +3,7 @@ The work folder and its sole owner: the files of a job's directory are its state
 
     jobs/<id>/            one directory a job; see `spool.phase` for what its files mean
     trash/                forgotten jobs on their way out
+    journal.jsonl         what a power cut may take away of their documents
     history.jsonl, lock   see their own modules
 
 Every method is one durable step that may be repeated after a crash at any point of it. All of them
@@ -11,9 +12,9 @@ block and belong in a thread. OSErrors go to the caller, who knows what they mea
 
 import contextlib
 import errno
-import json
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,15 @@ from retouchd.disk.probes import PROBE
 from retouchd.disk.thread_pools import Folder, at
 from retouchd.errors import Blocked
 from retouchd.job.model import Attempt, AttemptKey, Job, Opened
-from retouchd.spool import documents, job_directory
+from retouchd.spool import answer_file, documents, job_directory
 from retouchd.spool.job_state import CRASHES, JobState, attempt_name, read_job_state
+from retouchd.spool.journal import Journal
 from retouchd.spool.phase import (
+    ANSWER_PART,
+    FIRST_ANSWER,
     JOB,
     ORIGINALS,
+    OUTPUTS,
     PLAN,
     REFERENCES,
     UPLOAD,
@@ -63,6 +68,7 @@ class Spool:
         self._on_misplaced = on_misplaced
         # Several edits of a job may make progress at once.
         self._noting = threading.Lock()
+        self._journal = Journal()
 
     @property
     def _jobs(self) -> Path:
@@ -96,6 +102,7 @@ class Spool:
         for pattern in (f"{PROBE}*", "*.tmp"):
             for left in self._work.glob(pattern):
                 durable.remove(left)
+        self._journal.redo(self._work)
         for name in file_stat.folders(self._trash):
             with contextlib.suppress(OSError):
                 moves.sweep(self._trash / name, ORIGINALS)
@@ -157,10 +164,11 @@ class Spool:
         self.require_place()
         folder = self.folder(job.id)
         durable.make_folder(self._jobs, root=self._work)
-        with durable.synced(self._jobs):
-            durable.begin_folder(folder)
-            durable.begin_folder(folder / ORIGINALS)
-            durable.place(folder / JOB, documents.dump(job))
+        with durable.synced(folder, self._jobs):
+            for each in (folder, folder / ORIGINALS, folder / OUTPUTS):
+                durable.begin_folder(each)
+            self._note(job.id, JOB, documents.dump(job))
+            durable.make_empty(folder / ANSWER_PART)
 
     def claim(self, job: Job) -> bool:
         """
@@ -220,7 +228,7 @@ class Spool:
         Note that a request is about to be sent: from here on it may have been paid for, but for an OSError.
         """
         self.require_place()
-        durable.place(self.folder(job_id) / attempt_name(key, "open"), documents.dump(opened))
+        self._note(job_id, attempt_name(key, "open"), documents.dump(opened))
 
     def keep(
         self, job_id: str, key: AttemptKey, head: dict[str, Any], *, spare: int = 0
@@ -228,11 +236,16 @@ class Spool:
         """
         Return the file for an answer, its head line written; committed, it is never asked for again.
 
-        Within `spare` bytes more the head line may be written anew (`amend`, as `head_line` returns it).
+        Within `spare` bytes more the head line may be written anew (`amend`, see `answer_file`).
         """
         self._follow()
-        file = DurableFile(self.answer(job_id, key))
-        file.write(head_line(head, spare=spare))
+        path = self.answer(job_id, key)
+        if path.name == FIRST_ANSWER and file_stat.is_empty(path.with_name(ANSWER_PART)):
+            note = partial(self._journal.note, self._work, job_id, path.name)
+            file: DurableFile = answer_file.FirstAnswer(path, note)
+        else:
+            file = DurableFile(path)
+        file.write(answer_file.head_line(head, spare=spare))
         return file
 
     def half_kept(self, job_id: str, key: AttemptKey) -> bytes:
@@ -240,10 +253,8 @@ class Spool:
         Return the body of an answer as far as it was written, for one who starts over.
         """
         path = self.answer(job_id, key)
-        try:
-            raw = durable.temporary_of(path).read_bytes()
-        except FileNotFoundError:
-            raw = path.read_bytes()  # It has its name, which was not durable.
+        there = filter(file_stat.is_taken, answer_file.half_kept(path))
+        raw = next(there, path).read_bytes()  # It may have its name, which was not durable.
         return raw.partition(b"\n")[2]
 
     def answer(self, job_id: str, key: AttemptKey) -> Path:
@@ -256,7 +267,8 @@ class Spool:
         """
         Drop what there is of an answer that broke off: it may be large, and nobody reads it.
         """
-        durable.remove(durable.temporary_of(self.answer(job_id, key)))
+        for each in answer_file.half_kept(self.answer(job_id, key)):
+            durable.remove(each)
 
     def cut_answer(self, job_id: str, name: str, size: int) -> None:
         """
@@ -270,21 +282,23 @@ class Spool:
         with the plan: until then it is derived again where a power cut took it away.
         """
         folder, body = self.folder(job_id), documents.dump(attempt)
-        path = folder / attempt_name(attempt.key, "json")
+        name = attempt_name(attempt.key, "json")
         if is_derived:
-            durable.post(path, body)
+            durable.post(folder / name, body)
         elif file_stat.is_taken(folder / attempt_name(attempt.key, "open")):
-            durable.place(path, body)
+            self._note(job_id, name, body)
         else:
-            durable.write(path, body)  # Nothing else would tell of it where it was torn.
+            durable.write(folder / name, body)  # Nothing else would tell of it where it was torn.
 
     def fix(self, job_id: str, plan: Plan) -> None:
         """
         Fix where everything goes, before the first rename.
         """
-        path = self.folder(job_id) / PLAN
-        put = durable.write if file_stat.is_taken(path) else durable.place
-        put(path, documents.dump(plan))
+        path, body = self.folder(job_id) / PLAN, documents.dump(plan)
+        if file_stat.is_taken(path):
+            durable.write(path, body)
+        else:
+            self._note(job_id, PLAN, body)
 
     def add_crash(self, job_id: str, step: str) -> None:
         """
@@ -341,12 +355,18 @@ class Spool:
         if self._work != self._place:
             raise OSError(errno.ESTALE, "It is not the work folder any more", str(self._place))
 
+    def _note(self, job_id: str, name: str, body: bytes) -> None:
+        """
+        Put a document of a job in place, durable by the journal.
+        """
+        path = self.folder(job_id) / name
+        durable.put(path, body)
+        try:
+            self._journal.note(self._work, job_id, name, body)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                durable.unlink(path)
+            raise
+
     def _rewrite(self, job: Job) -> None:
         durable.write(self.folder(job.id) / JOB, documents.dump(job))
-
-
-def head_line(head: dict[str, Any], *, spare: int = 0) -> bytes:
-    """
-    Return the first line of a kept answer, with so many bytes to spare.
-    """
-    return json.dumps(head).encode() + b" " * spare + b"\n"
