@@ -317,6 +317,23 @@ def test_pictures_appear_all_at_once(place: Place) -> None:
     assert place.job_state(job).edits[0].outputs == found
 
 
+def test_a_picture_that_a_power_cut_left_in_both_places_is_sealed(place: Place) -> None:
+    """
+    One file under both names, which a rename over the other one leaves as they are.
+    """
+    job = place.claimed("cat.png", "cat.txt")
+    folder = place.spool.folder(job.id)
+    place.receive(job, 1, 2)
+    pictures.begin(folder / unsealed(1))
+    for number in (1, 2):
+        (folder / unsealed(1) / f"1-{number}.png").hardlink_to(folder / f"outputs/1-{number}.png")
+    assert place.job_state(job).edits[0].is_half_sealed
+
+    pictures.seal_received(folder, 1)
+
+    assert place.job_state(job).edits[0].outputs == ["outputs/1-1.png", "outputs/1-2.png"]
+
+
 def test_crashes_are_noted_and_forgotten(place: Place) -> None:
     """
     One line for each, until the job makes progress.

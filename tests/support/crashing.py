@@ -212,6 +212,8 @@ class FailingDisk:
         old, new = _folder(source), _folder(target)
 
         def undo(unsynced: set[str]) -> None:
+            if old == new and not os.path.isdir(old):
+                return  # The folder is durably gone, and so are its names.
             if new in unsynced and old in unsynced:
                 os.rename(target, source)
             elif new in unsynced:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from retouchd.disk import durable, moves
+from retouchd.disk import durable, file_stat, moves
 from retouchd.disk.durable import DurableFile
 from retouchd.spool.phase import FINISHED, OUTPUTS, unsealed
 
@@ -72,7 +72,10 @@ def seal_received(folder: Path, edit: int) -> None:
             durable.fsync_folder(each)
     with durable.synced(outputs):
         for name in names:
-            durable.move(place / name, outputs / name)
+            if file_stat.is_same(place / name, outputs / name):
+                durable.unlink(place / name)  # A power cut may leave both names of a rename.
+            else:
+                durable.move(place / name, outputs / name)
     durable.remove_empty(place)
 
 
