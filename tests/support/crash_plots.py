@@ -52,6 +52,7 @@ from retouchd.spool.delivery import Delivery
 from retouchd.spool.finished_results import FinishedResults
 from retouchd.spool.history import History
 from retouchd.spool.job_state import EditState, JobState, attempt_name
+from retouchd.spool.journal import Journal
 from retouchd.spool.phase import FINISHED, ORIGINALS, OUTPUTS, PLAN, RESULTS, Phase
 from retouchd.spool.plan import Plan
 from retouchd.spool.spool import Spool
@@ -299,6 +300,35 @@ def claim_before_it_is_synced() -> None:
     vars_of(durable, _folder_syncs=Hasty())
 
 
+def note_before_it_is_synced() -> None:
+    """
+    Break the journal: every other one that notes something is told at once that it is durable.
+    """
+
+    class Hasty(GroupCommit[bytes]):
+        asked = 0
+
+        def join(self, _: object, line: bytes, commit: Callable[[list[bytes]], object]) -> None:
+            self.asked += 1
+            if self.asked % 2:
+                commit([line])
+
+    begin = Journal.__init__
+
+    def hasty(self: Journal) -> None:
+        begin(self)
+        self._rounds = Hasty()
+
+    vars_of(Journal, __init__=hasty)
+
+
+def leave_the_journal_unread() -> None:
+    """
+    Break the start: what a power cut took away of a job's documents stays away.
+    """
+    vars_of(Journal, redo=lambda *_: None)
+
+
 def send_before_it_is_noted() -> None:
     """
     Break the spool: a request is sent before the note on it is durable.
@@ -396,6 +426,8 @@ def plots(far: Path) -> dict[str, Plot]:
         "claims unsynced": Plot(
             drop=drop_two, concurrency=2, power_cut=True, mutant=claim_before_it_is_synced, stride=3
         ),
+        "journal unsynced": Plot(power_cut=True, mutant=note_before_it_is_synced, stride=3),
+        "journal unread": Plot(power_cut=True, mutant=leave_the_journal_unread, stride=3),
         "notes torn": Plot(power_cut=True, mutant=send_before_it_is_noted, stride=3),
         "plans torn": Plot(power_cut=True, mutant=publish_before_it_is_planned, stride=2),
         "broken off": replace(broken_off, stride=9),
@@ -474,6 +506,8 @@ MUTANTS = {
     "forgotten untold": "the history and the records differ",
     "half finished": "not as received",
     "claims unsynced": "is lost|left before it was published|stands in 2 places",
+    "journal unsynced": "asked too often",
+    "journal unread": "no restart finished",
     "notes torn": "asked too often",
     "plans torn": "pictures and records do not match",
     "half decoded": "is no whole picture|a picture is missing",

@@ -5,7 +5,6 @@ beside these folders, durable one by one, and appear there when all of them are 
 All of it blocks, and may be repeated after a crash at any point of it.
 """
 
-import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
