@@ -30,7 +30,7 @@ SHARES = [
 ]
 """The world, how much fails, and every how manieth operation is tried; the errors take turns."""
 
-ANSWER = r"^fsync .*\.response"
+ANSWER = r"^fsync .*/attempt-1-1\.part"
 
 
 def start(folder: Path, world: str, extent: Extent, every: int) -> subprocess.Popen[bytes]:

@@ -24,25 +24,38 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 class FailingDisk:
     """
-    Stands for `os` in the one module that writes: the first syncs fail of the folder that has such a file, or
-    of the file.
+    Stands for `os` in the one module that writes: the first syncs fail of the journal that tells of such a
+    document, or the first writes of the document.
     """
 
-    def __init__(self, name: str, *, times: int, is_of_folder: bool = True) -> None:
+    def __init__(self, name: str, *, times: int, is_written: bool = True) -> None:
         self._name = name
-        self._is_of_folder = is_of_folder
+        self._is_written = is_written
         self.times = times
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
 
+    def write(self, fd: int, data: bytes) -> int:
+        if not self._is_written and _path_of(fd).name == self._name:
+            self._fail()
+        return os.write(fd, data)
+
     def fsync(self, fd: int) -> None:
-        path = Path(os.readlink(f"/proc/self/fd/{fd}"))
-        is_meant = (path / self._name).exists() if self._is_of_folder else path.name == self._name
-        if self.times and is_meant:
+        path = _path_of(fd)
+        is_told = path.name == "journal.jsonl" and self._name.encode() in path.read_bytes()
+        if self._is_written and is_told:
+            self._fail()
+        os.fsync(fd)
+
+    def _fail(self) -> None:
+        if self.times:
             self.times -= 1
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        os.fsync(fd)
+
+
+def _path_of(fd: int) -> Path:
+    return Path(os.readlink(f"/proc/self/fd/{fd}"))
 
 
 async def test_a_request_that_was_never_sent_is_not_in_doubt(
@@ -64,9 +77,9 @@ async def test_a_request_that_was_never_sent_is_not_in_doubt(
     assert len(world.requests) == 1
 
 
-@pytest.mark.parametrize("is_named", [False, True], ids=["not written", "not durable"])
+@pytest.mark.parametrize("is_written", [False, True], ids=["not written", "not durable"])
 async def test_what_became_of_a_request_is_not_forgotten_while_the_disk_fails(
-    world: World, monkeypatch: pytest.MonkeyPatch, *, is_named: bool
+    world: World, monkeypatch: pytest.MonkeyPatch, *, is_written: bool
 ) -> None:
     """
     Nobody listened, so nothing was paid, and the verdict cannot be written: it is what counts once it can.
@@ -74,7 +87,7 @@ async def test_what_became_of_a_request_is_not_forgotten_while_the_disk_fails(
     world.tell(max_in_doubt=0, usd_per_day=9.0)
     world.drop("cat.png")
     await world.go_down()
-    disk = FailingDisk("attempt-1-1.json", times=1, is_of_folder=is_named)
+    disk = FailingDisk("attempt-1-1.json", times=1, is_written=is_written)
     monkeypatch.setattr(durable, "os", disk)
 
     async with world.running() as daemon:
