@@ -322,13 +322,6 @@ def note_before_it_is_synced() -> None:
     vars_of(Journal, __init__=hasty)
 
 
-def leave_the_journal_unread() -> None:
-    """
-    Break the start: what a power cut took away of a job's documents stays away.
-    """
-    vars_of(Journal, redo=lambda *_: None)
-
-
 def send_before_it_is_noted() -> None:
     """
     Break the spool: a request is sent before the note on it is durable.
@@ -427,7 +420,6 @@ def plots(far: Path) -> dict[str, Plot]:
             drop=drop_two, concurrency=2, power_cut=True, mutant=claim_before_it_is_synced, stride=3
         ),
         "journal unsynced": Plot(power_cut=True, mutant=note_before_it_is_synced, stride=3),
-        "journal unread": Plot(power_cut=True, mutant=leave_the_journal_unread, stride=3),
         "notes torn": Plot(power_cut=True, mutant=send_before_it_is_noted, stride=3),
         "plans torn": Plot(power_cut=True, mutant=publish_before_it_is_planned, stride=2),
         "broken off": replace(broken_off, stride=9),
@@ -507,7 +499,6 @@ MUTANTS = {
     "half finished": "not as received",
     "claims unsynced": "is lost|left before it was published|stands in 2 places",
     "journal unsynced": "asked too often",
-    "journal unread": "no restart finished",
     "notes torn": "asked too often",
     "plans torn": "pictures and records do not match",
     "half decoded": "is no whole picture|a picture is missing",
