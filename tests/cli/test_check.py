@@ -3,11 +3,9 @@
 """
 
 import asyncio
-import contextlib
 import os
 import re
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from PIL import Image
 from canary import CANARY
 from early_server import close_at_once, error, serving_early
 from edits_server import OK, answering, serving
+from loop_disk import mounted_tmpfs
 from process import RETOUCHD, Station, open_station
 from retouchd.endpoint.styles.azure import VERSION
 
@@ -35,21 +34,6 @@ def nobody() -> Iterator[str]:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
-
-
-@contextlib.contextmanager
-def mounted_tmpfs(place: Path, *, megabytes: int) -> Iterator[None]:
-    """
-    Cover a folder with a disk of that size.
-    """
-    options = ("-o", f"size={megabytes}m", "tmpfs", os.fspath(place))
-    mounted = subprocess.run(["mount", "-t", "tmpfs", *options], check=False, capture_output=True)
-    if mounted.returncode:
-        pytest.skip("no disk can be mounted here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", os.fspath(place)], check=True)
 
 
 def finding(text: str, what: str) -> str:

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 _DEADLINE_SECONDS = 120.0
 _BEAT_SECONDS = 0.005
 
@@ -117,3 +119,18 @@ def _call(*command: str | Path) -> str:
     return subprocess.run(
         command, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True
     ).stdout
+
+
+@contextlib.contextmanager
+def mounted_tmpfs(place: Path, *, megabytes: int) -> Iterator[None]:
+    """
+    Cover a folder with a disk of that size.
+    """
+    options = ("-o", f"size={megabytes}m", "tmpfs", os.fspath(place))
+    mounted = subprocess.run(["mount", "-t", "tmpfs", *options], check=False, capture_output=True)
+    if mounted.returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", os.fspath(place)], check=True)

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from loop_disk import mounted_tmpfs
 from process import Station, open_station
 from web_station import is_picture, listening, names_of_posts, picture, post, restarted, said
 
@@ -123,6 +124,52 @@ def test_concurrent_booths_and_no_more_than_there_is_room_for(station: Station) 
 
     assert [status for status, _ in found] == [200] * 8
     assert len(endpoint.requests) == len(station.tree("outbox")) == 8
+    assert running.end(signal.SIGTERM) == 0
+
+
+def test_a_full_disk_is_told_and_takes_nothing(station: Station) -> None:
+    """
+    507 where the inbox is short of room, or where uploads lie meanwhile; smaller posts pass, and all do later.
+    """
+    endpoint = station.endpoint()
+    (temporary := station.home / "tmp").mkdir()
+    station.environment["TMPDIR"] = os.fspath(temporary)
+    large = picture() + b"\0" * 6_000_000
+    with mounted_tmpfs(temporary, megabytes=4):
+        running, url = listening(station, endpoint={"base_url": endpoint.url})
+        refused = post(url, large, prompt="blue", key="large")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (507, "no_space")
+        assert os.fspath(temporary) in refused.json()["error"]["message"]
+        assert post(url, picture(), prompt="blue").status_code == 200
+        assert not running.events("web.crashed")
+        assert running.end(signal.SIGTERM) == 0
+    again = restarted(station)
+    with mounted_tmpfs(station.folders.inbox, megabytes=8):
+        short = post(url, picture("red"), prompt="blue")
+        assert (short.status_code, short.json()["error"]["code"]) == (507, "no_space")
+    assert post(url, large, prompt="blue", key="large").status_code == 200
+    assert station.tree("inbox") == []
+    assert again.end(signal.SIGTERM) == 0
+
+
+def test_a_post_too_many_is_asked_to_come_again(station: Station) -> None:
+    """
+    Two wait while one request may be out; the third is turned away unread, and nobody else is.
+    """
+    endpoint = station.endpoint("latency=4")
+    running, url = listening(station, endpoint={"base_url": endpoint.url, "concurrency": 1})
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(post, url, picture(c), prompt=c) for c in ("red", "blue")]
+        running.until(lambda: len(station.tree("inbox") + station.tree("work")) > 4)
+        running.until(lambda: endpoint.requests)
+        third = post(url, picture(), prompt="x", key="third")
+        assert httpx.get(f"{url}/livez").status_code == 200
+        if not any(each.done() for each in waiting):
+            assert (third.status_code, third.json()["error"]["code"]) == (503, "busy")
+            assert third.headers["retry-after"] == "10"
+        assert [each.result().status_code for each in waiting] == [200, 200]
+    assert post(url, picture(), prompt="x", key="third").status_code == 200
+    assert len(endpoint.requests) == 3
     assert running.end(signal.SIGTERM) == 0
 
 

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import re
+import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,11 @@ async def read_post(request: Request, most_bytes: int) -> AsyncIterator[Post]:
         raise PostRefused(
             400, "malformed", f"The form cannot be read: {words.rstrip('.')}."
         ) from error
+    except TimeoutError:  # Which is an OSError as well: nothing came for too long.
+        raise
+    except OSError as error:
+        words = f"What is sent finds no room in {tempfile.gettempdir()}: {error.strerror}."
+        raise PostRefused(507, "no_space", words) from error
     try:
         yield await in_own_thread(lambda: _post_of(data))
     finally:
