@@ -31,7 +31,7 @@ class Case:
 
     def original(self, image: Image.Image, name: str = "cat.png", **options: Any) -> Path:
         path = self.folder / name
-        image.save(path, **options)
+        image.save(path, **{"compress_level": 1, **options})
         return path
 
     def mask(self, image: Image.Image) -> Path:
@@ -41,7 +41,7 @@ class Case:
 
     def received(self, image: Image.Image, name: str = "1-1.png", **options: Any) -> Path:
         path = self.folder / name
-        image.save(path, **options)
+        image.save(path, **{"compress_level": 1, **options})
         return path
 
     def finished(

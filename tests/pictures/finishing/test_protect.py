@@ -13,13 +13,13 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from finishing_cases import RESULT, SIZE, Case, equal_outside, pixels, scene
 from retouchd.pictures.finishing import jpeg_samples, protect
-from retouchd.pictures.finishing.jpeg_samples import unsmooth
+from retouchd.pictures.finishing.jpeg_samples import stored_samples
 from retouchd.pictures.finishing.placing import PlacedResult
 from retouchd.pictures.finishing.plan import Warned
 from retouchd.pictures.finishing.planes import blurred, delta_e_76, lab
 from retouchd.pictures.finishing.protect import lay_over, opening_of
 from retouchd.pictures.finishing.task import FinishingError
-from sample_pictures import deep_png
+from sample_pictures import deep_png, encoded
 from simulated_model import Model, chart, mask_of, photo
 
 
@@ -54,15 +54,7 @@ def test_outside_the_mask_every_pixel_is_the_original(
 
 @pytest.mark.parametrize(
     ("quality", "sampling", "least"),
-    [
-        (75, 2, 0.99),
-        (85, 1, 0.99),
-        (90, 2, 0.98),
-        (92, 0, 0.98),
-        (95, 0, 0.93),
-        (95, 2, 0.90),
-        (98, 0, 0.86),
-    ],
+    [(75, 2, 0.99), (85, 1, 0.99), (92, 0, 0.98), (95, 1, 0.95), (95, 2, 0.95), (98, 2, 0.86)],
 )
 def test_a_jpeg_is_written_as_it_was(
     tmp_path: Path, quality: int, sampling: int, least: float
@@ -156,18 +148,38 @@ def test_strips_are_as_if_all_were_laid_over_at_once() -> None:
     assert (apart > 0).mean() < 0.001
 
 
-def test_what_decoding_smoothed_is_undone_alike_in_every_strip(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("sampling", [1, 2])
+@pytest.mark.parametrize(
+    ("size", "least"),
+    [((304, 208), 0.98), ((301, 203), 0.8), ((5, 3), 0), ((4, 2), 0), ((1, 1), 0)],
+)
+def test_stored_samples_are_found_behind_what_a_decoder_smooths(
+    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], least: float, sampling: int
 ) -> None:
-    image = photo("rocket", (301, 403)).convert("YCbCr")
-    whole = image.copy()
-    unsmooth(whole, 2)
-    monkeypatch.setattr(jpeg_samples, "_STRIP", 301 * 40)
-    strips = image.copy()
+    """
+    Stored once more they are decoded as the same again, though strips are of few rows; a block that is not all
+    seen, at an edge, is not all known either.
+    """
+    monkeypatch.setattr(jpeg_samples, "_STRIP", size[0] * 50)
+    monkeypatch.setattr(jpeg_samples, "_ROWS", 50)
+    options = {"quality": 85, "subsampling": sampling}
+    data = encoded(photo("coffee", size), "JPEG", **options)
 
-    unsmooth(strips, 2)
+    samples = stored_samples(data, sampling)
 
-    assert (np.asarray(strips) == np.asarray(whole)).all()
+    again, before = pixels(encoded(samples, "JPEG", **options)).astype(int), pixels(data)
+    assert samples.size == size
+    assert np.abs(again - before).mean() < 6
+    assert (again == before).all(axis=-1).mean() >= least
+
+
+def test_stored_samples_are_turned_as_pictures_are() -> None:
+    data = encoded(photo("rocket", (300, 200)), "JPEG", quality=85, subsampling=2)
+    turn = Image.Transpose.ROTATE_270
+
+    turned = stored_samples(data, 2, turn)
+
+    assert (np.asarray(turned) == np.asarray(stored_samples(data, 2).transpose(turn))).all()
 
 
 def test_a_mask_with_a_ramp_is_a_weight(tmp_path: Path) -> None:

@@ -64,10 +64,11 @@ def outside_change(
     """
     if not outside.any():
         return None
-    apart = delta_e_2000(lab(blurred(original, _BLUR)), lab(blurred(result, _BLUR)))
-    worst, column, row = worst_block(apart, outside)
+    one, other = (lab(blurred(each, _BLUR).reduce(2)) for each in (original, result))
+    apart, outside = delta_e_2000(one, other), outside[::2, ::2]
+    worst, column, row = worst_block(apart, outside, 16)
     return OutsideChange(
         mean=round(float((apart * outside).sum() / outside.sum()), 2),
         worst=round(worst, 2),
-        place=(column * size[0] // original.width, row * size[1] // original.height),
+        place=(2 * column * size[0] // original.width, 2 * row * size[1] // original.height),
     )

@@ -10,6 +10,7 @@ between both, never by a mean: small objects do not show there.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +22,9 @@ from retouchd.pictures.finishing.planes import Floats, blurred, delta_e_76, lab,
 _RADIUS = 6
 _SMOOTHING = 1e-4
 _BLUR = 1.25
-_STRIP = 1_000_000
-"""Pixels worked on at once."""
 _COARSER = 2
 _LIGHTS = 5
+_LEVELS = 1024
 _RIDGE = 2e-5
 _COMPARED_BLUR = 2.0
 MOST_RESIDUAL = 3.5
@@ -36,43 +36,60 @@ REGISTERS = 0.80
 @dataclass(frozen=True, slots=True)
 class ColourTransform:
     """
-    For each channel four planes (`F`): what of red, green and blue it becomes, and an offset; levels are 0 to
-    1.
+    What each channel becomes: how much of red, of green and of blue, and an offset, of 255.
+
+    `planes` has few rows, then three channels, of each the four numbers, and few columns; between them a
+    picture gets what lies between.
     """
 
-    planes: tuple[tuple[Image.Image, ...], ...]
+    planes: Floats
 
     def apply(self, frame: Image.Image) -> None:
         """
-        Change the colours of a picture (`RGB` or `RGBA`) of any size, in strips and in its place.
+        Change the colours of a picture (`RGB` or `RGBA`) of any size, in its place.
         """
         width, height = frame.size
-        coarse_width, coarse_height = self.planes[0][0].size
-        rows = max(16, _STRIP // width)
-        for start in range(0, height, rows):
-            stop = min(height, start + rows)
+        rows, shares = _between(len(self.planes), height)
+        columns, parts = _between(self.planes.shape[-1], width)
+        ends = [0, *(np.flatnonzero(np.diff(rows)) + 1), height]
+        for start, stop in pairwise(ends):
+            above, below = (
+                _widened(self.planes[min(rows[start] + by, len(self.planes) - 1)], columns, parts)
+                for by in (0, 1)
+            )
             strip = frame.crop((0, start, width, stop))
-            box = (0, start * coarse_height / height, coarse_width, stop * coarse_height / height)
-            levels = np.asarray(strip.convert("RGB"), np.float32)
-            bands = [levels[..., band].copy() for band in range(3)]
-            found = np.empty(levels.shape, np.uint8)
-            for band, planes in enumerate(self.planes):
-                total: Floats = _enlarged(planes[3], strip.size, box) * np.float32(
-                    255
-                ) + np.float32(0.5)
-                for plane, own in zip(planes[:3], bands, strict=True):
-                    total += _enlarged(plane, strip.size, box) * own
-                np.clip(total, 0, 255.5, out=total)
-                found[..., band] = total
-            made = Image.fromarray(found)
-            if frame.mode == "RGBA":
-                made.putalpha(strip.getchannel("A"))
-            frame.paste(made, (0, start))
+            light = [np.asarray(each, np.float32) for each in strip.split()[:3]]
+            found = []
+            for band in range(3):
+                total = _mixed(below[band] - above[band], light)
+                total *= shares[start:stop, None]
+                total += _mixed(above[band], light)
+                np.clip(total, 0, 255, out=total)
+                found.append(Image.fromarray((total + np.float32(0.5)).astype(np.uint8)))
+            frame.paste(Image.merge(frame.mode, (*found, *strip.split()[3:])), (0, start))
 
 
-def _enlarged(plane: Image.Image, size: tuple[int, int], box: tuple[float, ...]) -> Floats:
-    left, top, right, bottom = box
-    return np.asarray(plane.resize(size, Image.Resampling.BILINEAR, box=(left, top, right, bottom)))
+def _between(few: int, many: int) -> tuple[NDArray[np.intp], Floats]:
+    """
+    Return for each of many places which of the few lies before it, and how much of the next it has.
+    """
+    places = np.clip((np.arange(many) + 0.5) * few / many - 0.5, 0, few - 1)
+    before = np.minimum(places.astype(np.intp), max(0, few - 2))
+    return before, (places - before).astype(np.float32)
+
+
+def _widened(row: Floats, columns: NDArray[np.intp], parts: Floats) -> Floats:
+    found: Floats = np.take(row, columns, axis=-1)
+    found += (np.take(row, columns + 1, axis=-1, mode="clip") - found) * parts
+    return found
+
+
+def _mixed(row: Floats, light: list[Floats]) -> Floats:
+    found: Floats = row[0] * light[0]
+    for share, own in zip(row[1:3], light[1:], strict=True):
+        found += share * own
+    found += row[3]
+    return found
 
 
 def fitted(original: Image.Image, result: Image.Image) -> ColourTransform:
@@ -95,8 +112,9 @@ def fitted(original: Image.Image, result: Image.Image) -> ColourTransform:
         offset: Floats = mean_target[..., band] - (rows * mean_guide).sum(axis=-1)
         smooth = _mean(np.concatenate((rows, offset[..., None]), axis=-1))
         smooth[..., :3] += base[..., band]
-        planes.append(tuple(_coarse(smooth[..., at]) for at in range(4)))
-    return ColourTransform(tuple(planes))
+        smooth[..., 3] *= 255
+        planes.append([_coarse(smooth[..., at]) for at in range(4)])
+    return ColourTransform(np.moveaxis(np.array(planes), 2, 0))
 
 
 def _usual(guide: Floats, target: Floats) -> Floats:
@@ -105,14 +123,20 @@ def _usual(guide: Floats, target: Floats) -> Floats:
 
     A row of colours times a matrix is what they become.
     """
-    one, other = (each.reshape(-1, 3).astype(np.float64) for each in (guide, target))
+    one, other = (each.reshape(-1, 3)[::7].astype(np.float64) for each in (guide, target))
     light = one.mean(axis=1)
-    nodes = np.linspace(0, 1, _LIGHTS)
     everywhere = _matrix(one, other, np.ones(len(one)), np.eye(3))
-    shares = [np.clip(1 - np.abs(light - node) * (_LIGHTS - 1), 0, 1) for node in nodes]
-    found = sum(share[:, None, None] * _matrix(one, other, share, everywhere) for share in shares)
-    result: Floats = np.asarray(found).reshape(*guide.shape, 3).astype(np.float32)
-    return result
+    steps = np.linspace(0, _LIGHTS - 1, _LEVELS)
+    total = np.zeros((_LEVELS, 3, 3), np.float32)
+    for node in range(_LIGHTS):
+        weights = np.clip(1 - np.abs(light * (_LIGHTS - 1) - node), 0, 1)
+        share = np.clip(1 - np.abs(steps - node), 0, 1)
+        total += (share[:, None, None] * _matrix(one, other, weights, everywhere)).astype(
+            np.float32
+        )
+    levels = (guide.mean(axis=-1) * (_LEVELS - 1)).astype(np.intp)
+    found: Floats = total[levels]
+    return found
 
 
 def _matrix(
@@ -124,7 +148,7 @@ def _matrix(
     """
     Return the matrix that brings colours nearest to others, around their means; `else_` where nothing tells.
     """
-    one, other, weights = one[::7], other[::7], weights[::7, None]
+    weights = weights[:, None]
     total = max(float(weights.sum()), 1.0)
     first = one - (one * weights).sum(axis=0) / total
     second = other - (other * weights).sum(axis=0) / total
@@ -154,10 +178,10 @@ def residual(
     return worst_block(delta_e_76(one, other))
 
 
-def _coarse(plane: Floats) -> Image.Image:
+def _coarse(plane: Floats) -> Floats:
     image = Image.fromarray(np.ascontiguousarray(plane, np.float32))
     size = max(1, image.width // _COARSER), max(1, image.height // _COARSER)
-    return image.resize(size, Image.Resampling.BOX)
+    return np.asarray(image.resize(size, Image.Resampling.BOX))
 
 
 def _covariances(guide: Floats, mean: Floats) -> NDArray[np.float32]:
@@ -194,17 +218,28 @@ def _mean(values: Floats) -> Floats:
     """
     Return the mean around each pixel, of what there is within the radius.
     """
-    found = values
     for axis in (0, 1):
-        length = found.shape[axis]
-        sums = found.astype(np.float64).cumsum(axis=axis)
-        sums = np.concatenate((np.zeros_like(np.take(sums, [0], axis)), sums), axis=axis)
-        places = np.arange(length)
-        first, last = np.maximum(places - _RADIUS, 0), np.minimum(places + _RADIUS + 1, length)
-        counts = (last - first).astype(np.float64)
-        shape = [1] * found.ndim
-        shape[axis] = length
-        found = (
-            (np.take(sums, last, axis) - np.take(sums, first, axis)) / counts.reshape(shape)
-        ).astype(np.float32)
-    return found
+        counts = _sums(np.ones(values.shape[axis], np.float32), 0)
+        values = _sums(values, axis)
+        values /= counts.reshape(-1, *[1] * (values.ndim - 1 - axis))
+    return values
+
+
+def _sums(values: Floats, axis: int) -> Floats:
+    """
+    Return for each place the sum of those within the radius along an axis, of sums of one, two, four … places.
+    """
+    edges = [(0, 0)] * values.ndim
+    edges[axis] = (_RADIUS, _RADIUS)
+    power = np.moveaxis(np.pad(values, edges), axis, 0)
+    count = values.shape[axis]
+    found = np.zeros_like(power[:count])
+    length, width, at = 2 * _RADIUS + 1, 1, 0
+    while True:
+        if length & width:
+            found += power[at : at + count]
+            at += width
+        if 2 * width > length:
+            return np.moveaxis(found, 0, axis)
+        power = power[:-width] + power[width:]
+        width *= 2

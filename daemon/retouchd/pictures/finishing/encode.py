@@ -6,7 +6,7 @@ import io
 
 from PIL import Image
 
-from retouchd.pictures.finishing.exif import Directories
+from retouchd.pictures.finishing.exif_directories import Directories
 from retouchd.pictures.finishing.plan import Plan
 from retouchd.pictures.finishing.tiff import TiffBlocks, tiff_file
 from retouchd.pictures.metadata import Blocks, with_blocks

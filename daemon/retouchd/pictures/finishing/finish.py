@@ -20,9 +20,8 @@ from retouchd.pictures.finishing.credentials import has_credentials
 from retouchd.pictures.finishing.detail import MOST_RESIDUAL, fitted, residual
 from retouchd.pictures.finishing.detail import REGISTERS as DETAIL_REGISTERS
 from retouchd.pictures.finishing.encode import encoded
-from retouchd.pictures.finishing.exif import Directories
+from retouchd.pictures.finishing.exif_directories import Directories
 from retouchd.pictures.finishing.geometry import Box, Canvas, is_same_shape
-from retouchd.pictures.finishing.jpeg_samples import unsmooth
 from retouchd.pictures.finishing.placing import PlacedResult, colour_match
 from retouchd.pictures.finishing.plan import Caution, PictureFacts, Plan, Warned, plan_of
 from retouchd.pictures.finishing.planes import Floats, resampled
@@ -215,7 +214,7 @@ class _Work:
             self.is_colour_matched = True
         frame = source.frame
         if frame is None and plan.tables is not None and image.mode == "RGB":
-            frame = reading.as_stored(source.file)
+            frame = reading.as_stored(source.file, plan.tables.sampling)
         frame = frame or reading.whole(source.file)
         if frame.profile is not None:
             image = from_srgb(image, frame.profile)
@@ -227,8 +226,6 @@ class _Work:
                 frame.image.size, (round(box[2] - box[0]), round(box[3] - box[1]))
             )
         lay_over(frame.image, image, box, opening, feather)
-        if frame.image.mode == "YCbCr" and plan.tables is not None:
-            unsmooth(frame.image, plan.tables.sampling)
         is_exact = plan.is_lossless and plan.size == frame.image.size and frame.facts.depth <= 8
         is_exact = is_exact and (
             frame.profile is None or plan.in_source_profile or not frame.facts.is_foreign

@@ -1,26 +1,27 @@
 """
-The samples that a JPEG stores, as near as a decoder lets anybody come to them, so that they are stored as the
-same again.
+The samples that a JPEG stores, so that what is not changed is stored as the same again.
 
 Colours are mostly stored with half of the columns, or of columns and rows. Decoders smooth them when they
-enlarge them (libjpeg's "fancy upsampling": three quarters of the near sample, one of the next); encoders take
-the mean of each pair. Together that is a blur, which is undone here. Without it a picture that is only opened
-and saved by its own tables differs in a fifth to a half of its pixels.
+enlarge them (libjpeg's "fancy upsampling": three quarters of the near sample, one of the next), encoders take
+the mean of each pair: without more ado a picture that is only opened and saved by its own tables differs in a
+fifth to a half of its pixels. What was smoothed is found again exactly: with a quarter of the colours a decoder
+enlarges nothing when it is asked for half of the size, with half of them each column follows from the one
+before it.
 """
+
+import io
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
-from retouchd.pictures.finishing.planes import Floats
-
-_STRIP = 2_000_000
-"""Pixels worked on at once."""
-_REACH = 6
-_ROOT = 2 * 2**0.5 - 3
-_TAPS = tuple(_ROOT**distance * 2**0.5 for distance in range(_REACH + 1))
-"""The inverse of the blur 1/8, 3/4, 1/8: its tails fall to a sixth with each sample."""
+_STRIP = 8_000_000
+_ROWS = 256
+"""Pixels worked on at once, and rows."""
+_SMOOTHED = 4
+"""Pixels up to which a row is not smoothed."""
 _RGB_NAMES = (ord("R"), ord("G"), ord("B"))
+_HALF, _QUARTER = 1, 2
 
 
 def stores_luminance(image: JpegImagePlugin.JpegImageFile) -> bool:
@@ -31,55 +32,83 @@ def stores_luminance(image: JpegImagePlugin.JpegImageFile) -> bool:
     return image.mode == "RGB" and image.info.get("adobe_transform", 1) == 1 and names != _RGB_NAMES
 
 
-def unsmooth(frame: Image.Image, sampling: int) -> None:
+def stored_samples(data: bytes, sampling: int, turn: Image.Transpose | None = None) -> Image.Image:
     """
-    Undo in a frame (`YCbCr`), in its place, what decoding smoothed; `sampling` 1 halves columns, 2 rows as
-    well.
+    Return the samples of a JPEG (`YCbCr`), turned, each colour repeated for all the pixels it was stored for.
+
+    `sampling` 1 says that half of the columns of colours are stored, 2 that half of the rows are as well.
     """
-    if not sampling:
-        return
+    if sampling == _QUARTER:
+        found = _of_quarter(data, turn)
+        if found is not None:
+            return found
+    frame = _decoded(data, "YCbCr")
+    if sampling == _HALF and frame.width > _SMOOTHED:
+        _undo_smoothing(frame)
+    return frame if turn is None else frame.transpose(turn)
+
+
+def _of_quarter(data: bytes, turn: Image.Transpose | None) -> Image.Image | None:
+    """
+    Return what `stored_samples` does; None where colours are not stored for pairs of pixels of the turned one.
+    """
+    with JpegImagePlugin.JpegImageFile(io.BytesIO(data)) as image:
+        width, height = image.size
+    if width < 2 or height < 2 or (turn is not None and (width % 2 or height % 2)):
+        return None
+    half = _decoded(data, "YCbCr", 2)
+    bands = [half.getchannel(band) for band in (1, 2)]
+    del half
+    bands.insert(0, _decoded(data, "L"))
+    if turn is not None:
+        bands = [each.transpose(turn) for each in bands]
+    light, *colours = bands
+    frame = Image.new("YCbCr", light.size)
+    # In strips, as memory is for one frame of four bytes a pixel, and not for all three channels beside it.
+    for top in range(0, frame.height, _ROWS):
+        bottom = min(frame.height, top + _ROWS)
+        strip = light.crop((0, top, frame.width, bottom))
+        box = (0, top / 2, frame.width / 2, bottom / 2)
+        found = [each.resize(strip.size, Image.Resampling.NEAREST, box) for each in colours]
+        frame.paste(Image.merge("YCbCr", (strip, *found)), (0, top))
+    return frame
+
+
+def _decoded(data: bytes, mode: str, parts: int = 1) -> Image.Image:
+    with JpegImagePlugin.JpegImageFile(io.BytesIO(data)) as image:
+        image.draft(mode, (max(1, image.width // parts), max(1, image.height // parts)))
+        image.load()
+    return image
+
+
+def _undo_smoothing(frame: Image.Image) -> None:
     width, height = frame.size
-    margin = 2 * (_REACH + 1)
-    above, rows = None, max(32, _STRIP // width // 2 * 2)
+    rows = max(1, _STRIP // width)
     for start in range(0, height, rows):
-        stop = min(height, start + rows)
-        first, last = max(0, start - margin), min(height, stop + margin)
-        strip = frame.crop((0, first, width, last))
-        # What was above is changed already, and still needed as it was.
-        if above is not None:
-            strip.paste(above, (0, 0))
-        above = frame.crop((0, max(0, stop - margin), width, stop))
+        strip = frame.crop((0, start, width, min(height, start + rows)))
         light, *colours = strip.split()
-        found = [
-            Image.fromarray(_stored(np.asarray(each, np.float32), sampling)) for each in colours
-        ]
-        made = Image.merge("YCbCr", (light, *found))
-        frame.paste(made.crop((0, start - first, width, stop - first)), (0, start))
+        columns = [np.asarray(each.transpose(Image.Transpose.TRANSPOSE)) for each in colours]
+        samples = Image.fromarray(_unsmoothed(np.concatenate(columns, axis=1)))
+        both = samples.transpose(Image.Transpose.TRANSPOSE).resize(
+            (2 * samples.height, 2 * strip.height), Image.Resampling.NEAREST
+        )
+        bands = [both.crop((0, top, width, top + strip.height)) for top in (0, strip.height)]
+        frame.paste(Image.merge("YCbCr", (light, *bands)), (0, start))
 
 
-def _stored(plane: Floats, sampling: int) -> NDArray[np.uint8]:
-    height, width = plane.shape
-    whole = np.pad(plane, ((0, height % 2), (0, width % 2)), mode="edge")
-    samples = _sharpened((whole[:, ::2] + whole[:, 1::2]) * np.float32(0.5), 1)
-    if sampling == 2:
-        samples = _sharpened((samples[::2] + samples[1::2]) * np.float32(0.5), 0)
-    found = np.clip(np.rint(samples), 0, 255).astype(np.uint8).repeat(2, axis=1)
-    if sampling == 2:
-        found = found.repeat(2, axis=0)
-    return np.ascontiguousarray(found[:height, :width])
+def _unsmoothed(columns: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """
+    Return the samples whose smoothed columns these are, twice as many.
 
-
-def _sharpened(samples: Floats, axis: int) -> Floats:
-    length = samples.shape[axis]
-    edges = [(0, 0), (0, 0)]
-    edges[axis] = (_REACH, _REACH)
-    wide = np.pad(samples, edges, mode="edge")
-
-    def shifted(by: int) -> Floats:
-        start = _REACH + by
-        return wide[start : start + length] if axis == 0 else wide[:, start : start + length]
-
-    found = shifted(0) * np.float32(_TAPS[0])
-    for distance in range(1, _REACH + 1):
-        found += np.float32(_TAPS[distance]) * (shifted(distance) + shifted(-distance))
-    return found
+    libjpeg makes of a sample s, with p before it and q behind it, (3 s + p + 1) / 4 and (3 s + q + 2) / 4,
+    rounded down, and the first column is the first sample. By the first formula s is the largest number that
+    fits, or the one below; which of them, the column before says, that is the second formula for p.
+    """
+    found = np.empty(((len(columns) + 1) // 2, columns.shape[1]), np.int16)
+    found[0] = before = columns[0].astype(np.int16)
+    most = columns[2::2] * np.int16(4) + np.int16(2)
+    bound = columns[1::2] * np.int16(4) + np.int16(1)
+    for at in range(1, len(found)):
+        before = np.minimum((most[at - 1] - before) // 3, bound[at - 1] - 3 * before)
+        found[at] = before
+    return found.clip(0, 255).astype(np.uint8)

@@ -20,7 +20,7 @@ from retouchd.pictures.colours import (
 )
 from retouchd.pictures.decoding import DECODERS, ImageFault, content, decoded, ended, kind_of
 from retouchd.pictures.finishing.iptc import Iptc, iptc_in_jpeg, values_of
-from retouchd.pictures.finishing.jpeg_samples import stores_luminance
+from retouchd.pictures.finishing.jpeg_samples import stored_samples, stores_luminance
 from retouchd.pictures.finishing.jpeg_tables import tables_of
 from retouchd.pictures.finishing.plan import PictureFacts
 from retouchd.pictures.fit_apply import TURNS, narrow, srgb_pixels
@@ -108,23 +108,19 @@ def profile_of(file: Stored) -> bytes | None:
         return rgb_profile(image)
 
 
-def as_stored(file: Stored) -> Frame | None:
+def as_stored(file: Stored, sampling: int) -> Frame | None:
     """
-    Return a JPEG's own samples (`YCbCr`), upright; None for what stores others. Raises ImageFault.
+    Return a JPEG's own samples (`YCbCr`), upright, to be stored with the same sampling of colours; None for
+    what stores others. Raises ImageFault.
     """
     if file.kind != "jpeg":
         return None
-    image = JpegImagePlugin.JpegImageFile(io.BytesIO(file.data))
-    with image:
+    with JpegImagePlugin.JpegImageFile(io.BytesIO(file.data)) as image:
         if not stores_luminance(image) or image.width * image.height > file.max_megapixels * 1e6:
             return None
         facts, told, profile = _facts(image, file), _told(image, file), rgb_profile(image)
         orientation = orientation_of(image)
-        image.draft("YCbCr", None)
-        image.load()
-    pixels: Image.Image = image
-    if orientation != 1:
-        pixels = pixels.transpose(TURNS[orientation])
+    pixels = stored_samples(file.data, sampling, TURNS.get(orientation))
     pixels.info = {}
     return Frame(image=pixels, profile=profile, facts=facts, told=told)
 

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 
 from PIL import Image, TiffImagePlugin
 
-from retouchd.pictures.finishing.exif import Directories, Order, Value, built, pixel_values, swapped
+from retouchd.pictures.finishing.exif_directories import (
+    Directories,
+    Value,
+    built,
+    pixel_values,
+    swapped,
+)
+from retouchd.pictures.finishing.tiff_structure import Order
 
 _SHORT, _LONG, _UNDEFINED, _BYTE, _RATIONAL = 3, 4, 7, 1, 5
 _PREDICTOR, _DIFFERENCES = 317, 2

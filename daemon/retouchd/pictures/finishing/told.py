@@ -2,10 +2,12 @@
 What a finished file says beside its pixels, put together for its format.
 """
 
-from retouchd.pictures.finishing import exif, xmp
-from retouchd.pictures.finishing.exif import Directories, Facts
+from retouchd.pictures.finishing import exif_directories, xmp
+from retouchd.pictures.finishing.exif_directories import Directories
+from retouchd.pictures.finishing.exif_patch import patched
 from retouchd.pictures.finishing.plan import Plan
 from retouchd.pictures.finishing.reading import Told
+from retouchd.pictures.finishing.tiff_structure import Facts
 from retouchd.pictures.finishing.xmp import Provenance
 from retouchd.pictures.metadata import Blocks
 
@@ -27,7 +29,7 @@ def blocks_for(
     """
     facts = Facts(size=plan.size, keeps_positions=keeps_positions, is_srgb=is_srgb)
     if told is None:
-        return Blocks(xmp=xmp.packet(b"", provenance=provenance), icc=icc), exif.NOTHING
+        return Blocks(xmp=xmp.packet(b"", provenance=provenance), icc=icc), exif_directories.NOTHING
     is_raw = plan.format == "jpeg" and bool(told.iptc.segments)
     packet = xmp.packet(
         told.xmp,
@@ -37,9 +39,11 @@ def blocks_for(
     )
     iptc = told.iptc.segments if is_raw else ()
     if plan.format == "tiff":
-        return Blocks(xmp=packet, icc=icc), exif.read(told.exif, facts, for_tiff=True)
+        return Blocks(xmp=packet, icc=icc), exif_directories.read(told.exif, facts, for_tiff=True)
     if told.is_tiff:
-        structure = exif.block_of(exif.read(told.exif, facts, for_tiff=False))
+        structure = exif_directories.block_of(
+            exif_directories.read(told.exif, facts, for_tiff=False)
+        )
     else:
-        structure = exif.patched(told.exif, facts, has_orientation=plan.format != "avif")
-    return Blocks(exif=structure, xmp=packet, icc=icc, iptc=iptc), exif.NOTHING
+        structure = patched(told.exif, facts, has_orientation=plan.format != "avif")
+    return Blocks(exif=structure, xmp=packet, icc=icc, iptc=iptc), exif_directories.NOTHING
