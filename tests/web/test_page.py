@@ -3,6 +3,7 @@ The page in a real browser beside a real daemon: dropped, seen live, compared, r
 """
 
 import datetime as dt
+import io
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from browser import faults_of, keep_shot, opened_browser
@@ -123,7 +125,7 @@ def test_a_photo_is_dropped_seen_compared_retried_and_paused(  # noqa: PLR0915 -
     page.evaluate("scrollTo(0, 0)")
     keep_shot(page, "job", shots)
 
-    page.fill("#prompt", "grey")
+    page.fill("#prompt-1", "grey")
     page.click(".again button")
     page.locator(".tile").nth(3).wait_for()
     assert station.tree("outbox")[-3:] == ["coffee.png", "coffee_2.png", "rocket.png"]
@@ -352,3 +354,105 @@ def test_a_pause_holds_whoever_makes_it(station: Station) -> None:
     running: Running = station.start("once")
     assert running.end() == 0
     assert station.tree("outbox") == ["cat.png"]
+
+
+def test_results_are_reviewed_and_asked_for_again(
+    browser: Browser, station: Station, tmp_path: Path
+) -> None:
+    """
+    Large pairs, decided by keys: what is approved lies in the outbox, what is rejected is gone after a second
+    question, and one of several edits is asked for once more with what its record says.
+    """
+    running, url = listening(station, output={"review": True})
+    inbox = station.folders.inbox
+    for name in ("rocket.jpg", "coffee.jpg"):
+        (inbox / name).with_suffix(".txt").write_text("sepia")
+        shutil.copy(PHOTOS / name, inbox / name)
+    (inbox / "cat.toml").write_text(
+        '[[edits]]\nname = "warm"\nprompt = "make it sepia"\nquality = "low"\noutput.format = "webp"\n'
+        '[[edits]]\nname = "cold"\nprompt = "make it blue"\noutput.review = false\n'
+    )
+    shutil.copy(PHOTOS / "cat.jpg", inbox / "cat.jpg")
+    running.until(lambda: len(running.events("job.done")) == 3)
+    assert station.tree("outbox") == ["cat-cold.png"]
+    page = opened(browser, f"{url}/review")
+    page.locator("[data-review]").nth(2).wait_for()
+    assert faults_of(page) == []
+    keep_shot(page, "review", SHOTS or tmp_path / "shots")
+
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    expect(page.locator("[data-review]")).to_have_count(2)
+    page.keyboard.press("r")
+    expect(page.locator("[data-sure]").first).to_have_text("Delete it for good?")
+    page.keyboard.press("r")
+    expect(page.locator("[data-review]")).to_have_count(1)
+    left = {*station.tree("review"), *station.tree("outbox")}
+    assert len(left) == 3
+    assert len(station.tree("review")) == 1
+
+    page.goto(f"{url}/jobs?q=cat")
+    page.click(".tile a")
+    page.fill("#prompt-1", "make it sepia, darker")
+    page.fill("#prompt-2", "")
+    page.click(".again button")
+    running.until(lambda: len(running.events("job.done")) == 4)
+    (edit,) = station.record("done/cat_2.job.json")["edits"]
+    assert (edit["name"], edit["request"]["prompt"]) == ("warm", "make it sepia, darker")
+    assert edit["request"]["quality"] == "low"
+    assert edit["output"] == {"format": "webp", "review": True}
+    assert station.tree("review")[-1] == "cat_2-warm.webp"
+    assert running.end(signal.SIGTERM) == 0
+
+
+def test_a_mask_references_and_a_folder_are_dropped_with_several_photos(
+    browser: Browser, station: Station, tmp_path: Path
+) -> None:
+    """
+    Photos of any kind that the inbox takes; what cannot be taken is named, and the others go on.
+    """
+    (station.folders.inbox / "shoes").mkdir()
+    running, url = listening(station, web={"max_upload_mb": 2})
+    page = opened(browser, url, locale="zh-CN")
+    files = {
+        "red.tif": picture("red", kind="TIFF"),
+        "wide.avif": picture("navy", kind="AVIF"),
+        "notes.png": b"no picture at all",
+        "huge.bmp": picture("red", (1200, 800), "BMP"),
+    }
+    for name, data in {
+        **files,
+        "mask.png": picture_with_hole(),
+        "floor.webp": picture("tan", kind="WEBP"),
+    }.items():
+        (tmp_path / name).write_bytes(data)
+    page.fill("#prompt", "sepia")
+    page.click(".more summary")
+    assert page.locator("#folders option").get_attribute("value") == "shoes"
+    page.fill("[name=folder]", "shoes")
+    page.set_input_files("[name=mask]", tmp_path / "mask.png")
+    page.set_input_files("[name=reference]", tmp_path / "floor.webp")
+    page.set_input_files("[name=image]", [tmp_path / name for name in files])
+    assert faults_of(page) == []
+    page.click("#drop > button")
+
+    expect(page.locator("#drop-told.fault p")).to_have_count(2)
+    told = page.locator("#drop-told p").all_inner_texts()
+    assert told[0].startswith("notes.png: 不支持这种图片格式。（")
+    assert told[1].startswith("huge.bmp: 文件太大")
+    running.until(lambda: len(running.events("job.done")) == 2)
+    assert station.tree("outbox") == ["shoes/red.png", "shoes/wide.png"]
+    request = station.record("done/shoes/red.job.json")["request"]
+    assert request["mask"] == "red.mask.png"
+    (reference,) = request["images"][1:]
+    assert re.fullmatch(r"shoes/_references/[0-9a-f]{16}\.webp", reference)
+    assert station.record("done/shoes/wide.job.json")["request"]["images"][1:] == [reference]
+    assert running.end(signal.SIGTERM) == 0
+
+
+def picture_with_hole() -> bytes:
+    image = Image.new("RGBA", (48, 32), "white")
+    image.paste((0, 0, 0, 0), (0, 0, 24, 32))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()

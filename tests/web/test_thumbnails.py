@@ -17,6 +17,7 @@ from retouchd.pictures.decoding import ImageFault
 from retouchd.pictures.thumbnail import thumbnail
 from retouchd.spool.history_cache import HistoryCache
 from retouchd.web.page.jobs import Jobs, PictureFile
+from retouchd.web.page.looks import Looks
 from retouchd.web.page.thumbnails import Thumbnails
 
 
@@ -83,9 +84,10 @@ async def test_it_is_made_once_and_the_oldest_go(tmp_path: Path) -> None:
     settings, problems = settings_of(config, tmp_path)
     assert settings is not None, problems
     jobs = Jobs(lambda: settings, HistoryCache(tmp_path / "work"))
-    store = Thumbnails(tmp_path / "work", jobs, most_bytes=3000)
+    looks = Looks(lambda: settings)
+    store = Thumbnails(tmp_path / "work", jobs, looks, most_bytes=3000)
     Image.new("RGB", (64, 64), "teal").save(tmp_path / "cat.png")
-    picture = PictureFile(folder=Folder.DONE, root=tmp_path, path="cat.png")
+    picture = PictureFile(places=((Folder.DONE, tmp_path),), path="cat.png")
 
     first = await store.get("job", "before", 480, lambda: picture)
     (tmp_path / "cat.png").unlink()

@@ -7,8 +7,10 @@ each job begins is kept, with what lists are chosen by; the lines are read from 
 """
 
 import contextlib
+import errno
 import hashlib
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,12 +19,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from retouchd.disk import durable
+from retouchd.disk.thread_pools import step
 from retouchd.spool.fingerprint import picture_path
 from retouchd.spool.history import RECOVERED, History
 
 _VERSION = 2
 _JOURNALS = 2
 _BATCH = 2000
+_WAIT_SECONDS, _MOST_WAITS = 0.5, 120
 _MOST_WORDS = 8
 _FIRST = ("\U0010ffff", 0)
 """Newer than any job."""
@@ -156,7 +160,7 @@ class HistoryCache:
         """
         Hold the index as of now. A database that fails is made anew, at last in memory.
         """
-        with self._lock:
+        with self._held():
             try:
                 if self._open is None:
                     self._open = self._opened()
@@ -164,6 +168,22 @@ class HistoryCache:
             except sqlite3.Error:
                 self._open = self._made_anew()
             yield self._open
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """
+        Hold the lock. Whoever waits meanwhile is not hung: of a long history the first look takes seconds.
+        """
+        for _ in range(_MOST_WAITS):
+            if self._lock.acquire(timeout=_WAIT_SECONDS):
+                break
+            step()
+        else:
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT), str(self._path))
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _opened(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, timeout=2.0, check_same_thread=False)

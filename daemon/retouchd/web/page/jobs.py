@@ -4,6 +4,8 @@ What the page knows of a job, wherever it stands, and its pictures as files. Eve
 
 import contextlib
 import datetime as dt
+import errno
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +21,7 @@ from retouchd.job.text import iso
 from retouchd.spool.believed import is_below
 from retouchd.spool.fingerprint import picture_path, record_path
 from retouchd.spool.finished_job import beside, raw_name
-from retouchd.spool.history import record_in
+from retouchd.spool.history import record_in, size_of
 from retouchd.spool.history_cache import HistoryCache
 from retouchd.spool.phase import ORIGINALS
 from retouchd.spool.record import JOB_ID
@@ -29,13 +31,24 @@ from retouchd.spool.spool import Spool
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureFile:
     """
-    A picture of a job: which of the six folders it lies in, the path there, and what to call it.
+    A picture of a job: in which folders it may lie, the nearest first, the path there, and what to call it.
+
+    `size` in bytes is what it must have there, None where any is right: under the path of a result that was
+    approved or rejected another one may lie by now.
     """
 
-    folder: Folder
-    root: Path
+    places: tuple[tuple[Folder, Path], ...]
     path: str
     label: str = ""
+    edit: int = 1
+    size: int | None = None
+
+    @property
+    def folder(self) -> Folder:
+        """
+        Return the folder in which it was put first.
+        """
+        return self.places[0][0]
 
     @property
     def name(self) -> str:
@@ -88,12 +101,22 @@ class JobView:
         return found if isinstance(found, Mapping) else {}
 
     @property
-    def is_plain(self) -> bool:
+    def edits(self) -> tuple[Mapping[str, Any], ...]:
         """
-        Return whether it had one edit.
+        Return what its record says of each edit, of one by an earlier version the job itself; none without a
+        record.
         """
         edits = self.record.get("edits")
-        return not isinstance(edits, list) or len(edits) < 2
+        if isinstance(edits, list) and edits and all(isinstance(e, Mapping) for e in edits):
+            return tuple(edits)
+        return (self.record,) if self.record else ()
+
+    def prompt_of(self, edit: int) -> str:
+        """
+        Return the prompt of an edit by its number, empty where the record does not tell it.
+        """
+        told = self.edits[edit - 1].get("request") if edit <= len(self.edits) else None
+        return str(told.get("prompt") or "") if isinstance(told, Mapping) else ""
 
     def picture(self, which: str) -> PictureFile | None:
         """
@@ -117,15 +140,15 @@ class Jobs:
 
     def find(self, job_id: str) -> JobView | None:
         """
-        Return a job, None where nobody knows that id.
+        Return a job without its record, None where nobody knows that id.
         """
         if not JOB_ID.fullmatch(job_id):
             return None
         if line := self._cache.find(job_id):
-            return self.ended(line, is_whole=True)
+            return self.ended(line)
         found = self._working(job_id)
         if found is None and (line := self._cache.find(job_id)):  # It ended meanwhile.
-            found = self.ended(line, is_whole=True)
+            found = self.ended(line)
         return found
 
     def in_work(self) -> list[JobView]:
@@ -149,7 +172,7 @@ class Jobs:
             record = self.record_of(line)
         original = beside(path, line.get("name"), line.get("image"))
         before = (
-            PictureFile(folder=folder, root=root, path=original)
+            PictureFile(places=((folder, root),), path=original)
             if original and is_below(original)
             else None
         )
@@ -186,23 +209,45 @@ class Jobs:
         """
         Open a picture; raises OSError where it is not there any more, or behind a link.
         """
-        with at(picture.folder), nofollow.opened(picture.root, picture.path) as file:
+        for folder, root in picture.places:
+            with contextlib.suppress(FileNotFoundError), at(folder):
+                file = _opened(root, picture)
+                break
+        else:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), picture.path)
+        with at(folder), file:
             yield file
+
+    def is_waiting(self, picture: PictureFile) -> bool:
+        """
+        Return whether a result waits in the folder for reviews. Raises OSError.
+        """
+        if len(picture.places) < 2:
+            return False
+        with at(Folder.REVIEW):
+            size = size_of(self._folders.review, picture.path)
+        return size is not None and picture.size in (None, size)
 
     def _results(self, line: Mapping[str, Any]) -> Iterator[PictureFile]:
         labels = {
-            str(path): str(edit.get("name") or "")
-            for edit in line.get("edits") or ()
+            str(path): (number, str(edit.get("name") or ""))
+            for number, edit in enumerate(line.get("edits") or (), 1)
             for path in edit.get("outputs") or ()
         }
-        for each in line.get("outputs") or ():
-            path = raw_name(str(each))
+        reviewed = {str(each) for each in line.get("review") or ()}
+        sizes = {str(each.get("path")): each.get("bytes") for each in line.get("results") or ()}
+        outbox = (Folder.OUTBOX, self._folders.outbox)
+        review = (Folder.REVIEW, self._folders.review)
+        for each in map(str, line.get("outputs") or ()):
+            path = raw_name(each)
             if is_below(path):
+                edit, label = labels.get(each, (1, ""))
                 yield PictureFile(
-                    folder=Folder.OUTBOX,
-                    root=self._folders.outbox,
+                    places=(review, outbox) if each in reviewed else (outbox,),
                     path=path,
-                    label=labels.get(str(each), ""),
+                    label=label,
+                    edit=edit,
+                    size=sizes.get(each) if each in reviewed else None,
                 )
 
     def _working(self, job_id: str) -> JobView | None:
@@ -221,7 +266,7 @@ class Jobs:
             id=job_id,
             state="work",
             path=escaped(path_below(job.folder, (image or job.members[0]).name)),
-            before=PictureFile(folder=Folder.WORK, root=originals, path=image.name)
+            before=PictureFile(places=((Folder.WORK, originals),), path=image.name)
             if image
             else None,
             line={"claimed_at": iso(job.claimed_at)},
@@ -230,3 +275,14 @@ class Jobs:
             prompt=request.prompt or "",
             reason=job_state.stage.value,
         )
+
+
+def _opened(root: Path, picture: PictureFile) -> BinaryIO:
+    """
+    Return a file that the caller closes.
+    """
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(nofollow.opened(root, picture.path))
+        if picture.size is not None and os.fstat(file.fileno()).st_size != picture.size:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), picture.path)
+        return os.fdopen(os.dup(file.fileno()), "rb")

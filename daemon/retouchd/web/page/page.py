@@ -6,48 +6,39 @@ import asyncio
 import contextlib
 import datetime as dt
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, TypeVar
-from urllib.parse import quote
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
-from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from retouchd.config.settings import Settings
-from retouchd.job.filetypes import SNIFF_BYTES, sniff
-from retouchd.pictures.decoding import ImageFault
+from retouchd.disk.thread_pools import Folder
+from retouchd.errors import FolderUnresponsive
 from retouchd.process import in_own_thread
+from retouchd.request.fields import MAX_EDITS
 from retouchd.spool.history_cache import HistoryCache
 from retouchd.throttle.person_pause import PersonPauseFile
 from retouchd.web.access import Access, May
 from retouchd.web.guard import fault
-from retouchd.web.page.actions import Actions, Refused
+from retouchd.web.page.actions import Actions, Refused, refused_post
 from retouchd.web.page.feed import Feed
 from retouchd.web.page.jobs import Jobs, JobView
-from retouchd.web.page.rendering import STATIC, environment, static
+from retouchd.web.page.looks import Looks
+from retouchd.web.page.pictures import Pictures
+from retouchd.web.page.rendering import KEPT, STATIC, environment, static
+from retouchd.web.page.reviews import Reviews
 from retouchd.web.page.scene import Scene, Scenes
-from retouchd.web.page.thumbnails import SIZES, Thumbnails
+from retouchd.web.page.thumbnails import Thumbnails
 from retouchd.web.page.words import Words, language_of
 from retouchd.web.posting import PostRefused, read_post
-
-T = TypeVar("T")
 
 _LANGUAGE = "retouchd-language"
 _YEAR = 365 * 24 * 3600
 _MOST_READERS = 100
 _WALL, _ROWS = 9, 48
-_BLOCK = 1 << 18
 _BODY_SECONDS = 300.0
-_KEPT = {"cache-control": "private, max-age=604800"}
-_TYPES = {
-    "png": "image/png",
-    "jpeg": "image/jpeg",
-    "webp": "image/webp",
-    "gif": "image/gif",
-    "avif": "image/avif",
-}
 _DOUBTFUL = frozenset({"in_doubt", "bad_response", "content_policy"})
 
 
@@ -75,8 +66,11 @@ class Page:
         self._most_bytes = int(max_upload_mb * 1e6)
         self._cache = HistoryCache(work)
         self._jobs = Jobs(settings, self._cache)
-        self._scenes = Scenes(settings, self._jobs, self._cache)
-        self._thumbnails = Thumbnails(work, self._jobs)
+        self._looks = Looks(settings)
+        self._scenes = Scenes(settings, self._jobs, self._cache, self._looks)
+        self._reviews = Reviews(settings, self._jobs, self._cache)
+        thumbnails = Thumbnails(work, self._jobs, self._looks)
+        self._pictures = Pictures(self._jobs, self._looks, thumbnails)
         self._actions = Actions(settings, self._jobs, dropped)
         self._pause_file = PersonPauseFile(work)
         self._templates = environment()
@@ -103,20 +97,29 @@ class Page:
         Return the routes, for the listener's loop.
         """
         self.feed.attach(asyncio.get_running_loop())
+        shown = {
+            "/": self.overview,
+            "/wall": self.wall,
+            "/review": self.review,
+            "/jobs": self.history,
+            "/jobs/{job}": self.job,
+            "/jobs/{job}/{which}/{size:int}.webp": self._pictures.thumbnail,
+            "/jobs/{job}/{which}/file": self._pictures.file,
+            "/events": self.events,
+            "/static/{name}": self.static,
+        }
+        done = {
+            "/jobs/{job}/again": self.again,
+            "/jobs/{job}/retry": self.retry,
+            "/jobs/{job}/{which}/approve": self.approve,
+            "/jobs/{job}/{which}/reject": self.reject,
+            "/drop": self.drop,
+            "/pause": self.pause,
+            "/resume": self.resume,
+        }
         return [
-            Route("/", self.overview),
-            Route("/wall", self.wall),
-            Route("/jobs", self.history),
-            Route("/jobs/{job}", self.job),
-            Route("/jobs/{job}/again", self.again, methods=["POST"]),
-            Route("/jobs/{job}/retry", self.retry, methods=["POST"]),
-            Route("/jobs/{job}/{which}/{size:int}.webp", self.thumbnail),
-            Route("/jobs/{job}/{which}/file", self.file),
-            Route("/drop", self.drop, methods=["POST"]),
-            Route("/pause", self.pause, methods=["POST"]),
-            Route("/resume", self.resume, methods=["POST"]),
-            Route("/events", self.events),
-            Route("/static/{name}", self.static),
+            *(Route(path, self._answering(show)) for path, show in shown.items()),
+            *(Route(path, self._answering(act), methods=["POST"]) for path, act in done.items()),
         ]
 
     def login(self, request: Request, *, is_wrong: bool = False) -> Response:
@@ -136,7 +139,7 @@ class Page:
         """
         Show finished edits as pairs, newest first, for a screen that nobody touches.
         """
-        jobs = await in_own_thread(lambda: self._scenes.finished(_WALL))
+        jobs = await self._looks.look(lambda: self._scenes.finished(_WALL))
         return self._shown(request, "wall.html", jobs=jobs, here="wall")
 
     async def history(self, request: Request) -> Response:
@@ -147,7 +150,7 @@ class Page:
         status = asked.get("status", "") if asked.get("status") in {"done", "error"} else ""
         words, before = asked.get("q", "")[:200], asked.get("before", "")
         start = int(before) if before.isdecimal() and len(before) < 18 else None
-        page = await in_own_thread(
+        page = await self._looks.look(
             lambda: self._cache.page(limit=_ROWS, before=start, status=status, words=words)
         )
         jobs = [self._jobs.ended(line) for line in page.lines]
@@ -167,17 +170,29 @@ class Page:
         Show a job with its pictures.
         """
         found = await self._found(request)
-        if found is None:
-            return self._refused(request, Refused("There is no such job.", 404))
-        later = await in_own_thread(lambda: self._cache.after(found.id))
+        later = await self._looks.look(lambda: self._cache.after(found.id))
         return self._shown(
             request,
             "job.html",
             job=found,
             later=later.get("id") if later else None,
+            waiting=await self._waiting_of(found),
             is_doubtful=found.error.get("code") in _DOUBTFUL,
             here="job",
         )
+
+    async def _waiting_of(self, job: JobView) -> set[int]:
+        """
+        Return the numbers of the results of a job that wait to be approved.
+        """
+
+        def look() -> set[int]:
+            return {n for n, each in enumerate(job.after, 1) if self._jobs.is_waiting(each)}
+
+        if any(len(each.places) > 1 for each in job.after):
+            with contextlib.suppress(FolderUnresponsive, OSError):
+                return await self._looks.look(look, Folder.REVIEW)
+        return set()
 
     async def again(self, request: Request) -> Response:
         """
@@ -185,20 +200,48 @@ class Page:
         """
         form = await self._form(request)
         found = await self._found(request)
-        if found is None:
-            return self._refused(request, Refused("There is no such job.", 404))
+        prompts = {
+            number: form.get(f"prompt-{number}", "").strip()
+            for number in range(1, len(found.edits) + 1)
+        }
+        which = form.get("instead", "")
         return await self._act(
-            request, lambda: self._actions.again(found, form.get("prompt", "").strip())
+            request, lambda: self._actions.again(found, prompts, instead=which), Folder.INBOX
         )
+
+    async def review(self, request: Request) -> Response:
+        """
+        Show the results that wait for somebody to look at them.
+        """
+        found = await self._looks.look(self._reviews.queue, Folder.REVIEW, Folder.DONE)
+        return self._shown(request, "review.html", queue=found, here="review")
+
+    async def approve(self, request: Request) -> Response:
+        """
+        Move a result to the outbox.
+        """
+        return await self._decide(request, self._actions.approve, Folder.REVIEW, Folder.OUTBOX)
+
+    async def reject(self, request: Request) -> Response:
+        """
+        Delete a result.
+        """
+        return await self._decide(request, self._actions.reject, Folder.REVIEW)
+
+    async def _decide(
+        self, request: Request, action: Callable[[JobView, str], object], *needed: Folder
+    ) -> Response:
+        found = await self._found(request)
+        which = request.path_params["which"]
+        return await self._act(request, lambda: action(found, which), *needed, back="/review")
 
     async def retry(self, request: Request) -> Response:
         """
         Move a job's files from `error/` back into the inbox.
         """
         found = await self._found(request)
-        if found is None:
-            return self._refused(request, Refused("There is no such job.", 404))
-        return await self._act(request, lambda: self._actions.retry(found))
+        needed = Folder.ERROR, Folder.INBOX
+        return await self._act(request, lambda: self._actions.retry(found), *needed)
 
     async def drop(self, request: Request) -> Response:
         """
@@ -210,12 +253,9 @@ class Page:
                 asyncio.timeout(_BODY_SECONDS),
                 read_post(request, self._most_bytes) as post,
             ):
-                await in_own_thread(lambda: self._actions.drop(post))
+                return await self._act(request, lambda: self._actions.drop(post), Folder.INBOX)
         except PostRefused as refused:
-            return self._refused(request, Refused(str(refused).split("\n")[0], refused.status))
-        except Refused as refused:
-            return self._refused(request, refused)
-        return self._back(request)
+            raise refused_post(refused) from refused
 
     async def pause(self, request: Request) -> Response:
         """
@@ -239,65 +279,6 @@ class Page:
 
         return await self._act(request, let_go)
 
-    async def thumbnail(self, request: Request) -> Response:
-        """
-        Return a picture scaled down.
-        """
-        job_id, which = request.path_params["job"], request.path_params["which"]
-        size = request.path_params["size"]
-        if size not in SIZES or not (which == "before" or which.isdecimal()):
-            return fault(404, "not_found", "There is no such picture.")
-        find = self._finder(job_id, which)
-        if find is None:
-            return fault(404, "not_found", "There is no such picture.")
-        try:
-            data = await self._thumbnails.get(job_id, which, size, find)
-        except ImageFault as problem:
-            return fault(415, "not_shown", str(problem))
-        except OSError:
-            data = None
-        if data is None:
-            return fault(404, "gone", "That picture is not there any more.")
-        return Response(data, 200, _KEPT, "image/webp")
-
-    async def file(self, request: Request) -> Response:
-        """
-        Return a picture as it lies on the disk, to be looked at or kept.
-        """
-        job_id, which = request.path_params["job"], request.path_params["which"]
-        find = self._finder(job_id, which)
-        picture = await in_own_thread(find) if find else None
-        if picture is None:
-            return fault(404, "not_found", "There is no such picture.")
-        stack = contextlib.ExitStack()
-        try:
-            file = await in_own_thread(lambda: stack.enter_context(self._jobs.opened(picture)))
-            head = await in_own_thread(lambda: file.read(SNIFF_BYTES))
-            size = await in_own_thread(lambda: file.seek(0, 2))
-            file.seek(0)
-        except OSError:
-            stack.close()
-            return fault(404, "gone", "That picture is not there any more.")
-
-        async def blocks() -> AsyncIterator[bytes]:
-            try:
-                while block := await in_own_thread(lambda: file.read(_BLOCK)):
-                    yield block
-            finally:
-                stack.close()
-
-        media = _TYPES.get(sniff(head) or "")
-        is_kept = media is None or "keep" in request.query_params
-        way = "attachment" if is_kept else "inline"
-        headers = {
-            "content-length": str(size),
-            "content-disposition": f"{way}; filename*=UTF-8''{quote(picture.name, safe='')}",
-        }
-        media = media or "application/octet-stream"
-        return StreamingResponse(
-            blocks(), 200, headers, media, background=BackgroundTask(stack.close)
-        )
-
     async def events(self, _: Request) -> Response:
         """
         Tell of changes for as long as somebody listens.
@@ -313,31 +294,54 @@ class Page:
         name = request.path_params["name"]
         if name not in STATIC:
             return fault(404, "not_found", "There is nothing here.")
-        return Response(static(name), 200, _KEPT, STATIC[name])
+        return Response(static(name), 200, KEPT, STATIC[name])
 
-    def _finder(self, job_id: str, which: str) -> Callable[[], Any] | None:
-        def find() -> Any:
-            job = self._jobs.find(job_id)
-            return job.picture(which) if job is not None else None
+    async def _found(self, request: Request) -> JobView:
+        job_id = request.path_params["job"]
+        found = await self._looks.look(lambda: self._jobs.find(job_id))
+        if found is None:
+            raise Refused("There is no such job.", 404)
+        if found.state == "work":
+            return found
+        archive = Folder.DONE if found.state == "done" else Folder.ERROR
+        return await self._looks.look(lambda: self._jobs.ended(found.line, is_whole=True), archive)
 
-        return find
+    def _answering(
+        self, show: Callable[[Request], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """
+        Return what answers in place of a page whose folder does not.
+        """
 
-    async def _found(self, request: Request) -> JobView | None:
-        return await in_own_thread(lambda: self._jobs.find(request.path_params["job"]))
+        async def shown(request: Request) -> Response:
+            try:
+                return await show(request)
+            except Refused as refused:
+                return self._refused(request, refused)
+            except FolderUnresponsive as error:
+                return self._refused(request, Refused(str(error), 503, "unresponsive"))
+            except OSError as error:
+                return self._refused(
+                    request, Refused(f"The disk refuses it: {error.strerror}.", 503)
+                )
+
+        return shown
 
     async def _form(self, request: Request) -> dict[str, str]:
         async with asyncio.timeout(_BODY_SECONDS):
-            form = await request.form(max_files=0, max_fields=4)
+            form = await request.form(max_files=0, max_fields=MAX_EDITS + 2)
         return {key: value for key, value in form.items() if isinstance(value, str)}
 
-    async def _act(self, request: Request, action: Callable[[], object]) -> Response:
+    async def _act(
+        self, request: Request, action: Callable[[], object], *needed: Folder, back: str = "/"
+    ) -> Response:
         try:
-            await in_own_thread(action)
-        except Refused as refused:
-            return self._refused(request, refused)
+            await self._looks.look(action, *needed)
         except OSError as error:
             return self._refused(request, Refused(f"The disk refuses it: {error.strerror}.", 507))
-        return self._back(request)
+        if "application/json" in request.headers.get("accept", ""):
+            return Response(status_code=204)
+        return RedirectResponse(f"{self._root_path}{back}", 303)
 
     async def _now(self) -> Scene:
         """
@@ -364,9 +368,7 @@ class Page:
     def _shown(
         self, request: Request, template: str, status_code: int = 200, **values: Any
     ) -> Response:
-        asked = request.query_params.get("lang", "")
-        accepted = request.headers.get("accept-language", "")
-        words = Words(language_of(asked, request.cookies.get(_LANGUAGE, ""), accepted))
+        words = _words(request)
         may = self._access.may(request.state.head)
         text = self._templates.get_template(template).render(
             _=words,
@@ -377,19 +379,21 @@ class Page:
             **values,
         )
         answer = Response(text, status_code, media_type="text/html")
-        if asked == words.language:
+        if request.query_params.get("lang") == words.language:
             path = self._root_path or "/"
-            answer.set_cookie(_LANGUAGE, asked, max_age=_YEAR, path=path, samesite="strict")
+            answer.set_cookie(
+                _LANGUAGE, words.language, max_age=_YEAR, path=path, samesite="strict"
+            )
         return answer
 
     def _refused(self, request: Request, refused: Refused) -> Response:
+        message = _words(request).refusal(str(refused), refused.code)
         if "application/json" in request.headers.get("accept", ""):
-            return fault(refused.status, "refused", str(refused))
-        return self._shown(
-            request, "refused.html", refused.status, message=str(refused), here="refused"
-        )
+            return fault(refused.status, refused.code, message)
+        return self._shown(request, "refused.html", refused.status, message=message, here="refused")
 
-    def _back(self, request: Request) -> Response:
-        if "application/json" in request.headers.get("accept", ""):
-            return Response(status_code=204)
-        return RedirectResponse(f"{self._root_path}/", 303)
+
+def _words(request: Request) -> Words:
+    asked = request.query_params.get("lang", "")
+    accepted = request.headers.get("accept-language", "")
+    return Words(language_of(asked, request.cookies.get(_LANGUAGE, ""), accepted))

@@ -9,9 +9,12 @@ from importlib.resources import files as resources
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from retouchd import __version__
+from retouchd.job.filenames import IMAGE_EXTENSIONS
 from retouchd.job.text import dollars
 from retouchd.web.page.words import LANGUAGES, shown_value
 
+KEPT = {"cache-control": "private, max-age=604800"}
+"""What a browser may keep: pictures of a job and files whose address changes with them."""
 STATIC = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
@@ -25,7 +28,12 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.globals |= {"version": __version__, "languages": LANGUAGES, "mark": _mark()}
+    found.globals |= {
+        "version": __version__,
+        "languages": LANGUAGES,
+        "mark": _mark(),
+        "accepted": ",".join(f".{each}" for each in sorted(IMAGE_EXTENSIONS)),
+    }
     found.filters |= {"dollars": dollars, "clock": clock, "value": shown_value}
     return found
 

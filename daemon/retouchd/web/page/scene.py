@@ -4,28 +4,33 @@ What the overview shows at one moment, looked at no more often than it may cost.
 
 import contextlib
 import datetime as dt
+import os
 import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from retouchd.config.settings import Settings
 from retouchd.disk.thread_pools import Folder, at
-from retouchd.disk.threads import answered
 from retouchd.errors import FolderUnresponsive, RetouchdError
 from retouchd.inbox.waiting import READY, STAYS, WaitingFile, staying
 from retouchd.job.filetypes import Medium
+from retouchd.spool import review
 from retouchd.spool.fingerprint import record_path
 from retouchd.spool.finished_job import raw_name
 from retouchd.spool.history import size_of
 from retouchd.spool.history_cache import HistoryCache
-from retouchd.status.collect import ANSWER_SECONDS, Inventory
+from retouchd.status.collect import Inventory
 from retouchd.status.document import unknown
+from retouchd.status.inbox_snapshot import inbox_of
 from retouchd.status.status_file import StatusFiles
 from retouchd.throttle.person_pause import PersonPauseFile
 from retouchd.web.page.jobs import Jobs, JobView
+from retouchd.web.page.looks import Looks
 
 TILES = 24
 _MOST_ERRORS, _MOST_WAITING = 12, 60
@@ -34,6 +39,7 @@ _COUNTED = (READY, *STAYS.values())
 _FRESH_SECONDS = 1.0
 _SHARE = 10
 """A look may not begin again before so many times what the last one took is over: a tenth of a core at most."""
+_FOLDERS_SECONDS, _MOST_FOLDERS = 15.0, 200
 _MOST_KNOWN = 20
 """Answers of a model from which the wait for the next one is told."""
 
@@ -60,7 +66,7 @@ class Scene:
     `paused_at` is when a person paused it, None unless one did.
     """
 
-    status: Mapping[str, Any]
+    status: Mapping[str, Any] = field(default_factory=dict)
     paused_at: dt.datetime | None
     work: Sequence[WorkTile] = ()
     waiting: Sequence[WaitingFile] = ()
@@ -69,6 +75,8 @@ class Scene:
     stays: Mapping[Medium, int] = field(default_factory=dict)
     ended: Sequence[JobView] = ()
     errors: Sequence[JobView] = ()
+    reviewed: int = 0
+    folders: Sequence[str] = ()
 
 
 class Waits:
@@ -76,26 +84,31 @@ class Waits:
     How long each model's last answers took, by the records of the jobs that ended last.
     """
 
-    def __init__(self, jobs: Jobs, cache: HistoryCache) -> None:
+    def __init__(self, jobs: Jobs, cache: HistoryCache, looks: Looks) -> None:
         self._jobs = jobs
         self._cache = cache
+        self._looks = looks
         self._known: dict[str, list[tuple[str, float]]] = {}
 
     def usual(self) -> dict[str, float]:
         """
-        Return the median of the last seconds by model.
+        Return the median of the last seconds by model, of what is known already where `done/` does not answer.
         """
-        lines = self._cache.page(limit=_MOST_KNOWN, status="done").lines
-        known = {
-            job_id: self._known[job_id] if job_id in self._known else list(self._told(line))
-            for line in lines
-            if (job_id := str(line.get("id")))
-        }
-        self._known = known
+        with contextlib.suppress(FolderUnresponsive):
+            self._known = self._looks.call(self._read, Folder.DONE)
+        known = self._known
         found: dict[str, list[float]] = {}
         for model, seconds in (each for told in known.values() for each in told):
             found.setdefault(model, []).append(seconds)
         return {model: statistics.median(seconds) for model, seconds in found.items()}
+
+    def _read(self) -> dict[str, list[tuple[str, float]]]:
+        known, lines = self._known, self._cache.page(limit=_MOST_KNOWN, status="done").lines
+        return {
+            job_id: known[job_id] if job_id in known else list(self._told(line))
+            for line in lines
+            if (job_id := str(line.get("id")))
+        }
 
     def _told(self, line: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         for attempt in self._jobs.record_of(line).get("attempts") or ():
@@ -109,30 +122,45 @@ class Scenes:
     Looks at a run for the overview. What is quick is looked at anew, the day's figures less often.
     """
 
-    def __init__(self, settings: Callable[[], Settings], jobs: Jobs, cache: HistoryCache) -> None:
+    def __init__(
+        self, settings: Callable[[], Settings], jobs: Jobs, cache: HistoryCache, looks: Looks
+    ) -> None:
         self._settings = settings
         self._jobs = jobs
         self._cache = cache
-        self._waits = Waits(jobs, cache)
+        self._looks = looks
+        self._waits = Waits(jobs, cache, looks)
         work = settings().folders.work
         self._status_files = StatusFiles(work)
         self._pause_file = PersonPauseFile(work)
         self._lock = threading.Lock()
         self._status: Mapping[str, Any] = {}
         self._next_status = 0.0
+        self._folders: Sequence[str] = ()
+        self._next_folders = 0.0
 
     def look(self) -> Scene:
         """
-        Return the scene of now.
+        Return the scene of now. Raises FolderUnresponsive where the work folder does not answer.
         """
+        usual = self._waits.usual()
+        scene = self._looks.call(lambda: self._of_work(usual))
+        return replace(
+            scene,
+            status=self._told(),
+            errors=self._in_error(),
+            reviewed=self._in_review(),
+            folders=self._folders_of_inbox(),
+        )
+
+    def _of_work(self, usual: Mapping[str, float]) -> Scene:
         found = self._status_files.read_waiting()
         waiting = found[0] if found else None
         report = self._status_files.read()
         reasons = report[0].jobs if report else {}
         return Scene(
-            status=self._told(),
             paused_at=self._pause_file.since(),
-            work=list(self._working(reasons)),
+            work=list(self._working(reasons, usual)),
             waiting=[each for each in waiting.files if each.kind not in _COUNTED][:_MOST_WAITING]
             if waiting
             else (),
@@ -140,7 +168,6 @@ class Scenes:
             ready=waiting.kinds.get(READY, 0) if waiting else 0,
             stays=staying(waiting.kinds if waiting else {}),
             ended=self.finished(TILES),
-            errors=self._in_error(),
         )
 
     def finished(self, count: int) -> list[JobView]:
@@ -150,8 +177,10 @@ class Scenes:
         lines = self._cache.page(limit=count, status="done").lines
         return [self._jobs.ended(line) for line in lines]
 
-    def _working(self, reasons: Mapping[str, str]) -> Iterator[WorkTile]:
-        usual, now = self._waits.usual(), dt.datetime.now(dt.UTC)
+    def _working(
+        self, reasons: Mapping[str, str], usual: Mapping[str, float]
+    ) -> Iterator[WorkTile]:
+        now = dt.datetime.now(dt.UTC)
         for job in self._jobs.in_work():
             elapsed = (now - job.sent_at).total_seconds() if job.sent_at else None
             yield WorkTile(
@@ -165,10 +194,10 @@ class Scenes:
         """
         Return the jobs whose files lie in `error/`, newest first: what was dragged out of it is not among them.
         """
-        lines = self._cache.page(limit=2 * _MOST_ERRORS, status="error").lines
         root = self._settings().folders.error
 
         def there() -> list[JobView]:
+            lines = self._cache.page(limit=2 * _MOST_ERRORS, status="error").lines
             with at(Folder.ERROR):
                 return [
                     self._jobs.ended(line, is_whole=True)
@@ -177,10 +206,36 @@ class Scenes:
                 ]
 
         try:
-            found = answered(there, self._settings().folders.by_name(), ANSWER_SECONDS)
+            found = self._looks.call(there, Folder.ERROR)
         except (FolderUnresponsive, OSError):
             return []  # The day's figures say which folder it is.
         return found[:_MOST_ERRORS]
+
+    def _in_review(self) -> int:
+        """
+        Return how many files wait for somebody to look at them.
+        """
+        with contextlib.suppress(FolderUnresponsive, OSError):
+            folders = self._settings().folders
+            return len(self._looks.call(lambda: review.waiting(folders), Folder.REVIEW))
+        return 0
+
+    def _folders_of_inbox(self) -> Sequence[str]:
+        """
+        Return the sub-folders of the inbox that a picture may be dropped into, looked at now and then.
+        """
+        if time.monotonic() >= self._next_folders:
+            self._next_folders = time.monotonic() + _FOLDERS_SECONDS
+            inbox = inbox_of(self._settings())
+
+            def look() -> list[str]:
+                with at(Folder.INBOX):
+                    found = islice(_folders_below(self._settings().folders.inbox), _MOST_FOLDERS)
+                    return sorted(each for each in found if inbox.takes_folder(each))
+
+            with contextlib.suppress(FolderUnresponsive, OSError):
+                self._folders = self._looks.call(look, Folder.INBOX)
+        return self._folders
 
     def _told(self) -> Mapping[str, Any]:
         """
@@ -198,3 +253,16 @@ class Scenes:
             ended = time.monotonic()
             self._next_status = ended + max(_FRESH_SECONDS, _SHARE * (ended - begun))
             return self._status
+
+
+def _folders_below(inbox: Path) -> Iterator[str]:
+    """
+    Yield the paths of folders below the inbox, those near the top first.
+    """
+    paths = [""]
+    for path in paths:
+        with contextlib.suppress(OSError), os.scandir(inbox / path) as entries:
+            for entry in entries:
+                if not entry.name.startswith((".", "_")) and entry.is_dir(follow_symlinks=False):
+                    paths.append(f"{path}/{entry.name}".lstrip("/"))
+                    yield paths[-1]

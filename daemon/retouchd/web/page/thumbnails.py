@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from retouchd.disk import durable
+from retouchd.disk.thread_pools import Folder
 from retouchd.pictures.thumbnail import thumbnail
-from retouchd.process import in_own_thread
 from retouchd.web.page.jobs import Jobs, PictureFile
+from retouchd.web.page.looks import Looks
 
 Find: TypeAlias = Callable[[], PictureFile | None]
 
@@ -34,11 +35,12 @@ class Thumbnails:
     The thumbnails of one work folder; of a job's picture there is one in each of `SIZES`.
     """
 
-    def __init__(self, work: Path, jobs: Jobs, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, work: Path, jobs: Jobs, looks: Looks, most_bytes: int = MOST_BYTES) -> None:
         self._folder = work / "thumbnails"
         self._jobs = jobs
+        self._looks = looks
         self._most_bytes = most_bytes
-        self._making = asyncio.Semaphore(_AT_ONCE)
+        self._making = {folder: asyncio.Semaphore(_AT_ONCE) for folder in Folder}
         self._made = 0
 
     async def get(
@@ -47,15 +49,21 @@ class Thumbnails:
         """
         Return a thumbnail as WebP, None where there is no such picture any more.
 
-        Raises OSError where it cannot be read, ImageFault where it cannot be shown.
+        Raises OSError where it cannot be read, ImageFault where it cannot be shown, FolderUnresponsive where
+        its folder does not answer.
         """
         path = self._folder / f"{job_id}-{which}-{size}.webp"
-        kept = await in_own_thread(lambda: _content(path))
+        kept = await self._looks.look(lambda: _content(path))
         if kept is not None:
             return kept
-        async with self._making:
+        picture = await self._looks.look(find)
+        needed = [folder for folder, _ in picture.places] if picture else []
+        making = self._making[needed[0] if needed else Folder.WORK]
+        async with making:
             # Somebody else may have waited for the same.
-            return await in_own_thread(lambda: _content(path) or self._make(path, size, find))
+            return await self._looks.look(
+                lambda: _content(path) or self._make(path, size, find), *needed
+            )
 
     def _make(self, path: Path, size: int, find: Find) -> bytes | None:
         for _ in range(_TRIES):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from retouchd.job.text import counted
+from retouchd.web.page.chinese import CODES, KINDS, REFUSALS
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 
@@ -35,8 +36,36 @@ CHINESE: Mapping[str, str] = {
     "Finished": "已完成",
     "Nothing has been edited yet": "还没有修好的照片",
     "Drop a photo with its prompt into the inbox, or here.": "把照片和提示词放进收件箱，或拖到这里。",
-    "Drop a photo here": "把照片拖到这里",
-    "or choose one": "或选择文件",
+    "Drop photos here": "把照片拖到这里",
+    "or choose some": "或选择文件",
+    "Mask, references, folder": "蒙版、参考图、文件夹",
+    "Mask": "蒙版",
+    "PNG of the same size; its transparent parts are edited": "同样大小的 PNG；透明的部分会被修改",
+    "References": "参考图",
+    "sent along with each photo": "随每张照片一起发送",
+    "Folder of the inbox": "收件箱里的文件夹",
+    "the inbox itself": "收件箱本身",
+    "Results": "结果",
+    "Review": "审片",
+    "to be reviewed": "等待审片",
+    "Approve": "通过",
+    "Reject": "不要",
+    "Again": "重修",
+    "Delete it for good?": "确定永久删除？",
+    "This result is deleted.": "当前结果会被删除。",
+    "What is left empty is not asked for.": "留空的不会再修。",
+    "Nothing waits to be reviewed": "没有等待审片的照片",
+    "Results come here where output.review is true.": "设置 output.review = true 后，结果会先到这里。",
+    "Files in review/ that are no result of this retouchd:": "review/ 里不属于此 retouchd 的文件：",
+    "Keys: J and K go on and back, A approves, R rejects, E edits again.": (
+        "按键：J、K 前后移动，A 通过，R 不要，E 重修。"
+    ),
+    "Say what is to be done: the prompt is empty.": "请写明要怎么修：提示词是空的。",
+    "The original and its record are not there any more.": "原图或记录已不在原处。",
+    "The original is not there any more.": "原图已不在原处。",
+    "Its mask is not there any more.": "蒙版已不在原处。",
+    "It is not in error/ any more.": "它已不在 error/ 里。",
+    "It does not wait for anybody in review/ any more.": "它已不在 review/ 里。",
     "What is to be done with it?": "要怎么修这张照片？",
     "Such as: make the background a warm grey": "例如：把背景换成暖灰色",
     "Send": "发送",
@@ -85,7 +114,6 @@ CHINESE: Mapping[str, str] = {
         "可能已经计费；再次发送可能再次计费。"
     ),
     "Being edited": "正在修图",
-    "The original is not there any more.": "原图已不在原处。",
     "The result was taken out of the outbox.": "结果已被移出发件箱。",
     "There is no such job.": "没有这个任务。",
     "That did not work.": "操作没有成功。",
@@ -127,6 +155,42 @@ class Words:
         Return a text in this language.
         """
         return CHINESE.get(english, english) if self.language == "zh" else english
+
+    def sentence(self, code: object) -> str:
+        """
+        Return what an error code means, empty where the error's own sentence says it in this language.
+        """
+        return CODES.get(str(code), "") if self.language == "zh" else ""
+
+    def code(self, code: object) -> str:
+        """
+        Return an error code as a short text.
+        """
+        return (self.sentence(code) or str(code or "")).rstrip("。")
+
+    def kind(self, kind: str) -> str:
+        """
+        Return what kind of reason a file waits for, empty where the reason itself is in this language.
+        """
+        if self.language != "zh":
+            return ""
+        starts = sorted(KINDS, key=len, reverse=True)
+        return next(KINDS[start] for start in starts if kind.startswith(start))
+
+    def refusal(self, sentence: str, code: str) -> str:
+        """
+        Return why something is refused: in this language, and then as it was said where that tells more.
+        """
+        told = self(sentence)
+        if self.language != "zh" or told != sentence:
+            return told
+        return f"{REFUSALS.get(code, self('That did not work.'))}（{sentence}）"
+
+    def results(self, count: int) -> str:
+        """
+        Return a number of results.
+        """
+        return f"{count:,} 个结果" if self.language == "zh" else counted(count, "result")
 
     def photos(self, count: int) -> str:
         """

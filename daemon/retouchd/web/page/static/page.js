@@ -15,6 +15,8 @@
       for (const old of regions()) {
         const fresh = found.getElementById(old.id);
         if (!fresh) { if ("reload" in old.dataset) location.reload(); continue; }
+        // Nobody's words are taken away while they are written.
+        if (old.contains(document.activeElement) && document.activeElement.matches("textarea, input")) continue;
         if (fresh.innerHTML !== old.dataset.seen) put(old, fresh);
       }
       tick();
@@ -71,6 +73,22 @@
   }
   setInterval(tick, 1000);
 
+  // As `send`, and tells how much of it has gone: fetch does not.
+  function upload(form, body, told) {
+    return new Promise((resolve) => {
+      const request = new XMLHttpRequest();
+      request.open("POST", form.action);
+      request.setRequestHeader("accept", "application/json");
+      request.upload.onprogress = (event) => told(event.total ? event.loaded / event.total : 0);
+      request.onerror = () => resolve(form.dataset.failed);
+      request.onload = () => {
+        if (request.status < 300) return resolve("");
+        try { resolve(JSON.parse(request.responseText).error.message); } catch { resolve(`HTTP ${request.status}`); }
+      };
+      request.send(body);
+    });
+  }
+
   async function send(form, body) {
     const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "application/json" } });
     if (answer.ok) return "";
@@ -81,34 +99,79 @@
     const form = event.target;
     if (!("act" in form.dataset)) return;
     event.preventDefault();
-    const button = form.querySelector("button");
+    const button = event.submitter || form.querySelector("button");
+    const review = form.closest("[data-review]"), next = review?.nextElementSibling || review?.previousElementSibling;
     button.disabled = true;
     const fault = await send(form, new FormData(form)).catch(String);
     if (fault) { button.disabled = false; button.textContent = fault; }
-    refresh();
+    form.querySelector("textarea")?.blur();
+    await refresh();
+    if (next?.id) document.getElementById(next.id)?.focus();
+  });
+
+  // What deletes is asked for twice.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-sure]");
+    if (!button || "isSure" in button.dataset) return;
+    event.preventDefault();
+    button.dataset.isSure = "";
+    const words = button.textContent;
+    button.textContent = button.dataset.sure;
+    button.addEventListener("blur", () => { button.textContent = words; delete button.dataset.isSure; }, { once: true });
+    button.focus();
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
+    const all = [...document.querySelectorAll("[data-review]")];
+    if (!all.length) return;
+    const key = event.key.toLowerCase(), at = all.findIndex((each) => each.contains(document.activeElement));
+    if (key === "j" || key === "k") {
+      const to = all[Math.max(0, Math.min(all.length - 1, at + (key === "j" ? 1 : -1)))];
+      to.focus({ preventScroll: true });
+      to.scrollIntoView({ block: "start" });
+    } else {
+      const found = all[Math.max(0, at)].querySelector(`[data-key="${CSS.escape(key)}"]`);
+      if (!found) return;
+      found.click();
+      if (found.matches("summary")) found.parentElement.querySelector("textarea").focus();
+    }
+    event.preventDefault();
   });
 
   const drop = document.getElementById("drop");
   if (drop) {
-    const told = document.getElementById("drop-told"), input = drop.querySelector("input[type=file]"), prompt = drop.querySelector("textarea");
+    const told = document.getElementById("drop-told"), bar = document.getElementById("drop-progress");
+    const input = drop.elements.image, prompt = drop.elements.prompt;
     let isSending = false;
-    const upload = async (files) => {
+    const say = (lines) => told.replaceChildren(...lines.map((line) => {
+      const each = document.createElement("p"), words = document.createElement("bdi");
+      words.textContent = line;
+      each.append(words);
+      return each;
+    }));
+    const sendAll = async (files) => {
       if (isSending || !files.length) return;
       isSending = true;
-      let fault = "";
+      bar.hidden = false;
+      const faults = [];
       for (const [at, file] of files.entries()) {
-        told.textContent = `${drop.dataset.sending} ${files.length > 1 ? `${at + 1}/${files.length}` : ""}`;
+        say([`${drop.dataset.sending} ${files.length > 1 ? `${at + 1}/${files.length}` : ""}`]);
         const body = new FormData();
         body.append("image", file);
-        body.append("prompt", prompt.value);
-        fault ||= await send(drop, body).catch(() => drop.dataset.failed);
+        for (const name of ["prompt", "folder"]) body.append(name, drop.elements[name].value);
+        for (const name of ["mask", "reference"]) for (const each of drop.elements[name].files) body.append(name, each);
+        const fault = await upload(drop, body, (share) => { bar.value = (at + share) / files.length; });
+        if (fault) faults.push(files.length > 1 ? `${file.name}: ${fault}` : fault);
       }
-      told.textContent = fault || drop.dataset.sent;
-      if (!fault) input.value = "";
+      say(faults.length ? faults : [drop.dataset.sent]);
+      told.classList.toggle("fault", faults.length > 0);
+      if (!faults.length) input.value = "";
+      bar.hidden = true;
       isSending = false;
       refresh();
     };
-    drop.addEventListener("submit", (event) => { event.preventDefault(); upload([...input.files]); });
+    drop.addEventListener("submit", (event) => { event.preventDefault(); sendAll([...input.files]); });
     const isFiles = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
     document.addEventListener("dragover", (event) => { if (isFiles(event)) { event.preventDefault(); drop.classList.add("over"); } });
     document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) drop.classList.remove("over"); });
@@ -116,7 +179,7 @@
       if (!isFiles(event)) return;
       event.preventDefault();
       drop.classList.remove("over");
-      if (prompt.value.trim()) upload([...event.dataTransfer.files]);
+      if (prompt.value.trim()) sendAll([...event.dataTransfer.files]);
       else { input.files = event.dataTransfer.files; prompt.focus(); }
     });
   }
