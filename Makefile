@@ -61,7 +61,7 @@ format: $(VENV)/installed-dev
 # The pictures of the page in docs/, taken by its test.
 
 screenshots: $(VENV)/installed-dev
-	SCREENSHOTS=1 $(BIN)/pytest --numprocesses 0 tests/web/test_page.py --keyword "dropped or phone"
+	SCREENSHOTS=1 $(BIN)/pytest --numprocesses 0 tests/web/test_page.py --keyword "dropped or phone or reviewed"
 
 man: $(VENV)/installed-dev
 	$(BIN)/python tests/support/man_pages.py

@@ -174,10 +174,19 @@ def test_it_is_readable_in_the_dark_on_a_phone_and_in_chinese(
     With 10,000 jobs too: the first page and those behind it come at once, and nothing is wider than the screen.
     """
     filled(station, 10_000)
-    _, url = listening(station)
+    for number in range(5):
+        (station.folders.inbox / f"w{number}.png").write_bytes(picture())
+    (station.folders.inbox / "lonely.txt").write_text("sepia")
+    running, url = listening(station)
+    running.until(lambda: len(station.status()[1]["waiting"]) == 6)
     dark = {"color_scheme": "dark", "locale": "zh-CN"}
     page = opened(browser, url, **dark)
     assert page.inner_text("h1") == "概览"
+    summary = page.locator(".waiting summary")
+    assert summary.inner_text() == "5 个文件 等待提示词"
+    summary.click()
+    assert page.locator(".waiting li li").count() == 5
+    assert "lonely.txt 等待照片" in page.inner_text(".waiting")
     assert faults_of(page) == []
     page.set_viewport_size({"width": 390, "height": 844})
     for path in ("/", "/wall", "/jobs", "/jobs/20261101-120000-00000001"):
@@ -210,7 +219,7 @@ def test_hostile_names_and_prompts_stay_text(browser: Browser, station: Station,
 
     page.click(".tile a")
 
-    assert page.input_value("#prompt") == prompt
+    assert page.input_value("#prompt-1") == prompt
     assert page.evaluate("document.querySelectorAll('script:not([src]), img[onerror]').length") == 0
     page.wait_for_function("document.querySelector('.stage .after').naturalWidth > 0")
     assert ran == []
@@ -379,6 +388,7 @@ def test_results_are_reviewed_and_asked_for_again(
     page.locator("[data-review]").nth(2).wait_for()
     assert faults_of(page) == []
     keep_shot(page, "review", SHOTS or tmp_path / "shots")
+    assert httpx.get(f"{url}/wall").text.count("<article") == 1, "what nobody has approved is shown"
 
     page.keyboard.press("j")
     page.keyboard.press("a")
@@ -387,6 +397,7 @@ def test_results_are_reviewed_and_asked_for_again(
     expect(page.locator("[data-sure]").first).to_have_text("Delete it for good?")
     page.keyboard.press("r")
     expect(page.locator("[data-review]")).to_have_count(1)
+    assert httpx.get(f"{url}/wall").text.count("<article") == 2
     left = {*station.tree("review"), *station.tree("outbox")}
     assert len(left) == 3
     assert len(station.tree("review")) == 1

@@ -222,11 +222,13 @@ class Jobs:
         """
         Return whether a result waits in the folder for reviews. Raises OSError.
         """
-        if len(picture.places) < 2:
-            return False
-        with at(Folder.REVIEW):
-            size = size_of(self._folders.review, picture.path)
-        return size is not None and picture.size in (None, size)
+        return len(picture.places) > 1 and _lies_in(picture, *picture.places[0])
+
+    def is_published(self, picture: PictureFile) -> bool:
+        """
+        Return whether a result was put into the outbox at once, or lies there by now. Raises OSError.
+        """
+        return len(picture.places) < 2 or _lies_in(picture, *picture.places[1])
 
     def _results(self, line: Mapping[str, Any]) -> Iterator[PictureFile]:
         labels = {
@@ -275,6 +277,12 @@ class Jobs:
             prompt=request.prompt or "",
             reason=job_state.stage.value,
         )
+
+
+def _lies_in(picture: PictureFile, folder: Folder, root: Path) -> bool:
+    with at(folder):
+        size = size_of(root, picture.path)
+    return size is not None and picture.size in (None, size)
 
 
 def _opened(root: Path, picture: PictureFile) -> BinaryIO:

@@ -139,7 +139,7 @@ class Page:
         """
         Show finished edits as pairs, newest first, for a screen that nobody touches.
         """
-        jobs = await self._looks.look(lambda: self._scenes.finished(_WALL))
+        jobs = await in_own_thread(lambda: self._scenes.wall(_WALL))
         return self._shown(request, "wall.html", jobs=jobs, here="wall")
 
     async def history(self, request: Request) -> Response:

@@ -8,6 +8,7 @@ import os
 import statistics
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -33,7 +34,10 @@ from retouchd.web.page.jobs import Jobs, JobView
 from retouchd.web.page.looks import Looks
 
 TILES = 24
-_MOST_ERRORS, _MOST_WAITING = 12, 60
+_LOOKED_AT = 4
+"""Of so many times as many jobs as the wall has some may have no result that was approved."""
+_MOST_ERRORS, _MOST_WAITING = 12, 20
+"""So many errors, and files that wait for reasons of one kind."""
 _COUNTED = (READY, *STAYS.values())
 """The kinds of files that are told by their number alone."""
 _FRESH_SECONDS = 1.0
@@ -77,6 +81,18 @@ class Scene:
     errors: Sequence[JobView] = ()
     reviewed: int = 0
     folders: Sequence[str] = ()
+
+    @property
+    def groups(self) -> list[tuple[str, int, list[WaitingFile]]]:
+        """
+        Return what waits by the kind of its reason: the kind, how many files there are, and some of them.
+        """
+        found: dict[str, list[WaitingFile]] = {}
+        for each in self.waiting:
+            found.setdefault(each.kind, []).append(each)
+        return [
+            (kind, max(self.kinds.get(kind, 0), len(files)), files) for kind, files in found.items()
+        ]
 
 
 class Waits:
@@ -161,9 +177,7 @@ class Scenes:
         return Scene(
             paused_at=self._pause_file.since(),
             work=list(self._working(reasons, usual)),
-            waiting=[each for each in waiting.files if each.kind not in _COUNTED][:_MOST_WAITING]
-            if waiting
-            else (),
+            waiting=list(_first_of_each(waiting.files)) if waiting else (),
             kinds=waiting.kinds if waiting else {},
             ready=waiting.kinds.get(READY, 0) if waiting else 0,
             stays=staying(waiting.kinds if waiting else {}),
@@ -176,6 +190,19 @@ class Scenes:
         """
         lines = self._cache.page(limit=count, status="done").lines
         return [self._jobs.ended(line) for line in lines]
+
+    def wall(self, count: int) -> list[JobView]:
+        """
+        Return the jobs for the wall, newest first, with those of their results that anybody may see: what is to
+        be reviewed is not shown to customers before it was approved. Raises FolderUnresponsive.
+        """
+        found = self._looks.call(lambda: self.finished(_LOOKED_AT * count))
+        if any(len(picture.places) > 1 for job in found for picture in job.after):
+            found = self._looks.call(lambda: list(map(self._published, found)), Folder.OUTBOX)
+        return [job for job in found if job.after][:count]
+
+    def _published(self, job: JobView) -> JobView:
+        return replace(job, after=tuple(filter(self._jobs.is_published, job.after)))
 
     def _working(
         self, reasons: Mapping[str, str], usual: Mapping[str, float]
@@ -266,3 +293,14 @@ def _folders_below(inbox: Path) -> Iterator[str]:
                 if not entry.name.startswith((".", "_")) and entry.is_dir(follow_symlinks=False):
                     paths.append(f"{path}/{entry.name}".lstrip("/"))
                     yield paths[-1]
+
+
+def _first_of_each(files: Sequence[WaitingFile]) -> Iterator[WaitingFile]:
+    """
+    Yield the first files of each kind that wants something of somebody, or tells what happens.
+    """
+    told = Counter[str]()
+    for each in files:
+        told[each.kind] += 1
+        if each.kind not in _COUNTED and told[each.kind] <= _MOST_WAITING:
+            yield each

@@ -192,6 +192,12 @@ class Words:
         """
         return f"{count:,} 个结果" if self.language == "zh" else counted(count, "result")
 
+    def files(self, count: int) -> str:
+        """
+        Return a number of files.
+        """
+        return f"{count:,} 个文件" if self.language == "zh" else counted(count, "file")
+
     def photos(self, count: int) -> str:
         """
         Return a number of photos.

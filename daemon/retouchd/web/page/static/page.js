@@ -32,7 +32,9 @@
     // A picture that is there already stays: nothing flickers.
     const kept = new Map([...old.querySelectorAll("img")].map((img) => [img.outerHTML, img]));
     const isFirst = !kept.size;
+    const open = [...old.querySelectorAll("details[open][id]")].map((each) => each.id);
     old.replaceChildren(...document.importNode(fresh, true).childNodes);
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
     for (const img of old.querySelectorAll("img")) {
       const same = kept.get(img.outerHTML);
       if (same) { img.replaceWith(same); kept.delete(same.outerHTML); } else if (!isFirst) img.closest(".pair")?.classList.add("new");
