@@ -60,7 +60,7 @@ class Stock:
 
     def pictures(self, size: int, count: int) -> list[Path]:
         """
-        Return so many JPEGs of about so many bytes, no two the same.
+        Return so many JPEGs of about so many bytes, no two the same nor of the same size.
         """
         folder = self._place / f"{size}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,11 @@ def drop(pictures: list[Path], inbox: Path) -> Iterator[float]:
 
 
 def _numbered(data: bytes, number: int) -> bytes:
-    comment = f"{number}".encode()
+    """
+    Return a JPEG with a comment that no other number has, nor the length of it: photos differ in size, and what
+    is as large as another may be the same, so that one waits for the other to be compared.
+    """
+    comment = f"{number}".encode().ljust(5 + number)
     return data[:2] + b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment + data[2:]
 
 
