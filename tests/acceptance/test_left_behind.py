@@ -20,6 +20,8 @@ from process import Endpoint, Running, Station, open_station
 FOLDERS = ("inbox", "outbox", "done", "error", "work")
 HERE = Path(__file__).with_name("left_behind")
 
+_ID = len("20251129-120000-0a1b2c3d")
+
 ASKED_AGAIN = {"answered.png"}
 """Whose request was out when the daemon died: the only one that may be asked for twice."""
 ASKED_FIRST = {"asking.png", "claimed.png", "claiming.png", "unclaimed.png", "fresh.png"}
@@ -159,6 +161,59 @@ def test_every_job_is_taken_over(station: Station, archive: Path) -> None:
     for record in station.folders.done.rglob("*.job.json"):
         for output in json.loads(record.read_bytes())["outputs"]:
             assert (station.folders.outbox / os.fsdecode(_raw(output))).is_file()
+
+
+WRITTEN_ANEW = {
+    *("whole", "all-done", "half-finished", "finished"),
+    *("planned", "half-published", "recorded", "archiving", "untold"),
+}
+"""Whose last edit's result is another than was received."""
+DOUBTED = ("doubted.png", 1)
+"""The only edit that may have been paid for in vain; of those that were noted nothing had been sent."""
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("archive", ["several-edits"], indirect=True)
+def test_every_edit_is_taken_over_and_none_is_bought_again(station: Station, archive: Path) -> None:
+    """
+    All results of a job are published, written anew where that was asked for, its companion goes along, and
+    somebody is told of it; the same dropped again buys nothing, though the history is lost.
+    """
+    endpoint = unpacked(station, archive)
+    station.configure(
+        endpoint={"base_url": endpoint.url},
+        hooks={"done": ["sh", "-c", 'echo "$1" >> told', "-", "{output}"]},
+    )
+    before = (station.root / "requests").read_text().split()
+
+    drain(station)
+
+    assert not list(station.folders.work.glob("jobs/*"))
+    assert station.tree("error") == []
+    images = names_by_job(station)
+    asked = Counter([*before, *endpoint.requests])
+    again = {(images[key[:_ID]], int(key[_ID + 1 :] or 1)) for key in asked if asked[key] > 1}
+    assert again == {DOUBTED}
+    assert max(asked.values()) == 2
+    assert {*images.values()} == {
+        f"{path.name}.png" for path in (station.root / "dropped").iterdir()
+    }
+    told = (station.root / "told").read_text()
+    for image in images.values():
+        stem = image.removesuffix(".png")
+        ends = ["studio-1.png", "studio-2.png", "warm.png"]
+        cold = "cold.webp" if stem in WRITTEN_ANEW else "cold.png"
+        names = sorted(f"{stem}/{stem}-{end}" for end in (*ends, cold))
+        assert [each for each in station.tree("outbox") if each.startswith(f"{stem}/")] == names
+        assert (station.folders.done / stem / f"{stem}.xmp").exists()
+        assert stem == "whole" or f"{stem}-" in told
+
+    lose_history(station)
+    pictures = drop_again(station)
+    drained = drain(station)
+
+    assert Counter([*before, *endpoint.requests]) == asked
+    assert held(drained).keys() == {*pictures}
 
 
 @pytest.mark.parametrize("archive", ["0.1.0"], indirect=True)
