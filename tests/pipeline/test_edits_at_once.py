@@ -45,6 +45,14 @@ def out_at_once(world: World) -> int:
     return max(out)
 
 
+def told(world: World, *, is_running: bool = False) -> str:
+    """
+    What status says of the only job in work.
+    """
+    (job,) = jobs_in_work(world.folders, None, is_running=is_running)
+    return str(job["reason"])
+
+
 async def test_edits_of_a_picture_are_asked_for_at_once_where_there_is_room(world: World) -> None:
     """
     In the list's order, each with a permit of its own: no more than there are slots.
@@ -90,6 +98,11 @@ async def test_what_waits_delays_only_itself(world: World) -> None:
         assert world.requests[0].ended_at is None
         assert [path.name for path in world.in_work("attempt-1-*")] == ["attempt-1-1.open"]
         assert world.requests_by_job().most_common(1)[0][1] == 2
+        assert told(world, is_running=True) == "2 of 3 edits done, 1 sent, no answer yet"
+
+    assert told(world).endswith(
+        "1 sent, and retouchd ended before the answer came: it may have been charged"
+    )
 
 
 async def test_an_account_s_fault_leaves_the_others_that_are_out(world: World) -> None:
@@ -104,8 +117,7 @@ async def test_an_account_s_fault_leaves_the_others_that_are_out(world: World) -
     assert await world.once() is Ending.UNAVAILABLE
 
     assert world.tree("inbox") == []
-    (job,) = jobs_in_work(world.folders, None, is_running=False)
-    assert job["reason"].startswith("1 of 3 edits done, ")
+    assert told(world).startswith("1 of 3 edits done, ")
     asked = world.prompts()
     assert asked[:2] == ["warm", "studio"]
     world.faults()
@@ -143,6 +155,10 @@ async def test_a_refused_edit_leaves_the_others_that_are_out(world: World) -> No
     assert world.tree("outbox") == ["cat-cold.png", "cat-warm.png"]
     record = world.record("error/cat.job.json")
     assert [each["status"] for each in record["edits"]] == ["done", "error", "done"]
+    (failed,) = world.events("job.failed")
+    assert failed["outputs"] == record["outputs"] == ["cat-warm.png", "cat-cold.png"]
+    (told,) = world.events("request.failed")
+    assert told["edit"] == "studio"
 
 
 async def test_a_probe_is_one_request_however_many_edits_wait(world: World) -> None:
@@ -176,8 +192,7 @@ async def test_a_stop_waits_for_both_that_are_out_and_sends_no_other(world: Worl
         await world.asked(2)
 
     assert world.prompts() == ["warm", "studio"]
-    (job,) = jobs_in_work(world.folders, None, is_running=False)
-    assert job["reason"].startswith("2 of 3 edits done, ")
+    assert told(world).startswith("2 of 3 edits done, ")
     world.faults()
     assert await world.once() is Ending.DRAINED
     assert world.prompts() == ["warm", "studio", "cold"]

@@ -159,13 +159,14 @@ class JobWarning(JobEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFailed(JobEvent):
     """
-    A job went to error/.
+    A job went to error/; `outputs` are what came of those of its edits that are done, published all the same.
     """
 
     event: ClassVar[str] = "job.failed"
     level: Level = Level.WARNING
     code: str
     message: str
+    outputs: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

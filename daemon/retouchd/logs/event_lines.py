@@ -81,6 +81,12 @@ def _done(values: Values) -> str:
     return f"{_file(values)} → {results} ({values['seconds']:.0f} s{paid})"
 
 
+def _job_failed(values: Values) -> str:
+    results = ", ".join(f"outbox/{name}" for name in values.get("outputs") or ())
+    came = f" All the same there came {results}." if results else ""
+    return f"{_file(values)} went to error/: {values['message']}{came}"
+
+
 def _stopping(values: Values) -> str:
     jobs = values["jobs"]
     if not jobs:
@@ -122,7 +128,7 @@ _WORDS: dict[str, str | Callable[[Values], str]] = {
     "request.sent": _sent,
     "request.failed": _failed,
     "job.done": _done,
-    "job.failed": _of("{file} went to error/: {message}"),
+    "job.failed": _job_failed,
     "job.warning": _of("{file}: {message}"),
     "job.waiting": _of("{file} waits: {reason}"),
     "job.left": _of("{file} goes on at the next start: {reason}"),

@@ -198,5 +198,12 @@ class DiskSteps:
                 emit(JobWarning(**job.about, message=warning))
             return Over(End.DONE)
         first = plan.problems[0]
-        emit(JobFailed(**job.about, code=first.code.value, message=first.message))
+        emit(
+            JobFailed(
+                **job.about,
+                code=first.code.value,
+                message=first.message,
+                outputs=line["outputs"],
+            )
+        )
         return Over(End.ERROR)

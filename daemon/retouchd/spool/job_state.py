@@ -116,9 +116,10 @@ class JobState:
         """
         Return what happens with the job, for which it may have a `reason`; of several edits how many are done.
         """
-        requests = max(1, len(self._out))
+        is_several = self.job is not None and len(self.job.edits) > 1 and self.plan is None
+        requests = len(self._out) if is_several else None
         now = reason or doing(self.stage, requests=requests, since=since, is_running=is_running)
-        if self.job is None or len(self.job.edits) == 1 or self.plan is not None:
+        if self.job is None or not is_several:
             return now
         done = sum(each.is_had or each.phase is Phase.EDITED for each in self.edits)
         return f"{done} of {len(self.job.edits)} edits done, {now}"

@@ -196,16 +196,19 @@ _DOING = {
 }
 
 
-def doing(phase: Phase, *, requests: int = 1, since: str = "", is_running: bool = True) -> str:
+def doing(
+    phase: Phase, *, requests: int | None = None, since: str = "", is_running: bool = True
+) -> str:
     """
-    Return what happens with a job that says nothing of its own, so many `requests` of which were sent `since`
-    that time; where no retouchd runs, nobody hears an answer.
+    Return what happens with a job that says nothing of its own; of one with several edits so many `requests`
+    were sent, the first one at `since`. Where no retouchd runs, nobody hears an answer.
     """
     if phase is not Phase.ASKING:
         return _DOING[phase]
-    sent = "sent" if requests == 1 else f"{requests} sent"
-    answer, it = ("answer", "it") if requests == 1 else ("answers", "they")
+    sent = "sent" if requests is None else f"{requests} sent"
+    is_one = requests in (None, 1)
     if not is_running:
-        return f"{sent}, and retouchd ended before the {answer} came: {it} may have been charged"
-    at = f" {'at' if requests == 1 else 'since'} {since}" if since else ""
-    return f"{sent}{at}, no {answer} yet"
+        rest = "answer came: it" if is_one else "answers came: they"
+        return f"{sent}, and retouchd ended before the {rest} may have been charged"
+    at = f" {'at' if is_one else 'since'} {since}" if since else ""
+    return f"{sent}{at}, no {'answer' if is_one else 'answers'} yet"
