@@ -20,6 +20,7 @@ from retouchd.job.filenames import parse
 from retouchd.retry.error_folder import groups_below
 from retouchd.retry.put_back import put_back_group
 from retouchd.status.inbox_snapshot import InboxSnapshot
+from retouchd.status.text import Scene, body_of, lines_of
 
 STEMS = st.sampled_from(["cat", "Cat", "cat_2", "a.b", "cat.jpg"])
 ENDS = st.sampled_from(["jpg", "JPG", "heic", "png", "cr2", "mov", "txt", "xmp"])
@@ -267,9 +268,15 @@ async def test_raw_files_films_and_sounds_stay_and_are_counted(world: World) -> 
 
     assert sorted(reasons) == ["cat.CR2", "cat.mov", "dog.nef", "pets/a.wav", "pets/b.m4a"]
     assert all(each.startswith("not taken: ") for each in reasons.values())
-    kinds = InboxSnapshot(world.settings, world.clock).summary().waiting().kinds
-    assert kinds == {
+    waiting = InboxSnapshot(world.settings, world.clock).summary().waiting()
+    assert waiting.kinds == {
         "not taken: a raw file": 2,
         "not taken: a film": 1,
         "not taken: a sound recording": 2,
     }
+    assert {each.kind for each in waiting.files} == {*waiting.kinds}
+    line = "2 raw files, 1 film, 2 sound recordings stay in the inbox: they are not edited"
+    told = [each for each in lines_of(waiting) if "stay" in each or "cat" in each]
+    assert told == [f"not taken: {line}; a raw file is edited once it is exported as JPEG or TIFF"]
+    assert line in body_of(Scene(waiting=waiting))
+    assert "cat.CR2" not in body_of(Scene(waiting=waiting))
