@@ -85,7 +85,9 @@ def test_a_result_is_finished_anew_without_asking(station: Station) -> None:
     assert code == 0
     assert told == {
         "record": "done/shoes/cat.job.json",
-        "results": [{"path": "shoes/cat.png", "was_there": True, "warnings": []}],
+        "results": [
+            {"place": "outbox", "path": "shoes/cat.png", "was_there": True, "warnings": []}
+        ],
         "error": None,
     }
 
@@ -100,6 +102,33 @@ def test_a_result_is_finished_anew_without_asking(station: Station) -> None:
     code, running = station.call("once")
     assert "it is a result" in running.out
     assert "back.png" in station.tree("inbox")
+
+
+def test_what_is_to_be_reviewed_is_finished_into_the_folder_for_that(station: Station) -> None:
+    """
+    As it would be published; approved meanwhile, it is there already.
+    """
+    drop(station, "shoes/cat.png", f"{SMALL}output.review = true\n")
+    once(station)
+    command = "finish", "cat", "--set", "output.size=60"
+
+    code, running = station.call(*command)
+
+    assert code == 0, running.err
+    assert "done/shoes/cat → review/shoes/cat_2.jpg" in running.out
+    assert (station.tree("outbox"), station.tree("review")) == (
+        [],
+        ["shoes/cat.jpg", "shoes/cat_2.jpg"],
+    )
+    record = station.record("done/shoes/cat.job.json")
+    assert record["review"] == record["outputs"] == ["shoes/cat.jpg", "shoes/cat_2.jpg"]
+    (station.folders.outbox / "shoes").mkdir(exist_ok=True)
+    os.rename(
+        station.folders.review / "shoes/cat_2.jpg", station.folders.outbox / "shoes/cat_2.jpg"
+    )
+    code, running = station.call(*command)
+    assert "outbox/shoes/cat_2.jpg (it was there already)" in running.out
+    assert station.tree("review") == ["shoes/cat.jpg"]
 
 
 def test_what_the_photos_own_files_said_holds_until_it_is_said_otherwise(station: Station) -> None:

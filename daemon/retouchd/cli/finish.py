@@ -242,7 +242,7 @@ def _tell(console: Console, outcome: Outcome) -> None:
     where = shown(f"{outcome.place.root.name}/{outcome.place.label}")
     for each in outcome.results:
         there = " (it was there already)" if each.was_there else ""
-        console.print(f"{where} → outbox/{shown(each.path)}{there}", markup=False)
+        console.print(f"{where} → {each.place}/{shown(each.path)}{there}", markup=False)
         for warning in each.warnings:
             console.print(f"  {shown(warning)}", markup=False, style="yellow")
     if outcome.fault:
@@ -255,6 +255,7 @@ def _body(outcome: Outcome) -> dict[str, Any]:
         "record": escaped(f"{place.root.name}/{place.file.path}"),
         "results": [
             {
+                "place": each.place.value,
                 "path": escaped(each.path),
                 "was_there": each.was_there,
                 "warnings": list(each.warnings),

@@ -20,6 +20,7 @@ from retouchd.clock import Clock
 from retouchd.config.settings import Settings
 from retouchd.disk import durable, file_stat, moves, nofollow
 from retouchd.disk.nofollow import Entry, OpenFolder
+from retouchd.disk.thread_pools import Folder
 from retouchd.job.model import Role
 from retouchd.job.naming import escaped, path_below, shown
 from retouchd.job.text import iso
@@ -50,10 +51,11 @@ class RefinishError(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refinished:
     """
-    A result as it was asked for: its path below the outbox, whether it had been there already, and in sentences
-    what is other than asked for.
+    A result as it was asked for: its path below `outbox` or `review`, which is its `place`, whether it had been
+    there already, and in sentences what is other than asked for.
     """
 
+    place: Folder
     path: str
     was_there: bool
     warnings: tuple[str, ...] = ()
@@ -125,13 +127,14 @@ class Refinisher:
             settings[each.edit] = output.to_json() | {"day": self._today()}
             key = refinishing.key_of(each, output)
             if there := self._there(job, partial(_has_key, key)):
-                yield Refinished(path=there, was_there=True)
+                yield Refinished(place=there[0], path=there[1], was_there=True)
                 continue
             data, report = self._made(job, each, output)
             told = _told(each, output, key, data, report) | {"finished_at": self._now()}
             same = partial(_is_same, told)
             if there := self._there(job, same):
-                yield Refinished(path=there, was_there=True, warnings=_warnings(told))
+                place, path = there
+                yield Refinished(place=place, path=path, was_there=True, warnings=_warnings(told))
                 continue
             hidden = job.hidden(key)
             moves.put_new(hidden, data, is_shared=True)
@@ -164,7 +167,12 @@ class Refinisher:
         for item in items:
             key = sources[item.source]
             path = self._named(job, key)
-            yield Refinished(path=path, was_there=False, warnings=_warnings(made[key]))
+            yield Refinished(
+                place=_place_of(made[key]),
+                path=path,
+                was_there=False,
+                warnings=_warnings(made[key]),
+            )
 
     def _named(self, job: _Job, key: str) -> str:
         """
@@ -172,10 +180,8 @@ class Refinisher:
         """
         told = next(each for each in job.body["results"] if each.get("key") == key)
         path = raw_name(told["path"])
-        target = job.outbox / path.rpartition("/")[2]
-        hidden = job.hidden(key)
         try:
-            moves.rename_new(hidden, target)
+            self._place(job, told, path.rpartition("/")[2])
         except FileExistsError:
             source = f"{FINISHED}/{told['edit']}-{told['number']}.{path.rpartition('.')[2]}"
             (item,) = plan_outputs(
@@ -185,6 +191,21 @@ class Refinisher:
             body = refinishing.with_result(job.body, told | {"path": escaped(path)})
             return self._named(self._write(job, body), key)
         return path
+
+    def _place(self, job: _Job, told: Mapping[str, Any], name: str) -> None:
+        """
+        Put a result where it belongs; cut short, the next run finds it there. Raises FileExistsError.
+        """
+        hidden = job.hidden(told["key"])
+        if _place_of(told) is Folder.OUTBOX:
+            moves.rename_new(hidden, job.outbox / name)
+            return
+        with moves.made_folder(self._folders.review, job.file.folder) as review:
+            with durable.synced(review, job.outbox):
+                if not moves.moved(hidden, review / name):
+                    moves.copy(hidden, review / hidden.name)
+                    moves.rename_new(review / hidden.name, review / name)
+            durable.remove(hidden)
 
     def _ended(self, job: _Job) -> _Job:
         """
@@ -208,16 +229,19 @@ class Refinisher:
         body = record_in(job.root, job.file.path)
         return replace(job, body=body or job.body)
 
-    def _there(self, job: _Job, is_meant: Callable[[Mapping[str, Any]], bool]) -> str | None:
+    def _there(
+        self, job: _Job, is_meant: Callable[[Mapping[str, Any]], bool]
+    ) -> tuple[Folder, str] | None:
         """
-        Return the path of a result that the record tells of and that lies in the outbox unchanged.
+        Return where a result lies that the record tells of, unchanged: its folder, and its path there.
         """
         for told in job.body.get("results", ()):
             path = raw_name(str(told.get("path")))
             if is_meant(told):
-                found = found_digest(self._folders.outbox, path)
-                if found and (found.size, found.sha256) == (told["bytes"], told["sha256"]):
-                    return path
+                for place, root in self._folders.results().items():
+                    found = found_digest(root, path)
+                    if found and (found.size, found.sha256) == (told["bytes"], told["sha256"]):
+                        return place, path
         return None
 
     def _made(self, job: _Job, each: Came, output: Output) -> tuple[bytes, Mapping[str, Any]]:
@@ -329,6 +353,10 @@ def _told(
         "key": key,
         "output": output.to_json(),
     }
+
+
+def _place_of(told: Mapping[str, Any]) -> Folder:
+    return Folder.REVIEW if told["output"].get("review") else Folder.OUTBOX
 
 
 def _has_key(key: str, told: Mapping[str, Any]) -> bool:

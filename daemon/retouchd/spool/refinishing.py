@@ -163,4 +163,8 @@ def with_result(body: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str,
     gone = {each["path"] for each in before if each.get("key") == result["key"]}
     results = [each for each in before if each["path"] not in gone]
     outputs = [each for each in body["outputs"] if each not in gone]
-    return {**body, "results": [*results, result], "outputs": [*outputs, result["path"]]}
+    reviewed = [each for each in body.get("review", ()) if each not in gone]
+    if result["output"].get("review"):
+        reviewed.append(result["path"])
+    found = {**body, "results": [*results, result], "outputs": [*outputs, result["path"]]}
+    return {**found, "review": reviewed} if reviewed or "review" in body else found
