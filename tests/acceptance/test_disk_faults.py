@@ -27,6 +27,7 @@ SHARES = [
     ("near", Extent.ALL, 57),
     ("far", Extent.ONCE, 35),
     ("far", Extent.LIKE, 37),
+    ("edits", Extent.LIKE, 55),
 ]
 """The world, how much fails, and every how manieth operation is tried; the errors take turns."""
 
