@@ -154,6 +154,9 @@ def test_what_the_files_of_the_container_say_is_true() -> None:
             assert (ROOT / name).exists(), name
             assert f"!{name}" in (ROOT / ".containerignore").read_text().splitlines()
     assert "\nUSER 1000:1000\n" in containerfile
+    assert re.findall(r"^WORKDIR (.+)$", containerfile, re.MULTILINE)[-1] == "/", (
+        "it may be entered by all"
+    )
     assert 'CMD ["retouchd", "healthcheck"]' in containerfile
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
