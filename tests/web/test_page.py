@@ -216,6 +216,7 @@ def test_hostile_names_and_prompts_stay_text(browser: Browser, station: Station,
     page = opened(browser, url)
     ran: list[str] = []
     page.on("dialog", lambda dialog: ran.append(dialog.message))
+    assert "\u202e" not in page.inner_text(".tile .name"), "a name is read as another one"
 
     page.click(".tile a")
 

@@ -16,7 +16,7 @@ from retouchd.disk import nofollow
 from retouchd.disk.thread_pools import Folder, at
 from retouchd.errors import Blocked
 from retouchd.job.model import Role
-from retouchd.job.naming import escaped, path_below
+from retouchd.job.naming import path_below, shown
 from retouchd.job.text import iso
 from retouchd.spool.believed import is_below
 from retouchd.spool.fingerprint import picture_path, record_path
@@ -55,7 +55,7 @@ class PictureFile:
         """
         Return the file's name, escaped.
         """
-        return escaped(self.path.rpartition("/")[2])
+        return shown(self.path.rpartition("/")[2])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +180,7 @@ class Jobs:
         return JobView(
             id=str(line.get("id")),
             state="done" if is_done else "error",
-            path=picture_path(line),
+            path=shown(picture_path(line)),
             before=before,
             after=tuple(self._results(line)),
             record=record,
@@ -267,7 +267,7 @@ class Jobs:
         return JobView(
             id=job_id,
             state="work",
-            path=escaped(path_below(job.folder, (image or job.members[0]).name)),
+            path=shown(path_below(job.folder, (image or job.members[0]).name)),
             before=PictureFile(places=((Folder.WORK, originals),), path=image.name)
             if image
             else None,
