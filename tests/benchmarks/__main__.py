@@ -10,7 +10,17 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import ceiling, crowds, curves, drain, exchange, flight, machine, promptness
+from benchmarks import (
+    ceiling,
+    crowds,
+    curves,
+    drain,
+    exchange,
+    finishing,
+    flight,
+    machine,
+    promptness,
+)
 from benchmarks.contest import contests
 from benchmarks.figures import HEADER, Figure, Skipped, line
 from benchmarks.scale import FULL, SMOKE, Scale
@@ -40,6 +50,7 @@ ROWS: dict[str, Row] = {
     "idle": crowds.idle,
     "polling": crowds.polling,
     "start": promptness.starts,
+    "finishing": finishing.finishings,
     "curves": curves.curves,
 }
 

@@ -33,6 +33,7 @@ class Scale:
     """How many of the cases of a row are measured that has several."""
     at_once: int
     """Requests in flight while memory is measured."""
+    finished_megapixels: tuple[int, ...]
     small: tuple[int, int]
     middle: tuple[int, int]
     large: tuple[int, int]
@@ -59,6 +60,7 @@ FULL = Scale(
     starts=7,
     cases=5,
     at_once=64,
+    finished_megapixels=(24, 45, 100),
     small=(50 * KB, 100 * KB),
     middle=(2 * MB, 2 * MB),
     large=(20 * MB, 2 * MB),
@@ -83,6 +85,7 @@ SMOKE = Scale(
     starts=1,
     cases=1,
     at_once=3,
+    finished_megapixels=(1,),
     small=(2 * KB, 2 * KB),
     middle=(4 * KB, 4 * KB),
     large=(8 * KB, 4 * KB),

@@ -165,18 +165,29 @@ def rgb_profile(image: Image.Image) -> bytes | None:
     Return the profile by which the pixels of a picture are meant, if they are RGB; None for sRGB and for all
     others.
 
-    Where EXIF alone names Adobe RGB, it is made here.
+    Where EXIF alone names Adobe RGB, it is made here. One from or into which nothing can be brought, as it is
+    damaged or a scanner's, is none.
     """
     if encoding_of(image) is not None or image.mode in _GREY_MODES or image.mode in ("CMYK", "LAB"):
         return None
     found = _ADOBE_RGB if says_adobe_rgb(image) else image.info.get("icc_profile")
     if not isinstance(found, bytes):
         return None
+    return found if _is_usable(found) else None
+
+
+@lru_cache(maxsize=8)
+def _is_usable(data: bytes) -> bool:
     try:
-        space = ImageCms.ImageCmsProfile(io.BytesIO(found)).profile.xcolor_space
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
+        if profile.profile.xcolor_space != "RGB ":
+            return False
+        probe = Image.new("RGB", (1, 1))
+        _converted(probe, profile)
+        from_srgb(probe, data)
     except _FAULTS:
-        return None
-    return found if space == "RGB " else None
+        return False
+    return True
 
 
 def by_encoding(bands: list[Image.Image], encoding: Encoding) -> Image.Image:

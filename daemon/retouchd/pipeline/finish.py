@@ -163,6 +163,7 @@ def check_memory(task: Finishing) -> None:
     need = memory.need(
         task.output,
         pixels=max(source.width * source.height, edges[0] * edges[1]),
+        received=edges[0] * edges[1],
         file_bytes=source.size_bytes,
         is_turned=source.orientation != 1,
         has_mask=task.mask is not None,

@@ -21,6 +21,7 @@ from retouchd.pictures.finishing.jpeg_tables import tables_of
 from retouchd.pictures.finishing.padding import mirrored
 from retouchd.pictures.finishing.plan import Warned
 from retouchd.pictures.finishing.task import FinishingError
+from retouchd.pictures.finishing.xmp import RDF
 from retouchd.request.output import Output
 
 SMOOTH = sample_pictures.smooth((300, 200))
@@ -225,6 +226,23 @@ def test_a_format_that_cannot_hold_a_size_is_a_fault_in_words(tmp_path: Path) ->
         case.finished(path, case.received(SMOOTH.resize((340, 1))), size="17000", format="webp")
 
 
+def test_what_is_nested_too_deeply_to_be_told_is_left_out(tmp_path: Path) -> None:
+    """
+    Metadata that nobody can read keeps no picture back.
+    """
+    head = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{}"><rdf:Description>'
+    packet = head.format(RDF) + "<a>" * 4_000 + "</a>" * 4_000
+    packet += "</rdf:Description></rdf:RDF></x:xmpmeta>"
+    case = Case(tmp_path)
+    path = case.original(SMOOTH, "cat.jpg", xmp=packet.encode())
+
+    found = case.finished(path, case.received(SMOOTH), like="source")
+
+    assert found.data is not None
+    assert b"compositeWithTrainedAlgorithmicMedia" in found.data
+    assert b"<a>" not in found.data
+
+
 def test_content_credentials_are_seen_and_told(tmp_path: Path) -> None:
     case = Case(tmp_path)
     path = case.received(SMOOTH)
@@ -256,10 +274,20 @@ def test_how_much_memory_there_is_and_what_is_needed() -> None:
     assert free is not None
     assert 2**20 < free < 2**50
     small = memory.need(
-        Output(size="source"), pixels=24_000_000, file_bytes=10**7, is_turned=False, has_mask=False
+        Output(size="source"),
+        pixels=24_000_000,
+        received=1_572_864,
+        file_bytes=10**7,
+        is_turned=False,
+        has_mask=False,
     )
     large = memory.need(
-        Output(protect=True), pixels=100_000_000, file_bytes=10**8, is_turned=True, has_mask=True
+        Output(protect=True),
+        pixels=100_000_000,
+        received=1_572_864,
+        file_bytes=10**8,
+        is_turned=True,
+        has_mask=True,
     )
     assert 200 * 2**20 < small < 400 * 2**20
     assert large > 900 * 2**20

@@ -19,7 +19,7 @@ from retouchd.pictures.finishing.plan import Warned
 from retouchd.pictures.finishing.planes import blurred, delta_e_76, lab
 from retouchd.pictures.finishing.protect import lay_over, opening_of
 from retouchd.pictures.finishing.task import FinishingError
-from sample_pictures import deep_png, encoded
+from sample_pictures import deep_png, encoded, profile
 from simulated_model import Model, chart, mask_of, photo
 
 
@@ -355,3 +355,20 @@ def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
             case.mask(mask_of((300, 200))),
             protect=True,
         )
+
+
+@pytest.mark.parametrize("name", ["cat.jpg", "cat.png"])
+def test_a_damaged_profile_is_none(tmp_path: Path, name: str) -> None:
+    """
+    As for those who show pictures: it is no reason to keep back what was paid for.
+    """
+    original, mask, result = scene(size=(360, 240))
+    icc = profile("adobe")
+    case = Case(tmp_path)
+    path = case.original(original, name, icc_profile=icc[: len(icc) // 2])
+
+    found = case.finished(path, case.received(result), case.mask(mask), like="source", protect=True)
+
+    assert found.data is not None
+    assert found.cautions == ()
+    assert equal_outside(found.data, path, mask) > 0.9

@@ -51,8 +51,12 @@ def finished_apart(task: Finishing) -> Made:
     try:
         body = json.loads(head)
     except ValueError:
-        ended = f"signal {-run.returncode}" if run.returncode < 0 else f"code {run.returncode}"
-        msg = f"The process that finished it ended with {ended}: most likely the memory did not suffice."
+        msg = (
+            f"The process that finished it ended with signal {-run.returncode}: most likely the memory did not "
+            "suffice."
+            if run.returncode < 0
+            else "The process that finished it failed over one of its pictures: export the original anew."
+        )
         raise FinishingError(msg) from None
     if "fault" in body or len(data) != body["bytes"]:
         raise FinishingError(

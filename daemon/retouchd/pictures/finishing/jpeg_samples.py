@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
-_STRIP = 8_000_000
+_STRIP = 3_000_000
 _ROWS = 256
 """Pixels worked on at once, and rows."""
 _SMOOTHED = 4

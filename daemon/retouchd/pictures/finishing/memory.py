@@ -8,25 +8,29 @@ from pathlib import Path
 from retouchd.request.output import Output
 
 _MB = 2**20
-_BASE = 190 * _MB
+_BASE = 140 * _MB
+_FITTED = 80
+"""Bytes for each pixel of a result to which a transform of colours is fitted."""
 _CGROUP = Path("/sys/fs/cgroup")
 _MEMORY = Path("/proc/meminfo")
 
 
-def need(output: Output, *, pixels: int, file_bytes: int, is_turned: bool, has_mask: bool) -> int:
+def need(
+    output: Output, *, pixels: int, received: int, file_bytes: int, is_turned: bool, has_mask: bool
+) -> int:
     """
     Return the bytes that a finishing takes at most; `pixels` are the original's or the result's, whichever is
-    more.
+    more, `received` the result's.
 
-    As measured: a frame of four bytes a pixel, another one while it is turned, a mask before it, and what is
-    compared, encoded and read.
+    As measured: a frame of four bytes a pixel, another one while it is turned, a mask and the channels that a
+    frame is made of; what is fitted to a result; what is read and written.
     """
-    frames = 4
-    if is_turned and (output.protect or output.detail == "source"):
-        frames = 8
-    if has_mask:
-        frames = max(frames + 1, 6)
-    return _BASE + frames * pixels + pixels + 2 * file_bytes
+    each = 5
+    if output.protect or output.detail == "source":
+        each = 8 if is_turned else 4
+        each += 2 if has_mask else 0
+    fit = _FITTED * received if output.detail == "source" else 0
+    return _BASE + each * pixels + fit + 2 * file_bytes
 
 
 def available() -> int | None:

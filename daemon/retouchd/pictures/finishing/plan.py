@@ -47,7 +47,7 @@ class Caution:
 class PictureFacts:
     """
     What of a picture decides how a result is written. `size` is as it is shown; `is_rgb` says that its pixels
-    are RGB without any conversion; `is_lossless` that its own format keeps pixels as they are.
+    can be kept as they are, being RGB; `is_lossless` that its own format keeps pixels as they are.
     """
 
     format: str
@@ -186,5 +186,5 @@ def _lost(source: PictureFacts, warnings: list[Caution]) -> None:
         told = f"the original has {source.depth} bits a channel, the result 8: that is all that comes back"
         warnings.append(Caution(code=Warned.DEPTH, words=told))
     if not source.is_rgb:
-        told = "the original's colours are not RGB; the result's are, in sRGB"
+        told = "the original's colours are not RGB, or by a profile that cannot be written: they are sRGB now"
         warnings.append(Caution(code=Warned.COLOURS, words=told))

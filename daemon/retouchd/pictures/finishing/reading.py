@@ -119,6 +119,8 @@ def as_stored(file: Stored, sampling: int) -> Frame | None:
         if not stores_luminance(image) or image.width * image.height > file.max_megapixels * 1e6:
             return None
         facts, told, profile = _facts(image, file), _told(image, file), rgb_profile(image)
+        if not facts.is_rgb:
+            return None
         orientation = orientation_of(image)
     pixels = stored_samples(file.data, sampling, TURNS.get(orientation))
     pixels.info = {}
@@ -134,7 +136,8 @@ def whole(file: Stored) -> Frame:
         profile = rgb_profile(image)
         pixels: Image.Image = image
         orientation = orientation_of(image)
-        if facts.has_alpha or image.mode != "RGB" or facts.depth > 8 or encoding_of(image):
+        is_plain = facts.is_rgb and image.mode == "RGB" and facts.depth <= 8
+        if facts.has_alpha or not is_plain or encoding_of(image):
             pixels = _in_rgb(image, file, keeps_numbers=profile is not None)
             if facts.has_alpha:
                 pixels.putalpha(alpha_of(image))
@@ -255,7 +258,7 @@ def _orientation(image: ImageFile.ImageFile) -> int:
 def _facts(image: ImageFile.ImageFile, file: Stored) -> PictureFacts:
     orientation = _orientation(image)
     turned = image.size[::-1] if orientation >= 5 else image.size
-    tables = None
+    tables, is_other = None, is_foreign(image)
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         tables = tables_of(image.quantization, JpegImagePlugin.get_sampling(image))
         tables = tables.turned() if tables and orientation >= 5 else tables
@@ -264,8 +267,8 @@ def _facts(image: ImageFile.ImageFile, file: Stored) -> PictureFacts:
         size=turned,
         depth=depth_of(image, file.data),
         has_alpha=image.has_transparency_data,
-        is_rgb=image.mode in _RGB_MODES,
-        is_foreign=is_foreign(image),
+        is_rgb=image.mode in _RGB_MODES and (not is_other or rgb_profile(image) is not None),
+        is_foreign=is_other,
         is_lossless=file.kind in _LOSSLESS or (file.kind == "webp" and _is_vp8l(file.data)),
         tables=tables,
     )

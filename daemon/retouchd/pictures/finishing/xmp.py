@@ -119,7 +119,10 @@ def packet(
             _remove(rdf, _PREFIXES[prefix], name)
             _add(rdf, prefix, name, values)
         has_something = True
-    return _written(root, stored) if has_something else b""
+    try:
+        return _written(root, stored) if has_something else b""
+    except RecursionError:  # Nested more deeply than anything means.
+        return packet(b"", provenance=provenance, further=further)
 
 
 def read_packet(stored: bytes) -> ET.Element | None:
