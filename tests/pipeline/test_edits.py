@@ -191,7 +191,7 @@ async def test_a_seal_that_was_cut_short_goes_on(world: World) -> None:
     spool = Place.under(world.root).spool
     folder = spool.folder(job.id)
     (folder / unsealed(2)).mkdir()
-    (folder / "outputs").mkdir()
+    (folder / "outputs").mkdir(exist_ok=True)
     spool.close_attempt(job.id, an_attempt(1, Verdict.DONE, http_status=200))
     spool.open_attempt(job.id, (2, 1), Opened(sent_at=NOW))
     with spool.keep(job.id, (2, 1), HEAD) as answer:
