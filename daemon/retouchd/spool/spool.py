@@ -26,7 +26,7 @@ from retouchd.disk.thread_pools import Folder, at
 from retouchd.errors import Blocked
 from retouchd.job.model import Attempt, AttemptKey, Job, Opened
 from retouchd.spool import answer_file, documents, job_directory
-from retouchd.spool.job_state import CRASHES, JobState, attempt_name, read_job_state
+from retouchd.spool.job_state import CRASHES, JobState, attempt_name
 from retouchd.spool.journal import Journal
 from retouchd.spool.phase import (
     ANSWER_PART,
@@ -40,6 +40,7 @@ from retouchd.spool.phase import (
     Phase,
 )
 from retouchd.spool.plan import Plan
+from retouchd.spool.read_job import read_job_state
 from retouchd.spool.record import JOB_ID
 
 _ASKED = {Phase.CLAIMED, Phase.ASKING, Phase.KEPT, Phase.CLOSED}
