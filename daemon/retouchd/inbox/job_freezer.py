@@ -5,13 +5,13 @@ A fault of the bundle's own files makes a job that ends in `error/`. A fault of 
 configuration never moves a file: the bundle is held where it lies, with the reason.
 """
 
-import contextlib
 import datetime as dt
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from retouchd.disk import nofollow
 from retouchd.disk.signature import Observation
 from retouchd.errors import Problem
 from retouchd.inbox.candidates import Candidate
@@ -285,13 +285,20 @@ class JobFreezer:
 
     def _companions(self, candidate: Candidate) -> Iterator[Member]:
         """
-        Yield the companions that nobody writes to and that can be read: none of them is worth a fault.
+        Yield the companions that nobody writes to and that may be read: none of them is worth a fault.
+
+        Raises OSError where the disk fails.
         """
         for name, observation in candidate.companions.items():
-            with contextlib.suppress(OSError):
-                if not self._inbox.is_written(path_below(candidate.folder, name)):
-                    snapshot = observation.signature.snapshot
-                    yield Member(role=Role.COMPANION, name=name, inbox_name=name, snapshot=snapshot)
+            try:
+                if self._inbox.is_written(path_below(candidate.folder, name)):
+                    continue
+            except OSError as error:
+                if error.errno in nofollow.UNREADABLE:
+                    continue
+                raise
+            snapshot = observation.signature.snapshot
+            yield Member(role=Role.COMPANION, name=name, inbox_name=name, snapshot=snapshot)
 
     def _leftovers(self, candidate: Candidate) -> tuple[list[Named], str | None]:
         """
