@@ -2,6 +2,7 @@
 What an edit costs: the published figures, exact costs from usage, and estimates that err on the dear side.
 """
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +19,9 @@ from retouchd.money.pricing import (
     prices_for,
     tokens_of_picture,
 )
+from retouchd.request.matching import matching_size
 from retouchd.request.models import FACTORS, FACTORS_2_5, Prices
+from retouchd.request.sizes import SizeRule
 
 SNAPSHOT = Snapshot(size=1, mtime_ns=1, inode=1, device=1)
 FLAT = {"*": {"per_call": 0.03}}
@@ -243,6 +246,36 @@ def test_what_is_left_to_the_model_is_dear() -> None:
     assert estimate(prices, asking()) == round((1600 * 8 + most * 30) / 1e6, 6)
     assert estimate(prices, asking(size="auto", quality="auto")) == estimate(prices, asking())
     assert estimate(prices, asking(size="0x0")) == estimate(prices, asking())
+
+
+@pytest.mark.parametrize("size", ["match", "match-large"])
+@pytest.mark.parametrize(
+    "upright", [(6000, 4000), (4000, 4000), (2000, 6000), (300, 200), (5, 4000)]
+)
+def test_what_is_to_match_costs_no_more_than_any_shape_of_that_size(
+    size: str, upright: tuple[int, int]
+) -> None:
+    """
+    Whatever picture comes: before its shape is known no more is reserved than the dearest one costs.
+    """
+    prices = prices_for("gpt-image-2")
+    found = matching_size(upright, SizeRule(), is_large=size == "match-large")
+
+    reserved, real = (estimate(prices, asking(size=each)) for each in (size, found))
+
+    assert reserved is not None
+    assert real is not None
+    assert real <= reserved
+    assert reserved < (estimate(prices, asking()) or 0) * (0.65 if size == "match-large" else 0.4)
+
+
+def test_a_result_that_goes_back_to_its_photos_size_is_to_match() -> None:
+    job = asking()
+    edit = replace(job.edits[0], output={"size": "source"})
+
+    found = estimate(prices_for("gpt-image-2"), replace(job, edits=(edit,)))
+
+    assert found == estimate(prices_for("gpt-image-2"), asking(size="match"))
 
 
 def test_everything_that_goes_in_is_reckoned() -> None:

@@ -3,8 +3,10 @@ Results as they are asked for, through the whole engine and the embedded endpoin
 """
 
 import io
+import json
 import tomllib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from builders import a_job, member
 from engine_world import World, held, open_world
+from retouchd.money.pricing import estimate, prices_for
 from retouchd.pictures.finishing import apart
 from retouchd.pictures.finishing.apart import Made
 from retouchd.pictures.finishing.task import Finishing
 from retouchd.pipeline import finish
+from retouchd.sandbox.faults import Fault, FaultKind
 from sample_pictures import encoded
 from simulated_model import mask_of, photo
 
@@ -108,6 +113,44 @@ async def test_a_photo_of_a_shape_no_model_makes_is_padded_and_cut_out_again(wor
         "size": "1536x1024",
         "canvas": [600, 150, 0, 125, 0, 125],
     }
+
+
+async def test_a_model_that_takes_squares_alone_gets_one(world: World) -> None:
+    """
+    What is put around a photo makes it a square, so that is no reason to turn it away; cut off, it is a photo.
+    """
+    world.tell(model="dall-e-2", output={"output.size": "source"})
+    world.drop("cat.png", image=encoded(photo("cat", SIZE), "PNG"))
+
+    await world.once()
+
+    sent = Image.open(io.BytesIO(world.received()["image.png"]))
+    assert sent.size == (300, 300)
+    with Image.open(world.folders.outbox / "cat.png") as image:
+        assert image.size == SIZE
+
+
+async def test_a_budget_reserves_what_the_size_costs_that_is_asked_for(world: World) -> None:
+    """
+    Not what the dearest would: a day's budget is otherwise left half unused.
+    """
+    world.tell(parameters={"size": "match", "quality": "low"})
+    world.drop("cat.png", image=encoded(photo("cat", SIZE), "PNG"))
+    world.faults(Fault(kind=FaultKind.STATUS, status=500))
+    async with world.killing():
+        await world.until(lambda: world.in_work("attempt-1-1.open"))
+        (opened,) = world.in_work("attempt-1-1.open")
+        reserved = json.loads(opened.read_bytes())
+
+    job = a_job(member("cat.png"))
+    request = replace(
+        job.request,
+        model="gpt-image-2",
+        prompt="make it blue",
+        parameters={"quality": "low", "size": reserved["size"]},
+    )
+    job = replace(job, edits=(replace(job.edits[0], request=request),))
+    assert reserved["estimate_usd"] == estimate(prices_for("gpt-image-2"), job)
 
 
 @pytest.mark.parametrize("settings", [{"pads": False}, {"fit": False}])

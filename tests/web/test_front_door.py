@@ -3,12 +3,14 @@
 """
 
 import concurrent.futures
+import io
 import json
 import os
 import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -72,6 +74,38 @@ def test_results_may_be_named_by_what_the_sender_calls_the_picture(station: Stat
     running.until(lambda: len(running.events("job.done")) == 2)
 
     assert station.tree("outbox") == ["IMG 1 edited.png", "cat edited.png"]
+    assert running.end(signal.SIGTERM) == 0
+
+
+def test_results_come_back_as_the_fields_ask_for(station: Station) -> None:
+    """
+    As a sidecar's table `output` would; what cannot be is refused before anything is dropped.
+    """
+    endpoint = station.endpoint()
+    running, url = listening(station, endpoint={"base_url": endpoint.url})
+
+    for wrong, value, words in [
+        ("output.size", "huge", "output.size must be"),
+        ("output.sizes", "40", "output.size"),
+        ("output.protect", "true", "there is no mask"),
+    ]:
+        fields: dict[str, Any] = {wrong: value}
+        answer = post(url, picture(), prompt="blue", **fields)
+        assert answer.status_code == 400, wrong
+        assert words in answer.text
+    assert station.tree("inbox") == []
+    asked: dict[str, Any] = {
+        "output.size": "40",
+        "output.format": "jpeg",
+        "output.provenance": "false",
+    }
+    answer = post(url, picture(), prompt="blue", **asked)
+
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "image/jpeg"
+    with Image.open(io.BytesIO(answer.content)) as image:
+        assert max(image.size) == 40
+    assert len(endpoint.requests) == 1
     assert running.end(signal.SIGTERM) == 0
 
 

@@ -216,6 +216,17 @@ class Job:
         """
         return self if len(self.edits) == 1 else replace(self, edits=(self.edits[number - 1],))
 
+    def sized(self, size: str) -> "Job":
+        """
+        Return a job with a single edit as it is asked for where that is in a size of its picture's shape; ""
+        for as it was set.
+        """
+        if not size:
+            return self
+        edit = self.edits[0]
+        request = replace(edit.request, parameters={**edit.request.parameters, "size": size})
+        return replace(self, edits=(replace(edit, request=request),))
+
     def member(self, role: Role) -> Member | None:
         """
         Return the first member with that role.

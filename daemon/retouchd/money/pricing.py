@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from retouchd.job.model import Job, Request
+from retouchd.request.matching import MATCH, most_pixels
 from retouchd.request.models import (
     MODELS,
     PerImage,
@@ -24,6 +25,7 @@ from retouchd.request.models import (
     alike,
     all_alike,
 )
+from retouchd.request.output import Output
 from retouchd.request.overrides import Readers, Shapes, fitting, row_fault, row_problems
 from retouchd.request.sizes import SIZE, SizeRule, edges_of, is_size
 
@@ -153,8 +155,8 @@ def estimate(prices: Prices, job: Job) -> float | None:
     Return what one request for the job may cost, None where that is not known.
 
     It errs on the dear side: a quality left to the model counts as high and an unknown one as the dearest,
-    a size left to the model as the dearest it has; a prompt has a token for each of its bytes, and
-    each picture sent, the mask too, as many as one can have.
+    a size left to the model as the dearest it has, "match" as the largest that it comes to; a prompt has a
+    token for each of its bytes, and each picture sent, the mask too, as many as one can have.
     """
     return _rounded(_at_most(prices, job, pictures_asked(job.request)))
 
@@ -260,14 +262,16 @@ def _at_most(prices: Prices, job: Job, pictures: int) -> Decimal | None:
     sent = job.pictures_sent * prices.input_tokens
     inputs = _of(text, prices.text_in) + _of(sent, prices.image_in)
     inputs += job.pictures_sent * (prices.per_input or Decimal())
-    return inputs + pictures * _picture(prices, job.request)
+    return inputs + pictures * _picture(prices, job)
 
 
-def _picture(prices: Prices, request: Request) -> Decimal:
+def _picture(prices: Prices, job: Job) -> Decimal:
     """
     Return what one picture of the asked size and quality costs at most.
     """
-    size, quality = (request.parameters.get(key) for key in ("size", "quality"))
+    parameters = job.request.parameters
+    is_matched = Output.from_json(job.edits[0].output).keeps_shape
+    size, quality = parameters.get("size", MATCH if is_matched else None), parameters.get("quality")
     quality = "high" if quality in _AUTO else str(quality)
     if prices.per_image:
         row = prices.per_image.get(str(size))
@@ -285,7 +289,7 @@ def _tokens_at_size(factor: int, size: str) -> int:
     if edges := edges_of(size):
         return tokens_of_picture(factor, *edges)
     # Of all shapes with so many pixels a square has the most tokens.
-    edge = int(SizeRule().max_pixels ** 0.5)
+    edge = int(most_pixels(size, SizeRule()) ** 0.5)
     return tokens_of_picture(factor, edge, edge)
 
 

@@ -127,8 +127,9 @@ class Attempts:
         pictures, prices = judged.pictures, self._prices(job.request.model)
         match judgement.verdict:
             case Verdict.DONE:
+                asked = job.sized(opened.size)
                 charge = cost(
-                    prices, job, pictures=pictures, usage=judged.usage, stated=judged.stated
+                    prices, asked, pictures=pictures, usage=judged.usage, stated=judged.stated
                 )
             case Verdict.IN_DOUBT:
                 charge = perhaps_charged(prices, opened.estimate_usd, judged.stated)

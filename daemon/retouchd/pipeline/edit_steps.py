@@ -232,7 +232,7 @@ class EditSteps:
         is_prepared = partial(self._is_prepared, edit_state)
         images = len(prepared.images)
         permitted = await permit.enter_async_context(
-            self._admission.permit(edit_state, images, is_prepared)
+            self._admission.permit(edit_state, images, is_prepared, size=prepared.size)
         )
         if isinstance(permitted, Wait):
             return permitted

@@ -146,14 +146,14 @@ class Fitter:
         """
         Return what is wrong with a picture, and would be after fitting, if that is on.
         """
-        return self._problems(image.source.name, image.picture, image.limits)
+        return self._problems(image.source.name, image.picture, image.limits, image.canvas)
 
     def mask_problems(self, mask: Examined, image: Examined) -> list[Problem]:
         """
         Return what is wrong with a mask for its picture, and would be after fitting, if that is on.
         """
-        beside = _as_fitted(image.picture, image.limits)
-        fit = mask_fit(mask.picture, image.picture, beside.upright, mask.limits)
+        beside = _as_fitted(image.picture, image.limits, image.canvas)
+        fit = mask_fit(mask.picture, image.picture, beside.upright, mask.limits, image.canvas)
         check = partial(_check_mask, mask=mask, image=image)
         return self._told(
             check(mask.picture, image.picture), check(expected(mask.picture, fit), beside)
@@ -258,8 +258,10 @@ class Fitter:
             path=path, picture=picture, stripped=stripped, size=size, mtime_ns=mtime_ns
         )
 
-    def _problems(self, name: str, picture: Picture, limits: Limits) -> list[Problem]:
-        fitted = _as_fitted(picture, limits)
+    def _problems(
+        self, name: str, picture: Picture, limits: Limits, canvas: Canvas | None = None
+    ) -> list[Problem]:
+        fitted = _as_fitted(picture, limits, canvas)
         return self._told(
             check_image(shown(name), picture, limits), check_image(shown(name), fitted, limits)
         )
@@ -270,8 +272,8 @@ class Fitter:
         return [each if each in as_fitted else with_way_out(each) for each in as_it_is]
 
 
-def _as_fitted(picture: Picture, limits: Limits) -> Picture:
-    return expected(picture, image_fit(picture, limits))
+def _as_fitted(picture: Picture, limits: Limits, canvas: Canvas | None) -> Picture:
+    return expected(picture, image_fit(picture, limits, canvas))
 
 
 def _check_mask(

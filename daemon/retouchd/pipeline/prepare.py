@@ -16,6 +16,7 @@ from retouchd.inbox.references import ReferenceCopier
 from retouchd.job.model import Job, Member, Role
 from retouchd.job.naming import shown
 from retouchd.pictures.decoding import ImageFault
+from retouchd.pictures.finishing.geometry import Canvas
 from retouchd.pictures.fit_plan import asked_shape
 from retouchd.pictures.metadata import Metadata, in_order
 from retouchd.pipeline.fit_pictures import Examined, Fitter, SourcePicture
@@ -147,15 +148,17 @@ class Preparer:
         if problems:
             return problems
         assert image is not None, "a job without an image has a problem"
-        output = Output.from_json(job.edits[0].output)
-        pads = settings.pads and settings.fit
-        upright = image.picture.upright
-        size, canvas = asked_shape(job.request, output, upright, limits, pads=pads)
-        found = self._fitted(replace(image, canvas=canvas), references, mask)
+        found = self._fitted(image, references, mask)
         if not isinstance(found, Prepared):
             return found
-        kept = tuple(canvas.to_json()) if canvas else None
+        size, _ = self._asked_shape(job, image)
+        kept = tuple(image.canvas.to_json()) if image.canvas else None
         return replace(found, metadata=metadata, style=style, size=size, canvas=kept)
+
+    def _asked_shape(self, job: Job, image: Examined) -> tuple[str, Canvas | None]:
+        settings, output = self._current.settings, Output.from_json(job.edits[0].output)
+        pads = settings.pads and settings.fit
+        return asked_shape(job.request, output, image.picture.upright, image.limits, pads=pads)
 
     def _examined(
         self, job: Job, front: str, limits: Limits, problems: list[Problem]
@@ -170,6 +173,7 @@ class Preparer:
             except ImageFault as fault:
                 problems.append(fault.problem)
             else:
+                image = replace(image, canvas=self._asked_shape(job, image)[1])
                 problems += self._fitter.image_problems(image)
         for source in masks:
             try:

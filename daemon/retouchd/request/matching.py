@@ -35,6 +35,16 @@ def matching_size(
     return None if best is None else f"{best[0]}x{best[1]}"
 
 
+def most_pixels(size: str, rule: SizeRule) -> float:
+    """
+    Return how many pixels a size comes to at most that is to match, or that is left to the model.
+    """
+    if size not in MATCHES:
+        return rule.max_pixels
+    most = _LARGE if size == MATCH_LARGE else _USUAL
+    return min(rule.max_pixels, max(rule.min_pixels, most) * _WINDOW[1])
+
+
 def _of_rule(upright: tuple[int, int], rule: SizeRule, most: int) -> tuple[int, int] | None:
     pixels = max(rule.min_pixels, min(upright[0] * upright[1], most, rule.max_pixels))
     low, high = (pixels * each for each in _WINDOW)

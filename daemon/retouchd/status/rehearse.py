@@ -173,7 +173,7 @@ class Rehearser:
             try:
                 path = self._path(job, Role.IMAGE)
                 size, canvas = self._shape(job, path, limits)
-                job = _sized(job, size) if size else job
+                job = job.sized(size)
                 image = self._image(path, limits, problems, canvas)
                 mask = self._mask(job, image, limits, problems)
                 references = [self._image(each.path, limits, problems) for each in job.references]
@@ -268,15 +268,6 @@ class Rehearser:
             self._names.add(path)
             found.setdefault(edit_of(item.source), []).append(path)
         return found
-
-
-def _sized(job: Job, size: str) -> Job:
-    """
-    Return the job with a single edit as it is asked for: in that size.
-    """
-    edit = job.edits[0]
-    request = replace(edit.request, parameters={**edit.request.parameters, "size": size})
-    return replace(job, edits=(replace(edit, request=request),))
 
 
 def _with_way_out(as_it_is: list[Problem], fitted: list[Problem]) -> list[Problem]:

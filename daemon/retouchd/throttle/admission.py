@@ -151,17 +151,17 @@ class Admission:
 
     @contextlib.asynccontextmanager
     async def permit(
-        self, edit_state: EditState, images: int, is_prepared: Callable[[], bool]
+        self, edit_state: EditState, images: int, is_prepared: Callable[[], bool], *, size: str = ""
     ) -> AsyncIterator[Opened | Wait]:
         """
         Yield what is to be noted of a request with so many pictures, which may be sent then, or why it must
-        wait. Its slot is held until the verdict is known.
+        wait. Its slot is held until the verdict is known. `size` is the one that "match" came to, "" else.
 
         Settings may have changed while it waited, so that what was prepared is so no longer.
 
         Raises Blocked where only this job cannot be sent.
         """
-        job = edit_state.job
+        job = edit_state.job.sized(size)
         async with self._gate.slot(), self._preflight.reserved(job) as lack:
             # Only now: a look at the disks takes its time, and much may have changed meanwhile.
             wait = self._held_up(edit_state, lack, images)

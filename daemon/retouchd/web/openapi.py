@@ -7,7 +7,7 @@ from typing import Any
 from retouchd import __version__
 from retouchd.config.schema import sidecar_schema
 
-_OWN = frozenset({"$schema", "images", "prompt", "extra"})
+_OWN = frozenset({"$schema", "images", "prompt", "extra", "output"})
 
 
 def document(root_path: str) -> dict[str, Any]:
@@ -110,12 +110,14 @@ def _paths() -> dict[str, Any]:
 
 
 def _post() -> dict[str, Any]:
+    sidecar = sidecar_schema()["properties"]
+    results = {f"output.{key}": each for key, each in sidecar["output"]["properties"].items()}
     described = {
         key: {
             "description": each.get("description", ""),
             "type": ["string", "number", "integer", "boolean"],
         }
-        for key, each in sidecar_schema()["properties"].items()
+        for key, each in {**sidecar, **results}.items()
         if key not in _OWN
     }
     file = {"type": "string", "contentMediaType": "application/octet-stream"}

@@ -23,6 +23,8 @@ from retouchd.inbox.safe_drop import Piece
 from retouchd.job.filetypes import EXTENSIONS, SNIFF_BYTES, called, kind_by, sniff
 from retouchd.job.naming import shown
 from retouchd.process import in_own_thread
+from retouchd.request.fields import read_edit
+from retouchd.request.output import output_faults
 from retouchd.request.overrides import nearest
 from retouchd.request.sidecar_tree import settings_in, table
 from retouchd.request.text_encoding import MAX_PROMPT_BYTES
@@ -224,6 +226,8 @@ def parameters_of(post: Post, settings: Settings) -> dict[str, Any]:
     """
     words = [f"{key}={value}" for key, value in post.fields.items() if key not in _OWN_FIELDS]
     asked, problems = settings_in(words)
+    output = asked.pop("output", {})
+    problems += _output_problems(output, post)
     problems = [each.replace("--set ", "") for each in problems]
     try:
         section = EditSection(**asked)
@@ -239,7 +243,18 @@ def parameters_of(post: Post, settings: Settings) -> dict[str, Any]:
     problems += [f"{each.message} {each.hint}" for each in found]
     if problems:
         raise PostRefused(400, "parameter_invalid", *problems)
-    return section.model_dump(include=set(asked))
+    return section.model_dump(include=set(asked)) | ({"output": output} if output else {})
+
+
+def _output_problems(output: Mapping[str, Any], post: Post) -> list[str]:
+    """
+    Return what is wrong with the fields `output.…` of a post, by the rules of a sidecar.
+    """
+    found = read_edit({"output": dict(output)}) if output else []
+    if isinstance(found, list):
+        return found
+    has_references = bool(post.references)
+    return output_faults(output, has_mask=post.mask is not None, has_references=has_references)
 
 
 def _fault(key: str, kind: str, message: str) -> str:
@@ -254,13 +269,14 @@ def pieces_of(post: Post, stem: str, values: Mapping[str, Any]) -> list[Piece]:
     """
     Return the files that a post becomes, the image last; references lie in a folder of their own.
     """
-    own = {key: value for key, value in values.items() if key != "extra"}
+    own = {key: value for key, value in values.items() if key not in ("extra", "output")}
     if post.references:
         own["images"] = [f"{folder_of_references(stem)}/{name}" for name in reference_names(post)]
     head = _MARK + f"{post.digest}\n".encode()
     # `output.name` may use it, and prompts of folders.
     upload = (post.image.filename or "").rpartition("/")[2].rpartition(".")[0][:_NAME_SIGNS]
-    tables = {"extra": values.get("extra", {}), "vars": {"upload": upload} if upload else {}}
+    tables = {key: values.get(key, {}) for key in ("extra", "output")}
+    tables["vars"] = {"upload": upload} if upload else {}
     pieces = []
     if post.prompt is not None:
         pieces.append(Piece(suffix=".txt", source=post.prompt.encode()))
