@@ -8,6 +8,7 @@ A new key fails here until it has a row, and a row fails until the new value rea
 import asyncio
 import contextlib
 import hashlib
+import json
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from PIL import Image
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.responses import Response
@@ -325,7 +327,7 @@ ROWS: dict[str, Row | Callable[[World], Row]] = {
             for file in seen.files
         ),
     ),
-    "output": Row(
+    "output.format": Row(
         after={"output": {"format": "jpeg"}},
         then=a_cat,
         happens=out("cat.jpg"),
@@ -347,6 +349,25 @@ ROWS: dict[str, Row | Callable[[World], Row]] = {
 }
 
 
+OUTPUT: dict[str, Any] = {
+    "like": "source",
+    "size": "source",
+    "quality": 40,
+    "metadata": "none",
+    "gps": True,
+    "profile": "source",
+    "protect": True,
+    "protect_feather": 3,
+    "detail": "source",
+    "provenance": False,
+    "provenance_prompt": True,
+    "name": "{stem} edited",
+    "review": True,
+    "max_megapixels": 0.0001,
+}
+"""What results are to be, key by key: all are frozen in a job when it is claimed, but for the last one."""
+
+
 def keys() -> Iterator[str]:
     """
     Return every key of the configuration; of tables with names of a person's own, the table.
@@ -364,10 +385,8 @@ def test_every_key_has_a_row_or_needs_a_restart() -> None:
     No key is forgotten: what is neither is not reloaded, and nobody would be told.
     """
     live = {key for key in keys() if key.partition(".")[0] not in AT_START}
-    # The settings of results are put together, frozen and handed on as one.
-    live = {"output" if key.startswith("output.") else key for key in live}
 
-    assert live == ROWS.keys() | ELSEWHERE
+    assert live == ROWS.keys() | ELSEWHERE | {f"output.{key}" for key in OUTPUT}
 
 
 @pytest.mark.parametrize("is_changed", [True, False], ids=["changed", "unchanged"])
@@ -401,6 +420,32 @@ async def test_a_live_key_takes_effect_without_a_restart(
             assert not row.happens(world)
         world.faults()
         world.rejecting = None
+
+
+async def test_each_setting_of_results_is_live(world: World) -> None:
+    """
+    The next photo is taken with it, and is otherwise like the one before.
+    """
+    world.settings = settings_for(world, {"output": {"format": "jpeg"}})
+    mask = encoded(Image.new("RGBA", (48, 32), (0, 0, 0, 0)), "PNG")
+    frozen: dict[str, Any] = {}
+    async with world.running() as daemon:
+        for key, value in {"": None, **OUTPUT}.items():
+            new = {"format": "jpeg"} | ({key: value} if key else {})
+            await daemon.adopt(settings_for(world, {"output": new}))
+            is_masked = key in ("protect", "protect_feather")
+            world.drop(f"photo {key}.png", mask=mask if is_masked else None)
+            daemon.look_again()
+            done = f"done/photo {key}.job.json"
+            await world.until(lambda done=done: (world.root / done).exists())  # type: ignore[misc]
+            record = world.record(done)
+            frozen[key] = record["edits"][0]["output"]
+            if key == "max_megapixels":
+                assert "output.max_megapixels" in record["warnings"][0]
+
+    assert frozen.pop("max_megapixels") == frozen.pop("") == {"format": "jpeg"}
+    assert not [key for key, found in frozen.items() if found == {"format": "jpeg"}]
+    assert len({json.dumps(each, sort_keys=True) for each in frozen.values()}) == len(frozen)
 
 
 async def test_the_number_of_attempts_is_live(world: World) -> None:
