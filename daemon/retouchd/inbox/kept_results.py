@@ -3,18 +3,22 @@ Results that came for a photo and could not be finished: found for one that come
 for again.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from retouchd.disk.folders import Folders
 from retouchd.inbox.held import HeldCause, HeldError, Twin
-from retouchd.job.model import Job, Role
-from retouchd.job.naming import shown
-from retouchd.spool import received_files
+from retouchd.job.model import Job
+from retouchd.job.naming import path_below, shown
+from retouchd.money.pricing import pictures_asked
+from retouchd.spool import history, received_files
 from retouchd.spool.believed import received_for
 from retouchd.spool.fingerprint import Fingerprint, Policy
 from retouchd.spool.received_files import ReceivedGoneError
+
+_FORMATS = ("png", "jpg", "webp")
+"""What endpoints give, by its extensions."""
 
 
 def with_kept(
@@ -59,12 +63,23 @@ def raise_if_unknown(job: Job, folders: Folders) -> None:
     """
     if any(edit.received or edit.had is not None for edit in job.edits):
         return
-    image = job.member(Role.IMAGE)
-    for name in received_files.names_beside(folders.inbox, job.folder) if image else ():
-        if name.startswith((f"{job.stem}.received.", f"{job.stem}-")):
+    for name in _received_names(job):
+        if history.size_of(folders.inbox, path_below(job.folder, name)) is not None:
             reason = (
                 f"{shown(name)} lies beside it, which was paid for, and neither a record nor the history tells "
                 "what it came for: put the .job.json from error/ beside it, or take that picture away to have "
                 "a new one made, and charged"
             )
             raise HeldError(reason, HeldCause.DONE, may_pass=True)
+
+
+def _received_names(job: Job) -> Iterator[str]:
+    """
+    Yield how what came for a job is usually called: names to be looked for one by one, as a folder may hold a
+    hundred thousand.
+    """
+    for edit in job.edits:
+        stem = f"{job.stem}-{edit.name}" if edit.name else job.stem
+        several = pictures_asked(edit.request) > 1
+        for extension in _FORMATS:
+            yield f"{stem}{'-1' if several else ''}.received.{extension}"
