@@ -49,9 +49,9 @@ def moments() -> dict[str, Moment]:
     return {
         "unclaimed": has(f"{job}/job.json", absent=(image,)),
         "claiming": has(image, absent=(prompt,)),
-        "claimed": has(image, prompt, absent=(f"{job}/attempt-1*",)),
+        "claimed": has(image, prompt, absent=(f"{job}/attempt-1*.open",)),
         "asking": has(f"{job}/attempt-1*.open", absent=(kept,)),
-        "answered": has(f"{kept}.tmp", absent=(kept,)),
+        "answered": lambda root: any(each.stat().st_size for each in root.glob(f"{job}/*.part")),
         "kept": has(kept, absent=(closed, outputs)),
         "sealed": has(kept, outputs, absent=(closed,)),
         "edited": has(closed, outputs, absent=(plan,)),
