@@ -54,7 +54,17 @@ def test_outside_the_mask_every_pixel_is_the_original(
 
 @pytest.mark.parametrize(
     ("quality", "sampling", "least"),
-    [(75, 2, 0.99), (85, 1, 0.99), (92, 0, 0.98), (95, 1, 0.95), (95, 2, 0.95), (98, 2, 0.86)],
+    [
+        (75, 2, 0.99),
+        (85, 1, 0.99),
+        (90, 2, 0.98),
+        (92, 0, 0.98),
+        (95, 0, 0.93),
+        (95, 1, 0.95),
+        (95, 2, 0.95),
+        (98, 0, 0.86),
+        (98, 2, 0.86),
+    ],
 )
 def test_a_jpeg_is_written_as_it_was(
     tmp_path: Path, quality: int, sampling: int, least: float
