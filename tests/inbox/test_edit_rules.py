@@ -19,7 +19,8 @@ from retouchd.job.naming import escaped
 from retouchd.request.prompt_text import joined
 from retouchd.spool.ends import told_problems
 from retouchd.spool.fingerprint import Fingerprint
-from retouchd.spool.finished_job import done_edits, edit_in, facts_in
+from retouchd.spool.finished_job import done_edits
+from retouchd.spool.history_line import edit_in, facts_in
 from retouchd.spool.plan import EditEnd, Item, Plan, plan_outputs
 from retouchd.spool.record import history_line, record
 

@@ -14,7 +14,7 @@ import pytest
 from builders import Place
 from process import Station, open_station
 from retouchd.spool.fingerprint import Digest, Fingerprint
-from retouchd.spool.finished_job import HashIndex
+from retouchd.spool.hash_index import HashIndex
 from retouchd.spool.history import RECOVERED, History
 from retouchd.spool.history_recovery import Recovery
 

@@ -16,7 +16,8 @@ from retouchd.job.naming import escaped, path_below
 from retouchd.request.output import DEFAULT_NAME, name_of
 from retouchd.spool.fingerprint import Fingerprint, already_done
 from retouchd.spool.finished_index import FinishedIndex
-from retouchd.spool.finished_job import done_edits, edit_in, is_partly_done, raw_name
+from retouchd.spool.finished_job import done_edits, is_partly_done, raw_name
+from retouchd.spool.history_line import edit_in
 from retouchd.spool.record import own_record
 
 _MOST_BYTES = 1 << 22

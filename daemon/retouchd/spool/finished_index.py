@@ -25,21 +25,10 @@ from retouchd.job.naming import path_below
 from retouchd.spool import history
 from retouchd.spool.believed import received_for
 from retouchd.spool.fingerprint import Digest, Fingerprint, fingerprint, record_path
-from retouchd.spool.finished_job import (
-    Facts,
-    HashIndex,
-    bare_in,
-    beside,
-    edit_in,
-    facts_in,
-    hash_key,
-    is_told,
-    raw_name,
-    references_of,
-    request_of,
-    result_path,
-)
+from retouchd.spool.finished_job import beside, is_told, raw_name, references_of, request_of
+from retouchd.spool.hash_index import HashIndex, hash_key
 from retouchd.spool.history import RECOVERED, History
+from retouchd.spool.history_line import Facts, bare_in, edit_in, facts_in, result_path
 from retouchd.spool.phase import ORIGINALS, REFERENCES
 
 _BLOCK = 1 << 20

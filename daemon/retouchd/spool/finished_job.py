@@ -1,30 +1,17 @@
 """
-What is known of a finished job: from the bytes of its history line, from its record, and where, by hash.
-
-A multimap in 16 bytes an entry: from hashes or sizes to positions in a journal, for a hundred thousand jobs.
-
-Regular expressions over the raw bytes of a history line: what a finished job is known by, and where its record
-lies.
-
-The values are looked for by their keys, which is ten times as quick as reading the whole line: there may be a
-hundred thousand. In a text the quotes would be escaped, so nobody's name or prompt looks like a key.
-
-What a record in `done/` tells of a job that the history does not have.
+What a record in `done/` or `error/` tells of its job, for what the history does not have.
 
 Records are files that anybody may have changed: every value is looked at before it is used, and no path leads
 out of the folder that it belongs to.
 """
 
-import json
 import re
-from array import array
-from bisect import bisect_left
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from retouchd.job.filenames import parse, suffix_behind
 from retouchd.job.model import Request
-from retouchd.job.naming import RECORD, path_below
+from retouchd.job.naming import RECORD
 from retouchd.spool.believed import (
     LONGEST,
     MOST_PATHS,
@@ -32,217 +19,8 @@ from retouchd.spool.believed import (
     is_digest,
     received_in,
 )
-from retouchd.spool.fingerprint import Digest, Fingerprint
+from retouchd.spool.fingerprint import Fingerprint
 from retouchd.spool.record import BESIDE_PARAMETERS, JOB_ID, VERSION
-
-_MOST_UNSORTED = 512
-"""Entries that are gone through one by one before all are sorted anew: as quick as a look among the sorted."""
-
-
-class HashIndex:
-    """
-    Two arrays sorted by key up to some entry; behind it stands what was added since, in no order.
-
-    Keys and positions are 0 to 2⁶⁴-1. A key may have several positions, and equal keys prove nothing: who
-    finds one compares in full.
-    """
-
-    def __init__(self) -> None:
-        self._keys = array("Q")
-        self._positions = array("Q")
-        self._sorted = 0
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def __contains__(self, key: int) -> bool:
-        return bool(self.find(key))
-
-    def add(self, key: int, position: int) -> None:
-        """
-        Add an entry.
-        """
-        self._keys.append(key)
-        self._positions.append(position)
-
-    def find(self, key: int) -> list[int]:
-        """
-        Return the positions of a key, in no order.
-        """
-        if len(self._keys) - self._sorted > _MOST_UNSORTED:
-            self._sort()
-        found = []
-        at = bisect_left(self._keys, key, 0, self._sorted)
-        while at < self._sorted and self._keys[at] == key:
-            found.append(self._positions[at])
-            at += 1
-        added = range(self._sorted, len(self._keys))
-        return found + [self._positions[at] for at in added if self._keys[at] == key]
-
-    def _sort(self) -> None:
-        order = sorted(range(len(self._keys)), key=self._keys.__getitem__)
-        self._keys = array("Q", map(self._keys.__getitem__, order))
-        self._positions = array("Q", map(self._positions.__getitem__, order))
-        self._sorted = len(order)
-
-
-def hash_key(sha256: str) -> int:
-    """
-    Return the key of a SHA-256 in hexadecimal digits: its first 64 bits.
-    """
-    return int(sha256[:16], 16)
-
-
-def text_key(text: str) -> int:
-    """
-    Return the key of a text, good for as long as this process lives.
-    """
-    return hash(text) & 0xFFFF_FFFF_FFFF_FFFF
-
-
-_DIGEST = rb'\s*(\d{1,18}),\s*"sha256":\s*"([0-9a-f]{64})"'
-_STATUS = re.compile(rb'"status":\s*"done"')
-_FINGERPRINT = re.compile(rb'"fingerprint":\s*\{\s*"size":' + _DIGEST)
-_ORIGINAL = re.compile(rb'"original":\s*\{\s*"size":' + _DIGEST)
-_RESULTS = re.compile(rb'"results":\s*\[')
-_RESULT = re.compile(rb'"bytes":' + _DIGEST)
-_ASKED = re.compile(rb'"asked":\s*\{\s*"size":' + _DIGEST)
-_FAILED = re.compile(rb'"status":\s*"error"')
-_FINISHED = re.compile(rb'"finished_at":\s*"([^"\\]*)"')
-_SEEN = re.compile(rb'"seen":\s*\[\s*(\d{1,18}),\s*(-?\d{1,19})\s*\]')
-_FOLDER = re.compile(rb'"folder":\s*"((?:[^"\\]|\\.)*)"')
-_RECORD = re.compile(rb'"record":\s*"((?:[^"\\]|\\.)*)"')
-
-
-class Facts(NamedTuple):
-    """
-    What a line says: the fingerprints are those of its edits that are done, `received` of those for which
-    something came that could not be finished; `original` and `results` are None where it does not tell what
-    they are known by.
-    """
-
-    is_done: bool
-    is_failed: bool
-    fingerprints: tuple[Fingerprint, ...]
-    original: Digest | None
-    results: tuple[Digest, ...] | None
-    received: tuple[Fingerprint, ...]
-
-    @property
-    def fingerprint(self) -> Fingerprint | None:
-        """
-        Return the first fingerprint.
-        """
-        return self.fingerprints[0] if self.fingerprints else None
-
-
-class Bare(NamedTuple):
-    """
-    Files that nobody has read yet: the size in bytes of an original whose fingerprint is not known, None
-    where it is or the original is gone, and of each result its size and its path below the outbox.
-    """
-
-    original: int | None
-    results: tuple[tuple[int, str], ...]
-
-
-def facts_in(text: bytes) -> Facts:
-    """
-    Return what a line says of its job.
-    """
-    original = _ORIGINAL.search(text)
-    results = _RESULTS.search(text)
-    return Facts(
-        is_done=_STATUS.search(text) is not None,
-        is_failed=_FAILED.search(text) is not None,
-        fingerprints=_fingerprints_in(_FINGERPRINT, text),
-        original=_digest_in(original) if original else None,
-        results=tuple(map(_digest_in, _RESULT.finditer(text, results.end()))) if results else None,
-        received=_fingerprints_in(_ASKED, text) if b'"asked"' in text else (),
-    )
-
-
-def _fingerprints_in(pattern: re.Pattern[bytes], text: bytes) -> tuple[Fingerprint, ...]:
-    found = (_digest_in(each) for each in pattern.finditer(text))
-    return tuple(dict.fromkeys(Fingerprint(size=each.size, sha256=each.sha256) for each in found))
-
-
-def bare_in(text: bytes) -> Bare | None:
-    """
-    Return the files that a line tells of by their sizes alone, None for nearly all lines.
-    """
-    if b'"bare"' not in text:
-        return None
-    try:
-        bare = json.loads(text)["bare"]
-        results = tuple((int(size), str(path)) for size, path in bare["results"])
-        original = None if bare["original"] is None else int(bare["original"])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    return Bare(original, results)
-
-
-def seen_in(text: bytes) -> tuple[int, int] | None:
-    """
-    Return size and time of change (bytes, ns) of the record that a recovered line was read from, None where
-    it is of a line of the history.
-    """
-    found = _SEEN.search(text)
-    return (int(found[1]), int(found[2])) if found else None
-
-
-def finished_at(text: bytes) -> str:
-    """
-    Return when a line's job ended as it is written there, which sorts by time; "" where it is not told.
-    """
-    found = _FINISHED.search(text)
-    return found[1].decode("ascii", "replace") if found else ""
-
-
-def record_of(text: bytes) -> str:
-    """
-    Return the path below `done/` or `error/` of a line's record, "" where it is not told.
-    """
-    folder, record = _FOLDER.search(text), _RECORD.search(text)
-    if folder is None or record is None:
-        return ""
-    try:
-        return path_below(_unquoted(folder[1]), _unquoted(record[1]))
-    except ValueError:
-        return ""
-
-
-def edit_in(line: Mapping[str, Any], own: Fingerprint) -> Mapping[str, Any] | None:
-    """
-    Return what a line, or a record, says of its edit with that fingerprint, None where none of it is done.
-    """
-    known = {"size": own.size, "sha256": own.sha256}
-    edits = line.get("edits")
-    for each in edits if isinstance(edits, list) else ():
-        if isinstance(each, Mapping) and each.get("fingerprint") == known:
-            return each
-    return line if line.get("fingerprint") == known else None
-
-
-def result_path(line: Mapping[str, Any], content: Digest) -> str | None:
-    """
-    Return where below the outbox a job published that content, None where its line does not tell of it.
-    """
-    for each in line.get("results") or ():
-        if (each.get("bytes"), each.get("sha256")) == (content.size, content.sha256):
-            return str(each.get("path"))
-    return None
-
-
-def _unquoted(quoted: bytes) -> str:
-    if b"\\" not in quoted:
-        return quoted.decode()
-    return str(json.loads(b'"%s"' % quoted))
-
-
-def _digest_in(found: re.Match[bytes]) -> Digest:
-    return Digest(size=int(found[1]), sha256=found[2].decode())
-
 
 _ESCAPE = re.compile(r"\\x([89a-f][0-9a-f])")
 

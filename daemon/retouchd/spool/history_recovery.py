@@ -25,20 +25,10 @@ from retouchd.job.naming import escaped, shown
 from retouchd.spool.believed import is_below
 from retouchd.spool.fingerprint import record_path
 from retouchd.spool.finished_index import FinishedIndex, ReplacedError
-from retouchd.spool.finished_job import (
-    Facts,
-    HashIndex,
-    beside,
-    finished_at,
-    is_partly_done,
-    is_told,
-    raw_name,
-    record_of,
-    recovered,
-    seen_in,
-    text_key,
-)
+from retouchd.spool.finished_job import beside, is_partly_done, is_told, raw_name, recovered
+from retouchd.spool.hash_index import HashIndex, text_key
 from retouchd.spool.history import History, RecordFile, record_in, records_below, size_of
+from retouchd.spool.history_line import Facts, finished_at, record_of, seen_in
 from retouchd.spool.spool import Spool
 
 _AT_ONCE = 500
