@@ -279,7 +279,7 @@ def test_a_duplicates_reason_has_a_gist() -> None:
     assert gist(already_done({})) == ("edited before", "no pictures")
     common = "result of an earlier edit"
     assert gist(own_result("a/x. y.png", LINE)) == (common, "outbox/a/x. y.png")
-    assert gist(own_result_in_work("b.png")) == (common, "outbox/b.png")
+    assert gist(own_result_in_work("review/b.png")) == (common, "review/b.png")
     assert gist("waits for its prompt") is None
 
 
