@@ -77,7 +77,7 @@ async def test_killed_before_anything_was_sent_sends_it_then(world: World) -> No
     """
     world.tell(concurrency=1)
     await _kill_with_claimed(world, ["late"])
-    (claimed,) = [job.name for job in world.jobs() if not list(job.glob("attempt-*"))]
+    (claimed,) = [job.name for job in world.jobs() if not list(job.glob("attempt-*.open"))]
 
     await world.once()
 
@@ -511,7 +511,7 @@ async def test_an_answer_the_disk_refuses_is_held_and_published_later(
     """
     world.tell(parameters={"n": n})
     world.drop("cat.png", image=photo(400, 300))
-    disk = FullDisk(".response", after=700)
+    disk = FullDisk(".part", ".response", after=700)
     monkeypatch.setattr(durable, "os", disk)
 
     async with world.running():
@@ -578,19 +578,20 @@ async def test_two_daemons_on_one_inbox_share_the_work(world: World, tmp_path: P
 
 class FullDisk:
     """
-    Stands for `os` in the one module that writes: no room for files of that name beyond some bytes.
+    Stands for `os` in the one module that writes: no room for files of those names beyond some bytes.
     """
 
-    def __init__(self, name: str, *, after: int = 0) -> None:
+    def __init__(self, *names: str, after: int = 0) -> None:
         self.is_full = True
-        self._name = name
+        self._names = names
         self._left = after
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
 
     def write(self, fd: int, data: memoryview) -> int:
-        if self.is_full and self._name in os.readlink(f"/proc/self/fd/{fd}"):
+        path = os.readlink(f"/proc/self/fd/{fd}")
+        if self.is_full and any(name in path for name in self._names):
             if not self._left:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             data = data[: self._left]
