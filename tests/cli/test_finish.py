@@ -218,7 +218,8 @@ def test_what_is_gone_is_told(station: Station, what: str) -> None:
 
 def test_a_death_at_any_change_of_the_disk_is_ended_by_the_next_call(tmp_path: Path) -> None:
     """
-    No second copy, nothing lost, nothing hidden left behind; also where somebody took the name meanwhile.
+    No second copy, nothing lost, nothing hidden left behind; also where somebody took the name meanwhile, and
+    where a start of the daemon, or a call for another photo, is first.
     """
     start = tmp_path / "start"
     settings = asyncio.run(_done(start))
@@ -240,7 +241,7 @@ def test_a_death_at_any_change_of_the_disk_is_ended_by_the_next_call(tmp_path: P
                 root = tmp_path / f"{step}-{power_cut}"
                 shutil.copytree(start, root)
                 is_alive = _dies(_elsewhere(settings, root), step, power_cut=power_cut)
-                _check(_elsewhere(settings, root), made[0])
+                _check(_elsewhere(settings, root), made[0], is_by_other=power_cut)
                 shutil.rmtree(root)
         assert step > 8, "the sweep covered a whole run"
     finally:
@@ -268,6 +269,10 @@ def _again(settings: Settings) -> list[Any]:
     return list(refinisher.finish(settings.folders.done, file, {"size": "60"}))
 
 
+def _hidden(settings: Settings, folder: str) -> Iterator[Path]:
+    return (settings.folders.work.parent / folder).rglob(".retouchd-*")
+
+
 def _dies(settings: Settings, step: int, *, power_cut: bool) -> bool:
     """
     Let a call die at a step; return whether it was over before.
@@ -286,11 +291,16 @@ def _dies(settings: Settings, step: int, *, power_cut: bool) -> bool:
     return code == 0
 
 
-def _check(settings: Settings, made: Made) -> None:
+def _check(settings: Settings, made: Made, *, is_by_other: bool) -> None:
     outbox = settings.folders.outbox / "shoes"
     stranger = outbox / "cat_2.jpg"
     if not stranger.exists():
         stranger.write_bytes(b"somebody else's")
+    if is_by_other:
+        list(Refinisher(settings, SystemClock()).end_left())
+        hidden = (each for folder in ("outbox", "done") for each in _hidden(settings, folder))
+        assert not [*hidden], "whoever comes next clears away"
+        assert not [*settings.folders.work.joinpath("finishing").glob("*")]
     _again(settings)
     assert [each.was_there for each in _again(settings)] == [True]
     found = {each.name: each.read_bytes() for each in outbox.iterdir()}

@@ -16,12 +16,12 @@ from rich.console import Console
 
 from retouchd.cli.compose import settings_only
 from retouchd.clock import SystemClock
-from retouchd.config.settings import Settings
 from retouchd.disk.folders import Folders
 from retouchd.errors import ConfigurationError, WrongUsage
 from retouchd.job.filenames import parse
 from retouchd.job.naming import RECORD, escaped, path_below, shown
-from retouchd.pipeline.refinish import Refinished, Refinisher, RefinishError
+from retouchd.pipeline.job_in_hand import RefinishError
+from retouchd.pipeline.refinish import Refinished, Refinisher
 from retouchd.request.fields import read_edit
 from retouchd.request.output import own_keys
 from retouchd.request.sidecar_tree import settings_in
@@ -80,7 +80,9 @@ def finish(
     """
     _, settings = settings_only(config)
     asked = _asked(words)
+    refinisher = Refinisher(settings, SystemClock())
     try:
+        list(refinisher.end_left())
         chosen = _chosen(settings.folders, names, _day(day))
     except OSError as error:
         msg = f"{shown(str(error.filename))} cannot be used: {error.strerror}."
@@ -88,7 +90,7 @@ def finish(
     console = Console(highlight=False, soft_wrap=True)
     outcomes = []
     for place in chosen:
-        outcomes.append(_finished(settings, place, asked))
+        outcomes.append(_finished(refinisher, place, asked))
         if not as_json:
             _tell(console, outcomes[-1])
     if as_json:
@@ -225,10 +227,10 @@ def _asked(words: Sequence[str]) -> Mapping[str, Any]:
     return own_keys(read.values()) if read is not None and not isinstance(read, list) else {}
 
 
-def _finished(settings: Settings, place: Place, asked: Mapping[str, Any]) -> Outcome:
+def _finished(refinisher: Refinisher, place: Place, asked: Mapping[str, Any]) -> Outcome:
     outcome = Outcome(place=place)
     try:
-        for each in Refinisher(settings, SystemClock()).finish(place.root, place.file, asked):
+        for each in refinisher.finish(place.root, place.file, asked):
             outcome.results.append(each)
     except RefinishError as fault:
         outcome.fault = str(fault)

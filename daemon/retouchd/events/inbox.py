@@ -92,6 +92,26 @@ class FileUnreturned(Warned):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FinishEnded(Event):
+    """
+    A `retouchd finish` that was cut short has been ended: a result got its name.
+    """
+
+    event: ClassVar[str] = "finish.ended"
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishUnended(Warned):
+    """
+    A `retouchd finish` that was cut short could not be ended.
+    """
+
+    event: ClassVar[str] = "finish.unended"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeCrashed(Crash):
     """
     A look at the inbox failed in a way that nobody foresaw; it is tried again.

@@ -140,6 +140,8 @@ _WORDS: dict[str, str | Callable[[Values], str]] = {
     "file.left": _of("{file} is not taken: {reason}"),
     "file.returned": _of("{file} came back from error/: its retry had been cut short"),
     "file.unreturned": _of("A retry that was cut short could not be finished: {reason}"),
+    "finish.ended": _of("{path} is there now: the `retouchd finish` for it had been cut short"),
+    "finish.unended": _of("A `retouchd finish` that was cut short could not be ended: {reason}"),
     "folder.made": lambda values: (
         f"Made {', '.join(values['folders'])}: it was not there yet."
         if len(values["folders"]) == 1

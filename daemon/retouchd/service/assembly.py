@@ -12,7 +12,7 @@ from retouchd.disk.thread_pools import Folder, at
 from retouchd.disk.threads import in_work
 from retouchd.endpoint.client import EditsClient
 from retouchd.events import emit
-from retouchd.events.inbox import FileReturned, FileUnreturned
+from retouchd.events.inbox import FileReturned, FileUnreturned, FinishEnded, FinishUnended
 from retouchd.events.jobs import JobCrashed
 from retouchd.events.run import FolderUnnoted
 from retouchd.inbox.claimer import Claimer
@@ -21,15 +21,18 @@ from retouchd.inbox.intake import Intake
 from retouchd.inbox.references import ReferenceCopier, used_references
 from retouchd.inbox.watch_supervisor import WatchSupervisor
 from retouchd.job.model import Job
+from retouchd.job.naming import escaped
 from retouchd.money.budget import BudgetLeft
 from retouchd.pipeline.attempts import Attempts
 from retouchd.pipeline.disk_steps import DiskSteps
 from retouchd.pipeline.edit_steps import EditSteps
 from retouchd.pipeline.finish import Finisher
+from retouchd.pipeline.job_in_hand import RefinishError
 from retouchd.pipeline.judge import Judge
 from retouchd.pipeline.kept_results import KeptResults
 from retouchd.pipeline.pipeline import RISKY, Pipeline
 from retouchd.pipeline.prepare import Preparer
+from retouchd.pipeline.refinish import Refinisher
 from retouchd.pipeline.results import Downloads
 from retouchd.pipeline.runner import Runner
 from retouchd.retry import error_folder
@@ -310,6 +313,17 @@ def finish_returns(folders: Folders) -> None:
             emit(FileReturned(path=path))
     except OSError as error:
         emit(FileUnreturned(reason=str(error)))
+
+
+def end_finishing(settings: Settings, clock: Clock) -> None:
+    """
+    End what a `retouchd finish` that was killed left half done.
+    """
+    try:
+        for path in Refinisher(settings, clock).end_left():
+            emit(FinishEnded(path=escaped(path)))
+    except (OSError, RefinishError) as error:
+        emit(FinishUnended(reason=str(error)))
 
 
 def note_folders(folders: Folders) -> None:

@@ -27,7 +27,7 @@ from retouchd.events.run import (
 )
 from retouchd.job.model import End
 from retouchd.logs.logger import hide, unread
-from retouchd.service.assembly import Assembly, finish_returns, note_folders, retrace
+from retouchd.service.assembly import Assembly, end_finishing, finish_returns, note_folders, retrace
 from retouchd.service.run_status import RunStatus
 from retouchd.service.watchdog import StatusLine, Watchdog, extending, notify
 from retouchd.spool.spool import Spool
@@ -208,6 +208,7 @@ class Daemon:
         )
         await in_any(spool.prepare)
         await in_any(finish_returns, settings.folders)
+        await in_any(end_finishing, settings, self._clock)
         await in_any(note_folders, settings.folders)
         emit(DaemonStarted(**settings.shown, was_clean=lock.was_clean))
         _tell_of_address(settings)
