@@ -114,6 +114,41 @@ def test_it_is_made_anew_whatever_happens_to_it(tmp_path: Path, harm: str) -> No
     assert HistoryCache(tmp_path).find("20261101-120000-00000001") is not None or harm == "other"
 
 
+@pytest.mark.parametrize("harm", ["removed", "noise", "inside"])
+def test_it_is_made_anew_while_it_is_open(tmp_path: Path, harm: str) -> None:
+    """
+    Where only what a list is chosen by is damaged, too.
+    """
+    write(tmp_path, *map(line, range(2000)))
+    path, cache = tmp_path / "history.db", HistoryCache(tmp_path)
+    assert names(cache)[0] == "p1999"
+    match harm:
+        case "removed":
+            path.unlink()
+        case "noise":
+            path.write_bytes(b"x" * 50_000)
+        case "inside":
+            data = bytearray(path.read_bytes())
+            data[27] += 1  # By which SQLite sees that somebody else has written.
+            data[16_384:] = b"x" * (len(data) - 16_384)
+            path.write_bytes(data)
+
+    assert names(cache, status="done")[0] == "p1999"
+    write(tmp_path, line(2000), mode="a")
+    assert names(cache, words="p20")[0] == "p2000"
+    assert cache.find("20261101-120000-00000001") is not None
+
+
+def test_half_of_a_surrogate_pair_in_a_line_harms_no_other(tmp_path: Path) -> None:
+    """
+    Of JSON it is a string, and none of SQLite's: such a line is left out.
+    """
+    half = line(2).replace("P2.jpg", "P\\ud800.jpg")
+    write(tmp_path, line(1), half, line(3), line(4, review=["\\xff.png"]))
+
+    assert names(HistoryCache(tmp_path)) == ["p4", "p3", "p1"]
+
+
 def test_a_database_that_another_one_locks_is_done_without(tmp_path: Path) -> None:
     """
     As on a share that cannot lock: it is kept in memory then.

@@ -13,15 +13,17 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from retouchd.disk import durable
 from retouchd.disk.thread_pools import step
 from retouchd.spool.fingerprint import picture_path
 from retouchd.spool.history import RECOVERED, History
+
+T = TypeVar("T")
 
 _VERSION = 2
 _JOURNALS = 2
@@ -81,7 +83,8 @@ class HistoryCache:
             where.append("instr(words, ?)")
             values.append(word)
         condition = " AND ".join(where)
-        with self._ready() as db:
+
+        def chosen(db: sqlite3.Connection) -> list[int]:
             last = None
             if before is not None:
                 last = db.execute(
@@ -93,8 +96,10 @@ class HistoryCache:
                 f"SELECT position FROM jobs WHERE {condition} "  # noqa: S608
                 "ORDER BY finished DESC, position DESC LIMIT ?",
                 (*(last or _FIRST), *values, limit + 1),
-            ).fetchall()
-            found = [position for (position,) in rows]
+            )
+            return [position for (position,) in rows]
+
+        found = self._asked(chosen)
         lines = [line for position in found[:limit] if (line := self._line_at(position))]
         return HistoryPage(lines, found[limit - 1] if len(found) > limit else None)
 
@@ -104,11 +109,8 @@ class HistoryCache:
 
         The newest comes first. Of several that had the same path over time the last one is meant.
         """
-        with self._ready() as db:
-            rows = [
-                db.execute("SELECT max(position) FROM reviewed WHERE path = ?", (path,)).fetchone()
-                for path in paths
-            ]
+        query = "SELECT max(position) FROM reviewed WHERE path = ?"
+        rows = self._asked(lambda db: [db.execute(query, (path,)).fetchone() for path in paths])
         found = sorted({position for (position,) in rows if position is not None}, reverse=True)
         return [line for position in found if (line := self._line_at(position))]
 
@@ -128,11 +130,8 @@ class HistoryCache:
         """
         Return how many jobs ended so, and were not tried again.
         """
-        with self._ready() as db:
-            row = db.execute(
-                "SELECT count(*) FROM jobs WHERE status = ? AND is_retried = 0", (status,)
-            ).fetchone()
-            return int(row[0])
+        query = "SELECT count(*) FROM jobs WHERE status = ? AND is_retried = 0"
+        return int(self._asked(lambda db: db.execute(query, (status,)).fetchone())[0])
 
     def close(self) -> None:
         """
@@ -144,30 +143,27 @@ class HistoryCache:
                 self._open = None
 
     def _line(self, where: str, value: str) -> dict[str, Any] | None:
-        with self._ready() as db:
-            row = db.execute(
-                f"SELECT position FROM jobs WHERE {where} ORDER BY position DESC LIMIT 1",  # noqa: S608
-                (value,),
-            ).fetchone()
+        query = f"SELECT position FROM jobs WHERE {where} ORDER BY position DESC LIMIT 1"  # noqa: S608
+        row = self._asked(lambda db: db.execute(query, (value,)).fetchone())
         return self._line_at(row[0]) if row else None
 
     def _line_at(self, position: int) -> dict[str, Any] | None:
         start, number = divmod(position, _JOURNALS)
         return self._journals[number].line(start)
 
-    @contextlib.contextmanager
-    def _ready(self) -> Iterator[sqlite3.Connection]:
+    def _asked(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """
-        Hold the index as of now. A database that fails is made anew, at last in memory.
+        Return what a query finds in the index as of now. A database that fails is made anew, at last in memory.
         """
         with self._held():
             try:
                 if self._open is None:
                     self._open = self._opened()
                 self._catch_up(self._open)
+                return query(self._open)
             except sqlite3.Error:
                 self._open = self._made_anew()
-            yield self._open
+                return query(self._open)
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
@@ -281,6 +277,8 @@ def _row(position: int, text: bytes) -> _Row | None:
         finished = str(line.get("finished_at") or "")
         about = str(line["id"]), finished, str(line["status"])
         reviewed = [str(each) for each in line.get("review") or ()]
+        # SQLite takes no half of a surrogate pair.
+        "".join((*about, previous or "", words, *reviewed)).encode()
         return _Row((position, *about, previous, words), previous, reviewed)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
