@@ -335,7 +335,7 @@ def test_nothing_outside_the_folders_is_served(station: Station) -> None:
     text = history.read_text().replace("set/p00001.png", "../config.toml")
     history.write_text(text.replace("set/p00000.png", "out.png"))
     (station.folders.outbox / "out.png").symlink_to(station.config)
-    _, url = listening(station)
+    running, url = listening(station)
     for number in (0, 1):
         for path in (
             "1/file",
@@ -346,7 +346,15 @@ def test_nothing_outside_the_folders_is_served(station: Station) -> None:
         ):
             answer = httpx.get(f"{url}/jobs/20261101-120000-0000000{number}/{path}")
             assert answer.status_code == 404, path
-    assert httpx.get(f"{url}/static/..%2fpage.py").status_code == 404
+    for path in (
+        "static/..%2fpage.py",
+        "jobs/%00/before/480.webp",
+        f"jobs/{'a' * 300}/before/480.webp",
+        "jobs/20261101-120000-00000000/01/480.webp",
+        "jobs/20261101-120000-00000000/%D9%A1/480.webp",
+    ):
+        assert httpx.get(f"{url}/{path}").status_code == 404, path
+    assert running.events("web.crashed") == []
 
 
 def test_a_pause_holds_whoever_makes_it(station: Station) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import errno
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ from retouchd.spool.history_cache import HistoryCache
 from retouchd.spool.phase import ORIGINALS
 from retouchd.spool.record import JOB_ID
 from retouchd.spool.spool import Spool
+
+_NUMBER = re.compile("[1-9][0-9]{0,3}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +127,15 @@ class JobView:
         """
         if which == "before":
             return self.before
-        number = int(which) if which.isdecimal() and len(which) < 5 else 0
-        return self.after[number - 1] if 1 <= number <= len(self.after) else None
+        number = int(which) if is_picture_name(which) else len(self.after) + 1
+        return self.after[number - 1] if number <= len(self.after) else None
+
+
+def is_picture_name(which: str) -> bool:
+    """
+    Return whether a word may name a picture of a job: each has only one name.
+    """
+    return which == "before" or _NUMBER.fullmatch(which) is not None
 
 
 class Jobs:

@@ -15,8 +15,9 @@ from retouchd.errors import FolderUnresponsive
 from retouchd.job.filetypes import SNIFF_BYTES, sniff
 from retouchd.pictures.decoding import ImageFault
 from retouchd.process import in_own_thread
+from retouchd.spool.record import JOB_ID
 from retouchd.web.guard import fault
-from retouchd.web.page.jobs import Jobs, PictureFile
+from retouchd.web.page.jobs import Jobs, PictureFile, is_picture_name
 from retouchd.web.page.looks import Looks
 from retouchd.web.page.rendering import KEPT
 from retouchd.web.page.thumbnails import SIZES, Thumbnails
@@ -47,7 +48,7 @@ class Pictures:
         """
         job_id, which = request.path_params["job"], request.path_params["which"]
         size = request.path_params["size"]
-        if size not in SIZES or not (which == "before" or which.isdecimal()):
+        if size not in SIZES or not JOB_ID.fullmatch(job_id) or not is_picture_name(which):
             return fault(404, "not_found", "There is no such picture.")
         find = self._finder(job_id, which)
         try:
