@@ -148,6 +148,12 @@ def test_a_photo_is_dropped_seen_compared_retried_and_paused(  # noqa: PLR0915 -
     assert faults_of(page) == []
 
     page.goto(url)
+    page.route("**/events", lambda route: route.fulfill(status=502))
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.locator("#lost").wait_for()
+    page.unroute("**/events")
+    page.locator("#lost").wait_for(state="hidden")
+    faults.clear()
     page.click("#pause")
     page.locator(".pill.person").wait_for()
     running.until(lambda: running.events("daemon.paused"))

@@ -49,12 +49,30 @@
 
   for (const each of regions()) each.dataset.seen = each.innerHTML;
 
+  // The run tells every few seconds that it is there. Where it does not (a laptop slept, a cable was pulled, or a
+  // proxy answered in its place, after which a browser asks no more) it is asked anew. Whom nobody sees asks
+  // nothing: a browser has six connections to one host, for all of its windows.
   if (regions().length) {
     const lost = document.getElementById("lost");
-    const source = new EventSource(document.body.dataset.events);
-    source.onmessage = () => { lost.hidden = true; if (!document.hidden || document.body.classList.contains("page-wall")) refresh(); };
-    source.onerror = () => { lost.hidden = false; };
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+    let source = null, heardAt = 0;
+    const connect = () => {
+      source?.close();
+      source = null;
+      if (document.hidden) return;
+      heardAt = performance.now();
+      source = new EventSource(document.body.dataset.events);
+      source.onmessage = () => { heardAt = performance.now(); lost.hidden = true; refresh(); };
+      source.onerror = () => { lost.hidden = false; };
+    };
+    connect();
+    document.addEventListener("visibilitychange", connect);
+    setInterval(() => {
+      const silent = performance.now() - heardAt, isGivenUp = source?.readyState === EventSource.CLOSED;
+      if (!source || silent < (isGivenUp ? 3000 : 20000)) return;
+      lost.hidden = false;
+      connect();
+      refresh();  // Who has to log in again is sent there.
+    }, 1000);
   }
 
   // Seconds go on between two looks.
