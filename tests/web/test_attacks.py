@@ -305,4 +305,6 @@ http {{
     foreign = {"origin": "http://evil.example"}
     assert httpx.post(f"{public}/login", data={"token": token}, headers=foreign).status_code == 403
     assert httpx.get(f"{public}/livez").json()["alive"] is True
+    with httpx.stream("GET", f"{public}/events", headers=bearer, timeout=30) as stream:
+        assert any(line.startswith("data:") for line in stream.iter_lines()), "kept back on the way"
     assert running.end(signal.SIGTERM) == 0

@@ -29,6 +29,7 @@ from web_station import listening, picture, restarted
 PHOTOS = ROOT / "daemon/retouchd/cli/photos"
 SHOTS = ROOT / "docs/page" if os.environ.get("SCREENSHOTS") else None
 ALL, LOOK = "acts-0123456789abcdef", "looks-0123456789abcdef"
+_HTML = "text/html; charset=utf-8"
 HOSTILE = (
     "<script>alert(1)</script>",
     "a\u202egnp.exe",
@@ -317,6 +318,8 @@ def test_who_may_only_look_sees_nothing_to_act_with(station: Station) -> None:
             assert forms <= {"/retouch/logout", "/retouch/jobs"}
             assert not re.findall(r'(?:href|src)="/(?!retouch)', page.text)
         assert {looks.post(each).status_code for each in acts} == {403}
+        out = looks.post("/logout")
+        assert (out.status_code, out.headers["location"]) == (303, "/retouch/login")
     with httpx.Client(
         base_url=f"{url}/retouch", headers={"authorization": f"Bearer {ALL}"}
     ) as acting:
@@ -330,6 +333,16 @@ def test_who_may_only_look_sees_nothing_to_act_with(station: Station) -> None:
     for path in ("/", "/events", f"/jobs/{job}/1/file"):
         foreign = {"host": "evil.example"}
         assert httpx.get(url + path, headers=foreign).status_code == 421
+    for path, more, status in (
+        ("/", {"host": "evil.example"}, 421),
+        ("/nowhere", {}, 404),
+        ("/jobs/nobody", {}, 404),
+        ("/pause", {}, 405),
+    ):
+        chinese = {"accept": "text/html", "accept-language": "zh", **more}
+        answer = httpx.get(url + path, headers=chinese)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, _HTML), path
+        assert "操作没有成功" in answer.text
 
 
 def test_nothing_outside_the_folders_is_served(station: Station) -> None:

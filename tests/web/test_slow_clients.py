@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from retouchd.web.access import Access
-from retouchd.web.guard import Guard, GuardRules
+from retouchd.web.guard import Guard, GuardRules, fault
 from retouchd.web.server import Listener, opened
 
 SECONDS = 1.0
@@ -46,6 +46,10 @@ class Answers:
             self.left += 1
 
 
+def refused(_: Request, status: int, code: str, message: str) -> Response:
+    return fault(status, code, message)
+
+
 @pytest.fixture
 async def answers() -> AsyncIterator[tuple[Answers, int]]:
     found = Answers()
@@ -54,7 +58,9 @@ async def answers() -> AsyncIterator[tuple[Answers, int]]:
     (listening,) = opened("127.0.0.1", 0)
     port = listening.getsockname()[1]
     listener = Listener(
-        lambda: Guard(Starlette(routes=routes), rules), lambda: [listening], send_seconds=SECONDS
+        lambda: Guard(Starlette(routes=routes), rules, refused),
+        lambda: [listening],
+        send_seconds=SECONDS,
     )
     async with listener.serving():
         until(lambda: not _refused(port))

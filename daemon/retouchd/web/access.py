@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 COOKIE = "retouchd"
 OPEN = frozenset({"/livez", "/readyz"})
 """Asked by those who watch whether it lives: they know no token."""
-LOGIN = "/login"
+LOGIN, LOGOUT = "/login", "/logout"
 STATIC = "/static/"
 """What the page looks like, before somebody has logged in too."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -89,7 +89,7 @@ class Access:
                 code="foreign_origin",
                 message="Another site's page must not act here: add its origin to web.origins if it may.",
             )
-        if head.path in OPEN or head.path == LOGIN or head.path.startswith(STATIC):
+        if head.path in OPEN or head.path in {LOGIN, LOGOUT} or head.path.startswith(STATIC):
             return None
         may = self.may(head)
         if may is May.NOTHING:

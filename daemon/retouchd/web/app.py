@@ -4,7 +4,9 @@ The routes of the listener.
 
 import asyncio
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,10 +15,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from retouchd.web import metrics
-from retouchd.web.access import COOKIE, LOGIN, May
+from retouchd.web.access import COOKIE, LOGIN, LOGOUT, May
 from retouchd.web.api import Api
 from retouchd.web.front_door import FrontDoor
-from retouchd.web.guard import Guard, GuardRules, fault
+from retouchd.web.guard import Guard, GuardRules, Refuse
 from retouchd.web.latest import Latest
 from retouchd.web.metrics import Metrics
 from retouchd.web.page.page import Page
@@ -55,7 +57,7 @@ def build_app(parts: Parts) -> ASGIApp:
             Route("/readyz", pages.readyz),
             Route("/metrics", pages.metrics),
             Route(LOGIN, pages.login, methods=["GET", "POST"]),
-            Route("/logout", pages.logout, methods=["POST"]),
+            Route(LOGOUT, pages.logout, methods=["POST"]),
             Route("/api/status.json", parts.api.status),
             Route("/api/jobs", parts.api.jobs),
             Route("/api/openapi.json", parts.api.openapi),
@@ -63,18 +65,28 @@ def build_app(parts: Parts) -> ASGIApp:
             Route("/edit/{stem}", door.show),
             Route("/edit/{stem}/{number:int}", door.show),
         ],
-        exception_handlers={
-            404: lambda *_: fault(404, "not_found", "There is nothing here."),
-            405: _not_allowed,
-            Exception: lambda *_: fault(500, "failed", "That failed; the log says why."),
-        },
+        exception_handlers=_handlers(parts.page.answers.refusal),
     )
-    return Guard(app, parts.rules)
+    return Guard(app, parts.rules, parts.page.answers.refusal)
 
 
-def _not_allowed(_: Request, error: Exception) -> Response:
-    allowed = dict(getattr(error, "headers", None) or {})
-    return fault(405, "method_not_allowed", "That is not how this is asked.", **allowed)
+def _handlers(refuse: Refuse) -> Mapping[Any, Callable[[Request, Exception], Response]]:
+    def not_found(request: Request, _: Exception) -> Response:
+        return refuse(request, 404, "not_found", "There is nothing here.")
+
+    def not_allowed(request: Request, error: Exception) -> Response:
+        allowed = dict(getattr(error, "headers", None) or {})
+        return refuse(
+            request, 405, "method_not_allowed", "That is not how this is asked.", **allowed
+        )
+
+    def malformed(request: Request, error: Exception) -> Response:
+        return refuse(request, 400, "malformed", str(getattr(error, "detail", error)))
+
+    def failed(request: Request, _: Exception) -> Response:
+        return refuse(request, 500, "failed", "That failed; the log says why.")
+
+    return {400: malformed, 404: not_found, 405: not_allowed, Exception: failed}
 
 
 class _Pages:

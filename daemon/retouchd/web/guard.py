@@ -4,15 +4,20 @@ What every request passes first: who may ask, the path below a proxy, headers fo
 
 import asyncio
 import http.cookies
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from retouchd.events import emit
 from retouchd.events.web import WebCrashed
 from retouchd.web.access import LOGIN, Access, Head, Refused, is_trusted
+
+Refuse: TypeAlias = Callable[..., Response]
+"""Answers a request with a status, a code, a sentence and headers, as `fault` does without looking at it."""
 
 _HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: "
@@ -48,12 +53,13 @@ class GuardRules:
 
 class Guard:
     """
-    An application that lets through to another one what may pass.
+    An application that lets through to another one what may pass. `refuse` answers what may not.
     """
 
-    def __init__(self, app: ASGIApp, rules: GuardRules) -> None:
+    def __init__(self, app: ASGIApp, rules: GuardRules, refuse: Refuse) -> None:
         self._app = app
         self._rules = rules
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """
@@ -63,15 +69,15 @@ class Guard:
             return
         scope = self._placed(scope)
         head = head_of(scope)
+        scope["state"]["head"] = head
         send = _with_headers(send)
         if refused := self._rules.access.refusal(head):
-            await _answer(refused, head, scope)(scope, receive, send)
+            await self._answer(refused, head, scope)(scope, receive, send)
             return
         if {"transfer-encoding", "content-length"} <= head.headers.keys():
             # A proxy in front may go by the other one: then the next request's head is within this one's body.
-            await _answer(_TWO_LENGTHS, head, scope)(scope, receive, send)
+            await self._answer(_TWO_LENGTHS, head, scope)(scope, receive, send)
             return
-        scope["state"]["head"] = head
         try:
             await self._app(scope, _arriving(receive, self._rules.receive_seconds), send)
         except (ClientDisconnect, TimeoutError):
@@ -80,6 +86,15 @@ class Guard:
         except Exception as error:  # noqa: BLE001 - one request must not end the listener
             # What is in a query may be somebody's own.
             emit(WebCrashed(method=head.method, path=head.path[:200], exception=error))
+
+    def _answer(self, refused: Refused, head: Head, scope: Scope) -> Response:
+        is_page = head.method == "GET" and "text/html" in head.headers.get("accept", "")
+        if refused.status == 401 and is_page:
+            return RedirectResponse(f"{scope['root_path']}{LOGIN}", 303)
+        more = {"www_authenticate": "Bearer"} if refused.status == 401 else {}
+        # What a browser sends along is not read: the connection ends.
+        more["connection"] = "close"
+        return self._refuse(Request(scope), refused.status, refused.code, refused.message, **more)
 
     def _placed(self, scope: Scope) -> Scope:
         """
@@ -132,16 +147,6 @@ def fault(status: int, code: str, message: str, **headers: str) -> Response:
     """
     body = {"error": {"code": code, "message": message}}
     return JSONResponse(body, status, {key.replace("_", "-"): v for key, v in headers.items()})
-
-
-def _answer(refused: Refused, head: Head, scope: Scope) -> Response:
-    is_page = head.method == "GET" and "text/html" in head.headers.get("accept", "")
-    if refused.status == 401 and is_page:
-        return RedirectResponse(f"{scope['root_path']}{LOGIN}", 303)
-    more = {"www_authenticate": "Bearer"} if refused.status == 401 else {}
-    # What a browser sends along is not read: the connection ends.
-    more["connection"] = "close"
-    return fault(refused.status, refused.code, refused.message, **more)
 
 
 def _with_headers(send: Send) -> Send:

@@ -79,5 +79,9 @@ REFUSALS: Mapping[str, str] = {
     "prompt_missing": "没有提示词：请写明要怎么修，或在文件夹里放一个 _prompt.txt。",
     "name_taken": "收件箱里已有同名文件。",
     "no_space": "收件箱所在的磁盘空间不足，或不可写入。",
+    "misdirected": "请用 localhost 或监听的地址打开此页；要用别的名字，请先设置 web.token。",
+    "foreign_origin": "请求来自别的网站，已拒绝；如确需允许，请加入 web.origins。",
+    "unauthorized": "请先登录。",
+    "read_only": "此令牌只能查看，不能操作。",
     "unresponsive": "有一个文件夹没有响应，请检查它的磁盘或网络共享。",
 }

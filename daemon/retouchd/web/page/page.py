@@ -7,7 +7,7 @@ import contextlib
 import datetime as dt
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
@@ -20,23 +20,22 @@ from retouchd.process import in_own_thread
 from retouchd.request.fields import MAX_EDITS
 from retouchd.spool.history_cache import HistoryCache
 from retouchd.throttle.person_pause import PersonPauseFile
-from retouchd.web.access import Access, May
-from retouchd.web.guard import fault
+from retouchd.web.access import Access
 from retouchd.web.page.actions import Actions, Refused, refused_post
+from retouchd.web.page.answers import Answers
 from retouchd.web.page.feed import Feed
 from retouchd.web.page.jobs import Jobs, JobView
 from retouchd.web.page.looks import Looks
 from retouchd.web.page.pictures import Pictures
-from retouchd.web.page.rendering import KEPT, STATIC, environment, static
+from retouchd.web.page.rendering import KEPT, STATIC, static
 from retouchd.web.page.reviews import Reviews
 from retouchd.web.page.scene import Scene, Scenes
 from retouchd.web.page.thumbnails import Thumbnails
-from retouchd.web.page.words import Words, language_of
 from retouchd.web.posting import PostRefused, read_post
 
-_LANGUAGE = "retouchd-language"
-_YEAR = 365 * 24 * 3600
 _MOST_READERS = 100
+_AT_ONCE = {"x-accel-buffering": "no"}
+"""A proxy keeps back what is short until there is more of it, unless it is told not to: nginx by this."""
 _WALL, _ROWS = 9, 48
 _BODY_SECONDS = 300.0
 _DOUBTFUL = frozenset({"in_doubt", "bad_response", "content_policy"})
@@ -61,7 +60,6 @@ class Page:
         work = settings().folders.work
         self._settings = settings
         self._heed_pause = heed_pause
-        self._access = access
         self._root_path = root_path
         self._most_bytes = int(max_upload_mb * 1e6)
         self._cache = HistoryCache(work)
@@ -73,7 +71,7 @@ class Page:
         self._pictures = Pictures(self._jobs, self._looks, thumbnails)
         self._actions = Actions(settings, self._jobs, dropped)
         self._pause_file = PersonPauseFile(work)
-        self._templates = environment()
+        self.answers = Answers(access, root_path)
         self.feed = Feed()
         self._scene: tuple[int, float, Scene] | None = None
         self._looking: asyncio.Future[Scene] | None = None
@@ -127,20 +125,20 @@ class Page:
         Ask for a token.
         """
         status = 401 if is_wrong else 200
-        return self._shown(request, "login.html", status, is_wrong=is_wrong, here="login")
+        return self.answers.page(request, "login.html", status, is_wrong=is_wrong, here="login")
 
     async def overview(self, request: Request) -> Response:
         """
         Show what runs, waits, failed and was finished.
         """
-        return self._shown(request, "overview.html", scene=await self._now(), here="overview")
+        return self.answers.page(request, "overview.html", scene=await self._now(), here="overview")
 
     async def wall(self, request: Request) -> Response:
         """
         Show finished edits as pairs, newest first, for a screen that nobody touches.
         """
         jobs = await in_own_thread(lambda: self._scenes.wall(_WALL))
-        return self._shown(request, "wall.html", jobs=jobs, here="wall")
+        return self.answers.page(request, "wall.html", jobs=jobs, here="wall")
 
     async def history(self, request: Request) -> Response:
         """
@@ -154,7 +152,7 @@ class Page:
             lambda: self._cache.page(limit=_ROWS, before=start, status=status, words=words)
         )
         jobs = [self._jobs.ended(line) for line in page.lines]
-        return self._shown(
+        return self.answers.page(
             request,
             "history.html",
             jobs=jobs,
@@ -171,7 +169,7 @@ class Page:
         """
         found = await self._found(request)
         later = await self._looks.look(lambda: self._cache.after(found.id))
-        return self._shown(
+        return self.answers.page(
             request,
             "job.html",
             job=found,
@@ -214,7 +212,7 @@ class Page:
         Show the results that wait for somebody to look at them.
         """
         found = await self._looks.look(self._reviews.queue, Folder.REVIEW, Folder.DONE)
-        return self._shown(request, "review.html", queue=found, here="review")
+        return self.answers.page(request, "review.html", queue=found, here="review")
 
     async def approve(self, request: Request) -> Response:
         """
@@ -256,6 +254,8 @@ class Page:
                 return await self._act(request, lambda: self._actions.drop(post), Folder.INBOX)
         except PostRefused as refused:
             raise refused_post(refused) from refused
+        except TimeoutError as error:
+            raise Refused("It took too long to arrive.", 408, "slow") from error
 
     async def pause(self, request: Request) -> Response:
         """
@@ -284,8 +284,8 @@ class Page:
         Tell of changes for as long as somebody listens.
         """
         if self.feed.readers >= _MOST_READERS:
-            return fault(503, "busy", "Too many pages are open.", retry_after="30")
-        return StreamingResponse(self.feed.messages(), media_type="text/event-stream")
+            raise Refused("Too many pages are open.", 503, "busy")
+        return StreamingResponse(self.feed.messages(), 200, _AT_ONCE, "text/event-stream")
 
     async def static(self, request: Request) -> Response:
         """
@@ -293,7 +293,7 @@ class Page:
         """
         name = request.path_params["name"]
         if name not in STATIC:
-            return fault(404, "not_found", "There is nothing here.")
+            raise Refused("There is nothing here.", 404, "not_found")
         return Response(static(name), 200, KEPT, STATIC[name])
 
     async def _found(self, request: Request) -> JobView:
@@ -314,22 +314,24 @@ class Page:
         """
 
         async def shown(request: Request) -> Response:
+            refusal = partial(self.answers.refusal, request)
             try:
                 return await show(request)
             except Refused as refused:
-                return self._refused(request, refused)
+                return refusal(refused.status, refused.code, str(refused))
             except FolderUnresponsive as error:
-                return self._refused(request, Refused(str(error), 503, "unresponsive"))
+                return refusal(503, "unresponsive", str(error))
             except OSError as error:
-                return self._refused(
-                    request, Refused(f"The disk refuses it: {error.strerror}.", 503)
-                )
+                return refusal(503, "refused", f"The disk refuses it: {error.strerror}.")
 
         return shown
 
     async def _form(self, request: Request) -> dict[str, str]:
-        async with asyncio.timeout(_BODY_SECONDS):
-            form = await request.form(max_files=0, max_fields=MAX_EDITS + 2)
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                form = await request.form(max_files=0, max_fields=MAX_EDITS + 2)
+        except TimeoutError as error:
+            raise Refused("It took too long to arrive.", 408, "slow") from error
         return {key: value for key, value in form.items() if isinstance(value, str)}
 
     async def _act(
@@ -338,7 +340,7 @@ class Page:
         try:
             await self._looks.look(action, *needed)
         except OSError as error:
-            return self._refused(request, Refused(f"The disk refuses it: {error.strerror}.", 507))
+            raise Refused(f"The disk refuses it: {error.strerror}.", 507) from error
         if "application/json" in request.headers.get("accept", ""):
             return Response(status_code=204)
         return RedirectResponse(f"{self._root_path}{back}", 303)
@@ -364,36 +366,3 @@ class Page:
             self._looking = None
         if not looked.cancelled() and looked.exception() is None:
             self._scene = (version, time.monotonic(), looked.result())
-
-    def _shown(
-        self, request: Request, template: str, status_code: int = 200, **values: Any
-    ) -> Response:
-        words = _words(request)
-        may = self._access.may(request.state.head)
-        text = self._templates.get_template(template).render(
-            _=words,
-            root=self._root_path,
-            path=request.url.path,
-            may_act=may is May.ACT,
-            has_token=bool(self._access.token),
-            **values,
-        )
-        answer = Response(text, status_code, media_type="text/html")
-        if request.query_params.get("lang") == words.language:
-            path = self._root_path or "/"
-            answer.set_cookie(
-                _LANGUAGE, words.language, max_age=_YEAR, path=path, samesite="strict"
-            )
-        return answer
-
-    def _refused(self, request: Request, refused: Refused) -> Response:
-        message = _words(request).refusal(str(refused), refused.code)
-        if "application/json" in request.headers.get("accept", ""):
-            return fault(refused.status, refused.code, message)
-        return self._shown(request, "refused.html", refused.status, message=message, here="refused")
-
-
-def _words(request: Request) -> Words:
-    asked = request.query_params.get("lang", "")
-    accepted = request.headers.get("accept-language", "")
-    return Words(language_of(asked, request.cookies.get(_LANGUAGE, ""), accepted))
