@@ -150,6 +150,7 @@ def record_schema() -> dict[str, Any]:
             "name_hex",
             "review",
             "files",
+            "companions",
             "fingerprint",
             "original",
             "results",
