@@ -145,6 +145,22 @@ def test_what_the_history_tells_is_not_read(place: Place) -> None:
     assert not (place.folders.work / RECOVERED).exists()
 
 
+def test_a_failure_that_the_history_tells_is_not_noted(place: Place) -> None:
+    """
+    Its record is younger than the end that the history tells, as each is that is written last.
+    """
+    body = record(place, status="error", outputs=[], results=[])
+    path = place.folders.error / "cat.job.json"
+    path.write_bytes(json.dumps(body).encode())
+    kept = ("id", "status", "finished_at")
+    line = {key: body[key] for key in kept}
+    History(place.folders.work).add({**line, "folder": "", "record": "cat.job.json"})
+
+    learnt(place)
+
+    assert not (place.folders.work / RECOVERED).exists()
+
+
 @pytest.mark.parametrize("odd", [7, "../../etc/passwd", "/etc/passwd", "a\0b", ["cat.png"], ""])
 def test_an_output_in_the_history_that_makes_no_sense_is_none(place: Place, odd: Any) -> None:
     """

@@ -185,14 +185,12 @@ class Recovery:
             bodies = [record_in(self._root(place), each.path) for each in batch]
         # In this order: a job leaves the work folder after the history has its line. One that has a record but
         # no plan there was put back with an older work folder.
-        at_work = {each for each in self._spool.ids() if self._spool.is_ending(each)}
+        at_work = [each for each in self._spool.ids() if self._spool.is_ending(each)]
         finished.catch_up(known.note)
         for found, body in zip(batch, bodies, strict=True):
-            line = self._line(place, found, body)
-            job_id = line["id"]
-            is_known = known.has_job(finished, place, found, job_id)
-            if job_id is None or not (job_id in at_work or is_known):
-                yield line
+            job_id = (body or {}).get("id")
+            if job_id not in at_work and not known.has_job(finished, place, found, job_id):
+                yield self._line(place, found, body)
 
     def _line(
         self, place: Folder, found: RecordFile, body: dict[str, Any] | None
@@ -303,7 +301,7 @@ class _Known:
         return text_key(f"{line.get('finished_at')} {path}") in self._sized
 
     def has_job(
-        self, finished: FinishedIndex, place: Folder, found: RecordFile, job_id: str | None
+        self, finished: FinishedIndex, place: Folder, found: RecordFile, job_id: object
     ) -> bool:
         """
         Return whether the history tells of that job.
