@@ -123,9 +123,10 @@ class FrontDoor:
         return await self._answer(request, stem, folder, seconds)
 
     async def _read(self, stack: contextlib.AsyncExitStack, request: Request) -> Post:
+        work = self._settings().folders.work
         try:
             async with asyncio.timeout(_BODY_SECONDS):
-                return await stack.enter_async_context(read_post(request, self._most_bytes))
+                return await stack.enter_async_context(read_post(request, self._most_bytes, work))
         except TimeoutError as error:
             raise PostRefused(408, "timeout", "The post did not arrive in time.") from error
 
@@ -289,7 +290,7 @@ class FrontDoor:
         return fault(
             503,
             "paused",
-            f"Nothing is sent now: {reason} The picture is kept, and edited once that is over.",
+            f"Nothing is sent now: {reason.rstrip('.')}. The picture is kept, and edited once that is over.",
             location=self._address(stem),
             retry_after="60",
         )

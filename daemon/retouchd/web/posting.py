@@ -1,19 +1,23 @@
 """
-A post as it comes: the multipart form in temporary files, and the group of files that it becomes in the inbox.
+A post as it comes: the multipart form, and the group of files that it becomes in the inbox.
+
+What is larger than a megabyte lies in a file without a name in the work folder meanwhile: `/tmp` is memory in a
+container, and on many a machine.
 """
 
 import contextlib
 import hashlib
 import json
+import os
 import re
-import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from pydantic import ValidationError
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
@@ -102,20 +106,15 @@ class Post:
 
 
 @contextlib.asynccontextmanager
-async def read_post(request: Request, most_bytes: int) -> AsyncIterator[Post]:
+async def read_post(request: Request, most_bytes: int, folder: Path) -> AsyncIterator[Post]:
     """
-    Read a whole post; its files close with the context. Raises PostRefused, and starlette's ClientDisconnect.
+    Read a whole post by way of a folder; its files close with the context. Raises PostRefused, and starlette's
+    ClientDisconnect.
     """
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "multipart/form-data":
         raise PostRefused(415, "unsupported_media_type", "Send the picture as multipart/form-data.")
-    parser = MultiPartParser(
-        request.headers,
-        _capped(request, most_bytes),
-        max_files=_FILES,
-        max_fields=_FIELDS,
-        max_part_size=_FIELD_BYTES,
-    )
+    parser = _Parser(request.headers, _capped(request, most_bytes), folder)
     try:
         data = await parser.parse()
     except (MultiPartException, UnicodeDecodeError) as error:
@@ -126,12 +125,34 @@ async def read_post(request: Request, most_bytes: int) -> AsyncIterator[Post]:
     except TimeoutError:  # Which is an OSError as well: nothing came for too long.
         raise
     except OSError as error:
-        words = f"What is sent finds no room in {tempfile.gettempdir()}: {error.strerror}."
+        words = f"What is sent finds no room in {shown(str(folder))}: {error.strerror}."
         raise PostRefused(507, "no_space", words) from error
     try:
         yield await in_own_thread(lambda: _post_of(data))
     finally:
         await data.close()
+
+
+class _Parser(MultiPartParser):
+    """
+    starlette's, with its files in a folder of our choice.
+    """
+
+    def __init__(self, headers: Headers, stream: AsyncGenerator[bytes, None], folder: Path) -> None:
+        super().__init__(
+            headers, stream, max_files=_FILES, max_fields=_FIELDS, max_part_size=_FIELD_BYTES
+        )
+        self._folder = folder
+
+    def on_headers_finished(self) -> None:
+        super().on_headers_finished()
+        if (upload := self._current_part.file) is not None:
+            file = SpooledTemporaryFile(  # noqa: SIM115 - closed with the form, or by the parser
+                max_size=self.spool_max_size, dir=os.fspath(self._folder)
+            )
+            self._files_to_close_on_error.append(file)
+            upload.file.close()
+            upload.file = file  # type: ignore[assignment]
 
 
 async def _capped(request: Request, most: int) -> AsyncGenerator[bytes, None]:

@@ -249,7 +249,7 @@ class Page:
             async with (
                 self._uploads,
                 asyncio.timeout(_BODY_SECONDS),
-                read_post(request, self._most_bytes) as post,
+                read_post(request, self._most_bytes, self._settings().folders.work) as post,
             ):
                 return await self._act(request, lambda: self._actions.drop(post), Folder.INBOX)
         except PostRefused as refused:
