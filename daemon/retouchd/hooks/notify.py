@@ -67,7 +67,8 @@ def send(url: str, title: str, body: str) -> None:
         raise NotifyFailed(f"Apprise does not know what {_scheme(url)} is")
     # Apprise says why in its log, which ours takes over.
     try:
-        is_taken = service.notify(title=title, body=body)
+        # Plain text, said aloud: a mail would else be HTML, with all of it in one line.
+        is_taken = service.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT)
     except Exception as error:  # a hundred plugins, each with faults of its own
         raise NotifyFailed(f"{_scheme(url)} failed: {type(error).__name__}: {error}") from error
     if not is_taken:
@@ -90,7 +91,7 @@ def text_of(about: About, events: Sequence[QueuedEvent]) -> tuple[str, str]:
             times = f" (paused {len(events)} times meanwhile)" if len(events) > 1 else ""
             return "retouchd goes on", f"Requests are sent again{times}."
         case About.SUMMARY:
-            return "\n".join(_title(each.body) for each in events), _of_days(events)
+            return _of_days([each.body for each in events])
         case _:
             return _of_errors(events)
 
@@ -109,16 +110,20 @@ def _of_error(record: Mapping[str, Any]) -> str:
     return f"{shown(path)}: {shown(str(error.get('message', '')))}"
 
 
-def _title(day: Mapping[str, Any]) -> str:
-    return f"retouchd on {day['day']}: {day['done']:,} done, {day['failed']:,} failed"
+def _of_days(days: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    if len(days) == 1:
+        return f"retouchd on {_counts(days[0])}", _figures(days[0])
+    done, failed = (sum(each[key] for each in days) for key in ("done", "failed"))
+    span = f"from {days[0]['day']} to {days[-1]['day']}: {done:,} done, {failed:,} failed"
+    return f"retouchd {span}", "\n\n".join(f"{_counts(each)}\n{_figures(each)}" for each in days)
 
 
-def _of_days(events: Sequence[QueuedEvent]) -> str:
-    lines = []
-    for each in events:
-        day = each.body
-        doubt = day["in_doubt_usd"]
-        perhaps = f", at most {dollars(doubt)} more perhaps charged" if doubt else ""
-        lines.append(f"{dollars(day['cost_usd'])} spent{perhaps}.")
-        lines += [f"{count:,} × {code}" for code, count in day["codes"].items()]
-    return "\n".join(lines)
+def _counts(day: Mapping[str, Any]) -> str:
+    return f"{day['day']}: {day['done']:,} done, {day['failed']:,} failed"
+
+
+def _figures(day: Mapping[str, Any]) -> str:
+    doubt = day["in_doubt_usd"]
+    perhaps = f", at most {dollars(doubt)} more perhaps charged" if doubt else ""
+    codes = [f"{count:,} × {code}" for code, count in day["codes"].items()]
+    return "\n".join([f"{dollars(day['cost_usd'])} spent{perhaps}.", *codes])
