@@ -346,6 +346,7 @@ def test_a_relative_file_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[endpoint]\nconcurrency = 0\n", ("endpoint.concurrency", "1")),
         ('[endpoint]\nconcurrency = "many"\n', ("endpoint.concurrency", "integer")),
         ('[endpoint]\nbase_url = "relay.example"\n', ("endpoint.base_url", "https://", "sandbox")),
+        ('[hooks]\nurl = "https://me:pass@shop.example/"\n', ("hooks.url", "hooks.secret")),
         ("[endpoint]\napi_key = 5\n", ("endpoint.api_key", "string")),
         ('[endpoint]\nauth = "User-Agent"\n', ("endpoint.auth", "bearer, api-key, none")),
         ("[edit.extra]\nseed = nan\n", ("edit.extra", "seed", "no number")),

@@ -106,11 +106,41 @@ def test_what_fails_is_tried_for_a_day_and_then_named(
     known = EventFiles(tmp_path).backlog()
     assert known is not None
     (given_up,) = known.given_up
+    assert known.lost == 1
     assert given_up.fault.startswith("no printer at")
 
     backlog.try_again()
 
     assert began(backlog).runs == len(pauses) + 2
+
+
+def test_of_many_that_fail_all_are_counted_and_the_newest_named(tmp_path: Path) -> None:
+    """
+    However long the list of those that somebody did not take, `status` reads no more than it tells.
+    """
+    files, now = EventFiles(tmp_path), dt.datetime.now(dt.UTC)
+    files.prepare()
+    events = [
+        QueuedEvent(
+            id=f"20261130-101500-{number:08d}",
+            way=Way.URL,
+            about=About.DONE,
+            at=now,
+            body={},
+            failed_at=now,
+            is_given_up=number % 2 == 0,
+        )
+        for number in range(240)
+    ]
+    for event in events:
+        files.put(event)
+
+    known = files.backlog()
+
+    assert known is not None
+    assert (known.waiting, known.lost) == (120, 120)
+    assert known.failing == tuple(events[1::2][-100:])
+    assert known.given_up == tuple(events[::2][-100:])
 
 
 def test_the_end_of_a_job_is_told_once_it_is_over(tmp_path: Path, clock: HandClock) -> None:

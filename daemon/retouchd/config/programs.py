@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from retouchd.config.section import PREFIX, Section
 
-HTTP_PATTERN = r"https?://[^/]"
+HTTP_PATTERN = r"https?://[^/?#@\s]+([/?#].*)?"
 LISTEN_PATTERN = r"(systemd|unix:/.+|(\[[0-9a-fA-F:.]+\]|[0-9.]+|localhost):[0-9]{1,5})"
 NETWORK_PATTERN = r"[0-9a-fA-F:.]+(/[0-9]{1,3})?"
 ORIGIN = re.compile(r"https?://[^/\s]+")
@@ -118,7 +118,7 @@ class HooksSection(Section):
     paused: Words = ()
     resumed: Words = ()
     timeout_seconds: float = Field(60, gt=0)
-    url: Annotated[str | None, _written(f"{HTTP_PATTERN}.*")] = None
+    url: Annotated[str | None, _written(HTTP_PATTERN)] = None
     secret: SecretStr | None = None
     secret_file: Path | None = None
 
@@ -132,8 +132,10 @@ class HooksSection(Section):
     @field_validator("url")
     @classmethod
     def _is_url(cls, value: str | None) -> str | None:
-        if value is not None and not re.match(HTTP_PATTERN, value):
-            raise ValueError("must begin with http:// or https://")
+        if value is not None and not re.fullmatch(HTTP_PATTERN, value):
+            raise ValueError(
+                "must begin with http:// or https:// and hold no password: hooks.secret signs posts"
+            )
         return value
 
 

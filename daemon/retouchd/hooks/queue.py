@@ -9,8 +9,9 @@ import dataclasses
 import datetime as dt
 import json
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +25,8 @@ _NAME = re.compile(r"([0-9]{8}-[0-9]{6}-[0-9a-z]{8})-(command|url|notify)\.json"
 _TOLD = "told.json"
 MOST_GIVEN_UP = 1000
 """Of what was given up so many are kept, the newest."""
+_MOST_NAMED = 100
+"""Of what fails people are told of so many, the newest: what is told may be as long as a record."""
 
 
 @validated(frozen=True, slots=True, kw_only=True)
@@ -70,12 +73,14 @@ class Told:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookBacklog:
     """
-    How many are still to be told, how many of those could not be told so far, and those that were given up.
+    How many are still to be told, the newest of those that could not be told so far, and of those that were
+    given up, of which there are `lost`.
     """
 
     waiting: int = 0
     failing: tuple[QueuedEvent, ...] = ()
-    given_up: tuple[QueuedEvent, ...] = field(default=())
+    given_up: tuple[QueuedEvent, ...] = ()
+    lost: int = 0
 
 
 _ADAPTER = TypeAdapter(QueuedEvent)
@@ -146,15 +151,20 @@ class EventFiles:
         """
         if not self._folder.is_dir():
             return None
-        waiting, failing, given_up = 0, [], []
+        waiting, lost = 0, 0
+        failing = deque[QueuedEvent](maxlen=_MOST_NAMED)
+        given_up = deque[QueuedEvent](maxlen=_MOST_NAMED)
         for event in self.events():
             if event.is_given_up:
+                lost += 1
                 given_up.append(event)
                 continue
             waiting += 1
             if event.failed_at is not None:
                 failing.append(event)
-        return HookBacklog(waiting=waiting, failing=tuple(failing), given_up=tuple(given_up))
+        return HookBacklog(
+            waiting=waiting, failing=tuple(failing), given_up=tuple(given_up), lost=lost
+        )
 
     def told(self) -> Told:
         """

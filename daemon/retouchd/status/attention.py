@@ -12,7 +12,7 @@ from retouchd.disk.filesystems import DEFAULT_UNIT, Unit
 from retouchd.disk.folders import Folders
 from retouchd.disk.thread_pools import Folder, at
 from retouchd.disk.threads import unresponsive
-from retouchd.hooks.queue import HookBacklog, QueuedEvent
+from retouchd.hooks.queue import HookBacklog
 from retouchd.job.naming import escaped, path_below
 from retouchd.status.alarms import alarm
 from retouchd.status.document import DaemonState, Today, local_time
@@ -77,12 +77,12 @@ def attention(
         if spare < SPARE_BYTES:
             yield f"folders.{key}: only {spare / 1e6:.0f} MB are free on its disk."
     if hooks and hooks.given_up:
-        yield _given_up(hooks.given_up, condition.unit)
+        yield _given_up(hooks, condition.unit)
 
 
-def _given_up(events: Sequence[QueuedEvent], unit: Unit) -> str:
-    last = events[-1]
-    many = f"{len(events):,} times" if len(events) > 1 else "once"
+def _given_up(backlog: HookBacklog, unit: Unit) -> str:
+    last = backlog.given_up[-1]
+    many = f"{backlog.lost:,} times" if backlog.lost > 1 else "once"
     return (
         f"For a day somebody could not be told, {many}, last of {last.about} by {last.way} (job {last.id}): "
         f"{escaped(last.fault)}. Once that is mended, reload ({unit.command('reload')}): they are told then. "

@@ -116,7 +116,6 @@ def _lies_in(in_error: Mapping[str, AbstractSet[str]], folder: str, record: str)
 
 
 VERSION = 1
-_MOST_QUEUED = 100
 
 
 class DaemonState(StrEnum):
@@ -269,8 +268,8 @@ def _today(today: Today) -> dict[str, Any]:
 def _hooks(backlog: HookBacklog) -> dict[str, Any]:
     return {
         "waiting": backlog.waiting,
-        "failing": list(map(_queued, backlog.failing[-_MOST_QUEUED:])),
-        "given_up": list(map(_queued, backlog.given_up[-_MOST_QUEUED:])),
+        "failing": list(map(_queued, backlog.failing)),
+        "given_up": list(map(_queued, backlog.given_up)),
     }
 
 
