@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from retouchd.disk.thread_pools import Call, Folder, HangDetector, at
+from retouchd.disk.hang_detector import HangDetector
+from retouchd.disk.thread_pools import Call, Folder, at, flushing
 from retouchd.disk.threads import DiskThreads, Steps, all_steps, answered
 from retouchd.errors import FolderUnresponsive
 
+MOST_FLUSHING = 32
 FAR = [folder for folder in Folder if folder is not Folder.WORK]
 MANY = 40
 
@@ -244,6 +246,87 @@ def test_blocked_is_what_neither_gets_on_nor_computes(
 
     assert detector.hung == ({Folder.DONE} if is_hung else set())
     assert detector.blocked == is_hung
+
+
+def test_a_call_whose_thread_has_ended_hides_no_other_that_hangs() -> None:
+    """
+    It may end while it is looked at.
+    """
+    calls = []
+
+    def end() -> None:
+        calls.append(Call(Folder.INBOX, time.pthread_getcpuclockid(threading.get_ident())))
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    thread.join()
+    detector, is_over = HangDetector(0.2), threading.Event()
+
+    def hang() -> None:
+        clock = time.pthread_getcpuclockid(threading.get_ident())
+        calls.append(Call(Folder.DONE, clock, threading.get_native_id()))
+        is_over.wait(60)
+
+    hung = threading.Thread(target=hang)
+    hung.start()
+
+    try:
+        end_at = time.monotonic() + 60
+        while not detector.hung and time.monotonic() < end_at:
+            detector.check(calls)
+            time.sleep(0.02)
+    finally:
+        is_over.set()
+        hung.join()
+
+    assert detector.hung == {Folder.DONE}
+
+
+async def test_slow_flushes_lend_threads_that_are_kept() -> None:
+    """
+    No more calls than before run at once besides those that wait for the disk, and none has a thread started
+    for it alone.
+    """
+    threads, lock = DiskThreads(), threading.Lock()
+    seen: set[threading.Thread] = set()
+    running, most = 0, 0
+
+    def count(change: int) -> None:
+        nonlocal running, most
+        with lock:
+            running += change
+            most = max(most, running)
+
+    def work() -> None:
+        seen.add(threading.current_thread())
+        for _ in range(3):
+            count(1)
+            time.sleep(0.0005)
+            count(-1)
+            with flushing():
+                time.sleep(0.005)
+
+    def alone() -> None:
+        count(1)
+        time.sleep(0.002)
+        count(-1)
+
+    for _ in range(5):
+        await asyncio.gather(*(threads.run(Folder.WORK, work) for _ in range(MANY)))
+        before, running, most = most, 0, 0
+        await asyncio.gather(*(threads.run(Folder.WORK, alone) for _ in range(2 * MANY)))
+        assert most <= threads_at_once()
+        most = before
+
+    assert len(seen) <= threads_at_once() + MOST_FLUSHING
+    assert all(thread.is_alive() for thread in seen)
+
+
+def threads_at_once() -> int:
+    """
+    Return how many calls run at once where none hangs or waits for a flush.
+    """
+    return min(32, (os.cpu_count() or 1) + 4)
 
 
 def test_all_steps_can_be_taken_in_one_go() -> None:

@@ -11,16 +11,13 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter, deque
-from collections.abc import Collection, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from queue import SimpleQueue
-from typing import Any, Self
+from typing import Any
 
 CHECK_SECONDS = 0.25
 """How often to look whether calls get on; one that does not for so long has its thread replaced."""
-_LATE_SECONDS = 3.0
-"""A check that comes so late was itself held up: it says nothing about the disks."""
 _KEPT_FOR_WORK = 2
 _AT_ONCE = 4
 """Calls in one folder other than work, hung ones included."""
@@ -76,13 +73,16 @@ def _queued(thread: int) -> float:
 
 class Task(ABC):
     """
-    What the pool is given: legs, each in one folder, and a future that is set after the last one.
+    What the pool is given: legs, each in one folder. `on_end` is called after the last one, in its thread, with
+    the result and the error with which it ended.
     """
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
-        self.future: Future[Any] = Future()
+        self.on_end: Callable[[Any, BaseException | None], None] = lambda *_: None
         self.result: Any = None
+        self.is_begun = False
+        self._claim = threading.Lock()
 
     @abstractmethod
     def leg(self) -> Folder | None:
@@ -90,11 +90,18 @@ class Task(ABC):
         Run up to where another folder is needed, and return that; None at the end, with the `result`.
         """
 
-    def started(self) -> Self:
+    def begin(self) -> bool:
         """
-        Return the task itself, for executors that are given functions.
+        Return whether it may begin: not if it was called off.
         """
-        return self
+        self.is_begun = self._claim.acquire(blocking=False)
+        return self.is_begun
+
+    def call_off(self) -> None:
+        """
+        Have it not begin any more, if it has not begun.
+        """
+        self._claim.acquire(blocking=False)
 
     def advance(self) -> tuple[Folder | None, BaseException | None]:
         """
@@ -104,15 +111,6 @@ class Task(ABC):
             return self.leg(), None
         except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
             return None, error
-
-    def finish(self, error: BaseException | None) -> None:
-        """
-        Set the future, after the end.
-        """
-        if error is not None:
-            self.future.set_exception(error)
-        else:
-            self.future.set_result(self.result)
 
 
 _thread = threading.local()
@@ -167,7 +165,8 @@ def at(folder: Folder) -> Iterator[None]:
 
 class Pool:
     """
-    So many threads, started when they are needed, that nothing ever joins; `calls` are those that run now.
+    So many threads, started when they are needed and kept, that nothing ever joins; `calls` are those that run
+    now.
     """
 
     def __init__(self, size: int, name: str) -> None:
@@ -176,6 +175,10 @@ class Pool:
         self._ready: SimpleQueue[Task | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
+        self._spare = 0
+        """Threads of which there are more than may run."""
+        self._turns: SimpleQueue[bool] = SimpleQueue()
+        """What spare threads wait for: whether one more may run, or is to end."""
         self._idle = 0
         """Threads that nothing is queued for."""
         self._unclaimed = 0
@@ -203,8 +206,10 @@ class Pool:
             self._size = self._blocked = 0
             for _ in range(self._idle):
                 self._ready.put(None)
+            for _ in range(self._spare):
+                self._turns.put(False)
             self._threads -= self._idle
-            self._idle = 0
+            self._idle = self._spare = 0
 
     def relieve(self, blocked: int) -> None:
         """
@@ -273,7 +278,11 @@ class Pool:
         if self._threads >= self._limit:
             return False
         self._threads += 1
-        threading.Thread(target=self._serve, name=self._name, daemon=True).start()
+        if self._spare:
+            self._spare -= 1
+            self._turns.put(True)
+        else:
+            threading.Thread(target=self._serve, name=self._name, daemon=True).start()
         return True
 
     def _enter(self, task: Task) -> bool:
@@ -309,17 +318,29 @@ class Pool:
         _thread.pool = self
         while (task := self._ready.get()) is not None:
             self._run(task, clock)
-            with self._lock:
-                if self._unclaimed:
-                    self._unclaimed -= 1
-                elif self._threads > self._limit:
-                    self._threads -= 1
-                    return
-                else:
-                    self._idle += 1
+            if not self._is_needed() and not self._turns.get():
+                return
+
+    def _is_needed(self) -> bool:
+        """
+        Return whether a thread that has run a task may run the next one; else it is spare, or told to end.
+        """
+        with self._lock:
+            if self._unclaimed:
+                self._unclaimed -= 1
+                return True
+            if self._threads <= self._limit:
+                self._idle += 1
+                return True
+            self._threads -= 1
+            if self._size:
+                self._spare += 1
+            else:
+                self._turns.put(False)
+            return False
 
     def _run(self, task: Task, clock: int) -> None:
-        if not task.future.running() and not task.future.set_running_or_notify_cancel():
+        if not task.is_begun and not task.begin():
             return self._leave_last(task)
         call = _thread.call = Call(task.folder, clock, threading.get_native_id())
         self.calls.add(call)
@@ -341,47 +362,8 @@ class Pool:
             self.calls.discard(call)
             _thread.call = None
         self._leave_last(task)
-        return task.finish(error)
+        return task.on_end(task.result, error)
 
     def _leave_last(self, task: Task) -> None:
         if task.folder is not Folder.WORK:
             self._leave(task.folder)
-
-
-class HangDetector:
-    """
-    Tells which calls are blocked: no step, and next to no CPU, for some time. To wait for a processor on a busy
-    machine is not to be blocked.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._known: dict[Call, tuple[int, float, float]] = {}
-        self._checked_at = time.monotonic()
-        self.blocked = 0
-        """How many calls are blocked for a moment already, in other folders than work."""
-        self.hung: set[Folder] = set()
-        """The folders in which a call is blocked for all the seconds."""
-
-    def check(self, calls: Collection[Call]) -> None:
-        """
-        Look at all calls that are running now.
-        """
-        now = time.monotonic()
-        if now - self._checked_at > _LATE_SECONDS:
-            self._known.clear()
-        self._checked_at = now
-        known, self._known = self._known, {}
-        self.blocked, hung = 0, set()
-        for call in calls:
-            steps, busy = call.steps, call.busy
-            before = known.get(call)
-            is_same = before is not None and before[0] == steps
-            self._known[call] = before if before is not None and is_same else (steps, busy, now)
-            _, busy_before, since = self._known[call]
-            waited = now - since - (busy - busy_before)
-            self.blocked += waited > CHECK_SECONDS / 2 and call.folder is not Folder.WORK
-            if waited > self._seconds:
-                hung.add(call.folder)
-        # Every call may touch the work folder besides its own: where that hangs, the others are not to blame.
-        self.hung = {Folder.WORK} if Folder.WORK in hung else hung

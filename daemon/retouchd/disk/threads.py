@@ -12,13 +12,14 @@ import contextlib
 import os
 import weakref
 from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from contextvars import ContextVar, copy_context
 from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
-from retouchd.disk.thread_pools import CHECK_SECONDS, Folder, HangDetector, Pool, Task
+from retouchd.disk.hang_detector import HangDetector
+from retouchd.disk.thread_pools import CHECK_SECONDS, Folder, Pool, Task
 from retouchd.errors import FolderUnresponsive
 from retouchd.job.naming import shown
 
@@ -54,7 +55,6 @@ class DiskThreads:
         self._on_change = on_change
         self._pool = Pool(_SIZE, "disk")
         weakref.finalize(self, self._pool.retire)
-        self._starter = _Starter(self._pool)
         self._detector = HangDetector(PATIENCE_SECONDS)
         self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -110,8 +110,7 @@ class DiskThreads:
         Call a function that touches this folder and `work` alone, however long that takes.
         """
         call = partial(copy_context().run, function, *args, **kwargs)
-        with self._checked():
-            return cast(T, await self._started(_Function(folder, call)))
+        return cast(T, await self._ended(_Function(folder, call)))
 
     async def follow(self, begin: Callable[[], Steps[T]], *, key: str = "") -> T:
         """
@@ -121,8 +120,7 @@ class DiskThreads:
         if key:
             self._chains[key] = chain
         try:
-            with self._checked():
-                return cast(T, await self._started(chain))
+            return cast(T, await self._ended(chain))
         finally:
             if key:
                 self._chains.pop(key, None)
@@ -145,20 +143,37 @@ class DiskThreads:
         """
         if self.unresponsive:
             raise self._refusal()
-        loop = asyncio.get_running_loop()
         call = partial(copy_context().run, function, *args, **kwargs)
-        found = self._started(_Function(folder, call))
-        answer: asyncio.Future[T] = loop.create_future()
-        found.add_done_callback(partial(_hand_on, answer))
+        answer = self._started(_Function(folder, call))
         self._looking.add(answer)
         try:
             with self._checked():
-                return await answer
+                return cast(T, await answer)
         finally:
             self._looking.discard(answer)
 
+    async def _ended(self, task: Task) -> Any:
+        """
+        Return what a task came to; called off where nobody waits for it before it has begun.
+        """
+        with self._checked():
+            try:
+                return await self._started(task)
+            except asyncio.CancelledError:
+                task.call_off()
+                raise
+
     def _started(self, task: Task) -> asyncio.Future[Any]:
-        return asyncio.get_running_loop().run_in_executor(self._starter, task.started)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+
+        def tell(result: Any, error: BaseException | None) -> None:
+            with contextlib.suppress(RuntimeError):  # A loop that is closed has nobody who waits.
+                loop.call_soon_threadsafe(_settle, answer, result, error)
+
+        task.on_end = tell
+        self._pool.start(task)
+        return answer
 
     @contextlib.contextmanager
     def _checked(self) -> Iterator[None]:
@@ -239,24 +254,6 @@ class _Chain(Task):
             return None
 
 
-class _Starter(Executor):
-    """
-    Starts tasks where the loop expects to call functions.
-    """
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """
-        Start the task that the function returns.
-        """
-        task: Any = fn(*args, **kwargs)
-        self._pool.start(task)
-        future: Future[T] = task.future
-        return future
-
-
 _current: ContextVar[DiskThreads | None] = ContextVar("disk_threads", default=None)
 _spare: list[DiskThreads] = []
 
@@ -330,15 +327,17 @@ def answered(function: Callable[[], T], folders: Mapping[Folder, Path], seconds:
     """
     pool, detector = Pool(1, "disk"), HangDetector(seconds)
     task = _Function(Folder.WORK, partial(copy_context().run, function))
+    ended: Future[T] = Future()
+    task.on_end = partial(_end, ended)
     pool.start(task)
     pool.retire()
-    while not task.future.done():
+    while not ended.done():
         with contextlib.suppress(TimeoutError):
-            return cast(T, task.future.result(_SYNC_CHECK_SECONDS))
+            return ended.result(_SYNC_CHECK_SECONDS)
         detector.check(set(pool.calls))
         for folder in sorted(detector.hung):
             raise FolderUnresponsive(unresponsive(folder, folders[folder]), folder)
-    return cast(T, task.future.result())
+    return ended.result()
 
 
 def unresponsive(folder: Folder, path: Path) -> str:
@@ -348,11 +347,13 @@ def unresponsive(folder: Folder, path: Path) -> str:
     return f"folders.{folder}: {shown(str(path))} does not answer; see to its disk or its network share."
 
 
-def _hand_on(answer: asyncio.Future[T], found: asyncio.Future[T]) -> None:
-    if found.cancelled():
-        answer.cancel()
-    elif (error := found.exception()) is not None:
-        if not answer.done():
-            answer.set_exception(error)
-    elif not answer.done():
-        answer.set_result(found.result())
+def _settle(answer: asyncio.Future[T], result: T, error: BaseException | None) -> None:
+    if not answer.done():
+        _end(answer, result, error)
+
+
+def _end(answer: asyncio.Future[T] | Future[T], result: T, error: BaseException | None) -> None:
+    if error is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(result)
