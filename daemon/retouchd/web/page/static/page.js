@@ -33,8 +33,10 @@
     const kept = new Map([...old.querySelectorAll("img")].map((img) => [img.outerHTML, img]));
     const isFirst = !kept.size;
     const open = [...old.querySelectorAll("details[open][id]")].map((each) => each.id);
+    const written = [...old.querySelectorAll("textarea[id]")].filter((each) => each.value !== each.defaultValue);
     old.replaceChildren(...document.importNode(fresh, true).childNodes);
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    for (const { id, value } of written) { const fresh = document.getElementById(id); if (fresh) fresh.value = value; }
     for (const img of old.querySelectorAll("img")) {
       const same = kept.get(img.outerHTML);
       if (same) { img.replaceWith(same); kept.delete(same.outerHTML); } else if (!isFirst) img.closest(".pair")?.classList.add("new");
@@ -163,35 +165,48 @@
   if (drop) {
     const told = document.getElementById("drop-told"), bar = document.getElementById("drop-progress");
     const input = drop.elements.image, prompt = drop.elements.prompt;
-    let isSending = false;
+    let inHand = Promise.resolve(), batches = 0, faults = [], left = new DataTransfer();
     const say = (lines) => told.replaceChildren(...lines.map((line) => {
       const each = document.createElement("p"), words = document.createElement("bdi");
       words.textContent = line;
       each.append(words);
       return each;
     }));
-    const sendAll = async (files) => {
-      if (isSending || !files.length) return;
-      isSending = true;
+    const sendEach = async (files, rest) => {
       bar.hidden = false;
-      const faults = [];
       for (const [at, file] of files.entries()) {
-        say([`${drop.dataset.sending} ${files.length > 1 ? `${at + 1}/${files.length}` : ""}`]);
+        say([`${drop.dataset.sending} ${files.length > 1 ? `${at + 1}/${files.length}` : ""}`, ...faults]);
         const body = new FormData();
         body.append("image", file);
-        for (const name of ["prompt", "folder"]) body.append(name, drop.elements[name].value);
-        for (const name of ["mask", "reference"]) for (const each of drop.elements[name].files) body.append(name, each);
+        for (const [name, value] of rest) body.append(name, value);
         const fault = await upload(drop, body, (share) => { bar.value = (at + share) / files.length; });
-        if (fault) faults.push(files.length > 1 ? `${file.name}: ${fault}` : fault);
+        if (!fault) continue;
+        faults.push(files.length > 1 ? `${file.name}: ${fault}` : fault);
+        left.items.add(file);
       }
+      bar.hidden = true;
+      refresh();
+      if (--batches) return;
       say(faults.length ? faults : [drop.dataset.sent]);
       told.classList.toggle("fault", faults.length > 0);
-      if (!faults.length) input.value = "";
-      bar.hidden = true;
-      isSending = false;
-      refresh();
+      // What was refused stays chosen, and nothing else: sent again, the others would be there twice.
+      if (!input.files.length) input.files = left.files;
+      [faults, left] = [[], new DataTransfer()];
     };
-    drop.addEventListener("submit", (event) => { event.preventDefault(); sendAll([...input.files]); });
+    // What comes while others are sent waits for them, with the words that stand there now.
+    const sendAll = (files) => {
+      if (!files.length) return;
+      const rest = ["prompt", "folder"].map((name) => [name, drop.elements[name].value]);
+      for (const name of ["mask", "reference"]) for (const each of drop.elements[name].files) rest.push([name, each]);
+      batches += 1;
+      inHand = inHand.then(() => sendEach(files, rest));
+    };
+    drop.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const files = [...input.files];
+      input.value = "";
+      sendAll(files);
+    });
     const isFiles = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
     document.addEventListener("dragover", (event) => { if (isFiles(event)) { event.preventDefault(); drop.classList.add("over"); } });
     document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) drop.classList.remove("over"); });
