@@ -11,6 +11,7 @@ import pytest
 from documents import ROOT
 from retouchd.errors import JobCode
 from retouchd.inbox import waiting
+from retouchd.job.model import Verdict
 from retouchd.web.page.chinese import CODES, KINDS, REFUSALS
 from retouchd.web.page.words import CHINESE, Words
 
@@ -93,3 +94,6 @@ def test_what_tells_more_is_quoted_as_it_was_said() -> None:
     assert ENGLISH.refusal("a.xyz is no picture.", "image_unsupported") == "a.xyz is no picture."
     assert ENGLISH.sentence("prompt_empty") == ""
     assert IN_CHINESE.code("prompt_empty") == "提示词是空的"
+    assert ENGLISH.code("prompt_empty") == "Prompt empty"
+    assert all(_HAN.search(IN_CHINESE.verdict(each)) for each in Verdict)
+    assert ENGLISH.verdict(Verdict.IN_DOUBT) == "In doubt"

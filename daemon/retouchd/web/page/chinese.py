@@ -19,6 +19,7 @@ from retouchd.inbox.waiting import (
     UNDECIDED,
 )
 from retouchd.job.filetypes import Medium
+from retouchd.job.model import Verdict
 
 CODES: Mapping[str, str] = {
     JobCode.PROMPT_MISSING: "照片没有提示词。",
@@ -42,6 +43,14 @@ CODES: Mapping[str, str] = {
     JobCode.BAD_RESPONSE: "收到了回答，但其中没有可用的图片；可能已经计费。",
     JobCode.CRASHED: "处理这张照片时程序出错了。",
     JobCode.FINISHING_FAILED: "图片已收到并保存，但未能按要求完成后期处理。",
+}
+
+VERDICTS: Mapping[str, str] = {
+    Verdict.DONE: "完成",
+    Verdict.TRANSIENT: "暂时失败，未计费",
+    Verdict.IN_DOUBT: "结果未知，可能已计费",
+    Verdict.REFUSED: "被拒绝",
+    Verdict.ACCOUNT: "账户有问题",
 }
 
 _MEDIA = {Medium.RAW: "RAW 原片", Medium.FILM: "视频", Medium.SOUND: "录音"}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from retouchd.job.text import counted
-from retouchd.web.page.chinese import CODES, KINDS, REFUSALS
+from retouchd.web.page.chinese import CODES, KINDS, REFUSALS, VERDICTS
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 
@@ -171,7 +171,14 @@ class Words:
         """
         Return an error code as a short text.
         """
-        return (self.sentence(code) or str(code or "")).rstrip("。")
+        return self.sentence(code).rstrip("。") or _plain(code)
+
+    def verdict(self, verdict: object) -> str:
+        """
+        Return what an attempt came to.
+        """
+        told = VERDICTS.get(str(verdict)) if self.language == "zh" else None
+        return told or _plain(verdict)
 
     def kind(self, kind: str) -> str:
         """
@@ -229,6 +236,10 @@ def language_of(asked: str, kept: str, accepted: str) -> str:
     told = enumerate(_ACCEPTED.findall(accepted[:500]))
     ranked = sorted((-float(quality or 1), at, name.lower()) for at, (name, quality) in told)
     return next((name for _, _, name in ranked if name in LANGUAGES), "en")
+
+
+def _plain(name: object) -> str:
+    return str(name or "").replace("_", " ").capitalize()
 
 
 def shown_value(value: Any) -> str:
