@@ -100,7 +100,8 @@ class Candidates:
         }
         surroundings = self._surroundings(folder, bundle, observations, unseen)
         state = readiness(bundle, observations, surroundings, self._patience, now)
-        if self._takes_captions and bundle.images and is_without_prompt(state):
+        may_take = self._takes_captions and bool(bundle.images)
+        if may_take and is_without_prompt(state, bundle, surroundings):
             name = bundle.images[0].name
             caption = self._files.caption(folder, name)
             if caption is None:

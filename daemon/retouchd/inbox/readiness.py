@@ -242,16 +242,13 @@ def _with_folder_files(
     bundle: Bundle, settled: float, surroundings: Surroundings, patience: Patience, now: float
 ) -> BundleState:
     own = own_task(bundle, surroundings.own)
-    relevant, task = needed(surroundings.sources, own)
+    relevant, task = _asked(bundle, surroundings)
     for source in relevant:
         if (state := _unready(source, patience, now)) is not None:
             return state
         settled = max(settled, settled_at(source.observation, patience) or settled)
     if any(folder_faults(relevant)):
         return Ready(since=settled)
-    task = task.over(surroundings.default)
-    if surroundings.caption:
-        task = task.over(Task(has_prompt=True))
     if task.lacking and not (task.edits and not own.edits):
         image = bundle.images[0]
         named = shown(own.origin) if task.edits else ""
@@ -259,6 +256,15 @@ def _with_folder_files(
         problems = [missing.prompt_missing(image, task.lacking, named)]
         return _as_missing(_patiently(settled, reason, lambda: problems, patience, now))
     return _with_references(bundle, settled, surroundings, patience, now)
+
+
+def _asked(bundle: Bundle, surroundings: Surroundings) -> tuple[list[FolderFile], Task]:
+    """
+    Return the folder files that matter, and what is to be done with a picture as far as anything says so.
+    """
+    relevant, task = needed(surroundings.sources, own_task(bundle, surroundings.own))
+    task = task.over(surroundings.default)
+    return relevant, task.over(Task(has_prompt=True)) if surroundings.caption else task
 
 
 def _unready(source: FolderFile, patience: Patience, now: float) -> BundleState | None:
@@ -299,10 +305,12 @@ def _with_references(
     return Ready(since=settled)
 
 
-def is_without_prompt(state: BundleState) -> bool:
+def is_without_prompt(state: BundleState, bundle: Bundle, surroundings: Surroundings) -> bool:
     """
     Return whether all that a picture lacks is a prompt, or did until patience ended.
     """
+    if isinstance(state, Ready) and not state.problems:
+        return bool(_asked(bundle, surroundings)[1].lacking)
     if isinstance(state, Ready):
         return any(each.code is JobCode.PROMPT_MISSING for each in state.problems)
     return isinstance(state, BundleWaiting) and state.is_missing

@@ -97,7 +97,13 @@ class SidecarReader:
 
         path = self._inbox.root / folder / name
         try:
-            return caption_of(path, name=shown(name), max_megapixels=self._max_megapixels)
+            return caption_of(
+                path,
+                name=shown(name),
+                max_megapixels=self._max_megapixels,
+                text_encoding=self._text_encoding,
+                is_chinese=self._is_chinese,
+            )
         except FileNotFoundError:
             raise
         except OSError:

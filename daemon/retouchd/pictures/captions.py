@@ -2,11 +2,13 @@
 The caption that a picture carries: what photo programs write as its description.
 
 Sources, in this order: XMP `dc:description` (its default language), IPTC Caption-Abstract (IIM 4.2, 2:120),
-EXIF ImageDescription (tag 270). What cameras and programs write by themselves is no caption.
+EXIF ImageDescription (tag 270). What cameras and programs write by themselves is no caption: to send it would
+cost money for nothing.
 """
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -14,34 +16,59 @@ from PIL import Image
 from retouchd.pictures.decoding import ImageFault
 from retouchd.pictures.finishing.reading import Told, facts_of, stored
 from retouchd.pictures.finishing.xmp import RDF, read_packet
+from retouchd.request.text_encoding import NotPlainTextError, decode, lost_letters, visible
 
+_DESCRIPTION = ("dc", "description")
 _DC = "{http://purl.org/dc/elements/1.1/}description"
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _IMAGE_DESCRIPTION = 270
 _BY_ITSELF = re.compile(
     r"(olympus|minolta|konica minolta|pentax|samsung|kodak|ricoh|fuji\w*|casio|sony|nikon|digital|sanyo|hp|lg)?"
-    r"[ _-]*(digital camera|dsc|csc|dsc\d*|picture|image|photo)"
-    r"|dcim\\.*|default|untitled|unknown|exif[ _]jpeg[ _]picture|<digimax.*>|created by imagemagick"
-    r"|creator: gd-jpeg.*|lead technologies.*|screenshot|ai generated|_+|\W*",
+    r"[ _-]*(digital (still )?camera|dsc|csc|picture|image|photo)"
+    r"|exif[ _]jpeg[ _]picture|samsung camera pictures|casio computer co\W*ltd\W*|<[^<>]*>|screenshot .*"
+    r"|(created|made|processed|edited) (by|with|in|using) .*|(captured|taken|shot) (by|on|with) .*"
+    r"|file written by .*|creator: gd-jpeg.*|lead technologies.*|ai generated",
     re.IGNORECASE | re.DOTALL,
 )
+_ONE_WORD = re.compile(r"[\x00-\u024f]\S*|\W*")
+"""In Latin letters: a file's name, or a phone's note on how it took the picture, such as `rhdr` and `oznor`."""
 
 
-def caption_of(path: Path, *, name: str, max_megapixels: float) -> str:
+def caption_of(
+    path: Path,
+    *,
+    name: str,
+    max_megapixels: float,
+    text_encoding: str | None = None,
+    is_chinese: bool = False,
+) -> str:
     """
     Return the caption of a picture, "" where it has none or is no picture. Raises OSError where the disk fails.
+
+    One that is not in Unicode is read as the text of a prompt is, and is none where that is not certain.
     """
     try:
         _, told = facts_of(stored(path, name, max_megapixels))
     except (ImageFault, ValueError, SyntaxError):
         return ""
-    texts = (text.replace("\0", "").strip() for text in _texts(told))
-    return next((text for text in texts if text and not _BY_ITSELF.fullmatch(text)), "")
+    read = partial(decode, fallback=text_encoding, is_chinese=is_chinese)
+    for raw in _texts(told):
+        try:
+            text = visible(read(raw.replace(b"\0", b"")).replace("\r\n", "\n").replace("\r", "\n"))
+        except NotPlainTextError:
+            continue
+        if text and not (
+            lost_letters(text) or _ONE_WORD.fullmatch(text) or _BY_ITSELF.fullmatch(text)
+        ):
+            return text
+    return ""
 
 
-def _texts(told: Told) -> Iterator[str]:
-    yield _of_xmp(told.xmp)
-    yield from told.iptc.values.get(("dc", "description"), ())
+def _texts(told: Told) -> Iterator[bytes]:
+    yield _of_xmp(told.xmp).encode()
+    encoding = "latin-1" if _DESCRIPTION in told.iptc.guessed else "utf-8"
+    for each in told.iptc.values.get(_DESCRIPTION, ()):
+        yield each.encode(encoding)
     yield _of_exif(told.exif)
 
 
@@ -56,21 +83,16 @@ def _of_xmp(packet: bytes) -> str:
         found.setdefault("", node.text or "")
     for node in root.iter(f"{{{RDF}}}Description"):
         found.setdefault("", node.get(_DC, ""))
-    default = found.get("x-default", "")
-    return default or next((text for text in found.values() if text.strip()), "")
+    texts = (found.get("x-default", ""), *found.values())
+    return next((text for text in texts if text.strip()), "")
 
 
-def _of_exif(block: bytes) -> str:
+def _of_exif(block: bytes) -> bytes:
     exif = Image.Exif()
     try:
         exif.load(block)
         text = exif.get(_IMAGE_DESCRIPTION)
     except (ValueError, SyntaxError, OSError, KeyError, TypeError):
-        return ""
-    if not isinstance(text, str):
-        return ""
-    try:
-        # Pillow takes it for Latin-1; programs of today write UTF-8.
-        return text.encode("latin-1").decode()
-    except (UnicodeEncodeError, UnicodeDecodeError):
-        return text
+        return b""
+    # Pillow takes any bytes for Latin-1.
+    return text.encode("latin-1", "replace") if isinstance(text, str) else b""

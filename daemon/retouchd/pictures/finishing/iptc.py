@@ -13,7 +13,6 @@ _APP13 = 0xED
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _RESOURCE = b"8BIM"
 _IPTC = 0x0404
-_UTF_8 = b"\x1b%G"
 _NAMES = {
     5: ("dc", "title"),
     25: ("dc", "subject"),
@@ -37,11 +36,13 @@ _MOST_SETS = 2_000
 @dataclass(frozen=True, slots=True)
 class Iptc:
     """
-    What a file holds of it: the raw segments of a JPEG, and values by prefix and name of a property of XMP.
+    What a file holds of it: the raw segments of a JPEG, and values by prefix and name of a property of XMP;
+    `guessed` are those that are not UTF-8, read as Latin-1.
     """
 
     segments: tuple[bytes, ...] = ()
     values: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    guessed: frozenset[tuple[str, str]] = frozenset()
 
 
 def iptc_in_jpeg(content: ByteSource) -> Iptc:
@@ -57,7 +58,7 @@ def iptc_in_jpeg(content: ByteSource) -> Iptc:
             found.append(bytes([0xFF, _APP13]) + (len(body) + 2).to_bytes(2, "big") + body)
             resources += body.removeprefix(_PHOTOSHOP)
     data = b"".join(_resources(resources))
-    return Iptc(tuple(found) if data else (), values_of(data))
+    return iptc_of(data, tuple(found) if data else ())
 
 
 def _resources(data: bytes) -> Iterator[bytes]:
@@ -75,20 +76,23 @@ def _resources(data: bytes) -> Iterator[bytes]:
         position = start + length + length % 2
 
 
-def values_of(data: bytes) -> dict[tuple[str, str], list[str]]:
+def iptc_of(data: bytes, segments: tuple[bytes, ...] = ()) -> Iptc:
     """
-    Return the texts of IIM data sets as the values of properties.
+    Return what IIM data sets hold. Many programs write UTF-8 without saying so.
     """
-    encoding, found = "latin-1", dict[tuple[str, str], list[str]]()
+    found, guessed = dict[tuple[str, str], list[str]](), set[tuple[str, str]]()
     for record, number, raw in _sets(data):
-        if (record, number) == (1, 90):
-            encoding = "utf-8" if raw == _UTF_8 else "latin-1"
-        elif record == 2 and number in _NAMES:
-            name = _NAMES[number]
-            text = _decoded(raw, encoding).strip("\0 ")
-            if text:
-                found.setdefault(name, []).append(text)
-    return found
+        if record != 2 or number not in _NAMES:
+            continue
+        name = _NAMES[number]
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            text = raw.decode("latin-1")
+            guessed.add(name)
+        if text := text.strip("\0 "):
+            found.setdefault(name, []).append(text)
+    return Iptc(segments, found, frozenset(guessed))
 
 
 def _sets(data: bytes) -> Iterator[tuple[int, int, bytes]]:
@@ -100,15 +104,3 @@ def _sets(data: bytes) -> Iterator[tuple[int, int, bytes]]:
             return
         yield head[1], head[2], data[position + 5 : position + 5 + length]
         position += 5 + length
-
-
-def _decoded(raw: bytes, encoding: str) -> str:
-    """
-    Return a text; many programs write UTF-8 without saying so.
-    """
-    for each in ("utf-8", encoding):
-        try:
-            return raw.decode(each)
-        except UnicodeDecodeError:
-            continue
-    return raw.decode("latin-1")

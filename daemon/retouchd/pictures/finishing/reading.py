@@ -19,7 +19,7 @@ from retouchd.pictures.colours import (
     xmp_of,
 )
 from retouchd.pictures.decoding import DECODERS, ImageFault, content, decoded, ended, kind_of
-from retouchd.pictures.finishing.iptc import Iptc, iptc_in_jpeg, values_of
+from retouchd.pictures.finishing.iptc import Iptc, iptc_in_jpeg, iptc_of
 from retouchd.pictures.finishing.jpeg_samples import stored_samples, stores_luminance
 from retouchd.pictures.finishing.jpeg_tables import tables_of
 from retouchd.pictures.finishing.plan import PictureFacts
@@ -289,7 +289,7 @@ def _told(image: ImageFile.ImageFile, file: Stored) -> Told:
     is_tiff = isinstance(image, TiffImagePlugin.TiffImageFile)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         raw = image.tag_v2.get(_IPTC_TAG)
-        iptc = Iptc(values=values_of(raw if isinstance(raw, bytes) else b""))
+        iptc = iptc_of(raw if isinstance(raw, bytes) else b"")
     else:
         iptc = iptc_in_jpeg(file.data) if file.kind == "jpeg" else Iptc()
     dpi = image.info.get("dpi")
