@@ -593,3 +593,24 @@ def test_a_list_of_edits_comes_from_the_environment_as_json(
     monkeypatch.setenv("RETOUCHD_EDITS", "warm")
     _, faults = load(file)
     assert any("RETOUCHD_EDITS must be JSON" in fault for fault in faults)
+
+
+SAME = '[[edits]]\nname = "a"\nquality = "low"\n[[edits]]\nname = "b"\nquality = "low"\n'
+
+
+def test_edits_of_the_configuration_have_a_prompt_and_are_all_different(file: Path) -> None:
+    """
+    Their prompt may be a caption, where such are read.
+    """
+    folders = "[folders]\nroot = '.'\n"
+    missing = "it has no prompt, and edit.prompt does not say one for all"
+    (one, other, twin) = problems_of(file, folders + SAME)
+    assert f"[[edits]], a: {missing}" in one
+    assert f"[[edits]], b: {missing}" in other
+    assert "[[edits]], b: it asks for the same as a, which would be paid for twice" in twin
+
+    captions = folders + '[intake]\nembedded_prompt = "caption"\n'
+    file.write_text(captions + SAME.replace("low", "high", 1), "utf-8")
+    assert settled(file).reads_captions
+    (twin,) = problems_of(file, captions + SAME)
+    assert "paid for twice" in twin

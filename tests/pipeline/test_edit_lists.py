@@ -61,11 +61,11 @@ async def test_two_edits_of_a_sidecar_become_two_results_of_one_picture(world: W
 
     assert world.tree("outbox") == ["cat-studio.png", "cat-warm.png"]
     assert world.tree("done") == ["cat.job.json", "cat.png", "cat.toml"]
-    assert world.prompts() == [
-        "make it sepia\n\nKeep faces as they are.",
-        "make it grey\n\nKeep faces as they are.",
+    asked = [dict(seen.fields) for seen in world.requests]  # Both are out at once.
+    assert sorted((each["prompt"], each.get("quality")) for each in asked) == [
+        ("make it grey\n\nKeep faces as they are.", "high"),
+        ("make it sepia\n\nKeep faces as they are.", None),
     ]
-    assert [dict(seen.fields).get("quality") for seen in world.requests] == [None, "high"]
     record = world.record("done/cat.job.json")
     assert [each["name"] for each in record["edits"]] == ["warm", "studio"]
     assert record["edits"][1]["request"]["from"]["quality"] == "cat.toml"
@@ -287,6 +287,25 @@ async def test_a_fault_of_one_edit_is_told_with_its_name(world: World) -> None:
     assert any(reason.startswith("a/_edit.toml: studio: ") for reason in held)
 
 
+async def test_two_edits_that_ask_for_the_same_are_not_both_paid_for(world: World) -> None:
+    """
+    What the results are made does not tell them apart: that is no part of the request.
+    """
+    same = TWO + '[[edits]]\nname = "web"\nprompt = "make it sepia"\noutput = { format = "webp" }\n'
+    drop(world, sidecar=same)
+    (world.folders.inbox / "a").mkdir()
+    (world.folders.inbox / "a/_edit.toml").write_text(same)
+    world.drop("a/dog.png", prompt=None)
+
+    assert await world.once() is Ending.DRAINED
+
+    assert world.requests == []
+    message = world.record("error/cat.job.json")["error"]["message"]
+    assert message.startswith("web: cat.toml: It asks for the same as warm")
+    held = [line["reason"] for line in world.lines if line["event"] == "file.held"]
+    assert any(reason.startswith("a/_edit.toml: web: It asks for the same") for reason in held)
+
+
 async def test_an_edit_without_any_prompt_is_named(world: World) -> None:
     """
     In its own sidecar it is waited for as a prompt is.
@@ -308,9 +327,9 @@ async def test_fields_of_a_folder_s_prompt_stand_for_what_they_are(world: World)
     inbox = world.folders.inbox
     (inbox / "shoes").mkdir()
     (inbox / "shoes/_prompt.txt").write_text(
-        '{stem} of {folder}, {width}x{height}, {vars.client}: {{stem}} {"a": {1}}'
+        '{stem} of {folder}, {width}x{height}, {vars.client}{vars.mark}: {{stem}} {"a": {1}}'
     )
-    drop(world, "shoes/red.png", '[vars]\nclient = "{stem}"\n')
+    drop(world, "shoes/red.png", '[vars]\nclient = "{stem}"\nmark = 1\n')
     world.drop("shoes/blue.png", prompt=None)
     world.drop("shoes/own.png", prompt="{stem} {vars.x}")
 
@@ -320,9 +339,10 @@ async def test_fields_of_a_folder_s_prompt_stand_for_what_they_are(world: World)
         width, height = image.size
     assert sorted(world.prompts()) == sorted(
         [
-            f'red of shoes, {width}x{height}, {{stem}}: {{stem}} {{"a": {{1}}}}',
+            f'red of shoes, {width}x{height}, {{stem}}1: {{stem}} {{"a": {{1}}}}',
             "{stem} {vars.x}",
         ]
     )
     held = [line["reason"] for line in world.lines if line["event"] == "file.held"]
-    assert any("{vars.client}" in reason and "blue.png" in reason for reason in held)
+    lacking = "{vars.client} and {vars.mark}"
+    assert any(lacking in reason and "blue.png" in reason for reason in held)

@@ -97,6 +97,7 @@ async def test_what_came_is_published_where_another_edit_is_refused(world: World
     assert record["error"]["message"].startswith("warm: ")
     reason = (world.folders.error / "cat.error.txt").read_text()
     assert reason.startswith("warm: ")
+    assert "not asked for again while the picture is the same: outbox/cat-studio.png." in reason
 
 
 async def test_a_fault_of_the_picture_is_told_once(world: World) -> None:

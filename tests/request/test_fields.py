@@ -70,6 +70,11 @@ def test_what_nobody_set_is_not_there() -> None:
 
 WRONG = [
     ({"promt": "x"}, "promt is not a known key", "did you mean prompt?"),
+    (
+        {"edits": [{"name": "a", "images": ["b.png"]}]},
+        "edit 1: images",
+        "above the first [[edits]]",
+    ),
     ({"Prompt": "x"}, "Prompt is not a known key", "did you mean prompt?"),
     ({"input-fidelity": "high"}, "did you mean input_fidelity?"),
     ({"提示词": "x"}, "提示词 is not a known key", "known are", "prompt"),

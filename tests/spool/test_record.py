@@ -250,6 +250,9 @@ def test_the_reason_is_two_plain_sentences() -> None:
     *_, together, footer = reason(job, [PROBLEM], files).decode().splitlines()
     assert together == "cat.png, cat.txt and cat.mask.png belong together."
     assert footer == lines[-1]
+    came = ["outbox/cat-warm.png", "review/cat-bw.png"]
+    _, _, _, done, *_ = reason(job, [PROBLEM], files, came).decode().splitlines()
+    assert done.endswith("the same: outbox/cat-warm.png and review/cat-bw.png.")
 
 
 def test_every_problem_is_in_the_reason() -> None:

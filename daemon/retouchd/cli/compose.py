@@ -209,7 +209,7 @@ def _edit_problems(config: Config, limits: Callable[[str], Limits]) -> Iterator[
     """
     Yield what is wrong with what is asked where no file says otherwise.
     """
-    common = config.edit
+    common, asked = config.edit, dict[tuple[object, ...], str]()
     for part in config.edits or (None,):
         where = "[edit]" if part is None else f"[[edits]], {part.name}"
         said = common.values() | (part.values() if part else {})
@@ -219,11 +219,15 @@ def _edit_problems(config: Config, limits: Callable[[str], Limits]) -> Iterator[
             None if (text := values.pop(key, None)) is None else str(text)
             for key in ("prompt_before", "prompt", "prompt_after")
         )
-        if prompt is None and part is not None:
+        takes_captions = config.intake.embedded_prompt is not None
+        if prompt is None and part is not None and not takes_captions:
             yield (
                 f"{where}: it has no prompt, and edit.prompt does not say one for all edits. Write what is "
                 "to be done as its prompt."
             )
+        request = model, before, prompt, after, frozenset(values.items())
+        if part is not None and (twin := asked.setdefault(request, part.name)) != part.name:
+            yield f"{where}: it asks for the same as {twin}, which would be paid for twice. Change one of them."
         whole = joined(before, prompt or "any", after)
         for fault in check_request(model, whole, values, limits(model)):
             yield f"{where}: {fault.message} {fault.hint}"

@@ -20,7 +20,6 @@ from retouchd.inbox.held import HeldCause, HeldError, NotYetError, Twin
 from retouchd.inbox.kept_results import raise_if_unknown, with_kept
 from retouchd.inbox.references import Place
 from retouchd.job.model import Job, Role
-from retouchd.job.naming import path_below
 from retouchd.spool import finished_index
 from retouchd.spool.fingerprint import (
     Digest,
@@ -34,7 +33,7 @@ from retouchd.spool.fingerprint import (
 )
 from retouchd.spool.finished_index import FinishedIndex, ReplacedError
 from retouchd.spool.history_recovery import Recovery
-from retouchd.spool.plan import Plan
+from retouchd.spool.plan import Plan, result_places
 from retouchd.spool.spool import Spool
 
 Look: TypeAlias = Callable[[], Sequence[Fingerprint]]
@@ -145,11 +144,8 @@ class Duplicates:
         with self._lock:
             if ahead := self._ahead.get(job.id):
                 ahead.results = {
-                    item.content: path_below(
-                        "review" if item.is_reviewed else "outbox",
-                        path_below(job.folder, item.target),
-                    )
-                    for item in plan.outputs
+                    item.content: place
+                    for item, place in zip(plan.outputs, result_places(job, plan), strict=True)
                     if item.content
                 }
                 self._publishing[job.id] = ahead

@@ -83,6 +83,34 @@ def own_faults(
     yield from _output_problems(wishes, own, bundle)
 
 
+def is_same_request(one: Edit, other: Edit) -> bool:
+    """
+    Return whether two edits of a picture ask for the same, whatever they are called or made of it.
+    """
+    first, second = one.request, other.request
+    return (first.model, first.prompt, first.parameters) == (
+        second.model,
+        second.prompt,
+        second.parameters,
+    )
+
+
+def twin_faults(edit: Edit, twin: Edit, origin: str, own: AbstractSet[str]) -> Iterator[Problem]:
+    """
+    Yield what is wrong with an edit that asks for the same as another one of a list in a bundle's own file.
+
+    Raises HeldError where the list is somebody else's.
+    """
+    message = f"It asks for the same as {twin.name}, which would be paid for twice."
+    hint = (
+        "Change one of the two, or take one away; several results of one edit are asked for by n."
+    )
+    if origin not in own:
+        raise HeldError(f"{place_of(origin)}: {edit.name}: {message} {hint}")
+    message = f"{_shown_name(origin)}: {message}"
+    yield Problem(code=JobCode.PARAMETER_INVALID, message=message, hint=hint)
+
+
 def further_faults(
     wishes: EffectiveValues, path: str, limits: Callable[[str], Limits]
 ) -> Iterator[Problem]:

@@ -15,7 +15,14 @@ from retouchd.disk import nofollow
 from retouchd.disk.signature import Observation
 from retouchd.errors import Problem
 from retouchd.inbox.candidates import Candidate
-from retouchd.inbox.edit_request import edit_of, further_faults, own_faults, request_of
+from retouchd.inbox.edit_request import (
+    edit_of,
+    further_faults,
+    is_same_request,
+    own_faults,
+    request_of,
+    twin_faults,
+)
 from retouchd.inbox.held import HeldError
 from retouchd.inbox.precedence import (
     EditPart,
@@ -185,7 +192,7 @@ class JobFreezer:
         ).values
         fields = PromptFields(candidate, variables, self._reader)
         own = {_path(candidate, named.name) for named in candidate.bundle.files}
-        edits, ends = [], []
+        edits, ends = list[Edit](), list[list[Problem]]()
         for part in task.edits or (EditPart(name=""),):
             first = Layer(origin=task.origin, values=part.values)
             wishes = fields.filled(
@@ -196,10 +203,13 @@ class JobFreezer:
                 # Under which name its sender knows it: see `web.posting`.
                 upload = scalar_text(variables["upload"])
                 edit = replace(edit, output={**edit.output, "upload": upload})
-            edits.append(edit)
-            ends.append(
-                list(own_faults(wishes, part.name, candidate.bundle, own, self._current.limits))
+            faults = list(
+                own_faults(wishes, part.name, candidate.bundle, own, self._current.limits)
             )
+            if twin := next((each for each in edits if is_same_request(each, edit)), None):
+                faults += twin_faults(edit, twin, task.origin, own)
+            edits.append(edit)
+            ends.append(faults)
         return edits, ends
 
     def _prompts(self, candidate: Candidate) -> dict[str, Prompt]:

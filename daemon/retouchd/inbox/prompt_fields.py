@@ -52,9 +52,10 @@ class PromptFields:
             width, height = self._reader.size(self._folder, self._image)
             values |= {"width": str(width), "height": str(height)}
         if lacking := sorted(wanted - values.keys()):
-            name = lacking[0].removeprefix(VARS)
+            written = " and ".join(f"{{{each}}}" for each in lacking)
+            names = " and ".join(each.removeprefix(VARS) for each in lacking)
             raise HeldError(
-                f"{place_of(origin)}: {key} has {{{lacking[0]}}}, and nothing says what that is for "
-                f"{shown(self._image)}. Write {name} into a table [vars] of its sidecar."
+                f"{place_of(origin)}: {key} has {written}, and nothing says what that is for "
+                f"{shown(self._image)}. Write {names} into a table [vars] of its sidecar."
             )
         return filled(text, values)

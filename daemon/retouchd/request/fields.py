@@ -350,6 +350,8 @@ def _told_of_edit(fault: ErrorDetails) -> str:
     number = int(fault["loc"][1]) + 1
     if not (rest := fault["loc"][2:]):
         return f"edit {number} must be a table, not {_kind(fault['input'])}."
+    if fault["type"] == "extra_forbidden" and rest[0] in Sidecar.model_fields:
+        return f"edit {number}: {rest[0]} holds for all edits; write it above the first [[edits]]."
     return f"edit {number}: {_told({**fault, 'loc': rest})}"
 
 

@@ -33,6 +33,7 @@ from retouchd.spool.plan import (
     plan_archive,
     plan_outputs,
     rename_pending,
+    result_places,
     stands_apart,
 )
 from retouchd.spool.record import document, own_record, reason, record
@@ -136,7 +137,8 @@ class Delivery:
             if not self._reserve(job_state, folder, root):
                 return self._spool.load(job.id)
             if plan.problems:
-                text = reason(job, plan.problems, [item.target for item in plan.originals])
+                files = [item.target for item in plan.originals]
+                text = reason(job, plan.problems, files, result_places(job, plan))
                 self._write(job, folder, plan.reason_name, text)
             job_state = self._deliver(job_state, plan.originals, folder)
         leftovers = [f"{ORIGINALS}/{m.name}" for m in job.members if m.role is Role.LEFTOVER]

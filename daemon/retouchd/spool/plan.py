@@ -11,6 +11,7 @@ from retouchd.errors import Problem
 from retouchd.job import naming
 from retouchd.job.filenames import parse, suffix_behind
 from retouchd.job.model import Attempt, Edit, Job, Role
+from retouchd.job.naming import path_below
 from retouchd.job.pairing import pair
 from retouchd.request.output import DEFAULT_NAME, name_of, stem_of
 from retouchd.spool.fingerprint import Digest, Fingerprint
@@ -106,6 +107,16 @@ def original_in(job: Job, plan: Plan) -> str:
     image = job.member(Role.IMAGE)
     sources = {item.source: item.target for item in plan.originals}
     return sources.get(f"{ORIGINALS}/{image.name}", "") if image else ""
+
+
+def result_places(job: Job, plan: Plan) -> list[str]:
+    """
+    Return where a job's results lie once they are published, as paths that begin with `outbox/` or `review/`.
+    """
+    return [
+        path_below("review" if each.is_reviewed else "outbox", path_below(job.folder, each.target))
+        for each in plan.outputs
+    ]
 
 
 IsTaken = Callable[[str], bool]

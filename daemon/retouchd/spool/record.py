@@ -85,21 +85,31 @@ def document(body: Mapping[str, Any]) -> bytes:
     return (json_text(body, indent=2) + "\n").encode()
 
 
-def reason(job: Job, problems: Sequence[Problem], files: Sequence[str] = ()) -> bytes:
+def reason(
+    job: Job,
+    problems: Sequence[Problem],
+    files: Sequence[str] = (),
+    came: Sequence[str] = (),
+) -> bytes:
     """
     Return the text of `*.error.txt`: for each problem a sentence that says what is wrong and one what to do;
-    then which `files` belong together, where there are several: an image that goes back without its mask or
-    parameters is another request.
+    where results `came` of other edits all the same; then which `files` belong together, where there are
+    several: an image that goes back without its mask or parameters is another request.
     """
     paragraphs = [
         "".join(f"{shown(line)}\n" for line in f"{problem.message}\n{advice(problem)}".split("\n"))
         for problem in problems
     ]
-    together = ""
-    if len(files) > 1:
-        *others, last = map(shown, files)
-        together = f"{', '.join(others)} and {last} belong together.\n"
+    if came:
+        done = _listed(came)
+        paragraphs.append(f"Done, and not asked for again while the picture is the same: {done}.\n")
+    together = f"{_listed(files)} belong together.\n" if len(files) > 1 else ""
     return ("\n".join(paragraphs) + f"\n{together}(retouchd, job {job.id})\n").encode()
+
+
+def _listed(names: Sequence[str]) -> str:
+    *others, last = map(shown, names)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def advice(problem: Problem) -> str:
