@@ -33,6 +33,7 @@ THREE = TWO + '[[edits]]\nname = "cold"\nprompt = "make it blue"\n'
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with open_world(tmp_path) as made:
+        made.tell(concurrency=1)  # So that the order of the list is that of the answers.
         yield made
 
 

@@ -27,6 +27,7 @@ HEAD = {"status": 200, "headers": {}, "answered_at": NOW.isoformat()}
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with open_world(tmp_path) as made:
+        made.tell(concurrency=1)  # So that the order of the list is that of the answers.
         yield made
 
 

@@ -102,9 +102,7 @@ def twin_faults(edit: Edit, twin: Edit, origin: str, own: AbstractSet[str]) -> I
     Raises HeldError where the list is somebody else's.
     """
     message = f"It asks for the same as {twin.name}, which would be paid for twice."
-    hint = (
-        "Change one of the two, or take one away; several results of one edit are asked for by n."
-    )
+    hint = "For several results of one edit write n; else change one of the two or take one away."
     if origin not in own:
         raise HeldError(f"{place_of(origin)}: {edit.name}: {message} {hint}")
     message = f"{_shown_name(origin)}: {message}"
