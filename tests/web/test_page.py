@@ -2,7 +2,9 @@
 The page in a real browser beside a real daemon: dropped, seen live, compared, retried, paused, and safe.
 """
 
+import base64
 import datetime as dt
+import http.server
 import io
 import json
 import os
@@ -10,6 +12,7 @@ import re
 import shutil
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -381,6 +384,54 @@ def test_nothing_outside_the_folders_is_served(station: Station) -> None:
     ):
         assert httpx.get(f"{url}/{path}").status_code == 404, path
     assert running.events("web.crashed") == []
+
+
+BOOTH = """<!doctype html><title>booth</title><p id=said><script>
+const form = new FormData();
+form.set("image", new Blob([Uint8Array.from(atob("%s"), each => each.charCodeAt(0))]), "guest.png");
+form.set("prompt", "blue");
+const headers = {"Authorization": "Bearer %s", "Idempotency-Key": "guest", "Prefer": "wait=60"};
+fetch("%s/edit", {method: "POST", headers, body: form})
+  .then(async answer => [answer.status, answer.headers.get("retouchd-job"), (await answer.blob()).type])
+  .catch(error => [error.name]).then(found => { said.textContent = found.join(" "); });
+</script>"""
+
+
+def test_a_page_elsewhere_posts_if_its_origin_is_named(browser: Browser, station: Station) -> None:
+    """
+    A booth's own page sends key and token by a script, and sees the picture; another one gets nothing.
+    """
+    pages: dict[str, str] = {}
+
+    class Shop(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+            self.wfile.write(pages["booth"].encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Shop) as shop:
+        threading.Thread(target=shop.serve_forever, daemon=True).start()
+        named = f"http://127.0.0.1:{shop.server_port}"
+        web = {"origins": [named], "token": "secret-of-the-booth"}
+        running, url = listening(station, web=web)
+        image = base64.b64encode(picture()).decode()
+        pages["booth"] = BOOTH % (image, web["token"], url)
+        page = browser.new_page()
+
+        page.goto(f"http://localhost:{shop.server_port}")
+        expect(page.locator("#said")).to_have_text("TypeError")
+        assert station.tree("inbox") == station.tree("done") == []
+        page.goto(named)
+        told = re.compile(r"200 \S+ image/png")
+        expect(page.locator("#said")).to_have_text(told)
+
+        page.close()
+        shop.shutdown()
+    assert running.end(signal.SIGTERM) == 0
 
 
 def test_a_pause_holds_whoever_makes_it(station: Station) -> None:

@@ -123,6 +123,13 @@ class Access:
             return May.ACT
         return May.LOOK if self.read_token and looks else May.NOTHING
 
+    def named_origin(self, head: Head) -> str:
+        """
+        Return the origin of a page elsewhere that may act, and see what it is answered; empty for others.
+        """
+        origin = head.headers.get("origin", "").lower()
+        return origin if origin in self.origins else ""
+
     def cookie(self, may: May) -> str:
         """
         Return what a browser keeps in place of the token that allows so much.
@@ -144,9 +151,9 @@ class Access:
         return name is not None and (_is_loopback(name) or name in self.hosts)
 
     def _is_own_page(self, head: Head) -> bool:
-        origin = head.headers.get("origin", "").lower()
-        if origin and origin in self.origins:
+        if self.named_origin(head):
             return True
+        origin = head.headers.get("origin", "").lower()
         site = head.headers.get("sec-fetch-site")
         if site is not None:
             return site.lower() in _OWN_SITES

@@ -4,7 +4,7 @@ What every request passes first: who may ask, the path below a proxy, headers fo
 
 import asyncio
 import http.cookies
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -28,9 +28,16 @@ _HEADERS = {
     "referrer-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-store",
 }
-
-
+_FOR_SCRIPTS = {
+    "access-control-allow-methods": "GET, POST",
+    "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key, Prefer",
+    "access-control-expose-headers": "Content-Location, Link, Location, Retouchd-Job, Retouchd-Same-As, "
+    "Retry-After",
+    "vary": "Origin",
+}
+"""What lets scripts of a page elsewhere ask and read: https://fetch.spec.whatwg.org/#http-cors-protocol."""
 _TWO_LENGTHS = Refused(
     status=400,
     code="malformed",
@@ -70,7 +77,14 @@ class Guard:
         scope = self._placed(scope)
         head = head_of(scope)
         scope["state"]["head"] = head
-        send = _with_headers(send)
+        headers = dict(_HEADERS)
+        if origin := self._rules.access.named_origin(head):
+            headers |= {"access-control-allow-origin": origin, **_FOR_SCRIPTS}
+        send = _with_headers(send, headers)
+        if origin and head.method == "OPTIONS":
+            # A browser asks so before a script's request, and sends no token with it.
+            await Response(status_code=204)(scope, receive, send)
+            return
         if refused := self._rules.access.refusal(head):
             await self._answer(refused, head, scope)(scope, receive, send)
             return
@@ -149,13 +163,13 @@ def fault(status: int, code: str, message: str, **headers: str) -> Response:
     return JSONResponse(body, status, {key.replace("_", "-"): v for key, v in headers.items()})
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:
     async def told(message: Message) -> None:
         if message["type"] == "http.response.start":
             known = {name.lower() for name, _ in message["headers"]}
             more = [
                 (name.encode(), value.encode())
-                for name, value in {**_HEADERS, "cache-control": "no-store"}.items()
+                for name, value in headers.items()
                 if name.encode() not in known
             ]
             message["headers"] = [*message["headers"], *more]
