@@ -147,6 +147,24 @@ def test_what_the_photos_own_files_said_holds_until_it_is_said_otherwise(station
     assert station.record("done/cat.job.json")["results"][1]["protected"] == "exact"
 
 
+def test_of_several_results_those_that_can_be_are_made_under_their_own_numbers(
+    station: Station,
+) -> None:
+    """
+    Also where a Python file lies in the folder that the command is called in: it is nobody's library.
+    """
+    drop(station, "cat.png", f"n = 2\n{SMALL}")
+    once(station)
+    (station.folders.outbox / "cat-1.jpg").unlink()
+    (station.root / "json.py").write_text("raise SystemExit")
+
+    code, running = station.call("finish", "cat", "--set", "output.size=60")
+
+    assert code == 1, running.err
+    assert "outbox/cat-1.jpg or review/cat-1.jpg is gone" in running.out
+    assert station.tree("outbox") == ["cat-2.jpg", "cat_2-2.jpg"]
+
+
 def test_what_failed_is_finished_where_it_lies(station: Station) -> None:
     config = station.root / "config.toml"
     text = config.read_text()

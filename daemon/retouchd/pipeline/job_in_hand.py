@@ -19,13 +19,11 @@ from retouchd.disk import durable, file_stat, moves, nofollow
 from retouchd.disk.folders import Folders
 from retouchd.disk.nofollow import Entry, OpenFolder
 from retouchd.disk.thread_pools import Folder
-from retouchd.job.naming import escaped, path_below
+from retouchd.job.naming import escaped, free_stem, path_below
 from retouchd.spool import refinishing
 from retouchd.spool.finished_index import digest_of, found_digest
 from retouchd.spool.finished_job import raw_name
 from retouchd.spool.history import History, RecordFile, is_taken, record_in
-from retouchd.spool.phase import FINISHED
-from retouchd.spool.plan import plan_outputs
 from retouchd.spool.record import JOB_ID, document, own_record
 from retouchd.spool.reindex import line_of_record
 
@@ -113,9 +111,9 @@ class JobInHand:
         try:
             self._place(told, path.rpartition("/")[2])
         except FileExistsError:
-            source = f"{FINISHED}/{told['edit']}-{told['number']}.{path.rpartition('.')[2]}"
-            (item,) = plan_outputs(refinishing.job_of(self.body, {}), [source], self.is_taken)
-            path = path_below(self.file.folder, item.target)
+            stem, _, extension = path.rpartition("/")[2].rpartition(".")
+            free = free_stem(stem, self.body["id"], [f".{extension}"], self.is_taken)
+            path = path_below(self.file.folder, f"{free}.{extension}")
             self.write(refinishing.with_result(self.body, told | {"path": escaped(path)}))
             return self.named(key)
         return path

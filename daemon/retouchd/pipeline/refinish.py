@@ -7,7 +7,7 @@ Cut short at any moment, the next call, or the next start of the daemon, ends it
 
 import datetime as dt
 import hashlib
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from retouchd.clock import Clock
 from retouchd.config.settings import Settings
 from retouchd.disk import moves
 from retouchd.disk.thread_pools import Folder
-from retouchd.job.model import Role
+from retouchd.job.model import Job, Role
 from retouchd.job.naming import escaped, path_below, shown
 from retouchd.job.text import iso
 from retouchd.pictures import inspect
@@ -36,6 +36,9 @@ from retouchd.spool.history import RecordFile
 from retouchd.spool.phase import FINISHED
 from retouchd.spool.plan import plan_outputs
 from retouchd.spool.refinishing import Came, UnreadableRecordError
+
+_ANY = "png"
+"""What a result that is not made counts as: a name has its number whatever that is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +82,7 @@ class Refinisher:
                     "its record says too little: an earlier version wrote it"
                 ) from error
         if faults:
-            raise RefinishError(" ".join(faults))
+            raise RefinishError(". ".join(dict.fromkeys(faults)))
 
     def end_left(self) -> Iterator[str]:
         """
@@ -97,12 +100,14 @@ class Refinisher:
         configured = own_keys(self._settings.edit.output)
         made: dict[str, dict[str, Any]] = {}
         sources: dict[str, str] = {}
+        count: list[str] = []
         settings: dict[int, Mapping[str, Any]] = {}
         faults: list[str] = []
         for each in refinishing.came(job.body):
             output = refinishing.now(job.body, each.edit, configured, asked)
             settings[each.edit] = output.to_json() | {"day": self._today()}
             key = refinishing.key_of(each, output)
+            count.append(f"{FINISHED}/{each.edit}-{each.number}.{_ANY}")
             if there := job.there(partial(_has_key, key)):
                 yield Refinished(place=there[0], path=there[1], was_there=True)
                 continue
@@ -120,11 +125,14 @@ class Refinisher:
             moves.put_new(hidden, data, is_shared=True)
             extension = inspect.check_finished(hidden.path)
             made[key] = told
-            sources[f"{FINISHED}/{each.edit}-{each.number}.{extension}"] = key
+            count[-1] = f"{FINISHED}/{each.edit}-{each.number}.{extension}"
+            sources[count[-1]] = key
         if not settings:
             raise RefinishError("nothing came for it that could be finished")
         if made:
-            yield from self._publish(job, made, sources, settings)
+            yield from self._publish(
+                job, made, sources, refinishing.job_of(job.body, settings), count
+            )
         return faults
 
     def _publish(
@@ -132,12 +140,13 @@ class Refinisher:
         job: JobInHand,
         made: Mapping[str, dict[str, Any]],
         sources: Mapping[str, str],
-        settings: Mapping[int, Mapping[str, Any]],
+        meant: Job,
+        count: Sequence[str],
     ) -> Iterator[Refinished]:
         """
         Give what was made its names, all of them beside what is there.
         """
-        items = plan_outputs(refinishing.job_of(job.body, settings), list(sources), job.is_taken)
+        items = plan_outputs(meant, count, job.is_taken, sources.keys())
         body = job.body
         for item in items:
             path = escaped(path_below(job.file.folder, item.target))

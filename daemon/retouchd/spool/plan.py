@@ -122,20 +122,28 @@ def result_places(job: Job, plan: Plan) -> list[str]:
 IsTaken = Callable[[str], bool]
 
 
-def plan_outputs(job: Job, outputs: Sequence[str], is_taken: IsTaken) -> tuple[Item, ...]:
+def plan_outputs(
+    job: Job, outputs: Sequence[str], is_taken: IsTaken, wanted: Collection[str] | None = None
+) -> tuple[Item, ...]:
     """
     Return where each picture goes: one free stem for all of them, that of earlier results of the job if that is
     free still, followed by the name of its edit.
 
     `outputs` are names below the job's directory, edit by edit in the order received; their extensions say what
-    they are.
+    they are. Only those that are `wanted` are placed; the others are there already, and count.
     """
     shared = _shared_stem(job)
-    suffixes = [
+    ends = [
         end
         for number, edit in enumerate(job.edits, 1)
         for end in _published(edit, shared, [each for each in outputs if edit_of(each) == number])
     ]
+    placed = {
+        source: end
+        for source, end in zip(outputs, ends, strict=True)
+        if wanted is None or source in wanted
+    }
+    suffixes = list(placed.values())
     stem = job.earlier_stem
     if stem is None or not _are_free([stem + suffix for suffix in suffixes], is_taken):
         stem = naming.free_stem(shared, job.id, suffixes, is_taken)
@@ -146,7 +154,7 @@ def plan_outputs(job: Job, outputs: Sequence[str], is_taken: IsTaken) -> tuple[I
             target=stem + suffix,
             is_reviewed=job.edits[edit_of(source) - 1].is_reviewed,
         )
-        for number, (source, suffix) in enumerate(zip(outputs, suffixes, strict=True), 1)
+        for number, (source, suffix) in enumerate(placed.items(), 1)
     )
 
 

@@ -7,7 +7,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from retouchd.job.filenames import is_received
@@ -18,6 +18,8 @@ from retouchd.spool.finished_job import raw_name
 
 _FROZEN = {"feather": "protect_feather"}
 """What settings are called that a job has frozen, where that is another name."""
+_USUAL = {"like": "source", **asdict(Output())}
+"""What settings were that a file named and a job has not frozen: the usual, which over the configuration counts."""
 
 
 class UnreadableRecordError(Exception):
@@ -85,14 +87,13 @@ def now(
     """
     told = body["edits"][edit - 1]
     frozen = told.get("output") or {}
-    usual = {"like": "source", "protect": False, "detail": "result", "size": "received"}
     origins = told["request"].get("from") or {}
     said = {}
     for key, origin in origins.items():
         name = key.removeprefix(PREFIX)
         if key.startswith(PREFIX) and origin != "config":
             kept = {_FROZEN.get(each, each): value for each, value in frozen.items()}
-            said[name] = kept.get(name, usual.get(name))
+            said[name] = kept.get(name, _USUAL.get(name))
     values = {**configured, **{k: v for k, v in said.items() if v is not None}, **asked}
     return resolved(
         values,
@@ -101,42 +102,46 @@ def now(
     )
 
 
-def came(body: Mapping[str, Any]) -> Iterator[Came]:
+def came(body: Mapping[str, Any]) -> list[Came]:
     """
-    Yield the pictures that came for a job and were published, or could not be finished. Raises
+    Return the pictures that came for a job and were published, or could not be finished, edit by edit. Raises
     UnreadableRecordError.
     """
     try:
-        beside = tuple(each for each in map(raw_name, body.get("files", ())) if is_received(each))
-        results = [each for each in body.get("results", ()) if "key" not in each]
-        for edit, told in enumerate(body["edits"], 1):
-            own = [each for each in results if each["path"] in told["outputs"]]
-            if told["status"] == "had":
-                continue
-            for number, each in enumerate(own, 1):
-                sha256 = each.get("received", each)["sha256"]
-                path = raw_name(each["path"])
-                is_as_received = sha256 == each["sha256"] and is_below(path)
-                yield Came(
-                    edit=edit,
-                    number=number,
-                    sha256=sha256,
-                    received=beside,
-                    outbox=path if is_as_received else None,
-                )
-        numbers: dict[int, int] = {}
-        for each in body.get("received", ()):
-            path = raw_name(each["path"])
-            number = numbers[each["edit"]] = numbers.get(each["edit"], 0) + 1
-            yield Came(
-                edit=each["edit"],
-                number=number,
-                sha256=each["sha256"],
-                received=beside,
-                error=path if is_below(path) else None,
-            )
+        return sorted(_came(body), key=lambda each: (each.edit, each.number))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnreadableRecordError from error
+
+
+def _came(body: Mapping[str, Any]) -> Iterator[Came]:
+    beside = tuple(each for each in map(raw_name, body.get("files", ())) if is_received(each))
+    results = [each for each in body.get("results", ()) if "key" not in each]
+    for edit, told in enumerate(body["edits"], 1):
+        own = [each for each in results if each["path"] in told["outputs"]]
+        if told["status"] == "had":
+            continue
+        for number, each in enumerate(own, 1):
+            sha256 = each.get("received", each)["sha256"]
+            path = raw_name(each["path"])
+            is_as_received = sha256 == each["sha256"] and is_below(path)
+            yield Came(
+                edit=edit,
+                number=number,
+                sha256=sha256,
+                received=beside,
+                outbox=path if is_as_received else None,
+            )
+    numbers: dict[int, int] = {}
+    for each in body.get("received", ()):
+        path = raw_name(each["path"])
+        number = numbers[each["edit"]] = numbers.get(each["edit"], 0) + 1
+        yield Came(
+            edit=each["edit"],
+            number=number,
+            sha256=each["sha256"],
+            received=beside,
+            error=path if is_below(path) else None,
+        )
 
 
 def key_of(each: Came, output: Output) -> str:

@@ -30,7 +30,8 @@ def finished_apart(task: Finishing) -> Made:
     """
     Return a finished result. Blocks for as long as it takes; raises FinishingError.
     """
-    command = [sys.executable, "-c", _PROGRAM]
+    # -P: else Python files that lie where somebody started us would be imported in place of its own.
+    command = [sys.executable, "-P", "-c", _PROGRAM]
     try:
         # In a session of its own: who ends the daemon by Ctrl-C does not mean a result that was paid for.
         run = subprocess.run(  # noqa: S603 - this very program
