@@ -49,7 +49,7 @@ class ScannedInbox:
     clock: HandClock = field(default_factory=HandClock)
 
     def __post_init__(self) -> None:
-        self.queue = InboxQueue(patience=Patience(), default=Task)
+        self.queue = InboxQueue(patience=Patience(), default=Task, companions=("xmp",))
         inbox = InboxScanner(root=self.root, ignored=ignore_table(), recursive=True)
         reader = SidecarReader(inbox=inbox, text_encoding=None)
         self.index = InboxIndex(inbox=inbox, reader=reader, queue=self.queue, clock=self.clock)
@@ -272,7 +272,8 @@ def test_a_partner_nobody_told_of_is_found_before_the_claim(
     scanned: ScannedInbox, monkeypatch: pytest.MonkeyPatch, few: int, *, is_watched: bool
 ) -> None:
     """
-    In a small folder and in a large one, with events and without: it came since the last scan.
+    In a small folder and in a large one, with events and without: it came since the last scan, and so did what
+    goes along.
     """
     monkeypatch.setattr(index, "_FEW_NAMES", few)
     scanned.index.is_watched = is_watched
@@ -280,10 +281,12 @@ def test_a_partner_nobody_told_of_is_found_before_the_claim(
     scanned.put("shoes/cat.txt")
     scanned.look(Depth.FILES)
     scanned.put("shoes/cat.mask.png")
+    scanned.put("shoes/cat.xmp")
 
     (candidate,) = scanned.index.look_once_more(("shoes", "cat"))
 
     assert [each.name for each in candidate.bundle.masks] == ["cat.mask.png"]
+    assert [*candidate.surroundings.companions] == ["cat.xmp"]
 
 
 @pytest.mark.parametrize("few", [0, 1000])

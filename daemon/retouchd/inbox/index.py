@@ -22,6 +22,7 @@ from retouchd.inbox.scanner import InboxScanner, LeftAlone
 from retouchd.inbox.sidecar_reader import SidecarReader
 from retouchd.inbox.watch_mode import Depth
 from retouchd.inbox.watcher import InboxEvent
+from retouchd.job.companions import companions_of
 from retouchd.job.filenames import Kind, as_mask, parse, partners
 from retouchd.job.naming import path_below
 
@@ -141,8 +142,9 @@ class InboxIndex:
                     if not self.files.has_seen(folder, name) and name not in record.folders:
                         self.look(folder, name)
                 return
-        partners_of = (partners(each) for each in self.files.names(key))
-        for name in dict.fromkeys(itertools.chain.from_iterable(partners_of)):
+        extensions = self.files.companion_extensions
+        usual = ((*partners(n), *companions_of(n, extensions)) for n in self.files.names(key))
+        for name in dict.fromkeys(itertools.chain.from_iterable(usual)):
             self.look(folder, name)
 
     def _knows(self, folder: str, name: str) -> bool:

@@ -92,7 +92,7 @@ class ObservedFiles(IndexQueries):
         companions: Collection[str] = (),
     ) -> None:
         super().__init__()
-        self._companions = companions
+        self.companion_extensions = companions
         self._patience = patience
         self._schedule = schedule
         self._unread = Unread()
@@ -344,7 +344,7 @@ class ObservedFiles(IndexQueries):
         return True
 
     def _is_companion(self, name: str) -> bool:
-        return name.rpartition(".")[2].lower() in self._companions
+        return name.rpartition(".")[2].lower() in self.companion_extensions
 
     def _leave_no_longer(self, record: FolderRecord, name: str) -> None:
         if record.left.pop(name, None):

@@ -32,6 +32,18 @@ def companion_extensions(wished: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def companions_of(name: str, extensions: Iterable[str]) -> list[str]:
+    """
+    Return the names, as they are usually written, that a picture's companions would have beside it; none for
+    what is no picture.
+    """
+    named = parse(name)
+    if named.kind is not Kind.IMAGE:
+        return []
+    ends = [each for small in extensions for each in (small, small.upper())]
+    return [f"{owner}.{end}" for owner in (named.stem, name) for end in ends]
+
+
 def owner_of(name: str, beside: Iterable[str]) -> Named | None:
     """
     Return the picture whose companion a file is by its name, None where none of the files beside it is or
