@@ -307,6 +307,23 @@ async def test_two_edits_that_ask_for_the_same_are_not_both_paid_for(world: Worl
     assert any(reason.startswith("a/_edit.toml: web: It asks for the same") for reason in held)
 
 
+async def test_a_prompt_that_is_too_long_once_it_is_joined_names_all_places(world: World) -> None:
+    """
+    What is written beside the photo may be short.
+    """
+    before = f'prompt_before = "{"x" * 31_990}"\n'
+    (world.folders.inbox / "_edit.toml").write_text(before)
+    drop(world, sidecar='prompt_after = "And so on."\n')
+    (world.folders.inbox / "cat.txt").write_text("make it blue")
+
+    assert await world.once() is Ending.DRAINED
+
+    assert world.requests == []
+    message = world.record("error/cat.job.json")["error"]["message"]
+    places = "cat.txt, with prompt_before of _edit.toml and prompt_after of cat.toml: "
+    assert message.startswith(places + "The prompt has 32,0")
+
+
 async def test_an_edit_without_any_prompt_is_named(world: World) -> None:
     """
     In its own sidecar it is waited for as a prompt is.

@@ -3,7 +3,7 @@ The request that comes of what holds for a bundle, what its results are to be, a
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
@@ -76,11 +76,22 @@ def own_faults(
         origins = {wishes.origin[key] for key in keys if key in wishes.origin}
         if not origins & own:
             where = wishes.origin.get(keys[0], CONFIGURATION)
-            place = f"{place_of(where)}: {name}" if name else place_of(where)
+            place = f"{place_of(where)}{_with(wishes, parts, where)}"
+            place = f"{place}: {name}" if name else place
             raise HeldError(f"{place}: {problem.message} {problem.hint}")
         where = next(o for key in keys if (o := wishes.origin.get(key)) in own)
-        yield replace(problem, message=f"{_shown_name(where)}: {problem.message}")
+        place = f"{_shown_name(where)}{_with(wishes, parts, where)}"
+        yield replace(problem, message=f"{place}: {problem.message}")
     yield from _output_problems(wishes, own, bundle)
+
+
+def _with(wishes: EffectiveValues, parts: Sequence[str], where: str) -> str:
+    """
+    Return what other places than that put around a prompt, which is theirs as well; "" where none does.
+    """
+    origin = wishes.origin
+    found = [f"{p} of {place_of(origin[p])}" for p in parts if origin.get(p, where) != where]
+    return f", with {' and '.join(found)}" if found else ""
 
 
 def is_same_request(one: Edit, other: Edit) -> bool:
