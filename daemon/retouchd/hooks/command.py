@@ -3,6 +3,7 @@ Runs a hook's command: no shell, an environment without keys, a time limit, and 
 """
 
 import contextlib
+import json
 import os
 import re
 import select
@@ -14,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from retouchd.hooks.queue import QueuedEvent
+from retouchd.hooks.rules import HookRules, NotTold, filled
 from retouchd.request.headers import KEY_WORDS
 
 PREFIX = "RETOUCHD_HOOK_"
@@ -30,10 +33,29 @@ _LAST_WORDS_SECONDS = 0.2
 _LOOK_MILLISECONDS = 50
 
 
-class CommandFailed(Exception):
+def command_for(event: QueuedEvent, rules: HookRules, environment: Mapping[str, str]) -> "Command":
     """
-    A command could not be run to a good end; half a sentence says why.
+    Return the command that tells of an event, with its paths in the words and in variables of its own.
     """
+    outputs, body = event.body.get("outputs") or [], event.body
+    output = outputs[0] if outputs else ""
+    original, record = str(body.get("original", "")), str(body.get("record_path", ""))
+    own = {
+        "EVENT": event.about.value,
+        "ID": event.id,
+        "OUTPUT": output,
+        "OUTPUTS": json.dumps(outputs),
+        "ORIGINAL": original,
+        "RECORD": record,
+        "RUN": str(event.runs),
+        "REASON": str(body.get("reason", "")),
+    }
+    words = rules.commands[event.about]
+    return Command(
+        filled(words, output=output, original=original, record=record),
+        folder=Path(rules.root),
+        environment=environment_of(environment, own),
+    )
 
 
 def environment_of(environment: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
@@ -66,7 +88,7 @@ class Command:
 
     def run(self, seconds: float) -> None:
         """
-        Run it to its end. Raises CommandFailed where it cannot be started, takes longer, or ends with another
+        Run it to its end. Raises NotTold where it cannot be started, takes longer, or ends with another
         code than 0.
         """
         deadline = time.monotonic() + seconds
@@ -77,13 +99,13 @@ class Command:
             code = process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             self.end()
-            raise CommandFailed(f"it did not end within {seconds:g} s{ear.closed()}") from None
+            raise NotTold(f"it did not end within {seconds:g} s{ear.closed()}") from None
         said = ear.closed()
         if self._is_ended:
-            raise CommandFailed("it was ended with retouchd")
+            raise NotTold("it was ended with retouchd")
         if code:
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            raise CommandFailed(f"it {how}{said}")
+            raise NotTold(f"it {how}{said}")
 
     def end(self) -> None:
         """
@@ -108,7 +130,7 @@ class Command:
     def _started(self) -> subprocess.Popen[bytes]:
         with self._lock:
             if self._is_ended:
-                raise CommandFailed("it was ended with retouchd")
+                raise NotTold("it was ended with retouchd")
             try:
                 self._process = subprocess.Popen(  # noqa: S603 - what the configuration names, without a shell
                     self._words,
@@ -121,7 +143,7 @@ class Command:
                 )
             except (OSError, ValueError) as error:
                 why = error.strerror if isinstance(error, OSError) else str(error)
-                raise CommandFailed(f"{self._words[0]} cannot be started: {why}") from error
+                raise NotTold(f"{self._words[0]} cannot be started: {why}") from error
         return self._process
 
 

@@ -9,7 +9,6 @@ forgotten, so that only a process that dies in the midst of telling tells twice.
 import asyncio
 import contextlib
 import datetime as dt
-import json
 import os
 import secrets
 import threading
@@ -17,7 +16,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from retouchd.clock import Clock
@@ -28,11 +26,11 @@ from retouchd.events.jobs import JobDone, JobEnding, JobFailed
 from retouchd.events.run import DaemonPaused, DaemonReady, DaemonResumed
 from retouchd.hooks import notify
 from retouchd.hooks.backlog import Backlog
-from retouchd.hooks.command import Command, CommandFailed, environment_of
+from retouchd.hooks.command import Command, command_for
 from retouchd.hooks.queue import EventFiles, QueuedEvent, Told
-from retouchd.hooks.rules import About, HookRules, Way, filled
+from retouchd.hooks.rules import About, HookRules, NotTold, Way
 from retouchd.hooks.summary import day_after, first_day, summary_of
-from retouchd.hooks.webhook import PostFailed, Webhook
+from retouchd.hooks.webhook import Webhook
 from retouchd.process import Changes, in_own_thread
 from retouchd.spool.history import History
 
@@ -86,7 +84,7 @@ class Hooks:
         At the end whoever can be told at once is told, and what has begun is finished.
         """
         unlisten = listen(self._hear)
-        running = asyncio.ensure_future(self._run(begun))
+        running = asyncio.ensure_future(self._work_off(begun))
         try:
             yield
         finally:
@@ -102,7 +100,7 @@ class Hooks:
             with contextlib.suppress(asyncio.CancelledError):
                 await running
 
-    async def _run(self, begun: Callable[[], Awaitable[None]]) -> None:
+    async def _work_off(self, begun: Callable[[], Awaitable[None]]) -> None:
         await begun()
         self._has_begun = True
         self._told = await in_own_thread(lambda: self._backlog.load(set(self._in_work())))
@@ -112,8 +110,10 @@ class Hooks:
         async with asyncio.TaskGroup() as tasks:
             days = tasks.create_task(self._sum_up())
             workers = [
-                tasks.create_task(self._work(Way.COMMAND, self._run_next)),
-                tasks.create_task(self._work(Way.URL, self._post_next)),
+                tasks.create_task(self._work(Way.COMMAND, partial(self._tell_next, self._run))),
+                tasks.create_task(
+                    self._work(Way.URL, partial(self._tell_next, self._webhook.post))
+                ),
                 tasks.create_task(self._work(Way.NOTIFY, self._notify_next)),
             ]
             await asyncio.wait(workers)
@@ -264,59 +264,34 @@ class Hooks:
             )
             return True
 
-    async def _run_next(self, first: QueuedEvent) -> bool:
+    async def _tell_next(
+        self, tell: Callable[[QueuedEvent], Awaitable[None]], first: QueuedEvent
+    ) -> bool:
         """
-        Run the command for an event.
+        Tell somebody of one event.
         """
         event = await in_own_thread(partial(self._backlog.begin, first))
         if event is None:
             return True
         began = time.monotonic()
-        outputs, body = event.body.get("outputs") or [], event.body
-        output = outputs[0] if outputs else ""
-        original, record = str(body.get("original", "")), str(body.get("record_path", ""))
-        own = {
-            "EVENT": event.about.value,
-            "ID": event.id,
-            "OUTPUT": output,
-            "OUTPUTS": json.dumps(outputs),
-            "ORIGINAL": original,
-            "RECORD": record,
-            "RUN": str(event.runs),
-            "REASON": str(body.get("reason", "")),
-        }
-        words = self._rules.commands[event.about]
-        command = self._command = Command(
-            filled(words, output=output, original=original, record=record),
-            folder=Path(self._rules.root),
-            environment=environment_of(os.environ, own),
-        )
         try:
-            await in_own_thread(partial(command.run, self._rules.timeout_seconds))
-        except CommandFailed as error:
+            await tell(event)
+        except NotTold as error:
             if not self._is_abandoned:
                 await self._failed(event, str(error))
         else:
             await self._succeeded(event, began)
-        finally:
-            self._command = None
         return True
 
-    async def _post_next(self, first: QueuedEvent) -> bool:
+    async def _run(self, event: QueuedEvent) -> None:
         """
-        Post an event.
+        Run the command for an event. Raises NotTold.
         """
-        event = await in_own_thread(partial(self._backlog.begin, first))
-        if event is None:
-            return True
-        began = time.monotonic()
+        command = self._command = command_for(event, self._rules, os.environ)
         try:
-            await self._webhook.post(event)
-        except PostFailed as error:
-            await self._failed(event, str(error))
-        else:
-            await self._succeeded(event, began)
-        return True
+            await in_own_thread(partial(command.run, self._rules.timeout_seconds))
+        finally:
+            self._command = None
 
     async def _notify_next(self, _: QueuedEvent) -> bool:
         """
@@ -355,7 +330,7 @@ class Hooks:
                 try:
                     await in_own_thread(partial(notify.send, url, title, body))
                     told.add(name)
-                except notify.NotifyFailed as error:
+                except NotTold as error:
                     faults.append(str(error))
         for event in events:
             if faults:

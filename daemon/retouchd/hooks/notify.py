@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from retouchd.hooks.queue import QueuedEvent
-from retouchd.hooks.rules import About
+from retouchd.hooks.rules import About, NotTold
 from retouchd.job.naming import path_below, shown
 from retouchd.job.text import counted, dollars
 
@@ -21,12 +21,6 @@ _MOST_NAMED = 10
 INSTALL = (
     "Install it beside retouchd: pip install 'retouchd[notify]', or pipx inject retouchd apprise."
 )
-
-
-class NotifyFailed(Exception):
-    """
-    A service did not take a notification; half a sentence says why.
-    """
 
 
 def is_installed() -> bool:
@@ -56,23 +50,23 @@ def name_of(url: str) -> str:
 
 def send(url: str, title: str, body: str) -> None:
     """
-    Send a notification. Blocking. Raises NotifyFailed.
+    Send a notification. Blocking. Raises NotTold.
     """
     try:
         import apprise  # noqa: PLC0415 - an extra, and slow to load
     except ImportError as error:
-        raise NotifyFailed(f"Apprise is not installed. {INSTALL}") from error
+        raise NotTold(f"Apprise is not installed. {INSTALL}") from error
     service = apprise.Apprise()
     if not service.add(url):
-        raise NotifyFailed(f"Apprise does not know what {_scheme(url)} is")
+        raise NotTold(f"Apprise does not know what {_scheme(url)} is")
     # Apprise says why in its log, which ours takes over.
     try:
         # Plain text, said aloud: a mail would else be HTML, with all of it in one line.
         is_taken = service.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT)
     except Exception as error:  # a hundred plugins, each with faults of its own
-        raise NotifyFailed(f"{_scheme(url)} failed: {type(error).__name__}: {error}") from error
+        raise NotTold(f"{_scheme(url)} failed: {type(error).__name__}: {error}") from error
     if not is_taken:
-        raise NotifyFailed(f"{_scheme(url)} did not take it")
+        raise NotTold(f"{_scheme(url)} did not take it")
 
 
 def _scheme(url: str) -> str:

@@ -36,7 +36,7 @@ class QueuedEvent:
 
     `runs` counts how often that was begun, `failed_at` is the first failure, `retry_at` when it is tried again,
     `fault` why it failed last. `told` are those of several services that know already. `body` has the record or
-    the pause, and the absolute paths `output`, `original` and `record_path` as far as there are any.
+    the pause, and the absolute paths `outputs`, `original` and `record_path` as far as there are any.
     """
 
     version: Literal[1] = 1

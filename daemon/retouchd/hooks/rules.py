@@ -40,6 +40,12 @@ class Way(StrEnum):
     NOTIFY = "notify"
 
 
+class NotTold(Exception):
+    """
+    Somebody could not be told: a command, a post or a notification failed; half a sentence says why.
+    """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookRules:
     """

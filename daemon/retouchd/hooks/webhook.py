@@ -19,17 +19,12 @@ from retouchd import __version__
 from retouchd.endpoint.transport import NoAnswer, NotSent, Outgoing, Transport, tls_context
 from retouchd.errors import ConfigurationError
 from retouchd.hooks.queue import QueuedEvent
+from retouchd.hooks.rules import NotTold
 
 _SECONDS = 30.0
 _CONNECT_SECONDS = 10.0
 _MOST_BYTES = 1 << 16
 _BASE64 = "whsec_"
-
-
-class PostFailed(Exception):
-    """
-    Nobody took a post; half a sentence says why.
-    """
 
 
 def signing_key(secret: str) -> bytes:
@@ -98,7 +93,7 @@ class Webhook:
 
     async def post(self, event: QueuedEvent) -> None:
         """
-        Post an event. Raises PostFailed unless the answer is 2xx; redirects are not followed.
+        Post an event. Raises NotTold unless the answer is 2xx; redirects are not followed.
         """
         body = body_of(event)
         try:
@@ -115,9 +110,9 @@ class Webhook:
             async with transport.exchange(outgoing) as answer:
                 status = answer.head.status
         except (NotSent, NoAnswer, ConfigurationError) as error:
-            raise PostFailed(str(error)) from error
+            raise NotTold(str(error)) from error
         if not 200 <= status < 300:
-            raise PostFailed(f"it answered HTTP {status}")
+            raise NotTold(f"it answered HTTP {status}")
 
     def _opened(self) -> Transport:
         # Certificates are slow to load.

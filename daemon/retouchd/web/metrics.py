@@ -23,7 +23,7 @@ from retouchd.disk.folders import Folders
 from retouchd.disk.thread_pools import Folder, at
 from retouchd.errors import JobCode
 from retouchd.events import Event, emit, listen
-from retouchd.events.hooks import HookDone, HookFailed
+from retouchd.events.hooks import HookDone, HookFailed, HookGivenUp
 from retouchd.events.jobs import (
     JobClaimed,
     JobDone,
@@ -202,7 +202,7 @@ class Metrics:
                 self._pauses.labels(_known(event.cause, PauseCause)).inc()
             case HookDone(way=way):
                 self._told.labels(way, "done").inc()
-            case HookFailed(way=way):
+            case HookFailed(way=way) | HookGivenUp(way=way):
                 self._told.labels(way, "failed").inc()
 
     def _take(self, record: Mapping[str, object]) -> None:
