@@ -347,6 +347,7 @@ async def test_fields_of_a_folder_s_prompt_stand_for_what_they_are(world: World)
     (inbox / "shoes/_prompt.txt").write_text(
         '{stem} of {folder}, {width}x{height}, {vars.client}{vars.mark}: {{stem}} {"a": {1}}'
     )
+    (inbox / "_edit.toml").write_text('prompt_after = "{{stem}} alone"\n')
     drop(world, "shoes/red.png", '[vars]\nclient = "{stem}"\nmark = 1\n')
     world.drop("shoes/blue.png", prompt=None)
     world.drop("shoes/own.png", prompt="{stem} {vars.x}")
@@ -357,10 +358,10 @@ async def test_fields_of_a_folder_s_prompt_stand_for_what_they_are(world: World)
         width, height = image.size
     assert sorted(world.prompts()) == sorted(
         [
-            f'red of shoes, {width}x{height}, {{stem}}1: {{stem}} {{"a": {{1}}}}',
-            "{stem} {vars.x}",
+            f'red of shoes, {width}x{height}, {{stem}}1: {{stem}} {{"a": {{1}}}}\n\n{{stem}} alone',
+            "{stem} {vars.x}\n\n{stem} alone",
         ]
     )
     held = [line["reason"] for line in world.lines if line["event"] == "file.held"]
     lacking = "{vars.client} and {vars.mark}"
-    assert any(lacking in reason and "blue.png" in reason for reason in held)
+    assert any(lacking in reason and "sidecar, blue.toml." in reason for reason in held)

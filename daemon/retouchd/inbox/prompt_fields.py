@@ -25,6 +25,8 @@ class PromptFields:
         self._variables = {f"{VARS}{key}": scalar_text(each) for key, each in variables.items()}
         self._own = {"stem": shown(candidate.bundle.stem), "folder": shown(candidate.folder)}
         self._reader = reader
+        sidecar = next((each.name for each in candidate.bundle.edits), "")
+        self._sidecar = shown(sidecar or f"{candidate.bundle.stem}.toml")
 
     def filled(self, wishes: EffectiveValues, own: Iterable[Layer]) -> EffectiveValues:
         """
@@ -45,9 +47,9 @@ class PromptFields:
         return replace(wishes, values={**wishes.values, "prompt": whole})
 
     def _filled(self, text: str, key: str, origin: str, literal: Container[str]) -> str:
-        if origin in literal or not (wanted := fields_in(text)):
+        if origin in literal:
             return text
-        values = {**self._own, **self._variables}
+        wanted, values = fields_in(text), {**self._own, **self._variables}
         if wanted & SIZE_FIELDS:
             width, height = self._reader.size(self._folder, self._image)
             values |= {"width": str(width), "height": str(height)}
@@ -56,6 +58,6 @@ class PromptFields:
             names = " and ".join(each.removeprefix(VARS) for each in lacking)
             raise HeldError(
                 f"{place_of(origin)}: {key} has {written}, and nothing says what that is for "
-                f"{shown(self._image)}. Write {names} into a table [vars] of its sidecar."
+                f"{shown(self._image)}. Write {names} into a table [vars] of its sidecar, {self._sidecar}."
             )
         return filled(text, values)
