@@ -9,7 +9,9 @@ sockets this process may have open at once.
 import asyncio
 import contextlib
 import ctypes
+import os
 import resource
+import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, TypeVar, cast
@@ -25,6 +27,7 @@ _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 _ARENAS = 2
 _LARGE = 2 << 20
+_PR_SET_PDEATHSIG = 1
 
 
 def few_arenas() -> None:
@@ -49,6 +52,16 @@ def trim_memory() -> None:
     """
     with contextlib.suppress(AttributeError, OSError):
         _libc.malloc_trim(0)
+
+
+def end_with_parent(parent: int) -> None:
+    """
+    Have this process killed once the one with that id, which started it, has ended, even if it is stopped. See
+    prctl(2).
+    """
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # It ended before.
+        os._exit(1)
 
 
 class Changes:

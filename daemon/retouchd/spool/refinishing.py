@@ -19,7 +19,7 @@ from retouchd.spool.finished_job import raw_name
 _FROZEN = {"feather": "protect_feather"}
 """What settings are called that a job has frozen, where that is another name."""
 _USUAL = {"like": "source", **asdict(Output())}
-"""What settings were that a file named and a job has not frozen: the usual, which over the configuration counts."""
+"""What a setting was that a file named and a job has not frozen: that, too, holds over the configuration."""
 
 
 class UnreadableRecordError(Exception):

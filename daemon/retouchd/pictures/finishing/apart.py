@@ -4,6 +4,7 @@ nobody along.
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,7 +14,14 @@ from typing import Any
 from retouchd.pictures.finishing.task import Finishing, FinishingError, written
 
 _MOST_SECONDS = 900.0
-_PROGRAM = "from retouchd.pictures.finishing.worker import main; main()"
+# Nobody would take what it makes once its parent is killed, and the next one needs its memory.
+_PROGRAM = """
+import sys
+from retouchd.process import end_with_parent
+end_with_parent(int(sys.argv[1]))
+from retouchd.pictures.finishing.worker import main
+main()
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +39,7 @@ def finished_apart(task: Finishing) -> Made:
     Return a finished result. Blocks for as long as it takes; raises FinishingError.
     """
     # -P: else Python files that lie where somebody started us would be imported in place of its own.
-    command = [sys.executable, "-P", "-c", _PROGRAM]
+    command = [sys.executable, "-P", "-c", _PROGRAM, str(os.getpid())]
     try:
         # In a session of its own: who ends the daemon by Ctrl-C does not mean a result that was paid for.
         run = subprocess.run(  # noqa: S603 - this very program

@@ -274,7 +274,10 @@ class _Work:
     def _tell_of_registration(self) -> None:
         found = self.registration or UNCHECKED
         if not found.is_checked:
-            told = "whether the result lies over the original could not be checked: outside the mask too little can be compared"
+            told = (
+                "whether the result lies over the original could not be checked: outside the mask there is too "
+                "little to compare"
+            )
             self.cautions.append(Caution(code=Warned.UNCHECKED, words=told))
         elif not found.is_sure:
             told = (
