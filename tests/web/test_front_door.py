@@ -67,6 +67,8 @@ def test_a_picture_comes_back_edited(station: Station) -> None:
     assert httpx.get(f"{url}{address}").content == answer.content
     told = httpx.get(f"{url}{address}", headers={"accept": "application/json"}).json()
     assert (told["state"], told["job"], told["results"]) == ("done", job, [f"{address}/1"])
+    shutil.rmtree(station.folders.inbox / "booth")
+    assert httpx.get(f"{url}{address}").content == answer.content
     assert len(endpoint.requests) == 1
     assert running.end(signal.SIGTERM) == 0
 

@@ -19,6 +19,7 @@ from retouchd.endpoint.client import Endpoint
 from retouchd.inbox.readiness import Patience
 from retouchd.pictures.end_markers import is_whole
 from retouchd.request.limits import Limits
+from retouchd.spool.history_cache import HistoryCache
 from retouchd.throttle.retry import RetryBudget
 from retouchd.web.lookup import Found, Lookup, Place
 from retouchd.web.posting import Post, PostRefused
@@ -67,6 +68,10 @@ def dropped(settings: Settings) -> list[str]:
     return drop_post(post, STEM, {"n": 2}, settings)
 
 
+def lookup_in(settings: Settings) -> Lookup:
+    return Lookup(settings.folders, HistoryCache(settings.folders.work))
+
+
 def names_in(settings: Settings) -> list[str]:
     folder = settings.folders.inbox / "booth"
     found = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
@@ -97,16 +102,16 @@ def test_a_drop_may_die_at_any_moment(tmp_path: Path, *, power_cut: bool) -> Non
             if image.exists():
                 assert is_whole(image.read_bytes())
                 assert len(names) == 5, f"step {step}: the picture came before {names}"
-            if Lookup(settings.folders).find(STEM, "booth") is None:
+            if lookup_in(settings).find(STEM, "booth") is None:
                 dropped(settings)
 
             assert names_in(settings) == sorted(
                 [f"_{STEM}/1.png", *(f"{STEM}.{end}" for end in ("mask.png", "png", "toml", "txt"))]
             )
             assert image.read_bytes() == IMAGE
-            found = Lookup(settings.folders).find(STEM)
+            found = lookup_in(settings).find(STEM)
             assert found == Found(place=Place.INBOX, folder="booth", name=f"{STEM}.png")
-            assert Lookup(settings.folders).digest(found) == "d" * 64
+            assert lookup_in(settings).digest(found) == "d" * 64
         if code == 0:
             break
     assert step > 25, "the sweep covered a whole drop"
@@ -121,7 +126,7 @@ def test_a_withdrawal_may_die_at_any_moment(tmp_path: Path) -> None:
         step += 1
         with world(tmp_path, step) as settings:
             dropped(settings)
-            lookup = Lookup(settings.folders)
+            lookup = lookup_in(settings)
             found = lookup.find(STEM)
             assert found is not None
             code = dying(partial(lookup.withdraw, found), FailingDisk(die_at=step))
@@ -167,7 +172,7 @@ def test_a_link_leads_nowhere(tmp_path: Path) -> None:
 
     (tmp_path / "secret").write_text("key")
     (settings.folders.outbox / "a.png").symlink_to(tmp_path / "secret")
-    lookup = Lookup(settings.folders)
+    lookup = lookup_in(settings)
     for path in ("a.png", "../../secret", "/etc/passwd", "..", "", "a\0.png", "x/../a.png"):
         with pytest.raises(OSError), lookup.opened(path):  # noqa: PT011 - whichever it is
             pass

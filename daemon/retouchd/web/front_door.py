@@ -11,7 +11,7 @@ import hashlib
 import re
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -222,7 +222,7 @@ class FrontDoor:
     async def _picture(
         self,
         stem: str,
-        results: "list[str] | tuple[str, ...]",
+        results: Sequence[str],
         number: int,
         job: str,
         same_as: str = "",

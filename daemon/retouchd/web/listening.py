@@ -12,6 +12,7 @@ from functools import partial
 from retouchd.config.programs import WebSection, listen_of
 from retouchd.config.settings import Settings
 from retouchd.errors import ConfigurationError
+from retouchd.spool.history_cache import HistoryCache
 from retouchd.web.access import Access
 from retouchd.web.api import Api
 from retouchd.web.app import Parts, build_app
@@ -46,11 +47,14 @@ async def listening(
     """
     Have a listener meanwhile, as a table asks for it. Raises ConfigurationError for sockets that may not be.
     """
-    lookup = Lookup(run.settings().folders)
+    folders = run.settings().folders
+    history = HistoryCache(folders.work)
+    lookup = Lookup(folders, history)
     watch = PostWatch(partial(_clear, lookup))
     access = _access(section, token, read_token)
     page = Page(
         settings=run.settings,
+        history=history,
         dropped=run.dropped,
         heed_pause=run.heed_pause,
         access=access,

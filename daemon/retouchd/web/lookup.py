@@ -17,7 +17,9 @@ from retouchd.disk.thread_pools import Folder, at
 from retouchd.job.filenames import IMAGE_EXTENSIONS
 from retouchd.job.filetypes import EXTENSIONS
 from retouchd.job.naming import RECORD, path_below
+from retouchd.spool.finished_job import raw_name
 from retouchd.spool.history import record_in
+from retouchd.spool.history_cache import HistoryCache
 from retouchd.spool.phase import ORIGINALS
 from retouchd.spool.spool import Spool
 from retouchd.web.posting import digest_in, folder_of_references
@@ -66,15 +68,17 @@ class Lookup:
     Finds posts in the folders.
     """
 
-    def __init__(self, folders: Folders) -> None:
+    def __init__(self, folders: Folders, history: HistoryCache) -> None:
         self._folders = folders
         self._spool = Spool(work=folders.work, inbox=folders.inbox)
+        self._history = history
 
     def find(self, stem: str, hint: str | None = None) -> Found | None:
         """
-        Return where a post stands, None where nobody has ever sent it. `hint` is a sub-folder to begin with.
+        Return where a post stands, None where nobody has ever sent it. `hint` is the sub-folder it was sent to.
 
-        A job given back to the inbox meanwhile is seen at the second look.
+        A job given back to the inbox meanwhile is seen at the second look. What is over is found without a hint
+        too where its sub-folder of the inbox is not there any more.
         """
         for _ in range(2):
             for folders in (self._near(hint), self._all()):
@@ -83,7 +87,7 @@ class Lookup:
                 for look in looks:
                     if (found := look(stem, places)) is not None:
                         return found
-        return None
+        return self._in_history(stem) if hint is None else None
 
     def digest(self, found: Found) -> str | None:
         """
@@ -193,6 +197,13 @@ class Lookup:
     def _in_error(self, stem: str, folders: list[str]) -> Found | None:
         with at(Folder.ERROR):
             return self._archived(stem, folders, Place.ERROR)
+
+    def _in_history(self, stem: str) -> Found | None:
+        with contextlib.suppress(OSError):
+            for line in self._history.page(limit=1, words=stem).lines:
+                folders = [raw_name(str(line.get("folder") or ""))]
+                return self._in_done(stem, folders) or self._in_error(stem, folders)
+        return None
 
     def _archived(self, stem: str, folders: list[str], place: Place) -> Found | None:
         root = self._folders.done if place is Place.DONE else self._folders.error

@@ -43,14 +43,15 @@ _DOUBTFUL = frozenset({"in_doubt", "bad_response", "content_policy"})
 
 class Page:
     """
-    The page of one run. `settings` returns those in force, `dropped` hands to the run what lies in the inbox,
-    `heed_pause` has it look whether a person has paused it.
+    The page of one run and its `history`. `settings` returns those in force, `dropped` hands to the run what
+    lies in the inbox, `heed_pause` has it look whether a person has paused it.
     """
 
     def __init__(
         self,
         *,
         settings: Callable[[], Settings],
+        history: HistoryCache,
         dropped: Callable[..., None],
         heed_pause: Callable[[], None],
         access: Access,
@@ -62,7 +63,7 @@ class Page:
         self._heed_pause = heed_pause
         self._root_path = root_path
         self._most_bytes = int(max_upload_mb * 1e6)
-        self._cache = HistoryCache(work)
+        self._cache = history
         self._jobs = Jobs(settings, self._cache)
         self._looks = Looks(settings)
         self._scenes = Scenes(settings, self._jobs, self._cache, self._looks)
