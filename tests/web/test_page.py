@@ -476,6 +476,9 @@ def test_results_are_reviewed_and_asked_for_again(
     keep_shot(page, "review", SHOTS or tmp_path / "shots")
     assert httpx.get(f"{url}/wall").text.count("<article") == 1, "what nobody has approved is shown"
 
+    asking = page.locator("[data-review]").first.locator("form[action$=again]")
+    again = asking.get_attribute("action")
+    instead = asking.locator("[name=instead]").get_attribute("value")
     last = page.locator("[data-review]").last
     last.locator("summary").click()
     last.locator("textarea").fill("in autumn")
@@ -485,6 +488,8 @@ def test_results_are_reviewed_and_asked_for_again(
     expect(page.locator("[data-review]")).to_have_count(2)
     expect(last.locator("textarea")).to_be_visible()
     expect(last.locator("textarea")).to_have_value("in autumn")
+    answer = httpx.post(f"{url}{again}", data={"prompt-1": "in winter", "instead": instead})
+    assert answer.status_code == 409, "it is charged, and its maker was told that it did not work"
     page.keyboard.press("r")
     expect(page.locator("[data-sure]").first).to_have_text("Delete it for good?")
     page.keyboard.press("r")
@@ -506,6 +511,7 @@ def test_results_are_reviewed_and_asked_for_again(
     assert edit["output"] == {"format": "webp", "review": True}
     assert station.tree("review")[-1] == "cat_2-warm.webp"
     assert running.end(signal.SIGTERM) == 0
+    assert len(running.events("job.claimed")) == 4
 
 
 def test_a_mask_references_and_a_folder_are_dropped_with_several_photos(

@@ -111,11 +111,13 @@ class Actions:
     def again(self, job: JobView, prompts: Mapping[int, str], *, instead: str = "") -> None:
         """
         Have a job's original edited once more: those of its edits that have a prompt, by their numbers, and
-        else as it was. A result with the number `instead` is rejected once that is in the inbox. Raises
-        Refused.
+        else as it was. A result with the number `instead` waits for that, and is rejected once it is in the
+        inbox. Raises Refused.
 
         It is charged once more even where all is the same: somebody asks for just that.
         """
+        if instead:
+            self._waiting(job, instead)
         asked = {number: prompt for number, prompt in prompts.items() if prompt}
         if not asked:
             raise Refused("Say what is to be done: the prompt is empty.", 400)
@@ -131,8 +133,15 @@ class Actions:
             source = self._source(stack, job.before)
             pieces.append(Piece(suffix=suffix_behind(name, stem), source=source))
             self._put(folder, stem, pieces, again=True)
-        if instead:
+        if not instead:
+            return
+        try:
             self.reject(job, instead)
+        except Refused:
+            pass  # Somebody decided otherwise meanwhile: what was asked for is in the inbox all the same.
+        except OSError as error:
+            told = f"It is in the inbox; the result stays in review/: {error.strerror}."
+            raise Refused(told, 507) from error
 
     def approve(self, job: JobView, which: str) -> None:
         """
@@ -147,14 +156,17 @@ class Actions:
         self._decide(job, which, review.reject)
 
     def _decide(self, job: JobView, which: str, decide: Callable[[Folders, str], object]) -> None:
-        folders, picture = self._settings().folders, job.picture(which)
-        gone = Refused("It does not wait for anybody in review/ any more.")
-        if picture is None or not self._jobs.is_waiting(picture):
-            raise gone
+        path = self._waiting(job, which).path
         try:
-            decide(folders, picture.path)
+            decide(self._settings().folders, path)
         except FileNotFoundError as error:
-            raise gone from error
+            raise _decided() from error
+
+    def _waiting(self, job: JobView, which: str) -> PictureFile:
+        picture = job.picture(which)
+        if picture is None or not self._jobs.is_waiting(picture):
+            raise _decided()
+        return picture
 
     def retry(self, job: JobView) -> None:
         """
@@ -209,6 +221,10 @@ class Actions:
         except OSError as error:
             raise Refused("The original is not there any more.") from error
         return Path(f"/proc/self/fd/{file.fileno()}")
+
+
+def _decided() -> Refused:
+    return Refused("It does not wait for anybody in review/ any more.")
 
 
 def refused_post(refused: PostRefused) -> Refused:

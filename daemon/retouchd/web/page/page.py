@@ -204,8 +204,9 @@ class Page:
             for number in range(1, len(found.edits) + 1)
         }
         which = form.get("instead", "")
+        needed = (Folder.INBOX, Folder.REVIEW) if which else (Folder.INBOX,)
         return await self._act(
-            request, lambda: self._actions.again(found, prompts, instead=which), Folder.INBOX
+            request, lambda: self._actions.again(found, prompts, instead=which), *needed
         )
 
     async def review(self, request: Request) -> Response:
