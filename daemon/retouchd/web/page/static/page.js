@@ -117,9 +117,17 @@
     try { return (await answer.json()).error.message; } catch { return `HTTP ${answer.status}`; }
   }
 
+  let isLeaving = false;
+  window.addEventListener("pageshow", () => { isLeaving = false; });
+
   document.addEventListener("submit", async (event) => {
     const form = event.target;
-    if (!("act" in form.dataset)) return;
+    if (event.defaultPrevented) return;
+    if (!("act" in form.dataset)) {
+      if (isLeaving) event.preventDefault();  // Clicked twice, it would be paid for twice.
+      isLeaving = true;
+      return;
+    }
     event.preventDefault();
     const button = event.submitter || form.querySelector("button");
     const review = form.closest("[data-review]"), next = review?.nextElementSibling || review?.previousElementSibling;
