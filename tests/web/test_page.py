@@ -310,6 +310,22 @@ def test_what_has_changed_is_told_within_a_second_and_silent_readers_cost_nothin
         client.close()
 
 
+def test_of_several_edits_it_is_told_how_many_are_done(station: Station) -> None:
+    """
+    While the photo is in work, in either language.
+    """
+    station.drop("cat.png")
+    edits = '[[edits]]\nname = "warm"\n[[edits]]\nname = "bw"\nprompt = "make it grey"\n'
+    (station.folders.inbox / "cat.toml").write_text(edits)
+    running, url = listening(station, budget={"images_per_day": 1})
+
+    def shows(told: str, language: str) -> bool:
+        return told in httpx.get(url, headers={"accept-language": language}).text
+
+    running.until(lambda: shows("1 of 2 edits done", "en"))
+    assert shows("2 项编辑已完成 1 项", "zh")
+
+
 def test_who_may_only_look_sees_nothing_to_act_with(station: Station) -> None:
     """
     And may not by hand either; nor may another site's page, nor anybody under another name of this machine.

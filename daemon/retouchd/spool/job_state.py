@@ -112,8 +112,16 @@ class JobState:
         now = reason or doing(self.stage, requests=requests, since=since, is_running=is_running)
         if self.job is None or not is_several:
             return now
-        done = sum(each.is_had or each.phase is Phase.EDITED for each in self.edits)
-        return f"{done} of {len(self.job.edits)} edits done, {now}"
+        done, count = self.edits_done
+        return f"{done} of {count} edits done, {now}"
+
+    @property
+    def edits_done(self) -> tuple[int, int]:
+        """
+        Return how many edits have their pictures, now or from before, and how many there are.
+        """
+        found = [each.is_had or each.phase is Phase.EDITED for each in self.edits]
+        return sum(found), len(found)
 
     @property
     def is_asked(self) -> bool:

@@ -66,7 +66,8 @@ class JobView:
     """
     A job as the page shows it: `state` is `work`, `done` or `error`, `path` is its picture's below the inbox.
 
-    `record` is that of `spool.record`, empty where it is not there; `line` that of the history.
+    `record` is that of `spool.record`, empty where it is not there; `line` that of the history. `edits_done` of
+    one in work are how many of its edits have their pictures, and how many there are.
     """
 
     id: str
@@ -80,6 +81,7 @@ class JobView:
     sent_at: dt.datetime | None = None
     model: str = ""
     prompt: str = ""
+    edits_done: tuple[int, int] = (0, 1)
 
     @property
     def name(self) -> str:
@@ -286,6 +288,7 @@ class Jobs:
             model=request.model,
             prompt=request.prompt or "",
             reason=job_state.stage.value,
+            edits_done=job_state.edits_done,
         )
 
 

@@ -204,6 +204,16 @@ class Words:
         """
         return f"{count:,} 个结果" if self.language == "zh" else counted(count, "result")
 
+    def edits(self, done: int, count: int) -> str:
+        """
+        Return how many of a photo's edits are done.
+        """
+        return (
+            f"{count} 项编辑已完成 {done} 项"
+            if self.language == "zh"
+            else f"{done} of {count} edits done"
+        )
+
     def files(self, count: int) -> str:
         """
         Return a number of files.
