@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from builders import signature
 from retouchd.disk import nofollow
-from retouchd.inbox.precedence import resolve
+from retouchd.inbox.reference_paths import resolve
 from retouchd.inbox.references import References
 from retouchd.job.model import Reference, Snapshot
 

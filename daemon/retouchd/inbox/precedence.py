@@ -1,17 +1,11 @@
 """
 What holds for an image, key by key: its own sidecars, the folder files from its folder up, the configuration.
 
-Where the references may lie that a sidecar or an `_edit.*` names: relative to that file, in its own folder or
-below, or in an `_folder` of it or of a folder above.
-
-Elsewhere lie pictures of others, who would wait for ever if anybody could name theirs.
-
 `_prompt.txt` and `_edit.*` are the folder files. What is wrong with one of them concerns every image
 below it and never moves any of them.
 """
 
-import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TypeAlias
@@ -20,46 +14,6 @@ from retouchd.disk.signature import Observation
 from retouchd.job.filenames import Kind
 from retouchd.job.model import CONFIGURATION, Scalar
 from retouchd.job.naming import path_below, shown
-
-
-def resolve(
-    folder: str, text: str, *, is_aside: Callable[[str], bool] = lambda name: name.startswith("_")
-) -> str:
-    """
-    Return the path below the inbox of a reference named in a file of that folder.
-
-    `is_aside` says of a folder's name whether pictures in it are never jobs. Raises ValueError with half a
-    sentence that goes on after the reference's name: what is wrong with it.
-    """
-    if "\0" in text or not text.strip():
-        raise ValueError("is no file name")
-    if "\\" in text:
-        raise ValueError("holds a backslash; write / between folders")
-    if text.startswith(("/", "~")):
-        raise ValueError(
-            "starts outside the inbox; put it inside, and name it as seen from this file"
-        )
-    path = posixpath.normpath(posixpath.join(folder, text))
-    if path == ".." or path.startswith("../"):
-        raise ValueError("leads out of the inbox; put the picture inside the inbox")
-    if path == "." or text.endswith("/") or f"{folder}/".startswith(f"{path}/"):
-        raise ValueError("is a folder; name a picture in it")
-    if not _may_lie(folder.split("/") if folder else [], path.split("/"), is_aside):
-        raise ValueError(
-            "lies in another folder; put it into the folder of this file or one below, "
-            "or into a folder _refs/ in it or further up"
-        )
-    return path
-
-
-def _may_lie(own: list[str], parts: list[str], is_aside: Callable[[str], bool]) -> bool:
-    above = parts[:-1]
-    shared = next(
-        (n for n, (a, b) in enumerate(zip(own, above, strict=False)) if a != b),
-        min(len(own), len(above)),
-    )
-    return shared == len(own) or (shared < len(above) and is_aside(above[shared]))
-
 
 Values: TypeAlias = Mapping[str, Scalar]
 
@@ -225,12 +179,9 @@ def needed(sources: Sequence[FolderFile], own: Task) -> tuple[list[FolderFile], 
 
 
 def _task_of(level: Sequence[FolderFile]) -> Task:
-    named = [s for s in level if s.content is not None and s.content.edits is not None]
-    return Task(
-        has_prompt=any(source.has_prompt for source in level),
-        edits=named[0].content.edits if named and named[0].content else None,
-        origin=named[0].path if named else "",
-    )
+    lists = [(s.content.edits, s.path) for s in level if s.content and s.content.edits is not None]
+    edits, origin = lists[0] if lists else (None, "")
+    return Task(has_prompt=any(source.has_prompt for source in level), edits=edits, origin=origin)
 
 
 def folder_faults(sources: Sequence[FolderFile]) -> Iterator[str]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from retouchd.errors import Problem
-from retouchd.inbox.precedence import Content, EditPart, resolve
+from retouchd.inbox.precedence import Content, EditPart
+from retouchd.inbox.reference_paths import resolve
 from retouchd.inbox.scanner import InboxScanner
 from retouchd.job.filenames import Kind, Named
 from retouchd.job.filenames import parse as parse_name
