@@ -83,6 +83,19 @@ def test_an_approval_may_die_at_any_moment(
     assert step > 2, "the sweep covered a whole approval"
 
 
+def test_a_result_with_the_longest_name_is_approved(tmp_path: Path, outside: Path) -> None:
+    """
+    A letter may take two bytes and more; what stands hidden meanwhile must not be called longer than may be.
+    """
+    folders = made(tmp_path, outside)
+    name = "ü" * 125 + ".png"
+    (folders.review / name).write_bytes(MINE)
+
+    assert review.approve(folders, name, JOB) == name
+
+    assert tree(folders.outbox) == {name: MINE}
+
+
 def test_what_waits_is_listed_and_links_lead_nowhere(tmp_path: Path) -> None:
     """
     Files alone, by their paths; what is hidden or behind a link is neither listed nor moved nor deleted.

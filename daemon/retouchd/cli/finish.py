@@ -235,8 +235,9 @@ def _finished(refinisher: Refinisher, place: Place, asked: Mapping[str, Any]) ->
     except RefinishError as fault:
         outcome.fault = str(fault)
     except OSError as error:
-        name = shown(str(error.filename2 or error.filename or place.label))
-        outcome.fault = f"{name} cannot be used: {error.strerror}"
+        name = error.filename2 or error.filename
+        what = f"{shown(str(name))} cannot be used" if name else "its result could not be written"
+        outcome.fault = f"{what}: {error.strerror}"
     return outcome
 
 

@@ -14,10 +14,11 @@ from retouchd.disk import durable, file_stat, moves, nofollow
 from retouchd.disk.folders import Folders
 from retouchd.disk.nofollow import Entry, OpenFolder
 from retouchd.disk.thread_pools import Folder, at
-from retouchd.job.naming import escaped, free_stem, path_below
+from retouchd.job.naming import escaped, free_stem, path_below, shorten
 
 _OWN = ".retouchd-"
 _TRIES = 5
+_LONGEST = 200
 _MOST = 5000
 """Files that are looked at: a folder in which somebody keeps more than that holds up no page."""
 
@@ -45,7 +46,7 @@ def approve(folders: Folders, path: str, job_id: str) -> str:
         moves.made_folder(folders.outbox, folder) as outbox,
     ):
         source = _required(review / name)
-        temporary = outbox / f"{_OWN}{job_id}-{name}"[:200]
+        temporary = outbox / shorten(f"{_OWN}{job_id}-{name}", _LONGEST)
         for _ in range(_TRIES):
             target = _target(source, outbox, job_id)
             try:

@@ -369,7 +369,8 @@ def _shift(found: Registration, size: tuple[int, int]) -> tuple[float, float]:
     alignment = found.alignment
     across = alignment.x + (alignment.scale_x - 1) / 2
     down = alignment.y + (alignment.scale_y - 1) / 2
-    return round(across * size[0], 2), round(down * size[1], 2)
+    # Plus nothing, as -0.0 says as much as 0.0 and looks odd.
+    return round(across * size[0], 2) + 0.0, round(down * size[1], 2) + 0.0
 
 
 def _shape(format_: str, size: tuple[int, int]) -> PictureShape:
