@@ -24,8 +24,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield made
 
 
-PNG, JPG = Received(extension="png", edges=(1024, 1024)), Received(extension="jpg", edges=(8, 9))
-UNKNOWN = Received(extension="avif", edges=None)
+PNG = Received(extension="png", edges=lambda: (1024, 1024))
+JPG = Received(extension="jpg", edges=lambda: (8, 9))
+UNKNOWN = Received(extension="avif", edges=lambda: None)
 
 
 @pytest.mark.parametrize(

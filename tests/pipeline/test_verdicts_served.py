@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,9 @@ class Bench:
         permit = Opened(sent_at=clock.now(), pictures=1)
         asking = await attempts.open(spool.load(job.id).edits[0], permit, prepared)
         unanswered = await attempts.send(asking, prepared)
-        judged = unanswered or await judge.judge(asking.kept())
-        report = attempt_report(asking, attempts.close(asking, judged), clock.monotonic())
+        close = partial(attempts.close, asking)
+        closing = close(unanswered) if unanswered else await judge.judge(asking.kept(), close)
+        report = attempt_report(asking, closing, clock.monotonic())
         gate.report(report)
         closed = spool.load(job.id)
         spool.give_back(job)

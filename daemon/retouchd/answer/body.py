@@ -12,7 +12,7 @@ Relays drop parameters without a word (LiteLLM drops `output_format`, others `n`
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -335,12 +335,12 @@ _CALLED = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
     """
-    A picture that came: the extension that its bytes call for, and its width and height in pixels, None where
-    they could not be read.
+    A picture that came: the extension that its bytes call for, and what reads its width and height in pixels,
+    None where they cannot be told.
     """
 
     extension: str
-    edges: tuple[int, int] | None
+    edges: Callable[[], tuple[int, int] | None]
 
 
 def warnings_of(request: Request, received: Sequence[Received]) -> tuple[str, ...]:
@@ -374,10 +374,12 @@ def _of_format(request: Request, received: Sequence[Received]) -> str:
 
 def _of_size(request: Request, received: Sequence[Received]) -> str:
     asked = edges_of(str(request.parameters.get("size", "")))
-    sizes = [_measured(each.edges) for each in received if each.edges]
-    if asked is None or all(size == _measured(asked) for size in sizes):
+    if asked is None:
         return ""
     wanted = _measured(asked)
+    sizes = [_measured(edges) for each in received if (edges := each.edges())]
+    if all(size == wanted for size in sizes):
+        return ""
     return f"{wanted} pixels were asked for (size), and {_told(sizes, wanted)} came."
 
 

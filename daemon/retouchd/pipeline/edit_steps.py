@@ -17,7 +17,7 @@ from retouchd.disk.threads import Steps, follow, in_work
 from retouchd.errors import Blocked, JobCode, Problem
 from retouchd.inbox.duplicates import Duplicates
 from retouchd.inbox.held import HeldError, NotYetError
-from retouchd.job.model import Attempt, Job, Verdict, Wait
+from retouchd.job.model import Job, Verdict, Wait
 from retouchd.job.naming import shown
 from retouchd.pipeline.attempts import Attempts, Judged
 from retouchd.pipeline.disk_steps import DiskSteps, JobGone, Stuck
@@ -28,7 +28,7 @@ from retouchd.pipeline.results import FetchLater, WithheldError
 from retouchd.spool.job_state import EditState, JobState, job_of
 from retouchd.spool.phase import Phase
 from retouchd.spool.spool import Spool
-from retouchd.throttle.admission import Admission
+from retouchd.throttle.admission import Admission, Closed
 from retouchd.throttle.retry import Ask, Fail, Return, count_in_doubt
 
 CRASHES_TO_FAIL = 3
@@ -117,7 +117,7 @@ class EditSteps:
         Take in that a job is over.
         """
         self._known.pop(job_id, None)
-        for key in [each for each, (of, _) in self._unclosed.items() if of.id == job_id]:
+        for key in [each for each, (of, _) in list(self._unclosed.items()) if of.id == job_id]:
             del self._unclosed[key]
 
     def ends(self, job_state: JobState) -> list[Sequence[Problem]]:
@@ -207,13 +207,12 @@ class EditSteps:
                 unanswered = self._attempts.withheld()
             # The permit is kept until the verdict is known: the next request must not be sent in ignorance.
             if unanswered is None:
-                attempt = await self._judge_answer(opened.kept())
+                closed = await self._judge_answer(opened.kept())
             else:
-                attempt = await self._close(opened, unanswered)
-        if attempt.code == Failure.UNREADABLE.value:
-            self._known[
-                edit_state.id
-            ].prepared.clear()  # What the file is by now, nobody has judged.
+                closed = await self._close(opened, unanswered)
+        if closed.attempt.code == Failure.UNREADABLE.value:
+            # What the file is by now, nobody has judged.
+            self._known[edit_state.id].prepared.clear()
         return None
 
     async def _opened(
@@ -240,25 +239,32 @@ class EditSteps:
         self._admission.note_opened(opened)
         return _Asking(opened, prepared)
 
-    async def _judge_answer(self, kept: EditState) -> Attempt:
+    async def _judge_answer(self, kept: EditState) -> Closed:
         try:
-            judged = await self._judge.judge(kept)
+            closed = await self._judge.judge(kept, partial(self._close_on_disk, kept))
         except WithheldError:
             self._admission.note_withheld(kept)
             raise
-        return await self._close(kept, judged)
+        return await self._released(kept, closed)
 
-    async def _close(self, edit_state: EditState, judged: Judged) -> Attempt:
+    async def _close(self, edit_state: EditState, judged: Judged) -> Closed:
+        closed = await in_work(self._close_on_disk, edit_state, judged)
+        return await self._released(edit_state, closed)
+
+    def _close_on_disk(self, edit_state: EditState, judged: Judged) -> Closed:
         # Where the disk does not take it, nobody else knows what became of the request.
         self._unclosed[edit_state.key] = edit_state, judged
-        closed = await in_work(self._attempts.close, edit_state, judged)
+        closed = self._attempts.close(edit_state, judged)
         del self._unclosed[edit_state.key]
+        return closed
+
+    async def _released(self, edit_state: EditState, closed: Closed) -> Closed:
         self._admission.release(edit_state, closed)
         if closed.attempt.verdict is Verdict.DONE:
             self._known[edit_state.id].over[edit_state.edit] = ()
         if edit_state.whole.crashes:
             await in_work(self._progressed, edit_state)
-        return closed.attempt
+        return closed
 
     async def _check_left(self, edit_state: EditState) -> Wait | GiveBack | None:
         """
@@ -341,8 +347,7 @@ class EditSteps:
         """
         Close an attempt whose answer brings processes down; it ends the edit.
         """
-        problem = _crashed(edit_state.job)
-        closed = await in_work(self._attempts.close_unread, edit_state, problem)
+        closed = await in_work(self._attempts.close_unread, edit_state, _crashed(edit_state.job))
         self._admission.release(edit_state, closed)
 
     def _progressed(self, edit_state: EditState) -> None:
@@ -370,8 +375,7 @@ def _returned(edit_state: EditState, reason: str) -> Wait | GiveBack:
     """
     if not edit_state.whole.may_be_paid:
         return GiveBack(reason=reason)
-    in_doubt_count = count_in_doubt(edit_state.attempts)
-    return Wait(seconds=None, reason=reason, in_doubt_count=in_doubt_count)
+    return Wait(seconds=None, reason=reason, in_doubt_count=count_in_doubt(edit_state.attempts))
 
 
 def _has_crashed(edit_state: EditState) -> bool:

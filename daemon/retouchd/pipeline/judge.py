@@ -5,10 +5,12 @@ Judges kept answers: pictures decoded and sealed, or a verdict without any.
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
+from typing import TypeVar
 
 from retouchd.answer import stored_answer
 from retouchd.answer.body import (
@@ -39,6 +41,8 @@ from retouchd.pipeline.attempts import Judged
 from retouchd.pipeline.results import Downloads, Fetched, Results, WithheldError
 from retouchd.spool.job_state import EditState
 from retouchd.spool.spool import Spool
+
+T = TypeVar("T")
 
 MAX_BODY_BYTES = 1 << 29
 _FRUITLESS_BYTES = 64 << 20
@@ -100,26 +104,27 @@ class Judge:
         self._alone = asyncio.Lock()
         self._order = asyncio.Semaphore(_AT_ONCE)
 
-    async def judge(self, edit_state: EditState) -> Judged:
+    async def judge(self, edit_state: EditState, close: Callable[[Judged], T]) -> T:
         """
         Judge a kept answer; on success `outputs/` stands whole before. Fetches what the answer only names.
+        Return what `close` makes of the verdict, which is called in the same thread.
 
         Raises FetchLater, and WithheldError where the picture lies at an address that is not allowed.
         """
         self._downloads.check_due(edit_state)
         fetched: dict[Link, Fetched] = {}
         with contextlib.ExitStack() as files:
-            judged = await self._in_order(edit_state)
-            while isinstance(judged, _Wanted):
+            closed = await self._in_order(edit_state, close)
+            while isinstance(closed, _Wanted):
                 fetched |= await self._downloads.fetch(
                     edit_state,
-                    judged.links,
-                    judged.answered_at,
+                    closed.links,
+                    closed.answered_at,
                     files,
-                    is_awaited=judged.is_awaited,
+                    is_awaited=closed.is_awaited,
                 )
-                judged = await self._judge_fetched(edit_state, fetched)
-        return judged
+                closed = await self._judge_fetched(edit_state, close, fetched)
+        return closed
 
     async def judge_unfetched(self, edit_state: EditState) -> Judged | None:
         """
@@ -132,30 +137,40 @@ class Judge:
             return None
         return judged
 
-    async def _in_order(self, edit_state: EditState) -> Judged | _Wanted:
+    async def _in_order(self, edit_state: EditState, close: Callable[[Judged], T]) -> T | _Wanted:
         async with self._order:
-            return await in_work(self._judge, edit_state)
+            return await in_work(self._judge_and_close, edit_state, close)
 
     async def _judge_fetched(
-        self, edit_state: EditState, fetched: Mapping[Link, Fetched]
-    ) -> Judged | _Wanted:
+        self, edit_state: EditState, close: Callable[[Judged], T], fetched: Mapping[Link, Fetched]
+    ) -> T | _Wanted:
         """
         Judge by what was fetched; for a suspect alone, with a note on disk for as long as it takes.
         """
+        take = partial(self._judge_and_close, edit_state, close, fetched)
         if edit_state.key not in self._suspects:
-            return await in_work(self._judge, edit_state, fetched)
+            return await in_work(take)
         step = crash_step(FETCHED, edit_state)
         async with self._alone:
             await in_work(self._spool.add_crash, edit_state.id, step)
             try:
-                judged = await in_work(self._judge, edit_state, fetched)
+                closed = await in_work(take)
             except Exception:
                 with contextlib.suppress(Blocked, OSError):
                     await in_work(self._spool.clear_crashes, edit_state.id, step)
                 raise
             await in_work(self._spool.clear_crashes, edit_state.id, step)
             self._suspects.discard(edit_state.key)
-        return judged
+        return closed
+
+    def _judge_and_close(
+        self,
+        edit_state: EditState,
+        close: Callable[[Judged], T],
+        fetched: Mapping[Link, Fetched] = MappingProxyType({}),
+    ) -> T | _Wanted:
+        judged = self._judge(edit_state, fetched)
+        return judged if isinstance(judged, _Wanted) else close(judged)
 
     def _judge(
         self, edit_state: EditState, fetched: Mapping[Link, Fetched] = MappingProxyType({})

@@ -11,6 +11,7 @@ import datetime as dt
 import filecmp
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -95,7 +96,7 @@ class Results:
         names = [f"{OUTPUTS}/{each.name}" for each in outputs.iterdir()]
         found = [outputs.parent / each for each in pictures_in(names, OUTPUTS, edit_state.edit)]
         return [
-            Received(extension=each.suffix.removeprefix("."), edges=inspect.edges_of(each))
+            Received(extension=each.suffix.removeprefix("."), edges=partial(inspect.edges_of, each))
             for each in found
         ]
 
