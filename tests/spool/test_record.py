@@ -80,7 +80,9 @@ def test_every_field_is_told() -> None:
     told = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}
     known = Fingerprint(size=1, sha256="5" * 64, image="8" * 64)
     content = Digest(size=1, sha256="7" * 64)
-    outputs = tuple(dataclasses.replace(each, content=content) for each in OUTPUTS)
+    outputs = tuple(
+        dataclasses.replace(each, content=content, is_reviewed=True) for each in OUTPUTS
+    )
     originals = (
         Item(
             key="original-1", source="outputs/1-1.png", target="cat.received.png", content=content

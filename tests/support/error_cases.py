@@ -135,7 +135,6 @@ CASES: dict[str, Case] = {
     "sidecar_invalid-json-twice": Case(
         files=with_sidecar("猫.json", '{"prompt": "蓝", "prompt": "红"}')
     ),
-    "sidecar_invalid-json-list": Case(files=with_sidecar("猫.json", '["改成蓝色"]')),
     "sidecar_invalid-json-deep": Case(files=with_sidecar("猫.json", '{"extra": ' + "[" * 99)),
     "sidecar_invalid-yaml-colon": Case(files=with_sidecar("猫.yaml", "prompt: 蓝: 红\n")),
     "sidecar_invalid-yaml-tab": Case(files=with_sidecar("猫.yaml", "prompt: |\n\t改成蓝色\n")),
