@@ -200,7 +200,8 @@ class Refinisher:
             found = found_digest(root, path)
             if found and found.sha256 == each.sha256:
                 return root / path
-        names = " or ".join(shown(f"{root.name}/{path}") for root, path in places)
+        told = (shown(f"{root.name}/{path}") for root, path in dict.fromkeys(places))
+        names = " or ".join(told)
         raise RefinishError(
             f"what came for it is not there any more: {names or 'its .received file'} is gone or was changed. "
             "Put it back; this command never asks for it anew"
