@@ -351,6 +351,8 @@ def test_who_may_only_look_sees_nothing_to_act_with(station: Station) -> None:
             assert forms <= {"/retouch/logout", "/retouch/jobs"}
             assert not re.findall(r'(?:href|src)="/(?!retouch)', page.text)
         assert {looks.post(each).status_code for each in acts} == {403}
+        login = httpx.get(f"{url}/retouch/login").text
+        assert not re.findall("/retouch/(logout|wall|jobs)", login)
         out = looks.post("/logout")
         assert (out.status_code, out.headers["location"]) == (303, "/retouch/login")
     with httpx.Client(

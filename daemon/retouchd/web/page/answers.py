@@ -38,6 +38,7 @@ class Answers:
             _=words,
             root=self._root_path,
             may_act=may is May.ACT,
+            may_look=may is not May.NOTHING,
             has_token=bool(self._access.token),
             **values,
         )
