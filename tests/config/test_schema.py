@@ -23,7 +23,8 @@ from retouchd.config.schema import example, meanings
 from retouchd.money import pricing
 from retouchd.money.pricing import price_problems
 from retouchd.request import overrides
-from retouchd.request.fields import Sidecar, read_edit
+from retouchd.request.edit_reader import read_edit
+from retouchd.request.fields import Sidecar
 from retouchd.request.formats import notation_of, parse_tree
 from retouchd.request.limits import override_problems
 

@@ -24,7 +24,8 @@ from retouchd.endpoint.styles import STYLES, Asked, Style, StyleName, style_for,
 from retouchd.endpoint.transfers import begun
 from retouchd.endpoint.written import shown_headers, write
 from retouchd.errors import ConfigurationError
-from retouchd.job.model import Request, Stripped
+from retouchd.job.model import Request
+from retouchd.job.stripped import Stripped
 from retouchd.request.multipart import fields_of
 
 MARK = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"

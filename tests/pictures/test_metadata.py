@@ -18,7 +18,7 @@ import mutants
 import sample_pictures as pictures
 from mutants import broken, jpegs, noise, of_chunks, pngs, rearranged_jpegs, rearranged_pngs
 from retouchd.job.filetypes import ByteSource
-from retouchd.job.model import Stripped
+from retouchd.job.stripped import Stripped
 from retouchd.pictures import metadata
 from retouchd.pictures.colours import is_foreign
 from retouchd.pictures.decoding import DECODERS, FAULTS

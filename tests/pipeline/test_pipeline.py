@@ -15,7 +15,7 @@ from PIL import Image
 
 from canary import CANARY
 from engine_world import World, moment, open_world, photo
-from retouchd.job.model import End
+from retouchd.job.outcome import End
 from retouchd.request.limits import Limits
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.service.daemon import Ending

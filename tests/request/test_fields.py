@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retouchd.config import EditSection
-from retouchd.request.fields import MAX_REFERENCES, EditFields, Sidecar, read_edit
+from retouchd.request.edit_reader import read_edit
+from retouchd.request.fields import MAX_REFERENCES, EditFields, Sidecar
 
 JARGON = ("Input", "valid", "string", "integer", "None", "dict", "tuple", "pydantic", "\n", "..")
 

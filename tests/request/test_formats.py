@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retouchd.request import yaml_text
-from retouchd.request.fields import read_edit
+from retouchd.request.edit_reader import read_edit
 from retouchd.request.formats import MAX_TREE_BYTES, Notation, notation_of, parse_tree
 from retouchd.request.sidecar_tree import MAX_DEPTH, NotationFault
 

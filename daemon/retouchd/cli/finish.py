@@ -22,7 +22,7 @@ from retouchd.job.filenames import parse
 from retouchd.job.naming import RECORD, escaped, path_below, shown
 from retouchd.pipeline.job_in_hand import RefinishError
 from retouchd.pipeline.refinish import Refinished, Refinisher
-from retouchd.request.fields import read_edit
+from retouchd.request.edit_reader import read_edit
 from retouchd.request.output import own_keys
 from retouchd.request.sidecar_tree import settings_in
 from retouchd.spool.history import RecordFile, record_in, records_below

@@ -46,8 +46,8 @@ from retouchd.errors import Blocked, ConfigurationError, FolderUnresponsive
 from retouchd.events import emit
 from retouchd.events.run import OnceEnded
 from retouchd.inbox.waiting import Waiting
-from retouchd.job.model import End
 from retouchd.job.naming import path_below, shown
+from retouchd.job.outcome import End
 from retouchd.job.text import counted
 from retouchd.logs import logger
 from retouchd.process import allow_open_files, few_arenas

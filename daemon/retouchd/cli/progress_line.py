@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from retouchd.clock import SystemClock
-from retouchd.job.model import End
+from retouchd.job.outcome import End
 from retouchd.job.text import counted, rough_length
 from retouchd.logs import logger
 from retouchd.process import running

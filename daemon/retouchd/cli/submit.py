@@ -25,7 +25,7 @@ from retouchd.inbox.safe_drop import Piece, clear_leftovers, drop, inherits_prom
 from retouchd.inbox.scanner import InboxScanner
 from retouchd.job.filenames import FOLDER_PROMPT, Kind, parse
 from retouchd.job.naming import path_below, shown
-from retouchd.request.fields import read_edit
+from retouchd.request.edit_reader import read_edit
 from retouchd.request.output import output_faults
 from retouchd.request.overrides import nearest
 from retouchd.request.sidecar_tree import named_by, settings_in, table

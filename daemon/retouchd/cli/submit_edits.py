@@ -8,7 +8,8 @@ from retouchd.config.settings import Settings
 from retouchd.inbox.precedence import EditPart, Task
 from retouchd.job.filenames import EDIT_EXTENSIONS
 from retouchd.job.naming import shown
-from retouchd.request.fields import Sidecar, read_edit
+from retouchd.request.edit_reader import read_edit
+from retouchd.request.fields import Sidecar
 from retouchd.request.formats import MAX_TREE_BYTES, notation_of, parse_tree
 from retouchd.request.sidecar_tree import NotationFault
 

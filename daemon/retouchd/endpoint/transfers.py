@@ -29,7 +29,7 @@ from retouchd.endpoint.transport import (
     TooLarge,
     Transport,
 )
-from retouchd.job.model import Piece, Removed, Stripped
+from retouchd.job.stripped import Piece, Removed, Stripped
 from retouchd.request.envelope import Envelope
 
 _PIECE = 1 << 20

@@ -40,14 +40,7 @@ from retouchd.inbox.references import ReferenceChecks
 from retouchd.inbox.scanner import InboxScanner
 from retouchd.inbox.sidecar_reader import Prompt, SidecarReader
 from retouchd.job.filenames import Kind, Named
-from retouchd.job.model import (
-    Edit,
-    Job,
-    Member,
-    Reference,
-    Role,
-    scalar_text,
-)
+from retouchd.job.model import Edit, Job, Member, Reference, Role, scalar_text
 from retouchd.job.naming import path_below, shown
 from retouchd.money.budget import Allowance, beyond, unpriced
 from retouchd.money.pricing import estimate, pictures_asked

@@ -18,7 +18,8 @@ from retouchd.job.filenames import parse as parse_name
 from retouchd.job.naming import shown
 from retouchd.pictures import inspect
 from retouchd.pictures.decoding import ImageFault
-from retouchd.request.fields import Sidecar, read_edit, sound_part
+from retouchd.request.edit_reader import read_edit, sound_part
+from retouchd.request.fields import Sidecar
 from retouchd.request.foreign_json import foreign_beginning, foreign_json
 from retouchd.request.formats import (
     MAX_TREE_BYTES,

@@ -1,5 +1,5 @@
 """
-A job: its files, the frozen request, its attempts; what is sent of a picture; what came of a step.
+A job: its files, the frozen request, its attempts.
 
 Vocabulary: a *bundle* is an image with its prompt and mask as they lie in the inbox; a *job* is a
 claimed bundle; a *member* is one of its files; an *attempt* is one request, open until it is
@@ -351,77 +351,3 @@ def scalar_text(value: Scalar) -> str:
 
 CONFIGURATION = "config"
 """The origin of what no file says."""
-
-
-Piece: TypeAlias = tuple[int, int] | bytes
-"""Beginning and end of a range of the file, or bytes that do not stand there."""
-
-
-class Removed(StrEnum):
-    """
-    What was cut out of a picture, or left behind when it was encoded anew.
-    """
-
-    EXIF = "exif"
-    XMP = "xmp"
-    IPTC = "iptc"
-    COMMENT = "comment"
-    TEXT = "text"
-    TIME = "time"
-    C2PA = "c2pa"
-    THUMBNAIL = "thumbnail"
-    PICTURES = "pictures"
-    """Further pictures of the same file: frames, and what announces others behind the first one."""
-    PRIVATE = "private"
-    """Segments and chunks of programs and cameras that nothing is known of."""
-    TRAILER = "trailer"
-    """Everything behind the picture's end."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stripped:
-    """
-    A picture without its metadata: what is sent of its file in order, in all `size` bytes, and what is not.
-    """
-
-    pieces: tuple[Piece, ...]
-    size: int
-    removed: tuple[Removed, ...]
-
-
-class End(StrEnum):
-    """
-    The ways in which a job leaves the work folder.
-    """
-
-    DONE = "done"
-    ERROR = "error"
-    RETURNED = "returned"
-
-
-@dataclass(frozen=True, slots=True)
-class Over:
-    """
-    The job is over.
-    """
-
-    end: End
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """
-    The job cannot go on before so many seconds have passed (None: no time helps), or a pause ends.
-
-    `in_doubt_count` is the number of requests that may have been paid for, None if it may not be asked again.
-    `is_stranded` where only a person can help: nothing but a change of the configuration does, or something
-    stands in the way and did not go by itself.
-    """
-
-    seconds: float | None
-    reason: str
-    in_doubt_count: int | None = None
-    is_stranded: bool = False
-
-
-Outcome: TypeAlias = Over | Wait

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from PIL import Image, ImageChops, ImageCms, TiffImagePlugin
 
-from retouchd.job.model import Removed
+from retouchd.job.stripped import Removed
 from retouchd.pictures import colour_spaces, metadata
 from retouchd.pictures.colour_spaces import Encoding, by_code, by_gamma
 from retouchd.pictures.metadata import in_order

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 
 from retouchd.errors import JobCode
 from retouchd.job.filetypes import ARITHMETIC, EXTENSIONS, SNIFF_BYTES, UNENDED, called, sniff
-from retouchd.job.model import Stripped
+from retouchd.job.stripped import Stripped
 from retouchd.pictures.colours import alpha_of, encoding_of, is_foreign, kinds_in, says_adobe_rgb
 from retouchd.pictures.decoding import (
     DECODERS,

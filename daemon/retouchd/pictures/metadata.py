@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from retouchd.job.model import Piece, Removed, Stripped
+from retouchd.job.stripped import Piece, Removed, Stripped
 from retouchd.pictures import jpeg, png
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from retouchd.job.filetypes import ARITHMETIC, ByteSource
-from retouchd.job.model import Removed, Stripped
+from retouchd.job.stripped import Removed, Stripped
 from retouchd.pictures import jpeg, metadata, png
 from retouchd.pictures.metadata import Cutting, Shown
 

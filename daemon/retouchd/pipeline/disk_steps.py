@@ -15,8 +15,9 @@ from retouchd.disk.threads import Steps
 from retouchd.errors import Blocked, FolderAway, Problem
 from retouchd.events import emit
 from retouchd.events.jobs import JobDone, JobEnding, JobFailed, JobReturned, JobWarning
-from retouchd.job.model import End, Job, Over
+from retouchd.job.model import Job
 from retouchd.job.naming import path_below
+from retouchd.job.outcome import End, Over
 from retouchd.spool.delivery import Delivery
 from retouchd.spool.history import History
 from retouchd.spool.job_state import JobState, job_of

@@ -17,8 +17,9 @@ from retouchd.disk.threads import Steps, follow, in_work
 from retouchd.errors import Blocked, JobCode, Problem
 from retouchd.inbox.duplicates import Duplicates
 from retouchd.inbox.held import HeldError, NotYetError
-from retouchd.job.model import Job, Verdict, Wait
+from retouchd.job.model import Job, Verdict
 from retouchd.job.naming import shown
+from retouchd.job.outcome import Wait
 from retouchd.pipeline.attempts import Attempts, Judged
 from retouchd.pipeline.disk_steps import DiskSteps, JobGone, Stuck
 from retouchd.pipeline.judge import FETCHED, Judge, crash_step

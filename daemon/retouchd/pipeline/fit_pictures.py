@@ -13,8 +13,9 @@ from retouchd.endpoint.client import Upload
 from retouchd.errors import Blocked, Problem
 from retouchd.events import emit
 from retouchd.events.jobs import ImageFitted
-from retouchd.job.model import Job, Removed, Stripped
+from retouchd.job.model import Job
 from retouchd.job.naming import shown
+from retouchd.job.stripped import Removed, Stripped
 from retouchd.pictures import fit_apply, inspect
 from retouchd.pictures.decoding import ImageFault
 from retouchd.pictures.finishing.geometry import Canvas

@@ -17,7 +17,8 @@ from retouchd.disk.threads import follow, in_work
 from retouchd.errors import Blocked
 from retouchd.events import emit
 from retouchd.events.jobs import JobWaiting
-from retouchd.job.model import Outcome, Over, Verdict, Wait
+from retouchd.job.model import Verdict
+from retouchd.job.outcome import Outcome, Over, Wait
 from retouchd.pipeline.disk_steps import DiskSteps, JobGone, Stuck
 from retouchd.pipeline.edit_steps import CRASHES_TO_FAIL, EditSteps, GiveBack, Halt
 from retouchd.pipeline.edits_at_once import EditsAtOnce

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from retouchd.errors import Blocked
 from retouchd.events import emit
 from retouchd.events.jobs import JobCrashed
-from retouchd.job.model import End, Over, Wait
+from retouchd.job.outcome import End, Over, Wait
 from retouchd.pipeline.pipeline import Pipeline
 from retouchd.process import Changes
 from retouchd.throttle.retry import LONGEST_BACKOFF_SECONDS

@@ -5,7 +5,7 @@ The kinds of rules for a request: what a picture is, what a model takes, what an
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from retouchd.job.model import Removed
+from retouchd.job.stripped import Removed
 from retouchd.request.sizes import SizeRule
 
 MB = 2**20

@@ -25,7 +25,7 @@ from retouchd.events.run import (
     DaemonStopping,
     EndpointCorrected,
 )
-from retouchd.job.model import End
+from retouchd.job.outcome import End
 from retouchd.logs.logger import hide, unread
 from retouchd.service.assembly import Assembly, end_finishing, finish_returns, note_folders, retrace
 from retouchd.service.run_status import RunStatus

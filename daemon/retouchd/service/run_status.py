@@ -12,7 +12,7 @@ from retouchd.config.settings import Current, Settings
 from retouchd.disk.filesystems import own_unit
 from retouchd.events.messages import UnreadLog
 from retouchd.inbox.waiting import Waiting
-from retouchd.job.model import End
+from retouchd.job.outcome import End
 from retouchd.process import Changes
 from retouchd.service.assembly import Assembly
 from retouchd.service.status_writer import status_report

@@ -25,8 +25,8 @@ from retouchd.events import emit
 from retouchd.events.inbox import FileWaiting
 from retouchd.events.run import StatusTextCrashed, StatusTextUnwritten, StatusUnwritten
 from retouchd.inbox.waiting import Waiting, WaitingNews
-from retouchd.job.model import End
 from retouchd.job.naming import path_below
+from retouchd.job.outcome import End
 from retouchd.process import running
 from retouchd.service.day_log import DayLog
 from retouchd.service.run_status import RunStatus

@@ -20,8 +20,8 @@ from retouchd.events.messages import UnreadLog
 from retouchd.events.run import StatusUnwritten
 from retouchd.inbox.held import HeldBundle, HeldCause
 from retouchd.inbox.references import Place
-from retouchd.job.model import End
 from retouchd.job.naming import escaped
+from retouchd.job.outcome import End
 from retouchd.process import Changes, running
 from retouchd.service.assembly import Assembly
 from retouchd.status.report import (

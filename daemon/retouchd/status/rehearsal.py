@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from retouchd.errors import Problem
 from retouchd.inbox.waiting import WaitingFile
 from retouchd.job.filetypes import EXTENSIONS
-from retouchd.job.model import Edit, Job, Removed, Role, scalar_text
+from retouchd.job.model import Edit, Job, Role, scalar_text
 from retouchd.job.naming import path_below
+from retouchd.job.stripped import Removed
 from retouchd.money.budget import Allowance, Spend
 from retouchd.money.pricing import pictures_asked
 from retouchd.pictures.finishing.geometry import Canvas

@@ -10,8 +10,9 @@ from typing import Protocol, TypeAlias
 
 from retouchd.answer.classify import Judgement
 from retouchd.clock import Clock
-from retouchd.job.model import Attempt, Job, Opened, Verdict, Wait
+from retouchd.job.model import Attempt, Job, Opened, Verdict
 from retouchd.job.naming import shown
+from retouchd.job.outcome import Wait
 from retouchd.money.budget import Allowance, closing, opening
 from retouchd.money.pricing import estimate, pictures_asked
 from retouchd.request.models import Prices

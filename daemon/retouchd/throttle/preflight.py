@@ -14,8 +14,9 @@ from retouchd.disk import file_stat, threads
 from retouchd.disk.folders import Folders
 from retouchd.disk.thread_pools import Folder, at
 from retouchd.errors import Blocked, FolderUnresponsive
-from retouchd.job.model import Job, Wait
+from retouchd.job.model import Job
 from retouchd.job.naming import shown
+from retouchd.job.outcome import Wait
 from retouchd.money.pricing import PriceList, estimate, pictures_asked
 from retouchd.throttle.breaker import LocalBlock, PauseCause
 from retouchd.throttle.disk_monitor import DiskMonitor

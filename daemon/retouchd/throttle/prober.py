@@ -10,7 +10,8 @@ from typing import Protocol
 
 from retouchd.clock import Clock
 from retouchd.endpoint.client import EditsClient, NoAnswer, NotSent
-from retouchd.job.model import Verdict, Wait
+from retouchd.job.model import Verdict
+from retouchd.job.outcome import Wait
 from retouchd.throttle.breaker import AttemptReport, PauseCause
 from retouchd.throttle.gate import Gate
 from retouchd.throttle.preflight import Preflight

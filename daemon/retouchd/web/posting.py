@@ -27,7 +27,7 @@ from retouchd.inbox.safe_drop import Piece
 from retouchd.job.filetypes import EXTENSIONS, SNIFF_BYTES, called, kind_by, sniff
 from retouchd.job.naming import shown
 from retouchd.process import in_own_thread
-from retouchd.request.fields import read_edit
+from retouchd.request.edit_reader import read_edit
 from retouchd.request.output import output_faults
 from retouchd.request.overrides import nearest
 from retouchd.request.sidecar_tree import settings_in, table
