@@ -326,10 +326,11 @@ class Pool:
         Return whether a thread that has run a task may run the next one; else it is spare, or told to end.
         """
         with self._lock:
-            if self._unclaimed:
+            may_run = self._threads <= self._limit
+            if self._unclaimed and (may_run or not self._size):
                 self._unclaimed -= 1
                 return True
-            if self._threads <= self._limit:
+            if may_run:
                 self._idle += 1
                 return True
             self._threads -= 1
