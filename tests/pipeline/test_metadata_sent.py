@@ -576,6 +576,7 @@ async def test_what_an_earlier_version_fitted_is_sent_without_its_metadata(world
     path.write_bytes(with_blocks(path.read_bytes(), "jpeg", Blocks(exif=camera())))
     for attempt in world.in_work("attempt-*"):
         attempt.unlink()
+    (world.folders.work / "journal.jsonl").unlink()
 
     await world.once()
 

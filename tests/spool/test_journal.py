@@ -4,6 +4,7 @@ The redo journal: what a power cut takes away of a job's documents is there agai
 
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,26 @@ def test_a_document_that_a_power_cut_took_is_there_again(
     started_anew(place)
 
     assert path.read_bytes() == before
+
+
+def test_a_job_that_was_over_and_is_put_back_stays_as_it_was(tmp_path: Path) -> None:
+    """
+    Of a backup, in which it has gone less far: what was noted of it since is none of that directory.
+    """
+    place = Place.under(tmp_path)
+    job = place.claimed("cat.png", "cat.txt")
+    folder = place.spool.folder(job.id)
+    shutil.copytree(folder, tmp_path / "backup")
+    place.spool.open_attempt(job.id, (1, 1), Opened(sent_at=NOW))
+    shutil.rmtree(folder / "originals")
+    (folder / "originals").mkdir()
+    place.spool.discard(job.id)
+    (tmp_path / "backup").rename(folder)
+    before = tree(folder)
+
+    started_anew(place)
+
+    assert tree(folder) == before
 
 
 def test_a_whole_answer_gets_its_name_again(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 The redo journal of the spool: what several jobs note at the same moment is made durable with one flush of one
 file, `work/journal.jsonl`.
 
-Each line is a document of a job, or says that an answer is whole. The job's directory has the same, is what
+Each line is a document of a job, or says that an answer is whole, or that the job is over. The job's directory has the same, is what
 everybody reads, and may be mended by hand; its files need no flush of their own. What a power cut takes away of
 them is done again from here at the next start, before any job is read.
 """
@@ -52,18 +52,32 @@ class Journal:
         with flushing():
             self._rounds.join(work, line, partial(self._commit, work))
 
+    def end(self, work: Path, job_id: str) -> None:
+        """
+        Note that a job is over: what was noted of it until now is done again for no directory that a person
+        has put back.
+        """
+        line = json.dumps({"job": job_id, "over": True}).encode("ascii")
+        with contextlib.suppress(OSError):  # Only who puts something back could miss it.
+            durable.append_alone(work / _NAME, line, is_due=False)
+
     def redo(self, work: Path) -> None:
         """
         Do again what is missing or torn in the directories of jobs.
         """
-        found = {}
+        found: dict[str, dict[str, Any]] = {}
         for line in _live(work):
             # One may be torn.
             with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
                 entry = json.loads(line)
-                found[entry["job"], entry["name"]] = entry.get("document")
-        for (job_id, name), document in found.items():
-            _redo(work / "jobs" / job_id, name, document)
+                noted = found.setdefault(entry["job"], {})
+                if "over" in entry:
+                    noted.clear()
+                else:
+                    noted[entry["name"]] = entry.get("document")
+        for job_id, noted in found.items():
+            for name, document in noted.items():
+                _redo(work / "jobs" / job_id, name, document)
 
     def _commit(self, work: Path, lines: Sequence[bytes]) -> None:
         path = work / _NAME

@@ -328,6 +328,7 @@ class Spool:
         durable.remove_empty(folder / ORIGINALS)
         durable.make_folder(self._trash, root=self._work)
         durable.put_away(folder, self._trash / job_id)
+        self._journal.end(self._work, job_id)
         with contextlib.suppress(OSError):  # The next start clears away what is left in the trash.
             moves.sweep(self._trash / job_id, ORIGINALS)
 
