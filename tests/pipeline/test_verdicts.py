@@ -114,7 +114,12 @@ async def test_back_off_starts_at_a_second_and_doubles(
 
     await world.once()
 
-    assert pytest.approx([jitter, 2 * jitter], abs=0.4) == waits(world.record("done/cat.job.json"))
+    # On both sides by what a busy machine cannot move: it waits no less, and nothing longer is left to wait.
+    due = [jitter, 2 * jitter]
+    left = [each["retry_in"] for each in world.events("request.failed")]
+    waited = waits(world.record("done/cat.job.json"))
+    assert all(most <= least + 0.05 for most, least in zip(left, due, strict=True))
+    assert all(seconds >= least - 0.1 for seconds, least in zip(waited, due, strict=True))
 
 
 async def test_retry_after_is_honoured(world: World) -> None:
