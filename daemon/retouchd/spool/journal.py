@@ -2,9 +2,10 @@
 The redo journal of the spool: what several jobs note at the same moment is made durable with one flush of one
 file, `work/journal.jsonl`.
 
-Each line is a document of a job, or says that an answer is whole, or that the job is over. The job's directory has the same, is what
-everybody reads, and may be mended by hand; its files need no flush of their own. What a power cut takes away of
-them is done again from here at the next start, before any job is read.
+Each line is a document of a job, or says that an answer is whole, or that the job is over. The job's directory
+has the same and is what everybody reads; its files need no flush of their own. What a power cut takes away of
+them is done again from here at the next start, before any job is read. Who takes a document out of a directory by
+hand while nothing runs has to remove the journal as well.
 """
 
 import contextlib
