@@ -60,6 +60,7 @@ def test_a_job_that_was_over_and_is_put_back_stays_as_it_was(tmp_path: Path) -> 
     shutil.rmtree(folder / "originals")
     (folder / "originals").mkdir()
     place.spool.discard(job.id)
+    place.spool.settle()
     (tmp_path / "backup").rename(folder)
     before = tree(folder)
 

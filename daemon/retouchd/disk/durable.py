@@ -169,21 +169,19 @@ def append(path: Path, line: bytes) -> None:
         _appends.join(path, line, lambda lines: append_alone(path, b"\n".join(lines)))
 
 
-def append_alone(path: Path, line: bytes, *, is_due: bool = True) -> None:
+def append_alone(path: Path, line: bytes) -> None:
     """
-    Add one line to a journal, or several, that nobody else adds to at this moment; one that is not due becomes
-    durable with what is added next, and may be added at any time.
+    Add one line to a journal, or several, that nobody else adds to at this moment.
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
     try:
         size = os.fstat(fd).st_size
         torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
         _write_all(fd, (b"\n" if torn else b"") + line + b"\n")
-        if is_due:
-            os.fsync(fd)
+        os.fsync(fd)
     finally:
         os.close(fd)
-    if size == 0 and is_due:
+    if size == 0:
         fsync_folder(path.parent)
 
 

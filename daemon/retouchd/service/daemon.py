@@ -15,7 +15,7 @@ from retouchd.disk.probes import telling_of_the_disk
 from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import in_any
 from retouchd.endpoint.client import EditsClient
-from retouchd.errors import Blocked, ConfigurationError
+from retouchd.errors import Blocked, ConfigurationError, FolderUnresponsive
 from retouchd.events import emit
 from retouchd.events.jobs import JobLeft, JobWaiting
 from retouchd.events.run import (
@@ -267,6 +267,8 @@ class Daemon:
                     await assembly.pipeline.release(job_id)
                 except (Blocked, OSError) as obstacle:
                     emit(JobWaiting(job=job_id, reason=str(obstacle)))
+        with contextlib.suppress(FolderUnresponsive, OSError):
+            await in_any(assembly.spool.settle)
         return ending
 
     async def _until_end(self, assembly: Assembly, *, until_drained: bool) -> Ending:

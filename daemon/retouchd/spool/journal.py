@@ -2,10 +2,10 @@
 The redo journal of the spool: what several jobs note at the same moment is made durable with one flush of one
 file, `work/journal.jsonl`.
 
-Each line is a document of a job, or says that an answer is whole, or that the job is over. The job's directory
-has the same and is what everybody reads; its files need no flush of their own. What a power cut takes away of
-them is done again from here at the next start, before any job is read. Who takes a document out of a directory by
-hand while nothing runs has to remove the journal as well.
+Each line is a document of a job, or says that an answer is whole. The job's directory has the same and is what
+everybody reads; its files need no flush of their own. What a power cut takes away of them is done again from
+here at the next start, before any job is read. Who takes a document out of a directory by hand while nothing
+runs has to remove the journal as well.
 """
 
 import contextlib
@@ -53,44 +53,46 @@ class Journal:
         with flushing():
             self._rounds.join(work, line, partial(self._commit, work))
 
-    def end(self, work: Path, job_id: str) -> None:
+    def compact(self, work: Path) -> None:
         """
-        Note that a job is over: what was noted of it until now is done again for no directory that a person
-        has put back.
+        Leave only the lines of jobs that are not over: an older copy of a directory that somebody puts back is
+        not to be taken on by them.
         """
-        line = json.dumps({"job": job_id, "over": True}).encode("ascii")
-        with contextlib.suppress(OSError):  # Only who puts something back could miss it.
-            durable.append_alone(work / _NAME, line, is_due=False)
+        path = work / _NAME
+        try:
+            lines = file_stat.read(path).splitlines()
+        except FileNotFoundError:
+            return
+        live = _live(work)
+        if len(live) < len(lines):
+            self._write(work, live)
 
     def redo(self, work: Path) -> None:
         """
         Do again what is missing or torn in the directories of jobs.
         """
-        found: dict[str, dict[str, Any]] = {}
+        found = {}
         for line in _live(work):
             # One may be torn.
             with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
                 entry = json.loads(line)
-                noted = found.setdefault(entry["job"], {})
-                if "over" in entry:
-                    noted.clear()
-                else:
-                    noted[entry["name"]] = entry.get("document")
-        for job_id, noted in found.items():
-            for name, document in noted.items():
-                _redo(work / "jobs" / job_id, name, document)
+                found[entry["job"], entry["name"]] = entry.get("document")
+        for (job_id, name), document in found.items():
+            _redo(work / "jobs" / job_id, name, document)
 
     def _commit(self, work: Path, lines: Sequence[bytes]) -> None:
         path = work / _NAME
         if _size(path) < self._most:
             durable.append_alone(path, b"\n".join(lines))
             return
-        live = _live(work)
+        self._write(work, [*_live(work), *lines])
+
+    def _write(self, work: Path, lines: Sequence[bytes]) -> None:
         # Else a power cut brings back jobs that are over, and nothing that was noted of them.
         for folder in (work / "trash", work / "jobs"):
             durable.fsync_folder(folder)
-        whole = _joined([*live, *lines])
-        durable.write(path, whole)
+        whole = b"".join(line + b"\n" for line in lines)
+        durable.write(work / _NAME, whole)
         self._most = max(_LEAST_BYTES, 2 * len(whole))
 
 
@@ -115,10 +117,6 @@ def _live(work: Path) -> list[bytes]:
         return []
     start = len(_BEGINNING)
     return [line for line in lines if line[start : start + _ID_BYTES] in there]
-
-
-def _joined(lines: Sequence[bytes]) -> bytes:
-    return b"".join(line + b"\n" for line in lines)
 
 
 def _size(path: Path) -> int:

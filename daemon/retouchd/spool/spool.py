@@ -115,6 +115,12 @@ class Spool:
             ):
                 job_directory.end(job, inbox, self.folder(job.id) / ORIGINALS)
 
+    def settle(self) -> None:
+        """
+        Keep nothing in the journal of jobs that are over, at the end of a run.
+        """
+        self._journal.compact(self._work)
+
     def ids(self) -> list[str]:
         """
         Return the ids of all jobs, oldest first; what others put beside them is none of ours.
@@ -328,7 +334,6 @@ class Spool:
         durable.remove_empty(folder / ORIGINALS)
         durable.make_folder(self._trash, root=self._work)
         durable.put_away(folder, self._trash / job_id)
-        self._journal.end(self._work, job_id)
         with contextlib.suppress(OSError):  # The next start clears away what is left in the trash.
             moves.sweep(self._trash / job_id, ORIGINALS)
 
