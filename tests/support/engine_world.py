@@ -33,6 +33,7 @@ from builders import tree_of
 from canary import CANARY, assert_unsaid
 from retouchd.config.settings import EditDefaults, Settings
 from retouchd.disk.folders import Folders
+from retouchd.disk.thread_pools import Pool, Task
 from retouchd.endpoint.api_key import KeySource
 from retouchd.endpoint.client import Endpoint
 from retouchd.endpoint.styles import style_for
@@ -74,6 +75,7 @@ class SkippedTime:
         self._loop = loop
         self._ahead = 0.0
         self._busy = 0
+        self._disk_calls: set[Task] = set()
         self._on_still: list[asyncio.Future[None]] = []
         self._on_jump: list[asyncio.Future[None]] = []
         self._rested_at = time.monotonic()
@@ -85,6 +87,32 @@ class SkippedTime:
         loop.shutdown_default_executor = self._end_threads
         loop.time = self.seconds
         loop._selector.select = self._select_or_skip
+
+    def count_disk_calls(self, patch: pytest.MonkeyPatch) -> None:
+        """
+        Take the threads for disks for threads that work for the loop: they tell it directly what they came to.
+        """
+        start, call_off = Pool.start, Task.call_off
+
+        def counted(pool: Pool, task: Task) -> None:
+            tell = task.on_end
+
+            def ended(result: Any, error: BaseException | None) -> None:
+                tell(result, error)
+                with contextlib.suppress(RuntimeError):  # The loop is closed.
+                    self._loop.call_soon_threadsafe(self._disk_calls.discard, task)
+
+            task.on_end = ended
+            self._disk_calls.add(task)
+            start(pool, task)
+
+        def called_off(task: Task) -> None:
+            call_off(task)
+            if not task.is_begun:
+                self._disk_calls.discard(task)
+
+        patch.setattr(Pool, "start", counted)
+        patch.setattr(Task, "call_off", called_off)
 
     def seconds(self) -> float:
         return time.monotonic() + self._ahead
@@ -117,9 +145,13 @@ class SkippedTime:
         Wait until nothing more happens without time passing; where it is not skipped, for the threads.
         """
         if not self.is_skipping:
-            await self.until(lambda: not self._busy)
+            await self.until(lambda: not self._is_busy)
             return
         await self._next(self._on_still)
+
+    @property
+    def _is_busy(self) -> bool:
+        return bool(self._busy or self._disk_calls)
 
     async def _next(self, those_who_wait: list[asyncio.Future[None]]) -> None:
         future = self._loop.create_future()
@@ -153,7 +185,7 @@ class SkippedTime:
         events = self._events(_GRACE_SECONDS if timeout is None else min(timeout, _GRACE_SECONDS))
         if events:
             return events
-        if self._busy:
+        if self._is_busy:
             return self._events(timeout)
         self._rested_at = time.monotonic()
         if self._on_still:
@@ -535,6 +567,7 @@ async def open_world(
         stack.callback(listen(logger.write))
         # All of it is plain HTTP: no daemon need load the machine's authorities.
         patch.setenv("SSL_CERT_DIR", str(root))
+        skipped.count_disk_calls(patch)
         if not has_events:
             patch.setattr(watcher, "Observer", NoWatches)
         world = World(
