@@ -497,7 +497,7 @@ MUTANTS = {
     "archived unrecorded": "pictures and records do not match",
     "forgotten untold": "the history and the records differ",
     "half finished": "not as received",
-    "claims unsynced": "is lost|left before it was published|stands in 2 places",
+    "claims unsynced": "is lost|left before it was published|stands in 2 places|asked for and is gone",
     "journal unsynced": "asked too often",
     "notes torn": "asked too often",
     "plans torn": "pictures and records do not match",
