@@ -290,7 +290,8 @@ class ObservedFiles(IndexQueries):
         self.changes += 1
         is_new = name not in record.observations
         record.observations[name] = seen
-        if named.kind in _FOLLOWED or settles is None:
+        # A companion that came back with its picture would else be met only as that is claimed, unsettled.
+        if named.kind in _FOLLOWED or settles is None or self._is_companion(name):
             record.followed.add(name)
         elif record.followed:
             record.followed.discard(name)
