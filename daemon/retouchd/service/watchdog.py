@@ -147,7 +147,9 @@ class Watchdog:
         self._see("work", self._answers, now, is_at_work=True)
         is_looking = self._intake.is_turning and not self._disks.is_hung(Folder.INBOX)
         self._see("inbox", self._intake.steps, now, is_at_work=is_looking)
-        self._tell(stuck(self._motions, now))
+        # A look at the inbox needs a thread and the work folder, too: it is not to blame for those.
+        work = {"work": self._motions["work"]}
+        self._tell(stuck(work, now) or stuck(self._motions, now))
         if self._stuck is None:
             notify("WATCHDOG=1")
 
