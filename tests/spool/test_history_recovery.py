@@ -13,7 +13,9 @@ import pytest
 
 from builders import Place
 from process import Station, open_station
+from retouchd.disk import durable
 from retouchd.spool.fingerprint import Digest, Fingerprint
+from retouchd.spool.finished_index import ReplacedError
 from retouchd.spool.hash_index import HashIndex
 from retouchd.spool.history import RECOVERED, History
 from retouchd.spool.history_recovery import Recovery
@@ -143,6 +145,46 @@ def test_what_the_history_tells_is_not_read(place: Place) -> None:
     assert knows(place) == (True, True)
 
     assert not (place.folders.work / RECOVERED).exists()
+
+
+def test_a_job_is_known_whose_history_was_removed_before_it_left(place: Place) -> None:
+    """
+    Its line is gone, and it writes no other one.
+    """
+    put(place, record(place))
+    at_work = place.folders.work / "jobs" / record(place)["id"]
+    at_work.mkdir()
+    (at_work / "plan.json").touch()
+    recovery = learnt(place)
+    recovery.again()
+    recovery.learn()
+    shutil.rmtree(at_work)
+
+    assert recovery.finished is not None
+    assert recovery.finished.done(OWN) is not None
+
+
+def test_a_history_removed_while_a_line_is_added_was_replaced(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    That is noticed by what it should be long by then.
+    """
+    history = History(place.folders.work)
+    recovery = Recovery(folders=place.folders, history=history, spool=place.spool)
+    recovery.learn()
+    append = durable.append
+
+    def append_and_lose(path: Path, line: bytes) -> None:
+        append(path, line)
+        path.unlink()
+
+    monkeypatch.setattr(durable, "append", append_and_lose)
+    history.add({"id": "20261101-120000-0000000b"})
+
+    assert recovery.finished is not None
+    with pytest.raises(ReplacedError):
+        recovery.finished.catch_up()
 
 
 def test_a_failure_that_the_history_tells_is_not_noted(place: Place) -> None:

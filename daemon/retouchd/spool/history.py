@@ -191,8 +191,8 @@ RECOVERED = "recovered.jsonl"
 
 class History:
     """
-    A journal in a work folder. `written` is its state after the last line added here, nothing before: found to
-    be another or shorter, it was replaced by somebody.
+    A journal in a work folder. `written` is the state that it has reached by the lines added here, nothing
+    before: found to be another or shorter, it was replaced by somebody.
     """
 
     def __init__(self, work: Path, name: str = "history.jsonl") -> None:
@@ -203,8 +203,17 @@ class History:
         """
         Append the line of one job; durable on return.
         """
-        durable.append(self._path, json_text(line).encode())
-        self.written = self.state()
+        text = json_text(line).encode()
+        least = self.written[1] + len(text)
+        durable.append(self._path, text)
+        head, known_end = self.written
+        found, found_end = self.state()
+        # It may be removed at any moment, right after its line was written, too: that is to be noticed later.
+        least = max(least, known_end)
+        if found_end < least or (head and found != head):
+            self.written = head, least
+        else:
+            self.written = found, found_end
 
     def add_all(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """

@@ -64,6 +64,7 @@ class Recovery:
         self._on_change = on_change
         self._further = (scratch,) if scratch else ()
         self._is_stopped = False
+        self._is_replaced = False
         self._needed = asyncio.Event()
         # A call that was given up, as a folder hung, goes on by itself when that answers again.
         self._learning = threading.Lock()
@@ -97,6 +98,7 @@ class Recovery:
         Begin anew, as the history was replaced; from any thread.
         """
         self.finished = None
+        self._is_replaced = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._needed.set)
 
@@ -116,7 +118,7 @@ class Recovery:
             except FolderUnresponsive:
                 within = _AGAIN_SECONDS  # It is told already.
             except ReplacedError:
-                within = 0.0
+                within, self._is_replaced = 0.0, True
             except OSError as error:
                 within = _AGAIN_SECONDS
                 self._meet(error)
@@ -142,7 +144,8 @@ class Recovery:
                 self._learning.release()
 
     def _learn(self) -> None:
-        self._history.written = (b"", 0)
+        if self._is_replaced:
+            self._history.written = (b"", 0)
         finished, known = self.journals(), _Known()
         finished.catch_up(known.note)
         count = self._note(finished, known, self._unread_results(finished, known))
@@ -184,8 +187,10 @@ class Recovery:
         with at(place):
             bodies = [record_in(self._root(place), each.path) for each in batch]
         # In this order: a job leaves the work folder after the history has its line. One that has a record but
-        # no plan there was put back with an older work folder.
-        at_work = [each for each in self._spool.ids() if self._spool.is_ending(each)]
+        # no plan there was put back with an older work folder. The line of one that is about to leave may have
+        # been in a history that was replaced since.
+        ids = [] if self._is_replaced else self._spool.ids()
+        at_work = [each for each in ids if self._spool.is_ending(each)]
         finished.catch_up(known.note)
         for found, body in zip(batch, bodies, strict=True):
             job_id = (body or {}).get("id")
