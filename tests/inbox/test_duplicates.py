@@ -117,6 +117,13 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
         finished_index.in_inbox(job, place.folders.inbox)
 
 
+def holds_none(folder: str, name: str) -> bool:
+    """
+    Stands for an index by which nothing else lies in the inbox.
+    """
+    return False
+
+
 def _with_bytes(place: Place, name: str, content: bytes) -> Job:
     path = place.folders.inbox / name
     path.write_bytes(content)
@@ -147,7 +154,7 @@ def test_only_pictures_of_a_known_size_are_read(tmp_path: Path) -> None:
     opened = watch_openings()
 
     for job in jobs:
-        duplicates.check(job)
+        duplicates.check(job, holds_none)
 
     assert {"7.png", "9.png", "ahead.png"} == {name for name in opened if name.endswith(".png")}
 
@@ -164,15 +171,15 @@ def test_a_line_that_is_gone_holds_nothing(tmp_path: Path) -> None:
     recovery = _recovery(place)
     duplicates = _duplicates(place, recovery)
     with pytest.raises(HeldError):
-        duplicates.check(job)
+        duplicates.check(job, holds_none)
 
     (tmp_path / "work/history.jsonl").write_bytes(b"")
     history.add({"id": "b"})
 
     with pytest.raises(NotYetError):
-        duplicates.check(job)
+        duplicates.check(job, holds_none)
     recovery.learn()
-    duplicates.check(job)
+    duplicates.check(job, holds_none)
 
 
 def test_a_job_that_ends_while_it_is_looked_at_is_decided_by_its_end(tmp_path: Path) -> None:
@@ -194,7 +201,7 @@ def test_a_job_that_ends_while_it_is_looked_at_is_decided_by_its_end(tmp_path: P
     duplicates.take(job, end_meanwhile)
 
     with pytest.raises(HeldError, match=r"outbox/cat\.png"):
-        duplicates.check(twin)
+        duplicates.check(twin, holds_none)
 
 
 def test_ten_thousand_finished_jobs_fit_into_memory(tmp_path: Path) -> None:
@@ -215,7 +222,7 @@ def test_ten_thousand_finished_jobs_fit_into_memory(tmp_path: Path) -> None:
     job = _with_bytes(place, "cat.png", b"cat")
 
     tracemalloc.start()
-    _duplicates(place, _recovery(place)).check(job)
+    _duplicates(place, _recovery(place)).check(job, holds_none)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 

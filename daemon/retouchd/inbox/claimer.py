@@ -169,7 +169,7 @@ class Claimer:
                 return None
             alike = [each for each in before if not outlines(each.job).isdisjoint(outlines(job))]
             is_early = bool(before) and bool(job.references)
-            checked = Checked(job) if is_early else self._duplicates.check(job)
+            checked = Checked(job) if is_early else self._duplicates.check(job, self._index.holds)
             is_early = is_early or any(_may_be_same(each, checked.known) for each in alike)
             return Pick(
                 key=key,

@@ -172,11 +172,12 @@ class Duplicates:
                         del self._alike[key]
             return self._waiting.pop(job_id, set())
 
-    def check(self, job: Job) -> Checked:
+    def check(self, job: Job, holds: Callable[[str, str], bool]) -> Checked:
         """
         Look for what a job that could be claimed would ask for, and for its image among all results; raises
         HeldError where all of it was found. Of several edits those are not asked for that were done before, nor
-        those for which something came that only could not be finished.
+        those for which something came that only could not be finished. `holds` tells whether a folder of the
+        inbox holds a name.
 
         Raises NotYetError while it is not known what was done before, FileNotFoundError where a file changed
         meanwhile, OSError where one cannot be read.
@@ -195,7 +196,7 @@ class Duplicates:
                 job = self._without_what_came(job, own, finished, records)
             if not self._is_on:
                 return Checked(job, own)
-            raise_if_unknown(job, self._folders)
+            raise_if_unknown(job, holds)
             with self._lock:
                 ahead = [e for key in outlines(job) for e in self._alike.get(key, {}).values()]
             if not ahead:

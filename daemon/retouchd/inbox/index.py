@@ -108,6 +108,16 @@ class InboxIndex:
         self.queue.forget_decision(key)
         return candidates
 
+    def holds(self, folder: str, name: str) -> bool:
+        """
+        Return whether anything lies there: by a look, unless all names in its folder are known and it is none.
+        """
+        record = self.files.folder(folder)
+        is_known = record is not None and record.names_known is not None
+        if not is_known or self.files.has_seen(folder, name):
+            self.look(folder, name)
+        return self.files.has_seen(folder, name)
+
     def note_claimed(self, key: Key) -> None:
         """
         Take in that files of a family were claimed, by looking at them.

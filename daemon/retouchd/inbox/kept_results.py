@@ -10,9 +10,9 @@ from typing import Any
 from retouchd.disk.folders import Folders
 from retouchd.inbox.held import HeldCause, HeldError, Twin
 from retouchd.job.model import Job
-from retouchd.job.naming import path_below, shown
+from retouchd.job.naming import shown
 from retouchd.money.pricing import pictures_asked
-from retouchd.spool import history, received_files
+from retouchd.spool import received_files
 from retouchd.spool.believed import received_for
 from retouchd.spool.fingerprint import Fingerprint, Policy
 from retouchd.spool.received_files import ReceivedGoneError
@@ -56,15 +56,16 @@ def with_kept(
     return replace(job, edits=tuple(edits))
 
 
-def raise_if_unknown(job: Job, folders: Folders) -> None:
+def raise_if_unknown(job: Job, holds: Callable[[str, str], bool]) -> None:
     """
     Raise HeldError where a picture as it was received lies beside a photo for which nothing is known to have
-    come: whoever brought it along does not want another one to be paid for.
+    come: whoever brought it along does not want another one to be paid for. `holds` tells whether a folder of
+    the inbox holds a name.
     """
     if any(edit.received or edit.had is not None for edit in job.edits):
         return
     for name in _received_names(job):
-        if history.size_of(folders.inbox, path_below(job.folder, name)) is not None:
+        if holds(job.folder, name):
             reason = (
                 f"{shown(name)} lies beside it, which was paid for, and neither a record nor the history tells "
                 "what it came for: put the .job.json from error/ beside it, or take that picture away to have "

@@ -181,7 +181,7 @@ class InboxSnapshot:
             job = self._builder.build(candidate, self.now)
             if isinstance(job, Unfinished):
                 return Held(job.reason)
-            job = duplicates.check(job).job
+            job = duplicates.check(job, self._index.holds).job
         except HeldError as held:
             return Held(str(held))
         except NotYetError:
