@@ -7,6 +7,7 @@ import errno
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -321,7 +322,7 @@ def test_files_whose_numbers_change_are_taken_and_edited(
     station: Station, odd: Odd, inodes: str
 ) -> None:
     """
-    Each once, with no claim given back more than a few times before that is known.
+    Each once, and none is given back more than a few times before that is known; all at once they may be.
     """
     odd.write("inodes", inodes)
     odd.fail("noreplace", errno.EINVAL)
@@ -334,7 +335,8 @@ def test_files_whose_numbers_change_are_taken_and_edited(
     running.until(lambda: len(list(station.folders.done.glob("*.job.json"))) == 6)
 
     assert len(endpoint.requests) == 6
-    assert len(running.events("job.returned")) < 6
+    returned = Counter(line["name"] for line in running.events("job.returned"))
+    assert max(returned.values(), default=0) <= 3
     assert running.events("watch.lost") == []
 
 
