@@ -12,7 +12,7 @@ import pytest_asyncio
 from PIL import Image
 
 from engine_world import World, open_world, put
-from retouchd.answer.body import Received, warnings_of
+from retouchd.answer.received import Received, warnings_of
 from retouchd.job.model import Request, Scalar
 from retouchd.sandbox.faults import Fault, FaultKind
 from sample_pictures import encoded

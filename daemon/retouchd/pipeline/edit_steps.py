@@ -14,15 +14,15 @@ from typing import TypeAlias
 from retouchd.answer.classify import Failure
 from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import Steps, follow, in_work
-from retouchd.errors import Blocked, JobCode, Problem
+from retouchd.errors import Blocked, Problem
 from retouchd.inbox.duplicates import Duplicates
 from retouchd.inbox.held import HeldError, NotYetError
-from retouchd.job.model import Job, Verdict
-from retouchd.job.naming import shown
+from retouchd.job.model import Verdict
 from retouchd.job.outcome import Wait
 from retouchd.pipeline.attempts import Attempts, Judged
+from retouchd.pipeline.crash_notes import crash_step, crash_steps, crashed, has_crashed
 from retouchd.pipeline.disk_steps import DiskSteps, JobGone, Stuck
-from retouchd.pipeline.judge import FETCHED, Judge, crash_step
+from retouchd.pipeline.judge import Judge
 from retouchd.pipeline.kept_results import KeptResults
 from retouchd.pipeline.prepare import NotReadyError, Prepared, Preparer
 from retouchd.pipeline.results import FetchLater, WithheldError
@@ -32,14 +32,10 @@ from retouchd.spool.spool import Spool
 from retouchd.throttle.admission import Admission, Closed
 from retouchd.throttle.retry import Ask, Fail, Return, count_in_doubt
 
-CRASHES_TO_FAIL = 3
-
 _PREPARED_AT_ONCE = 2
 """A decoded picture of 100 megapixels takes 400 MB, and fitting holds it several times over."""
 _PAID_SECONDS = 60.0
 """How long until it is looked again whether a result that was paid for lies in its place."""
-_STEPS = {Phase.CLAIMED: (Phase.CLAIMED.value,), Phase.KEPT: (Phase.KEPT.value, FETCHED)}
-"""How notes of crashes call what is done in the phases that decode what somebody else made."""
 _SOON_SECONDS = 0.5
 """How long a job that an earlier process left waits until it is known what was done before."""
 
@@ -299,8 +295,8 @@ class EditSteps:
         to be given back.
         """
         whole = edit_state.whole
-        if _has_crashed(edit_state):
-            self._fail(edit_state, [_crashed(edit_state.job)])
+        if has_crashed(edit_state):
+            self._fail(edit_state, [crashed(edit_state.job)])
             return None
         try:
             if edit_state.job.references:
@@ -324,7 +320,7 @@ class EditSteps:
         return found
 
     async def _judge_kept(self, edit_state: EditState) -> None:
-        if _has_crashed(edit_state):
+        if has_crashed(edit_state):
             await self._put_aside(edit_state)
             return
         await self._judge_answer(edit_state)
@@ -334,7 +330,7 @@ class EditSteps:
         Judge by the answer itself. What it only names is fetched in the ordinary run: that may take hours, and
         a process that is killed while it waits was not brought down by it.
         """
-        if _has_crashed(edit_state):
+        if has_crashed(edit_state):
             await self._put_aside(edit_state)
             return
         judged = await self._judge.judge_unfetched(edit_state)
@@ -348,14 +344,14 @@ class EditSteps:
         """
         Close an attempt whose answer brings processes down; it ends the edit.
         """
-        closed = await in_work(self._attempts.close_unread, edit_state, _crashed(edit_state.job))
+        closed = await in_work(self._attempts.close_unread, edit_state, crashed(edit_state.job))
         self._admission.release(edit_state, closed)
 
     def _progressed(self, edit_state: EditState) -> None:
         """
         Forget that the edit may have brought processes down; what is noted of others stays.
         """
-        for step in _steps_of(edit_state).intersection(edit_state.whole.crashes):
+        for step in crash_steps(edit_state).intersection(edit_state.whole.crashes):
             self._spool.clear_crashes(edit_state.id, step)
 
 
@@ -377,25 +373,3 @@ def _returned(edit_state: EditState, reason: str) -> Wait | GiveBack:
     if not edit_state.whole.may_be_paid:
         return GiveBack(reason=reason)
     return Wait(seconds=None, reason=reason, in_doubt_count=count_in_doubt(edit_state.attempts))
-
-
-def _has_crashed(edit_state: EditState) -> bool:
-    phase = edit_state.phase
-    names = {crash_step(each, edit_state) for each in _STEPS.get(phase, ())}
-    return sum(each in names for each in edit_state.whole.crashes) >= CRASHES_TO_FAIL
-
-
-def _steps_of(edit_state: EditState) -> set[str]:
-    """
-    Return how notes of crashes call all steps of an edit that may be noted.
-    """
-    return {crash_step(each, edit_state) for steps in _STEPS.values() for each in steps}
-
-
-def _crashed(job: Job) -> Problem:
-    return Problem(
-        code=JobCode.CRASHED,
-        message=f"retouchd ended unexpectedly {CRASHES_TO_FAIL} times while working on "
-        f"{shown(job.members[0].name)}.",
-        hint="Please report it, open the picture in another program and save it anew.",
-    )

@@ -21,7 +21,6 @@ from retouchd.answer.body import (
     ReadAnswer,
     Whole,
     read_answer,
-    warnings_of,
 )
 from retouchd.answer.classify import (
     Failure,
@@ -32,12 +31,14 @@ from retouchd.answer.classify import (
     judge_failure,
 )
 from retouchd.answer.error_body import request_id_of, safe_text
+from retouchd.answer.received import warnings_of
 from retouchd.answer.stored_answer import KeptAnswer
 from retouchd.disk.threads import in_work
 from retouchd.endpoint.client import EditsClient, FetchPrivate
 from retouchd.errors import Blocked
 from retouchd.job.model import Verdict
 from retouchd.pipeline.attempts import Judged
+from retouchd.pipeline.crash_notes import FETCHED, crash_step
 from retouchd.pipeline.results import Downloads, Fetched, Results, WithheldError
 from retouchd.spool.job_state import EditState
 from retouchd.spool.spool import Spool
@@ -55,9 +56,6 @@ _LASTING = frozenset(
 
 _AT_ONCE = 2
 """So many answers are judged at a time, in the order in which they were whole: else all would end together."""
-
-FETCHED = "fetched"
-"""The step in which a picture is decoded that was fetched; a note of a crash says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +79,6 @@ class _Sealed:
     faults: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
     is_awaited: bool = True
-
-
-def crash_step(step: str, edit_state: EditState) -> str:
-    """
-    Return how a note of a crash calls a step of an edit.
-    """
-    return step if edit_state.edit == 1 else f"{step} {edit_state.edit}"
 
 
 class Judge:

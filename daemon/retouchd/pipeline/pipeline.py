@@ -19,11 +19,11 @@ from retouchd.events import emit
 from retouchd.events.jobs import JobWaiting
 from retouchd.job.model import Verdict
 from retouchd.job.outcome import Outcome, Over, Wait
+from retouchd.pipeline.crash_notes import CRASHES_TO_FAIL, crash_step
 from retouchd.pipeline.disk_steps import DiskSteps, JobGone, Stuck
-from retouchd.pipeline.edit_steps import CRASHES_TO_FAIL, EditSteps, GiveBack, Halt
+from retouchd.pipeline.edit_steps import EditSteps, GiveBack, Halt
 from retouchd.pipeline.edits_at_once import EditsAtOnce
 from retouchd.pipeline.finish import Finisher
-from retouchd.pipeline.judge import crash_step
 from retouchd.pipeline.results import FetchLater
 from retouchd.process import Changes
 from retouchd.spool.job_state import JobState, job_of

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from retouchd.answer import stored_answer
-from retouchd.answer.body import Found, Inline, Link, Received, Whole
+from retouchd.answer.body import Found, Inline, Link, Whole
+from retouchd.answer.received import Received
 from retouchd.answer.retry_after import expires_at, seconds_to_retry
 from retouchd.answer.stored_answer import KeptAnswer, Spilled
 from retouchd.clock import Clock
