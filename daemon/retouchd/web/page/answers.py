@@ -4,12 +4,12 @@ Answers for people: pages in their language, and why something is refused.
 
 from typing import Any
 
+from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import Response
 
 from retouchd.web.access import Access, May
 from retouchd.web.guard import fault
-from retouchd.web.page.rendering import environment
 from retouchd.web.page.words import Words, language_of
 
 _LANGUAGE = "retouchd-language"
@@ -21,10 +21,10 @@ class Answers:
     Renders the templates for one listener, which lies below `root_path`.
     """
 
-    def __init__(self, access: Access, root_path: str) -> None:
+    def __init__(self, access: Access, root_path: str, templates: Environment) -> None:
         self._access = access
         self._root_path = root_path
-        self._templates = environment()
+        self._templates = templates
 
     def page(
         self, request: Request, template: str, status_code: int = 200, **values: Any

@@ -27,7 +27,7 @@ from retouchd.web.page.feed import Feed
 from retouchd.web.page.jobs import Jobs, JobView
 from retouchd.web.page.looks import Looks
 from retouchd.web.page.pictures import Pictures
-from retouchd.web.page.rendering import KEPT, STATIC, static
+from retouchd.web.page.rendering import KEPT, environment, static_files
 from retouchd.web.page.reviews import Reviews
 from retouchd.web.page.scene import Scene, Scenes
 from retouchd.web.page.thumbnails import Thumbnails
@@ -72,7 +72,8 @@ class Page:
         self._pictures = Pictures(self._jobs, self._looks, thumbnails)
         self._actions = Actions(settings, self._jobs, dropped)
         self._pause_file = PersonPauseFile(work)
-        self.answers = Answers(access, root_path)
+        self._static = static_files()
+        self.answers = Answers(access, root_path, environment(self._static))
         self.feed = Feed()
         self._scene: tuple[int, float, Scene] | None = None
         self._looking: asyncio.Future[Scene] | None = None
@@ -293,10 +294,10 @@ class Page:
         """
         Return one of the page's own files.
         """
-        name = request.path_params["name"]
-        if name not in STATIC:
+        found = self._static.get(request.path_params["name"])
+        if found is None:
             raise Refused("There is nothing here.", 404, "not_found")
-        return Response(static(name), 200, KEPT, STATIC[name])
+        return Response(found.content, 200, KEPT, found.media_type)
 
     async def _found(self, request: Request) -> JobView:
         job_id = request.path_params["job"]
