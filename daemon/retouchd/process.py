@@ -1,24 +1,16 @@
 """
-The process: the memory it keeps, the files it may open, tasks beside a block of code, changes they wait for.
+The process: the memory it keeps, the files it may open, and how long it outlives the one that started it.
 
-How much memory the process keeps: the C library's own choice grows with its threads, for months. A count of
-changes that tasks wait on without missing one. A task that runs while a block of code does. How many files and
-sockets this process may have open at once.
+The C library's own choice of how much memory is kept grows with its threads, for months.
 """
 
-import asyncio
 import contextlib
 import ctypes
 import os
 import resource
 import signal
-import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any, TypeVar, cast
 
 from retouchd.errors import ConfigurationError
-
-T = TypeVar("T")
 
 _libc = ctypes.CDLL(None)
 
@@ -62,93 +54,6 @@ def end_with_parent(parent: int) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # It ended before.
         os._exit(1)
-
-
-class Changes:
-    """
-    Counts changes and wakes everyone who waits for the next one.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._changed = asyncio.Event()
-        self._parts: list[Changes] = []
-
-    def tell(self) -> None:
-        """
-        Have everyone who waits look again.
-        """
-        self.count += 1
-        self._changed.set()
-        self._changed = asyncio.Event()
-        for part in self._parts:
-            part.tell()
-
-    @contextlib.contextmanager
-    def part(self) -> Iterator["Changes"]:
-        """
-        Yield a count of its own for a few of those who wait: it counts these changes, too.
-        """
-        part = Changes()
-        self._parts.append(part)
-        try:
-            yield part
-        finally:
-            self._parts.remove(part)
-
-    async def wait(self, since: int, within: float | None = None) -> None:
-        """
-        Wait until the count is another than `since`, or for so many seconds.
-
-        Whoever reads the count before it decides to wait misses no change that came meanwhile.
-        """
-        if self.count == since:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(within):
-                    await self._changed.wait()
-
-
-@contextlib.asynccontextmanager
-async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """
-    Run it beside the block, and cancel it when that ends.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-async def in_own_thread(function: Callable[[], T]) -> T:
-    """
-    Call a function in a thread that is made for it, which may hang for as long as it likes: it takes no other's
-    place, and the process ends without it.
-    """
-    loop = asyncio.get_running_loop()
-    found: asyncio.Future[T] = loop.create_future()
-
-    def hand_on(value: T | None, error: BaseException | None) -> None:
-        if found.done():
-            return
-        if error is not None:
-            found.set_exception(error)
-        else:
-            found.set_result(cast(T, value))
-
-    def call() -> None:
-        value, error = None, None
-        try:
-            value = function()
-        except Exception as raised:  # noqa: BLE001 - handed on to whoever waits
-            error = raised
-        with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits any more.
-            loop.call_soon_threadsafe(hand_on, value, error)
-
-    threading.Thread(target=call, daemon=True).start()
-    return await found
 
 
 _FILES, _FILES_OF_A_JOB = 64, 8

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from retouchd.request.output import Output, OutputFields, name_of, output_faults, resolved, stem_of
+from retouchd.request.output import Output, output_faults, resolved
+from retouchd.request.output_fields import OutputFields
+from retouchd.request.result_name import name_of, stem_of
 
 JOB = {
     "stem": "cat",

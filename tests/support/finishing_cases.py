@@ -14,7 +14,8 @@ from PIL import Image, ImageDraw
 from retouchd.pictures.finishing.finish import Finished, finish
 from retouchd.pictures.finishing.geometry import Canvas
 from retouchd.pictures.finishing.task import Finishing
-from retouchd.request.output import OutputFields, resolved
+from retouchd.request.output import resolved
+from retouchd.request.output_fields import OutputFields
 from simulated_model import Model, mask_of, photo
 
 SIZE = (720, 480)

@@ -10,9 +10,9 @@ from retouchd.clock import SystemClock
 from retouchd.job.outcome import End
 from retouchd.job.text import counted, rough_length
 from retouchd.logs import logger
-from retouchd.process import running
 from retouchd.service.daemon import Daemon
 from retouchd.status.progress import Batch
+from retouchd.tasks import running
 
 _BEAT_SECONDS = 1.0
 

@@ -23,9 +23,9 @@ from retouchd.events.run import (
     ConfigurationReloaded,
     ConfigurationUnchanged,
 )
-from retouchd.process import running
 from retouchd.service.daemon import Daemon
 from retouchd.status.attention import was_refused
+from retouchd.tasks import running
 
 LIVE = frozenset(
     {

@@ -31,7 +31,7 @@ from retouchd.job.naming import shown
 from retouchd.pictures.metadata import Metadata
 from retouchd.request.fields import EditFields, NamedEdits, Text
 from retouchd.request.headers import HEADER_NAME, is_framing, is_header_name, names_a_key
-from retouchd.request.output import OutputFields
+from retouchd.request.output_fields import OutputFields
 
 KEY_VARIABLE = f"{PREFIX}ENDPOINT__API_KEY"
 _MOST_BYTES = 1 << 16

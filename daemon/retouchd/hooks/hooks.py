@@ -31,8 +31,8 @@ from retouchd.hooks.queue import EventFiles, QueuedEvent, Told
 from retouchd.hooks.rules import About, HookRules, NotTold, Way
 from retouchd.hooks.summary import day_after, first_day, summary_of
 from retouchd.hooks.webhook import Webhook
-from retouchd.process import Changes, in_own_thread
 from retouchd.spool.history import History
+from retouchd.tasks import Changes, in_own_thread
 
 _LOOK_SECONDS = 60.0
 """How often it is looked at least whether something is due, or a day is over: clocks jump."""

@@ -13,7 +13,7 @@ from retouchd.inbox.held import HeldCause, HeldError, Twin
 from retouchd.job.filenames import Kind, parse
 from retouchd.job.model import Edit, Job, Role
 from retouchd.job.naming import escaped, path_below
-from retouchd.request.output import DEFAULT_NAME, name_of
+from retouchd.request.result_name import DEFAULT_NAME, name_of
 from retouchd.spool.fingerprint import Fingerprint, already_done
 from retouchd.spool.finished_index import FinishedIndex
 from retouchd.spool.finished_job import done_edits, is_partly_done, raw_name

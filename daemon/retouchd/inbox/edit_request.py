@@ -15,7 +15,8 @@ from retouchd.job.naming import shown
 from retouchd.job.pairing import Bundle
 from retouchd.request.fields import PROMPT_PARTS
 from retouchd.request.limits import Limits
-from retouchd.request.output import DEFAULT_NAME, PREFIX, output_faults, own_keys, resolved
+from retouchd.request.output import PREFIX, output_faults, own_keys, resolved
+from retouchd.request.result_name import DEFAULT_NAME
 from retouchd.request.validate import request_faults
 
 

@@ -49,7 +49,7 @@ from retouchd.pictures.pillow_gaps import (
     silence_libtiff,
     without_excess,
 )
-from retouchd.request.limits import MB
+from retouchd.request.rules import MB
 
 # One decoder for every TIFF: Pillow's own reads planes of 16 bits that lie apart as half rows of noise.
 TiffImagePlugin.READ_LIBTIFF = True

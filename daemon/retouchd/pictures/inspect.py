@@ -35,7 +35,7 @@ from retouchd.pictures.jpeg import is_arithmetic
 from retouchd.pictures.metadata import Shown
 from retouchd.pictures.pillow_gaps import FileSource
 from retouchd.pictures.stripping import stripped
-from retouchd.request.limits import Picture
+from retouchd.request.rules import Picture
 
 _SAFE_MEGAPIXELS = 100
 """What is decoded of a received picture at most, whatever `images.max_megapixels` says of those sent."""

@@ -17,7 +17,7 @@ from retouchd.pictures.decoding import (
     undecoded,
     unreadable,
 )
-from retouchd.pictures.fit_apply import srgb_pixels
+from retouchd.pictures.pixels import srgb_pixels
 
 _QUALITY = 82
 _METHOD = 2

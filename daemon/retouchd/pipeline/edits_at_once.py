@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Sequence
 from retouchd.disk.threads import in_work
 from retouchd.pipeline.disk_steps import JobGone
 from retouchd.pipeline.edit_steps import EditSteps, Halt
-from retouchd.process import Changes
 from retouchd.spool.job_state import EditState
 from retouchd.spool.spool import Spool
+from retouchd.tasks import Changes
 
 
 class EditsAtOnce:

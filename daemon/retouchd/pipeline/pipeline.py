@@ -25,10 +25,10 @@ from retouchd.pipeline.edit_steps import EditSteps, GiveBack, Halt
 from retouchd.pipeline.edits_at_once import EditsAtOnce
 from retouchd.pipeline.finish import Finisher
 from retouchd.pipeline.results import FetchLater
-from retouchd.process import Changes
 from retouchd.spool.job_state import JobState, job_of
 from retouchd.spool.phase import Phase
 from retouchd.spool.spool import Spool
+from retouchd.tasks import Changes
 from retouchd.throttle.admission import Admission
 
 _DECODING = (Phase.CLAIMED, Phase.KEPT)

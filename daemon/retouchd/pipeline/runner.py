@@ -12,7 +12,7 @@ from retouchd.events import emit
 from retouchd.events.jobs import JobCrashed
 from retouchd.job.outcome import End, Over, Wait
 from retouchd.pipeline.pipeline import Pipeline
-from retouchd.process import Changes
+from retouchd.tasks import Changes
 from retouchd.throttle.retry import LONGEST_BACKOFF_SECONDS
 
 

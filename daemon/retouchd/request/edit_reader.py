@@ -11,7 +11,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from retouchd.request.fields import MAX_EDITS, MAX_NAME, MAX_REFERENCES, Sidecar
-from retouchd.request.output import OutputFields
+from retouchd.request.output_fields import OutputFields
 from retouchd.request.overrides import nearest
 from retouchd.request.sidecar_tree import named
 

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from retouchd.job.model import Scalar
-from retouchd.request.output import OutputFields
+from retouchd.request.output_fields import OutputFields
 from retouchd.request.sidecar_tree import named
 from retouchd.request.text_encoding import LOST_LETTERS, lost_letters, visible
 

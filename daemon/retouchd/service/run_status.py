@@ -13,10 +13,10 @@ from retouchd.disk.filesystems import own_unit
 from retouchd.events.messages import UnreadLog
 from retouchd.inbox.waiting import Waiting
 from retouchd.job.outcome import End
-from retouchd.process import Changes
 from retouchd.service.assembly import Assembly
 from retouchd.service.status_writer import status_report
 from retouchd.status.report import StatusReport
+from retouchd.tasks import Changes
 from retouchd.throttle.lane import Lane
 
 _SAME = dt.timedelta(seconds=2)

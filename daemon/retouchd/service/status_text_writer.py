@@ -27,7 +27,6 @@ from retouchd.events.run import StatusTextCrashed, StatusTextUnwritten, StatusUn
 from retouchd.inbox.waiting import Waiting, WaitingNews
 from retouchd.job.naming import path_below
 from retouchd.job.outcome import End
-from retouchd.process import running
 from retouchd.service.day_log import DayLog
 from retouchd.service.run_status import RunStatus
 from retouchd.spool.history import History
@@ -46,6 +45,7 @@ from retouchd.status.text import (
     troubles,
     written,
 )
+from retouchd.tasks import running
 
 _NAME = "status.txt"
 

@@ -22,7 +22,6 @@ from retouchd.inbox.held import HeldBundle, HeldCause
 from retouchd.inbox.references import Place
 from retouchd.job.naming import escaped
 from retouchd.job.outcome import End
-from retouchd.process import Changes, running
 from retouchd.service.assembly import Assembly
 from retouchd.status.report import (
     MOST_HELD,
@@ -32,6 +31,7 @@ from retouchd.status.report import (
     StatusReport,
 )
 from retouchd.status.status_file import StatusFiles
+from retouchd.tasks import Changes, running
 from retouchd.throttle.disk_monitor import DiskMonitor
 from retouchd.throttle.gate import Gate
 from retouchd.throttle.pause import PauseRecord, record_of

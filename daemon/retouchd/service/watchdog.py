@@ -20,8 +20,8 @@ from retouchd.events import emit
 from retouchd.events.run import DaemonStuck, DaemonUnstuck
 from retouchd.inbox.intake import Intake
 from retouchd.job.naming import shown
-from retouchd.process import running
 from retouchd.service.motion import Motion, observed, stuck
+from retouchd.tasks import running
 from retouchd.throttle.disk_monitor import DiskMonitor
 
 

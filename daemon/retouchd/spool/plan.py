@@ -13,7 +13,7 @@ from retouchd.job.filenames import parse, suffix_behind
 from retouchd.job.model import Attempt, Edit, Job, Role
 from retouchd.job.naming import path_below
 from retouchd.job.pairing import pair
-from retouchd.request.output import DEFAULT_NAME, name_of, stem_of
+from retouchd.request.result_name import DEFAULT_NAME, name_of, stem_of
 from retouchd.spool.fingerprint import Digest, Fingerprint
 from retouchd.spool.phase import ORIGINALS, OUTPUTS, edit_of, pictures_in
 

@@ -12,7 +12,7 @@ from retouchd.clock import Clock
 from retouchd.events import emit
 from retouchd.events.run import DaemonPaused, DaemonResumed, PoolNarrowed, PoolWidened
 from retouchd.job.model import Verdict
-from retouchd.process import Changes
+from retouchd.tasks import Changes
 from retouchd.throttle import breaker
 from retouchd.throttle.breaker import AttemptReport, BreakerState, LocalBlock, Pause, PauseCause
 from retouchd.throttle.concurrency import (

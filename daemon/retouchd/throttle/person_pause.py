@@ -14,7 +14,7 @@ from retouchd.disk import durable
 from retouchd.disk.threads import in_work
 from retouchd.errors import FolderUnresponsive
 from retouchd.job.text import iso
-from retouchd.process import Changes
+from retouchd.tasks import Changes
 from retouchd.throttle.breaker import LocalBlock, PauseCause
 from retouchd.throttle.gate import Gate
 

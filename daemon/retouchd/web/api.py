@@ -16,10 +16,10 @@ from starlette.responses import JSONResponse, Response
 from retouchd.config.settings import Settings
 from retouchd.errors import RetouchdError
 from retouchd.job.text import json_text
-from retouchd.process import in_own_thread
 from retouchd.spool.history import History
 from retouchd.status.collect import Inventory
 from retouchd.status.document import unknown
+from retouchd.tasks import in_own_thread
 from retouchd.web.guard import fault
 from retouchd.web.latest import Latest
 from retouchd.web.openapi import document

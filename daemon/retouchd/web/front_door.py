@@ -21,8 +21,8 @@ from starlette.types import Receive, Scope, Send
 
 from retouchd.config.settings import Settings
 from retouchd.job.filetypes import SNIFF_BYTES, sniff
-from retouchd.process import in_own_thread
 from retouchd.status.alarms import OWNERS
+from retouchd.tasks import in_own_thread
 from retouchd.web.guard import fault
 from retouchd.web.lookup import STEM, Found, Lookup, Place
 from retouchd.web.posting import Post, PostRefused, parameters_of, read_post, too_large

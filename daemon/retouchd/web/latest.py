@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from retouchd.process import in_own_thread
+from retouchd.tasks import in_own_thread
 
 _FRESH_SECONDS = 1.0
 

@@ -36,8 +36,8 @@ from retouchd.events.jobs import (
 from retouchd.events.run import DaemonPaused
 from retouchd.events.web import MetricsUnwritten
 from retouchd.job.model import Verdict
-from retouchd.process import in_own_thread, running
 from retouchd.status.report import StatusReport
+from retouchd.tasks import in_own_thread, running
 from retouchd.throttle.breaker import PauseCause
 from retouchd.web.view import RunView
 

@@ -26,13 +26,13 @@ from retouchd.config.settings import Settings
 from retouchd.inbox.safe_drop import Piece
 from retouchd.job.filetypes import EXTENSIONS, SNIFF_BYTES, called, kind_by, sniff
 from retouchd.job.naming import shown
-from retouchd.process import in_own_thread
 from retouchd.request.edit_reader import read_edit
 from retouchd.request.output import output_faults
 from retouchd.request.overrides import nearest
 from retouchd.request.sidecar_tree import settings_in, table
 from retouchd.request.text_encoding import MAX_PROMPT_BYTES
 from retouchd.request.validate import check_request
+from retouchd.tasks import in_own_thread
 
 _FILES, _FIELDS = 18, 60
 _FIELD_BYTES = MAX_PROMPT_BYTES

@@ -26,7 +26,7 @@ from retouchd.disk import durable
 from retouchd.errors import ConfigurationError
 from retouchd.events import emit
 from retouchd.events.web import WebClosed, WebListening
-from retouchd.process import in_own_thread
+from retouchd.tasks import in_own_thread
 
 MOST_CONNECTIONS = 256
 """More are turned away: they must not use up the files that jobs need."""

@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator
 from retouchd.events import Event, listen
 from retouchd.events.run import DaemonReady, DaemonStopping, DaemonStuck, DaemonUnstuck
 from retouchd.inbox.waiting import Waiting
-from retouchd.process import running
 from retouchd.status.report import StatusReport, stop_of
 from retouchd.status.status_file import StatusFiles
+from retouchd.tasks import running
 
 _BEAT_SECONDS = 2.0
 SILENT_SECONDS = 30.0

@@ -44,6 +44,21 @@ def test_it_ends_with_whoever_started_it_even_while_it_is_stopped(tmp_path: Path
     _until(lambda: _is_over(child))
 
 
+def test_it_loads_nothing_that_pictures_do_not_need() -> None:
+    """
+    What checks settings and what waits for several things at once would be a third of its start.
+    """
+    program = (
+        "import sys, retouchd.process, retouchd.pictures.finishing.worker\n"
+        "print([each for each in ('pydantic', 'asyncio', 'httpx', 'structlog') if each in sys.modules])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, timeout=60, text=True
+    )
+
+    assert run.stdout.strip() == "[]"
+
+
 def _is_over(process: int) -> bool:
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"

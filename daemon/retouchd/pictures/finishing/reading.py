@@ -23,8 +23,8 @@ from retouchd.pictures.finishing.iptc import Iptc, iptc_in_jpeg, iptc_of
 from retouchd.pictures.finishing.jpeg_samples import stored_samples, stores_luminance
 from retouchd.pictures.finishing.jpeg_tables import tables_of
 from retouchd.pictures.finishing.plan import PictureFacts
-from retouchd.pictures.fit_apply import TURNS, narrow, srgb_pixels
 from retouchd.pictures.inspect import depth_of, orientation_of
+from retouchd.pictures.pixels import TURNS, narrow, srgb_pixels
 
 _SMALL = 1024
 _IPTC_TAG = 33723

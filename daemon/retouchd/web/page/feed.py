@@ -13,7 +13,7 @@ from retouchd.events import Event, listen
 from retouchd.events.inbox import FileEvent
 from retouchd.events.jobs import JobEvent, JobWaiting
 from retouchd.events.run import DaemonPaused, DaemonReady, DaemonResumed, DaemonStopping
-from retouchd.process import Changes
+from retouchd.tasks import Changes
 
 _APART_SECONDS = 0.3
 """Changes that follow one another more quickly are told as one."""

@@ -12,8 +12,8 @@ from retouchd.config.settings import Settings
 from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import answered, unresponsive
 from retouchd.errors import FolderUnresponsive
-from retouchd.process import in_own_thread
 from retouchd.status.collect import ANSWER_SECONDS
+from retouchd.tasks import in_own_thread
 
 T = TypeVar("T")
 

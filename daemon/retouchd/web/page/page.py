@@ -16,9 +16,9 @@ from starlette.routing import Route
 from retouchd.config.settings import Settings
 from retouchd.disk.thread_pools import Folder
 from retouchd.errors import FolderUnresponsive
-from retouchd.process import in_own_thread
 from retouchd.request.fields import MAX_EDITS
 from retouchd.spool.history_cache import HistoryCache
+from retouchd.tasks import in_own_thread
 from retouchd.throttle.person_pause import PersonPauseFile
 from retouchd.web.access import Access
 from retouchd.web.page.actions import Actions, Refused, refused_post

@@ -14,8 +14,8 @@ from starlette.responses import Response, StreamingResponse
 from retouchd.errors import FolderUnresponsive
 from retouchd.job.filetypes import SNIFF_BYTES, sniff
 from retouchd.pictures.decoding import ImageFault
-from retouchd.process import in_own_thread
 from retouchd.spool.record import JOB_ID
+from retouchd.tasks import in_own_thread
 from retouchd.web.guard import fault
 from retouchd.web.page.jobs import Jobs, PictureFile, is_picture_name
 from retouchd.web.page.looks import Looks
