@@ -112,6 +112,8 @@ def test_a_drop_may_die_at_any_moment(tmp_path: Path, *, power_cut: bool) -> Non
             found = lookup_in(settings).find(STEM)
             assert found == Found(place=Place.INBOX, folder="booth", name=f"{STEM}.png")
             assert lookup_in(settings).digest(found) == "d" * 64
+            lookup_in(settings).clear_drops()
+            assert list(settings.folders.inbox.rglob(".retouchd-drop-*")) == []
         if code == 0:
             break
     assert step > 25, "the sweep covered a whole drop"

@@ -5,22 +5,27 @@ A name that is taken is never written over: the whole group takes another free s
 no look: a job given back finds a free stem by itself, and results never overwrite anything either.
 """
 
+import contextlib
 import errno
+import hashlib
+import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from retouchd.disk import durable, file_stat, moves, nofollow
+from retouchd.disk import durable, file_stat, moves, nofollow, sharing
 from retouchd.disk.nofollow import Entry, OpenFolder
 from retouchd.job import naming
 from retouchd.job.filenames import Kind, parse
 
 _TRIES = 5
 _DROP = ".retouchd-drop-"
-_HIDDEN = re.compile(re.escape(_DROP) + r"[0-9a-f]{8}-\d+")
+_HIDDEN = re.compile(re.escape(_DROP) + r"(?:[0-9a-f]{8}){1,2}-\d+")
+_OURS = _DROP + hashlib.sha256(os.fsencode(os.uname().nodename)).hexdigest()[:8]
+"""How the hidden names begin that this machine gives: of its own processes it is told which are at work."""
 _OLD_SECONDS = 24 * 3600
 
 
@@ -45,20 +50,14 @@ def drop(
     leaves nothing behind then.
     """
     token = secrets.token_hex(4)
-    hidden = [folder / f"{_DROP}{token}-{number}" for number, _ in enumerate(pieces, 1)]
     suffixes = [piece.suffix for piece in pieces]
-    try:
-        for path, piece in zip(hidden, pieces, strict=True):
-            _put(piece, path)
+    with _hidden(folder, pieces, token) as hidden:
         for _ in range(_TRIES):
             free = naming.free_stem(stem, token, suffixes, is_family_in(folder))
             names = [free + suffix for suffix in suffixes]
             if _uncovered(folder, hidden, names, before_last):
                 return names
         raise FileExistsError(errno.EEXIST, "somebody else takes each name first", str(folder.path))
-    finally:
-        for path in hidden:
-            durable.remove(path)
 
 
 def is_drop(name: str) -> bool:
@@ -75,22 +74,15 @@ def drop_as(folder: OpenFolder, stem: str, pieces: Sequence[Piece]) -> list[str]
 
     Raises FileExistsError where one has other bytes, and OSError; leaves nothing hidden behind then.
     """
-    token = secrets.token_hex(4)
-    hidden = [folder / f"{_DROP}{token}-{number}" for number, _ in enumerate(pieces, 1)]
     names = [stem + piece.suffix for piece in pieces]
-    try:
-        for path, piece in zip(hidden, pieces, strict=True):
-            _put(piece, path)
+    with _hidden(folder, pieces, secrets.token_hex(4)) as hidden:
         for path, name in zip(hidden, names, strict=True):
             try:
                 moves.rename_new(path, folder / name)
             except FileExistsError:
                 if not file_stat.is_copy(path, folder / name):
                     raise
-        return names
-    finally:
-        for path in hidden:
-            durable.remove(path)
+    return names
 
 
 def inherits_prompt(inbox: Path, folder: str, *, has_default: bool) -> bool:
@@ -103,6 +95,22 @@ def inherits_prompt(inbox: Path, folder: str, *, has_default: bool) -> bool:
     return has_default or any(
         parse(name).kind is Kind.FOLDER_PROMPT for each in within for name in names_in(each)
     )
+
+
+@contextlib.contextmanager
+def _hidden(folder: OpenFolder, pieces: Sequence[Piece], token: str) -> Iterator[list[Entry]]:
+    """
+    Copy a group into a folder under hidden names; what has still one at the end is removed.
+    """
+    hidden = [folder / f"{_OURS}{token}-{number}" for number, _ in enumerate(pieces, 1)]
+    with sharing.shared(folder):
+        try:
+            for path, piece in zip(hidden, pieces, strict=True):
+                _put(piece, path)
+            yield hidden
+        finally:
+            for path in hidden:
+                durable.remove(path)
 
 
 def _put(piece: Piece, path: Entry) -> None:
@@ -132,17 +140,24 @@ def names_in(folder: Path) -> list[str]:
 
 def clear_leftovers(folder: OpenFolder) -> None:
     """
-    Remove what a drop that was killed left: after a day nobody is at it any more.
+    Remove what a drop that was killed left: one of this machine once none is at work in the folder, any other
+    after a day.
 
     All of it is copies, whose sources lie where they were. Raises OSError.
     """
-    old = time.time() - _OLD_SECONDS
-    for name in nofollow.names_in(folder):
-        is_note = name.startswith(moves.NOTE)
-        if is_note or _HIDDEN.fullmatch(name):
-            found = file_stat.snapshot(folder / name)
-            if found is not None and found.mtime_ns < old * 1e9:
-                (moves.release_noted if is_note else durable.remove)(folder / name)
+    with sharing.alone(folder) as is_alone:
+        for name in nofollow.names_in(folder):
+            if name.startswith(moves.NOTE) and _is_old(folder / name):
+                moves.release_noted(folder / name)
+            elif _HIDDEN.fullmatch(name):
+                is_left = is_alone and name.startswith(_OURS)
+                if is_left or _is_old(folder / name):
+                    durable.remove(folder / name)
+
+
+def _is_old(path: Entry) -> bool:
+    found = file_stat.snapshot(path)
+    return found is not None and found.mtime_ns < (time.time() - _OLD_SECONDS) * 1e9
 
 
 def _uncovered(

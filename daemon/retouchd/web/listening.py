@@ -76,8 +76,9 @@ def _clear(lookup: Lookup, stem: str, folder: str) -> None:
 
 def _clear_leftovers(lookup: Lookup) -> None:
     """
-    Remove the references of posts that ended while nobody listened.
+    Remove what drops left that were killed, and the references of posts that ended while nobody listened.
     """
+    lookup.clear_drops()
     for stem, folder in list(lookup.leftover_references()):
         lookup.clear_references(stem, folder)
 

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from retouchd.disk import durable, file_stat, nofollow
 from retouchd.disk.folders import Folders
 from retouchd.disk.thread_pools import Folder, at
+from retouchd.inbox.safe_drop import clear_leftovers
 from retouchd.job.filenames import IMAGE_EXTENSIONS
 from retouchd.job.filetypes import EXTENSIONS
 from retouchd.job.naming import RECORD, path_below
@@ -142,6 +143,17 @@ class Lookup:
                     if _REFERENCE.fullmatch(name):
                         durable.remove(held / name)
             durable.remove_empty(self._folders.inbox / path)
+
+    def clear_drops(self) -> None:
+        """
+        Remove what drops into the inbox left that were killed.
+        """
+        for folder in self._all():
+            with (
+                contextlib.suppress(OSError),
+                nofollow.opened_folder(self._folders.inbox, folder) as held,
+            ):
+                clear_leftovers(held)
 
     def leftover_references(self) -> Iterator[tuple[str, str]]:
         """
