@@ -1,5 +1,5 @@
 """
-A drop that was killed leaves hidden copies: the next start removes them, and never those of one that is at work.
+A drop that was killed leaves hidden copies: the next start removes them, and never those of one at work.
 """
 
 import signal
