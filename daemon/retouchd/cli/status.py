@@ -25,6 +25,7 @@ from retouchd.cli.command import is_heard
 from retouchd.cli.compose import settings_to_look
 from retouchd.errors import RetouchdError
 from retouchd.inbox.waiting import READY, STAYS
+from retouchd.job.filenames import parse
 from retouchd.job.naming import path_below, shown
 from retouchd.job.text import counted, dollars, exact_length, json_text
 from retouchd.spool.fingerprint import gist
@@ -156,7 +157,7 @@ def _waiting(found: Overview) -> Text:
     for kind, count in ranked[:_MOST_REASONS]:
         files = [each for each in found.waiting if each["kind"] == kind]
         told = files if found.is_whole else files[:_MOST_NAMED]
-        names = [_named(each, found.at) for each in told]
+        names = _named(told, found.at)
         more = f", and {count - len(names):,} more" if count > len(names) else ""
         if more and any(gist(each["reason"]) for each in files[:1]):
             more += ": see `retouchd status --all`"
@@ -167,10 +168,8 @@ def _waiting(found: Overview) -> Text:
     if stays := staying_line(found.kinds):
         lines.append(f"{stays}\n")
         if found.is_whole:
-            names = [
-                _named(each, found.at) for each in found.waiting if each["kind"] in STAYS.values()
-            ]
-            lines.append(f"  {', '.join(names)}\n", style="dim")
+            files = [each for each in found.waiting if each["kind"] in STAYS.values()]
+            lines.append(f"  {', '.join(_named(files, found.at))}\n", style="dim")
     lines.rstrip()
     return lines
 
@@ -186,11 +185,24 @@ def _reason(kind: str, files: Sequence[Mapping[str, Any]], stop: str) -> str:
     return kind if is_own or len(reasons) != 1 else reasons.pop()
 
 
-def _named(file: dict[str, Any], now: dt.datetime) -> str:
+def _named(files: Sequence[Mapping[str, Any]], now: dt.datetime) -> list[str]:
     """
-    Return a file's path, and how old or how patient it is.
+    Return the paths of files, each with how old or how patient it is: what is so of a whole photo, behind the
+    last of its files.
     """
-    path = shown(path_below(file["folder"], file["name"]))
+    noted = [(_photo(each), _notes(each, now)) for each in files]
+    paths = [shown(path_below(each["folder"], each["name"])) for each in files]
+    return [
+        f"{path} ({of[1]})" if of[1] and of != following else path
+        for path, of, following in zip(paths, noted, [*noted[1:], None], strict=True)
+    ]
+
+
+def _photo(file: Mapping[str, Any]) -> tuple[str, str]:
+    return file["folder"], parse(file["name"]).family
+
+
+def _notes(file: Mapping[str, Any], now: dt.datetime) -> str:
     notes = []
     if file["changed_at"]:
         notes.append(f"changed {_ago(file['changed_at'], now)}")
@@ -201,7 +213,7 @@ def _named(file: dict[str, Any], now: dt.datetime) -> str:
         notes.append(shown(told[1]))
     if near := file["reason"].partition("; but ")[2]:
         notes.append(f"but {shown(near)}")
-    return f"{path} ({'; '.join(notes)})" if notes else path
+    return "; ".join(notes)
 
 
 def _failed(today: Today) -> str:
