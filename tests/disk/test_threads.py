@@ -322,6 +322,25 @@ async def test_slow_flushes_lend_threads_that_are_kept() -> None:
     assert all(thread.is_alive() for thread in seen)
 
 
+async def test_flushes_that_take_long_beside_quick_ones_lend_no_thread() -> None:
+    """
+    Where the machine is busy, most take long: their threads wait for a core. The disk is quick all the same, and
+    more threads would only contend.
+    """
+    threads = DiskThreads()
+    seen: set[threading.Thread] = set()
+
+    def work() -> None:
+        seen.add(threading.current_thread())
+        for seconds in (0, 0.005, 0.005, 0.005) * 5:
+            with flushing():
+                time.sleep(seconds)
+
+    await asyncio.gather(*(threads.run(Folder.WORK, work) for _ in range(4 * MANY)))
+
+    assert len(seen) <= threads_at_once()
+
+
 def threads_at_once() -> int:
     """
     Return how many calls run at once where none hangs or waits for a flush.
