@@ -324,8 +324,8 @@ async def test_slow_flushes_lend_threads_that_are_kept() -> None:
 
 async def test_flushes_that_take_long_beside_quick_ones_lend_no_thread() -> None:
     """
-    Where the machine is busy, most take long: their threads wait for a core. The disk is quick all the same, and
-    more threads would only contend.
+    Where the machine is busy, most take long: their threads wait for a core. The disk is quick all the same,
+    and more threads would only contend.
     """
     threads = DiskThreads()
     seen: set[threading.Thread] = set()

@@ -226,8 +226,8 @@ class Pool:
     @property
     def is_flushing_slow(self) -> bool:
         """
-        Return whether even the quickest of the last flushes took long. What others take is no measure of a disk:
-        a thread that is through with one still waits for a core and the interpreter's lock.
+        Return whether even the quickest of the last flushes took long. What others take is no measure of a
+        disk: a thread that is through with one still waits for a core and the interpreter's lock.
         """
         return min(self._flush_seconds, default=0.0) > _SLOW_FLUSH_SECONDS
 
