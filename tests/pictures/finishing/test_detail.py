@@ -103,6 +103,22 @@ def test_a_picture_of_one_colour_stays_as_it_is() -> None:
     assert np.abs(np.asarray(frame).astype(int) - np.asarray(before).astype(int)).mean() < 1.5
 
 
+@pytest.mark.parametrize("height", [7, 50, 130, 900])
+def test_a_transform_may_be_coarser_or_finer_than_its_picture(height: int) -> None:
+    """
+    Between its rows there is what lies between.
+    """
+    planes = np.zeros((100, 3, 4, 5), np.float32)
+    planes[:, (0, 1, 2), (0, 1, 2)] = np.linspace(0.5, 1.5, 100)[:, None, None]
+    frame = Image.new("RGB", (30, height), (80, 120, 160))
+
+    ColourTransform(planes).apply(frame)
+
+    places = np.clip((np.arange(height) + 0.5) * 100 / height - 0.5, 0, 99)
+    right = np.outer(0.5 + places / 99, (80, 120, 160))[:, None]
+    assert np.abs(np.asarray(frame) - right).max() <= 0.51
+
+
 def test_alpha_and_the_format_of_the_original_stay(tmp_path: Path) -> None:
     original = photo("cat", (720, 480))
     result = Model(size=(360, 240), edit=GLOBAL_EDITS["warm"]).answers(original)

@@ -6,15 +6,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from retouchd.pictures.finishing.planes import (
-    Floats,
-    blurred,
-    delta_e_2000,
-    lab,
-    worst_block,
-)
+from retouchd.pictures.finishing.planes import Floats, delta_e_2000, lab, worst_block
 
-_BLUR = 2.0
 _UNCHANGED, _DRIFTED, _OTHER = 1.0, 2.5, 10.0
 
 
@@ -57,14 +50,14 @@ def outside_change(
     original: Image.Image, result: Image.Image, outside: Floats, size: tuple[int, int]
 ) -> OutsideChange | None:
     """
-    Return the change between two small sRGB pictures, one over the other, where `outside` is 1; None if
-    nowhere.
+    Return the change between two small sRGB pictures without their grain, one over the other, where `outside`
+    is 1; None if nowhere.
 
     `size` is that of the original itself.
     """
     if not outside.any():
         return None
-    one, other = (lab(blurred(each, _BLUR).reduce(2)) for each in (original, result))
+    one, other = (lab(each.reduce(2)) for each in (original, result))
     apart, outside = delta_e_2000(one, other), outside[::2, ::2]
     worst, column, row = worst_block(apart, outside, 16)
     return OutsideChange(

@@ -10,6 +10,7 @@ between both, never by a mean: small objects do not show there.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -52,20 +53,17 @@ class ColourTransform:
         rows, shares = _between(len(self.planes), height)
         columns, parts = _between(self.planes.shape[-1], width)
         ends = [0, *(np.flatnonzero(np.diff(rows)) + 1), height]
+        # The row below a strip is the one above the next.
+        widened = lru_cache(2)(lambda row: _widened(self.planes[row], columns, parts))
         for start, stop in pairwise(ends):
-            above, below = (
-                _widened(self.planes[min(rows[start] + by, len(self.planes) - 1)], columns, parts)
-                for by in (0, 1)
-            )
+            row = int(rows[start])
+            above, below = widened(row), widened(min(row + 1, len(self.planes) - 1))
             strip = frame.crop((0, start, width, stop))
-            light = [np.asarray(each, np.float32) for each in strip.split()[:3]]
-            found = []
-            for band in range(3):
-                total = _mixed(below[band] - above[band], light)
-                total *= shares[start:stop, None]
-                total += _mixed(above[band], light)
-                np.clip(total, 0, 255, out=total)
-                found.append(Image.fromarray((total + np.float32(0.5)).astype(np.uint8)))
+            light = [np.asarray(each) for each in strip.split()[:3]]
+            found = [
+                _mixed(above[band], below[band] - above[band], shares[start:stop], light)
+                for band in range(3)
+            ]
             frame.paste(Image.merge(frame.mode, (*found, *strip.split()[3:])), (0, start))
 
 
@@ -84,12 +82,22 @@ def _widened(row: Floats, columns: NDArray[np.intp], parts: Floats) -> Floats:
     return found
 
 
-def _mixed(row: Floats, light: list[Floats]) -> Floats:
-    found: Floats = row[0] * light[0]
-    for share, own in zip(row[1:3], light[1:], strict=True):
-        found += share * own
-    found += row[3]
-    return found
+def _mixed(
+    above: Floats, change: Floats, shares: Floats, light: list[NDArray[np.uint8]]
+) -> Image.Image:
+    """
+    Return a channel: of a row of four numbers each, and of what they change by to the next one, for each row
+    its share.
+    """
+    numbers = change[:, None] * shares[:, None]
+    numbers += above[:, None]
+    total: Floats = numbers[3]
+    for band, own in enumerate(light):
+        numbers[band] *= own
+        total += numbers[band]
+    total += np.float32(0.5)
+    np.clip(total, 0, 255, out=total)
+    return Image.fromarray(total.astype(np.uint8))
 
 
 def fitted(original: Image.Image, result: Image.Image) -> ColourTransform:

@@ -24,7 +24,7 @@ from retouchd.pictures.finishing.exif_directories import Directories
 from retouchd.pictures.finishing.geometry import Box, Canvas, is_same_shape
 from retouchd.pictures.finishing.placing import PlacedResult, colour_match
 from retouchd.pictures.finishing.plan import Caution, PictureFacts, Plan, Warned, plan_of
-from retouchd.pictures.finishing.planes import Floats, resampled
+from retouchd.pictures.finishing.planes import Floats, blurred, resampled
 from retouchd.pictures.finishing.protect import Opening, feather_for, lay_over, opening_of
 from retouchd.pictures.finishing.reading import Frame, Stored, Told
 from retouchd.pictures.finishing.registration import UNCHECKED, Registration, register
@@ -35,6 +35,8 @@ from retouchd.pictures.metadata import Blocks
 
 _GROWN = 8
 _PADDED_MUCH = 0.25
+_GRAIN = 2.0
+"""The blur that takes it away from a small picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +100,10 @@ class _Source:
 
 
 _Compared: TypeAlias = tuple[Image.Image, Image.Image, Floats]
-"""An original and its result, small and one over the other, and where both are to be the same."""
+"""
+An original and its result, small, one over the other and without their grain, and where both are to be the
+same.
+"""
 
 
 @dataclass(slots=True)
@@ -180,9 +185,10 @@ class _Work:
             made = self._with_detail(plan, result, over, moved)
             return made or self._resized(plan, result, source, box)
         aligned = resampled(result.image.convert("RGB"), moved, low.size)
-        self.outside = outside_change(low, aligned, outside, facts.size)
+        one, other = (blurred(each, _GRAIN) for each in (low, aligned))
+        self.outside = outside_change(one, other, outside, facts.size)
         if output.protect:
-            return self._protected(plan, result, over, (moved, opening), (low, aligned, outside))
+            return self._protected(plan, result, over, (moved, opening), (one, other, outside))
         return self._resized(plan, result, source, box)
 
     def _opening(self, source: Stored, facts: PictureFacts) -> Opening | None:

@@ -63,7 +63,7 @@ def _of_quarter(data: bytes, turn: Image.Transpose | None) -> Image.Image | None
     if turn is not None:
         bands = [each.transpose(turn) for each in bands]
     light, *colours = bands
-    frame = Image.new("YCbCr", light.size)
+    frame = Image.new("YCbCr", light.size, None)
     # In strips, as memory is for one frame of four bytes a pixel, and not for all three channels beside it.
     for top in range(0, frame.height, _ROWS):
         bottom = min(frame.height, top + _ROWS)

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from retouchd.pictures.finishing.geometry import Box
-from retouchd.pictures.finishing.planes import Floats, blurred, extended
+from retouchd.pictures.finishing.planes import Floats, extended
 
 _LEAST_OUTSIDE = 0.05
 _GAINS = (0.8, 1.25)
-_BLUR = 2.0
 _STEP = 3
 """Pixels from one that is looked at to the next: those between say the same, once blurred."""
 _KEPT = 90
@@ -75,7 +74,8 @@ class ColourMatch:
 
 def colour_match(original: Image.Image, result: Image.Image, outside: Floats) -> ColourMatch | None:
     """
-    Return what brings a result, in the place and size of its original, to the colours that this has outside.
+    Return what brings a result, in the place and size of its original, to the colours that this has outside;
+    both without their grain.
 
     None where too little is outside of the mask.
     """
@@ -83,8 +83,7 @@ def colour_match(original: Image.Image, result: Image.Image, outside: Floats) ->
     if counts.mean() < _LEAST_OUTSIDE:
         return None
     wanted, found = (
-        np.asarray(blurred(each.convert("RGB"), _BLUR))[::_STEP, ::_STEP][counts].astype(np.float64)
-        for each in (original, result)
+        np.asarray(each)[::_STEP, ::_STEP][counts].astype(np.float64) for each in (original, result)
     )
     return ColourMatch(tuple(_gain(found[:, band], wanted[:, band]) for band in range(3)))
 

@@ -12,7 +12,8 @@ from PIL import Image, ImageChops, ImageFilter
 from retouchd.pictures.finishing.geometry import Box
 from retouchd.pictures.finishing.placing import PlacedResult
 
-_ROWS = 256
+_STRIP = 3_000_000
+"""Pixels laid over at once."""
 _LEAST_FEATHER = 8
 _FEATHER_PER_SCALE = 6
 _SOFT = 4
@@ -74,7 +75,16 @@ def _is_soft(alpha: Image.Image) -> bool:
     """
     Say whether alpha is a ramp: many more pixels lie between open and closed than beside its edges.
     """
-    between = sum(alpha.point([0, *[1] * 254, 0]).histogram()[1:])
+    left, top, right, bottom = alpha.point([*[255] * 255, 0]).getbbox() or (0, 0, 0, 0)
+    alpha = alpha.crop(
+        (
+            max(0, left - 1),
+            max(0, top - 1),
+            min(alpha.width, right + 1),
+            min(alpha.height, bottom + 1),
+        )
+    )
+    between = sum(alpha.histogram()[1:-1])
     hard = alpha.point([255] * 128 + [0] * 128)
     edge = sum(hard.filter(ImageFilter.BoxBlur(1)).histogram()[1:-1]) / 2
     return between > _SOFT * max(edge, 1)
@@ -97,8 +107,9 @@ def lay_over(
         return
     placed = PlacedResult(result, box, frame.size)
     left, top, right, bottom = opening.bounds
-    for start in range(top, bottom, _ROWS):
-        stop = min(bottom, start + _ROWS)
+    rows = max(1, _STRIP // (right - left))
+    for start in range(top, bottom, rows):
+        stop = min(bottom, start + rows)
         weights = _weights(opening, start - top, stop - top, feather)
         part = placed.part((left, start, right, stop))
         frame.paste(

@@ -219,7 +219,7 @@ def small(file: Stored, frame: Frame | None = None) -> Image.Image:
         found.info = {}
         return found
     with DECODERS[file.kind](io.BytesIO(file.data)) as image:
-        image.draft("RGB", (_SMALL, _SMALL))
+        image.draft("RGB", _few(image.size))
         image.load()
         few = _shrunk(image)
         few.info = image.info
@@ -234,11 +234,15 @@ def _shrunk(image: Image.Image) -> Image.Image:
     """
     Return a picture of at most so many pixels, in its own mode; always another one.
     """
-    scale = min(1.0, _SMALL / max(image.size))
-    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    size = _few(image.size)
     if size == image.size:
         return image.copy()
     return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def _few(size: tuple[int, int]) -> tuple[int, int]:
+    scale = min(1.0, _SMALL / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def _in_rgb(image: ImageFile.ImageFile, file: Stored, *, keeps_numbers: bool) -> Image.Image:
