@@ -38,6 +38,28 @@ def test_numbers_are_tried_in_order() -> None:
     assert free_stem("cat", ID, SUFFIXES, taken.__contains__) == "cat_4"
 
 
+@pytest.mark.parametrize(
+    ("stem", "taken", "free"),
+    [
+        ("cat_2", {"cat.png", "cat_2.png"}, "cat_3"),
+        ("cat_4", {"cat.job.json", "cat_4.png"}, "cat_2"),
+        ("cat_20", {"cat.png", "cat_20.png"}, "cat_2"),
+        ("IMG_2", {"IMG_2.png"}, "IMG_2_2"),
+        ("cat_2_2", {"cat_2.png", "cat_2_2.png"}, "cat_2_3"),
+        ("cat_21", {"cat.png", "cat_21.png"}, "cat_21_2"),
+        ("cat_02", {"cat.png", "cat_02.png"}, "cat_02_2"),
+        ("_2", {".png", "_2.png"}, "_2_2"),
+    ],
+)
+def test_a_name_that_was_numbered_for_the_same_reason_gets_the_next_number(
+    stem: str, taken: set[str], free: str
+) -> None:
+    """
+    No number is put behind another one; what is a number of the person's own stays.
+    """
+    assert free_stem(stem, ID, SUFFIXES, taken.__contains__) == free
+
+
 def test_after_twenty_clashes_the_stem_takes_the_id() -> None:
     """
     A full folder costs twenty looks, not a search.

@@ -5,13 +5,13 @@ The names retouchd gives: free stems without a search, short enough for every fi
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 NAME_MAX = 255
 """Bytes; what ext4, xfs, btrfs, zfs and SMB servers take for one name."""
 
-CLASHES = 20
-"""Numbered stems tried before the stem takes the job's id, so that a full folder costs no search."""
+_NUMBERS = [str(number) for number in range(2, 21)]
+"""Tried before the stem takes the job's id, so that a full folder costs no search."""
 
 _HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 """Half of a surrogate pair that stands for no byte of a name (PEP 383 has U+DC80 to U+DCFF for these)."""
@@ -23,14 +23,23 @@ RESPONSE = ".response"
 
 def free_stem(stem: str, job_id: str, suffixes: list[str], is_taken: Callable[[str], bool]) -> str:
     """
-    Return a stem under which no name `stem + suffix` is taken: `cat`, `cat_2` … `cat_20`, `cat_<id>`.
+    Return a stem under which no name `stem + suffix` is taken: `cat`, `cat_2` … `cat_20`, `cat_<id>`. One that
+    was numbered before, as `cat` is taken too, gets another number of the same row.
     """
+
+    def is_free(candidate: str) -> bool:
+        return not any(is_taken(candidate + suffix) for suffix in suffixes)
+
     longest = max((len(os.fsencode(suffix)) for suffix in suffixes), default=0)
     room = NAME_MAX - longest
-    for candidate in _numbered(stem, room):
-        if not any(is_taken(candidate + suffix) for suffix in suffixes):
+    if is_free(whole := shorten(stem, room)):
+        return whole
+    root, _, number = whole.rpartition("_")
+    first = root if root and number in _NUMBERS and not is_free(root) else stem
+    for each in _NUMBERS:
+        if is_free(candidate := f"{shorten(first, room - 3)}_{each}"):
             return candidate
-    return shorten(stem, room - len(job_id) - 1) + f"_{job_id}"
+    return f"{shorten(first, room - len(job_id) - 1)}_{job_id}"
 
 
 def fits(name: str) -> bool:
@@ -121,12 +130,6 @@ def hexed(name: str) -> str | None:
     except UnicodeEncodeError:
         return None  # It is no name of a file, but somebody's text.
     return None
-
-
-def _numbered(stem: str, room: int) -> Iterator[str]:
-    yield shorten(stem, room)
-    for number in range(2, CLASHES + 1):
-        yield shorten(stem, room - 3) + f"_{number}"
 
 
 def _escape(sign: str) -> str:
