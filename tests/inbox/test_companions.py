@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from engine_world import World, held, open_world, photo, put
 from retouchd.inbox.readiness import Patience
-from retouchd.job.companions import companion_extensions, owner_of
+from retouchd.inbox.waiting import kind_of
+from retouchd.job.companions import companion_extensions, owners_of
 from retouchd.job.filenames import parse
 from retouchd.retry.error_folder import groups_below
 from retouchd.retry.put_back import put_back_group
@@ -34,7 +35,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 @pytest.mark.parametrize(
-    ("name", "beside", "owner"),
+    ("name", "beside", "owners"),
     [
         ("cat.xmp", ["cat.jpg", "cat.txt"], "cat.jpg"),
         ("cat.XMP", ["cat.jpg"], "cat.jpg"),
@@ -42,35 +43,35 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         ("cat.JPG.xmp", ["cat.jpg", "cat.heic"], "cat.jpg"),
         ("cat.jpg.xmp", ["cat.jpg.png"], "cat.jpg.png"),
         ("cat.jpg.xmp", ["cat.jpg.png", "cat.jpg"], "cat.jpg"),
-        ("cat.jpg.xmp", ["cat.heic"], None),
-        ("cat.xmp", ["cat.jpg", "cat.heic"], None),
-        ("cat.xmp", ["cat.jpg", "cat.CR2"], None),
+        ("cat.jpg.xmp", ["cat.heic"], ""),
+        ("cat.xmp", ["cat.jpg", "cat.heic"], "cat.jpg cat.heic"),
+        ("cat.xmp", ["cat.jpg", "cat.CR2"], "cat.jpg cat.CR2"),
         ("cat.CR2.xmp", ["cat.jpg", "cat.CR2"], "cat.CR2"),
         ("cat.thm", ["cat.avi"], "cat.avi"),
-        ("Cat.xmp", ["cat.jpg"], None),
+        ("Cat.xmp", ["cat.jpg"], ""),
         ("u\u0308.xmp", ["\u00fc.jpg"], "\u00fc.jpg"),
         ("u\u0308.xmp", ["\u00fc.jpg", "u\u0308.jpg"], "u\u0308.jpg"),
-        ("cat.xmp", [], None),
+        ("cat.xmp", [], ""),
     ],
 )
-def test_whose_a_companion_is(name: str, beside: list[str], owner: str | None) -> None:
-    found = owner_of(name, beside)
+def test_whose_a_companion_may_be(name: str, beside: list[str], owners: str) -> None:
+    found = owners_of(name, beside)
 
-    assert (found.name if found else None) == owner
+    assert " ".join(each.name for each in found) == owners
 
 
 @given(name=st.builds("{}.xmp".format, STEMS), beside=st.lists(NAMES, unique=True))
-def test_it_is_that_of_one_or_of_nobody(name: str, beside: list[str]) -> None:
+def test_it_is_that_of_those_that_have_its_name(name: str, beside: list[str]) -> None:
     """
-    In whatever order they are seen; of one it is only where nobody else has that stem, or it names it whole.
+    In whatever order they are seen; such a picture has that stem, or the file names it whole.
     """
-    found = owner_of(name, beside)
+    found = owners_of(name, beside)
 
-    assert owner_of(name, beside[::-1]) == found
-    if found is not None:
-        assert found.name in beside
-        is_whole = parse(name).owner.lower() == found.name.lower()
-        assert is_whole or found.owner == parse(name).owner
+    assert sorted(owners_of(name, beside[::-1])) == sorted(found)
+    for each in found:
+        assert each.name in beside
+        is_whole = parse(name).owner.lower() == each.name.lower()
+        assert is_whole or each.owner == parse(name).owner
 
 
 @given(st.lists(st.text(max_size=5)))
@@ -147,6 +148,22 @@ async def test_what_may_be_anothers_stays_and_is_no_fault(
     assert world.tree("error") == []
     assert world.tree("done") == ["cat.job.json", "cat.png", "cat.png.txt"]
     assert reason in reasons["cat.xmp"]
+
+
+@pytest.mark.parametrize("other", ["cat.heic", "cat.cr2"])
+async def test_one_that_may_be_that_of_two_says_how_it_is_told(world: World, other: str) -> None:
+    """
+    While both lie there; it is not claimed with either.
+    """
+    world.drop("cat.jpg", None)
+    put(world, "cat.xmp", "settings")
+    put(world, other, photo(kind="AVIF") if other == "cat.heic" else b"raw")
+
+    reasons = await held(world)
+
+    assert kind_of(reasons["cat.xmp"]) == "not taken: it may be that of several pictures"
+    assert f", {other} and cat.jpg: " in reasons["cat.xmp"]
+    assert reasons["cat.xmp"].endswith(f"call it such as {other}.xmp")
 
 
 async def test_a_name_taken_in_done_renames_all_of_them(world: World) -> None:

@@ -19,7 +19,7 @@ from retouchd.inbox.readiness import (
     references_of,
     settled_companions,
 )
-from retouchd.job.companions import owner_of
+from retouchd.job.companions import owners_of
 from retouchd.job.filenames import SIDECARS, Kind, Named, parse
 from retouchd.job.naming import path_below, shown
 from retouchd.job.pairing import Bundle, pair
@@ -142,14 +142,13 @@ class Candidates:
             companions=self._companions(folder, bundle),
         )
 
-    def owner(self, folder: str, name: str) -> Named | None:
+    def owners(self, folder: str, name: str) -> list[Named]:
         """
-        Return the picture whose companion a file of no family is, None where it is nobody's.
+        Return the pictures whose companion a file of no family may be; where there are several it is nobody's.
         """
         key = folder, parse(name).family
-        return (
-            owner_of(name, self._files.names(key)) if name in self._files.companions(key) else None
-        )
+        is_companion = name in self._files.companions(key)
+        return owners_of(name, self._files.names(key)) if is_companion else []
 
     def _companions(self, folder: str, bundle: Bundle) -> dict[str, Observation]:
         if not bundle.images:
@@ -158,7 +157,7 @@ class Candidates:
         return {
             name: self._files.observation(folder, name)
             for name in names
-            if self.owner(folder, name) in bundle.images
+            if self.owners(folder, name) in [[image] for image in bundle.images]
         }
 
     def _namer(

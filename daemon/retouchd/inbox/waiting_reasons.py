@@ -140,9 +140,15 @@ class WaitingReasons:
         """
         Return what a file waits for that other programs keep beside a picture.
         """
-        owner = self._candidates.owner(folder, name)
-        if owner is None:
+        owners = self._candidates.owners(folder, name)
+        if not owners:
             return _LONE_COMPANION
+        if len(owners) > 1:
+            names = sorted(shown(each.name) for each in owners)
+            whole = f"{names[0]}.{name.rpartition('.')[2]}"
+            several = f"it may be that of several pictures, {' and '.join(names)}"
+            return f"{NOT_TAKEN}{several}: to have it go along call it such as {whole}"
+        (owner,) = owners
         if medium := medium_of(owner.name):
             return f"{NOT_TAKEN}it belongs to a {medium}, {shown(owner.name)}, and stays with it"
         return f"{COMPANION}, {shown(owner.name)}"

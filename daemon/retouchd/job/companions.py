@@ -44,10 +44,10 @@ def companions_of(name: str, extensions: Iterable[str]) -> list[str]:
     return [f"{owner}.{end}" for owner in (named.stem, name) for end in ends]
 
 
-def owner_of(name: str, beside: Iterable[str]) -> Named | None:
+def owners_of(name: str, beside: Iterable[str]) -> list[Named]:
     """
-    Return the picture whose companion a file is by its name, None where none of the files beside it is or
-    several could be.
+    Return the pictures beside a file whose companion it may be by its name: where there are several it is
+    nobody's.
 
     `cat.jpg.xmp` belongs to `cat.jpg` alone, `cat.xmp` to the only picture `cat.*`: a raw file or a film counts
     as one, as such files are mostly theirs. Where only the form of a name (NFC, NFD) or the case of an ending
@@ -66,4 +66,4 @@ def owner_of(name: str, beside: Iterable[str]) -> Named | None:
     mine = mine or [each for each in pictures if each.owner == normal(companion.stem)]
     if len(mine) > 1:
         mine = [each for each in mine if companion.stem in (each.stem, each.name)] or mine
-    return mine[0] if len(mine) == 1 else None
+    return mine
