@@ -58,12 +58,8 @@ class Journal:
         Leave only the lines of jobs that are not over: an older copy of a directory that somebody puts back is
         not to be taken on by them.
         """
-        path = work / _NAME
-        try:
-            lines = file_stat.read(path).splitlines()
-        except FileNotFoundError:
-            return
-        live = _live(work)
+        lines = _lines(work)
+        live = _live(work, lines)
         if len(live) < len(lines):
             self._write(work, live)
 
@@ -72,7 +68,7 @@ class Journal:
         Do again what is missing or torn in the directories of jobs.
         """
         found = {}
-        for line in _live(work):
+        for line in _live(work, _lines(work)):
             # One may be torn.
             with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
                 entry = json.loads(line)
@@ -85,7 +81,7 @@ class Journal:
         if _size(path) < self._most:
             durable.append_alone(path, b"\n".join(lines))
             return
-        self._write(work, [*_live(work), *lines])
+        self._write(work, [*_live(work, _lines(work)), *lines])
 
     def _write(self, work: Path, lines: Sequence[bytes]) -> None:
         # Else a power cut brings back jobs that are over, and nothing that was noted of them.
@@ -106,15 +102,18 @@ def _redo(folder: Path, name: str, document: Mapping[str, Any] | None) -> None:
             durable.rename(folder / ANSWER_PART, path)
 
 
-def _live(work: Path) -> list[bytes]:
+def _lines(work: Path) -> list[bytes]:
+    try:
+        return file_stat.read(work / _NAME).splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _live(work: Path, lines: Sequence[bytes]) -> list[bytes]:
     """
     Return the lines of jobs that are not over.
     """
     there = {name.encode() for name in file_stat.folders(work / "jobs") if JOB_ID.fullmatch(name)}
-    try:
-        lines = file_stat.read(work / _NAME).splitlines()
-    except FileNotFoundError:
-        return []
     start = len(_BEGINNING)
     return [line for line in lines if line[start : start + _ID_BYTES] in there]
 
