@@ -22,7 +22,7 @@ from retouchd.spool.fingerprint import Fingerprint
 from retouchd.spool.finished_job import done_edits
 from retouchd.spool.history_line import edit_in, facts_in
 from retouchd.spool.plan import EditEnd, Item, Plan, plan_outputs
-from retouchd.spool.record import history_line, record
+from retouchd.spool.record import line_of, record
 
 NAMES = st.lists(
     st.sampled_from(["warm", "warm-a", "studio", "cold", "a-b"]),
@@ -137,7 +137,7 @@ def test_records_and_history_tell_which_edits_are_done(
     done = {known_by(number) for number, end in enumerate(ends, 1) if end.fingerprint}
 
     body = json.loads(json.dumps(record(job, attempts, plan)))
-    line = history_line(job, attempts, plan, "cat.job.json")
+    line = line_of(record(job, attempts, plan), "cat.job.json")
 
     assert {known for known, _, _ in done_edits(body)} == done
     assert {*facts_in(json.dumps(line).encode()).fingerprints} == done

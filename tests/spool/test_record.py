@@ -18,8 +18,8 @@ from retouchd.spool.record import (
     BESIDE_PARAMETERS,
     advice,
     document,
-    history_line,
     is_own_reason,
+    line_of,
     own_record,
     reason,
     record,
@@ -318,9 +318,9 @@ def test_the_history_can_count_and_find() -> None:
     """
     job = a_job()
 
-    found = history_line(job, ATTEMPTS, FAILED, "cat_2.job.json")
+    found = line_of(record(job, ATTEMPTS, FAILED), "cat_2.job.json")
 
     assert (job.id, "error", "refused") == (found["id"], found["status"], found["code"])
     assert (found["attempts"], found["in_doubt"]) == (2, 1)
     assert found["record"] == "cat_2.job.json"
-    assert history_line(job, ATTEMPTS, DONE, "cat.job.json")["code"] is None
+    assert line_of(record(job, ATTEMPTS, DONE), "cat.job.json")["code"] is None

@@ -15,7 +15,7 @@ import socket
 import ssl
 import struct
 import termios
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from retouchd.endpoint.deadline import Deadline, wake
@@ -235,8 +235,7 @@ async def connected(host: str, port: int) -> socket.socket:
     """
     Return a socket connected to whichever address of a host answers first. Raises OSError.
     """
-    loop = asyncio.get_running_loop()
-    waiting = _in_turns(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    waiting = _in_turns(await _addresses(host, port))
     trying: set[asyncio.Task[socket.socket]] = set()
     failure = OSError(f"{host} has no address")
     try:
@@ -259,6 +258,14 @@ async def connected(host: str, port: int) -> socket.socket:
         for outcome in await asyncio.gather(*trying, return_exceptions=True):
             if isinstance(outcome, socket.socket):
                 outcome.close()
+
+
+async def _addresses(host: str, port: int) -> Sequence[Info]:
+    kind = socket.SOCK_STREAM
+    # What is an address already, nobody has to be asked for.
+    with contextlib.suppress(socket.gaierror):
+        return socket.getaddrinfo(host, port, type=kind, flags=socket.AI_NUMERICHOST)
+    return await asyncio.get_running_loop().getaddrinfo(host, port, type=kind)
 
 
 def _in_turns(infos: Iterable[Info]) -> list[Info]:

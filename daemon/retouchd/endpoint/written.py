@@ -8,6 +8,7 @@ import secrets
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, unquote_plus, urlsplit
 
@@ -194,6 +195,7 @@ def _lack_of_key(endpoint: Endpoint) -> str | None:
     return lack_of_key(urlsplit(endpoint.base_url).hostname or "", endpoint.key_source)
 
 
+@lru_cache(maxsize=16)
 def _is_http(base_url: str) -> bool:
     try:
         target_of(base_url, base_url)

@@ -94,7 +94,7 @@ def unpaired(text: str) -> str:
     r"""
     Return a text with each half of a surrogate pair written out as `\udXXX`: nothing else takes one.
     """
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def is_plain(sign: str) -> bool:
@@ -108,7 +108,10 @@ def shown(name: str) -> str:
     """
     Return a name as it may be shown to a person: control signs are escaped too, so it stays one line.
     """
-    return "".join(sign if is_plain(sign) else _escape(sign) for sign in escaped(name))
+    text = escaped(name)
+    if text.isprintable():
+        return text
+    return "".join(sign if is_plain(sign) else _escape(sign) for sign in text)
 
 
 def sentence(words: str) -> str:

@@ -89,14 +89,14 @@ def writable(value: Any) -> Any:
     match value:
         case str():
             return unpaired(value)
-        case Mapping():
-            return {writable(key): writable(each) for key, each in value.items()}
-        case list() | tuple():
-            return [writable(each) for each in value]
-        case bool() | None:
+        case bool() | float() | None:
             return value
         case int() if value.bit_length() > 3 * _DIGITS:
             return f"{'-' if value < 0 else ''}{hex(abs(value))[:64]}…"
+        case list() | tuple():
+            return [writable(each) for each in value]
+        case Mapping():
+            return {writable(key): writable(each) for key, each in value.items()}
         case _:
             return value
 

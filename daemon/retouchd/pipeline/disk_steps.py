@@ -23,7 +23,7 @@ from retouchd.spool.history import History
 from retouchd.spool.job_state import JobState, job_of
 from retouchd.spool.phase import Phase
 from retouchd.spool.plan import original_in
-from retouchd.spool.record import history_line, record, tells_all, warnings_in
+from retouchd.spool.record import line_of, record, tells_all, warnings_in
 from retouchd.spool.spool import Spool
 
 BLOCKED_SECONDS = 5.0
@@ -165,12 +165,13 @@ class DiskSteps:
         job, plan = job_of(job_state), job_state.plan
         assert plan is not None, "a job that is over has a plan"
         self._spool.require_place()  # The history lies in it.
-        line = history_line(job, job_state.attempts, plan, plan.record_name)
+        told = record(job, job_state.attempts, plan)
+        line = line_of(told, plan.record_name)
         emit(
             JobEnding(
                 **job.about,
                 is_done=plan.is_done,
-                record=record(job, job_state.attempts, plan),
+                record=told,
                 record_path=path_below(job.folder, plan.record_name),
                 original=path_below(job.folder, original_in(job, plan)),
                 outputs=[path_below(job.folder, item.target) for item in plan.outputs],

@@ -171,19 +171,10 @@ def is_own_response(raw: bytes) -> bool:
     return isinstance(head, dict) and {"status", "headers"} <= head.keys()
 
 
-def history_line(
-    job: Job, attempts: Sequence[Attempt], plan: Plan, record_name: str
-) -> dict[str, Any]:
-    """
-    Return the line of the history: enough to count, to add up and to find the record again.
-    """
-    body = record(job, attempts, plan)
-    return line_of(body, record_name)
-
-
 def line_of(body: Mapping[str, Any], record_name: str) -> dict[str, Any]:
     """
-    Return the line of the history by a record of this version.
+    Return the line of the history by a record of this version: enough to count, to add up and to find the
+    record again.
     """
     attempts = body["attempts"]
     kept = ("id", "previous", "status", "name", "image", "folder", "claimed_at", "finished_at")
