@@ -117,11 +117,20 @@ def _holds(path: str, key: str) -> bool:
             if any(each in text for text in texts for each in wanted):
                 return True
             if found.st_size < _DECODED and any(
-                _ESCAPES.search(text) and says(text, key) for text in texts
+                says(run, key) for text in texts for run in _escaped_runs(text, len(key))
             ):
                 return True
             rest = block[-len(key) * 2 :]
     return False
+
+
+def _escaped_runs(raw: bytes, least: int) -> Iterator[bytes]:
+    """
+    Yield the printable runs that hold escapes: a picture's bytes are full of what looks like one.
+    """
+    for run in re.finditer(rb"[\t\n\r\x20-\x7e]{%d,}" % least, raw):
+        if _ESCAPES.search(run[0]):
+            yield run[0]
 
 
 def _around(text: str, key: str) -> str:
