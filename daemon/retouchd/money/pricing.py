@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
@@ -59,12 +60,17 @@ def prices_for(model: str, rows: PriceRows | None = None) -> Prices:
     those. Faulty keys have no effect here: `price_problems` reports them.
     """
     rows = rows or {}
-    prices = next((TABLE[pattern] for pattern in reversed(fitting(model, TABLE))), Prices())
+    prices = _published(model)
     for pattern in fitting(model, rows):
         row = rows[pattern]
         said = {key: READERS[key](row[key]) for key in row if not row_fault(key, row[key], READERS)}
         prices = replace(Prices() if any(key in said for key in _FLAT) else prices, **said)
     return prices
+
+
+@lru_cache(maxsize=64)
+def _published(model: str) -> Prices:
+    return next((TABLE[pattern] for pattern in reversed(fitting(model, TABLE))), Prices())
 
 
 def price_problems(rows: PriceRows) -> list[str]:

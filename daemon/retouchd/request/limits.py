@@ -8,6 +8,7 @@ configuration (`limits.<model pattern>.<key>`) is laid on top.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from retouchd.request.models import MODELS
@@ -46,7 +47,7 @@ def limits_for(
     parameter. Faulty ones have no effect here: `override_problems` reports them.
     """
     overrides = overrides or {}
-    limits = next((TABLE[pattern] for pattern in reversed(fitting(model, TABLE))), Limits())
+    limits = _published(model)
     if interface is not EVERYTHING:
         limits = _carried(limits, interface)
     for pattern in fitting(model, overrides):
@@ -54,6 +55,11 @@ def limits_for(
             if not row_fault(key, value, READERS):
                 limits = replace(limits, **_read(limits, key, value))
     return limits
+
+
+@lru_cache(maxsize=64)
+def _published(model: str) -> Limits:
+    return next((TABLE[pattern] for pattern in reversed(fitting(model, TABLE))), Limits())
 
 
 def _carried(limits: Limits, interface: Interface) -> Limits:

@@ -155,7 +155,7 @@ class Spool:
         """
         Return the directory of a job, for those that read its files.
         """
-        return self._jobs / job_id
+        return self._work.joinpath("jobs", job_id)
 
     def load(self, job_id: str) -> JobState:
         """
