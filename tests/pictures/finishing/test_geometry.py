@@ -6,7 +6,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from retouchd.pictures.finishing.geometry import Alignment, Canvas, is_same_shape, padded, within
+from retouchd.pictures.finishing.geometry import (
+    Alignment,
+    Canvas,
+    covered,
+    fitted_into,
+    is_same_shape,
+    padded,
+    within,
+)
 from retouchd.pictures.finishing.padding import mirrored
 from retouchd.request.matching import matching_size
 from retouchd.request.sizes import SizeRule, edges_of
@@ -99,3 +107,19 @@ def test_what_fits_within_bounds(size: tuple[int, int], bounds: tuple[int, int])
     assert 1 <= width <= bounds[0]
     assert 1 <= height <= bounds[1]
     assert width == bounds[0] or height == bounds[1]
+
+
+@given(SIZES, SIZES)
+def test_what_is_fitted_into_a_picture_lies_undistorted_in_its_middle(
+    result: tuple[int, int], size: tuple[int, int]
+) -> None:
+    box = (0.0, 0.0, float(result[0]), float(result[1]))
+
+    left, top, right, bottom = covered(box, fitted_into(box, size), size)
+
+    assert (left, right) == (0, size[0]) or (top, bottom) == (0, size[1])
+    assert abs(left - (size[0] - right)) <= 1
+    assert abs(top - (size[1] - bottom)) <= 1
+    scale = min(size[0] / result[0], size[1] / result[1])
+    assert -1e-5 <= result[0] * scale - (right - left) < 2 + 1e-5
+    assert -1e-5 <= result[1] * scale - (bottom - top) < 2 + 1e-5

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageFilter
 from PIL.JpegImagePlugin import JpegImageFile
 
-from finishing_cases import RESULT, SIZE, Case, equal_outside, pixels, scene
+from finishing_cases import RESULT, SIZE, Case, edited, equal_outside, pixels, scene
 from retouchd.pictures.finishing import jpeg_samples, protect
 from retouchd.pictures.finishing.jpeg_samples import stored_samples
 from retouchd.pictures.finishing.placing import PlacedResult
@@ -268,6 +268,35 @@ def test_a_mask_that_opens_nothing_gives_the_original(tmp_path: Path) -> None:
 
     assert found.data is not None
     assert (pixels(found.data) == pixels(path)).all()
+
+
+def test_a_result_of_another_shape_is_neither_stretched_nor_cropped(tmp_path: Path) -> None:
+    """
+    A square one lies in the middle of a wide photo; what is open beside it stays the original.
+    """
+    original = photo("coffee", SIZE)
+    width, height = SIZE
+    left = (width - height) // 2
+    middle = (left, 0, left + height, height)
+    mask = Image.new("RGBA", SIZE, (0, 0, 0, 255))
+    mask.paste((0, 0, 0, 0), (0, height // 4, width, height * 3 // 4))
+    square = edited(original).crop(middle)
+    case = Case(tmp_path)
+    path = case.original(original)
+
+    found = case.finished(
+        path, case.received(square.resize((320, 320))), case.mask(mask), protect=True
+    )
+
+    assert found.data is not None
+    assert [each.code for each in found.cautions] == [Warned.SHAPE]
+    assert equal_outside(found.data, path, mask) == 1
+    made = Image.fromarray(pixels(found.data))
+    for beside in ((0, 0, left, height), (left + height, 0, width, height)):
+        assert made.crop(beside).tobytes() == original.crop(beside).tobytes()
+    opened = made.crop((width // 3, height // 3, width * 2 // 3, height * 2 // 3))
+    right = edited(original).crop((width // 3, height // 3, width * 2 // 3, height * 2 // 3))
+    assert delta_e_76(lab(blurred(opened, 3)), lab(blurred(right, 3))).mean() <= 2.5
 
 
 def test_where_a_result_was_shifted_is_told(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ nothing else.
 Done twice it gives the same bytes. Blocking, and large: a picture takes four bytes a pixel, see `memory`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TypeAlias
 
@@ -21,7 +21,15 @@ from retouchd.pictures.finishing.detail import MOST_RESIDUAL, fitted, residual
 from retouchd.pictures.finishing.detail import REGISTERS as DETAIL_REGISTERS
 from retouchd.pictures.finishing.encode import encoded
 from retouchd.pictures.finishing.exif_directories import Directories
-from retouchd.pictures.finishing.geometry import Box, Canvas, is_same_shape
+from retouchd.pictures.finishing.geometry import (
+    Box,
+    Canvas,
+    covered,
+    fitted_into,
+    is_same_shape,
+    size_of,
+    within,
+)
 from retouchd.pictures.finishing.placing import PlacedResult, colour_match
 from retouchd.pictures.finishing.plan import Caution, PictureFacts, Plan, Warned, plan_of
 from retouchd.pictures.finishing.planes import Floats, blurred, resampled
@@ -100,10 +108,7 @@ class _Source:
 
 
 _Compared: TypeAlias = tuple[Image.Image, Image.Image, Floats]
-"""
-An original and its result, small, one over the other and without their grain, and where both are to be the
-same.
-"""
+"""Original and result, small, without grain, one over the other; and where both are to be the same."""
 
 
 @dataclass(slots=True)
@@ -137,6 +142,7 @@ class _Work:
         if not plan.is_needed:
             return self._report(None, plan, result, answer, shown)
         image, profile = self._made(plan, result, source, facts, box)
+        plan = replace(plan, size=image.size)
         blocks, directories = self._metadata(plan, told, result.told, profile, facts)
         dpi = told.dpi if output.metadata == "source" else None
         data = encoded(image, plan, blocks, directories, dpi)
@@ -164,7 +170,7 @@ class _Work:
             )
             self.cautions.append(Caution(code=Warned.PADDED, words=told))
         box = canvas.box(received)
-        return (round(box[2] - box[0]), round(box[3] - box[1])), box
+        return size_of(box), box
 
     def _made(
         self, plan: Plan, result: Frame, source: Stored, facts: PictureFacts, box: Box
@@ -178,11 +184,17 @@ class _Work:
             return self._resized(plan, result, source, box)
         over = _Source(source, None if reading.can_be_drafted(source) else reading.whole(source))
         low = reading.small(source, over.frame)
-        outside = self._outside(low.size, opening)
-        self.registration = found = register(low, result.image.convert("RGB"), box, outside)
-        moved = found.alignment.box(box) if found.is_sure else box
+        place, is_other_shape = box, not is_same_shape(size_of(box), facts.size)
+        if opening is not None and is_other_shape:
+            place = fitted_into(box, facts.size)
+            opening = opening.within(covered(box, place, facts.size))
+        outside = self._outside(low.size, opening, covered(box, place, low.size))
+        self.registration = found = register(low, result.image.convert("RGB"), place, outside)
+        moved = found.alignment.box(place) if found.is_sure else place
         if opening is None:
             made = self._with_detail(plan, result, over, moved)
+            if made is None and is_other_shape:
+                plan = replace(plan, size=within(size_of(box), plan.size))
             return made or self._resized(plan, result, source, box)
         aligned = resampled(result.image.convert("RGB"), moved, low.size)
         one, other = (blurred(each, _GRAIN) for each in (low, aligned))
@@ -198,10 +210,18 @@ class _Work:
         alpha = reading.mask_alpha(mask, facts, reading.orientation(source))
         return opening_of(alpha)
 
-    def _outside(self, size: tuple[int, int], opening: Opening | None) -> Floats:
-        if opening is None:
-            return np.ones((size[1], size[0]), np.float32)
-        return np.asarray(opening.closed(size, _GROWN), np.float32) / np.float32(255)
+    def _outside(
+        self, size: tuple[int, int], opening: Opening | None, shown: tuple[int, int, int, int]
+    ) -> Floats:
+        """
+        Return 1 for each pixel of a small picture that a result shows and was not to change, 0 for others.
+        """
+        found = np.zeros((size[1], size[0]), np.float32)
+        left, top, right, bottom = shown
+        found[top:bottom, left:right] = 1
+        if opening is not None:
+            found *= np.asarray(opening.closed(size, _GROWN), np.float32) / np.float32(255)
+        return found
 
     def _protected(
         self,
@@ -228,9 +248,7 @@ class _Work:
             frame.image.putalpha(255)
         feather = self.job.output.feather
         if feather is None:
-            feather = feather_for(
-                frame.image.size, (round(box[2] - box[0]), round(box[3] - box[1]))
-            )
+            feather = feather_for(frame.image.size, size_of(box))
         lay_over(frame.image, image, box, opening, feather)
         is_exact = plan.is_lossless and plan.size == frame.image.size and frame.facts.depth <= 8
         is_exact = is_exact and (
@@ -313,8 +331,7 @@ class _Work:
             image = image if profile is None else from_srgb(image, profile)
         if (box[2] - box[0], box[3] - box[1]) == plan.size == image.size:
             return image, profile
-        placed = PlacedResult(image, box, plan.size)
-        return placed.part((0, 0, *plan.size)), profile
+        return PlacedResult(image, box, plan.size).part((0, 0, *plan.size)), profile
 
     def _metadata(
         self, plan: Plan, source: Told, result: Told, profile: bytes | None, facts: PictureFacts

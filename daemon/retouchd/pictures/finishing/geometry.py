@@ -8,6 +8,7 @@ resampled in one step, never cut at whole pixels first.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import TypeAlias
 
 Box: TypeAlias = tuple[float, float, float, float]
@@ -15,6 +16,7 @@ Box: TypeAlias = tuple[float, float, float, float]
 _NEAR = 0.02
 """How far a received shape may be from the one that was sent: models round sizes."""
 _HALF_A_PIXEL = 0.5
+_ROUNDED = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,12 +129,44 @@ def padded(upright: tuple[int, int], size: tuple[int, int]) -> Canvas:
     return Canvas(width=width, height=height, left=added // 2, right=added - added // 2)
 
 
+def size_of(box: Box) -> tuple[int, int]:
+    """
+    Return the size of a box in whole pixels.
+    """
+    return round(box[2] - box[0]), round(box[3] - box[1])
+
+
 def is_same_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
     """
     Say whether two sizes have shapes so near that one is scaled to the other without anybody seeing it.
     """
     ratio = one[0] * other[1] / (one[1] * other[0])
     return 1 / (1 + _NEAR) <= ratio <= 1 + _NEAR
+
+
+def fitted_into(box: Box, size: tuple[int, int]) -> Box:
+    """
+    Return the box that lies over all of a picture of a size when what is within `box` is fitted into its
+    middle: undistorted, and beyond itself on two sides.
+    """
+    left, top, right, bottom = box
+    scale = max((right - left) / size[0], (bottom - top) / size[1])
+    across, down = (size[0] * scale - (right - left)) / 2, (size[1] * scale - (bottom - top)) / 2
+    return left - across, top - down, right + across, bottom + down
+
+
+def covered(box: Box, over: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """
+    Return which pixels of a picture of a size are covered by `box`, as `over` lies over all of them.
+    """
+    left, top, right, bottom = over
+    across, down = size[0] / (right - left), size[1] / (bottom - top)
+    return (
+        max(0, ceil((box[0] - left) * across - _ROUNDED)),
+        max(0, ceil((box[1] - top) * down - _ROUNDED)),
+        min(size[0], floor((box[2] - left) * across + _ROUNDED)),
+        min(size[1], floor((box[3] - top) * down + _ROUNDED)),
+    )
 
 
 def within(size: tuple[int, int], bounds: tuple[int, int]) -> tuple[int, int]:

@@ -139,6 +139,8 @@ def _size(
         return shown
     if not is_same:
         told = f"the result came as {shown[0]}×{shown[1]}, which is not the shape of the original"
+        if output.protect:
+            told += ": it lies in its middle, and what is open beside it stayed as it was"
         warnings.append(Caution(code=Warned.SHAPE, words=told))
     over_original = is_same or output.protect or output.detail == "source"
     if output.size == "source":

@@ -5,7 +5,7 @@ The transition lies within what is open, so that nothing outside is touched. A m
 says itself how much of the result is taken where.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image, ImageChops, ImageFilter
 
@@ -41,6 +41,20 @@ class Opening:
         Return whether nothing is open.
         """
         return self.bounds[0] >= self.bounds[2]
+
+    def within(self, bounds: tuple[int, int, int, int]) -> "Opening":
+        """
+        Return what of it is within other bounds.
+        """
+        left, top, right, bottom = (
+            *map(max, self.bounds[:2], bounds[:2]),
+            *map(min, self.bounds[2:], bounds[2:]),
+        )
+        if left >= right or top >= bottom:
+            return replace(self, weights=Image.new("L", (0, 0)), bounds=(0, 0, 0, 0))
+        x, y = self.bounds[:2]
+        part = self.weights.crop((left - x, top - y, right - x, bottom - y))
+        return replace(self, weights=part, bounds=(left, top, right, bottom))
 
     def closed(self, size: tuple[int, int], grown: int) -> Image.Image:
         """
