@@ -6,10 +6,14 @@ import ast
 import functools
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from hanging_disk import HangingDisk
+from process import Station, open_station
 
 # How long it takes to think of an example says how busy the machine is. The same examples each time: what fails
 # then is of the last change. `make sweep` looks for new ones.
@@ -66,6 +70,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if marker and marker.args:
             longest[item.path] = max(longest.get(item.path, 0), marker.args[0])
     items.sort(key=lambda item: -longest.get(item.path, 0))
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Station]:
+    with open_station(tmp_path) as station:
+        yield station
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[HangingDisk]:
+    disk = HangingDisk(tmp_path)
+    yield disk
+    disk.let_go()
 
 
 @functools.cache

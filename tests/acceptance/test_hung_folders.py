@@ -5,7 +5,6 @@ A folder that hangs as a dead network share does: calls on it block for minutes,
 import contextlib
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,12 @@ import pytest
 
 from fuse_fs import mounted
 from hanging_disk import HangingDisk
-from process import RETOUCHD, Endpoint, Running, Station, open_station
+from process import RETOUCHD, Endpoint, Running, Station
 
 JOBS = 16
 FIRST = 3
 ALL = JOBS + 1
 FAR = ("outbox", "done", "error", "inbox")
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[HangingDisk]:
-    disk = HangingDisk(tmp_path)
-    yield disk
-    disk.let_go()
 
 
 def command_of(station: Station, disk: HangingDisk, command: str, *arguments: str) -> Running:

@@ -4,12 +4,9 @@ A drop that was killed leaves hidden copies: the next start removes them, and ne
 
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from process import Station, open_station
+from process import Station
 from web_station import listening, picture, post
 
 DROPPING = """
@@ -26,12 +23,6 @@ pieces = [Piece(suffix=".txt", source=b"make it blue"), Piece(suffix=".png", sou
 with nofollow.opened_folder(Path(sys.argv[1]), "shoes") as folder:
     drop(folder, "red", pieces, wait)
 """
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def hidden_in(folder: Path) -> list[str]:

@@ -3,31 +3,16 @@ The page while a folder behind it hangs: who needs that is told so, all others a
 """
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from hanging_disk import HangingDisk
-from process import RETOUCHD, Station, open_station
+from process import RETOUCHD, Station
 from web_station import free_port
 
 SECONDS = 30
 """What an answer may take on a busy machine; a folder is given two."""
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[HangingDisk]:
-    disk = HangingDisk(tmp_path)
-    yield disk
-    disk.let_go()
 
 
 @pytest.mark.parametrize("folder", ["done", "review"])

@@ -4,24 +4,16 @@ A package that is replaced under a running daemon: what it shows is its own unti
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import pytest
 
 from documents import ROOT
-from process import Station, open_station
+from process import Station
 from web_station import listening
 
 SCRIPT = "/static/page.js"
 PAGES = {"/": 200, "/wall": 200, "/review": 200, "/jobs": 200, "/login": 200, "/jobs/none": 404}
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def shown(url: str) -> dict[str, int]:
