@@ -4,6 +4,7 @@ How cost goes with concurrency and with size, and the rate with what a flush tak
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from benchmarks.contenders import BARE, OURS, Contender, Result, compete
 from benchmarks.figures import Figure, Skipped
@@ -33,33 +34,26 @@ def curves(scene: Scene, scale: Scale) -> Iterator[Figure | Skipped]:
     """
     present = [each for each in (OURS, BARE) if not each.missing]
     rounds, small = min(3, scale.rounds), scale.small
+    cpu_plotted = partial(_plotted, scene, rounds, told=lambda result: result.cpu_ms, unit="ms")
     cases = [
         _Case(at=each, sizes=small, jobs=max(2 * scale.jobs, 3 * each), concurrency=each)
         for each in scale.concurrencies
     ]
-    yield from _plotted(
-        scene,
-        rounds,
+    yield from cpu_plotted(
         {each.name: (each, cases) for each in present},
         name="concurrency",
         title="CPU a job, ms, by requests at once (50 KB in, 100 KB out)",
         axis="requests at once",
-        told=lambda result: result.cpu_ms,
-        unit="ms",
     )
     cases = [
         _Case(at=each / KB, sizes=(each, each), jobs=max(8, scale.jobs // 2), concurrency=8)
         for each in scale.sizes
     ]
-    yield from _plotted(
-        scene,
-        rounds,
+    yield from cpu_plotted(
         {each.name: (each, cases) for each in present},
         name="size",
         title="CPU a job, ms, by the size of the picture sent and of the one received, 8 at once",
         axis="KB, each way",
-        told=lambda result: result.cpu_ms,
-        unit="ms",
     )
     if missing := Flush(milliseconds=1).missing:
         yield Skipped(row="curves", what="by flush", reason=missing)

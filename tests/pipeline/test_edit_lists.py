@@ -269,22 +269,29 @@ async def test_the_nearest_place_says_which_edits_there_are(world: World) -> Non
     ]
 
 
+async def refused(world: World, edits: str) -> tuple[str, list[str]]:
+    """
+    Have edits refused that come in a picture's own sidecar and in a folder's; return why that one is in error/,
+    and why files are held.
+    """
+    drop(world, sidecar=edits)
+    (world.folders.inbox / "a").mkdir()
+    (world.folders.inbox / "a/_edit.toml").write_text(edits)
+    world.drop("a/dog.png", prompt=None)
+    assert await world.once() is Ending.DRAINED
+    assert world.requests == []
+    held = [line["reason"] for line in world.lines if line["event"] == "file.held"]
+    return world.record("error/cat.job.json")["error"]["message"], held
+
+
 async def test_a_fault_of_one_edit_is_told_with_its_name(world: World) -> None:
     """
     In a picture's own sidecar it leads to error/, in a folder's the picture waits.
     """
-    faulty = TWO + 'size = "17x17"\n'
-    drop(world, sidecar=faulty)
-    (world.folders.inbox / "a").mkdir()
-    (world.folders.inbox / "a/_edit.toml").write_text(faulty)
-    world.drop("a/dog.png", prompt=None)
+    message, held = await refused(world, TWO + 'size = "17x17"\n')
 
-    assert await world.once() is Ending.DRAINED
-
-    assert world.requests == []
-    assert world.record("error/cat.job.json")["error"]["message"].startswith("studio: cat.toml: ")
+    assert message.startswith("studio: cat.toml: ")
     assert world.tree("inbox") == ["a/_edit.toml", "a/dog.png"]
-    held = [line["reason"] for line in world.lines if line["event"] == "file.held"]
     assert any(reason.startswith("a/_edit.toml: studio: ") for reason in held)
 
 
@@ -293,17 +300,9 @@ async def test_two_edits_that_ask_for_the_same_are_not_both_paid_for(world: Worl
     What the results are made does not tell them apart: that is no part of the request.
     """
     same = TWO + '[[edits]]\nname = "web"\nprompt = "make it sepia"\noutput = { format = "webp" }\n'
-    drop(world, sidecar=same)
-    (world.folders.inbox / "a").mkdir()
-    (world.folders.inbox / "a/_edit.toml").write_text(same)
-    world.drop("a/dog.png", prompt=None)
+    message, held = await refused(world, same)
 
-    assert await world.once() is Ending.DRAINED
-
-    assert world.requests == []
-    message = world.record("error/cat.job.json")["error"]["message"]
     assert message.startswith("web: cat.toml: It asks for the same as warm")
-    held = [line["reason"] for line in world.lines if line["event"] == "file.held"]
     assert any(reason.startswith("a/_edit.toml: web: It asks for the same") for reason in held)
 
 

@@ -4,8 +4,8 @@ The commands that need no endpoint: the demo, and the embedded endpoint alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,19 +14,24 @@ from retouchd.cli.click_types import AnyPath, WithFaults
 if TYPE_CHECKING:  # As for the other commands: --help names no path.
     from pathlib import Path
 
+F = TypeVar("F", bound="Callable[..., Any]")
 _STYLES = ("openai", "openai-json", "xai", "openrouter", "azure")
+
+
+def _style_option(to_do: str) -> Callable[[F], F]:
+    return click.option(
+        "--style",
+        metavar="STYLE",
+        type=click.Choice(_STYLES),
+        default="openai",
+        show_default=True,
+        help=f"What kind of endpoint to {to_do}, as endpoint.style has it.",
+    )
 
 
 @click.command(short_help="Show the main job on real photos; no key is needed.")
 @click.argument("folder", metavar="[DIR]", type=AnyPath(), default="retouchd-demo")
-@click.option(
-    "--style",
-    metavar="STYLE",
-    type=click.Choice(_STYLES),
-    default="openai",
-    show_default=True,
-    help="What kind of endpoint to ask, as endpoint.style has it.",
-)
+@_style_option("ask")
 @click.option("--page", "is_page", is_flag=True, help="Serve the page then, until Ctrl-C.")
 def demo(folder: Path, style: str, *, is_page: bool) -> int:
     """
@@ -59,14 +64,7 @@ def demo(folder: Path, style: str, *, is_page: bool) -> int:
 @click.option(
     "--pictures", metavar="DIR", type=AnyPath(), help="Keep a copy of each picture it makes."
 )
-@click.option(
-    "--style",
-    metavar="STYLE",
-    type=click.Choice(_STYLES),
-    default="openai",
-    show_default=True,
-    help="What kind of endpoint to be, as endpoint.style has it.",
-)
+@_style_option("be")
 @click.option(
     "--relay",
     is_flag=True,
