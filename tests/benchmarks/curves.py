@@ -72,7 +72,7 @@ def curves(scene: Scene, scale: Scale) -> Iterator[Figure | Skipped]:
                 for milliseconds in scale.flushes
             ],
         )
-        for concurrency in (8, 32)
+        for concurrency in scale.at_once_by_flush
         for each in present
     }
     yield from _plotted(

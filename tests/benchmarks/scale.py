@@ -43,6 +43,8 @@ class Scale:
     sizes: tuple[int, ...]
     flushes: tuple[float, ...]
     """The points of the curves: requests at once, bytes each way, milliseconds."""
+    at_once_by_flush: tuple[int, ...]
+    """Requests at once for which a curve by flushes is drawn."""
 
 
 FULL = Scale(
@@ -68,6 +70,7 @@ FULL = Scale(
     concurrencies=(1, 4, 8, 32, 128),
     sizes=(50 * KB, 500 * KB, 2 * MB, 5 * MB, 20 * MB),
     flushes=(0, 2, 5, 10, 20),
+    at_once_by_flush=(8, 32),
 )
 
 SMOKE = Scale(
@@ -93,4 +96,5 @@ SMOKE = Scale(
     concurrencies=(2,),
     sizes=(2 * KB,),
     flushes=(1,),
+    at_once_by_flush=(2,),
 )
