@@ -206,12 +206,18 @@ class HistoryCache:
         try:
             for name in (self._path, self._path.with_name(f"{self._path.name}-journal")):
                 durable.remove(name)
-            db = self._opened()
-            self._catch_up(db)
+            return self._caught_up(self._opened())
         except (sqlite3.Error, OSError):
             db = sqlite3.connect(":memory:", check_same_thread=False)
             db.executescript(_SCHEMA)
+            return self._caught_up(db)
+
+    def _caught_up(self, db: sqlite3.Connection) -> sqlite3.Connection:
+        try:
             self._catch_up(db)
+        except BaseException:
+            db.close()
+            raise
         return db
 
     def _catch_up(self, db: sqlite3.Connection) -> None:
