@@ -45,7 +45,7 @@ _TOML_FAULTS = {
 _JSON_FAULTS = {
     "Extra data": "something follows the closing bracket.",
     "Expecting value": 'a value is missing, or text without "quotes".',
-    "Expecting property name": 'a key in "quotes" is missing, or a comma is too many.',
+    "Expecting property name": 'a key in "quotes" is missing.',
     "Illegal trailing comma": "a comma stands before the closing bracket.",
     "Expecting ','": "a comma or a closing bracket is missing.",
     "Expecting ':'": "a colon is missing after the key.",
@@ -53,6 +53,8 @@ _JSON_FAULTS = {
     "Invalid control": "a text does not end on its line; write \\n for a line end in it.",
     "Invalid \\": "a text holds a single backslash; write two.",
 }
+_TRAILING_COMMA = re.compile(r",\s*\|[]}]\Z")
+"""The end of what was read, and behind it the character that was not expected."""
 
 
 class Notation(StrEnum):
@@ -138,7 +140,10 @@ def _json(text: str) -> Any:
             text, object_pairs_hook=_once, parse_int=_whole, parse_constant=_no_number
         )
     except json.JSONDecodeError as error:
-        words = _words(error.msg, _JSON_FAULTS) or "this is not JSON that can be read."
+        # Python says so itself from 3.13 on.
+        is_trailing = _TRAILING_COMMA.search(f"{error.doc[: error.pos]}|{error.doc[error.pos :][:1]}")
+        message = "Illegal trailing comma" if is_trailing else error.msg
+        words = _words(message, _JSON_FAULTS) or "this is not JSON that can be read."
         raise NotationFault(f"line {error.lineno}: {words}") from error
 
 
