@@ -141,6 +141,7 @@ def _text(raw: Output, before: TextIO | None) -> TextIO:
 
 _TOO_MANY = {errno.EMFILE, errno.ENFILE}
 _NO_THREAD = "can't start new thread"
+_NOT_SET = "without exception set"
 
 
 def mendable(error: BaseException) -> RetouchdError | None:
@@ -183,7 +184,9 @@ def _lacking(error: BaseException) -> tuple[str, str] | None:
     Return what of the machine there is too little of, and where that is set.
     """
     number = error.errno if isinstance(error, OSError) else None
-    if isinstance(error, MemoryError) or number == errno.ENOMEM:
+    # CPython 3.13 may fail for want of memory without a MemoryError to say so.
+    is_unsaid = isinstance(error, SystemError) and _NOT_SET in str(error)
+    if isinstance(error, MemoryError) or is_unsaid or number == errno.ENOMEM:
         return "bytes of memory", "`ulimit -v`, or MemoryMax= of the unit"
     if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
         return "threads", "`ulimit -u`, or TasksMax= of the unit"
