@@ -141,7 +141,9 @@ def _json(text: str) -> Any:
         )
     except json.JSONDecodeError as error:
         # Python says so itself from 3.13 on.
-        is_trailing = _TRAILING_COMMA.search(f"{error.doc[: error.pos]}|{error.doc[error.pos :][:1]}")
+        is_trailing = _TRAILING_COMMA.search(
+            f"{error.doc[: error.pos]}|{error.doc[error.pos :][:1]}"
+        )
         message = "Illegal trailing comma" if is_trailing else error.msg
         words = _words(message, _JSON_FAULTS) or "this is not JSON that can be read."
         raise NotationFault(f"line {error.lineno}: {words}") from error
