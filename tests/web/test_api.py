@@ -68,6 +68,8 @@ def test_answers_are_as_the_document_says(station: Station) -> None:
     holds("Standing", standing, 200)
     holds("Error", post(url, picture()), 400)
     holds("Alive", httpx.get(f"{url}/livez"), 200)
+    # It tells what the run last wrote into its status.
+    running.until(lambda: httpx.get(f"{url}/readyz").is_success)
     holds("Ready", httpx.get(f"{url}/readyz"), 200)
     status = holds("Status", httpx.get(f"{url}/api/status.json"), 200)
     jobs = holds("Jobs", httpx.get(f"{url}/api/jobs"), 200)
