@@ -17,19 +17,21 @@ PHOTOS = Path(__file__).parents[2] / "daemon/retouchd/cli/photos"
 NAMES = ("cat", "coffee", "rocket")
 
 
-def photo(name: str, size: tuple[int, int] = (1536, 1024), seed: int = 1) -> Image.Image:
+def photo(name: str | Path, size: tuple[int, int] = (1536, 1024), seed: int = 1) -> Image.Image:
     """
-    A demo photo, or the chart, in a size, with grain and some fine structure that enlarging does not give.
+    A demo photo, the chart, or a file, in a size, with grain and some fine structure that enlarging does not
+    give.
     """
     if name == "chart":
         return chart(size, seed)
-    with Image.open(PHOTOS / f"{name}.jpg") as image:
+    path = PHOTOS / f"{name}.jpg" if isinstance(name, str) else name
+    with Image.open(path) as image:
         width, height = image.size
         shape = size[0] / size[1]
         across, down = min(width, height * shape), min(height, width / shape)
         box = ((width - across) / 2, (height - down) / 2, (width + across) / 2, (height + down) / 2)
         large = image.convert("RGB").resize(size, Image.Resampling.LANCZOS, box=box)
-    return _grained(large, seed + sum(name.encode()), 3.0)
+    return _grained(large, seed + sum(path.stem.encode()), 3.0)
 
 
 def chart(size: tuple[int, int], seed: int = 1) -> Image.Image:

@@ -26,7 +26,7 @@ from simulated_model import (
 SIZE, RESULT = (1200, 800), (600, 400)
 IS_SWEEP = os.environ.get("HYPOTHESIS_PROFILE") == "sweep"
 PHOTOS = (*NAMES, "chart") if IS_SWEEP else ("coffee",)
-EDITS = list(GLOBAL_EDITS) if IS_SWEEP else ["brighter"]
+EDITS = list(GLOBAL_EDITS) if IS_SWEEP else ["brighter", "spot light"]
 
 
 @pytest.mark.parametrize("name", PHOTOS)

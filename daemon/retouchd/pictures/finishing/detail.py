@@ -4,7 +4,8 @@ stays.
 
 The change is fitted as a local colour transform, a matrix and an offset around each pixel, by the guided filter
 (He, Sun and Tang, 2013) with the original's colours as the guide. Where an original is smooth, so that nothing
-can be fitted, it is what fits best to all places as light: with nothing, as that filter has it, grain would go.
+can be fitted, it is what fits best to all places as light, times what a lamp or a shade does there: with
+nothing, as that filter has it, grain would go.
 It cannot put anything new into a picture; whether it says all that a result does is told by the worst place
 between both, never by a mean: small objects do not show there.
 """
@@ -27,6 +28,13 @@ _COARSER = 2
 _LIGHTS = 5
 _LEVELS = 1024
 _RIDGE = 2e-5
+_APART = 4
+"""Pixels from one that a lamp is fitted to, to the next."""
+_TURNS = 4
+_REACH = 12
+"""The part of a picture around a pixel from which its light is told."""
+_DARK, _MOST_LIGHT = 1e-3, 4.0
+"""Of what is so dark nothing is told; how much lighter or darker a lamp or a shade makes."""
 _COMPARED_BLUR = 2.0
 MOST_RESIDUAL = 3.5
 """The mean difference (CIE 1976) of the worst block up to which a result is nothing but colour and light."""
@@ -127,24 +135,55 @@ def fitted(original: Image.Image, result: Image.Image) -> ColourTransform:
 
 def _usual(guide: Floats, target: Floats) -> Floats:
     """
-    Return for each pixel the matrix that fits colours as light as its own best, wherever they are.
+    Return for each pixel the matrix that fits colours as light as its own best, wherever they are, under the
+    light that is around it.
 
-    A row of colours times a matrix is what they become.
+    A row of colours times a matrix is what they become. A lamp or a shade is no matter of colours: what there
+    is of it, and what colours become without it, are fitted in turns.
     """
-    one, other = (each.reshape(-1, 3)[::7].astype(np.float64) for each in (guide, target))
+    few, wanted = (each[::_APART, ::_APART] for each in (guide, target))
+    lamp: Floats = np.ones_like(few)
+    for _ in range(_TURNS):
+        table = _by_lightness(few, wanted / lamp)
+        own = table[_levels(few)]
+        found = np.einsum("hwij,hwi->hwj", own[..., :3, :], few) + own[..., 3, :]
+        reach = max(lamp.shape[:2]) // _REACH
+        lamp = (_mean(wanted * found, reach) + _DARK) / (_mean(found * found, reach) + _DARK)
+        np.clip(lamp, 1 / _MOST_LIGHT, _MOST_LIGHT, out=lamp)
+    matrices: Floats = table[_levels(guide), :3]
+    matrices *= np.stack([_enlarged(lamp[..., band], guide) for band in range(3)], axis=-1)[
+        ..., None, :
+    ]
+    return matrices
+
+
+def _levels(guide: Floats) -> NDArray[np.intp]:
+    found: NDArray[np.intp] = (guide.mean(axis=-1) * (_LEVELS - 1)).astype(np.intp)
+    return found
+
+
+def _enlarged(plane: Floats, guide: Floats) -> Floats:
+    image = Image.fromarray(np.ascontiguousarray(plane))
+    height, width, _ = guide.shape
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _by_lightness(guide: Floats, target: Floats) -> Floats:
+    """
+    Return for each level of lightness the matrix that fits colours about as light best, and below it an offset.
+    """
+    one, other = (each.reshape(-1, 3).astype(np.float64) for each in (guide, target))
     light = one.mean(axis=1)
-    everywhere = _matrix(one, other, np.ones(len(one)), np.eye(3))
+    everywhere = _matrix(one, other, np.ones(len(one)), np.eye(3))[:3]
     steps = np.linspace(0, _LIGHTS - 1, _LEVELS)
-    total = np.zeros((_LEVELS, 3, 3), np.float32)
+    total = np.zeros((_LEVELS, 4, 3), np.float32)
     for node in range(_LIGHTS):
         weights = np.clip(1 - np.abs(light * (_LIGHTS - 1) - node), 0, 1)
         share = np.clip(1 - np.abs(steps - node), 0, 1)
         total += (share[:, None, None] * _matrix(one, other, weights, everywhere)).astype(
             np.float32
         )
-    levels = (guide.mean(axis=-1) * (_LEVELS - 1)).astype(np.intp)
-    found: Floats = total[levels]
-    return found
+    return total
 
 
 def _matrix(
@@ -154,18 +193,19 @@ def _matrix(
     else_: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """
-    Return the matrix that brings colours nearest to others, around their means; `else_` where nothing tells.
+    Return the matrix that brings colours nearest to others, around their means, and below it the offset between
+    these; `else_` where nothing tells.
     """
     weights = weights[:, None]
     total = max(float(weights.sum()), 1.0)
-    first = one - (one * weights).sum(axis=0) / total
-    second = other - (other * weights).sum(axis=0) / total
+    means = [(each * weights).sum(axis=0) / total for each in (one, other)]
+    first, second = one - means[0], other - means[1]
     ridge = _RIDGE * len(one)
     found: NDArray[np.float64] = np.linalg.solve(
         first.T @ (first * weights) + ridge * np.eye(3),
         first.T @ (second * weights) + ridge * else_,
     )
-    return found
+    return np.vstack((found, means[1] - means[0] @ found))
 
 
 def residual(
@@ -222,27 +262,27 @@ def _inverse(matrices: NDArray[np.float32]) -> NDArray[np.float32]:
     return result
 
 
-def _mean(values: Floats) -> Floats:
+def _mean(values: Floats, radius: int = _RADIUS) -> Floats:
     """
-    Return the mean around each pixel, of what there is within the radius.
+    Return the mean around each pixel, of what there is within a radius.
     """
     for axis in (0, 1):
-        counts = _sums(np.ones(values.shape[axis], np.float32), 0)
-        values = _sums(values, axis)
+        counts = _sums(np.ones(values.shape[axis], np.float32), 0, radius)
+        values = _sums(values, axis, radius)
         values /= counts.reshape(-1, *[1] * (values.ndim - 1 - axis))
     return values
 
 
-def _sums(values: Floats, axis: int) -> Floats:
+def _sums(values: Floats, axis: int, radius: int) -> Floats:
     """
-    Return for each place the sum of those within the radius along an axis, of sums of one, two, four … places.
+    Return for each place the sum of those within a radius along an axis, of sums of one, two, four … places.
     """
     edges = [(0, 0)] * values.ndim
-    edges[axis] = (_RADIUS, _RADIUS)
+    edges[axis] = (radius, radius)
     power = np.moveaxis(np.pad(values, edges), axis, 0)
     count = values.shape[axis]
     found = np.zeros_like(power[:count])
-    length, width, at = 2 * _RADIUS + 1, 1, 0
+    length, width, at = 2 * radius + 1, 1, 0
     while True:
         if length & width:
             found += power[at : at + count]
