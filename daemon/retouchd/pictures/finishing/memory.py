@@ -8,7 +8,8 @@ from pathlib import Path
 from retouchd.request.output import Output
 
 _MB = 2**20
-_BASE = 140 * _MB
+_BASE, _LAID_OVER, _REGISTERED = 80 * _MB, 130 * _MB, 190 * _MB
+"""Of any finishing, of one that lays a result over its original, and while it is looked at where that lies."""
 _FITTED = 80
 """Bytes for each pixel of a result to which a transform of colours is fitted."""
 _CGROUP = Path("/sys/fs/cgroup")
@@ -25,12 +26,13 @@ def need(
     As measured: a frame of four bytes a pixel, another one while it is turned, a mask and the channels that a
     frame is made of; what is fitted to a result; what is read and written.
     """
-    each = 5
-    if output.protect or output.detail == "source":
-        each = 8 if is_turned else 4
-        each += 2 if has_mask else 0
+    compared = _REGISTERED + 4 * pixels
+    if not (output.protect or output.detail == "source"):
+        found = _BASE + 5 * pixels + 2 * file_bytes
+        return max(found, compared) if has_mask else found
+    each = (8 if is_turned else 4) + (2 if has_mask else 0)
     fit = _FITTED * received if output.detail == "source" else 0
-    return _BASE + each * pixels + fit + 2 * file_bytes
+    return max(compared, _LAID_OVER + each * pixels + fit + 2 * file_bytes)
 
 
 def available() -> int | None:
