@@ -9,7 +9,6 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import yaml
 
 from canary import CANARY
 from documents import ROOT
-from process import RETOUCHD, Running, Station, open_station
+from process import RETOUCHD, Running, Station
 from retouchd.config import Config
 
 SCRIPT = """
@@ -33,12 +32,6 @@ mount -t proc proc "$1/proc"
 shift 2
 exec "$@"
 """
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def contained(station: Station, tmp: Path, data: Path, **environment: str) -> Running:

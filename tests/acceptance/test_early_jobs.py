@@ -4,8 +4,6 @@ What becomes of a job whose answer comes before its upload has ended: just what 
 """
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -21,15 +19,9 @@ from early_server import (
     serving_early,
     stay_open_unread,
 )
-from process import Station, open_station
+from process import Station
 
 CLOSING = [close_at_once, half_close_and_drain, stay_open_unread, reset_amid]
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def drop_large(station: Station) -> None:

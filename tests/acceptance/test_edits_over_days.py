@@ -6,24 +6,14 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from process import Station, open_station
+from process import Station
 
 PICTURES = 60
 EDITS = 3
 A_DAY = PICTURES * EDITS * 5 // 9
 DAY_SECONDS = 24 * 3600
 _BUDGET_IS_SPENT = 75
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def zone(midnight: float) -> str:

@@ -7,21 +7,13 @@ What they say when they reach nobody, or take no more at once, is theirs and cha
 import os
 import shutil
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from process import Running, Station, open_station
+from process import Running, Station
 
 JOBS = 12
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def program(name: str) -> str:

@@ -6,13 +6,12 @@ files that are no configuration, too little of everything. None ends with a trac
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from process import RETOUCHD, Station, open_station
+from process import RETOUCHD, Station
 from retouchd.config import find, load, readable
 from retouchd.errors import ConfigurationError
 
@@ -33,12 +32,6 @@ LACKS = {
     "few files": ("ulimit -n 40;", "ulimit -n"),
     "little memory": ("ulimit -v 60000;", "memory"),
 }
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def run(station: Station, line: str) -> "subprocess.CompletedProcess[str]":

@@ -4,20 +4,11 @@
 
 import signal
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from PIL import Image
 
 from checker import check_at_any_time, check_at_the_end, requests_out
-from process import Running, Station, open_station
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
+from process import Running, Station
 
 
 def whole_pictures(station: Station) -> list[str]:

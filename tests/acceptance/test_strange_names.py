@@ -43,12 +43,6 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
-
-
 def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 

@@ -5,20 +5,12 @@ Whatever an endpoint says and files are called: every line of the log is there, 
 import json
 import sys
 import unicodedata
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from process import Station, open_station
+from process import Station
 
 NAME = "c\x7fa\x9bt\u202e\u2066\u200f\u2028\U000e0041"
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def raw_signs(text: str) -> set[str]:

@@ -7,20 +7,14 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from process import Endpoint, Running, Station, open_station
+from process import Endpoint, Running, Station
 
 JOBS = 4
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 @pytest.fixture

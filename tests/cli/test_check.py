@@ -16,14 +16,8 @@ from canary import CANARY
 from early_server import close_at_once, error, serving_early
 from edits_server import OK, answering, serving
 from loop_disk import mounted_tmpfs
-from process import RETOUCHD, Station, open_station
+from process import RETOUCHD, Station
 from retouchd.endpoint.styles.azure import VERSION
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 @pytest.fixture

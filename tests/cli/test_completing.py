@@ -5,24 +5,17 @@ Completion: what is put where for each shell, and that bash really completes wit
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from process import RETOUCHD, Running, Station, open_station
+from process import RETOUCHD, Running, Station
 
 PLACES = {
     "bash": (".bash_completions/retouchd.sh", ".bashrc"),
     "zsh": (".zfunc/_retouchd", ".zshrc"),
     "fish": (".config/fish/completions/retouchd.fish", None),
 }
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def installed(station: Station, *words: str, **environment: str) -> Running:

@@ -5,7 +5,6 @@
 import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -13,15 +12,9 @@ import pytest
 from PIL import Image, ImageChops, ImageOps, ImageStat
 
 from checker import digest
-from process import Station, open_station
+from process import Station
 from retouchd.cli.demo import Pair, page
 from retouchd.sandbox.painting.lettering import write
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def contents(root: Path) -> dict[str, bytes]:

@@ -17,7 +17,7 @@ from PIL import Image
 from crash_world import vars_of
 from crashing import DIED, FailingDisk
 from engine_world import open_world
-from process import Station, open_station
+from process import Station
 from retouchd.clock import SystemClock
 from retouchd.config.settings import Settings
 from retouchd.pictures.finishing.apart import Made, finished_apart
@@ -31,12 +31,6 @@ from simulated_model import mask_of, photo
 SIZE = (150, 100)
 PROTECT = 'output = {like = "source", protect = true}\n'
 SMALL = 'output_format = "jpeg"\noutput_compression = 30\n'
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def drop(station: Station, name: str, sidecar: str = SMALL, *, is_masked: bool = False) -> None:

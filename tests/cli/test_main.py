@@ -7,13 +7,11 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from process import RETOUCHD, Running, Station, open_station
+from process import RETOUCHD, Running, Station
 from retouchd import __version__
 from retouchd.cli.compose import settings_from
 
@@ -30,12 +28,6 @@ COMMANDS = (
     "sandbox",
 )
 FOLDERS = ("inbox", "outbox", "review", "done", "error", "work")
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 # Help, version, usage.

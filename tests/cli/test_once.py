@@ -7,26 +7,19 @@ import re
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from process import RETOUCHD, Running, Station, open_station
+from process import RETOUCHD, Running, Station
 from retouchd.cli.once import Outcome, lines_of
 from retouchd.disk.folders import Folders
 from retouchd.inbox.waiting import Waiting
 from retouchd.service.daemon import Ending
 
 FOLDERS = ("inbox", "outbox", "review", "done", "error", "work")
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def test_it_drains_the_inbox_and_lists_what_waits(station: Station) -> None:

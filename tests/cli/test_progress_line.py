@@ -14,11 +14,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
-from process import DEADLINE_SECONDS, RETOUCHD, Station, open_station
+from process import DEADLINE_SECONDS, RETOUCHD, Station
 
 PROGRESS = re.compile(r"[0-9]+ of [0-9]+ photos?\b.*")
 
@@ -97,12 +96,6 @@ def shown(said: str) -> list[str]:
     Return the lines that stay on the screen.
     """
     return [line.rpartition("\r\x1b[K")[2].rstrip("\r") for line in said.split("\n")]
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def busy(station: Station, photos: int, latency: float = 0.8) -> None:

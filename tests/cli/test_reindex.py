@@ -4,21 +4,11 @@
 
 import json
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from process import Station, open_station
+from process import Station
 
 HISTORY = "history.jsonl"
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def worked(station: Station) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,12 @@ from hypothesis import strategies as st
 from canary import CANARY
 from engine_world import photo
 from hanging_disk import HangingDisk
-from process import RETOUCHD, Endpoint, Running, Station, open_station
+from process import RETOUCHD, Endpoint, Running, Station
 from retouchd.cli.reload import AT_START, LIVE, news
 from retouchd.config import SANDBOX, Config
 from retouchd.endpoint.api_key import KeySource
 
 Sections = Mapping[str, Mapping[str, Any]]
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def reload(running: Running, *, outcome: str = "configuration.reloaded") -> dict[str, Any]:

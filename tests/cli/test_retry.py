@@ -6,18 +6,11 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from process import RETOUCHD, Station, open_station
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
+from process import RETOUCHD, Station
 
 
 def fail(station: Station, *names: str) -> None:

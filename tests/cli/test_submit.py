@@ -6,20 +6,13 @@ import os
 import signal
 import tomllib
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from process import Running, Station, open_station
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
+from process import Running, Station
 
 
 def picture(station: Station, name: str = "cat.png", mode: str = "RGB") -> str:

@@ -6,12 +6,11 @@ missing or wrong.
 import os
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from process import RETOUCHD, Running, Station, open_station
+from process import RETOUCHD, Running, Station
 from retouchd.config import load
 from retouchd.endpoint.api_key import key_in
 
@@ -48,12 +47,6 @@ REFUSED = {
     "no text": (b"\x89PNG\r\n\x1a\n", "is not text"),
     "a variable without a value": (b"OPENAI_API_KEY=\n", "is empty"),
 }
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def without_key(station: Station, **endpoint: object) -> None:

@@ -7,22 +7,15 @@ import os
 import shutil
 import signal
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from process import Station, open_station
+from process import Station
 from retouchd.cli.init import folders_below
 from retouchd.disk.folders import Folders, make_missing, remember
 
 NAMES = ("inbox", "outbox", "review", "done", "error", "work")
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 @pytest.fixture

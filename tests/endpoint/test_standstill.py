@@ -7,7 +7,7 @@ import asyncio
 import signal
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,19 +15,13 @@ import pytest
 from early_server import MB, Visit, serving_early
 from edits_server import REQUEST, asked, certificate, endpoint, fetched, upload_of
 from hostile_world import villain
-from process import Running, Station, open_station
+from process import Running, Station
 from retouchd.endpoint.client import EditsClient, NoAnswer
 
 __all__ = ["certificate"]
 
 LARGE = bytes(8 * MB)
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(LARGE), LARGE)
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import signal
 import socketserver
 import threading
 import time
-from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from process import Station, open_station
+from process import Station
 from receiver import receiver
 from retouchd.hooks import notify
 from retouchd.hooks.queue import QueuedEvent
@@ -25,12 +24,6 @@ from retouchd.hooks.rules import About, Way
 from retouchd.hooks.summary import day_after, first_day, summary_of
 from retouchd.money.budget import midnight
 from retouchd.spool.history import History
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def service(url: str) -> str:

@@ -15,18 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from canary import CANARY, assert_unsaid
 from process import DEADLINE_SECONDS, RETOUCHD, Running, Station, open_station
 
 PAGE = 4096
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from process import Running, Station, open_station
+from process import Running, Station
 from retouchd.events import Event, emit, listen
 from retouchd.events.inbox import FileLeft
 from retouchd.events.jobs import JobCrashed
@@ -24,12 +24,6 @@ from retouchd.logs import logger
 CANARY = "sk-CANARY-1234567890"
 LONG = "make it blue " * 400
 ABOUT = ["timestamp", "level", "event"]
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

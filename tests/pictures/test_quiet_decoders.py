@@ -7,12 +7,9 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from process import Station, open_station
+from process import Station
 from sample_pictures import encoded, heic, smooth
 from tiff_files import Layout, tiff
 
@@ -33,12 +30,6 @@ WHOLE = {
     "a.heic": heic(smooth()),
     "a.bmp": encoded(smooth(), "BMP"),
 }
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def broken(data: bytes, seed: int) -> bytes:

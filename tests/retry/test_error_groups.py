@@ -4,14 +4,11 @@ What lies in `error/`, counted by its names alone: as many groups as there are w
 
 import json
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from process import Station, open_station
+from process import Station
 from retouchd.job.naming import RECORD
 from retouchd.retry.error_groups import count_groups, count_notes, groups_in
 
@@ -19,12 +16,6 @@ _STEMS = st.sampled_from(["cat", "cat_2", "cat.warm", "猫", "dog_mask", "a.b_ma
 _ENDS = st.sampled_from(
     [".png", ".txt", ".png.txt", ".mask.png", "_mask.png", ".error.txt", ".received.png", ".bin"]
 )
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 @given(

@@ -12,14 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from process import DEADLINE_SECONDS, Station, open_station
+from process import DEADLINE_SECONDS, Station
 from retouchd.service.watchdog import notify, watchdog_seconds
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 @pytest.fixture

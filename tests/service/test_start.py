@@ -4,18 +4,8 @@ What a daemon loads: nothing for a terminal that nobody looks at, and nothing an
 
 import os
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from process import Running, Station, open_station
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
+from process import Running, Station
 
 
 def loaded(running: Running) -> list[str]:

@@ -3,7 +3,7 @@ The names of originals in `done/` and `error/`: their own where those are free, 
 """
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from builders import Place, a_job, content_of, member, tree
 from engine_world import World, open_world, photo, put
-from process import Station, open_station
+from process import Station
 from retouchd.disk.threads import all_steps
 from retouchd.job.filenames import parse
 from retouchd.spool.finished_job import beside
@@ -23,12 +23,6 @@ from retouchd.spool.plan import Archived, plan_archive
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with open_world(tmp_path) as made:
         yield made
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 ALONE = [

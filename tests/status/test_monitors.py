@@ -9,17 +9,15 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
 from PIL import Image
 
 from builders import a_job
 from early_server import read_all_then_close, serving_early
-from process import DEADLINE_SECONDS, RETOUCHD, Station, open_station
+from process import DEADLINE_SECONDS, RETOUCHD, Station
 from retouchd.config import readable
 from retouchd.errors import JobCode
 from retouchd.spool.fingerprint import already_done, gist, own_result, own_result_in_work
@@ -28,12 +26,6 @@ from retouchd.spool.spool import Spool
 from retouchd.status.alarms import OPERATORS, OWNERS, alarm, is_for_the_operator
 from retouchd.status.status_file import StatusFiles
 from sample_pictures import encoded
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def look(station: Station) -> tuple[int, dict[str, Any]]:

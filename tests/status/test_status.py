@@ -7,25 +7,15 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from builders import a_job
 from documents import section
-from process import RETOUCHD, Running, Station, open_station
+from process import RETOUCHD, Running, Station
 from retouchd.job.model import Opened
 from retouchd.job.text import dollars
 from retouchd.spool.history import History
 from retouchd.spool.spool import Spool
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def look(station: Station) -> tuple[int, dict[str, Any]]:

@@ -23,12 +23,6 @@ from early_server import read_all_then_close, serving_early
 from process import RETOUCHD, Running, Station, open_station
 
 
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
-
-
 def document(station: Station) -> dict[str, Any]:
     """
     Return what `status --json` says.

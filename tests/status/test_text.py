@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import Place
-from process import Running, Station, open_station
+from process import Running, Station
 from retouchd.inbox.waiting import READY, Waiting, WaitingFile
 from retouchd.service.status_text_writer import place_of, post_text
 from retouchd.status.progress import Batch, Progress
@@ -27,12 +26,6 @@ NOW = dt.datetime(2026, 11, 28, 14, 3, 12, tzinfo=dt.UTC)
 NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=30) | st.sampled_from(
     ["two\nlines.png", "\u202egnp.tac", "caf\udce9.jpg", "猫.png", "\x1b[31mred.png"]
 )
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def text(station: Station, name: str = "status.txt") -> str:

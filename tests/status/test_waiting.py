@@ -4,22 +4,14 @@ What waits in the inbox, told in short: by a daemon that knows it, and without o
 
 import signal
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from process import Running, Station, open_station
+from process import Running, Station
 from retouchd.inbox.waiting import MOST_FILES, kind_of, shares
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def look(station: Station, *options: str) -> dict[str, Any]:

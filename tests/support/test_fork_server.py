@@ -7,13 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fork_server import can_start
-from process import RETOUCHD, Running, Station, open_station
+from process import RETOUCHD, Running, Station
 
 TELLING = """
 import atexit, locale, os, random, signal, sys, threading, time
@@ -40,12 +39,6 @@ ENDS = {
     "at once": ("import os; os._exit(9)", 9),
     "killed": ("import os; os.kill(os.getpid(), 9)", -signal.SIGKILL),
 }
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 @pytest.fixture

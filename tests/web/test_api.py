@@ -9,27 +9,19 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import jsonschema
-import pytest
 from openapi_spec_validator import validate
 
-from process import RETOUCHD, Station, open_station
+from process import RETOUCHD, Station
 from retouchd.cli.init import text_of
 from retouchd.web.openapi import document
 from web_station import free_port, listening, picture, post
 
 TOKEN, READ = "0123456789abcdef-act", "0123456789abcdef-look"
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def routes() -> set[str]:

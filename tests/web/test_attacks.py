@@ -17,16 +17,10 @@ import httpx
 import pytest
 
 from documents import section
-from process import Running, Station, open_station
+from process import Running, Station
 from web_station import free_port, listening, picture, post
 
 JOBS = 12
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def connected(url: str) -> socket.socket:

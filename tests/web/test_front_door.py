@@ -11,7 +11,6 @@ import shutil
 import signal
 import time
 import zlib
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,17 +24,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from loop_disk import mounted_tmpfs
-from process import Station, open_station
+from process import Station
 from retouchd.inbox.safe_drop import is_drop
 from retouchd.web.front_door import stem_of
 from retouchd.web.posting import PostRefused, read_post
 from web_station import is_picture, listening, names_of_posts, picture, post, restarted, said
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def test_a_picture_comes_back_edited(station: Station) -> None:

@@ -5,20 +5,11 @@ Requests as no well-meaning program writes them: each gets an answer that says w
 import re
 import signal
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
-import pytest
 
-from process import Station, open_station
+from process import Station
 from web_station import listening, picture, post
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def asked(url: str, raw: bytes) -> bytes:

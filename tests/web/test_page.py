@@ -26,7 +26,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from browser import faults_of, keep_shot, opened_browser
 from documents import ROOT
-from process import Running, Station, open_station
+from process import Running, Station
 from web_station import listening, picture, restarted
 
 PHOTOS = ROOT / "daemon/retouchd/cli/photos"
@@ -62,12 +62,6 @@ expect.set_options(timeout=60_000)
 def browser() -> Iterator[Browser]:
     with opened_browser() as browser:
         yield browser
-
-
-@pytest.fixture
-def station(tmp_path: Path) -> Iterator[Station]:
-    with open_station(tmp_path) as station:
-        yield station
 
 
 def opened(browser: Browser, url: str, **options: Any) -> Page:
