@@ -134,7 +134,8 @@ def test_crash_while_others_are_told(tmp_path: Path, near: Path) -> None:
     """
     The end of each job is told of at least once, and a second time only as a second run.
     """
-    for name, outcome in outcomes(["hooks", "hooks by power cut"], near, tmp_path).items():
+    names = ["hooks", "hooks by power cut", "hooks before the end, by power cut"]
+    for name, outcome in outcomes(names, near, tmp_path).items():
         assert not outcome["broken"], name
         assert outcome["steps"] > 15, "the sweep covered a whole run"
 

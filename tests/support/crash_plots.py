@@ -12,6 +12,7 @@ import asyncio
 import json
 import shutil
 import sys
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -382,6 +383,21 @@ def publish_what_is_half_finished() -> None:
     vars_of(pictures, UNFINISHED=FINISHED, begin=told_first, seal_finished=lambda _: None)
 
 
+def settle_late() -> None:
+    """
+    Let a run's end wait until nobody is left to be told: what it makes durable then is not, before.
+    """
+    settle = Spool.settle
+
+    def late(self: Spool) -> None:
+        events, deadline = vars(self)["_work"] / "events", time.monotonic() + 5.0
+        while any(events.iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        settle(self)
+
+    vars_of(Spool, settle=late)
+
+
 def plots(far: Path) -> dict[str, Plot]:
     """
     Return every plot by its name, then those that are broken on purpose; `far` is on another filesystem.
@@ -440,6 +456,7 @@ def plots(far: Path) -> dict[str, Plot]:
         "at a private url by power cut": replace(private, power_cut=True, stride=5),
         "hooks": hooks,
         "hooks by power cut": replace(hooks, power_cut=True),
+        "hooks before the end, by power cut": replace(hooks, power_cut=True, mutant=settle_late),
         "answers dropped": Plot(mutant=drop_kept_answers, stride=4),
         "asking unnoted": Plot(mutant=forget_that_it_asks, stride=2),
         "asking uncounted": Plot(mutant=forget_that_it_asked, stride=2),

@@ -8,7 +8,7 @@ so.
 import contextlib
 import datetime as dt
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -71,7 +71,7 @@ class Backlog:
                     self._held.add(event_id)
                 # After a crash in between a job ends once more: how often that was told stays.
                 event = self._events[way].setdefault(event_id, new)
-            self._write(event)
+            self._write(event, self._files.put)
 
     def release(self, event_id: str) -> None:
         """
@@ -125,7 +125,7 @@ class Backlog:
             return None
         with self._lock:
             self._events[event.way][event.id] = begun
-        self._write(begun)
+        self._write(begun, self._files.begin)
         return begun
 
     def succeed(self, event: QueuedEvent, seconds: float) -> None:
@@ -159,7 +159,7 @@ class Backlog:
         )
         with self._lock:
             self._events[event.way][event.id] = failed
-        self._write(failed)
+        self._write(failed, self._files.put)
         if is_given_up:
             emit(
                 HookGivenUp(
@@ -211,9 +211,9 @@ class Backlog:
         is_time = event.retry_at is None or not now < event.retry_at <= now + LONGEST
         return is_time and not event.is_given_up and event.id not in self._held
 
-    def _write(self, event: QueuedEvent) -> None:
+    def _write(self, event: QueuedEvent, write: Callable[[QueuedEvent], None]) -> None:
         try:
-            self._files.put(event)
+            write(event)
             with self._lock:
                 self._written.add(event.name)
         except OSError as error:

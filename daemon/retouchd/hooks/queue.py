@@ -117,6 +117,15 @@ class EventFiles:
             durable.make_folder(self._folder, root=self._work)
             durable.write(path, text)
 
+    def begin(self, event: QueuedEvent) -> None:
+        """
+        Write down that somebody is about to be told; durable on return. Raises OSError.
+        """
+        # A power cut must not bring the job back: its end would be told once more as the first time.
+        with contextlib.suppress(FileNotFoundError):
+            durable.fsync_folder(self._work / "jobs")
+        self.put(event)
+
     def remove(self, event: QueuedEvent) -> None:
         """
         Forget an event. Raises OSError.
