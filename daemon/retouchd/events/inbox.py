@@ -114,7 +114,7 @@ class FinishUnended(Warned):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeCrashed(Crash):
     """
-    A look at the inbox failed in a way that nobody foresaw; it is tried again.
+    A look at the inbox, or at one of its files, failed in a way that nobody foresaw; it is tried again.
     """
 
     event: ClassVar[str] = "intake.crashed"

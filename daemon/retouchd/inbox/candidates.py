@@ -11,6 +11,7 @@ from retouchd.inbox.observed_files import ObservedFiles
 from retouchd.inbox.precedence import Task
 from retouchd.inbox.readiness import (
     BundleState,
+    BundleWaiting,
     Patience,
     Surroundings,
     about_to_be_read,
@@ -72,7 +73,8 @@ class Candidates:
             found = self._files.shows_through(key[0], name)
             if found is None:
                 unseen.append(name)
-                self._files.read_again((key[0], name), now)
+                if not self._obstacle(key[0], name):
+                    self._files.read_again((key[0], name), now)
             return found
 
         return [
@@ -104,7 +106,9 @@ class Candidates:
         if may_take and is_without_prompt(state, bundle, surroundings):
             name = bundle.images[0].name
             caption = self._files.caption(folder, name)
-            if caption is None:
+            if caption is None and (obstacle := self._obstacle(folder, name)):
+                state = BundleWaiting(at=None, reason=obstacle)
+            elif caption is None:
                 self._files.read_again((folder, name), now)
                 state = about_to_be_read(now)
             elif caption:
@@ -130,6 +134,8 @@ class Candidates:
         own = said[0] if len(said) == 1 else None
         sources = tuple(self._files.sources(folder))
         paths, _ = references_of(own, sources)
+        images = [image.name for image in bundle.images if image.name in unseen]
+        doubtful = [*images, *(edit.name for edit in bundle.edits if len(said) > 1)]
         return Surroundings(
             own=own,
             sources=sources,
@@ -138,9 +144,17 @@ class Candidates:
             default=self._default(),
             is_unseen=any(image.name in unseen for image in bundle.images)
             or (len(said) > 1 and None in said),
+            obstacle=next(filter(None, (self._obstacle(folder, name) for name in doubtful)), ""),
             gone_at=self._files.gone_at((folder, bundle.files[0].family)),
             companions=self._companions(folder, bundle),
         )
+
+    def _obstacle(self, folder: str, name: str) -> str:
+        """
+        Return why a file cannot be read, which is tried again at its time; empty for any other.
+        """
+        content = self._files.content(folder, name)
+        return f"{shown(name)} {content.obstacle}" if content and content.obstacle else ""
 
     def owners(self, folder: str, name: str) -> list[Named]:
         """

@@ -8,25 +8,30 @@ files say. What is left alone is told once.
 import contextlib
 import itertools
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterable
 
 from retouchd.clock import Clock
 from retouchd.disk import nofollow
 from retouchd.disk.signature import Signature
 from retouchd.events import emit
-from retouchd.events.inbox import FileLeft
+from retouchd.events.inbox import FileLeft, IntakeCrashed
 from retouchd.inbox.candidates import Candidate
 from retouchd.inbox.folder_index import Key, is_below_any
+from retouchd.inbox.precedence import Content
 from retouchd.inbox.queue import InboxQueue
+from retouchd.inbox.references import Place
 from retouchd.inbox.scanner import InboxScanner, LeftAlone
 from retouchd.inbox.sidecar_reader import SidecarReader
 from retouchd.inbox.watch_mode import Depth
 from retouchd.inbox.watcher import InboxEvent
 from retouchd.job.companions import companions_of
 from retouchd.job.filenames import Kind, as_mask, parse, partners
-from retouchd.job.naming import path_below
+from retouchd.job.naming import path_below, shown
 
 _READ_AGAIN_SECONDS = 60.0
+_CRASHED_SECONDS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
+"""When a file is read again over which we failed: a person, or more memory, has to mend that."""
 _FEW_NAMES = 256
 """To list a folder of so many takes no longer than to ask it for a family's partners."""
 
@@ -46,6 +51,7 @@ class InboxIndex:
         self._reader = reader
         self._clock = clock
         self._told: set[tuple[str, str, str]] = set()
+        self._crashed: Counter[Place] = Counter()
         self.queue = queue
         self.files = queue.observed_files
         self.faults: dict[str, str] = {}
@@ -212,8 +218,8 @@ class InboxIndex:
 
         def read(folder: str | None) -> bool:
             place = self.files.unread(now, folder)
-            if place is not None and (left := self._read(*place, now)):
-                self._tell(*place, left)
+            if place is not None:
+                self._read(place, now)
             return place is not None
 
         self.queue.settle(now, most, read=read)
@@ -222,27 +228,44 @@ class InboxIndex:
             if not self.queue.is_decided() or not read(None):
                 break
 
-    def _read(self, folder: str, name: str, now: float) -> LeftAlone | None:
+    def _read(self, place: Place, now: float) -> None:
         """
-        Read a file and take in what it says; return why it cannot be read, None if it can.
+        Read a file and take in what it says. What cannot be read is told, and read again at its time.
         """
         try:
-            if parse(name).kind is Kind.IMAGE:
-                if as_mask(parse(name)) is not None:
-                    found = self._reader.shows_through(folder, name)
-                    self.files.note_look(folder, name, shows_through=found, now=now)
-                self.files.note_caption(folder, name, self._reader.caption(folder, name), now)
-                return None
-            content = self._reader.content(folder, name)
+            obstacle, seconds = self._take_in(*place, now), _READ_AGAIN_SECONDS
+            del self._crashed[place]
         except FileNotFoundError:
-            self.files.see(folder, name, None, now)
-            return None
+            self.files.see(*place, None, now)
+            return
+        except Exception as error:  # noqa: BLE001 - what it holds for waits; all others must not
+            if not self._crashed[place]:
+                emit(IntakeCrashed(exception=error))
+            seconds = _CRASHED_SECONDS[min(self._crashed[place], len(_CRASHED_SECONDS) - 1)]
+            self._crashed[place] += 1
+            fault = shown(f"{type(error).__name__}: {error}")
+            obstacle = (
+                f"cannot be read: retouchd failed over it ({fault}) and tries again by itself"
+            )
+            self.files.note(*place, Content(obstacle=obstacle), now)
+        if obstacle:
+            self.files.read_again(place, now + seconds)
+            self._tell(*place, LeftAlone(obstacle, is_told=True))
+
+    def _take_in(self, folder: str, name: str, now: float) -> str:
+        """
+        Take in what a file says; return why it cannot be read, empty if it can.
+        """
+        if parse(name).kind is Kind.IMAGE:
+            if as_mask(parse(name)) is not None:
+                found = self._reader.shows_through(folder, name)
+                self.files.note_look(folder, name, shows_through=found, now=now)
+            self.files.note_caption(folder, name, self._reader.caption(folder, name), now)
+            return ""
+        content = self._reader.content(folder, name)
         self.files.note(folder, name, content, now)
         self.look_at_references(content.images or (), now)
-        if not content.obstacle:
-            return None
-        self.files.read_again((folder, name), now + _READ_AGAIN_SECONDS)
-        return LeftAlone(content.obstacle, is_told=True)
+        return content.obstacle
 
     def look_at_references(self, paths: Iterable[str], now: float) -> None:
         """

@@ -195,7 +195,7 @@ class ObservedFiles(IndexQueries):
 
     def note(self, folder: str, name: str, content: Content, now: float) -> None:
         """
-        Take in what a structured sidecar or an `_edit.*` says, as it was last seen.
+        Take in what a structured sidecar or an `_edit.*` says, or why a file cannot be read, as last seen.
         """
         self._folders[folder].contents[name] = (self.observation(folder, name).signature, content)
         named = self.references.name((folder, name), content.images or ())
@@ -216,6 +216,7 @@ class ObservedFiles(IndexQueries):
         """
         seen = self.observation(folder, name).signature
         self._folders[folder].captions[name] = (seen, caption)
+        self._folders[folder].contents.pop(name, None)
         self._touch_family((folder, parse(name).family), now)
 
     def see_reference(self, path: str, found: Signature | str, now: float) -> bool:
@@ -328,8 +329,8 @@ class ObservedFiles(IndexQueries):
             self._touch_family((folder, named.family), now)
         record.see_through.pop(name, None)
         record.captions.pop(name, None)
+        record.contents.pop(name, None)
         if named.kind in _EDITS:
-            record.contents.pop(name, None)
             self._schedule_pictures(self.references.forget((folder, name)), now)
         if named.kind in FOLDER_FILES:
             record.folder_files.remove(name)

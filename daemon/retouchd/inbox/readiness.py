@@ -110,8 +110,8 @@ class Surroundings:
     each picture that any of them names, or half a sentence on why it cannot be used. `namer` tells how this
     image comes to be a reference of another. `gone_at` is when a file that held for it was last seen to be
     gone: it may be about to be written anew. `is_unseen` says that nobody has looked yet whether its image is
-    a mask instead, or which of several structured sidecars are other programs' files. `companions` are the
-    observations of what goes along with its image.
+    a mask instead, or which of several structured sidecars are other programs' files; `obstacle` says why that
+    cannot be seen now. `companions` are the observations of what goes along with its image.
     """
 
     own: Content | None = None
@@ -121,6 +121,7 @@ class Surroundings:
     default: Task = _NOTHING
     caption: str = ""
     is_unseen: bool = False
+    obstacle: str = ""
     gone_at: float | None = None
     companions: Mapping[str, Observation] = field(default_factory=dict)
 
@@ -147,8 +148,8 @@ def readiness(
     if empty := [named for named in bundle.files if observations[named.name].signature.size == 0]:
         reason = f"{shown(empty[0].name)} is empty: it has not arrived yet"
         return _patiently(settled, reason, lambda: map(missing.empty, empty), patience, now)
-    if now < settled or surroundings.is_unseen:
-        return Unsettled(at=settled, reason=CHANGING) if now < settled else about_to_be_read(now)
+    if now < settled or surroundings.is_unseen or surroundings.obstacle:
+        return _unknown(settled, surroundings.obstacle, now)
     if bundle.fault is not None:
         return Ready(since=settled, problems=(bundle.fault,))
     if not bundle.images:
@@ -157,6 +158,15 @@ def readiness(
         problems = [missing.image_missing(lone)]
         return _as_missing(_patiently(settled, reason, lambda: problems, patience, now))
     return _with_own_edit(bundle, settled, surroundings, patience, now)
+
+
+def _unknown(settled: float, obstacle: str, now: float) -> BundleState:
+    """
+    Return the state of a bundle of which nobody can say yet what it is.
+    """
+    if now < settled:
+        return Unsettled(at=settled, reason=CHANGING)
+    return BundleWaiting(at=None, reason=obstacle) if obstacle else about_to_be_read(now)
 
 
 def settled_companions(
