@@ -137,10 +137,11 @@ def test_the_seam_is_hardly_seen(tmp_path: Path) -> None:
     assert apart[seam].mean() <= 2.5
 
 
-def test_strips_are_as_if_all_were_laid_over_at_once() -> None:
+def test_strips_are_as_if_all_were_laid_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Memory is for a strip; nobody sees where one ends.
     """
+    monkeypatch.setattr(protect, "_STRIP", 20_000)
     original, mask, result = scene(size=(400, 1300), shift=(0, 0))
     opening = opening_of(mask.getchannel("A"))
     box = (3.3, -2.2, 601.0, 410.7)
