@@ -61,13 +61,9 @@ def test_the_power_may_fail_at_any_moment(name: str, stride: int) -> None:
 @pytest.mark.parametrize(
     ("mutant", "stride", "promise"),
     [
-        ("files unsynced", 5, "is no whole picture"),
-        # What came of a job whose own names are gone: a note on its last move, or a request.
-        (
-            "folders unsynced",
-            2,
-            r"names are left: \['\.retouchd-\S+-note'\]|asked for and is gone|differ",
-        ),
+        ("files unsynced", 24, "is no whole picture"),
+        # What came of a job whose own names are gone: the files are back, and a request was made.
+        ("folders unsynced", 24, "is left in the inbox|asked for and is gone|differ"),
     ],
 )
 def test_a_daemon_that_does_not_sync_is_found_out(mutant: str, stride: int, promise: str) -> None:

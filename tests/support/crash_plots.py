@@ -420,9 +420,9 @@ def plots(far: Path) -> dict[str, Plot]:
     return {
         "kill": replace(all_kinds, recoveries=2, tries_probes=True),
         "power cut": replace(cut, recoveries=2, tries_probes=True),
-        "kill on the way": replace(on_the_way, recoveries=6),
-        "power cut on the way": replace(cut_on_the_way, recoveries=6),
-        "kill on a plain disk": Plot(is_plain=True, stride=2, recoveries=60, tries_probes=True),
+        "kill on the way": replace(on_the_way, stride=3, recoveries=6),
+        "power cut on the way": replace(cut_on_the_way, stride=2, recoveries=6),
+        "kill on a plain disk": Plot(is_plain=True, stride=3, recoveries=60, tries_probes=True),
         "account at fault on a plain disk": replace(returned, is_plain=True, stride=5),
         "kill on the way to a plain disk": replace(on_the_way, is_plain=True, stride=5),
         "name taken on a plain disk": replace(taken, is_plain=True, stride=5),

@@ -49,7 +49,7 @@ def cut_power(scene: Scene, kind: str, mutant: Callable[[], None] | None = None)
     """
     Copy the disk after each change, then let each copy be found by the next start.
 
-    With the daemon broken by a `mutant`, the first broken promise is enough.
+    With the daemon broken by a `mutant`, the first broken promise is enough; late ones break most.
     """
     outcome = Outcome()
     image, point = scene.tmp / "disk.img", scene.tmp / "disk"
@@ -74,7 +74,7 @@ def cut_power(scene: Scene, kind: str, mutant: Callable[[], None] | None = None)
         )
         assert code in ENDS, f"it ended with {code}\n{scene.log.read_text()[-2000:]}"
     outcome.points = len(calls)
-    for place, what, asked in cuts:
+    for place, what, asked in reversed(cuts) if mutant else cuts:
         world.ledger.unlink(missing_ok=True)
         with loop_disk.mounted(place, kind, point), outcome.trial(what):
             # Only btrfs was measured to show a renamed file under both of its names.
