@@ -6,9 +6,10 @@ RetouchdError              ends a command, with the exit code of its class
 ├── WorkFolderHeld         73: another daemon holds the work folder
 ├── WrongUsage             2: what the command was given cannot be; lists every problem
 └── NotRunning             3: no daemon holds the work folder
-Blocked                    a folder cannot be written now; the job waits with the reason
+Blocked                    a step cannot be taken now; the job waits with the reason
 ├── FolderAway             outbox, done or error is not there any more
-└── FolderUnresponsive     a folder does not answer at all
+├── FolderUnresponsive     a folder does not answer at all
+└── ProgramReplaced        what runs in a process of its own is not of this version any more
 
 A job's own faults are not exceptions but `Problem` values: all of them are gathered, and each
 says what to do.
@@ -115,7 +116,8 @@ class NotRunning(RetouchdError):
 
 class Blocked(Exception):
     """
-    A folder cannot take a file now (full, read-only, away); the sentence says which and why.
+    A step cannot be taken now, most often as a folder takes no file (full, read-only, away); the sentence says
+    which and why.
     """
 
 
@@ -133,3 +135,9 @@ class FolderUnresponsive(Blocked):
     def __init__(self, sentence: str, folder: str = "") -> None:
         super().__init__(sentence)
         self.folder = folder
+
+
+class ProgramReplaced(Blocked):
+    """
+    What runs in a process of its own cannot be loaded, or is of another version than this run.
+    """

@@ -173,6 +173,9 @@ class Pipeline:
                 return await self._rested(job_state.id, await self._edits_at_once.advance(left))
             await self._end(job_state)
         except (Blocked, OSError) as obstacle:
+            if not left:  # An obstacle that could be told is no crash.
+                with contextlib.suppress(OSError):
+                    await in_work(self._spool.clear_crashes, job_state.id)
             return await in_work(self._disk_steps.met, job_state.id, job_state, obstacle)
         return None
 

@@ -18,6 +18,7 @@ from retouchd.clock import Clock
 from retouchd.config.settings import Settings
 from retouchd.disk import moves
 from retouchd.disk.thread_pools import Folder
+from retouchd.errors import ProgramReplaced
 from retouchd.job.model import Job, Role
 from retouchd.job.naming import escaped, path_below, shown
 from retouchd.job.text import iso
@@ -183,7 +184,7 @@ class Refinisher:
         try:
             check_memory(task)
             made = finished_apart(task)
-        except (FinishingError, ImageFault) as fault:
+        except (FinishingError, ImageFault, ProgramReplaced) as fault:
             raise RefinishError(str(fault)) from fault
         return (source.read_bytes() if made.data is None else made.data), made.report
 

@@ -2,6 +2,7 @@
 A finishing in a process of its own.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -64,6 +65,18 @@ def _is_over(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True
+
+
+def test_a_task_of_another_version_is_no_fault_of_its_pictures() -> None:
+    """
+    Who asked is told so, and has it done once both are of one version.
+    """
+    program = "from retouchd.pictures.finishing.worker import main; main()"
+    for task in (b"", b"{}", b'{"received": "cat.png", "another": 1}', b"[]"):
+        run = subprocess.run(
+            [sys.executable, "-c", program], input=task, capture_output=True, check=True, timeout=60
+        )
+        assert list(json.loads(run.stdout)) == ["unfit"]
 
 
 def _until(condition: Callable[[], object]) -> None:

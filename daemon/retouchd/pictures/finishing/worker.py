@@ -16,8 +16,12 @@ def main() -> None:
     """
     Finish what standard input says.
     """
-    task = tasks.read(sys.stdin.buffer.read())
     data = b""
+    try:
+        task = tasks.read(sys.stdin.buffer.read())
+    except (KeyError, TypeError, ValueError) as error:
+        _tell({"unfit": f"{type(error).__name__}: {error}"}, data)
+        return
     try:
         found = finish(task)
         data = found.data or b""
@@ -32,6 +36,10 @@ def main() -> None:
         head = {"fault": "The memory did not suffice."}
     except OSError as error:
         head = {"fault": f"It could not be read: {error.strerror}."}
+    _tell(head, data)
+
+
+def _tell(head: dict[str, Any], data: bytes) -> None:
     out = sys.stdout.buffer
     out.write(json.dumps(head).encode("ascii") + b"\n")
     out.write(data)
