@@ -1,19 +1,10 @@
 """
-What a daemon loads: nothing for a terminal that nobody looks at, and nothing any more once it is at work.
+What a daemon loads: nothing for a terminal that nobody looks at, at first nothing that few photos need, and
+nothing any more once it is at work.
 """
 
-import os
-import sys
-
-from process import Running, Station
-
-
-def loaded(running: Running) -> list[str]:
-    """
-    Return the modules it has loaded so far, in that order.
-    """
-    lines = [line for line in running.err.splitlines() if line.startswith("import time:")]
-    return [line.rpartition("|")[2].strip() for line in lines]
+from installed import loaded, run_verbosely
+from process import Station
 
 
 def test_a_start_loads_what_it_needs(station: Station) -> None:
@@ -22,10 +13,9 @@ def test_a_start_loads_what_it_needs(station: Station) -> None:
     """
     endpoint = station.endpoint()
     station.configure(endpoint={"base_url": endpoint.url}, intake={"settle_seconds": 1})
-    command = ("-X", "importtime", "-m", "retouchd", "run", "--config", os.fspath(station.config))
-    running = station.run(sys.executable, *command)
-    # With -X importtime the log's lines stand among others: read as text.
+    running = run_verbosely(station)
     running.until(lambda: '"watch.mode"' in running.err)
+    running.until(lambda: "PIL.PpmImagePlugin" in loaded(running))
 
     station.drop("cat.png")
     running.until(lambda: '"job.claimed"' in running.err)
@@ -34,12 +24,12 @@ def test_a_start_loads_what_it_needs(station: Station) -> None:
 
     assert loaded(running) == before
     assert "httpx" in before
+    assert before.index("retouchd.cli.running") < before.index("yaml")
     unneeded = {
         "httpcore",
         "anyio",
         "rich.console",
         "pygments.lexer",
-        "yaml",
         "starlette",
         "uvicorn",
     }

@@ -2,13 +2,13 @@
 A package that is replaced under a running daemon: what it shows is its own until it is restarted.
 """
 
-import os
 import shutil
 from pathlib import Path
 
 import httpx
 
 from documents import ROOT
+from installed import installed
 from process import Station
 from web_station import listening
 
@@ -33,9 +33,7 @@ def test_the_page_stays_whole_while_its_package_is_replaced(
     """
     No page was shown before that, so that nothing of it is known from an earlier one.
     """
-    package = tmp_path / "installed" / "retouchd"
-    shutil.copytree(ROOT / "daemon/retouchd", package)
-    station.environment["PYTHONPATH"] = os.fspath(package.parent)
+    package = installed(station, tmp_path)
     _, url = listening(station)
 
     for kind in ("templates", "static"):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from retouchd.cli.beside import beside, connections_of
 from retouchd.cli.compose import settings_from, start_of
+from retouchd.cli.late_modules import loading_late_modules
 from retouchd.cli.progress_line import progress_below
 from retouchd.cli.reload import Reloader
 from retouchd.clock import SystemClock
@@ -111,6 +112,7 @@ async def _run(path: Path | None, config: Config, settings: Settings) -> None:
             beside(config, ready, daemon, start_of(path)),
             reloader.listening(),
             progress_below(daemon),
+            loading_late_modules(config, daemon),
         ):
             await daemon.run()
 

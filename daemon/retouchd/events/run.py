@@ -56,6 +56,16 @@ class DaemonReady(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleNotLoaded(Crash):
+    """
+    A part of the program cannot be loaded that some photos or pages need: it has to be installed anew.
+    """
+
+    event: ClassVar[str] = "module.not_loaded"
+    module: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonStopping(Event):
     """
     Nothing more is claimed; so many jobs are in work still.

@@ -105,13 +105,19 @@ class Daemon:
             await self._assembly.adopt(settings)
             _tell_of_address(settings)
 
+    async def ready(self) -> None:
+        """
+        Wait until the whole inbox was looked at once.
+        """
+        await self._ready.wait()
+
     async def reload(self, change: Callable[[], Awaitable[None]]) -> None:
         """
         Let the configuration be changed once the run is ready, then look again at all that waits.
 
         The service manager is told when it begins and when it is over. Too late for a run that is ending.
         """
-        await self._ready.wait()
+        await self.ready()
         if self._stop.is_set():
             return
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
