@@ -29,6 +29,11 @@ settings.load_profile("busy")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SUPPORT = Path(__file__).parent / "support"
+
+# No daemon here need load the machine's authorities: that takes as long as a photo. The file would win.
+os.environ.pop("SSL_CERT_FILE", None)
+os.environ["SSL_CERT_DIR"] = os.fspath(_SUPPORT)
+
 _RUNNING = {"asyncio", "benchmarks", "multiprocessing", "pty", "socket", "subprocess", "threading"}
 """Who imports these, by itself or by a helper of the tests, starts something or waits for it."""
 

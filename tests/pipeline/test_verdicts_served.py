@@ -4,7 +4,7 @@ Every answer of the tables, served by the embedded endpoint byte for byte: what 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -120,7 +120,7 @@ async def open_bench(root: Path) -> AsyncIterator[Bench]:
 
 
 @pytest.fixture(scope="module")
-def met(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Met]]:
+def met(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Met]:
     """
     All answers, met one after the other at one endpoint.
     """
@@ -130,10 +130,7 @@ def met(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Met]]:
         async with open_bench(root) as bench:
             return {name: await bench.meet(answer) for name, answer in ANSWERS.items()}
 
-    with pytest.MonkeyPatch.context() as patch:
-        # All of it is plain HTTP: no client need load the machine's authorities.
-        patch.setenv("SSL_CERT_DIR", str(root))
-        yield asyncio.run(meet_all())
+    return asyncio.run(meet_all())
 
 
 def test_the_attempt_on_disk_has_the_verdict(met: dict[str, Met]) -> None:

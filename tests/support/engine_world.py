@@ -565,8 +565,6 @@ async def open_world(
         pytest.MonkeyPatch.context() as patch,
     ):
         stack.callback(listen(logger.write))
-        # All of it is plain HTTP: no daemon need load the machine's authorities.
-        patch.setenv("SSL_CERT_DIR", str(root))
         skipped.count_disk_calls(patch)
         if not has_events:
             patch.setattr(watcher, "Observer", NoWatches)

@@ -31,7 +31,7 @@ DEADLINE_SECONDS = 90.0
 
 _ENDPOINT = os.fspath(Path(__file__).with_name("counting_endpoint.py"))
 _FOLDERS = ("inbox", "outbox", "review", "done", "error", "work")
-_FOREIGN = ("RETOUCHD_", "OPENAI_", "CREDENTIALS_", "NOTIFY_", "JOURNAL_", "XDG_")
+_FOREIGN = ("RETOUCHD_", "OPENAI_", "CREDENTIALS_", "NOTIFY_", "JOURNAL_", "SSL_", "XDG_")
 _BEAT_SECONDS = 0.02
 
 
