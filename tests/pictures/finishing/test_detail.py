@@ -88,18 +88,23 @@ def test_another_picture_is_no_light_either(tmp_path: Path) -> None:
     assert "does not lie over the original" in caution.words
 
 
-def test_a_result_of_another_shape_is_finished_without_it_and_not_stretched(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("size", "edge"), [("source", SIZE[1]), ("500x500", 500)])
+def test_a_result_of_another_shape_is_finished_without_it_and_not_stretched(
+    tmp_path: Path, size: str, edge: int
+) -> None:
     case = Case(tmp_path)
     original = photo("cat", SIZE)
     left = (SIZE[0] - SIZE[1]) // 2
     square = original.crop((left, 0, left + SIZE[1], SIZE[1])).resize((300, 300))
 
-    found = case.finished(case.original(original), case.received(square), detail="source")
+    found = case.finished(
+        case.original(original), case.received(square), detail="source", size=size
+    )
 
     assert [each.code for each in found.cautions] == [Warned.SHAPE, Warned.DETAIL]
     assert found.data is not None
-    assert pixels(found.data).shape == (SIZE[1], SIZE[1], 3)
-    assert (found.finished.width, found.finished.height) == (SIZE[1], SIZE[1])
+    assert pixels(found.data).shape == (edge, edge, 3)
+    assert (found.finished.width, found.finished.height) == (edge, edge)
 
 
 def test_a_picture_of_one_colour_stays_as_it_is() -> None:

@@ -300,6 +300,26 @@ def test_a_result_of_another_shape_is_neither_stretched_nor_cropped(tmp_path: Pa
     assert delta_e_76(lab(blurred(opened, 3)), lab(blurred(right, 3))).mean() <= 2.5
 
 
+def test_a_photo_is_not_stretched_to_the_shape_of_a_result_either(tmp_path: Path) -> None:
+    """
+    As many pixels as were received is a size, not a shape.
+    """
+    original, mask, result = scene()
+    case = Case(tmp_path)
+    square = result.resize(SIZE).crop((120, 0, 600, 480)).resize((320, 320))
+
+    found = case.finished(
+        case.original(original),
+        case.received(square),
+        case.mask(mask),
+        protect=True,
+        size="received",
+    )
+
+    assert (found.finished.width, found.finished.height) == (320, 213)
+    assert [each.code for each in found.cautions] == [Warned.SHAPE]
+
+
 def test_where_a_result_was_shifted_is_told(tmp_path: Path) -> None:
     original, mask, result = scene(shift=(2.0, -3.0))
     case = Case(tmp_path)

@@ -28,7 +28,6 @@ from retouchd.pictures.finishing.geometry import (
     fitted_into,
     is_same_shape,
     size_of,
-    within,
 )
 from retouchd.pictures.finishing.placing import PlacedResult, colour_match
 from retouchd.pictures.finishing.plan import Caution, PictureFacts, Plan, Warned, plan_of
@@ -193,9 +192,7 @@ class _Work:
         moved = found.alignment.box(place) if found.is_sure else place
         if opening is None:
             made = self._with_detail(plan, result, over, moved)
-            if made is None and is_other_shape:
-                plan = replace(plan, size=within(size_of(box), plan.size))
-            return made or self._resized(plan, result, source, box)
+            return made or self._resized(replace(plan, size=plan.size_alone), result, source, box)
         aligned = resampled(result.image.convert("RGB"), moved, low.size)
         one, other = (blurred(each, _GRAIN) for each in (low, aligned))
         self.outside = outside_change(one, other, outside, facts.size)

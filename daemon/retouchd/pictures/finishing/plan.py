@@ -3,7 +3,7 @@ What a result is to become, by what was asked for and what both pictures are: si
 lost.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from retouchd.pictures.finishing.geometry import is_same_shape, within
@@ -63,11 +63,12 @@ class PictureFacts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """
-    What a result is written as. `tables` are those of a JPEG, else `quality` holds; `is_needed` says whether it
-    has to be written anew at all.
+    What a result is written as. `size_alone` is its size where nothing of the original comes into it after all.
+    `tables` are those of a JPEG, else `quality` holds; `is_needed` says whether it has to be written anew.
     """
 
     size: tuple[int, int]
+    size_alone: tuple[int, int]
     format: str
     quality: int
     tables: JpegTables | None
@@ -111,6 +112,7 @@ def plan_of(
     tables = source.tables if format_ == "jpeg" and output.quality is None else None
     return Plan(
         size=size,
+        size_alone=_size(replace(output, protect=False, detail="result"), source, shown, []),
         format=format_,
         quality=output.quality or QUALITY,
         tables=tables if tables and tables.quality >= least and output.format == "source" else None,
@@ -135,19 +137,18 @@ def _size(
     output: Output, source: PictureFacts, shown: tuple[int, int], warnings: list[Caution]
 ) -> tuple[int, int]:
     is_same = is_same_shape(shown, source.size)
-    if output.size == "received":
+    is_laid_over = output.protect or output.detail == "source"
+    if output.size == "received" and (is_same or not is_laid_over):
         return shown
     if not is_same:
         told = f"the result came as {shown[0]}×{shown[1]}, which is not the shape of the original"
         if output.protect:
             told += ": it lies in its middle, and what is open beside it stayed as it was"
         warnings.append(Caution(code=Warned.SHAPE, words=told))
-    over_original = is_same or output.protect or output.detail == "source"
-    if output.size == "source":
-        return source.size if over_original else within(shown, source.size)
-    shape = source.size if over_original else shown
     width, _, height = output.size.partition("x")
-    return within(shape, (int(width), int(height or width)))
+    bounds = {"received": shown, "source": source.size}.get(output.size)
+    shape = source.size if is_same or is_laid_over else shown
+    return within(shape, bounds or (int(width), int(height or width)))
 
 
 def _format(
