@@ -2,6 +2,7 @@
 Results as they are asked for, through the whole engine and the embedded endpoint.
 """
 
+import asyncio
 import io
 import json
 import tomllib
@@ -320,3 +321,30 @@ async def test_a_finishing_that_the_system_kills_takes_nothing_along(
     await world.once()
     assert world.tree("outbox") == ["cat.jpg"]
     assert len(world.requests) == 1
+
+
+async def test_what_waits_for_a_restart_is_never_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    However often it is tried meanwhile, where an edit beside it was refused, too; then it is as asked for.
+    """
+    replaced = """print('{"unfit": "ModuleNotFoundError"}')"""
+    world.tell(output={"output.size": "source"}, concurrency=1)
+    world.faults(Fault(kind=FaultKind.POLICY, after=1, times=1))
+    edits = '[[edits]]\nname = "a"\nprompt = "blue"\n[[edits]]\nname = "b"\nprompt = "red"\n'
+    (world.folders.inbox / "cat.toml").write_text(edits)
+    world.drop("cat.png", prompt=None, image=encoded(photo("cat", SIZE), "PNG"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(apart, "_PROGRAM", replaced)
+        async with world.running():
+            await world.until(lambda: world.events("job.waiting"))
+            await asyncio.sleep(60)
+            assert world.tree("done") == world.tree("error") == []
+    await world.once()
+
+    assert len(world.requests) == 2
+    assert len(world.tree("outbox")) == 1
+    record = world.record("error/cat.job.json")
+    assert record.get("warnings", []) == []
