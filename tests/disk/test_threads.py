@@ -3,6 +3,7 @@ Calls that hang in one folder hold up no other, and are told from slow ones.
 """
 
 import asyncio
+import itertools
 import gc
 import os
 import subprocess
@@ -339,6 +340,28 @@ async def test_flushes_that_take_long_beside_quick_ones_lend_no_thread() -> None
     await asyncio.gather(*(threads.run(Folder.WORK, work) for _ in range(4 * MANY)))
 
     assert len(seen) <= threads_at_once()
+
+
+@pytest.mark.parametrize(("quick", "one_of"), [(Folder.WORK, 16), (Folder.OUTBOX, 2)])
+async def test_a_slow_disk_lends_threads_whatever_is_quick_beside_it(
+    quick: Folder, one_of: int
+) -> None:
+    """
+    A flush now and then finds nothing to write; and each folder may lie on a disk of its own.
+    """
+    threads, turn = DiskThreads(), itertools.count()
+    seen: set[threading.Thread] = set()
+
+    def work() -> None:
+        seen.add(threading.current_thread())
+        for _ in range(20):
+            is_quick = next(turn) % one_of == 0
+            with at(quick if is_quick else Folder.WORK), flushing():
+                time.sleep(0 if is_quick else 0.005)
+
+    await asyncio.gather(*(threads.run(Folder.WORK, work) for _ in range(4 * MANY)))
+
+    assert len(seen) > threads_at_once()
 
 
 def threads_at_once() -> int:

@@ -23,6 +23,8 @@ _AT_ONCE = 4
 """Calls in one folder other than work, hung ones included."""
 _SLOW_FLUSH_SECONDS = 0.002
 _RECENT_FLUSHES = 32
+_TELLING_FLUSHES = 16
+"""Of so many flushes one may have found nothing to write; fewer tell nothing."""
 _MOST_FLUSHING = 32
 
 
@@ -143,7 +145,7 @@ def flushing() -> Iterator[None]:
     try:
         yield
     finally:
-        pool.take_back(folder if is_lent else None, time.monotonic() - began)
+        pool.take_back(folder, time.monotonic() - began, is_lent=is_lent)
 
 
 @contextlib.contextmanager
@@ -187,7 +189,9 @@ class Pool:
         self._blocked = 0
         self._flushing: Counter[Folder] = Counter()
         """Calls that wait for a flush, and have lent their thread."""
-        self._flush_seconds: deque[float] = deque(maxlen=_RECENT_FLUSHES)
+        self._flush_seconds: dict[Folder, deque[float]] = {
+            folder: deque(maxlen=_RECENT_FLUSHES) for folder in Folder
+        }
         self._far: Counter[Folder] = Counter()
         self._parked: dict[Folder, deque[Task]] = {folder: deque() for folder in Folder}
         self.calls: set[Call] = set()
@@ -223,21 +227,13 @@ class Pool:
             self._queue(task)
         self._set_aside()
 
-    @property
-    def is_flushing_slow(self) -> bool:
-        """
-        Return whether even the quickest of the last flushes took long. What others take is no measure of a
-        disk: a thread that is through with one still waits for a core and the interpreter's lock.
-        """
-        return min(self._flush_seconds, default=0.0) > _SLOW_FLUSH_SECONDS
-
     def lend(self, folder: Folder) -> bool:
         """
         Let one more thread run, in this folder or another one, while the present one waits for a flush there;
         return whether it may.
         """
         with self._lock:
-            is_lent = self.is_flushing_slow and self._flushing.total() < _MOST_FLUSHING
+            is_lent = self._is_slow(folder) and self._flushing.total() < _MOST_FLUSHING
             if not is_lent:
                 return False
             self._flushing[folder] += 1
@@ -247,14 +243,25 @@ class Pool:
         self._set_aside()
         return True
 
-    def take_back(self, folder: Folder | None, seconds: float) -> None:
+    def take_back(self, folder: Folder, seconds: float, *, is_lent: bool) -> None:
         """
-        Take in that a flush is over, and how long it took; `folder` is where it lent its thread, if it did.
+        Take in that a flush in a folder is over, how long it took, and whether it had lent its thread.
         """
         with self._lock:
-            if folder is not None:
+            if is_lent:
                 self._flushing[folder] -= 1
-            self._flush_seconds.append(seconds)
+            self._flush_seconds[folder].append(seconds)
+
+    def _is_slow(self, folder: Folder) -> bool:
+        """
+        Say whether the disk of a folder is slow to flush: then the quickest took long of late, but for a few that
+        found nothing to write. What others take is no measure of a disk: a thread that is through with one still
+        waits for a core and the interpreter's lock.
+        """
+        recent = sorted(self._flush_seconds[folder])
+        if len(recent) < _TELLING_FLUSHES:
+            return False
+        return recent[len(recent) // _TELLING_FLUSHES] > _SLOW_FLUSH_SECONDS
 
     @property
     def _limit(self) -> int:
