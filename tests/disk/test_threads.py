@@ -3,8 +3,8 @@ Calls that hang in one folder hold up no other, and are told from slow ones.
 """
 
 import asyncio
-import itertools
 import gc
+import itertools
 import os
 import subprocess
 import sys

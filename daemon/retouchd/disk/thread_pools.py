@@ -254,9 +254,9 @@ class Pool:
 
     def _is_slow(self, folder: Folder) -> bool:
         """
-        Say whether the disk of a folder is slow to flush: then the quickest took long of late, but for a few that
-        found nothing to write. What others take is no measure of a disk: a thread that is through with one still
-        waits for a core and the interpreter's lock.
+        Say whether the disk of a folder is slow to flush: then the quickest took long of late, but for a few
+        that found nothing to write. What others take is no measure of a disk: a thread that is through with one
+        still waits for a core and the interpreter's lock.
         """
         recent = sorted(self._flush_seconds[folder])
         if len(recent) < _TELLING_FLUSHES:
