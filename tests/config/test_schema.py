@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from documents import PAGES, ROOT
 from process import open_station
@@ -86,12 +87,28 @@ VALUES = (
 )
 
 
+class OfFile(Config):
+    """
+    What a file says alone: asking the environment for each key takes longer than judging a value.
+    """
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings' signature
+        init_settings: PydanticBaseSettingsSource,
+        *_: object,
+        **__: object,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
 def is_taken(values: Mapping[str, Any]) -> bool:
     """
     Say whether the program takes a configuration, key by key.
     """
     try:
-        config = Config(**values)
+        config = OfFile(**values)
     except ValidationError:
         return False
     return not override_problems(config.limits) and not price_problems(config.pricing)
@@ -115,11 +132,6 @@ def is_lenient(schema: Mapping[str, Any], value: Any) -> bool:
                 is_lenient(inner, each) for each in value.values()
             )
     return False
-
-
-@pytest.fixture(autouse=True)
-def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
@@ -153,41 +165,40 @@ def test_every_key_is_there() -> None:
     assert set(SCHEMAS["sidecar"]["properties"]) == {*Sidecar.model_fields, "$schema"}
 
 
-@pytest.mark.parametrize(("table", "key"), FIELDS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(value=VALUES)
-def test_a_value_of_the_configuration_is_judged_alike(table: str, key: str, value: Any) -> None:
-    if is_lenient(SECTIONS[table]["properties"][key], value):
-        return
-    if (table, key) == ("intake", "text_encoding") and isinstance(value, str):
-        return  # Which encodings there are only Python knows.
-    if table == "edit" and key == "n" and isinstance(value, int) and value < 1:
-        return  # Refused once all of [edit] is known.
-    values = {table: {key: value}}
+def test_a_value_is_judged_alike_for_every_key_of_the_configuration(value: Any) -> None:
+    for table, key in FIELDS:
+        if is_lenient(SECTIONS[table]["properties"][key], value):
+            continue
+        if (table, key) == ("intake", "text_encoding") and isinstance(value, str):
+            continue  # Which encodings there are only Python knows.
+        if table == "edit" and key == "n" and isinstance(value, int) and value < 1:
+            continue  # Refused once all of [edit] is known.
+        judge_configuration({table: {key: value}})
 
+
+@settings(max_examples=100, deadline=None)
+@given(value=VALUES)
+def test_a_value_is_judged_alike_for_every_key_of_a_row(value: Any) -> None:
+    for table, key in ROWS:
+        judge_configuration({table: {"my-model*": {key: value}}})
+
+
+def judge_configuration(values: Mapping[str, Any]) -> None:
     assert CONFIG.is_valid(values) == is_taken(values), (values, *CONFIG.iter_errors(values))
 
 
-@pytest.mark.parametrize(("table", "key"), ROWS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(value=VALUES)
-def test_a_value_of_a_row_is_judged_alike(table: str, key: str, value: Any) -> None:
-    values = {table: {"my-model*": {key: value}}}
-
-    assert CONFIG.is_valid(values) == is_taken(values), (values, *CONFIG.iter_errors(values))
-
-
-@pytest.mark.parametrize("key", Sidecar.model_fields)
-@settings(max_examples=50, deadline=None)
-@given(value=VALUES)
-def test_a_value_of_a_sidecar_is_judged_alike(key: str, value: Any) -> None:
-    if is_lenient(SCHEMAS["sidecar"]["properties"][key], value):
-        return
-    if key == "n" and isinstance(value, int) and value < 1:
-        return  # Refused once all of the request is known.
-    tree = {key: value}
-
-    assert SIDECAR.is_valid(tree) == isinstance(read_edit(tree), Sidecar), tree
+def test_a_value_is_judged_alike_for_every_key_of_a_sidecar(value: Any) -> None:
+    for key in Sidecar.model_fields:
+        if is_lenient(SCHEMAS["sidecar"]["properties"][key], value):
+            continue
+        if key == "n" and isinstance(value, int) and value < 1:
+            continue  # Refused once all of the request is known.
+        tree = {key: value}
+        assert SIDECAR.is_valid(tree) == isinstance(read_edit(tree), Sidecar), tree
 
 
 @pytest.mark.parametrize(
