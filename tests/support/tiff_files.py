@@ -3,11 +3,12 @@ TIFF files of every layout, written byte by byte: strips and tiles, planes toget
 BigTIFF, any depth, number format and meaning of the samples (TIFF 6.0, and its supplements 1 and 3).
 """
 
+import functools
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SIZE = (37, 23)
+SIZE = (21, 17)
 """Of every picture: no side is a multiple of a tile, a strip or a byte."""
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR, CIELAB = 0, 1, 2, 3, 5, 6, 8
@@ -65,13 +66,19 @@ def lab_at(x: int, y: int) -> tuple[float, float, float]:
     return round(lightness * 2.55) / 2.55, round(red * 30 - 15), round(green * 30 - 15)
 
 
-def samples_at(layout: Layout, x: int, y: int) -> list[float]:
+@functools.cache
+def samples_of(photometric: int, extra: tuple[int, ...]) -> list[list[list[float]]]:
     """
-    The samples of a pixel, from 0 to 1, as they are stored.
+    The samples of each pixel of each row, from 0 to 1, as they are stored.
     """
+    width, height = SIZE
+    return [[_samples_at(photometric, extra, x, y) for x in range(width)] for y in range(height)]
+
+
+def _samples_at(photometric: int, extra: tuple[int, ...], x: int, y: int) -> list[float]:
     red, green, blue = colour_at(x, y)
     alpha = alpha_at(x, y)
-    match layout.photometric:
+    match photometric:
         case 0:
             colours = [1 - grey_at(x, y)]
         case 1:
@@ -88,9 +95,9 @@ def samples_at(layout: Layout, x: int, y: int) -> list[float]:
         case _:
             lightness, a, b = lab_at(x, y)
             colours = [lightness / 100, round(a) % 256 / 255, round(b) % 256 / 255]
-    if 1 in layout.extra:
+    if 1 in extra:
         colours = [each * alpha for each in colours]
-    return colours + [alpha if each else 0.3 for each in layout.extra]
+    return colours + [alpha if each else 0.3 for each in extra]
 
 
 def tiff(layout: Layout, *, more: Sequence[tuple[int, int, Sequence[int]]] = ()) -> bytes:
@@ -162,7 +169,7 @@ def _blocks(layout: Layout) -> list[list[list[float]]]:
     planes = [[each] for each in range(layout.channels)]
     if not layout.is_planar:
         planes = [list(range(layout.channels))]
-    pixels = [[samples_at(layout, x, y) for x in range(width)] for y in range(height)]
+    pixels = samples_of(layout.photometric, layout.extra)
     found = []
     for plane in planes:
         if layout.is_tiled:
