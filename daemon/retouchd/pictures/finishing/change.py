@@ -55,10 +55,11 @@ def outside_change(
 
     `size` is that of the original itself.
     """
+    outside = outside[::2, ::2]
     if not outside.any():
         return None
     one, other = (lab(each.reduce(2)) for each in (original, result))
-    apart, outside = delta_e_2000(one, other), outside[::2, ::2]
+    apart = delta_e_2000(one, other)
     worst, column, row = worst_block(apart, outside, 16)
     return OutsideChange(
         mean=round(float((apart * outside).sum() / outside.sum()), 2),
