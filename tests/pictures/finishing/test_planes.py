@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retouchd.pictures.finishing.planes import delta_e_2000, lab, worst_block
+from retouchd.pictures.finishing.change import outside_change
+from retouchd.pictures.finishing.planes import (
+    delta_e_2000,
+    extended,
+    lab,
+    margins,
+    resampled,
+    worst_block,
+)
 
 SHARMA = [
     ((50.0, 2.6772, -79.7751), (50.0, 0.0, -82.7485), 2.0425),
@@ -65,3 +73,30 @@ def test_the_worst_block_is_where_it_is() -> None:
 
     assert highest == pytest.approx(10)
     assert (column, row) == (176, 112)
+
+
+def test_what_is_beyond_a_picture_is_as_wide_as_it_has_to_be_and_no_more() -> None:
+    """
+    A square result in the middle of a panorama: as much above and below it was 30 times its memory.
+    """
+    image = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
+    box = (-40.5, -0.5, 44.5, 4.5)
+
+    across, down = margins(box, image.size)
+    found = extended(image, across, down)
+
+    assert (across, down) == (41, 1)
+    wanted = np.pad(np.asarray(image), ((1, 1), (41, 41), (0, 0)), mode="edge")
+    assert np.array_equal(np.asarray(found), wanted)
+    assert resampled(image, box, (85, 5)).size == (85, 5)
+
+
+def test_a_sliver_that_was_not_to_change_is_a_place_to_look_at_or_none() -> None:
+    """
+    Of one column between those that are compared there is no mean.
+    """
+    image = Image.new("RGB", (64, 64))
+    outside = np.zeros((64, 64), np.float32)
+    outside[:, 7] = 1
+
+    assert outside_change(image, image, outside, (64, 64)) is None

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from retouchd.pictures.finishing.geometry import Box
-from retouchd.pictures.finishing.planes import Floats, extended
+from retouchd.pictures.finishing.planes import Floats, extended, margins
 
 _LEAST_OUTSIDE = 0.05
 _GAINS = (0.8, 1.25)
@@ -28,10 +28,9 @@ class PlacedResult:
     """
 
     def __init__(self, result: Image.Image, box: Box, size: tuple[int, int]) -> None:
-        left, top, right, bottom = box
-        beyond = max(-left, -top, right - result.width, bottom - result.height, 0)
-        self._margin = int(beyond) + 1 if beyond else 0
-        self._result = extended(result, self._margin) if self._margin else result
+        self._across, self._down = margins(box, result.size)
+        is_within = not (self._across or self._down)
+        self._result = result if is_within else extended(result, self._across, self._down)
         self._box = box
         self._size = size
 
@@ -43,10 +42,10 @@ class PlacedResult:
         across, down = (right - left) / self._size[0], (bottom - top) / self._size[1]
         width, height = self._result.size
         box = (
-            max(0.0, self._margin + left + bounds[0] * across),
-            max(0.0, self._margin + top + bounds[1] * down),
-            min(float(width), self._margin + left + bounds[2] * across),
-            min(float(height), self._margin + top + bounds[3] * down),
+            max(0.0, self._across + left + bounds[0] * across),
+            max(0.0, self._down + top + bounds[1] * down),
+            min(float(width), self._across + left + bounds[2] * across),
+            min(float(height), self._down + top + bounds[3] * down),
         )
         size = (bounds[2] - bounds[0], bounds[3] - bounds[1])
         return self._result.resize(size, Image.Resampling.LANCZOS, box=box)

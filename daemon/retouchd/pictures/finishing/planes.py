@@ -31,22 +31,36 @@ def resampled(image: Image.Image, box: Box, size: tuple[int, int]) -> Image.Imag
 
     What of the box is beyond the edges is filled with the last pixels there.
     """
-    left, top, right, bottom = box
-    width, height = image.size
-    margin = int(max(0, -left, -top, right - width, bottom - height)) + 1
-    if left < 0 or top < 0 or right > width or bottom > height:
-        image = extended(image, margin)
-        box = (left + margin, top + margin, right + margin, bottom + margin)
+    across, down = margins(box, image.size)
+    if across or down:
+        image = extended(image, across, down)
+        box = (box[0] + across, box[1] + down, box[2] + across, box[3] + down)
     return image.resize(size, Image.Resampling.LANCZOS, box=box)
 
 
-def extended(image: Image.Image, margin: int) -> Image.Image:
+def margins(box: Box, size: tuple[int, int]) -> tuple[int, int]:
     """
-    Return a picture with its last pixels repeated around it.
+    Return how many pixels a picture of a size lacks beside itself, and above and below, to hold all of a box.
     """
-    levels = np.asarray(image)
-    edges = ((margin, margin), (margin, margin), (0, 0))[: levels.ndim]
-    return Image.fromarray(np.pad(levels, edges, mode="edge"))
+    left, top, right, bottom = box
+    across, down = max(0, -left, right - size[0]), max(0, -top, bottom - size[1])
+    return (int(across) + 1, int(down) + 1) if across or down else (0, 0)
+
+
+def extended(image: Image.Image, across: int, down: int) -> Image.Image:
+    """
+    Return a picture with its last pixels repeated on both sides, and above and below.
+    """
+    width, height = image.size
+    found = Image.new(image.mode, (width + 2 * across, height + 2 * down))
+    found.paste(image, (across, down))
+    for column, left in ((0, 0), (width - 1, across + width)):
+        edge = image.crop((column, 0, column + 1, height))
+        found.paste(edge.resize((across, height), Image.Resampling.NEAREST), (left, down))
+    for row, top in ((down, 0), (down + height - 1, down + height)):
+        edge = found.crop((0, row, found.width, row + 1))
+        found.paste(edge.resize((found.width, down), Image.Resampling.NEAREST), (0, top))
+    return found
 
 
 def blurred(image: Image.Image, radius: float) -> Image.Image:
