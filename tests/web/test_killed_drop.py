@@ -2,11 +2,13 @@
 A drop that was killed leaves hidden copies: the next start removes them, and never those of one at work.
 """
 
+import fcntl
 import signal
 import sys
 from pathlib import Path
 
 from process import Station
+from retouchd.disk import nofollow
 from web_station import listening, picture, post
 
 DROPPING = """
@@ -47,3 +49,18 @@ def test_what_a_killed_drop_left_goes_at_the_next_start(station: Station) -> Non
     dropping.kill()
     running, _ = listening(station)
     running.until(lambda: hidden_in(folder) == [])
+
+
+def test_what_another_program_keeps_locked_holds_no_post_up(station: Station) -> None:
+    """
+    Such as a copy that is made under flock(1).
+    """
+    folder = station.folders.inbox / "shoes"
+    folder.mkdir()
+    running, url = listening(station)
+
+    with nofollow.opened_folder(station.folders.inbox, "shoes") as held:
+        fcntl.flock(held.fd, fcntl.LOCK_EX)
+        post(url, picture(), prompt="make it red", folder="shoes").raise_for_status()
+
+    assert running.end(signal.SIGTERM) == 0
