@@ -57,6 +57,16 @@ def elsewhere(tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _warm(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """
+    Load here what a retry loads on its way: each of the hundreds of children that die at it would do so anew.
+    """
+    root = tmp_path_factory.mktemp("warm")
+    with contextlib.redirect_stdout(io.StringIO()):
+        retry(Scene(root / "near", root / "far").config, [], is_all=True)
+
+
 class Scene:
     """
     A picture and its prompt in `error/`, far from the inbox; where it `is_told`, with all that tells why.
