@@ -146,7 +146,7 @@ async def test_another_configuration_begins_with_an_open_gate(world: World) -> N
     world.faults(fault(FaultKind.KEY))
     assert await world.once() is Ending.UNAVAILABLE
     world.faults()
-    world.settings = replace(world.settings, fingerprint="another")
+    world.settings = replace(world.settings, fingerprint=lambda: "another")
 
     async with world.running() as daemon:
         assert daemon.status.trouble == ""

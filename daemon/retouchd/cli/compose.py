@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import fields
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -199,7 +199,7 @@ def settings_of(config: Config, start: Path) -> tuple[Settings | None, list[str]
         pads=config.images.pad == "auto",
         output_megapixels=config.output.max_megapixels,
         status_text=config.status.text_file,
-        fingerprint=_fingerprint(config),
+        fingerprint=cache(partial(_fingerprint, config)),
         shown=_shown(config, folders),
     )
     return settings, problems

@@ -68,7 +68,7 @@ class Settings:
     One run's settings; what each means stands with the type it has, or in the configuration.
 
     `shown` is the effective configuration for the log, secrets masked; `fingerprint` tells it from others,
-    secrets included.
+    secrets included: it takes its time, once, where it is asked for.
     """
 
     folders: Folders
@@ -96,7 +96,7 @@ class Settings:
     pads: bool = True
     output_megapixels: float = 120
     status_text: bool = True
-    fingerprint: str = ""
+    fingerprint: Callable[[], str] = str
     shown: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -141,7 +141,7 @@ class Current:
         """
         Return what tells this configuration from others.
         """
-        return self.settings.fingerprint
+        return self.settings.fingerprint()
 
     def edit_layer(self) -> Layer:
         """
