@@ -156,12 +156,39 @@ def test_a_job_is_known_whose_history_was_removed_before_it_left(place: Place) -
     at_work.mkdir()
     (at_work / "plan.json").touch()
     recovery = learnt(place)
-    recovery.again()
+    recovery.replaced()
     recovery.learn()
     shutil.rmtree(at_work)
 
     assert recovery.finished is not None
     assert recovery.finished.done(OWN) is not None
+
+
+@pytest.mark.parametrize("why", [Recovery.again, Recovery.replaced])
+def test_a_job_of_an_earlier_version_is_read_once_its_original_is_there(
+    place: Place, why: Callable[[Recovery], None]
+) -> None:
+    """
+    Its record has no fingerprint, and stands in `done/` before the photo does: looked up in between, whether
+    as another job said too little or as the history was replaced, it was noted as one without any.
+    """
+    earlier = record(place)
+    del earlier["fingerprint"]
+    put(place, earlier)
+    at_work = place.folders.work / "jobs" / earlier["id"]
+    at_work.mkdir()
+    (at_work / "plan.json").touch()
+    recovery = learnt(place)
+    why(recovery)
+    recovery.learn()
+    shutil.rmtree(at_work)
+    put(place, b"x" * OWN.size, "cat.png")
+
+    why(recovery)
+    recovery.learn()
+
+    told = (place.folders.work / RECOVERED).read_bytes()
+    assert json.loads(told)["bare"]["original"] == OWN.size
 
 
 def test_a_history_removed_while_a_line_is_added_was_replaced(

@@ -57,7 +57,7 @@ def test_each_file_says_how_it_stands(station: Station) -> None:
     assert files["new.png"]["changed_at"].endswith("Z")
     assert files["coat.jpg.part"]["reason"].startswith("not taken: unfinished download")
     said = table(station)
-    assert re.search(r"new\.png \(changed \d+ s ago\)", said)
+    assert re.search(r"new\.png(, new\.txt)? \(changed \d+ s ago\)", said)
 
     station.configure(intake={"settle_seconds": 0, "orphan_seconds": 900})
     files = {each["name"]: each for each in document(station)["waiting"]}

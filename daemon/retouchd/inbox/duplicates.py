@@ -239,7 +239,9 @@ class Duplicates:
             if finished is not None:
                 finished.catch_up()
                 return finished
-        except (ReplacedError, OSError):
+        except ReplacedError:
+            self._recovery.replaced()
+        except OSError:
             self._recovery.again()  # Which also says what cannot be read.
         raise NotYetError(self._recovery.reason, is_stuck=bool(self._recovery.obstacle))
 

@@ -95,12 +95,18 @@ class Recovery:
 
     def again(self) -> None:
         """
-        Begin anew, as the history was replaced; from any thread.
+        Look everything up anew; from any thread.
         """
         self.finished = None
-        self._is_replaced = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._needed.set)
+
+    def replaced(self) -> None:
+        """
+        Look everything up anew, as the history was replaced; from any thread.
+        """
+        self._is_replaced = True
+        self.again()
 
     async def run(self) -> None:
         """
@@ -188,13 +194,15 @@ class Recovery:
             bodies = [record_in(self._root(place), each.path) for each in batch]
         # In this order: a job leaves the work folder after the history has its line. One that has a record but
         # no plan there was put back with an older work folder. The line of one that is about to leave may have
-        # been in a history that was replaced since.
-        ids = [] if self._is_replaced else self._spool.ids()
-        at_work = [each for each in ids if self._spool.is_ending(each)]
+        # been in a history that was replaced since; an earlier version's record says too little for one, as
+        # long as its original is not beside it.
+        at_work = [each for each in self._spool.ids() if self._spool.is_ending(each)]
         finished.catch_up(known.note)
         for found, body in zip(batch, bodies, strict=True):
             job_id = (body or {}).get("id")
-            if job_id not in at_work and not known.has_job(finished, place, found, job_id):
+            may_be_lost = self._is_replaced and "fingerprint" in (body or {})
+            is_due = may_be_lost or job_id not in at_work
+            if is_due and not known.has_job(finished, place, found, job_id):
                 yield self._line(place, found, body)
 
     def _line(
