@@ -144,6 +144,16 @@ def pipe() -> Iterator[tuple[int, int]]:
             os.close(end)
 
 
+def wait_until_full(descriptor: int) -> None:
+    """
+    Wait until the writer has nowhere to write to: what is said from then on waits, and then is dropped.
+    """
+    end = time.monotonic() + DEADLINE_SECONDS
+    while select.select([], [descriptor], [], 0)[1]:
+        assert time.monotonic() < end, "it takes more and more"
+        time.sleep(0.01)
+
+
 def read(descriptor: int, log: Log) -> list[dict[str, object]]:
     """
     Return all lines that are there or still come.
@@ -173,7 +183,9 @@ def test_a_reader_that_comes_late_is_told_what_is_missing(
     out, into = pipe
     os.set_blocking(into, is_blocking)
     log = Log(into)
-    log.say(*range(40), more="x" * length)
+    log.say(*range(10), more="x" * length)
+    wait_until_full(into)
+    log.say(*range(10, 40), more="x" * length)
     log.seconds = 5
     log.say(*range(40, 100), more="x" * length)
 

@@ -85,6 +85,8 @@ def test_a_healthy_daemon(station: Station) -> None:
     station.drop("猫.png")
     daemon.until(lambda: daemon.events("job.done"))
 
+    # It tells what the run last wrote: before the inbox is watched, too.
+    daemon.until(lambda: look(station)[1]["watch"]["mode"] == "inotify")
     code, body = until(station, daemon, "started_at")
     plain, running = station.call("status")
 
@@ -107,7 +109,6 @@ def test_a_healthy_daemon(station: Station) -> None:
     }
     assert body["budget"] == {"usd_per_day": None, "images_per_day": None}
     assert (body["waiting"], body["in_flight"], body["in_error"]) == ([], [], 0)
-    assert body["watch"]["mode"] == "inotify"
     assert "running since" in running.out
     assert f"1 done, 0 failed, {dollars(cost)} spent" in running.out
     assert daemon.end(signal.SIGTERM) == 0
