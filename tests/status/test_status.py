@@ -87,7 +87,7 @@ def test_a_healthy_daemon(station: Station) -> None:
 
     # It tells what the run last wrote: before the inbox is watched, too.
     daemon.until(lambda: look(station)[1]["watch"]["mode"] == "inotify")
-    code, body = until(station, daemon, "started_at")
+    code, body = look(station)
     plain, running = station.call("status")
 
     assert (code, plain) == (0, 0), body["attention"]

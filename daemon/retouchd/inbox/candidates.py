@@ -142,8 +142,7 @@ class Candidates:
             references=self._files.references.observations(paths),
             namer=self._namer(folder, bundle, observations),
             default=self._default(),
-            is_unseen=any(image.name in unseen for image in bundle.images)
-            or (len(said) > 1 and None in said),
+            is_unseen=bool(images) or (len(said) > 1 and None in said),
             obstacle=next(filter(None, (self._obstacle(folder, name) for name in doubtful)), ""),
             gone_at=self._files.gone_at((folder, bundle.files[0].family)),
             companions=self._companions(folder, bundle),

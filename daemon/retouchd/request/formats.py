@@ -53,8 +53,6 @@ _JSON_FAULTS = {
     "Invalid control": "a text does not end on its line; write \\n for a line end in it.",
     "Invalid \\": "a text holds a single backslash; write two.",
 }
-_TRAILING_COMMA = re.compile(r",\s*\|[]}]\Z")
-"""The end of what was read, and behind it the character that was not expected."""
 
 
 class Notation(StrEnum):
@@ -141,9 +139,8 @@ def _json(text: str) -> Any:
         )
     except json.JSONDecodeError as error:
         # Python says so itself from 3.13 on.
-        is_trailing = _TRAILING_COMMA.search(
-            f"{error.doc[: error.pos]}|{error.doc[error.pos :][:1]}"
-        )
+        is_end = error.doc[error.pos : error.pos + 1] in ("]", "}")
+        is_trailing = is_end and error.doc[: error.pos].rstrip().endswith(",")
         message = "Illegal trailing comma" if is_trailing else error.msg
         words = _words(message, _JSON_FAULTS) or "this is not JSON that can be read."
         raise NotationFault(f"line {error.lineno}: {words}") from error

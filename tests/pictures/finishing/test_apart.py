@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from imports import loaded_by
 from sample_pictures import encoded
 from simulated_model import mask_of, photo
 
@@ -49,15 +50,8 @@ def test_it_loads_nothing_that_pictures_do_not_need() -> None:
     """
     What checks settings and what waits for several things at once would be a third of its start.
     """
-    program = (
-        "import sys, retouchd.process, retouchd.pictures.finishing.worker\n"
-        "print([each for each in ('pydantic', 'asyncio', 'httpx', 'structlog') if each in sys.modules])"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, check=True, timeout=60, text=True
-    )
-
-    assert run.stdout.strip() == "[]"
+    modules = "retouchd.process, retouchd.pictures.finishing.worker"
+    assert loaded_by(modules, ("pydantic", "asyncio", "httpx", "structlog")) == []
 
 
 def _is_over(process: int) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from finishing_cases import Case
+from imports import loaded_by
 from simulated_model import Model, mask_of, photo, warm
 
 _CHILD = """
@@ -68,12 +69,7 @@ def test_what_compares_pictures_is_loaded_when_it_is_first_needed() -> None:
     """
     A daemon that finishes nothing has no numbers in memory.
     """
-    program = (
-        "import sys, retouchd.cli.running, retouchd.cli.once, retouchd.service.assembly, retouchd.cli.main\n"
-        "print([each for each in ('numpy', 'defusedxml') if each in sys.modules])"
+    modules = (
+        "retouchd.cli.running, retouchd.cli.once, retouchd.service.assembly, retouchd.cli.main"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, check=True, timeout=60, text=True
-    )
-
-    assert run.stdout.strip() == "[]"
+    assert loaded_by(modules, ("numpy", "defusedxml")) == []
