@@ -4,8 +4,8 @@ Calls that hang in one folder hold up no other, and are told from slow ones.
 
 import asyncio
 import gc
-import itertools
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -16,12 +16,13 @@ from pathlib import Path
 
 import pytest
 
+from retouchd.disk.calls import Call, Folder, at
 from retouchd.disk.hang_detector import HangDetector
-from retouchd.disk.thread_pools import Call, Folder, at, flushing
+from retouchd.disk.thread_pools import flushing
 from retouchd.disk.threads import DiskThreads, Steps, all_steps, answered
 from retouchd.errors import FolderUnresponsive
 
-MOST_FLUSHING = 32
+MOST_LENT = 32
 FAR = [folder for folder in Folder if folder is not Folder.WORK]
 MANY = 40
 
@@ -209,7 +210,7 @@ def test_without_a_loop_no_thread_outlives_its_answer(tmp_path: Path) -> None:
     program = f"""
 import pathlib, threading, time
 from retouchd.disk.threads import answered
-from retouchd.disk.thread_pools import Folder
+from retouchd.disk.calls import Folder
 for number in range(300):
     assert answered(lambda: number, {{Folder.INBOX: pathlib.Path({str(tmp_path)!r})}}, 60) == number
 while threading.active_count() > 1:
@@ -246,7 +247,7 @@ def test_blocked_is_what_neither_gets_on_nor_computes(
         now, worked, call.steps = now + passed, worked + busy, call.steps + steps
 
     assert detector.hung == ({Folder.DONE} if is_hung else set())
-    assert detector.blocked == is_hung
+    assert detector.blocked == detector.hung
 
 
 def test_a_call_whose_thread_has_ended_hides_no_other_that_hangs() -> None:
@@ -283,7 +284,7 @@ def test_a_call_whose_thread_has_ended_hides_no_other_that_hangs() -> None:
     assert detector.hung == {Folder.DONE}
 
 
-async def test_slow_flushes_lend_threads_that_are_kept() -> None:
+async def test_flushes_lend_threads_that_are_kept() -> None:
     """
     No more calls than before run at once besides those that wait for the disk, and none has a thread started
     for it alone.
@@ -301,9 +302,6 @@ async def test_slow_flushes_lend_threads_that_are_kept() -> None:
     def work() -> None:
         seen.add(threading.current_thread())
         for _ in range(3):
-            count(1)
-            time.sleep(0.0005)
-            count(-1)
             with flushing():
                 time.sleep(0.005)
 
@@ -314,61 +312,77 @@ async def test_slow_flushes_lend_threads_that_are_kept() -> None:
 
     for _ in range(5):
         await asyncio.gather(*(threads.run(Folder.WORK, work) for _ in range(MANY)))
-        before, running, most = most, 0, 0
+        running, most = 0, 0
         await asyncio.gather(*(threads.run(Folder.WORK, alone) for _ in range(2 * MANY)))
         assert most <= threads_at_once()
-        most = before
 
-    assert threads_at_once() < len(seen) <= threads_at_once() + MOST_FLUSHING
+    assert threads_at_once() < len(seen) <= threads_at_once() + MOST_LENT
     assert all(thread.is_alive() for thread in seen)
 
 
-async def test_flushes_that_take_long_beside_quick_ones_lend_no_thread() -> None:
+@pytest.mark.parametrize("folder", [Folder.WORK, Folder.OUTBOX])
+async def test_calls_in_a_slow_folder_lend_their_place(folder: Folder) -> None:
     """
-    Where the machine is busy, most take long: their threads wait for a core. The disk is quick all the same,
-    and more threads would only contend.
+    On a share each call waits: they run beside one another, and others beside them. Where some wait long and
+    others do not, the machine is busy, not the disk slow: more threads would only contend.
+    """
+    threads, lock = DiskThreads(), threading.Lock()
+    running, most = 0, 0
+
+    def work(seconds: float) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(seconds)
+        with lock:
+            running -= 1
+
+    await asyncio.gather(*(threads.run(folder, work, 0.02 * (n % 3 > 0)) for n in range(2 * MANY)))
+    assert most <= threads_at_once()
+
+    await asyncio.gather(*(threads.run(folder, work, 0.02) for _ in range(2 * MANY)))
+    assert most > threads_at_once()
+
+
+async def test_nobody_is_woken_for_what_another_thread_does() -> None:
+    """
+    Each that wakes for nothing takes a core and the interpreter from those that have something to do.
     """
     threads = DiskThreads()
-    seen: set[threading.Thread] = set()
+    many = [threads.run(Folder.WORK, flush_for, 0.02) for _ in range(MANY)]
+    await asyncio.gather(*many)
+    idle = [each for each in threading.enumerate() if each.name == "disk"]
 
-    def work() -> None:
-        seen.add(threading.current_thread())
-        for seconds in (0, 0.005, 0.005, 0.005) * 5:
-            with flushing():
-                time.sleep(seconds)
+    before = [times_woken(each) for each in idle]
+    for _ in range(200):
+        await threads.run(Folder.WORK, int)
 
-    await asyncio.gather(*(threads.run(Folder.WORK, work) for _ in range(4 * MANY)))
+    woken = [times_woken(each) - times for each, times in zip(idle, before, strict=True)]
+    assert len(idle) > 2
+    # One that has not sat down yet when the next task comes has another one take it.
+    assert sum(sorted(woken)[:-2]) < 20
 
-    assert len(seen) <= threads_at_once()
+
+def flush_for(seconds: float) -> None:
+    with flushing():
+        time.sleep(seconds)
 
 
-@pytest.mark.parametrize(("quick", "one_of"), [(Folder.WORK, 16), (Folder.OUTBOX, 2)])
-async def test_a_slow_disk_lends_threads_whatever_is_quick_beside_it(
-    quick: Folder, one_of: int
-) -> None:
+def times_woken(thread: threading.Thread) -> int:
     """
-    A flush now and then finds nothing to write; and each folder may lie on a disk of its own.
+    Return how often a thread of this process has given up its core by itself.
     """
-    threads, turn = DiskThreads(), itertools.count()
-    seen: set[threading.Thread] = set()
-
-    def work() -> None:
-        seen.add(threading.current_thread())
-        for _ in range(20):
-            is_quick = next(turn) % one_of == 0
-            with at(quick if is_quick else Folder.WORK), flushing():
-                time.sleep(0 if is_quick else 0.005)
-
-    await asyncio.gather(*(threads.run(Folder.WORK, work) for _ in range(4 * MANY)))
-
-    assert len(seen) > threads_at_once()
+    status = Path(f"/proc/self/task/{thread.native_id}/status").read_text()
+    (times,) = re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.MULTILINE)
+    return int(times)
 
 
 def threads_at_once() -> int:
     """
-    Return how many calls run at once where none hangs or waits for a flush.
+    Return how many calls run at once where none waits for a disk.
     """
-    return min(32, (os.cpu_count() or 1) + 4)
+    return max(1, min(8, (os.cpu_count() or 1) - 1))
 
 
 def test_all_steps_can_be_taken_in_one_go() -> None:
@@ -408,3 +422,22 @@ def test_a_thread_that_waits_for_a_processor_is_not_blocked() -> None:
             process.kill()
             process.wait()
         thread.join()
+
+
+async def test_what_computes_for_long_holds_up_nothing_else() -> None:
+    """
+    An answer is kept meanwhile, however large the picture is that is looked at.
+    """
+    threads, is_over = DiskThreads(), threading.Event()
+
+    def compute() -> None:
+        while not is_over.is_set():
+            sum(range(1000))
+
+    calls = [asyncio.ensure_future(threads.run(Folder.WORK, compute)) for _ in range(8)]
+
+    async with asyncio.timeout(90):
+        await threads.run(Folder.WORK, int)
+
+    is_over.set()
+    await asyncio.gather(*calls)

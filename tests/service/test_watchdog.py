@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from engine_world import World, open_world
 from process import RETOUCHD
-from retouchd.disk.thread_pools import Folder
+from retouchd.disk.calls import Folder
 from retouchd.service.daemon import Daemon, Ending
 from retouchd.service.motion import PATIENCE_SECONDS, Motion, observed, stuck
 from retouchd.status.status_file import StatusFiles

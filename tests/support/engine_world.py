@@ -32,8 +32,9 @@ from structlog.testing import capture_logs
 from builders import tree_of
 from canary import CANARY, assert_unsaid
 from retouchd.config.settings import EditDefaults, Settings
+from retouchd.disk.calls import Task
 from retouchd.disk.folders import Folders
-from retouchd.disk.thread_pools import Pool, Task
+from retouchd.disk.thread_pools import Pool
 from retouchd.endpoint.api_key import KeySource
 from retouchd.endpoint.client import Endpoint
 from retouchd.endpoint.styles import style_for

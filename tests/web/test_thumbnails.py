@@ -12,7 +12,7 @@ from PIL import Image
 
 from retouchd.cli.compose import settings_of
 from retouchd.config import SANDBOX, Config, EndpointSection, FoldersSection
-from retouchd.disk.thread_pools import Folder
+from retouchd.disk.calls import Folder
 from retouchd.pictures.decoding import ImageFault
 from retouchd.pictures.thumbnail import thumbnail
 from retouchd.spool.history_cache import HistoryCache

@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 from retouchd.cli.program_faults import faults_of
 from retouchd.config import PLACES, SANDBOX, Config, KeyFault, at_home, find, load, readable
 from retouchd.config.settings import EditDefaults, Settings
+from retouchd.disk.calls import Folder
 from retouchd.disk.folders import Folders, make_missing
 from retouchd.disk.probes import telling_of_the_disk
-from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import PATIENCE_SECONDS, answered
 from retouchd.endpoint.addresses import without_password
 from retouchd.endpoint.client import Endpoint

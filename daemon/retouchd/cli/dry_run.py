@@ -23,7 +23,7 @@ from retouchd.cli.compose import asked, settings_only
 from retouchd.clock import SystemClock
 from retouchd.config import SANDBOX
 from retouchd.config.settings import Settings
-from retouchd.disk.thread_pools import Folder, at
+from retouchd.disk.calls import Folder, at
 from retouchd.endpoint.addresses import without_password
 from retouchd.errors import ConfigurationError
 from retouchd.inbox.waiting import Waiting, WaitingFile, in_order, is_no_work, is_picture

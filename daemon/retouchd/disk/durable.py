@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Self
 
 from retouchd.disk.at_names import at, call_at, call_for_two, named
+from retouchd.disk.calls import step
 from retouchd.disk.group_commit import GroupCommit
 from retouchd.disk.nofollow import OpenFolder, Where, path_of
-from retouchd.disk.thread_pools import flushing, step
+from retouchd.disk.thread_pools import flushing
 
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100

@@ -13,8 +13,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 from retouchd.disk import filesystems
+from retouchd.disk.calls import step
 from retouchd.disk.nofollow import Entry, Where
-from retouchd.disk.thread_pools import step
 from retouchd.job.model import Snapshot
 from retouchd.job.naming import shown
 

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from retouchd.disk import durable
+from retouchd.disk.calls import Folder, at
 from retouchd.disk.filesystems import kept_by_unit
 from retouchd.disk.mounts import points_in
 from retouchd.disk.nofollow import OpenFolder
 from retouchd.disk.probes import PROBE, clear_probes, names_of_probes, unmovable, unnamable
-from retouchd.disk.thread_pools import Folder, at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ Tells calls that hang from those that are slow, or wait for a processor.
 import time
 from collections.abc import Collection
 
-from retouchd.disk.thread_pools import CHECK_SECONDS, Call, Folder
+from retouchd.disk.calls import CHECK_SECONDS, Call, Folder
 
 _LATE_SECONDS = 3.0
 """A check that comes so late was itself held up: it says nothing about the disks."""
@@ -21,8 +21,10 @@ class HangDetector:
         self._seconds = seconds
         self._known: dict[Call, tuple[int, float, float]] = {}
         self._checked_at = time.monotonic()
-        self.blocked = 0
-        """How many calls are blocked for a moment already, in other folders than work."""
+        self.blocked: set[Folder] = set()
+        """The folders other than work in which a call is blocked for a moment already."""
+        self.late: list[Call] = []
+        """The calls that have not got on for a moment: blocked, computing, or waiting for a processor."""
         self.hung: set[Folder] = set()
         """The folders in which a call is blocked for all the seconds."""
 
@@ -35,7 +37,7 @@ class HangDetector:
             self._known.clear()
         self._checked_at = now
         known, self._known = self._known, {}
-        self.blocked, hung = 0, set()
+        self.late, blocked, hung = [], set(), set()
         for call in calls:
             try:
                 steps, busy = call.steps, call.busy
@@ -45,9 +47,13 @@ class HangDetector:
             is_same = before is not None and before[0] == steps
             self._known[call] = before if before is not None and is_same else (steps, busy, now)
             _, busy_before, since = self._known[call]
+            if now - since > CHECK_SECONDS / 2:
+                self.late.append(call)
             waited = now - since - (busy - busy_before)
-            self.blocked += waited > CHECK_SECONDS / 2 and call.folder is not Folder.WORK
+            if waited > CHECK_SECONDS / 2:
+                blocked.add(call.folder)
             if waited > self._seconds:
                 hung.add(call.folder)
+        self.blocked = blocked - {Folder.WORK}
         # Every call may touch the work folder besides its own: where that hangs, the others are not to blame.
         self.hung = {Folder.WORK} if Folder.WORK in hung else hung

@@ -17,9 +17,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from retouchd.disk import durable, file_stat, filesystems, moves, nofollow
+from retouchd.disk.calls import Folder
 from retouchd.disk.file_stat import stat_at
 from retouchd.disk.nofollow import Entry, Where
-from retouchd.disk.thread_pools import Folder
 from retouchd.errors import DiskFailed, FolderUnresponsive
 from retouchd.job.naming import shown
 

@@ -18,8 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
+from retouchd.disk.calls import CHECK_SECONDS, Folder, Task
 from retouchd.disk.hang_detector import HangDetector
-from retouchd.disk.thread_pools import CHECK_SECONDS, Folder, Pool, Task
+from retouchd.disk.thread_pools import Pool
 from retouchd.errors import FolderUnresponsive
 from retouchd.job.naming import shown
 
@@ -34,7 +35,8 @@ _SYNC_CHECK_SECONDS = 0.05
 Steps: TypeAlias = Generator[Folder, None, T]
 """A function in steps: each folder that it yields is the one that what comes next touches."""
 
-_SIZE = min(32, (os.cpu_count() or 1) + 4)
+_SIZE = max(1, min(8, (os.cpu_count() or 1) - 1))
+"""Calls at once that do not wait for a disk: the loop needs a core and the interpreter, too."""
 
 
 class DiskThreads:
@@ -201,7 +203,7 @@ class DiskThreads:
         if calls or self.unresponsive:
             self._arm()
         self._detector.check(calls)
-        self._pool.relieve(self._detector.blocked)
+        self._pool.relieve(self._detector.late, self._detector.blocked)
         hung = self._detector.hung
         if hung != set(self.unresponsive):
             self.unresponsive = {folder: self._sentence(folder) for folder in sorted(hung)}

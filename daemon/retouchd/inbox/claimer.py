@@ -11,7 +11,7 @@ from functools import partial
 from typing import TypeAlias
 
 from retouchd.clock import Clock
-from retouchd.disk.thread_pools import Folder
+from retouchd.disk.calls import Folder
 from retouchd.disk.threads import Steps
 from retouchd.errors import Blocked
 from retouchd.events import emit

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from functools import partial
 
 from retouchd.clock import Clock
-from retouchd.disk.thread_pools import Folder
+from retouchd.disk.calls import Folder
 from retouchd.disk.threads import all_steps, follow, in_work, run
 from retouchd.events import emit
 from retouchd.events.inbox import IntakeCrashed, WatchOverflow

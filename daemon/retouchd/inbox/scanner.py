@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Protocol
 
 from retouchd.disk import nofollow
+from retouchd.disk.calls import step
 from retouchd.disk.filesystems import is_written
 from retouchd.disk.signature import FolderStamp, PackedObservation, PackedSignature, inode_of, shows
-from retouchd.disk.thread_pools import step
 from retouchd.inbox.ignore import Ignored, IgnoredKind, IgnoreTable
 from retouchd.inbox.watch_mode import Depth
 from retouchd.job.naming import path_below

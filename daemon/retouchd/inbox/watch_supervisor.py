@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from retouchd.clock import Clock
+from retouchd.disk.calls import Folder
 from retouchd.disk.filesystems import Anchor, filesystem_of
 from retouchd.disk.folders import Folders
-from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import attempt, run
 from retouchd.errors import DiskFailed, FolderUnresponsive
 from retouchd.events import Level, emit

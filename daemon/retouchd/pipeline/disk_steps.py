@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from retouchd.clock import Clock
-from retouchd.disk.thread_pools import Folder
+from retouchd.disk.calls import Folder
 from retouchd.disk.threads import Steps
 from retouchd.errors import Blocked, FolderAway, Problem
 from retouchd.events import emit

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeAlias
 
 from retouchd.answer.classify import Failure
-from retouchd.disk.thread_pools import Folder
+from retouchd.disk.calls import Folder
 from retouchd.disk.threads import Steps, follow, in_work
 from retouchd.errors import Blocked, Problem
 from retouchd.inbox.duplicates import Duplicates

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from retouchd.disk import durable, file_stat, moves, nofollow
+from retouchd.disk.calls import Folder
 from retouchd.disk.folders import Folders
 from retouchd.disk.nofollow import Entry, OpenFolder
-from retouchd.disk.thread_pools import Folder
 from retouchd.job.naming import escaped, free_stem, path_below
 from retouchd.spool import refinishing
 from retouchd.spool.finished_index import digest_of, found_digest

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from retouchd.clock import Clock
 from retouchd.config.settings import Current
-from retouchd.disk.thread_pools import Folder
+from retouchd.disk.calls import Folder
 from retouchd.disk.threads import Steps
 from retouchd.job.model import Attempt, Verdict
 from retouchd.pictures import inspect

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from retouchd.config.settings import Current
 from retouchd.disk import file_stat
-from retouchd.disk.thread_pools import Folder
+from retouchd.disk.calls import Folder
 from retouchd.disk.threads import Steps
 from retouchd.endpoint.client import Upload
 from retouchd.endpoint.styles import OPENAI, Style

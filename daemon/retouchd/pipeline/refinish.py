@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from retouchd.clock import Clock
 from retouchd.config.settings import Settings
 from retouchd.disk import moves
-from retouchd.disk.thread_pools import Folder
+from retouchd.disk.calls import Folder
 from retouchd.errors import ProgramReplaced
 from retouchd.job.model import Job, Role
 from retouchd.job.naming import escaped, path_below, shown

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from retouchd.disk import durable, file_stat, filesystems, moves, nofollow
+from retouchd.disk.calls import step
 from retouchd.disk.folders import Folders
 from retouchd.disk.moves import Way
 from retouchd.disk.nofollow import Entry, OpenFolder, Where
-from retouchd.disk.thread_pools import step
 from retouchd.job import naming
 from retouchd.job.filenames import parse
 from retouchd.job.naming import RECORD, RESPONSE

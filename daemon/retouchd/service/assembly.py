@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 
 from retouchd.clock import Clock
 from retouchd.config.settings import Current, Settings
+from retouchd.disk.calls import Folder, at
 from retouchd.disk.folders import Folders, remember
-from retouchd.disk.thread_pools import Folder, at
 from retouchd.disk.threads import in_work
 from retouchd.endpoint.client import EditsClient
 from retouchd.events import emit

@@ -10,9 +10,9 @@ from enum import StrEnum
 
 from retouchd.clock import Clock
 from retouchd.config.settings import Current, Settings
+from retouchd.disk.calls import Folder
 from retouchd.disk.lock import WorkLock
 from retouchd.disk.probes import telling_of_the_disk
-from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import in_any
 from retouchd.endpoint.client import EditsClient
 from retouchd.errors import Blocked, ConfigurationError, FolderUnresponsive

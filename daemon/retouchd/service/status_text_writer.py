@@ -17,8 +17,8 @@ from pathlib import Path
 
 from retouchd.clock import Clock
 from retouchd.disk import durable
+from retouchd.disk.calls import Folder
 from retouchd.disk.folders import Folders
-from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import DiskThreads, in_work
 from retouchd.errors import Blocked, FolderUnresponsive
 from retouchd.events import emit

@@ -15,7 +15,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 
 from retouchd.clock import Clock
-from retouchd.disk.thread_pools import Folder
+from retouchd.disk.calls import Folder
 from retouchd.events import emit
 from retouchd.events.run import DaemonStuck, DaemonUnstuck
 from retouchd.inbox.intake import Intake

@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 
 from retouchd.disk import durable, file_stat, moves, nofollow
+from retouchd.disk.calls import Folder
 from retouchd.disk.folders import Folders
 from retouchd.disk.moves import Way, carry
 from retouchd.disk.nofollow import OpenFolder, Where
-from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import Steps
 from retouchd.errors import Problem
 from retouchd.job.model import Job, Role, Verdict

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 from retouchd.disk import file_stat, nofollow
+from retouchd.disk.calls import Folder, at, step
 from retouchd.disk.folders import Folders
-from retouchd.disk.thread_pools import Folder, at, step
 from retouchd.job.model import Job, Member, Role, Snapshot
 from retouchd.job.naming import path_below
 from retouchd.spool import history

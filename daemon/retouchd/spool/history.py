@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from retouchd.disk import durable, nofollow
-from retouchd.disk.thread_pools import step
+from retouchd.disk.calls import step
 from retouchd.job.filenames import IMAGE_EXTENSIONS
 from retouchd.job.model import Reference, Snapshot
 from retouchd.job.naming import RECORD, fits, path_below

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from retouchd.disk import durable
-from retouchd.disk.thread_pools import step
+from retouchd.disk.calls import step
 from retouchd.spool.fingerprint import picture_path
 from retouchd.spool.history import RECOVERED, History
 

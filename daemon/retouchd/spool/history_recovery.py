@@ -15,8 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from retouchd.disk.calls import Folder, at
 from retouchd.disk.folders import Folders
-from retouchd.disk.thread_pools import Folder, at
 from retouchd.disk.threads import attempt
 from retouchd.errors import FolderUnresponsive
 from retouchd.events import emit

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from retouchd.disk import nofollow
+from retouchd.disk.calls import Folder, at
 from retouchd.disk.folders import Folders
-from retouchd.disk.thread_pools import Folder, at
 from retouchd.job.filenames import is_received
 from retouchd.job.naming import path_below, shown
 from retouchd.spool import history

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from itertools import islice
 
 from retouchd.disk import durable, file_stat, moves, nofollow
+from retouchd.disk.calls import Folder, at
 from retouchd.disk.folders import Folders
 from retouchd.disk.nofollow import Entry, OpenFolder
-from retouchd.disk.thread_pools import Folder, at
 from retouchd.job.naming import escaped, free_stem, path_below, shorten
 
 _OWN = ".retouchd-"

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from retouchd.disk import durable, file_stat, moves, nofollow
+from retouchd.disk.calls import Folder, at
 from retouchd.disk.durable import DurableFile
 from retouchd.disk.lock import WorkLock
 from retouchd.disk.probes import PROBE
-from retouchd.disk.thread_pools import Folder, at
 from retouchd.errors import Blocked
 from retouchd.job.model import Attempt, AttemptKey, Job, Opened
 from retouchd.spool import answer_file, documents, job_directory

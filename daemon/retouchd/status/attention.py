@@ -8,9 +8,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
+from retouchd.disk.calls import Folder, at
 from retouchd.disk.filesystems import DEFAULT_UNIT, Unit
 from retouchd.disk.folders import Folders
-from retouchd.disk.thread_pools import Folder, at
 from retouchd.disk.threads import unresponsive
 from retouchd.hooks.queue import HookBacklog
 from retouchd.job.naming import escaped, path_below

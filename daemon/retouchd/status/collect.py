@@ -20,11 +20,11 @@ from typing import Any, TypeAlias
 
 from retouchd.clock import SystemClock
 from retouchd.config.settings import Settings
+from retouchd.disk.calls import Folder, at
 from retouchd.disk.filesystems import DEFAULT_UNIT, Unit
 from retouchd.disk.folders import Folders
 from retouchd.disk.lock import holder, last_end
 from retouchd.disk.probes import FolderProbe, telling_of_the_disk
-from retouchd.disk.thread_pools import Folder, at
 from retouchd.disk.threads import answered
 from retouchd.errors import Blocked, ConfigurationError, FolderUnresponsive
 from retouchd.hooks.queue import EventFiles

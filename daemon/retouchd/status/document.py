@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 from retouchd.config.settings import Settings
+from retouchd.disk.calls import Folder
 from retouchd.disk.folders import Folders
-from retouchd.disk.thread_pools import Folder
 from retouchd.errors import NotRunning, RetouchdError
 from retouchd.hooks.queue import HookBacklog, QueuedEvent
 from retouchd.inbox.waiting import is_picture, staying

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from retouchd.clock import Clock
 from retouchd.config.settings import Settings
-from retouchd.disk.thread_pools import Folder, at, step
+from retouchd.disk.calls import Folder, at, step
 from retouchd.errors import Problem
 from retouchd.inbox.waiting import READY, WaitingFile, kind_of
 from retouchd.job.model import Edit, Job, Role

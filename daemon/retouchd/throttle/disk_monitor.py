@@ -8,9 +8,9 @@ flight goes on, in threads that wait for no other folder, and in the work folder
 import asyncio
 from collections.abc import Callable
 
+from retouchd.disk.calls import Folder
 from retouchd.disk.folders import Folders
 from retouchd.disk.lock import WorkLock
-from retouchd.disk.thread_pools import Folder
 from retouchd.disk.threads import DiskThreads
 from retouchd.events import emit
 from retouchd.events.run import FolderAnswers, FolderHung, WorkMisplaced, WorkRestored

@@ -11,8 +11,8 @@ from typing import ParamSpec
 
 from retouchd.clock import Clock
 from retouchd.disk import file_stat, threads
+from retouchd.disk.calls import Folder, at
 from retouchd.disk.folders import Folders
-from retouchd.disk.thread_pools import Folder, at
 from retouchd.errors import Blocked, FolderUnresponsive
 from retouchd.job.model import Job
 from retouchd.job.naming import shown

@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import Any, BinaryIO
 
 from retouchd.disk import durable, file_stat, nofollow
+from retouchd.disk.calls import Folder, at
 from retouchd.disk.folders import Folders
-from retouchd.disk.thread_pools import Folder, at
 from retouchd.inbox.safe_drop import clear_leftovers
 from retouchd.job.filenames import IMAGE_EXTENSIONS
 from retouchd.job.filetypes import EXTENSIONS

@@ -19,8 +19,8 @@ from prometheus_client.registry import Collector
 
 from retouchd import __version__
 from retouchd.disk import durable
+from retouchd.disk.calls import Folder, at
 from retouchd.disk.folders import Folders
-from retouchd.disk.thread_pools import Folder, at
 from retouchd.errors import JobCode
 from retouchd.events import Event, emit, listen
 from retouchd.events.hooks import HookDone, HookFailed, HookGivenUp

@@ -10,7 +10,7 @@ from typing import Any
 
 from retouchd.config.settings import Settings
 from retouchd.disk import durable, moves, nofollow
-from retouchd.disk.thread_pools import Folder, at
+from retouchd.disk.calls import Folder, at
 from retouchd.errors import Blocked
 from retouchd.inbox.safe_drop import clear_leftovers, drop_as, inherits_prompt
 from retouchd.inbox.scanner import InboxScanner

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from retouchd.cli.dry_run import as_sent
 from retouchd.clock import SystemClock
 from retouchd.config.settings import Settings
-from retouchd.disk.thread_pools import Folder, at
+from retouchd.disk.calls import Folder, at
 from retouchd.endpoint.addresses import without_password
 from retouchd.endpoint.written import shown_headers, write
 from retouchd.job.model import Request

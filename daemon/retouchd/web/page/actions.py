@@ -16,9 +16,9 @@ from starlette.datastructures import UploadFile
 
 from retouchd.config.settings import Settings
 from retouchd.disk import durable, file_stat, moves
+from retouchd.disk.calls import Folder, at
 from retouchd.disk.folders import Folders
 from retouchd.disk.nofollow import Entry
-from retouchd.disk.thread_pools import Folder, at
 from retouchd.errors import Blocked
 from retouchd.inbox.safe_drop import Piece, clear_leftovers, drop
 from retouchd.job.filenames import Kind, parse, suffix_behind

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from retouchd.config.settings import Settings
 from retouchd.disk import nofollow
-from retouchd.disk.thread_pools import Folder, at
+from retouchd.disk.calls import Folder, at
 from retouchd.errors import Blocked
 from retouchd.job.model import Role
 from retouchd.job.naming import path_below, shown

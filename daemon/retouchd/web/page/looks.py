@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from retouchd.config.settings import Settings
-from retouchd.disk.thread_pools import Folder
+from retouchd.disk.calls import Folder
 from retouchd.disk.threads import answered, unresponsive
 from retouchd.errors import FolderUnresponsive
 from retouchd.status.collect import ANSWER_SECONDS

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from retouchd.config.settings import Settings
-from retouchd.disk.thread_pools import Folder
+from retouchd.disk.calls import Folder
 from retouchd.errors import FolderUnresponsive
 from retouchd.request.fields import MAX_EDITS
 from retouchd.spool.history_cache import HistoryCache

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from retouchd.config.settings import Settings
-from retouchd.disk.thread_pools import Folder, at
+from retouchd.disk.calls import Folder, at
 from retouchd.errors import FolderUnresponsive, RetouchdError
 from retouchd.inbox.waiting import READY, STAYS, WaitingFile, staying
 from retouchd.job.filetypes import Medium

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from retouchd.disk import durable
-from retouchd.disk.thread_pools import Folder
+from retouchd.disk.calls import Folder
 from retouchd.pictures.thumbnail import thumbnail
 from retouchd.web.page.jobs import Jobs, PictureFile
 from retouchd.web.page.looks import Looks
