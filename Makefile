@@ -12,12 +12,17 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check static pure soak sweep bench format screenshots man clean
+.PHONY: demo test suite check static pure soak sweep bench format screenshots man clean
 
 demo: $(VENV)/installed
 	$(BIN)/retouchd demo
 
-test: static
+# What only looks at the code does so beside the tests, which leave a core idle now and then.
+
+test: $(VENV)/installed-dev
+	$(MAKE) --jobs 2 static suite
+
+suite: $(VENV)/installed-dev
 	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 # For those who change the daemon. While you work, in a few minutes: all but the tests that start

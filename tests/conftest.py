@@ -50,7 +50,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     Return how many workers share the tests: most of those that start something wait for it most of the time.
     """
     cores = len(os.sched_getaffinity(0))
-    return cores if config.getoption("--pure") else 2 * cores
+    return cores if config.getoption("--pure") else 3 * cores
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

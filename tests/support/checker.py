@@ -5,6 +5,7 @@ The promises, checked from outside: by what lies in the folders and what the end
 import contextlib
 import hashlib
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -194,7 +195,11 @@ def _is_reserved(picture: Path) -> bool:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file())
+    """
+    Return the files in and below a folder. Quicker than `rglob`: each of thousands of deaths has this asked.
+    """
+    for top, _, names in os.walk(folder):
+        yield from (path for name in names if (path := Path(top, name)).is_file())
 
 
 def _records(folders: Folders) -> Iterator[dict[str, Any]]:

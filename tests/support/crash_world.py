@@ -9,6 +9,7 @@ import errno
 import gc
 import hashlib
 import json
+import multiprocessing
 import os
 import random
 import re
@@ -61,6 +62,7 @@ MOST_RUNS = 5
 MODEL = "gpt-image-2"
 _RANDOM = random.random
 _SET_PARENT_DEATH_SIGNAL = 1
+_JOB_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
 Mutant = Callable[[], None]
 Drop = Callable[[Path], None]
@@ -335,14 +337,24 @@ class Sweep:
     Lets runs of one plot die, and the runs that recover from that, each in a world of its own.
 
     Many deaths leave the same: those around an fsync, if nothing is lost. What follows from a state is tried
-    once, unless the sweep is patient.
+    once, and in one process after the other by `survivor`, unless the sweep is patient.
     """
 
-    def __init__(self, plot: Plot, tmp: Path, url: str, ledger: Path, *, is_patient: bool) -> None:
+    def __init__(
+        self,
+        plot: Plot,
+        tmp: Path,
+        url: str,
+        ledger: Path,
+        survivor: "Survivor",
+        *,
+        is_patient: bool,
+    ) -> None:
         self._plot = plot
         self._tmp = tmp
         self._url = url
         self._ledger = ledger
+        self._survivor = survivor
         self._is_patient = is_patient
         self._moments: dict[str, int] = {}
         self._states: dict[tuple[str, ...], int] = {}
@@ -393,9 +405,10 @@ class Sweep:
                 if not is_dead:
                     break
                 out |= open_requests(world.folders)
+            state = _state(world.folders) if is_dead else ()
             if is_dead and len(deaths) == 1:
-                self._remember(world.folders, deaths[0])
-            if not (is_dead and self._is_known(world, len(deaths), len(out))):
+                self._remember(world.folders, deaths[0], state)
+            if not (is_dead and self._is_known(world, state, len(deaths), len(out))):
                 self._recover(world, len(out))
         shutil.rmtree(root)
         shutil.rmtree(_away(root, self._plot), ignore_errors=True)
@@ -439,22 +452,22 @@ class Sweep:
                 _intrude(world)
         return code == DIED
 
-    def _remember(self, folders: Folders, first: int) -> None:
+    def _remember(self, folders: Folders, first: int, state: tuple[str, ...]) -> None:
         """
         Note the first death that leaves a state, and the first that leaves much to do.
         """
-        self._states.setdefault(_state(folders), first)
+        self._states.setdefault(state, first)
         if moment := _moment(folders):
             self._moments.setdefault(moment, first)
 
-    def _is_known(self, world: World, *about: int) -> bool:
+    def _is_known(self, world: World, state: tuple[str, ...], *about: int) -> bool:
         """
         Return whether runs have recovered from what is left before.
         """
         asked = len(world.requests()), len(_words(_unpaid(world.ledger)))
-        state = (*about, *asked, bool(world.strangers), *_state(world.folders))
-        is_known = state in self._recovered and not self._is_patient
-        self._recovered.add(state)
+        known = (*about, *asked, bool(world.strangers), *state)
+        is_known = known in self._recovered and not self._is_patient
+        self._recovered.add(known)
         return is_known
 
     def _recover(self, world: World, asked_again: int) -> None:
@@ -462,19 +475,64 @@ class Sweep:
         Let a run finish what is left, and one more that finds nothing to do.
         """
         if world.is_private:
-            assert _run(world, FailingDisk(), self._plot.mutant) == 0, "no restart waited"
+            assert self._lives(world), "no restart waited"
             world = replace(world, is_private=False)
-        disk = FailingDisk(is_plain=self._plot.is_plain)
-        assert _run(world, disk, self._plot.mutant) == 0, "no restart finished"
+        assert self._lives(world), "no restart finished"
         _check_end(world, asked_again)
         end = _state(world.folders)
         if end in self._ended and not self._is_patient:
             return
         self._ended.add(end)
         before = tree(world.folders)
-        disk = FailingDisk(is_plain=self._plot.is_plain)
-        assert _run(world, disk, self._plot.mutant) == 0, "no restart finished"
+        assert self._lives(world), "no restart finished"
         check_nothing_changed(before, tree(world.folders))
+
+    def _lives(self, world: World) -> bool:
+        """
+        Let a run come to its end; return whether it was the right one.
+        """
+        if self._is_patient:
+            disk = FailingDisk(is_plain=self._plot.is_plain)
+            return _run(world, disk, self._plot.mutant) == 0
+        return self._survivor.run(world) == 0
+
+
+class Survivor:
+    """
+    A process for runs that die of nothing, one after the other: a process of its own for each would take as
+    long for the memory that it shares with this one as for its work.
+    """
+
+    def __init__(self, plot: Plot) -> None:
+        self._ours, theirs = multiprocessing.Pipe()
+        self._child = os.fork()
+        if not self._child:
+            try:
+                self._ours.close()
+                plot.mutant()
+                while True:
+                    theirs.send(_end_of(theirs.recv(), FailingDisk(is_plain=plot.is_plain)))
+            finally:
+                os._exit(1)
+        theirs.close()
+
+    def run(self, world: World) -> int:
+        """
+        Drain the inbox; return what a process for it alone would have ended with.
+        """
+        self._ours.send(world)
+        try:
+            return int(self._ours.recv())
+        except EOFError:
+            return DIED
+
+    def end(self) -> None:
+        """
+        Let it die.
+        """
+        os.kill(self._child, signal.SIGKILL)
+        os.waitpid(self._child, 0)
+        self._ours.close()
 
 
 def sweep(plot: Plot, tmp: Path, *, full: int = 0) -> Figures:
@@ -491,10 +549,14 @@ def sweep(plot: Plot, tmp: Path, *, full: int = 0) -> Figures:
         warm = make_world(tmp / "warm", plot, url, ledger)
         _drain(replace(warm, is_private=False))  # Imports once, not in every child.
         gc.freeze()  # Else each child copies whatever its collector touches.
-        trial = Sweep(plot, tmp, url, ledger, is_patient=bool(full))
-        trial.sweep_firsts()
-        if plot.recoveries or full:
-            trial.sweep_seconds(1 if full else plot.recoveries, full=full)
+        survivor = Survivor(plot)
+        try:
+            trial = Sweep(plot, tmp, url, ledger, survivor, is_patient=bool(full))
+            trial.sweep_firsts()
+            if plot.recoveries or full:
+                trial.sweep_seconds(1 if full else plot.recoveries, full=full)
+        finally:
+            survivor.end()
     return trial.figures
 
 
@@ -522,10 +584,11 @@ def _state(folders: Folders) -> tuple[str, ...]:
     """
     found = []
     for key, top in folders.items():
-        for path in sorted(top.rglob("*")):
-            name = re.sub(r"\d{8}-\d{6}-[0-9a-f]{8}", "ID", f"{key}/{path.relative_to(top)}")
-            found.append(f"{name} {path.is_file() and _told(path)}")
-    return tuple(found)
+        for place, folders_in, names in os.walk(top):
+            below = f"{key}{place.removeprefix(os.fspath(top))}"
+            found += [f"{below}/{name}" for name in folders_in]
+            found += [f"{below}/{name} {_told(Path(place, name))}" for name in names]
+    return tuple(sorted(_JOB_ID.sub("ID", each) for each in found))
 
 
 def _told(path: Path) -> str:
@@ -583,17 +646,26 @@ def _run(world: World, disk: FailingDisk, mutant: Mutant) -> int:
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    os._exit(_end_of(world, disk, mutant))
+
+
+def _end_of(world: World, disk: FailingDisk, mutant: Mutant = lambda: None) -> int:
+    """
+    Drain the inbox in this process; return 0 where that came to the right end.
+    """
     signal.alarm(LONGEST_RUN_SECONDS)
     try:
         mutant()
         disk.install()
         ending = _drain(world)
-        # Where the configuration keeps a paid picture from being fetched, nothing else is right.
-        is_right = ending is Ending.DRAINED or (world.is_private and ending is Ending.UNAVAILABLE)
-        os._exit(0 if is_right else 1)
-    except BaseException:  # noqa: BLE001 - the child must never return into pytest
+    except BaseException:  # noqa: BLE001 - a child must never return into pytest
         traceback.print_exc()
-        os._exit(2)
+        return 2
+    finally:
+        signal.alarm(0)
+    # Where the configuration keeps a paid picture from being fetched, nothing else is right.
+    is_right = ending is Ending.DRAINED or (world.is_private and ending is Ending.UNAVAILABLE)
+    return 0 if is_right else 1
 
 
 def _drain(world: World) -> Ending:
