@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 CHECK_SECONDS = 0.25
-"""How often to look whether calls get on; one that does not for so long has another one take its place."""
+"""How often to look whether calls get on, and which of them take so long that another one takes their place."""
 
 
 class Folder(StrEnum):
@@ -29,17 +29,19 @@ class Folder(StrEnum):
 
 class Call:
     """
-    One call while a thread runs it: the folder it is in, a count of its steps, and the thread; whether it has
-    lent its place for as long as it is there, or while it flushes; for how many seconds it has flushed there.
+    One call while a thread runs it: the folder it is in, a count of its steps, and the thread; since when it is
+    there, whether it has lent its place for as long as it is, or while it flushes; for how many seconds it has
+    flushed there.
     """
 
-    __slots__ = ("clock", "flushed", "folder", "has_lent", "steps", "thread")
+    __slots__ = ("clock", "flushed", "folder", "has_lent", "since", "steps", "thread")
 
     def __init__(self, folder: Folder, clock: int, thread: int = 0) -> None:
         self.folder = folder
         self.clock = clock
         self.thread = thread
         self.steps = 0
+        self.since = time.monotonic()
         self.has_lent = False
         self.flushed = 0.0
 
@@ -129,6 +131,7 @@ def at(folder: Folder) -> Iterator[None]:
         return
     before, call.folder = call.folder, folder
     call.steps += 1
+    of_thread.pool.come_to(call)
     try:
         yield
     finally:

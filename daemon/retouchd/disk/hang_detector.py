@@ -23,8 +23,6 @@ class HangDetector:
         self._checked_at = time.monotonic()
         self.blocked: set[Folder] = set()
         """The folders other than work in which a call is blocked for a moment already."""
-        self.late: list[Call] = []
-        """The calls that have not got on for a moment: blocked, computing, or waiting for a processor."""
         self.hung: set[Folder] = set()
         """The folders in which a call is blocked for all the seconds."""
 
@@ -37,7 +35,7 @@ class HangDetector:
             self._known.clear()
         self._checked_at = now
         known, self._known = self._known, {}
-        self.late, blocked, hung = [], set(), set()
+        blocked, hung = set(), set()
         for call in calls:
             try:
                 steps, busy = call.steps, call.busy
@@ -47,8 +45,6 @@ class HangDetector:
             is_same = before is not None and before[0] == steps
             self._known[call] = before if before is not None and is_same else (steps, busy, now)
             _, busy_before, since = self._known[call]
-            if now - since > CHECK_SECONDS / 2:
-                self.late.append(call)
             waited = now - since - (busy - busy_before)
             if waited > CHECK_SECONDS / 2:
                 blocked.add(call.folder)

@@ -3,8 +3,8 @@ One pool of daemon threads for blocking disk calls, in which calls that hang in 
 
 Few calls run at once, since more would only contend for the interpreter's lock. One that waits for a disk
 does not count: another takes its place while it flushes, and while it is in a folder that was slow of late or
-in which a call is blocked; so does one that has not got on for a moment. What needs a folder that is full waits
-in a queue of its own.
+in which a call is blocked; so does one that takes long, even if it gets on. What needs a folder that is full
+waits in a queue of its own.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Collection, Iterator
 
-from retouchd.disk.calls import Call, Folder, Task, of_thread
+from retouchd.disk.calls import CHECK_SECONDS, Call, Folder, Task, of_thread
 
 _AT_ONCE = 4
 """Calls in one folder other than work, hung ones included."""
@@ -22,6 +22,7 @@ _RECENT = 32
 _TELLING = 16
 """Fewer stays tell nothing."""
 _MOST_LENT = 32
+"""Besides those in folders in which a call is blocked: they may not come back."""
 
 
 @contextlib.contextmanager
@@ -80,6 +81,7 @@ class Pool:
         self._flushing: Counter[Folder] = Counter()
         """Those of them that flush."""
         self._stuck: Collection[Folder] = ()
+        """Folders in which a call is blocked."""
         self._waited: dict[Folder, deque[float]] = {
             folder: deque(maxlen=_RECENT) for folder in Folder
         }
@@ -107,14 +109,25 @@ class Pool:
                 thread.wake.release()
             self._idle.clear()
 
-    def relieve(self, late: Collection[Call], blocked: Collection[Folder]) -> None:
+    def relieve(self, blocked: Collection[Folder]) -> None:
         """
-        Let others run in place of calls that have not got on for a moment, and of those that come to folders in
-        which any is blocked.
+        Let others run in place of calls that take long, and of those that come to folders in which any is
+        blocked.
         """
         with self._lock:
             self._stuck = blocked
-            for call in self.calls.intersection(late):
+            began_by = time.monotonic() - CHECK_SECONDS / 2
+            for call in self.calls:
+                if call.since < began_by:
+                    self._lend(call)
+            self._unpark()
+
+    def come_to(self, call: Call) -> None:
+        """
+        Let another call run in place of one that has come to a folder in which any is blocked.
+        """
+        if call.folder in self._stuck:
+            with self._lock:
                 self._lend(call)
 
     def begin_flush(self, call: Call) -> bool:
@@ -141,12 +154,18 @@ class Pool:
         Let another call run in place of this one, if it has not done so; return whether. With the lock held, as
         all that follows where nothing else is said.
         """
-        if call.has_lent or self._lent >= _MOST_LENT:
+        if call.has_lent or not self._may_lend(call):
             return False
         call.has_lent = True
         self._lent += 1
         self._hand_out()
         return True
+
+    def _may_lend(self, call: Call) -> bool:
+        if not self._stuck:
+            return self._lent < _MOST_LENT
+        others = sum(each.has_lent and each.folder not in self._stuck for each in self.calls)
+        return call.folder in self._stuck or others < _MOST_LENT
 
     def _take_back(self, call: Call) -> None:
         self._lent -= call.has_lent
@@ -192,7 +211,8 @@ class Pool:
         return takes
 
     def _takes(self, folder: Folder) -> bool:
-        return self._far[folder] < _AT_ONCE + self._flushing[folder]
+        flushing = 0 if folder in self._stuck else self._flushing[folder]
+        return self._far[folder] < _AT_ONCE + flushing
 
     def _leave(self, folder: Folder) -> None:
         if folder is not Folder.WORK:
@@ -272,12 +292,12 @@ class Pool:
         with self._lock:
             if self._is_slow(call.folder):
                 self._lend(call)
-        began, worked, call.flushed = time.monotonic(), time.thread_time(), 0.0
+        call.since, worked, call.flushed = time.monotonic(), time.thread_time(), 0.0
         try:
             return task.advance()
         finally:
             busy = time.thread_time() - worked + call.flushed
-            self._waited[call.folder].append(time.monotonic() - began - busy)
+            self._waited[call.folder].append(time.monotonic() - call.since - busy)
 
     def _moves(self, task: Task, call: Call, following: Folder) -> bool:
         """

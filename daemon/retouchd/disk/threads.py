@@ -203,7 +203,7 @@ class DiskThreads:
         if calls or self.unresponsive:
             self._arm()
         self._detector.check(calls)
-        self._pool.relieve(self._detector.late, self._detector.blocked)
+        self._pool.relieve(self._detector.blocked)
         hung = self._detector.hung
         if hung != set(self.unresponsive):
             self.unresponsive = {folder: self._sentence(folder) for folder in sorted(hung)}
