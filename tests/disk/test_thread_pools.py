@@ -248,3 +248,16 @@ def test_looks_into_a_blocked_folder_hold_up_nothing_else(pool: Pool, hang: Hang
         started(pool, Folder.WORK, hang.look)
 
     assert started(pool, Folder.WORK, int).is_over.wait(PATIENCE)
+
+
+def test_flushes_in_a_slow_folder_let_others_come_there(pool: Pool, hang: Hang) -> None:
+    """
+    Else a share that is slow at all is flushed for four at a time, and not for all at once.
+    """
+    slow = [started(pool, Folder.OUTBOX, lambda: time.sleep(0.02)) for _ in range(20)]
+    assert all(each.is_over.wait(PATIENCE) for each in slow)
+
+    for _ in range(3 * AT_ONCE):
+        started(pool, Folder.OUTBOX, hang.flush)
+
+    assert has_begun(hang, 3 * AT_ONCE)

@@ -35,14 +35,13 @@ def flushing() -> Iterator[None]:
         yield
         return
     pool: Pool = of_thread.pool
-    began = time.monotonic()
+    began, before = time.monotonic(), call.flushed
     has_lent = pool.begin_flush(call)
     try:
         yield
     finally:
-        if has_lent:
-            pool.end_flush(call)
-        call.flushed += time.monotonic() - began
+        pool.end_flush(call, has_lent=has_lent)
+        call.flushed = before + time.monotonic() - began
 
 
 class _Idle:
@@ -79,7 +78,7 @@ class Pool:
         self._lent = 0
         """Calls that wait for a disk, and have lent their place."""
         self._flushing: Counter[Folder] = Counter()
-        """Those of them that flush."""
+        """Calls that flush."""
         self._stuck: Collection[Folder] = ()
         """Folders in which a call is blocked."""
         self._waited: dict[Folder, deque[float]] = {
@@ -132,22 +131,23 @@ class Pool:
 
     def begin_flush(self, call: Call) -> bool:
         """
-        Let another call run while this one flushes; return whether it has not lent its place before.
+        Let another call run while this one flushes, and one more come to its folder; return whether it has lent
+        its place for it, and not before.
         """
         with self._lock:
-            if not self._lend(call):
-                return False
+            has_lent = self._lend(call)
             self._flushing[call.folder] += 1
             self._unpark()
-            return True
+            return has_lent
 
-    def end_flush(self, call: Call) -> None:
+    def end_flush(self, call: Call, *, has_lent: bool) -> None:
         """
-        Take in that a call that has lent its place for it has flushed. It goes on at once.
+        Take in that a call has flushed, and whether it had lent its place for it. It goes on at once.
         """
         with self._lock:
             self._flushing[call.folder] -= 1
-            self._take_back(call)
+            if has_lent:
+                self._take_back(call)
 
     def _lend(self, call: Call) -> bool:
         """
