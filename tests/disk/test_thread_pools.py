@@ -261,3 +261,47 @@ def test_flushes_in_a_slow_folder_let_others_come_there(pool: Pool, hang: Hang) 
         started(pool, Folder.OUTBOX, hang.flush)
 
     assert has_begun(hang, 3 * AT_ONCE)
+
+
+def test_what_no_thread_can_be_started_for_is_done_by_one_that_runs(
+    pool: Pool, hang: Hang, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Or by a new one, once there may be one.
+    """
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    started(pool, Folder.DONE, hang.flush)
+    assert has_begun(hang, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        other = started(pool, Folder.DONE, int)
+        assert not other.ends
+    pool.relieve(())
+
+    assert other.is_over.wait(PATIENCE)
+    hang.is_over.set()
+    wait_until(lambda: is_at_rest(pool))
+
+
+def test_what_is_refused_for_want_of_a_thread_is_not_done_later(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Who asked for it takes it for not done.
+    """
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    task = Steps((Folder.DONE, int))
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="thread"):
+            pool.start(task)
+
+    assert started(pool, Folder.DONE, int).is_over.wait(PATIENCE)
+    wait_until(lambda: is_at_rest(pool))
+    assert not task.ends

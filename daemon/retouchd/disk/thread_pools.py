@@ -96,7 +96,12 @@ class Pool:
         with self._lock:
             if self._enters(task):
                 self._ready.append(task)
-                self._hand_out()
+                try:
+                    self._hand_out()
+                except RuntimeError:  # There is no thread at all, so nothing else is queued either.
+                    self._ready.clear()
+                    self._leave(task.folder)
+                    raise
 
     def retire(self) -> None:
         """
@@ -183,7 +188,10 @@ class Pool:
 
     def _hand_out(self) -> None:
         """
-        Give threads what is ready, as far as more of them may run.
+        Give threads what is ready, as far as more of them may run. Where no more can be started, it waits for
+        one of those that run, or for `relieve`.
+
+        Raises RuntimeError where none runs, either.
         """
         while self._ready and self._running < self._size + self._lent:
             if self._idle:
@@ -191,11 +199,17 @@ class Pool:
                 thread.task = self._ready.popleft()
                 thread.wake.release()
             else:
-                threading.Thread(
-                    target=self._serve, args=(self._ready[0],), name=self._name, daemon=True
-                ).start()
+                try:
+                    self._start_thread(self._ready[0])
+                except RuntimeError:
+                    if self._running:
+                        return
+                    raise
                 self._ready.popleft()
             self._running += 1
+
+    def _start_thread(self, first: Task) -> None:
+        threading.Thread(target=self._serve, args=(first,), name=self._name, daemon=True).start()
 
     def _enters(self, task: Task) -> bool:
         """
@@ -297,7 +311,9 @@ class Pool:
             return task.advance()
         finally:
             busy = time.thread_time() - worked + call.flushed
-            self._waited[call.folder].append(time.monotonic() - call.since - busy)
+            waited = time.monotonic() - call.since - busy
+            with self._lock:
+                self._waited[call.folder].append(waited)
 
     def _moves(self, task: Task, call: Call, following: Folder) -> bool:
         """
