@@ -473,14 +473,14 @@ async def test_files_are_never_read_on_the_loops_thread(
     A slow mount delays its own request only.
     """
     threads: set[int] = set()
-    opened = Path.open
+    read = os.pread
 
-    def watched(self: Path, *args: Any, **options: Any) -> Any:
+    def watched(file: int, size: int, at: int) -> bytes:
         threads.add(threading.get_ident())
-        return opened(self, *args, **options)
+        return read(file, size, at)
 
     async with serving(answering(OK)) as server, EditsClient(endpoint(server.base_url)) as client:
-        monkeypatch.setattr(Path, "open", watched)
+        monkeypatch.setattr(os, "pread", watched)
         await asked(client, upload)
 
     assert threads

@@ -418,8 +418,8 @@ def plots(far: Path) -> dict[str, Plot]:
     private = Plot(odd=("url", "spoilt=elsewhere"), is_private=True)
     hooks = Plot(has_hook=True, counts=("/events", "/history.jsonl", "/trash"), recoveries=1)
     return {
-        "kill": replace(all_kinds, recoveries=2, tries_probes=True),
-        "power cut": replace(cut, recoveries=2, tries_probes=True),
+        "kill": replace(all_kinds, stride=2, recoveries=2, tries_probes=True),
+        "power cut": replace(cut, first_step=2, stride=2, recoveries=2, tries_probes=True),
         "kill on the way": replace(on_the_way, stride=3, recoveries=6),
         "power cut on the way": replace(cut_on_the_way, stride=2, recoveries=6),
         "kill on a plain disk": Plot(is_plain=True, stride=3, recoveries=60, tries_probes=True),
@@ -484,7 +484,7 @@ def tried(plot: Plot, near: Path, full: int) -> dict[str, Any]:
     """
     near.mkdir()
     try:
-        return vars(sweep(replace(plot, stride=1) if full else plot, near, full=full))
+        return vars(sweep(replace(plot, first_step=1, stride=1) if full else plot, near, full=full))
     except AssertionError as broken:
         return {"broken": [str(broken)]}
 

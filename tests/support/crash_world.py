@@ -192,7 +192,8 @@ class Plot:
     words of `counting_endpoint`. Runs that die are not allowed urls at private addresses if the plot
     `is_private`; one that recovers is not either, and then is.
     `has_intruder`: after the first death somebody else takes the names that were planned in the outbox.
-    Every step is tried, or with a `stride` every so many: enough to find what is broken at many of them.
+    Every step is tried, or with a `stride` every so many from the `first_step` on: enough to find what is
+    broken at many of them.
     A job publishes so many `results`, 0: as many as it asks for with `n`; so many are archived as `received`,
     as others were published in their place. Where all `is_paid`, nobody is asked. With
     a `model` its own limits hold, and its sizes.
@@ -212,6 +213,7 @@ class Plot:
     is_private: bool = False
     has_intruder: bool = False
     mutant: Mutant = lambda: None
+    first_step: int = 1
     stride: int = 1
     recoveries: int = 0
     tries_probes: bool = False
@@ -366,7 +368,7 @@ class Sweep:
         """
         Let a run die at each of its steps, and the next one finish.
         """
-        self.figures.steps = self._sweep((), self._plot.stride)
+        self.figures.steps = self._sweep((), self._plot.stride, self._plot.first_step)
 
     def sweep_seconds(self, stride: int, *, full: int) -> None:
         """
@@ -384,8 +386,7 @@ class Sweep:
         for first in sorted({*self._states.values()} - chosen) if full else ():
             self._sweep((first,), full)
 
-    def _sweep(self, before: tuple[int, ...], stride: int) -> int:
-        step = 1
+    def _sweep(self, before: tuple[int, ...], stride: int, step: int = 1) -> int:
         while self._try(*before, step):
             self.figures.deaths[len(before) + 1] += 1
             step += stride

@@ -122,21 +122,26 @@ def _in_base64(pieces: Iterator[bytes]) -> Iterator[bytes]:
 def _file(upload: Upload) -> Iterator[bytes]:
     path = upload.path
     try:
-        with path.open("rb", buffering=0) as file:
+        # A bare descriptor: a file object in what is left of a cancelled request may be collected before this
+        # is closed, and would warn.
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
             whole: tuple[Piece, ...] = ((0, upload.size),)
             for piece in whole if upload.stripped is None else upload.stripped.pieces:
                 if isinstance(piece, bytes):
                     yield piece
                     continue
-                left = piece[1] - file.seek(piece[0])
-                while left and (data := file.read(min(left, _PIECE))):
-                    left -= len(data)
+                at, end = piece
+                while at < end and (data := os.pread(file, min(end - at, _PIECE), at)):
+                    at += len(data)
                     yield data
-                if left:
+                if at < end:
                     raise _changed(path)
-            found = os.fstat(file.fileno())
+            found = os.fstat(file)
             if found.st_size != upload.size or upload.mtime_ns not in (None, found.st_mtime_ns):
                 raise _changed(path)
+        finally:
+            os.close(file)
     except OSError as error:
         raise _unreadable(path, error) from error
 
