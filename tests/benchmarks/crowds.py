@@ -18,8 +18,6 @@ from benchmarks.scene import Daemon, Scene, count_in, start_daemon, until
 from benchmarks.stock import PROMPT, dot
 from process import Station
 
-_REST_SECONDS = 0.5
-
 
 def backlogs(scene: Scene, scale: Scale) -> Iterator[Figure]:
     """
@@ -172,7 +170,7 @@ def idle(scene: Scene, scale: Scale) -> Iterator[Figure]:
         with scene.station() as station:
             _fill(station, count, prompt=None)
             daemon = start_daemon(station)
-            share, wakes = _at_rest(daemon, seconds)
+            share, wakes = _at_rest(daemon, scale, seconds)
             unit = "% of a core"
             yield Figure(
                 row="idle", what=f"CPU with {what}", values=(share,), unit=unit, at_most=limit
@@ -201,7 +199,7 @@ def polling(scene: Scene, scale: Scale) -> Iterator[Figure]:
     with scene.station(intake={"observer": "polling", "poll_seconds": 1}) as station:
         _fill(station, many, prompt=None)
         daemon = start_daemon(station)
-        share, _ = _at_rest(daemon, scale.idle_seconds)
+        share, _ = _at_rest(daemon, scale, scale.idle_seconds)
         yield Figure(
             row="polling",
             what=f"polling over {many:,} files every second",
@@ -211,11 +209,11 @@ def polling(scene: Scene, scale: Scale) -> Iterator[Figure]:
         )
 
 
-def _at_rest(daemon: Daemon, seconds: float) -> tuple[float, float]:
+def _at_rest(daemon: Daemon, scale: Scale, seconds: float) -> tuple[float, float]:
     """
     Return the share of a core in percent, and the wake-ups a second, once all is settled.
     """
-    _await_rest(daemon)
+    _await_rest(daemon, scale.rest_seconds)
     worked, woken, began = seconds_run(daemon.pid), wake_ups(daemon.pid), time.monotonic()
     time.sleep(seconds)
     took = time.monotonic() - began
@@ -225,15 +223,15 @@ def _at_rest(daemon: Daemon, seconds: float) -> tuple[float, float]:
     )
 
 
-def _await_rest(daemon: Daemon) -> None:
+def _await_rest(daemon: Daemon, seconds: float) -> None:
     """
-    Wait until a daemon has all but stopped working: until then it decides about what it has found.
+    Wait until a daemon has all but stopped working for so long: until then it decides about what it has found.
     """
 
     def is_at_rest() -> bool:
         worked = seconds_run(daemon.pid)
-        time.sleep(_REST_SECONDS)
-        return seconds_run(daemon.pid) - worked < _REST_SECONDS / 20
+        time.sleep(seconds)
+        return seconds_run(daemon.pid) - worked < seconds / 20
 
     until(is_at_rest, "the daemon is at rest")
 

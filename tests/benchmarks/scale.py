@@ -25,6 +25,9 @@ class Scale:
     """Pairs that lie there when `once` starts."""
     missed: int
     """Files written while the daemon is stopped."""
+    rest_seconds: float
+    """How long a daemon is to have all but stopped working before it is watched: longer than a photo waits for
+    its prompt before it is told of."""
     idle_seconds: float
     rescan_seconds: float
     """How long a daemon with a full inbox is watched: one rescan is among it."""
@@ -57,6 +60,7 @@ FULL = Scale(
     backlogs=(1_000, 100_000),
     waiting=300,
     missed=30_000,
+    rest_seconds=11.0,
     idle_seconds=20.0,
     rescan_seconds=62.0,
     starts=7,
@@ -83,6 +87,7 @@ SMOKE = Scale(
     backlogs=(60, 80),
     waiting=6,
     missed=20,
+    rest_seconds=0.5,
     idle_seconds=0.3,
     rescan_seconds=0.5,
     starts=1,
