@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(VENV)/installed
 	$(BIN)/retouchd demo
 
-# What only looks at the code does so beside the tests, which leave a core idle now and then.
+# What only looks at the code does so beside the tests, so that no core waits for the other.
 
 test: $(VENV)/installed-dev
 	$(MAKE) --jobs 2 static suite

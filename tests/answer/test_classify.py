@@ -40,8 +40,6 @@ from verdict_cases import (
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 
-BY_NAME = pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
-
 
 def judged(answer: Answer) -> Judgement:
     """
@@ -54,7 +52,7 @@ def judged(answer: Answer) -> Judgement:
     return judge_bad_success(fault, reply.text, answer.headers, answer.body, NOW)
 
 
-@BY_NAME
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
 def test_every_known_answer_has_its_meaning(answer: Answer) -> None:
     """
     Each answer of the tables has its verdict, its code, its wait, and what a person is told.

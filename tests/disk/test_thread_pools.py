@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from retouchd.disk.calls import CHECK_SECONDS, Folder, Task, at, step
+from hanging_calls import Hang
+from retouchd.disk.calls import CHECK_SECONDS, Folder, Task, at
 from retouchd.disk.thread_pools import Pool, flushing
 
 AT_ONCE = 4
@@ -43,51 +44,11 @@ class Steps(Task):
         self.is_over.set()
 
 
-class Hang:
-    """
-    What does not return before it is let go, or a test has failed; `begun` counts who has come to it.
-    """
-
-    def __init__(self) -> None:
-        self.is_over = threading.Event()
-        self.begun = threading.Semaphore(0)
-
-    def call(self) -> None:
-        self.begun.release()
-        self.is_over.wait(2 * PATIENCE)
-
-    def flush(self) -> None:
-        with flushing():
-            self.call()
-
-    def look(self) -> None:
-        with at(Folder.OUTBOX):
-            self.call()
-
-    def walk(self) -> None:
-        """
-        Get on all the time.
-        """
-        self.begun.release()
-        end = time.monotonic() + 2 * PATIENCE
-        while not self.is_over.is_set() and time.monotonic() < end:
-            with at(Folder.INBOX):
-                time.sleep(0.001)
-            step()
-
-
 @pytest.fixture
 def pool() -> Iterator[Pool]:
     pool = Pool(2, "tried")
     yield pool
     pool.retire()
-
-
-@pytest.fixture
-def hang() -> Iterator[Hang]:
-    hang = Hang()
-    yield hang
-    hang.is_over.set()
 
 
 def started(pool: Pool, folder: Folder, call: Callable[[], Any]) -> Steps:
@@ -105,6 +66,23 @@ def wait_until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.001)
+
+
+def relieve_until_over(pool: Pool, task: Steps) -> None:
+    """
+    Have the outbox blocked until a task has ended.
+    """
+    end = time.monotonic() + PATIENCE
+    while not task.is_over.wait(0.05):
+        pool.relieve({Folder.OUTBOX})
+        assert time.monotonic() < end
+
+
+def refuse(_thread: threading.Thread) -> None:
+    """
+    Start no thread, as where the system allows no more of them.
+    """
+    raise RuntimeError("can't start new thread")
 
 
 def is_at_rest(pool: Pool) -> bool:
@@ -193,11 +171,7 @@ def test_flushes_that_hang_hold_up_nothing_else(pool: Pool, hang: Hang) -> None:
     hung = [started(pool, Folder.OUTBOX, hang.flush) for _ in range(3 * MOST_LENT)]
     assert has_begun(hang, MOST_LENT)
 
-    other = started(pool, Folder.WORK, int)
-    end = time.monotonic() + PATIENCE
-    while not other.is_over.wait(0.05):
-        pool.relieve({Folder.OUTBOX})
-        assert time.monotonic() < end
+    relieve_until_over(pool, started(pool, Folder.WORK, int))
 
     assert started(pool, Folder.DONE, int).is_over.wait(PATIENCE)
     assert sum(each.is_begun for each in hung) <= MOST_LENT + AT_ONCE + 2
@@ -231,12 +205,7 @@ def test_those_that_hang_leave_others_what_they_may_lend(pool: Pool, hang: Hang)
     pool.relieve({Folder.OUTBOX})
     for _ in range(AT_ONCE):
         started(pool, Folder.WORK, hang.walk)
-    other = started(pool, Folder.WORK, int)
-
-    end = time.monotonic() + PATIENCE
-    while not other.is_over.wait(0.05):
-        pool.relieve({Folder.OUTBOX})
-        assert time.monotonic() < end
+    relieve_until_over(pool, started(pool, Folder.WORK, int))
 
 
 def test_looks_into_a_blocked_folder_hold_up_nothing_else(pool: Pool, hang: Hang) -> None:
@@ -269,10 +238,6 @@ def test_what_no_thread_can_be_started_for_is_done_by_one_that_runs(
     """
     Or by a new one, once there may be one.
     """
-
-    def refuse(_thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
     started(pool, Folder.DONE, hang.flush)
     assert has_begun(hang, 1)
     with monkeypatch.context() as patch:
@@ -292,10 +257,6 @@ def test_what_is_refused_for_want_of_a_thread_is_not_done_later(
     """
     Who asked for it takes it for not done.
     """
-
-    def refuse(_thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
     task = Steps((Folder.DONE, int))
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)

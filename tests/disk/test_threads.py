@@ -10,12 +10,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from hanging_calls import Hang
 from retouchd.disk.calls import Call, Folder, at
 from retouchd.disk.hang_detector import HangDetector
 from retouchd.disk.thread_pools import flushing
@@ -25,32 +25,6 @@ from retouchd.errors import FolderUnresponsive
 MOST_LENT = 32
 FAR = [folder for folder in Folder if folder is not Folder.WORK]
 MANY = 40
-
-
-class Hang:
-    """
-    What does not return before it is let go.
-    """
-
-    def __init__(self) -> None:
-        self.is_over = threading.Event()
-
-    def call(self) -> None:
-        self.is_over.wait(60)
-
-    def steps(self, folder: Folder) -> Steps[None]:
-        """
-        Come to a folder and hang in it.
-        """
-        yield folder
-        self.call()
-
-
-@pytest.fixture
-def hang() -> Iterator[Hang]:
-    hang = Hang()
-    yield hang
-    hang.is_over.set()
 
 
 @pytest.mark.parametrize("folder", FAR)

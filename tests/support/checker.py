@@ -37,11 +37,11 @@ def check_at_any_time(folders: Folders, originals: Mapping[str, str], *, is_exac
     """
     places: Counter[str] = Counter()
     for folder in (folders.inbox, folders.work, folders.done, folders.error):
-        places.update(digest(path) for path in _files(folder))
+        places.update(digest(path) for path in files_in(folder))
     for known, name in originals.items():
         assert places[known] >= 1, f"{name} is lost"
         assert places[known] == 1 or not is_exact, f"{name} stands in {places[known]} places"
-    for picture in (*_files(folders.outbox), *_files(folders.review)):
+    for picture in (*files_in(folders.outbox), *files_in(folders.review)):
         if not picture.name.startswith(_OWN) and not _is_reserved(picture):
             assert _is_whole(picture), f"{picture.name} in the outbox is no whole picture"
     for record in _records(folders):
@@ -109,10 +109,10 @@ def check_at_the_end(
     for name, known in others.items():
         is_same = (folders.outbox / name).is_file() and digest(folders.outbox / name) == known
         assert is_same, f"{name} in the outbox was overwritten"
-    left = [path.name for path in _files(folders.inbox) if path.parent.name != "_refs"]
+    left = [path.name for path in files_in(folders.inbox) if path.parent.name != "_refs"]
     assert not left, f"something is left in the inbox: {left}"
     for folder in (folders.outbox, folders.review, folders.done, folders.error, folders.work):
-        ours = [path.name for path in _files(folder) if path.name.startswith(_OWN)]
+        ours = [path.name for path in files_in(folder) if path.name.startswith(_OWN)]
         assert not ours, f"temporary names are left: {ours}"
     assert not list(folders.work.glob("*.tmp")), "temporary names are left in work"
     for name in ("jobs", "trash"):
@@ -120,8 +120,8 @@ def check_at_the_end(
     records = list(_records(folders))
     reviewed = [output for record in records for output in record.get("review", ())]
     claimed = [output for record in records for output in record["outputs"]]
-    published = [str(path.relative_to(folders.outbox)) for path in _files(folders.outbox)]
-    kept = [str(path.relative_to(folders.review)) for path in _files(folders.review)]
+    published = [str(path.relative_to(folders.outbox)) for path in files_in(folders.outbox)]
+    kept = [str(path.relative_to(folders.review)) for path in files_in(folders.review)]
     expected = sorted([*(Counter(claimed) - Counter(reviewed)).elements(), *others])
     assert expected == sorted(published), "pictures and records do not match"
     assert sorted(reviewed) == sorted(kept), "pictures to be reviewed and records do not match"
@@ -194,7 +194,7 @@ def _is_reserved(picture: Path) -> bool:
     return not picture.stat().st_size and any(note.read_text() == picture.name for note in notes)
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files_in(folder: Path) -> Iterator[Path]:
     """
     Return the files in and below a folder. Quicker than `rglob`: each of thousands of deaths has this asked.
     """
@@ -204,7 +204,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _records(folders: Folders) -> Iterator[dict[str, Any]]:
     for folder in (folders.done, folders.error):
-        for path in _files(folder):
+        for path in files_in(folder):
             is_ours = path.name.startswith(_OWN) or _is_reserved(path)
             if path.name.endswith(".job.json") and not is_ours:
                 yield json.loads(path.read_bytes())

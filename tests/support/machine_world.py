@@ -18,10 +18,10 @@ from typing import Any
 
 from PIL import Image
 
-from checker import digest
+from checker import digest, files_in
 from engine_world import World, open_world
 from mortal_disk import Died, Life, Moment, mortal_disk
-from person import Act, Drop, Person, Return, files_in
+from person import Act, Drop, Person, Return
 from retouchd.config.settings import Settings
 from retouchd.job.model import Job, idempotency_key
 from retouchd.retry.error_folder import record_at

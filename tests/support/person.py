@@ -6,13 +6,13 @@ find again afterwards.
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
-from checker import digest
+from checker import digest, files_in
 from engine_world import photo
 from retouchd.disk.folders import Folders
 from sample_pictures import SIZE, encoded, masking
@@ -294,11 +294,3 @@ def _mask(number: int) -> bytes:
     mask = masking()
     mask.putpixel((SIZE[0] - 1, SIZE[1] - 1), (number % 256, number // 256, 0, 255))
     return encoded(mask, "PNG")
-
-
-def files_in(folder: Path) -> Iterator[Path]:
-    """
-    Return the files in and below a folder.
-    """
-    for place, _, names in os.walk(folder):
-        yield from (Path(place) / name for name in names)

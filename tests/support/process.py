@@ -22,7 +22,7 @@ from PIL import Image
 
 from builders import tree_of
 from canary import CANARY, assert_unsaid
-from checker import digest
+from checker import digest, files_in
 from fork_server import Forked, can_start
 from retouchd.disk.folders import Folders
 
@@ -253,8 +253,8 @@ class Station:
         """
         Return the hash of each file in the inbox with its name.
         """
-        found = {digest(path): path.name for path in _files(self.folders.inbox)}
-        assert len(found) == len(list(_files(self.folders.inbox))), "some files are the same"
+        found = {digest(path): path.name for path in files_in(self.folders.inbox)}
+        assert len(found) == len(list(files_in(self.folders.inbox))), "some files are the same"
         return found
 
     def tree(self, name: str) -> list[str]:
@@ -415,10 +415,6 @@ def _value(value: Any) -> str:
         pairs = (f"{json.dumps(key)} = {_value(each)}" for key, each in value.items())
         return f"{{{', '.join(pairs)}}}"
     return json.dumps(value, ensure_ascii=False)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file())
 
 
 def _said(terminal: int) -> Iterator[bytes]:

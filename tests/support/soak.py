@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import writers
-from checker import check_at_any_time, digest, requests_out
+from checker import check_at_any_time, digest, files_in, requests_out
 from process import RETOUCHD, Running, Station, open_station
 from retouchd.disk.folders import Folders
 from retouchd.retry.error_folder import record_at
@@ -379,7 +379,7 @@ class Soak:
                 yield record
 
     def _files(self, folder: str) -> Iterator[Path]:
-        return (path for path in (self._station.root / folder).rglob("*") if path.is_file())
+        return files_in(self._station.root / folder)
 
     def _everything(self) -> tuple[dict[str, str], int]:
         places = ("inbox", "outbox", "review", "done", "error")

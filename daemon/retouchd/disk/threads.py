@@ -36,7 +36,7 @@ Steps: TypeAlias = Generator[Folder, None, T]
 """A function in steps: each folder that it yields is the one that what comes next touches."""
 
 _SIZE = max(1, min(8, (os.cpu_count() or 1) - 1))
-"""Calls at once that do not wait for a disk: the loop needs a core and the interpreter, too."""
+"""Calls at once that do not wait for a disk: the loop needs a core, and more would only contend."""
 
 
 class DiskThreads:
