@@ -407,7 +407,7 @@ async def test_a_live_key_takes_effect_without_a_restart(
         await asyncio.sleep(1)
         await world.time.still()
         assert not row.happens(world)
-        await daemon.adopt(settings_for(world, row.after if is_changed else row.before))
+        await world.adopt(daemon, settings_for(world, row.after if is_changed else row.before))
         daemon.look_again()
         await world.time.still()
         row.then(world)
@@ -432,7 +432,7 @@ async def test_each_setting_of_results_is_live(world: World) -> None:
     async with world.running() as daemon:
         for key, value in {"": None, **OUTPUT}.items():
             new = {"format": "jpeg"} | ({key: value} if key else {})
-            await daemon.adopt(settings_for(world, {"output": new}))
+            await world.adopt(daemon, settings_for(world, {"output": new}))
             is_masked = key in ("protect", "protect_feather")
             world.drop(f"photo {key}.png", mask=mask if is_masked else None)
             daemon.look_again()
@@ -461,7 +461,7 @@ async def test_the_number_of_attempts_is_live(world: World) -> None:
         daemon.look_again()
         await world.until(lambda: out("cat.png")(world))
         assert not world.events("job.failed")
-        await daemon.adopt(settings_for(world, {"endpoint": {"max_attempts": 1}}))
+        await world.adopt(daemon, settings_for(world, {"endpoint": {"max_attempts": 1}}))
         daemon.look_again()
         await world.until(lambda: failed_as("attempts_exhausted")(world), within=SOON)
         world.rejecting = None
@@ -484,7 +484,7 @@ async def test_the_patience_with_a_connection_is_live(world: World) -> None:
         async with world.running() as daemon:
             await world.until(lambda: world.scanned_at(daemon))
             times["connect_timeout_seconds"] = 1
-            await daemon.adopt(settings_for(world, {"endpoint": {**address, **times}}))
+            await world.adopt(daemon, settings_for(world, {"endpoint": {**address, **times}}))
             world.drop("cat.png")
             daemon.look_again()
             await world.until(lambda: met_a_failure(world), within=SOON)
@@ -507,7 +507,7 @@ async def test_leave_to_fetch_from_the_own_network_is_live(world: World) -> None
         async with world.running() as daemon:
             await world.until(lambda: world.scanned_at(daemon))
             allowed = {"endpoint": {"allow_private_urls": True}}
-            await daemon.adopt(settings_for(world, allowed))
+            await world.adopt(daemon, settings_for(world, allowed))
             world.drop("cat.png")
             daemon.look_again()
             await world.until(lambda: out("cat.png")(world), within=SOON)
@@ -531,7 +531,7 @@ async def test_an_authority_of_the_own_network_is_live(
             await world.until(lambda: met_a_failure(world))
             assert not server.seen
             trusted = {**address, "ca_file": ca_file}
-            await daemon.adopt(settings_for(world, {"endpoint": trusted}))
+            await world.adopt(daemon, settings_for(world, {"endpoint": trusted}))
             daemon.look_again()
             await world.until(lambda: server.seen, within=SOON)
 

@@ -550,11 +550,11 @@ async def test_a_setting_that_changes_holds_for_what_waits_to_be_sent_again(worl
     world.tell(metadata=Metadata.KEEP)
     data = laden("jpeg", scene())
     world.drop("cat.jpg", image=data)
-    world.faults(Fault(kind=FaultKind.STATUS, status=503, times=1))
+    world.faults(Fault(kind=FaultKind.OVERLOADED, retry_after="600", times=1))
     async with world.running() as daemon:
         await world.asked(1)
         world.tell(metadata=Metadata.STRIP)
-        await daemon.adopt(world.settings)
+        await world.adopt(daemon, world.settings)
         await world.asked(2)
 
     first, second = (world.received(number)["image.jpg"] for number in (0, 1))

@@ -521,7 +521,7 @@ async def test_a_private_url_waits_for_the_setting(world: World, endpoint: RawEn
             assert "private address" in world.events("job.waiting")[0]["reason"]
             assert not elsewhere.heads
             world.tell(allow_private_urls=True)
-            await daemon.adopt(world.settings)
+            await world.adopt(daemon, world.settings)
             daemon.look_again()
             await world.until(lambda: world.tree("outbox"))
     assert published(world) == [PICTURE]

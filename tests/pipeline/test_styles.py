@@ -276,7 +276,7 @@ async def test_a_style_that_changes_sends_nothing_less(world: World) -> None:
         xai = STYLES[StyleName.XAI]
         limits = partial(limits_for, interface=xai.interface)
         endpoint = replace(world.settings.endpoint, style=xai)
-        await daemon.adopt(replace(world.settings, endpoint=endpoint, limits=limits))
+        await world.adopt(daemon, replace(world.settings, endpoint=endpoint, limits=limits))
         await world.until(lambda: world.tree("error"))
 
     assert world.record("error/cat.job.json")["error"]["code"] == "parameter_invalid"

@@ -372,6 +372,15 @@ class World:
                 await asyncio.sleep(1)
         await self.time.still()
 
+    async def adopt(self, daemon: Daemon, settings: Settings) -> None:
+        """
+        Have a daemon work by other settings from this moment on: no time is skipped meanwhile, so that what
+        waits for its next try is not sent by the old ones.
+        """
+        is_skipping, self.time.is_skipping = self.time.is_skipping, False
+        await daemon.adopt(settings)
+        self.time.is_skipping = is_skipping
+
     async def asked(self, number: int) -> None:
         """
         Wait until the endpoint saw so many edit requests.
