@@ -12,7 +12,7 @@ import threading
 import time
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -473,14 +473,14 @@ async def test_files_are_never_read_on_the_loops_thread(
     A slow mount delays its own request only.
     """
     threads: set[int] = set()
-    read = os.pread
+    read = os.preadv
 
-    def watched(file: int, size: int, at: int) -> bytes:
+    def watched(file: int, buffers: Sequence[memoryview], at: int) -> int:
         threads.add(threading.get_ident())
-        return read(file, size, at)
+        return read(file, buffers, at)
 
     async with serving(answering(OK)) as server, EditsClient(endpoint(server.base_url)) as client:
-        monkeypatch.setattr(os, "pread", watched)
+        monkeypatch.setattr(os, "preadv", watched)
         await asked(client, upload)
 
     assert threads

@@ -196,7 +196,7 @@ async def test_the_base64_is_made_of_ranges_of_the_file(
         key="1",
     ).envelope
 
-    body = b"".join([piece async for piece in await begun(envelope, [upload])])
+    body = b"".join([bytes(piece) async for piece in await begun(envelope, [upload])])
 
     assert len(body) == envelope.length
     assert pictures_in(json.loads(body)) == [expected + b"end"]

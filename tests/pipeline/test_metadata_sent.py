@@ -319,7 +319,7 @@ async def test_a_file_that_changes_while_its_ranges_are_sent_is_not_sent(tmp_pat
         path=path, content_type="image/jpeg", size=len(data), mtime_ns=mtime_ns, stripped=found
     )
     envelope = encode([], parts_of([(upload.content_type, upload.sent_size)], None), "boundary")
-    whole = b"".join([piece async for piece in await begun(envelope, [upload])])
+    whole = b"".join([bytes(piece) async for piece in await begun(envelope, [upload])])
     assert len(whole) == envelope.length
 
     for changed in (data + b"x", data[:-1], data[:100]):

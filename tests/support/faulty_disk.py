@@ -25,7 +25,7 @@ from retouchd.disk import durable
 _LOOKS = ("stat", "lstat", "scandir", "listdir", "access", "readlink")
 _OF_PATHS = (*_LOOKS, "open", "mkdir", "rmdir", "unlink", "utime", "chmod")
 _OF_TWO_PATHS = ("rename", "link")
-_OF_FILES = ("fsync", "fstat", "read", "write", "pread", "pwrite", "ftruncate")
+_OF_FILES = ("fsync", "fstat", "read", "write", "pread", "preadv", "pwrite", "ftruncate")
 
 
 class Extent(StrEnum):

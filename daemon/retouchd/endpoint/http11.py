@@ -260,14 +260,16 @@ class _Exchange(httpx.AsyncByteStream):
             await self._hand_over(writer.send(head) or b"")
             assert isinstance(request.stream, httpx.AsyncByteStream)
             async for piece in request.stream:
-                await self._hand_over(writer.send(h11.Data(data=piece)) or b"", is_body=True)
+                # Handed through: `send` would copy it.
+                for data in writer.send_with_data_passthrough(h11.Data(data=piece)) or ():
+                    await self._hand_over(data, is_body=True)
                 if self._broken:
                     return
             writer.send(h11.EndOfMessage())
         except h11.LocalProtocolError as error:
             raise httpx.LocalProtocolError(str(error)) from error
 
-    async def _hand_over(self, data: bytes, *, is_body: bool = False) -> None:
+    async def _hand_over(self, data: bytes | memoryview, *, is_body: bool = False) -> None:
         """
         Give bytes to the kernel until it refuses; what came before that is still to be read.
         """

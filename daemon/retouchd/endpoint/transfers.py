@@ -6,10 +6,13 @@ A result that came as a URL: fetched with no more trust than the answer deserves
 
 import binascii
 import contextlib
+import mmap
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import urljoin
 
 from retouchd.disk.threads import in_work
@@ -34,6 +37,9 @@ from retouchd.request.envelope import Envelope
 
 _PIECE = 1 << 20
 """Bytes sent at once: each piece takes one way to a thread and back."""
+
+_Packed: TypeAlias = tuple[memoryview, bool]
+_Room: TypeAlias = Callable[[], memoryview]
 
 
 class UploadUnreadable(NotSent):
@@ -67,21 +73,20 @@ class Upload:
         return self.size if self.stripped is None else self.stripped.size
 
 
-async def begun(envelope: Envelope, uploads: Sequence[Upload]) -> AsyncIterator[bytes]:
+async def begun(envelope: Envelope, uploads: Sequence[Upload]) -> AsyncIterator[memoryview]:
     """
-    Return a whole request body in pieces of some 1 MiB, the first of them read already; no read is on the
+    Return a whole request body in pieces of 1 MiB, the first of them read already; no read is on the
     event loop.
+    A piece lasts until the next one is asked for: that is read into its place.
 
     Raises Unreadable here or before the last piece if a file is not what it was: a body without its end is
     none to any server.
     """
-    pieces = _pieces(envelope, uploads)
+    pieces = _packed(_PIECE, partial(_body, envelope, uploads))
     return _stream(await in_work(next, pieces), pieces)
 
 
-async def _stream(
-    first: tuple[bytes, bool], pieces: Iterator[tuple[bytes, bool]]
-) -> AsyncIterator[bytes]:
+async def _stream(first: _Packed, pieces: Iterator[_Packed]) -> AsyncIterator[memoryview]:
     piece, is_last = first
     yield piece
     # Never closed by hand: when the request is cancelled a thread may still be inside. The file closes
@@ -91,35 +96,53 @@ async def _stream(
         yield piece
 
 
-def _pieces(envelope: Envelope, uploads: Sequence[Upload]) -> Iterator[tuple[bytes, bool]]:
+def _packed(size: int, fill: Callable[[_Room], Iterator[int]]) -> Iterator[_Packed]:
     """
-    Yield the pieces of a body, and whether each is the last.
+    Yield in pieces of so many bytes what `fill` puts into the room there is, and whether each is the last.
+
+    They lie in pages of their own: blocks that come and go for many uploads at once would leave the heap twice
+    as large as what it holds.
     """
-    held = b""
+    whole, held = memoryview(mmap.mmap(-1, size)), 0
+
+    def room() -> memoryview:
+        return whole[held:]
+
+    for count in fill(room):
+        held += count
+        if held == size:
+            yield whole, False
+            held = 0
+    yield whole[:held], True
+
+
+def _body(envelope: Envelope, uploads: Sequence[Upload], room: _Room) -> Iterator[int]:
+    """
+    Fill a body into the room there is, telling each time how many bytes; the same holds for those below.
+    """
+    put_file = _put_base64 if envelope.is_base64 else _put_file
     for head, upload in zip(envelope.heads, uploads, strict=True):
-        held += head
-        for piece in _in_base64(_file(upload)) if envelope.is_base64 else _file(upload):
-            held += piece
-            if len(held) >= _PIECE:
-                yield held, False
-                held = b""
-    yield held + envelope.tail, True
+        yield from _put(head, room)
+        yield from put_file(upload, room)
+    yield from _put(envelope.tail, room)
 
 
-def _in_base64(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """
-    Yield the base64 of what passes, whatever the lengths of its pieces are.
-    """
-    rest = b""
-    for piece in pieces:
-        whole = rest + piece
-        cut = len(whole) - len(whole) % 3
-        rest = whole[cut:]
-        yield binascii.b2a_base64(memoryview(whole)[:cut], newline=False)
-    yield binascii.b2a_base64(rest, newline=False)
+def _put(data: bytes, room: _Room) -> Iterator[int]:
+    left = memoryview(data)
+    while left:
+        target = room()
+        count = min(len(left), len(target))
+        target[:count], left = left[:count], left[count:]
+        yield count
 
 
-def _file(upload: Upload) -> Iterator[bytes]:
+def _put_base64(upload: Upload, room: _Room) -> Iterator[int]:
+    # Pieces of a multiple of three bytes: only the last may be padded.
+    for piece, _ in _packed(_PIECE // 4 * 3, partial(_put_file, upload)):
+        yield from _put(binascii.b2a_base64(piece, newline=False), room)
+
+
+def _put_file(upload: Upload, room: _Room) -> Iterator[int]:
     path = upload.path
     try:
         # A bare descriptor: a file object in what is left of a cancelled request may be collected before this
@@ -129,14 +152,14 @@ def _file(upload: Upload) -> Iterator[bytes]:
             whole: tuple[Piece, ...] = ((0, upload.size),)
             for piece in whole if upload.stripped is None else upload.stripped.pieces:
                 if isinstance(piece, bytes):
-                    yield piece
+                    yield from _put(piece, room)
                     continue
                 at, end = piece
-                while at < end and (data := os.pread(file, min(end - at, _PIECE), at)):
-                    at += len(data)
-                    yield data
-                if at < end:
-                    raise _changed(path)
+                while at < end:
+                    if not (count := os.preadv(file, [room()[: end - at]], at)):
+                        raise _changed(path)
+                    at += count
+                    yield count
             found = os.fstat(file)
             if found.st_size != upload.size or upload.mtime_ns not in (None, found.st_mtime_ns):
                 raise _changed(path)

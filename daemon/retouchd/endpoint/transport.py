@@ -85,7 +85,7 @@ class Outgoing:
 
     `seconds` is the deadline of the whole exchange from the first packet to the last byte read;
     `limit` the bytes accepted. `server_name` is the name the certificate must be for where `url` holds
-    an address. A body comes with its `content-length` among the headers.
+    an address. A body comes with its `content-length` among the headers; each piece lasts until the next.
     """
 
     method: str
@@ -93,7 +93,7 @@ class Outgoing:
     headers: Mapping[str, str] = field(repr=False)
     seconds: float
     limit: int
-    body: AsyncIterable[bytes] | None = None
+    body: AsyncIterable[bytes | memoryview] | None = None
     server_name: str | None = None
 
 
@@ -152,7 +152,7 @@ async def _send(
             outgoing.method,
             outgoing.url,
             headers={**outgoing.headers, "connection": "close"},
-            content=outgoing.body,
+            content=outgoing.body,  # type: ignore[arg-type]  # Any buffer will do: it is for our transport.
             extensions={"sni_hostname": outgoing.server_name},
         )
     except (httpx.InvalidURL, ValueError) as error:
