@@ -4,6 +4,7 @@ What holds for all tests.
 
 import ast
 import functools
+import itertools
 import os
 import signal
 from collections.abc import Iterator
@@ -65,16 +66,41 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """
-    Let workers begin with the files that take longest: nobody waits for one of them at the end.
+    Deal the files that may take longest to the workers, who begin with them: nobody waits for one at the end.
+
+    Each worker is given as many tests, one after the other as they stand here, and takes others' last ones
+    once it has done its own.
     """
     if not hasattr(config, "workerinput"):
         return
-    longest: dict[Path, float] = {}
+    files: dict[Path, list[pytest.Item]] = {}
     for item in items:
-        marker = item.get_closest_marker("timeout")
-        if marker and marker.args:
-            longest[item.path] = max(longest.get(item.path, 0), marker.args[0])
-    items.sort(key=lambda item: -longest.get(item.path, 0))
+        files.setdefault(item.path, []).append(item)
+    seconds = {path: sum(map(_most_seconds, own)) for path, own in files.items()}
+    workers = config.workerinput["workercount"]
+    shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    given = [0.0] * workers
+    for path in sorted(filter(seconds.get, files), key=lambda path: -seconds[path]):
+        least = given.index(min(given))
+        given[least] += seconds[path]
+        shares[least] += files.pop(path)
+    others = itertools.chain.from_iterable(files.values())
+    for share in shares:
+        share.extend(itertools.islice(others, max(0, len(items) // workers - len(share))))
+    items[:] = [*itertools.chain.from_iterable(shares), *others]
+
+
+def _most_seconds(item: pytest.Item) -> float:
+    """
+    Return how long a test says that it may take; some seconds of one that starts a
+    daemon or a command, nothing of any other.
+    """
+    marker = item.get_closest_marker("timeout")
+    if marker and marker.args:
+        return float(marker.args[0])
+    names: list[str] = getattr(item, "fixturenames", [])
+    is_outside = "station" in names or item.path.parent.name in {"acceptance", "benchmarks"}
+    return 10.0 if is_outside else 0.0
 
 
 @pytest.fixture
