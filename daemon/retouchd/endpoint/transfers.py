@@ -103,7 +103,7 @@ def _packed(size: int, fill: Callable[[_Room], Iterator[int]]) -> Iterator[_Pack
     They lie in pages of their own: blocks that come and go for many uploads at once would leave the heap twice
     as large as what it holds.
     """
-    whole, held = memoryview(mmap.mmap(-1, size)), 0
+    whole, held = memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)), 0
 
     def room() -> memoryview:
         return whole[held:]
