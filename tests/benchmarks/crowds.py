@@ -167,7 +167,10 @@ def idle(scene: Scene, scale: Scale) -> Iterator[Figure]:
         ("an empty inbox", 0, scale.idle_seconds, 0.1),
         (f"{many:,} waiting for prompts", many, scale.rescan_seconds, 0.5),
     ):
-        with scene.station() as station:
+        with (
+            scene.endpoint(scale.small[1]) as endpoint,
+            scene.station(endpoint={"base_url": endpoint.url}) as station,
+        ):
             _fill(station, count, prompt=None)
             daemon = start_daemon(station)
             share, wakes = _at_rest(daemon, scale, seconds)
@@ -189,6 +192,15 @@ def idle(scene: Scene, scale: Scale) -> Iterator[Figure]:
                 unit="MB",
                 at_most=None if count else 75,
             )
+    with scene.station() as station:
+        daemon = start_daemon(station)
+        _await_rest(daemon, scale.rest_seconds)
+        yield Figure(
+            row="idle",
+            what="RSS with an empty inbox, the embedded endpoint in it",
+            values=(megabytes(daemon.pid, "VmRSS"),),
+            unit="MB",
+        )
 
 
 def polling(scene: Scene, scale: Scale) -> Iterator[Figure]:
