@@ -112,15 +112,15 @@ def an_attempt(number: int = 1, verdict: Verdict = Verdict.TRANSIENT, **changes:
     return Attempt(**values | changes)
 
 
-def until(condition: Callable[[], object], seconds: float = 10) -> bool:
+def until(condition: Callable[[], object], seconds: float = 10, beat: float = 0.005) -> bool:
     """
-    Wait for a condition, at most so long; return whether it came.
+    Wait for a condition, at most so long; return whether it came. What takes long to ask, ask less often.
     """
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.005)
+        time.sleep(beat)
     return True
 
 

@@ -15,6 +15,7 @@ from sample_pictures import scene
 
 UNITS = ("retouchd.service", "retouchd@.service")
 _SECONDS = 120.0
+_BEAT_SECONDS = 0.1
 
 
 def install(machine: Machine) -> None:
@@ -126,14 +127,16 @@ class Service:
         """
         Wait until a file is there; fails with the log if it does not come.
         """
-        is_there = until(lambda: name in self.files(folder), seconds=_SECONDS)
+        is_there = until(lambda: name in self.files(folder), seconds=_SECONDS, beat=_BEAT_SECONDS)
         assert is_there, f"{name} did not come into {folder}: {self.log()}"
 
     def wait_until_shown(self, name: str, pattern: str) -> None:
         """
         Wait until a property of the unit is like that.
         """
-        is_so = until(lambda: re.search(pattern, self.show(name)), seconds=_SECONDS)
+        is_so = until(
+            lambda: re.search(pattern, self.show(name)), seconds=_SECONDS, beat=_BEAT_SECONDS
+        )
         assert is_so, f"{name} is {self.show(name)}, not {pattern}: {self.log()}"
 
     def journal(self) -> list[dict[str, Any]]:
