@@ -7,7 +7,6 @@ import json
 import os
 import pty
 import struct
-import subprocess
 import termios
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from process import DEADLINE_SECONDS, RETOUCHD, Station, open_station
+from process import DEADLINE_SECONDS, RETOUCHD, Station, open_station, opened
 
 LONG = "a name that a customer gave it, twice over, with spaces and dashes - final - final 2026"
 WIDE = "红色的鞋子在白色的桌子上面的照片第一张"
@@ -52,10 +51,10 @@ def on_screen(station: Station, columns: int) -> str:
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
     environment = {**station.environment, "TERM": "xterm"}
     del environment["COLUMNS"]
-    process = subprocess.Popen(
+    process = opened(
         [RETOUCHD, "once", "--dry-run", "--config", os.fspath(station.config)],
         cwd=station.root,
-        env=environment,
+        environment=environment,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

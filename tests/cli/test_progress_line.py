@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from process import DEADLINE_SECONDS, RETOUCHD, Station
+from process import DEADLINE_SECONDS, RETOUCHD, Station, opened
 
 PROGRESS = re.compile(r"[0-9]+ of [0-9]+ photos?\b.*")
 
@@ -74,10 +74,10 @@ def a_terminal(station: Station, *, columns: int = 100, **environment: str) -> I
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
     fcntl.fcntl(ours, fcntl.F_SETFL, os.O_NONBLOCK)
-    process = subprocess.Popen(
+    process = opened(
         [RETOUCHD, "run", "--config", os.fspath(station.config)],
         cwd=station.root,
-        env={**station.environment, "TERM": "xterm", **environment},
+        environment={**station.environment, "TERM": "xterm", **environment},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
