@@ -61,7 +61,7 @@ def measure(
     """
     Yield the figures of rows, telling on standard error how far it is; plots go to `plots`, if they are wanted.
     """
-    scene = Scene(place, plots or place)
+    scene = Scene(place, plots or place, by_exec=scale.by_exec)
     for row in rows:
         began = time.monotonic()
         yield from ROWS[row](scene, scale)

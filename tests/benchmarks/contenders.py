@@ -6,7 +6,6 @@ import contextlib
 import importlib.util
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from benchmarks.machine import seconds_worked
-from benchmarks.scene import Scene, Served, count_in, start_daemon, until
+from benchmarks.scene import Scene, Served, count_in, script, start_daemon, until
 from benchmarks.slow_disk import AS_IT_IS, Flush
 from benchmarks.stock import drop
 from process import Station
@@ -107,7 +106,7 @@ def _ours(station: Station, _: str, __: int) -> Iterator[Started]:
 def _loop(module: str) -> Start:
     @contextlib.contextmanager
     def start(station: Station, url: str, concurrency: int) -> Iterator[Started]:
-        command = (sys.executable, "-m", module, str(station.root), url, str(concurrency))
+        command = (*script(module), str(station.root), url, str(concurrency))
         running = station.run(*command)
         running.until(lambda: running.out)
 
@@ -166,12 +165,12 @@ _TOOLS = _missing("inotifywait", "curl", "jq", "base64", "xargs")
 OURS = Contender(name="retouchd", start=_ours)
 BARE = Contender(
     name="(a) bare httpx",
-    start=_loop("benchmarks.loop_httpx"),
+    start=_loop("loop_httpx"),
     missing=_missing_module("pybase64"),
 )
 OPENAI = Contender(
     name="(b) openai + watchfiles",
-    start=_loop("benchmarks.loop_openai"),
+    start=_loop("loop_openai"),
     missing=_missing_module("openai") or _missing_module("watchfiles"),
 )
 SINGLE = Contender(

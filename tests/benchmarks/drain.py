@@ -3,14 +3,13 @@ An inbox that is full when `once` starts: how soon the first request leaves, and
 """
 
 import os
-import sys
 import time
 from collections.abc import Iterator
 
 from benchmarks.contenders import BARE
 from benchmarks.figures import Figure, Skipped
 from benchmarks.scale import Scale
-from benchmarks.scene import Scene, Served, count_in, until
+from benchmarks.scene import Scene, Served, count_in, script, until
 from benchmarks.stock import drop
 from process import RETOUCHD, Running, Station
 
@@ -78,9 +77,9 @@ def _drain(name: str, scene: Scene, scale: Scale, endpoint: Served) -> tuple[flo
 def _start(name: str, station: Station, endpoint: Served) -> Running:
     if name == _OURS:
         return station.run(RETOUCHD, "once", "--config", os.fspath(station.config))
-    loop = (sys.executable, "-m", "benchmarks.loop_httpx")
     more = ("two",) if name == _TWO else ()
-    running = station.run(*loop, str(station.root), endpoint.url, str(_CONCURRENCY), *more)
+    loop = (*script("loop_httpx"), str(station.root), endpoint.url, str(_CONCURRENCY), *more)
+    running = station.run(*loop)
     assert running.process.stdin is not None
     running.process.stdin.write(b"\n")
     running.process.stdin.flush()

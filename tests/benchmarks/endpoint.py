@@ -2,7 +2,7 @@
 A fast fake of the edits endpoint in a process of its own: it drains what is uploaded, waits if it is told
 to, and answers with bytes prepared beforehand.
 
-    python -m benchmarks.endpoint PICTURE SECONDS [CERTIFICATE]
+    python endpoint.py PICTURE SECONDS [CERTIFICATE]
 
 Prints its port when it listens. `GET /times` returns of each request when its first byte, its last byte and
 its answer passed, on the clock that all processes of a machine share; `GET /forget` forgets them. A thread

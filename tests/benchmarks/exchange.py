@@ -1,36 +1,18 @@
 """
 The exchange alone, without a disk: what our client takes for a request and its answer, beside httpx.
 
-    python -m benchmarks.exchange CLIENT URL CERTIFICATE PICTURE REQUESTS
-
-Prints the milliseconds of CPU for each request. Both send the picture from its file and drop the answer once
-it has come whole. httpx keeps its connections; ours opens one for each request.
+Both (`exchange_client.py`) send the picture from its file and drop the answer once it has come whole. httpx
+keeps its connections; ours opens one for each request.
 """
 
-import asyncio
-import contextlib
 import os
-import ssl
-import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
-from typing import TypeAlias
-
-import httpx
+from collections.abc import Iterator
 
 from benchmarks.figures import Figure, Skipped
 from benchmarks.scale import Scale
-from benchmarks.scene import Scene, Served
-from benchmarks.stock import PROMPT
-from retouchd.endpoint.client import EditsClient, Endpoint, Upload
-from retouchd.job.model import Request
+from benchmarks.scene import Scene, Served, script
 
-_CONCURRENCY = 8
 _OURS, _HTTPX = "ours", "httpx"
-_KEY = "sk-" + 48 * "k"
-"""As long as keys are: it is looked for in each answer."""
 
 
 def exchanges(scene: Scene, scale: Scale) -> Iterator[Figure | Skipped]:
@@ -51,9 +33,10 @@ def exchanges(scene: Scene, scale: Scale) -> Iterator[Figure | Skipped]:
             for _ in range(scale.rounds):
                 for way, (url, environment) in ways.items():
                     for client in (_OURS, _HTTPX):
-                        command = (client, url, str(certificate or ""), os.fspath(picture))
-                        cost = _cost((*command, str(requests)), environment)
-                        found.setdefault((way, client), []).append(cost)
+                        asked = (client, url, str(certificate or ""), os.fspath(picture))
+                        command = (*script("exchange_client"), *asked, str(requests))
+                        said = scene.told(*command, environment=environment)
+                        found.setdefault((way, client), []).append(float(said))
         for way in ways:
             ours, theirs = found[way, _OURS], found[way, _HTTPX]
             what = f"exchange of {name} {way}"
@@ -75,70 +58,3 @@ def _ways(endpoint: Served) -> dict[str, tuple[str, dict[str, str]]]:
         "over TLS": (endpoint.secure_url, {}),
         "over TLS through a proxy": (behind, {"HTTPS_PROXY": proxy, "https_proxy": proxy}),
     }
-
-
-def _cost(arguments: tuple[str, ...], environment: dict[str, str]) -> float:
-    command = (sys.executable, "-m", "benchmarks.exchange", *arguments)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment}
-    return float(subprocess.run(command, check=True, env=environment, capture_output=True).stdout)
-
-
-Each: TypeAlias = Callable[[], Awaitable[None]]
-
-
-@contextlib.asynccontextmanager
-async def _our_client(url: str, certificate: str, picture: Path) -> AsyncIterator[Each]:
-    endpoint = Endpoint(
-        base_url=url,
-        api_key=_KEY,
-        timeout_seconds=600,
-        connect_timeout_seconds=10,
-        ca_file=Path(certificate) if certificate else None,
-    )
-    upload = Upload(path=picture, content_type="image/jpeg", size=picture.stat().st_size)
-    request = Request(model="gpt-image-2", prompt=PROMPT)
-
-    async def one() -> None:
-        async with client.ask(request=request, images=[upload], mask=None, key="key") as answer:
-            async for _ in answer.chunks():
-                pass
-            assert answer.head.status == 200
-
-    async with EditsClient(endpoint) as client:
-        yield one
-
-
-@contextlib.asynccontextmanager
-async def _httpx(url: str, certificate: str, picture: Path) -> AsyncIterator[Each]:
-    async def one() -> None:
-        response = await client.post(
-            f"{url}/images/edits",
-            data={"model": "gpt-image-2", "prompt": PROMPT},
-            files={"image": ("image.jpg", picture.read_bytes(), "image/jpeg")},
-        )
-        response.raise_for_status()
-
-    context = ssl.create_default_context(cafile=certificate or None)
-    async with httpx.AsyncClient(timeout=None, verify=context) as client:
-        yield one
-
-
-async def main(name: str, url: str, certificate: str, picture: str, requests: str) -> None:
-    begin = {_OURS: _our_client, _HTTPX: _httpx}[name]
-    numbers = iter(range(int(requests)))
-    async with begin(url, certificate, Path(picture)) as one:
-
-        async def work() -> None:
-            for _ in numbers:
-                await one()
-
-        began = time.process_time()
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(_CONCURRENCY):
-                tasks.create_task(work())
-        took = time.process_time() - began
-    sys.stdout.write(f"{1000 * took / int(requests)}\n")
-
-
-if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))

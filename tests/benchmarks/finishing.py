@@ -2,42 +2,24 @@
 Finishing a large JPEG: processor time and memory of the process that does it, its start included.
 """
 
-import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
 from benchmarks.figures import Figure
 from benchmarks.scale import Scale
-from benchmarks.scene import Scene
+from benchmarks.scene import Scene, script
 from simulated_model import Model, mask_of, photo, warm
 
-_CHILD = """
-import re, resource, sys
-from pathlib import Path
-from retouchd.pictures.finishing.finish import finish
-from retouchd.pictures.finishing.task import Finishing
-from retouchd.request.output import resolved
-
-folder, kind = Path(sys.argv[1]), sys.argv[2]
-asked = {"size": {"size": "source"}, "protect": {"protect": True}, "detail": {"detail": "source"}}[kind]
-output = resolved({"format": "source", **asked}, has_mask=kind == "protect", has_references=False)
-mask = folder / "mask.png" if kind == "protect" else None
-finish(Finishing(received=folder / "received.png", original=folder / sys.argv[3], mask=mask, output=output))
-used = resource.getrusage(resource.RUSAGE_SELF)
-peak = re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1]
-print(used.ru_utime + used.ru_stime, int(peak) / 1024)
-"""
 _LYING = 6
 _GOALS = {("size", 24): (2, 300), ("protect", 24): (2, 300), ("detail", 24): (3, 400)}
 _GOALS_OF_MEMORY = {("size", 100): 700, ("protect", 100): 700}
 
 
-def finishings(_: Scene, scale: Scale) -> Iterator[Figure]:
+def finishings(scene: Scene, scale: Scale) -> Iterator[Figure]:
     """
     Yield time and memory for each size and what is asked for, of a picture that is stored lying as well.
     """
@@ -45,17 +27,16 @@ def finishings(_: Scene, scale: Scale) -> Iterator[Figure]:
         with tempfile.TemporaryDirectory(prefix="retouchd-bench-") as place:
             folder = Path(place)
             _pictures(folder, megapixels)
+            run = partial(scene.told, *script("finishing_once"), place)
             for kind in ("size", "protect", "detail"):
                 for name in ("upright", "lying") if kind == "protect" else ("upright",):
-                    yield from _measured(folder, kind, name, megapixels, scale.rounds)
+                    yield from _measured(run, kind, name, megapixels, scale.rounds)
 
 
-def _measured(folder: Path, kind: str, name: str, megapixels: int, rounds: int) -> Iterator[Figure]:
-    command = [sys.executable, "-c", _CHILD, os.fspath(folder), kind, f"{name}.jpg"]
-    runs = [
-        subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()
-        for _ in range(rounds)
-    ]
+def _measured(
+    run: Callable[..., str], kind: str, name: str, megapixels: int, rounds: int
+) -> Iterator[Figure]:
+    runs = [run(kind, f"{name}.jpg").split() for _ in range(rounds)]
     seconds, memory = _GOALS.get((kind, megapixels), (None, None))
     what = f"{kind}, {megapixels} megapixels, {name}"
     yield Figure(

@@ -2,7 +2,7 @@
 A program seen from inside: how long its event loop was away from the kernel, whose doing that was, and
 how often it synced.
 
-    python -m benchmarks.inside REPORT MODULE ARGUMENT…
+    python inside.py REPORT MODULE ARGUMENT…
 
 Runs the module and leaves a report as JSON where it is told to, at its end. SIGUSR1 forgets what was
 before. Nothing of the program is changed: only the selector, the loop's handles and fsync are looked over.

@@ -1,7 +1,7 @@
 """
 The yardstick (a): a bare asyncio loop around httpx that does the least a correct pipeline must.
 
-    python -m benchmarks.loop_httpx ROOT URL CONCURRENCY [two]
+    python loop_httpx.py ROOT URL CONCURRENCY [two]
 
 Reads what lies in ROOT/inbox once a line comes on its standard input. Each picture is looked at before it is
 sent and before it is published, as closely and as quickly as ours; each request is noted durably before it

@@ -1,7 +1,7 @@
 """
 The yardstick (b): the official client and watchfiles, as somebody would put them together in an afternoon.
 
-    python -m benchmarks.loop_openai ROOT URL CONCURRENCY
+    python loop_openai.py ROOT URL CONCURRENCY
 
 Nothing is checked, synced, noted or repeated beyond what the client does by itself.
 """

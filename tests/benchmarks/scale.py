@@ -13,6 +13,8 @@ class Scale:
     Numbers and sizes of a run.
     """
 
+    by_exec: bool
+    """Whether each program is started by a new interpreter, as people do; else by the tests' fork server."""
     rounds: int
     jobs: int
     """Jobs of 2 MB in a round; of smaller pictures there are more."""
@@ -51,6 +53,7 @@ class Scale:
 
 
 FULL = Scale(
+    by_exec=True,
     rounds=5,
     jobs=48,
     in_flight=(8, 128),
@@ -78,6 +81,7 @@ FULL = Scale(
 )
 
 SMOKE = Scale(
+    by_exec=False,
     rounds=1,
     jobs=4,
     in_flight=(2, 4),

@@ -21,11 +21,18 @@ from typing import Any
 from benchmarks.endpoint import Times
 from benchmarks.machine import load
 from benchmarks.stock import Stock
-from process import RETOUCHD, Running, Station
+from process import RETOUCHD, Running, Station, opened
 
 PATIENCE_SECONDS = 300.0
 _BEAT_SECONDS = 0.01
-_TESTS = Path(__file__).parent.parent
+_HERE = Path(__file__).parent
+
+
+def script(name: str) -> tuple[str, str]:
+    """
+    Return how a module beside this one is started that needs none of the others.
+    """
+    return sys.executable, os.fspath(_HERE / f"{name}.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +114,13 @@ class Daemon:
 
 class Scene:
     """
-    A place for everything that a run of the benchmarks makes; `plots` is where plots are left.
+    A place for everything that a run of the benchmarks makes; `plots` is where plots are left, and `by_exec`
+    gives each program a new interpreter.
     """
 
-    def __init__(self, place: Path, plots: Path) -> None:
+    def __init__(self, place: Path, plots: Path, *, by_exec: bool) -> None:
         self._place = place
+        self._by_exec = by_exec
         self.plots = plots
         self._numbers = itertools.count(1)
         self.stock = Stock(place / "stock")
@@ -123,8 +132,8 @@ class Scene:
         """
         place = self._place / f"{next(self._numbers)}"
         place.mkdir()
-        station = Station(place)
-        station.environment["PYTHONPATH"] = f"{_TESTS}{os.pathsep}{_TESTS / 'support'}"
+        station = Station(place, by_exec=self._by_exec)
+        station.environment = _without_path(station.environment)
         station.configure(**sections)
         try:
             yield station
@@ -144,13 +153,29 @@ class Scene:
         """
         picture = self.stock.answer(answer)
         with self.station() as station:
-            command = ["-m", "benchmarks.endpoint", os.fspath(picture), str(seconds)]
+            command = [*script("endpoint"), os.fspath(picture), str(seconds)]
             if certificate is not None:
                 command.append(os.fspath(certificate))
-            running = station.run(sys.executable, *command)
+            running = station.run(*command)
             running.until(lambda: running.out.endswith("\n"))
             port = running.out.strip()
             yield Served(url=f"http://127.0.0.1:{port}/v1", certificate=certificate)
+
+    def told(self, *command: str, environment: Mapping[str, str] | None = None) -> str:
+        """
+        Run a program to its end; return what it prints.
+        """
+        with opened(
+            command,
+            cwd=self._place,
+            environment={**_without_path(os.environ), **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            by_exec=self._by_exec,
+        ) as process:
+            said, _ = process.communicate()
+        assert process.returncode == 0, command
+        return said.decode()
 
     def certificate(self) -> Path | None:
         """
@@ -174,6 +199,13 @@ class Scene:
         return path
 
 
+def _without_path(environment: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return an environment without what leads to these modules: programs need none of them.
+    """
+    return {name: each for name, each in environment.items() if name != "PYTHONPATH"}
+
+
 def start_daemon(station: Station, *, inside: bool = False) -> Daemon:
     """
     Start a daemon, seen from `inside` or not, and wait until it is ready.
@@ -184,7 +216,7 @@ def start_daemon(station: Station, *, inside: bool = False) -> Daemon:
     manager.bind(os.fspath(address))
     program: tuple[str, ...] = (RETOUCHD,)
     if inside:
-        program = (sys.executable, "-m", "benchmarks.inside", os.fspath(report), "retouchd")
+        program = (*script("inside"), os.fspath(report), "retouchd")
     began_at = time.monotonic()
     running = station.run(
         *program,

@@ -32,7 +32,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
-_HERE = os.fspath(Path(__file__).parent)
+_TESTS = os.fspath(Path(__file__).parents[1])
 _RETOUCHD = os.fspath(Path(sys.executable).with_name("retouchd"))
 Start = tuple[list[str], dict[str, str], str]
 """A command, its environment and its folder: plain values, which the server reads without this module."""
@@ -53,7 +53,7 @@ def can_start(command: Sequence[str], environment: Mapping[str, str]) -> bool:
     to the interpreter but what ours means; a preloaded library gets a server of its own.
     """
     is_known = command[0] == _RETOUCHD or (
-        command[0] == sys.executable and len(command) > 1 and os.path.dirname(command[1]) == _HERE
+        command[0] == sys.executable and len(command) > 1 and command[1].startswith(f"{_TESTS}/")
     )
     own = {name: each for name, each in environment.items() if name != _PRELOADED}
     return is_known and _of_the_interpreter(own) == _of_the_interpreter(os.environ)

@@ -204,10 +204,11 @@ class Endpoint:
 
 class Station:
     """
-    A root with a configuration and six folders, an environment without any settings, and what runs on it.
+    A root with a configuration and six folders, an environment without any settings, and what runs on it: if
+    `by_exec` asks for it, always by a new interpreter.
     """
 
-    def __init__(self, tmp: Path) -> None:
+    def __init__(self, tmp: Path, *, by_exec: bool = False) -> None:
         self.root = tmp / "station"
         self.home = tmp / "home"
         self.config = self.root / "config.toml"
@@ -215,6 +216,7 @@ class Station:
         self.folders = Folders(**{name: self.root / name for name in _FOLDERS})
         self.environment = _bare_environment(self.home)
         self._tmp = tmp
+        self._by_exec = by_exec
         self._numbers = itertools.count(1)
         self._running: list[Running] = []
         self.home.mkdir()
@@ -344,7 +346,7 @@ class Station:
             environment={**self.environment, **(environment or {})},
             place=self._tmp / f"run-{next(self._numbers)}",
             is_journal=is_journal,
-            by_exec=by_exec,
+            by_exec=by_exec or self._by_exec,
         )
         self._running.append(running)
         return running

@@ -43,7 +43,7 @@ ENDS = {
 
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr("fork_server._HERE", os.fspath(tmp_path))
+    monkeypatch.setattr("fork_server._TESTS", os.fspath(tmp_path))
     return tmp_path / "script.py"
 
 
