@@ -2,6 +2,7 @@
 Values and folders that many tests begin with.
 """
 
+import contextlib
 import datetime as dt
 import itertools
 import os
@@ -44,10 +45,19 @@ _numbers = itertools.count(1)
 
 def tree_of(folder: Path) -> list[str]:
     """
-    Return the files in and below a folder, but for those by which a start tries it out.
+    Return the files in and below a folder, but for those by which a start tries it out. Quicker than `rglob`:
+    who waits for something asks it all the time.
     """
-    files = (path for path in folder.rglob("*") if not path.is_dir())
-    return sorted(str(p.relative_to(folder)) for p in files if not p.name.startswith(PROBE))
+    found, left = [], [""]
+    while left:
+        below = left.pop()
+        with contextlib.suppress(OSError), os.scandir(folder / below) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    left.append(f"{below}{entry.name}/")
+                elif not entry.is_dir() and not entry.name.startswith(PROBE):
+                    found.append(f"{below}{entry.name}")
+    return sorted(found)
 
 
 def named(*names: str) -> list[Named]:

@@ -4,6 +4,7 @@ The canary: the key that every test of failures runs with, and the search for wh
 
 import base64
 import contextlib
+import functools
 import html
 import os
 import re
@@ -60,6 +61,7 @@ def _unescaped(text: str) -> str:
     return re.sub(r"\\+([/\"'])", r"\1", text)
 
 
+@functools.cache
 def coded(key: str) -> list[bytes]:
     """
     Return the key, and what base64 of anything around it must hold.

@@ -29,7 +29,7 @@ static int hangs(const char *path) {
 }
 
 static void wait_while_it_hangs(const char *path) {
-  struct timespec beat = {0, 10000000};
+  struct timespec beat = {0, 50000000};
   char met[4096];
   if (!hangs(path)) return;
   snprintf(met, sizeof met, "%s.met", getenv("HANGING"));

@@ -73,6 +73,8 @@ class Running:
     ) -> None:
         place.mkdir(parents=True)
         self._out, self._err = place / "stdout", place / "stderr"
+        self._heard: list[dict[str, Any]] = []
+        self._heard_bytes = 0
         with self._out.open("wb") as out, self._err.open("wb") as err:
             stat = os.fstat(err.fileno())
             journal = {"JOURNAL_STREAM": f"{stat.st_dev}:{stat.st_ino}"} if is_journal else {}
@@ -104,9 +106,13 @@ class Running:
         """
         Return the log's lines so far: those of the named events, or all.
         """
-        whole = self.err.rpartition("\n")[0].split("\n")
-        lines = [json.loads(line) for line in whole if line.startswith("{")]
-        return [line for line in lines if not names or line["event"] in names]
+        with self._err.open("rb") as log:  # Asked again and again: only what has come since is read.
+            log.seek(self._heard_bytes)
+            whole = log.read().rpartition(b"\n")[0]
+        if whole:
+            self._heard_bytes += len(whole) + 1
+            self._heard += [json.loads(each) for each in whole.split(b"\n") if each[:1] == b"{"]
+        return [line for line in self._heard if not names or line["event"] in names]
 
     def until(
         self,
