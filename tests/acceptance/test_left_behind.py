@@ -6,7 +6,6 @@ dropped again buys nothing.
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tarfile
 from collections import Counter
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from process import Endpoint, Running, Station, open_station
+from process import Endpoint, Running, Station, open_station, opened
 
 FOLDERS = ("inbox", "outbox", "done", "error", "work")
 HERE = Path(__file__).with_name("left_behind")
@@ -33,7 +32,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     if request.param != "today":
         return HERE / f"{request.param}.tar.gz"
     made = tmp_path_factory.mktemp("left") / "today.tar.gz"
-    subprocess.run([sys.executable, HERE / "make.py", made], check=True)
+    command = [sys.executable, os.fspath(HERE / "make.py"), os.fspath(made)]
+    assert opened(command, cwd=HERE).wait() == 0
     return made
 
 

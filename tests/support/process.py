@@ -106,7 +106,9 @@ class Running:
         """
         Return the log's lines so far: those of the named events, or all.
         """
-        with self._err.open("rb") as log:  # Asked again and again: only what has come since is read.
+        with self._err.open(
+            "rb"
+        ) as log:  # Asked again and again: only what has come since is read.
             log.seek(self._heard_bytes)
             whole = log.read().rpartition(b"\n")[0]
         if whole:
