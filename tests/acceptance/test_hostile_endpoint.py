@@ -51,15 +51,15 @@ class Meeting(NamedTuple):
 
 class Victim:
     """
-    A daemon at work for one hostile endpoint.
+    A daemon at work for one hostile endpoint; of one started `by_exec` the memory is its own from the start.
     """
 
-    def __init__(self, station: Station, **endpoint: Any) -> None:
+    def __init__(self, station: Station, *, by_exec: bool = True, **endpoint: Any) -> None:
         self.station = station
         self.villain = villain(station)
         values = {"base_url": self.villain.url, "max_in_doubt": 0, **endpoint}
         station.configure(endpoint=values, intake={"settle_seconds": 0})
-        self.daemon: Running = station.start("run", by_exec=True).ready()
+        self.daemon: Running = station.start("run", by_exec=by_exec).ready()
         self._baseline = self._resting = self._memory("VmRSS")
         self.meet("first", "good")
         self._baseline = self._resting = self._memory("VmRSS")
@@ -240,7 +240,7 @@ def test_a_picture_that_is_named_only_is_waited_for(tmp_path: Path, act: str) ->
     Nobody goes where none should, and nothing is bought again; the job waits, and says for what.
     """
     with open_station(tmp_path) as station:
-        victim = Victim(station, concurrency=1)
+        victim = Victim(station, by_exec=False, concurrency=1)
         victim.drop(act, act)
         daemon = victim.daemon
         daemon.until(lambda: daemon.events("job.waiting"))

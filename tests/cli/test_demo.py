@@ -5,14 +5,16 @@
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import pytest
 from PIL import Image, ImageChops, ImageOps, ImageStat
 
 from checker import digest
-from process import Station
+from process import Endpoint, Running, Station, open_station
 from retouchd.cli.demo import Pair, page
 from retouchd.sandbox.painting.lettering import write
 
@@ -119,13 +121,37 @@ def test_a_name_or_prompt_stays_text_in_the_page() -> None:
     assert 'src="outbox/50%25%20%231%3F.png"' in text
 
 
-def test_three_photos_are_edited_and_one_is_explained(station: Station) -> None:
+class Shown(NamedTuple):
+    """
+    A demo where a service's variables are set: its folder, how it ended, what it said, and the paid endpoint.
+    """
+
+    root: Path
+    code: int
+    running: Running
+    endpoint: Endpoint
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    with open_station(tmp_path_factory.mktemp("demo")) as station:
+        endpoint = station.endpoint()
+        code, running = station.bare(
+            "demo",
+            "show",
+            RETOUCHD_ENDPOINT__BASE_URL=endpoint.url,
+            RETOUCHD_ENDPOINT__API_KEY="sk-real",
+            OPENAI_BASE_URL=endpoint.url,
+            OPENAI_API_KEY="sk-real",
+        )
+        yield Shown(station.root / "show", code, running, endpoint)
+
+
+def test_three_photos_are_edited_and_one_is_explained(demo: Shown) -> None:
     """
     Four originals in a table, three pictures in outbox/, a rocket in error/ and why.
     """
-    root = station.root / "show"
-
-    code, running = station.bare("demo", "show")
+    root, code, running, _ = demo
 
     assert code == 0
     for text in ("done/cat.jpg", "done/coffee.jpg", "done/studio/rocket.jpg", "error/rocket.jpg"):
@@ -142,14 +168,11 @@ def test_three_photos_are_edited_and_one_is_explained(station: Station) -> None:
     assert running.err == ""
 
 
-def test_the_demo_shows_every_way_to_say_what_is_wanted(station: Station) -> None:
+def test_the_demo_shows_every_way_to_say_what_is_wanted(demo: Shown) -> None:
     """
     A structured sidecar, a mask that spares what lies outside of it, a folder's prompt and reference.
     """
-    root = station.root / "show"
-
-    station.bare("demo", "show")
-
+    root = demo.root
     records = {
         name: json.loads((root / "done" / f"{name}.job.json").read_bytes())["request"]
         for name in ("cat", "coffee", "studio/rocket")
@@ -213,21 +236,10 @@ def test_a_photo_of_ones_own_in_the_way_is_never_overwritten(station: Station) -
     assert mine in map(digest, kept), "the person's cat.jpg is gone"
 
 
-def test_the_environment_never_leads_the_demo_to_a_paid_endpoint(station: Station) -> None:
+def test_the_environment_never_leads_the_demo_to_a_paid_endpoint(demo: Shown) -> None:
     """
     Where a service's variables are set, the demo still asks the embedded endpoint, in its own folders.
     """
-    endpoint = station.endpoint()
-
-    code, _ = station.bare(
-        "demo",
-        "show",
-        RETOUCHD_ENDPOINT__BASE_URL=endpoint.url,
-        RETOUCHD_ENDPOINT__API_KEY="sk-real",
-        OPENAI_BASE_URL=endpoint.url,
-        OPENAI_API_KEY="sk-real",
-    )
-
-    assert code == 0
-    assert endpoint.requests == []
-    assert len(list((station.root / "show/outbox").rglob("*.[jp]*g"))) == 3
+    assert demo.code == 0
+    assert demo.endpoint.requests == []
+    assert len(list((demo.root / "outbox").rglob("*.[jp]*g"))) == 3

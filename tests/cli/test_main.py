@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from process import RETOUCHD, Running, Station
 from retouchd import __version__
 from retouchd.cli.compose import settings_from
+from retouchd.cli.init import make
 
 COMMANDS = (
     "init",
@@ -193,17 +195,31 @@ def test_commands_find_what_init_made_here(station: Station) -> None:
     ],
 )
 def test_init_names_the_encoding_of_the_language(
-    station: Station, locale: str, encoding: str | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locale: str, encoding: str | None
 ) -> None:
     """
     Where editors save what is no Unicode in the language's own encoding, prompts are read so.
     """
-    code, _ = station.bare("init", "hot", LC_ALL=locale)
+    monkeypatch.setenv("LC_ALL", locale)
+    umask = os.umask(0o022)
+    try:
+        make(tmp_path / "hot")
+    finally:
+        os.umask(umask)
 
-    config, settings, _ = settings_from(station.root / "hot" / "config.toml")
-    assert code == 0
+    config, settings, _ = settings_from(tmp_path / "hot" / "config.toml")
     assert config.intake.text_encoding == encoding
     assert settings.text_encoding == encoding
+
+
+def test_init_is_told_the_language_by_its_environment(station: Station) -> None:
+    """
+    As a shell has it.
+    """
+    code, _ = station.bare("init", "hot", LC_ALL="zh_CN.UTF-8")
+
+    assert code == 0
+    assert settings_from(station.root / "hot" / "config.toml")[1].text_encoding == "gb18030"
 
 
 def test_init_never_overwrites(station: Station) -> None:

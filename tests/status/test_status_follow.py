@@ -9,7 +9,6 @@ import pty
 import re
 import signal
 import struct
-import subprocess
 import tempfile
 import termios
 import time
@@ -20,7 +19,7 @@ from typing import Any
 import pytest
 
 from early_server import read_all_then_close, serving_early
-from process import RETOUCHD, Running, Station, open_station
+from process import RETOUCHD, Running, Station, open_station, opened
 
 
 def document(station: Station) -> dict[str, Any]:
@@ -150,8 +149,13 @@ def test_a_terminal_is_redrawn(station: Station) -> None:
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
     command = [RETOUCHD, "status", "--follow", "--config", os.fspath(station.config)]
     environment = {**station.environment, "TERM": "xterm"}
-    with subprocess.Popen(
-        command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment
+    with opened(
+        command,
+        cwd=station.root,
+        environment=environment,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
     ) as following:
         os.close(terminal)
         said = ""

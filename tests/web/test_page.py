@@ -59,9 +59,19 @@ expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def chromium() -> Iterator[Browser]:
     with opened_browser() as browser:
         yield browser
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Iterator[Browser]:
+    """
+    The browser, without any page of another test: each would ask for ever after a daemon that is gone.
+    """
+    yield chromium
+    for context in chromium.contexts:
+        context.close()
 
 
 def opened(browser: Browser, url: str, **options: Any) -> Page:
