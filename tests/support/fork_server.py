@@ -3,8 +3,9 @@ Starts Python programs by forking a process that has imported what they need: a 
 
 What is started is a process of its own: a child of the test's process, with the arguments, environment,
 folder and streams it was given, and it runs the very file. It differs from one started by exec in its command
-line and environment in /proc, its memory, its limits (those the tests began with), and in that the
-interpreter is not taken down at its end. `can_start` says what the interpreter's start decides.
+line and environment in /proc, its memory, its limits (those the tests began with), in that the interpreter is
+not taken down at its end, and in that calls go by the library of `hanging_disk.py`, which passes them on unless
+the environment says otherwise. `can_start` says what the interpreter's start decides.
 
     python fork_server.py SOCKET
 """
@@ -32,6 +33,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
+from preloaded import library
+
 _TESTS = os.fspath(Path(__file__).parents[1])
 _RETOUCHD = os.fspath(Path(sys.executable).with_name("retouchd"))
 Start = tuple[list[str], dict[str, str], str]
@@ -50,7 +53,7 @@ _ITS_OWN = {"retouchd.__main__", "retouchd.cli.main"}
 def can_start(command: Sequence[str], environment: Mapping[str, str]) -> bool:
     """
     Return whether a command is `retouchd` or a script of the tests, in an environment that means nothing
-    to the interpreter but what ours means; a preloaded library gets a server of its own.
+    to the interpreter but what ours means; any other preloaded library gets a server of its own.
     """
     is_known = command[0] == _RETOUCHD or (
         command[0] == sys.executable and len(command) > 1 and command[1].startswith(f"{_TESTS}/")
@@ -82,7 +85,8 @@ class Forked(subprocess.Popen[bytes]):
         start = list(args), dict(env), os.fspath(cwd)
         given = (p2cread, c2pwrite, errwrite)
         streams = [own if fd == -1 else fd for own, fd in enumerate(given)]
-        self.pid = _server(env.get(_PRELOADED, "")).start(start, streams)
+        usual = library("hanging") or ""
+        self.pid = _server(env.get(_PRELOADED) or usual).start(start, streams)
         self._child_created = True
         self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)  # type: ignore[attr-defined]
 
