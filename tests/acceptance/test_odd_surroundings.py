@@ -5,17 +5,15 @@ files that are no configuration, too little of everything. None ends with a trac
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from process import RETOUCHD, Station
+from process import AS_NOBODY, RETOUCHD, Station
 from retouchd.config import find, load, readable
 from retouchd.errors import ConfigurationError
 
-NOBODY = 65534
 SURROUNDINGS = {
     "no standard error": ("", "2>&-", 0),
     "no standard output": ("", ">&-", 0),
@@ -122,11 +120,6 @@ def test_who_may_not_read_the_configuration_is_told(station: Station) -> None:
     """
     The file, or the folder it lies in: named, with 78.
     """
-    code = (
-        "import os, sys, retouchd.cli.status, retouchd.cli.command, retouchd.cli.command; "
-        "from retouchd.cli.main import main; "
-        f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY}); main()"
-    )
     open_folder = Path("/tmp/retouchd-test-of-rights")
     open_folder.mkdir(exist_ok=True)
     try:
@@ -135,10 +128,9 @@ def test_who_may_not_read_the_configuration_is_told(station: Station) -> None:
         config.chmod(0o600)
         said = []
         for _ in range(2):
-            command = [sys.executable, "-c", code, "status", "--config", os.fspath(config)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert done.returncode == 78, done.stderr
-            said.append(done.stderr)
+            asking = station.run(*AS_NOBODY, "status", "--config", os.fspath(config))
+            assert asking.end() == 78, asking.err
+            said.append(asking.err)
             open_folder.chmod(0o700)
     finally:
         config.unlink()

@@ -29,6 +29,9 @@ from retouchd.disk.folders import Folders
 RETOUCHD = os.fspath(Path(sys.executable).with_name("retouchd"))
 DEADLINE_SECONDS = 90.0
 
+AS_NOBODY = (sys.executable, os.fspath(Path(__file__).with_name("as_nobody.py")))
+"""`retouchd` as a user who owns nothing."""
+
 _ENDPOINT = os.fspath(Path(__file__).with_name("counting_endpoint.py"))
 _FOLDERS = ("inbox", "outbox", "review", "done", "error", "work")
 _FOREIGN = ("RETOUCHD_", "OPENAI_", "CREDENTIALS_", "NOTIFY_", "JOURNAL_", "SSL_", "XDG_")
