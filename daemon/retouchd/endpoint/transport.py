@@ -136,7 +136,8 @@ class Transport:
         )
         proxy = self._proxies.named_for(outgoing.url)
         response = await _send(Http11Transport(route, deadline), outgoing, deadline, proxy)
-        head = Head(status=response.status_code, headers=dict(response.headers))
+        # Without `items` each of thousands of names would be looked up in a list, and all else would wait.
+        head = Head(status=response.status_code, headers=dict(response.headers.items()))
         async with (
             contextlib.aclosing(response),
             contextlib.aclosing(_body(response, outgoing)) as body,
