@@ -4,7 +4,7 @@ Crash at every mutation: a run dies at each change of the disk in turn, and is s
 By a plain kill, and by a power cut that loses what was not synced; also with results on another
 filesystem, and with the recoveries dying too. Then the product is broken on purpose: the same check must
 see it. Of the first two lives one dies at each change, the rest die at some; `make sweep` tries each, and
-every second death.
+every second death. Here one run is filmed for all its deaths (`filming.py`), there a run dies each of them.
 """
 
 import json

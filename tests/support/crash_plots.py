@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from crash_sweep import sweep
 from crash_world import (
     Plot,
     drop_again,
@@ -27,7 +28,6 @@ from crash_world import (
     drop_two,
     drop_what_was_paid_for,
     drop_with_companion,
-    sweep,
     vars_of,
 )
 from retouchd.disk import durable, moves
@@ -433,7 +433,12 @@ def plots(far: Path) -> dict[str, Plot]:
         "two at once": Plot(drop=drop_two, concurrency=2, stride=5),
         "two at once by power cut": Plot(drop=drop_two, concurrency=2, power_cut=True, stride=5),
         "claims unsynced": Plot(
-            drop=drop_two, concurrency=2, power_cut=True, mutant=claim_before_it_is_synced, stride=3
+            drop=drop_two,
+            concurrency=2,
+            power_cut=True,
+            mutant=claim_before_it_is_synced,
+            first_step=40,
+            stride=3,
         ),
         "journal unsynced": Plot(power_cut=True, mutant=note_before_it_is_synced, stride=3),
         "notes torn": Plot(power_cut=True, mutant=send_before_it_is_noted, stride=3),
@@ -462,18 +467,24 @@ def plots(far: Path) -> dict[str, Plot]:
         "asking uncounted": Plot(mutant=forget_that_it_asked, stride=2),
         "half claims removed": Plot(mutant=clear_away_half_claims),
         "folder unsynced": replace(cut, mutant=skip_a_folders_fsync, stride=4),
-        "picture unsynced": Plot(power_cut=True, mutant=skip_a_pictures_fsync, stride=3),
+        "picture unsynced": Plot(
+            power_cut=True, mutant=skip_a_pictures_fsync, stride=3, from_the_end=True
+        ),
         "copy unsynced": replace(cut_on_the_way, mutant=skip_a_copys_fsync, stride=4),
         "source unstaged": replace(on_the_way, mutant=unstage_at_once, stride=2),
-        "archived unpublished": Plot(mutant=archive_before_publishing, stride=4),
+        "archived unpublished": Plot(mutant=archive_before_publishing, stride=4, from_the_end=True),
         "archived unrecorded": Plot(mutant=archive_before_recording, stride=3),
         "urls forgotten": replace(private, mutant=drop_what_is_not_fetched, stride=4),
-        "forgotten untold": Plot(mutant=forget_before_telling, stride=3),
-        "half finished": Plot(n=2, received=2, mutant=publish_what_is_half_finished, stride=4),
-        "half decoded": Plot(n=2, mutant=publish_what_is_half_decoded, stride=4),
-        "names overwritten": replace(taken, mutant=overwrite_in_the_outbox, stride=4),
+        "forgotten untold": Plot(mutant=forget_before_telling, stride=3, from_the_end=True),
+        "half finished": Plot(
+            n=2, received=2, mutant=publish_what_is_half_finished, stride=4, from_the_end=True
+        ),
+        "half decoded": Plot(n=2, mutant=publish_what_is_half_decoded, stride=4, from_the_end=True),
+        "names overwritten": replace(
+            taken, mutant=overwrite_in_the_outbox, stride=4, from_the_end=True
+        ),
         "hooks unnoted": replace(hooks, mutant=remember_hooks_alone),
-        "hooks uncounted": replace(hooks, mutant=begin_hooks_unnoted),
+        "hooks uncounted": replace(hooks, mutant=begin_hooks_unnoted, from_the_end=True),
         "returned as copies": replace(returned, mutant=give_back_copies, stride=2),
     }
 

@@ -6,50 +6,36 @@ import asyncio
 import contextlib
 import ctypes
 import errno
-import gc
-import hashlib
 import json
-import multiprocessing
 import os
 import random
 import re
-import shutil
 import signal
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 from canary import CANARY, assert_unsaid
 from checker import (
-    check_at_any_time,
     check_at_the_end,
-    check_nothing_changed,
     digest,
-    durable_names,
-    open_requests,
-    tree,
 )
 from counting_endpoint import serve_for_ever
-from crashing import DIED, FailingDisk
+from crashing import FailingDisk
 from retouchd.clock import SystemClock
 from retouchd.config.settings import EditDefaults, Settings
 from retouchd.disk.folders import Folders
-from retouchd.disk.probes import PROBE
-from retouchd.endpoint import client
 from retouchd.endpoint.client import Endpoint
-from retouchd.endpoint.transport import tls_context
 from retouchd.hooks.hooks import Hooks
 from retouchd.hooks.rules import About, HookRules
 from retouchd.inbox.readiness import Patience
 from retouchd.inbox.watcher import Watcher
 from retouchd.job.model import Request
 from retouchd.logs import logger
-from retouchd.pictures.end_markers import is_whole
 from retouchd.request.limits import Limits, limits_for
 from retouchd.service.daemon import Daemon, Ending
 from retouchd.spool.documents import is_torn
@@ -193,7 +179,7 @@ class Plot:
     `is_private`; one that recovers is not either, and then is.
     `has_intruder`: after the first death somebody else takes the names that were planned in the outbox.
     Every step is tried, or with a `stride` every so many from the `first_step` on: enough to find what is
-    broken at many of them.
+    broken at many of them; what late ones leave first where that is quicker, `from_the_end`.
     A job publishes so many `results`, 0: as many as it asks for with `n`; so many are archived as `received`,
     as others were published in their place. Where all `is_paid`, nobody is asked. With
     a `model` its own limits hold, and its sizes.
@@ -215,6 +201,7 @@ class Plot:
     mutant: Mutant = lambda: None
     first_step: int = 1
     stride: int = 1
+    from_the_end: bool = False
     recoveries: int = 0
     tries_probes: bool = False
     has_hook: bool = False
@@ -223,17 +210,6 @@ class Plot:
     received: int = 0
     is_paid: bool = False
     model: str = ""
-
-
-@dataclass(kw_only=True)
-class Figures:
-    """
-    What a sweep came to: steps of one run; deaths tried as the first, second, … in a row; what broke.
-    """
-
-    steps: int = 0
-    deaths: Counter[int] = field(default_factory=Counter)
-    broken: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,8 +236,8 @@ class World:
         """
         Return the key of every request the endpoint got and did not refuse.
         """
-        unpaid = Counter(_words(_unpaid(self.ledger)))
-        return list((Counter(_words(self.ledger)) - unpaid).elements())
+        refused = Counter(words(unpaid(self.ledger)))
+        return list((Counter(words(self.ledger)) - refused).elements())
 
 
 @contextlib.contextmanager
@@ -295,13 +271,13 @@ def make_world(root: Path, plot: Plot, url: str, ledger: Path) -> World:
     """
     for each in ledger.parent.glob(f"{ledger.name}*"):
         each.unlink()
-    away = _away(root, plot)
+    results = away(root, plot)
     folders = Folders(
         inbox=root / "inbox",
-        outbox=away / "outbox",
-        review=away / "review",
-        done=away / "done",
-        error=away / "error",
+        outbox=results / "outbox",
+        review=results / "review",
+        done=results / "done",
+        error=results / "error",
         work=root / "work",
     )
     for place in ("inbox", "outbox", "review", "done", "error", "work"):
@@ -330,280 +306,11 @@ def make_world(root: Path, plot: Plot, url: str, ledger: Path) -> World:
     )
 
 
-def _away(root: Path, plot: Plot) -> Path:
+def away(root: Path, plot: Plot) -> Path:
     return plot.far / root.parent.name / root.name if plot.far else root
 
 
-class Sweep:
-    """
-    Lets runs of one plot die, and the runs that recover from that, each in a world of its own.
-
-    Many deaths leave the same: those around an fsync, if nothing is lost. What follows from a state is tried
-    once, and in one process after the other by `survivor`, unless the sweep is patient.
-    """
-
-    def __init__(
-        self,
-        plot: Plot,
-        tmp: Path,
-        url: str,
-        ledger: Path,
-        survivor: "Survivor",
-        *,
-        is_patient: bool,
-    ) -> None:
-        self._plot = plot
-        self._tmp = tmp
-        self._url = url
-        self._ledger = ledger
-        self._survivor = survivor
-        self._is_patient = is_patient
-        self._moments: dict[str, int] = {}
-        self._states: dict[tuple[str, ...], int] = {}
-        self._recovered: set[tuple[object, ...]] = set()
-        self._ended: set[tuple[str, ...]] = set()
-        self.figures = Figures()
-
-    def sweep_firsts(self) -> None:
-        """
-        Let a run die at each of its steps, and the next one finish.
-        """
-        self.figures.steps = self._sweep((), self._plot.stride, self._plot.first_step)
-
-    def sweep_seconds(self, stride: int, *, full: int) -> None:
-        """
-        Let the recoveries with most to do die at every so many of their steps.
-
-        They are followed further, to a third and a fourth death. A `full` sweep also tries every so many
-        steps of the recovery from each other state that a first death can leave.
-        """
-        chosen = set(self._moments.values())
-        for first in sorted(chosen):
-            # Late, as three deaths while one answer is judged end its job: that is meant.
-            second = self._sweep((first,), stride) * 2 // 3 or 1
-            third = self._sweep((first, second), 3 * stride) * 2 // 3 or 1
-            self._sweep((first, second, third), 6 * stride)
-        for first in sorted({*self._states.values()} - chosen) if full else ():
-            self._sweep((first,), full)
-
-    def _sweep(self, before: tuple[int, ...], stride: int, step: int = 1) -> int:
-        while self._try(*before, step):
-            self.figures.deaths[len(before) + 1] += 1
-            step += stride
-        return step - 1
-
-    def _try(self, *deaths: int) -> bool:
-        """
-        Let runs die one after the other; return whether the last one was alive long enough to do so.
-        """
-        root = self._tmp / "-".join(map(str, deaths))
-        world = make_world(root, self._plot, self._url, self._ledger)
-        is_dead = False
-        with self._noting(deaths):
-            out: set[str] = set()
-            for number, step in enumerate(deaths):
-                is_dead = self._die(world, number, step)
-                if not is_dead:
-                    break
-                out |= open_requests(world.folders)
-            state = _state(world.folders) if is_dead else ()
-            if is_dead and len(deaths) == 1:
-                self._remember(world.folders, deaths[0], state)
-            if not (is_dead and self._is_known(world, state, len(deaths), len(out))):
-                self._recover(world, len(out))
-        shutil.rmtree(root)
-        shutil.rmtree(_away(root, self._plot), ignore_errors=True)
-        return is_dead
-
-    @contextlib.contextmanager
-    def _noting(self, deaths: tuple[int, ...]) -> Iterator[None]:
-        """
-        Say after which deaths a promise broke; a patient sweep notes it and goes on.
-        """
-        try:
-            yield
-        except AssertionError as broken:
-            told = f"deaths at {deaths}: {broken}"
-            if not self._is_patient:
-                raise AssertionError(told) from broken
-            self.figures.broken.append(told)
-
-    def _die(self, world: World, number: int, step: int) -> bool:
-        """
-        Let a run die at a step; return whether it was alive long enough to do so.
-        """
-        plot = self._plot
-        # What one power cut may bring back is none of the next one's business.
-        shelf = world.folders.work.parent / f"lost-{number}"
-        is_whole = self._is_patient or (plot.tries_probes and number == 0)
-        disk = FailingDisk(
-            die_at=step,
-            power_cut=plot.power_cut,
-            shelf=shelf,
-            is_plain=plot.is_plain,
-            spared="" if is_whole else PROBE,
-            counts=plot.counts,
-        )
-        code = _run(world, disk, plot.mutant)
-        assert code in {0, DIED}, f"the run ended with {code}"
-        if code == DIED:
-            is_exact = not plot.power_cut and not plot.far
-            check_at_any_time(world.folders, world.originals, is_exact=is_exact)
-            if plot.has_intruder:
-                _intrude(world)
-        return code == DIED
-
-    def _remember(self, folders: Folders, first: int, state: tuple[str, ...]) -> None:
-        """
-        Note the first death that leaves a state, and the first that leaves much to do.
-        """
-        self._states.setdefault(state, first)
-        if moment := _moment(folders):
-            self._moments.setdefault(moment, first)
-
-    def _is_known(self, world: World, state: tuple[str, ...], *about: int) -> bool:
-        """
-        Return whether runs have recovered from what is left before.
-        """
-        asked = len(world.requests()), len(_words(_unpaid(world.ledger)))
-        known = (*about, *asked, bool(world.strangers), *state)
-        is_known = known in self._recovered and not self._is_patient
-        self._recovered.add(known)
-        return is_known
-
-    def _recover(self, world: World, asked_again: int) -> None:
-        """
-        Let a run finish what is left, and one more that finds nothing to do.
-        """
-        if world.is_private:
-            assert self._lives(world), "no restart waited"
-            world = replace(world, is_private=False)
-        assert self._lives(world), "no restart finished"
-        _check_end(world, asked_again)
-        end = _state(world.folders)
-        if end in self._ended and not self._is_patient:
-            return
-        self._ended.add(end)
-        before = tree(world.folders)
-        assert self._lives(world), "no restart finished"
-        check_nothing_changed(before, tree(world.folders))
-
-    def _lives(self, world: World) -> bool:
-        """
-        Let a run come to its end; return whether it was the right one.
-        """
-        if self._is_patient:
-            disk = FailingDisk(is_plain=self._plot.is_plain)
-            return _run(world, disk, self._plot.mutant) == 0
-        return self._survivor.run(world) == 0
-
-
-class Survivor:
-    """
-    A process for runs that die of nothing, one after the other: a process of its own for each would take as
-    long for the memory that it shares with this one as for its work.
-    """
-
-    def __init__(self, plot: Plot) -> None:
-        self._ours, theirs = multiprocessing.Pipe()
-        self._child = os.fork()
-        if not self._child:
-            try:
-                self._ours.close()
-                plot.mutant()
-                while True:
-                    theirs.send(_end_of(theirs.recv(), FailingDisk(is_plain=plot.is_plain)))
-            finally:
-                os._exit(1)
-        theirs.close()
-
-    def run(self, world: World) -> int:
-        """
-        Drain the inbox; return what a process for it alone would have ended with.
-        """
-        self._ours.send(world)
-        try:
-            return int(self._ours.recv())
-        except EOFError:
-            return DIED
-
-    def end(self) -> None:
-        """
-        Let it die.
-        """
-        os.kill(self._child, signal.SIGKILL)
-        os.waitpid(self._child, 0)
-        self._ours.close()
-
-
-def sweep(plot: Plot, tmp: Path, *, full: int = 0) -> Figures:
-    """
-    Let runs of a plot die at every step, and their recoveries.
-
-    Raises AssertionError as soon as a promise is broken. A full sweep counts it and goes on: it tries
-    every step of the recoveries with most to do, and every `full` step of the other ones.
-    """
-    ledger = tmp / "ledger"
-    faults = [*plot.odd, *([f"first={plot.first}"] if plot.first else [])]
-    vars_of(client, tls_context=cache(tls_context))  # All is plain HTTP: once is enough.
-    with counting_endpoint(ledger, *faults) as url:
-        warm = make_world(tmp / "warm", plot, url, ledger)
-        _drain(replace(warm, is_private=False))  # Imports once, not in every child.
-        gc.freeze()  # Else each child copies whatever its collector touches.
-        survivor = Survivor(plot)
-        try:
-            trial = Sweep(plot, tmp, url, ledger, survivor, is_patient=bool(full))
-            trial.sweep_firsts()
-            if plot.recoveries or full:
-                trial.sweep_seconds(1 if full else plot.recoveries, full=full)
-        finally:
-            survivor.end()
-    return trial.figures
-
-
-def _moment(folders: Folders) -> str:
-    """
-    Return the name of the moment at which a run died, where its recovery has most to do.
-    """
-    jobs = folders.work / "jobs"
-    names = [durable_names(job) for job in jobs.glob("*")]
-    if any("plan.json" in each for each in names):
-        is_half_archived = any(folders.done.rglob("*.job.json")) and any(
-            len(list(each.iterdir())) for each in jobs.glob("*/originals")
-        )
-        if is_half_archived:
-            return "archiving"
-        return "publishing" if any(jobs.glob("*/outputs/*")) else ""
-    is_kept = any("attempt-1-1.response" in each for each in names)
-    is_closed = any("attempt-1-1.json" in each for each in names)
-    return "kept" if is_kept and not is_closed else ""
-
-
-def _state(folders: Folders) -> tuple[str, ...]:
-    """
-    Return what a death left, told so that two that leave the same are equal: an unsynced file is a file.
-    """
-    found = []
-    for key, top in folders.items():
-        for place, folders_in, names in os.walk(top):
-            below = f"{key}{place.removeprefix(os.fspath(top))}"
-            found += [f"{below}/{name}" for name in folders_in]
-            found += [f"{below}/{name} {_told(Path(place, name))}" for name in names]
-    return tuple(sorted(_JOB_ID.sub("ID", each) for each in found))
-
-
-def _told(path: Path) -> str:
-    """
-    Return what a file of ours comes to: which picture, or how many lines and whether the last one is whole.
-    """
-    raw = path.read_bytes()
-    if path.suffix == ".png" and is_whole(raw):
-        return hashlib.sha256(raw).hexdigest()
-    is_ended = raw.endswith((b"}", b"}\n", b"\n"))
-    return f"{len(raw.splitlines())} {is_ended}"
-
-
-def _intrude(world: World) -> None:
+def intrude(world: World) -> None:
     """
     Put somebody else's pictures where ours were to go.
     """
@@ -620,7 +327,7 @@ def _intrude(world: World) -> None:
                 world.strangers[name] = digest(path)
 
 
-def _check_end(world: World, asked_again: int) -> None:
+def check_end(world: World, asked_again: int) -> None:
     folders = world.folders
     check_at_the_end(folders, world.originals, world.requests(), asked_again, world.strangers)
     assert not (world.is_paid and world.requests()), "what was paid for was asked for again"
@@ -640,17 +347,17 @@ def _check_end(world: World, asked_again: int) -> None:
         _check_hooks(world)
 
 
-def _run(world: World, disk: FailingDisk, mutant: Mutant) -> int:
+def run(world: World, disk: FailingDisk, mutant: Mutant) -> int:
     """
     Drain the inbox in a child process; return its exit code: 0, or `DIED` where the disk failed.
     """
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    os._exit(_end_of(world, disk, mutant))
+    os._exit(end_of(world, disk, mutant))
 
 
-def _end_of(world: World, disk: FailingDisk, mutant: Mutant = lambda: None) -> int:
+def end_of(world: World, disk: FailingDisk, mutant: Mutant = lambda: None) -> int:
     """
     Drain the inbox in this process; return 0 where that came to the right end.
     """
@@ -658,7 +365,7 @@ def _end_of(world: World, disk: FailingDisk, mutant: Mutant = lambda: None) -> i
     try:
         mutant()
         disk.install()
-        ending = _drain(world)
+        ending = drain(world)
     except BaseException:  # noqa: BLE001 - a child must never return into pytest
         traceback.print_exc()
         return 2
@@ -669,7 +376,7 @@ def _end_of(world: World, disk: FailingDisk, mutant: Mutant = lambda: None) -> i
     return 0 if is_right else 1
 
 
-def _drain(world: World) -> Ending:
+def drain(world: World) -> Ending:
     # Without events: all must work by scans alone, and a stopping watcher takes half a second.
     vars_of(Watcher, start=_refused)
     random.random = lambda: 0.0  # No jitter: repeats come at once.
@@ -745,11 +452,11 @@ def _settings(world: World) -> Settings:
     )
 
 
-def _unpaid(ledger: Path) -> Path:
+def unpaid(ledger: Path) -> Path:
     return ledger.with_name(f"{ledger.name}.unpaid")
 
 
-def _words(path: Path) -> list[str]:
+def words(path: Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
 

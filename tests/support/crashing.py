@@ -14,8 +14,9 @@ import shutil
 import stat
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,23 @@ DIED = 137
 
 
 @dataclass(slots=True)
-class _Change:
+class Change:
     """
     A changed name that is not durable yet: the folders still to be synced, and how it is lost.
     """
 
     folders: set[str]
     undo: Callable[[set[str]], None]
+
+
+def lose(unsynced: Iterable[tuple[int | str, int]], changes: Sequence[Change]) -> None:
+    """
+    Lose what a power cut does: of files, given open or by their names, all but their durable bytes, then names.
+    """
+    for file, durable_size in unsynced:
+        os.truncate(file, durable_size)
+    for change in reversed(changes):
+        change.undo(change.folders)
 
 
 def _one_at_a_time(act: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,7 +81,7 @@ class FailingDisk:
         self.lock = threading.RLock()
         self._die_at = die_at
         self._power_cut = power_cut
-        self._changes: list[_Change] = []
+        self._changes: list[Change] = []
         self._unsynced: dict[tuple[int, int], tuple[int, int]] = {}
         self._shelf = shelf
         self._is_plain = is_plain
@@ -96,7 +107,7 @@ class FailingDisk:
         is_new = not os.path.lexists(path)
         fd = os.open(path, flags, mode)
         if is_new:
-            self._change({_folder(path)}, lambda _: _unlink(path))
+            self._changed(path, _unlink)
         if flags & os.O_TRUNC:
             self._soil(fd)
         return fd
@@ -104,8 +115,8 @@ class FailingDisk:
     @_one_at_a_time
     def write(self, fd: int, data: Any) -> int:
         self._soil(fd)
-        self._step(_path_of(fd), lambda: os.write(fd, bytes(data)[: len(data) // 2]))
-        return os.write(fd, data)
+        begun = self._step(_path_of(fd), lambda: os.write(fd, data[: len(data) // 2]))
+        return begun + os.write(fd, data[begun:])
 
     @_one_at_a_time
     def fsync(self, fd: int) -> None:
@@ -163,37 +174,47 @@ class FailingDisk:
         kept = self._keep(path)
         os.unlink(path)
         if kept:
-            self._change({_folder(path)}, lambda _: _link(kept, path))
+            self._changed(path, _link, kept)
 
     @_one_at_a_time
     def mkdir(self, path: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
         path = _whole(path, dir_fd)
         self._step(path)
         os.mkdir(path, mode)
-        self._change({_folder(path)}, lambda _: _remove_tree(path))
+        self._changed(path, _remove_tree)
 
     @_one_at_a_time
     def rmdir(self, path: Any, *, dir_fd: int | None = None) -> None:
         path = _whole(path, dir_fd)
         self._step(path)
         os.rmdir(path)
-        self._change({_folder(path)}, lambda _: _make_again(path))
+        self._changed(path, _make_again)
 
-    def _step(self, path: Any, last_act: Callable[[], object] = lambda: None) -> None:
+    def _step(self, path: Any, last_act: Callable[[], int] = lambda: 0) -> int:
+        """
+        Count one change, unless it is spared; return how many bytes its last act has written already.
+        """
         if self._spared and self._spared in os.path.basename(os.fsdecode(path)):
-            return
+            return 0
         if self._counts and not any(each in os.fsdecode(path) for each in self._counts):
-            return
+            return 0
         self.count += 1
+        return self._reached(last_act)
+
+    def _reached(self, last_act: Callable[[], int]) -> int:
+        """
+        Die, if it is time.
+        """
         if self.count == self._die_at:
             last_act()
             try:
                 if self._power_cut:
-                    self._lose()
+                    lose(self._unsynced.values(), self._changes)
             except BaseException:  # noqa: BLE001 - a disk that fails to fail must not look like success
                 traceback.print_exc()
                 os._exit(2)
             os._exit(DIED)
+        return 0
 
     def _soil(self, fd: int) -> None:
         if self._power_cut:
@@ -209,26 +230,14 @@ class FailingDisk:
             os.close(kept[0])
 
     def _renamed(self, source: Any, target: Any, overwritten: str | None) -> None:
-        old, new = _folder(source), _folder(target)
-
-        def undo(unsynced: set[str]) -> None:
-            if old == new and not os.path.isdir(old):
-                return  # The folder is durably gone, and so are its names.
-            if new in unsynced and old in unsynced:
-                os.rename(target, source)
-            elif new in unsynced:
-                _remove_tree(target)
-            else:
-                _appear_again(target, source)
-                return
-            if overwritten:
-                _link(overwritten, target)
-
-        self._change({old, new}, undo)
-
-    def _change(self, folders: set[str], undo: Callable[[set[str]], None]) -> None:
         if self._power_cut:
-            self._changes.append(_Change(folders, undo))
+            old, new = _folder(source), _folder(target)
+            undo = partial(_rename_back, (old, source), (new, target), overwritten)
+            self._changes.append(Change({old, new}, undo))
+
+    def _changed(self, path: Any, undo: Callable[..., None], *about: Any) -> None:
+        if self._power_cut:
+            self._changes.append(Change({_folder(path)}, partial(undo, *about, path)))
 
     def _keep(self, path: Any) -> str | None:
         if not self._power_cut or not os.path.lexists(path):
@@ -238,12 +247,6 @@ class FailingDisk:
         kept = os.fspath(self._shelf / str(self._kept))
         _link(path, kept)
         return kept
-
-    def _lose(self) -> None:
-        for fd, durable_size in self._unsynced.values():
-            os.ftruncate(fd, durable_size)
-        for change in reversed(self._changes):
-            change.undo(change.folders)
 
 
 def _whole(path: Any, folder: int | None) -> Any:
@@ -259,12 +262,29 @@ def _path_of(fd: int) -> str:
     return os.readlink(f"/proc/self/fd/{fd}")
 
 
-def _make_again(path: Any) -> None:
+def _rename_back(
+    before: tuple[str, Any], after: tuple[str, Any], overwritten: str | None, unsynced: set[str]
+) -> None:
+    (old, source), (new, target) = before, after
+    if old == new and not os.path.isdir(old):
+        return  # The folder is durably gone, and so are its names.
+    if new in unsynced and old in unsynced:
+        os.rename(target, source)
+    elif new in unsynced:
+        _remove_tree(target)
+    else:
+        _appear_again(target, source)
+        return
+    if overwritten:
+        _link(overwritten, target)
+
+
+def _make_again(path: Any, _: set[str]) -> None:
     if os.path.isdir(_folder(path)):
         os.mkdir(path)
 
 
-def _link(source: Any, target: Any) -> None:
+def _link(source: Any, target: Any, *_: set[str]) -> None:
     if not os.path.isdir(_folder(target)):
         return  # Its folder is durably gone, and so is the name.
     try:
@@ -279,7 +299,7 @@ def _folder(path: Any) -> str:
     return os.path.realpath(os.path.dirname(os.fsdecode(path)))
 
 
-def _unlink(path: Any) -> None:
+def _unlink(path: Any, *_: set[str]) -> None:
     if os.path.lexists(path):
         os.unlink(path)
 
@@ -289,7 +309,7 @@ def _appear_again(target: Any, source: Any) -> None:
         _link(target, source)
 
 
-def _remove_tree(path: Any) -> None:
+def _remove_tree(path: Any, *_: set[str]) -> None:
     if not os.path.isdir(path):
         _unlink(path)  # It may be durably gone: renamed away and removed there.
         return
