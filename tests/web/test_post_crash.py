@@ -2,17 +2,14 @@
 A post that dies at each change of the disk, by a kill and by a power cut: asked again, it is one drop.
 """
 
-import contextlib
 import io
-import shutil
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 from starlette.datastructures import Headers, UploadFile
 
-from crashing import DIED, FailingDisk, dying
+from filming import FilmingDisk, filmed
 from retouchd.config.settings import EditDefaults, Settings
 from retouchd.disk.folders import Folders
 from retouchd.endpoint.client import Endpoint
@@ -78,69 +75,66 @@ def names_in(settings: Settings) -> list[str]:
     return sorted(name for name in found if not name.startswith(".retouchd-drop-"))
 
 
-@contextlib.contextmanager
-def world(tmp_path: Path, step: int) -> Iterator[Settings]:
-    root = tmp_path / str(step)
-    yield settings_for(root)
-    shutil.rmtree(root)
-
-
 @pytest.mark.parametrize("power_cut", [False, True], ids=["kill", "power cut"])
 def test_a_drop_may_die_at_any_moment(tmp_path: Path, *, power_cut: bool) -> None:
     """
     The picture is there whole or not at all, and never before what belongs to it; a second try completes it.
     """
-    step = 0
-    while True:
-        step += 1
-        with world(tmp_path, step) as settings:
-            disk = FailingDisk(die_at=step, power_cut=power_cut, shelf=tmp_path / f"lost-{step}")
-            code = dying(partial(dropped, settings), disk)
-            assert code in {0, DIED}
-            names = names_in(settings)
-            image = settings.folders.inbox / "booth" / f"{STEM}.png"
-            if image.exists():
-                assert is_whole(image.read_bytes())
-                assert len(names) == 5, f"step {step}: the picture came before {names}"
-            if lookup_in(settings).find(STEM, "booth") is None:
-                dropped(settings)
+    root = tmp_path / "w"
+    settings = settings_for(root)
+    disk = FilmingDisk([root], power_cut=power_cut, shelf=root / "lost")
+    film = filmed(partial(dropped, settings), disk)
+    check_completed(settings)
 
-            assert names_in(settings) == sorted(
-                [f"_{STEM}/1.png", *(f"{STEM}.{end}" for end in ("mask.png", "png", "toml", "txt"))]
-            )
-            assert image.read_bytes() == IMAGE
-            found = lookup_in(settings).find(STEM)
-            assert found == Found(place=Place.INBOX, folder="booth", name=f"{STEM}.png")
-            assert lookup_in(settings).digest(found) == "d" * 64
-            lookup_in(settings).clear_drops()
-            assert list(settings.folders.inbox.rglob(".retouchd-drop-*")) == []
-        if code == 0:
-            break
-    assert step > 25, "the sweep covered a whole drop"
+    for frame in film:
+        frame.develop([root])
+        names = names_in(settings)
+        image = settings.folders.inbox / "booth" / f"{STEM}.png"
+        if image.exists():
+            assert is_whole(image.read_bytes())
+            assert len(names) == 5, f"step {frame.step}: the picture came before {names}"
+        check_completed(settings)
+    assert len(film) > 24, "the sweep covered a whole drop"
+
+
+def check_completed(settings: Settings) -> None:
+    """
+    Try again unless the picture is there; then all of it is, and nothing else.
+    """
+    if lookup_in(settings).find(STEM, "booth") is None:
+        dropped(settings)
+    assert names_in(settings) == sorted(
+        [f"_{STEM}/1.png", *(f"{STEM}.{end}" for end in ("mask.png", "png", "toml", "txt"))]
+    )
+    assert (settings.folders.inbox / "booth" / f"{STEM}.png").read_bytes() == IMAGE
+    found = lookup_in(settings).find(STEM)
+    assert found == Found(place=Place.INBOX, folder="booth", name=f"{STEM}.png")
+    assert lookup_in(settings).digest(found) == "d" * 64
+    lookup_in(settings).clear_drops()
+    assert list(settings.folders.inbox.rglob(".retouchd-drop-*")) == []
 
 
 def test_a_withdrawal_may_die_at_any_moment(tmp_path: Path) -> None:
     """
     What is left is the whole duplicate, or no picture; a second try leaves nothing.
     """
-    step = 0
-    while True:
-        step += 1
-        with world(tmp_path, step) as settings:
-            dropped(settings)
-            lookup = lookup_in(settings)
-            found = lookup.find(STEM)
-            assert found is not None
-            code = dying(partial(lookup.withdraw, found), FailingDisk(die_at=step))
-            assert code in {0, DIED}
-            is_there = (settings.folders.inbox / "booth" / f"{STEM}.png").exists()
-            assert not is_there or len(names_in(settings)) == 5
-            lookup.withdraw(found)
+    root = tmp_path / "w"
+    settings = settings_for(root)
+    dropped(settings)
+    lookup = lookup_in(settings)
+    found = lookup.find(STEM)
+    assert found is not None
+    film = filmed(partial(lookup.withdraw, found), FilmingDisk([root]))
+    assert names_in(settings) == []
 
-            assert names_in(settings) == []
-        if code == 0:
-            break
-    assert step > 8, "the sweep covered a whole withdrawal"
+    for frame in film:
+        frame.develop([root])
+        is_there = (settings.folders.inbox / "booth" / f"{STEM}.png").exists()
+        assert not is_there or len(names_in(settings)) == 5
+        lookup_in(settings).withdraw(found)
+
+        assert names_in(settings) == []
+    assert len(film) > 7, "the sweep covered a whole withdrawal"
 
 
 def test_a_file_of_somebody_else_s_is_not_written_over(tmp_path: Path) -> None:
