@@ -8,6 +8,8 @@ plot at every point.
 """
 
 import contextlib
+import ctypes
+import gc
 import json
 import os
 import subprocess
@@ -23,8 +25,11 @@ import tracing
 from crash_world import Plot, counting_endpoint
 from outside_plots import MUTANTS, plots
 from outside_scene import Outcome, Scene
+from process import opened
 
 MEMORY = Path("/dev/shm")
+_OWN_MOUNTS = 0x20000  # CLONE_NEWNS
+_ALL_PRIVATE = 0x44000  # MS_REC and MS_PRIVATE
 
 
 def play(name: str, stride: int, near: Path, far: Path) -> Outcome:
@@ -39,6 +44,7 @@ def play(name: str, stride: int, near: Path, far: Path) -> Outcome:
         if not outcome.obstacle:
             with scene.world("warm", Plot()) as (_, config):
                 tracing.import_the_daemon(config, scene.log)
+            gc.freeze()  # Else each child copies whatever its collector touches.
             outcome = plots(far)[name](scene)
     outcome.seconds = round(time.monotonic() - began, 1)
     return outcome
@@ -58,7 +64,6 @@ def playing(strides: Mapping[str, int]) -> Iterator[Callable[[], dict[str, Outco
 
     Each is a process that sees mounts of its own: they are gone with it, however it ends.
     """
-    alone = ["unshare", "--mount", "--propagation", "private", "--fork", "--kill-child"]
     with contextlib.ExitStack() as stack:
         lanes = {}
         for name, stride in strides.items():
@@ -67,20 +72,25 @@ def playing(strides: Mapping[str, int]) -> Iterator[Callable[[], dict[str, Outco
                 for place in (MEMORY if MEMORY.is_dir() else None, None)
             ]
             command = [sys.executable, __file__, name, str(stride), *places]
-            lane = subprocess.Popen(
-                [*alone, *command] if os.geteuid() == 0 else command,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
+            lane = opened(command, cwd=Path(places[0]), stdout=subprocess.PIPE)
             lanes[name] = stack.enter_context(lane)
             stack.callback(lane.kill)
         yield lambda: {name: _outcome(lane) for name, lane in lanes.items()}
 
 
-def _outcome(lane: subprocess.Popen[str]) -> Outcome:
+def _outcome(lane: subprocess.Popen[bytes]) -> Outcome:
     said, _ = lane.communicate()
-    assert lane.returncode == 0, f"the plot itself failed: {said}"
+    assert lane.returncode == 0, f"the plot itself failed: {said!r}"
     return Outcome(**json.loads(said))
+
+
+def _have_own_mounts() -> None:
+    """
+    See mounts that nobody else sees, and show nobody ours.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_OWN_MOUNTS) or libc.mount(None, b"/", None, _ALL_PRIVATE, None):
+        raise OSError(ctypes.get_errno(), "no mounts of our own")
 
 
 def _told(outcome: Outcome) -> str:
@@ -105,6 +115,8 @@ def main() -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:]:
+        if os.geteuid() == 0:
+            _have_own_mounts()
         name, stride, near, far = sys.argv[1:]
         sys.stdout.write(json.dumps(asdict(play(name, int(stride), Path(near), Path(far)))))
     else:
