@@ -194,19 +194,27 @@ def _is_reserved(picture: Path) -> bool:
     return not picture.stat().st_size and any(note.read_text() == picture.name for note in notes)
 
 
-def files_in(folder: Path) -> Iterator[Path]:
+def files_in(folder: str | Path, ending: str = "") -> Iterator[Path]:
     """
-    Return the files in and below a folder. Quicker than `rglob`: each of thousands of deaths has this asked.
+    Return the files in and below a folder, those whose names end so. Quicker than `rglob`, and than asking each
+    path what it is: this is asked after each of thousands of deaths and steps.
     """
-    for top, _, names in os.walk(folder):
-        yield from (path for name in names if (path := Path(top, name)).is_file())
+    try:
+        with os.scandir(folder) as found:
+            entries = list(found)
+    except OSError:
+        return  # It is gone.
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from files_in(entry.path, ending)
+        elif entry.name.endswith(ending) and entry.is_file():
+            yield Path(entry.path)
 
 
 def _records(folders: Folders) -> Iterator[dict[str, Any]]:
     for folder in (folders.done, folders.error):
-        for path in files_in(folder):
-            is_ours = path.name.startswith(_OWN) or _is_reserved(path)
-            if path.name.endswith(".job.json") and not is_ours:
+        for path in files_in(folder, ".job.json"):
+            if not (path.name.startswith(_OWN) or _is_reserved(path)):
                 yield json.loads(path.read_bytes())
 
 

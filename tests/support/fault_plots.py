@@ -18,10 +18,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from checker import check_at_the_end, check_nothing_changed, digest, tree
+from checker import check_at_the_end, check_nothing_changed, digest, files_in, tree
 from crash_world import drop_all_kinds, drop_one, drop_three_edits
 from engine_world import World, open_world
 from faulty_disk import Extent, Fault, FaultyDisk
+from retouchd.disk.probes import PROBE
 from retouchd.errors import RetouchdError
 from retouchd.service.daemon import Daemon, Ending
 
@@ -132,7 +133,7 @@ class _Trial:
         report = daemon.status.report()
         assert report is not None
         with self._disk.aside():
-            left = [name for name in self._world.tree("inbox") if "_refs" not in name]
+            left = self._left()
             jobs = [path.name for path in self._world.jobs()]
         shut = {line["folder"] for line in self._world.events("file.left") if not line["name"]}
         for name in left:
@@ -155,8 +156,15 @@ class _Trial:
 
     def _is_over(self) -> bool:
         with self._disk.aside():
-            left = [name for name in self._world.tree("inbox") if "_refs" not in name]
-            return not left and not self._world.jobs()
+            return not self._world.jobs() and not self._left()
+
+    def _left(self) -> list[str]:
+        """
+        Return what waits in the inbox, by its paths there.
+        """
+        inbox = self._world.folders.inbox
+        found = [path.relative_to(inbox).as_posix() for path in files_in(inbox)]
+        return [name for name in found if "_refs" not in name and PROBE not in name]
 
     def _heal(self) -> None:
         if self._disk.fault is not None and self._disk.hit:

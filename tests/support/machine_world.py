@@ -389,8 +389,8 @@ class MachineWorld:
 
     def _records(self) -> Iterator[tuple[Path, dict[str, Any]]]:
         for folder in (self.world.folders.done, self.world.folders.error):
-            for path in files_in(folder):
-                if path.name.endswith(".job.json") and (record := record_at(path)) is not None:
+            for path in files_in(folder, ".job.json"):
+                if (record := record_at(path)) is not None:
                     yield path, record
 
     def _planned(self) -> Iterator[dict[str, Any]]:

@@ -374,12 +374,12 @@ class Soak:
         )
 
     def _records(self, folder: str) -> Iterator[dict[str, Any]]:
-        for path in self._files(folder):
-            if path.name.endswith(".job.json") and (record := record_at(path)) is not None:
+        for path in self._files(folder, ".job.json"):
+            if (record := record_at(path)) is not None:
                 yield record
 
-    def _files(self, folder: str) -> Iterator[Path]:
-        return files_in(self._station.root / folder)
+    def _files(self, folder: str, ending: str = "") -> Iterator[Path]:
+        return files_in(self._station.root / folder, ending)
 
     def _everything(self) -> tuple[dict[str, str], int]:
         places = ("inbox", "outbox", "review", "done", "error")

@@ -162,7 +162,7 @@ def _held(
     config: Path, log: Path, seconds: int, before: Callable[[Callable[[], None]], object]
 ) -> Iterator[tuple[int, Callable[[], None]]]:
     """
-    Yield a daemon that waits, and what lets it go on; it is gone with the context.
+    Yield a daemon that waits, and what lets it go on; it is gone with the context, or so many seconds later.
 
     In its process, what is called `before` all else is handed the wait for that.
     """
@@ -174,8 +174,10 @@ def _held(
         os.close(signer)
         os.read(gate, 1)
         os.close(gate)
+        # Only now: until strace is attached, a busy machine takes longer than some faults are given.
+        signal.alarm(seconds)
 
-    pid = _forked(config, log, lambda: before(wait), seconds=seconds)
+    pid = _forked(config, log, lambda: before(wait), seconds=_STEPS_SECONDS)
     os.close(gate)
     os.close(signer)
     os.read(sign, 1)
