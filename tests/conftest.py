@@ -4,6 +4,7 @@ What holds for all tests.
 
 import ast
 import functools
+import gc
 import itertools
 import os
 import signal
@@ -25,6 +26,9 @@ settings.register_profile(
     derandomize=os.environ.get("HYPOTHESIS_PROFILE") != "sweep",
 )
 settings.load_profile("busy")
+
+# What is made while tests are collected stays until the end: nobody need look whether it can go.
+gc.disable()
 
 # A shell starts what runs in the background with SIGINT ignored, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -101,6 +105,14 @@ def _most_seconds(item: pytest.Item) -> float:
     names: list[str] = getattr(item, "fixturenames", [])
     is_outside = "station" in names or item.path.parent.name in {"acceptance", "benchmarks"}
     return 10.0 if is_outside else 0.0
+
+
+def pytest_collection_finish() -> None:
+    """
+    Have the collector look at what the tests make, and no more at the tests themselves.
+    """
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture
