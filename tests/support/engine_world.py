@@ -31,6 +31,7 @@ from structlog.testing import capture_logs
 
 from builders import tree_of
 from canary import CANARY, assert_unsaid
+from fork_server import ForkingFinishers
 from retouchd.config.settings import EditDefaults, Settings
 from retouchd.disk.calls import Task
 from retouchd.disk.folders import Folders
@@ -43,6 +44,7 @@ from retouchd.inbox import watcher
 from retouchd.inbox.readiness import Patience
 from retouchd.inbox.watch_mode import Choice
 from retouchd.logs import logger
+from retouchd.pictures.finishing import apart
 from retouchd.request.limits import limits_for
 from retouchd.sandbox.app import Rules, build_app
 from retouchd.sandbox.faults import Fault
@@ -56,6 +58,7 @@ from retouchd.throttle.retry import RetryBudget
 HOUR = 3600.0
 DAY = 24 * HOUR
 
+_FORKING = ForkingFinishers(apart._PROGRAM)
 _GRACE_SECONDS = 0.001
 _REAL_SECONDS = 120.0
 _CIRCLING_SECONDS = 40.0
@@ -576,6 +579,7 @@ async def open_world(
     ):
         stack.callback(listen(logger.write))
         skipped.count_disk_calls(patch)
+        patch.setattr(apart, "subprocess", _FORKING)
         if not has_events:
             patch.setattr(watcher, "Observer", NoWatches)
         world = World(

@@ -13,7 +13,6 @@ the environment says otherwise. `can_start` says what the interpreter's start de
 import atexit
 import contextlib
 import ctypes
-import functools
 import gc
 import importlib
 import io
@@ -37,8 +36,11 @@ from preloaded import library
 
 _TESTS = os.fspath(Path(__file__).parents[1])
 _RETOUCHD = os.fspath(Path(sys.executable).with_name("retouchd"))
-Start = tuple[list[str], dict[str, str], str]
-"""A command, its environment and its folder: plain values, which the server reads without this module."""
+Start = tuple[list[str], dict[str, str], str, bool]
+"""
+A command, its environment, its folder, and whether it gets a session of its own: plain values, which the
+server reads without this module.
+"""
 
 _SET_CHILD_SUBREAPER = 36
 _MOST_BYTES = 1 << 20
@@ -46,6 +48,8 @@ _OF_THE_INTERPRETER = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "GLIBC_", "PIL
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 """What numpy would start threads by, which no fork takes along."""
 _PRELOADED = "LD_PRELOAD"
+_GIVEN = ["-P", "-c"]
+"""How a command goes on whose program is one of its own arguments."""
 _ITS_OWN = {"retouchd.__main__", "retouchd.cli.main"}
 """Run anew by each start: they read the environment while they are imported."""
 
@@ -74,21 +78,55 @@ class Forked(subprocess.Popen[bytes]):
         _preexec_fn: object,
         _close_fds: object,
         _pass_fds: object,
-        cwd: os.PathLike[str],
-        env: Mapping[str, str],
+        cwd: os.PathLike[str] | None,
+        env: Mapping[str, str] | None,
         _startupinfo: object,
         _creationflags: object,
         _shell: object,
         *others: Any,
     ) -> None:
-        p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite, *_ = others
-        start = list(args), dict(env), os.fspath(cwd)
+        p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite, *_, is_leading, _ = others
+        env = os.environ if env is None else env
+        start = list(args), dict(env), os.fspath(cwd or os.getcwd()), bool(is_leading)
         given = (p2cread, c2pwrite, errwrite)
         streams = [own if fd == -1 else fd for own, fd in enumerate(given)]
         usual = library("hanging") or ""
         self.pid = _server(env.get(_PRELOADED) or usual).start(start, streams)
         self._child_created = True
         self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)  # type: ignore[attr-defined]
+
+
+class ForkingFinishers:
+    """
+    The module `subprocess` as what finishes results sees it, whose process is forked then.
+
+    A program that a test puts in its place is run by an interpreter of its own.
+    """
+
+    def __init__(self, program: str) -> None:
+        self._command = [sys.executable, *_GIVEN, program]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(subprocess, name)
+
+    def run(
+        self,
+        command: list[str],
+        *,
+        input: bytes,  # noqa: A002 - as in `subprocess.run`
+        timeout: float,
+        check: bool,
+        **streams: Any,
+    ) -> "subprocess.CompletedProcess[bytes]":
+        if command[:-1] != self._command or check:
+            return subprocess.run(command, input=input, timeout=timeout, check=check, **streams)
+        with Forked(command, stdin=subprocess.PIPE, **streams) as process:
+            try:
+                out, err = process.communicate(input, timeout)
+            except BaseException:
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 class _Server:
@@ -136,9 +174,15 @@ class _Server:
         self._process.wait()
 
 
-@functools.cache
+_servers: dict[str, _Server] = {}
+_starting = threading.Lock()
+
+
 def _server(preloaded: str) -> _Server:
-    return _Server(preloaded)
+    with _starting:
+        if preloaded not in _servers:
+            _servers[preloaded] = _Server(preloaded)
+        return _servers[preloaded]
 
 
 def _of_the_interpreter(environment: Mapping[str, str]) -> dict[str, str]:
@@ -202,26 +246,42 @@ def _become(start: Start, streams: Sequence[int]) -> None:
     for number, fd in enumerate([os.dup(each) for each in streams]):
         os.dup2(fd, number)
     os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)
-    command, environment, folder = start
+    command, environment, folder, is_leading = start
+    if is_leading:
+        os.setsid()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
     tempfile.tempdir = None
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.argv = command[1:] if command[0] == sys.executable else command
-    sys.path[0] = os.path.dirname(sys.argv[0])
+    if _is_given(command):
+        sys.argv = ["-c", *command[4:]]
+        del sys.path[0]
+    else:
+        sys.argv = command[1:] if command[0] == sys.executable else command
+        sys.path[0] = os.path.dirname(sys.argv[0])
     # The streams are those of the descriptors, whatever these are by now.
     out = cast("io.TextIOWrapper", sys.stdout)
     out.reconfigure(line_buffering=os.isatty(1) and not out.write_through)
 
 
-def _run() -> int:
+def _is_given(command: Sequence[str]) -> bool:
+    """
+    Return whether the program is one of the command's own arguments.
+    """
+    return command[1:3] == _GIVEN
+
+
+def _run(command: Sequence[str]) -> int:
     """
     Run the program; return its exit code.
     """
     try:
-        runpy.run_path(sys.argv[0], run_name="__main__")
+        if _is_given(command):
+            exec(command[3], {"__name__": "__main__"})
+        else:
+            runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit as ending:
         if ending.code is None or isinstance(ending.code, int):
             return ending.code or 0
@@ -254,5 +314,6 @@ def _end(code: int) -> NoReturn:
 
 if __name__ == "__main__":
     _import_all()
-    _become(*_serve(socket.socket(fileno=int(sys.argv[1]))))
-    _end(_run())
+    asked = _serve(socket.socket(fileno=int(sys.argv[1])))
+    _become(*asked)
+    _end(_run(asked[0][0]))

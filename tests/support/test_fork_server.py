@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fork_server import can_start
+from fork_server import ForkingFinishers, can_start
 from process import RETOUCHD, Running, Station
 
 TELLING = """
@@ -29,6 +29,14 @@ print([str(signal.getsignal(each)) for each in (signal.SIGINT, signal.SIGTERM, s
 print(signal.pthread_sigmask(signal.SIG_BLOCK, []), sorted(os.listdir("/proc/self/fd"))[:-1])
 print(os.umask(0), os.getpriority(os.PRIO_PROCESS, 0), len(os.listdir("/proc/self/task")))
 sys.stderr.write("said last\\n")
+"""
+GIVEN = """
+import os, sys
+os.environ.pop("LC_CTYPE", None)  # An interpreter may set it for itself.
+print(sys.argv, sys.path, os.getcwd(), __name__, sorted(os.environ.items()))
+print(os.getppid(), os.getsid(0) == os.getpgid(0) == os.getpid(), sorted(os.listdir("/proc/self/fd"))[:-1])
+sys.stdout.flush()
+sys.stdout.buffer.write(sys.stdin.buffer.read())
 """
 ENDS = {
     "well": ("pass", 0),
@@ -98,6 +106,39 @@ def test_a_program_ends_the_same(station: Station, script: Path, text: str, code
 
     assert forked[0] == executed[0] == code
     assert forked[2].splitlines()[-1:] == executed[2].splitlines()[-1:]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [(GIVEN, 0), ("import os; os.kill(os.getpid(), 9)", -9), ("1 / 0", 1)]
+)
+def test_what_finishes_results_is_given_the_same(text: str, code: int) -> None:
+    """
+    The modules that any interpreter finds, not those of the tests; input, output, and a session of its own.
+    """
+    forked, executed = (
+        way.run(
+            [sys.executable, "-P", "-c", text, "7"],
+            input=bytes(range(256)) * 999,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=os.environ,  # Libraries may have set more than Python knows.
+            timeout=60,
+            start_new_session=True,
+            check=False,
+        )
+        for way in (ForkingFinishers(text), subprocess)
+    )
+
+    assert forked.stdout == executed.stdout
+    assert forked.returncode == executed.returncode == code
+
+
+def test_what_takes_too_long_to_finish_is_killed() -> None:
+    text = "import time; time.sleep(3600)"
+    with pytest.raises(subprocess.TimeoutExpired):
+        ForkingFinishers(text).run(
+            [sys.executable, "-P", "-c", text, "7"], input=b"", timeout=0.01, check=False
+        )
 
 
 def test_each_start_is_by_chance_another_one(station: Station, script: Path) -> None:
