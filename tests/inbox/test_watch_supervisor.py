@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -265,16 +266,19 @@ async def test_an_inbox_that_was_made_anew_is_watched(any_world: World) -> None:
         inbox.mkdir()
         any_world.drop("removed.png")
         await edited(any_world, "removed.png")
+        lost, restored = (
+            partial(any_world.events, f"watch.{each}") for each in ("lost", "restored")
+        )
+        before = len(lost())
         inbox.rename(any_world.root / "old")
         inbox.mkdir()
-        await any_world.until(lambda: any_world.events("watch.restored"), within=20)
+        await any_world.until(lambda: before < len(lost()) == len(restored()), within=20)
         any_world.drop("renamed.png")
         await edited(any_world, "removed.png", "renamed.png")
         (any_world.root / "old" / "mine.png").write_bytes(BLUE)
 
     assert (any_world.root / "old" / "mine.png").exists()
-    lost, restored = any_world.events("watch.lost"), any_world.events("watch.restored")
-    assert len(lost) == len(restored)
+    assert len(lost()) == len(restored())
     assert threading.active_count() <= threads + 8
 
 

@@ -14,7 +14,7 @@ import re
 import time
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, MutableMapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -120,6 +120,15 @@ class SkippedTime:
 
     def seconds(self) -> float:
         return time.monotonic() + self._ahead
+
+    @contextlib.contextmanager
+    def passing(self) -> Iterator[None]:
+        """
+        Skip nothing meanwhile, so that nobody who waits for a while goes on.
+        """
+        is_skipping, self.is_skipping = self.is_skipping, False
+        yield
+        self.is_skipping = is_skipping
 
     def pass_by(self, seconds: float) -> None:
         """
@@ -380,9 +389,8 @@ class World:
         Have a daemon work by other settings from this moment on: no time is skipped meanwhile, so that what
         waits for its next try is not sent by the old ones.
         """
-        is_skipping, self.time.is_skipping = self.time.is_skipping, False
-        await daemon.adopt(settings)
-        self.time.is_skipping = is_skipping
+        with self.time.passing():
+            await daemon.adopt(settings)
 
     async def asked(self, number: int) -> None:
         """
@@ -392,11 +400,13 @@ class World:
 
     async def come_up(self) -> None:
         """
-        Start the endpoint, again on the same port where it was up before.
+        Start the endpoint, again on the same port where it was up before; nobody asks anew until it is up.
         """
         endpoint = self.settings.endpoint
         port, root = urlsplit(endpoint.base_url).port or 0, DIALECTS[endpoint.style.name].root
-        url = await self._served.enter_async_context(serve(self._front, port=port, root=root))
+        serving = serve(self._front, port=port, root=root)
+        with self.time.passing():
+            url = await self._served.enter_async_context(serving)
         self.tell(base_url=endpoint.style.righted(url)[0])
 
     async def speak(self, style: str, **rules: Any) -> None:
