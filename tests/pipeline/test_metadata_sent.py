@@ -5,9 +5,7 @@ Metadata on its way through the whole daemon: what the endpoint receives says no
 import ast
 import json
 import os
-import shutil
 import struct
-import subprocess
 import tempfile
 import zlib
 from collections.abc import AsyncIterator, Callable
@@ -18,6 +16,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops
 
+import exiftool
 import sample_pictures as pictures
 from engine_world import World, open_world, photo, put
 from retouchd.endpoint.transfers import Upload, UploadUnreadable, begun
@@ -29,9 +28,6 @@ from retouchd.sandbox.faults import Fault, FaultKind
 from sample_pictures import chunk, encoded, masking, opened, profile, scene, stored_as
 
 PHOTO = Path(__file__).parents[2] / "daemon" / "retouchd" / "cli" / "photos" / "rocket.jpg"
-NEEDS_EXIFTOOL = pytest.mark.skipif(
-    shutil.which("exiftool") is None, reason="exiftool is not installed"
-)
 SECRET = "Jürgen Müller 红"
 XMP = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -143,13 +139,12 @@ def told(*files: bytes) -> list[dict[str, Any]]:
     """
     What exiftool finds in each file, by group and name, and what is wrong with it.
     """
-    command = ["exiftool", "-json", "-G1", "-a", "-u", "-ee"]
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder, str(number)) for number in range(len(files))]
         for path, data in zip(paths, files, strict=True):
             path.write_bytes(data)
-        run = subprocess.run([*command, *paths], capture_output=True, check=True, timeout=60)
-    found: list[dict[str, Any]] = json.loads(run.stdout)
+        text = exiftool.said("-json", "-G1", "-a", "-u", "-ee", *map(str, paths))
+    found: list[dict[str, Any]] = json.loads(text)
     assert [each["SourceFile"] for each in found] == [os.fspath(path) for path in paths]
     return found
 
@@ -200,7 +195,7 @@ ALL = {
 ALL |= {"progressive": ALL["baseline"], "restarts": ALL["baseline"], "lossless": ALL["lossy"]}
 
 
-@NEEDS_EXIFTOOL
+@exiftool.NEEDED
 @pytest.mark.parametrize("kind", KINDS)
 async def test_the_endpoint_gets_pixels_colours_and_orientation_alone(
     world: World, kind: str
@@ -245,7 +240,7 @@ async def test_the_endpoint_gets_pixels_colours_and_orientation_alone(
         assert_says_nothing(tags, orientation)
 
 
-@NEEDS_EXIFTOOL
+@exiftool.NEEDED
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_fitted_picture_says_nothing_either(world: World, kind: str) -> None:
     """
@@ -273,13 +268,10 @@ def written_by_exiftool(path: Path) -> None:
         "CameraID",
     )
     values = [f"-{name}={'31.2' if 'GPS' in name else 'Li Lei'}" for name in names]
-    subprocess.run(
-        ["exiftool", "-q", "-m", *values, f"-ThumbnailImage<={PHOTO}", str(path)],
-        check=True, capture_output=True, timeout=60,
-    )  # fmt: skip
+    exiftool.said("-m", *values, f"-ThumbnailImage<={PHOTO}", str(path))
 
 
-@NEEDS_EXIFTOOL
+@exiftool.NEEDED
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
 async def test_what_exiftool_writes_into_a_photo_stays_here(world: World, kind: str) -> None:
     """
@@ -347,7 +339,7 @@ async def test_keep_sends_all(world: World) -> None:
     assert world.record("done/cat.job.json")["request"]["removed"] == []
 
 
-@NEEDS_EXIFTOOL
+@exiftool.NEEDED
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("model", ["gpt-image-2", "dall-e-2"])
 async def test_kept_metadata_of_a_fitted_picture_is_as_it_was(

@@ -3,21 +3,18 @@ Metadata of an original in its result, field by field; the judge is exiftool, wh
 """
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+import exiftool
 import sample_pictures
 from finishing_cases import Case
 from retouchd.pictures.finishing.finish import Finished
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("exiftool") is None, reason="exiftool is not installed"
-)
+pytestmark = exiftool.NEEDED
 RIGHTS = "© Jürgen Müller 红"
 FIELDS = {
     "EXIF:Copyright": RIGHTS,
@@ -46,10 +43,8 @@ LYING = SMOOTH.transpose(Image.Transpose.ROTATE_90)
 RESULT = sample_pictures.smooth((150, 100))
 
 
-def exiftool(*arguments: str) -> str:
-    command = ["exiftool", "-q", "-charset", "UTF8", "-charset", "exif=UTF8", *arguments]
-    run = subprocess.run(command, capture_output=True, check=True, timeout=60, text=True)
-    return run.stdout
+def asked(*arguments: str) -> str:
+    return exiftool.said("-charset", "UTF8", "-charset", "exif=UTF8", *arguments)
 
 
 def source(case: Case, name: str) -> Path:
@@ -70,7 +65,7 @@ def source(case: Case, name: str) -> Path:
         ]
         keywords += [f"-ThumbnailImage<={thumbnail}"]
     turned = ["-n", "-EXIF:Orientation=6", "-EXIF:ExifImageWidth=200", "-EXIF:ExifImageHeight=300"]
-    exiftool(
+    asked(
         "-overwrite_original",
         "-m",
         *values,
@@ -89,8 +84,8 @@ def told(folder: Path, found: Finished) -> dict[str, Any]:
     assert found.data is not None
     path = folder / f"finished.{found.extension}"
     path.write_bytes(found.data)
-    (read,) = json.loads(exiftool("-json", "-G1", "-a", "-n", "-struct", str(path)))
-    checked = exiftool("-validate", "-warning", "-error", "-a", str(path))
+    (read,) = json.loads(asked("-json", "-G1", "-a", "-n", "-struct", str(path)))
+    checked = asked("-validate", "-warning", "-error", "-a", str(path))
     read["checked"] = [line for line in checked.splitlines() if "Validate" not in line]
     assert isinstance(read, dict)
     return read
@@ -157,7 +152,7 @@ def test_no_byte_of_a_position_is_left_behind(tmp_path: Path) -> None:
     case = Case(tmp_path)
     path = source(case, "cat.jpg")
     before = path.read_bytes()
-    gps = exiftool("-b", "-GPSLatitude", "-n", str(path))
+    gps = asked("-b", "-GPSLatitude", "-n", str(path))
     assert gps.startswith("50.94")
 
     found = case.finished(path, case.received(RESULT), like="source")
@@ -187,7 +182,7 @@ def test_iptc_of_a_jpeg_alone_reaches_other_formats(tmp_path: Path) -> None:
         "-IPTC:CopyrightNotice=" + RIGHTS,
         "-IPTC:Headline=Schal",
     ]
-    exiftool(
+    asked(
         "-overwrite_original",
         *texts,
         *[f"-IPTC:Keywords={each}" for each in KEYWORDS],
@@ -237,7 +232,7 @@ def test_colours_said_by_exif_are_said_as_they_are(tmp_path: Path) -> None:
     """
     case = Case(tmp_path)
     path = case.original(SMOOTH, "cat.jpg", quality=92)
-    exiftool(
+    asked(
         "-overwrite_original", "-n", "-EXIF:ColorSpace=65535", "-EXIF:InteropIndex=R03", str(path)
     )
     received = case.received(RESULT)
