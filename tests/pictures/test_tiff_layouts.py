@@ -2,6 +2,7 @@
 TIFF files of every layout: sent in the colours that other decoders see, or refused by name.
 """
 
+import functools
 import io
 import itertools
 import shutil
@@ -112,27 +113,35 @@ def meant(layout: Layout) -> Pixels:
     """
     The pixels that were stored, as far as so many bits can hold them.
     """
+    return _meant(layout.photometric, layout.bits, has_alpha=bool({1, 2} & set(layout.extra)))
+
+
+@functools.cache
+def _meant(photometric: int, bits: int, *, has_alpha: bool) -> Pixels:
     width, height = SIZE
-    return [_meant_at(layout, x, y) for y in range(height) for x in range(width)]
+    return [
+        (*_meant_at(photometric, bits, x, y), 255 * alpha_at(x, y) if has_alpha else 255.0)
+        for y in range(height)
+        for x in range(width)
+    ]
 
 
-def _meant_at(layout: Layout, x: int, y: int) -> tuple[float, float, float, float]:
-    top = 2**layout.bits - 1
-    alpha = alpha_at(x, y) if {1, 2} & set(layout.extra) else 1.0
-    match layout.photometric:
+def _meant_at(photometric: int, bits: int, x: int, y: int) -> tuple[float, float, float]:
+    top = 2**bits - 1
+    match photometric:
         case 0:
             colours = [1 - round((1 - grey_at(x, y)) * top) / top] * 3
         case 1:
             colours = [round(grey_at(x, y) * top) / top] * 3
         case 3:
-            index, levels = round(grey_at(x, y) * top), palette(layout.bits)
+            index, levels = round(grey_at(x, y) * top), palette(bits)
             colours = [levels[index + plane * (top + 1)] / 65535 for plane in range(3)]
         case 8:
             colours = list(srgb_of(*lab_at(x, y)))
         case _:
             colours = list(colour_at(x, y))
     red, green, blue = (255 * each for each in colours)
-    return red, green, blue, 255 * alpha
+    return red, green, blue
 
 
 def srgb_of(lightness: float, a: float, b: float) -> tuple[float, float, float]:

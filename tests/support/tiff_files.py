@@ -75,6 +75,24 @@ def samples_of(photometric: int, extra: tuple[int, ...]) -> list[list[list[float
     return [[_samples_at(photometric, extra, x, y) for x in range(width)] for y in range(height)]
 
 
+@functools.cache
+def _stored(
+    photometric: int, extra: tuple[int, ...], number: int, bits: int
+) -> list[list[list[float]]]:
+    """
+    The same as the numbers that they are stored as.
+    """
+    top, half = (1 << bits) - 1, 1 << (bits - 1)
+
+    def stored(value: float) -> float:
+        if number == FLOAT:
+            return value
+        return round(value * (half - 1)) if number == SIGNED else min(top, round(value * top))
+
+    samples = samples_of(photometric, extra)
+    return [[[stored(value) for value in pixel] for pixel in row] for row in samples]
+
+
 def _samples_at(photometric: int, extra: tuple[int, ...], x: int, y: int) -> list[float]:
     red, green, blue = colour_at(x, y)
     alpha = alpha_at(x, y)
@@ -163,13 +181,13 @@ def palette(bits: int) -> list[int]:
 
 def _blocks(layout: Layout) -> list[list[list[float]]]:
     """
-    Rows of samples for each strip or tile of each plane, those of tiles filled up with zeros.
+    Rows of numbers for each strip or tile of each plane, those of tiles filled up with zeros.
     """
     width, height = SIZE
     planes = [[each] for each in range(layout.channels)]
     if not layout.is_planar:
         planes = [list(range(layout.channels))]
-    pixels = samples_of(layout.photometric, layout.extra)
+    pixels = _stored(layout.photometric, layout.extra, layout.number, layout.bits)
     found = []
     for plane in planes:
         if layout.is_tiled:
@@ -177,7 +195,7 @@ def _blocks(layout: Layout) -> list[list[list[float]]]:
                 for left in range(0, width, _TILE):
                     rows = [
                         [
-                            pixels[y][x][c] if x < width and y < height else 0.0
+                            pixels[y][x][c] if x < width and y < height else 0
                             for x in range(left, left + _TILE)
                             for c in plane
                         ]
@@ -203,15 +221,9 @@ def _row(layout: Layout, row: list[float], order: str) -> bytes:
         if layout.bits == 24:
             return b"".join(struct.pack(">f", value)[:3] for value in row)
         return struct.pack(f"{order}{len(row)}{_FLOATS[layout.bits]}", *row)
-    top = 2**layout.bits - 1
-    if layout.number == SIGNED:
-        half = 2 ** (layout.bits - 1)
-        values = [(round(value * (half - 1))) for value in row]
-    else:
-        values = [min(top, round(value * top)) for value in row]
     if layout.bits in _INTS:
-        return struct.pack(f"{order}{len(row)}{_INTS[layout.bits]}", *values)
-    text = "".join(f"{value:0{layout.bits}b}" for value in values)
+        return struct.pack(f"{order}{len(row)}{_INTS[layout.bits]}", *row)
+    text = "".join(f"{value:0{layout.bits}b}" for value in row)
     text += "0" * (-len(text) % 8)
     return int(text, 2).to_bytes(len(text) // 8, "big")
 

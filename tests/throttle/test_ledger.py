@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import NOW, an_attempt
-from engine_world import DAY, HOUR, SkippedTime, World, WorldClock, open_world, photo, put
+from engine_world import DAY, SkippedTime, World, WorldClock, open_world, photo, put
 from retouchd.clock import SystemClock
 from retouchd.job.model import AttemptKey, Verdict
 from retouchd.money.budget import Allowance, Charge, ChargeState, Spend, day_of, next_midnight
@@ -197,11 +197,10 @@ async def test_a_day_ends_at_midnight(world: World) -> None:
     """
     The sums begin anew without a restart, and what was sent before midnight stays with its day.
     """
-    world.tell(usd_per_day=1.5 * AT_MOST)
-    world.faults(Fault(kind=FaultKind.LATENCY, seconds=2 * HOUR))
-    world.tell(timeout_seconds=3 * HOUR)
+    world.tell(usd_per_day=1.5 * AT_MOST, timeout_seconds=900)
+    world.faults(Fault(kind=FaultKind.LATENCY, seconds=600))
     to_midnight = (next_midnight(world.clock.now()) - world.clock.now()).total_seconds()
-    world.clock.jump = to_midnight - HOUR
+    world.clock.jump = to_midnight - 300  # Whoever waits for an answer looks each second.
     world.drop("cat.png")
 
     async with world.running() as daemon:
