@@ -154,7 +154,7 @@ class _Watched(FailingDisk):
         self._noted = noted
         self._missing = moments()
 
-    def _step(self, path: Any, last_act: Callable[[], object] = lambda: None) -> None:
+    def _step(self, path: Any, last_act: Callable[[], int] = lambda: 0) -> int:
         super()._step(path)
         self._look()
         history = self._root / "work/history.jsonl"
@@ -163,6 +163,7 @@ class _Watched(FailingDisk):
             last_act()
             self._look()
             os.truncate(history, size)
+        return 0
 
     def _look(self) -> None:
         for name in [name for name, fits in self._missing.items() if fits(self._root)]:
