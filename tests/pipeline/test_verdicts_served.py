@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
+import memory_folders
 from builders import Place
 from engine_world import photo
 from retouchd.clock import SystemClock
@@ -124,13 +125,13 @@ def met(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Met]:
     """
     All answers, met one after the other at one endpoint.
     """
-    root = tmp_path_factory.mktemp("served")
 
-    async def meet_all() -> dict[str, Met]:
+    async def meet_all(root: Path) -> dict[str, Met]:
         async with open_bench(root) as bench:
             return {name: await bench.meet(answer) for name, answer in ANSWERS.items()}
 
-    return asyncio.run(meet_all())
+    with memory_folders.opened(tmp_path_factory) as root:
+        return asyncio.run(meet_all(root))
 
 
 def test_the_attempt_on_disk_has_the_verdict(met: dict[str, Met]) -> None:

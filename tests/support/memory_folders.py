@@ -5,6 +5,7 @@ syncs to a disk.
 Tests that start daemons, and those of the disk itself, keep to the disk that the tests' folders are on.
 """
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -17,15 +18,24 @@ MEMORY = Path("/dev/shm")
 _ENOUGH = 256 << 20
 
 
-@pytest.fixture
-def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+@contextlib.contextmanager
+def opened(factory: pytest.TempPathFactory) -> Iterator[Path]:
     """
-    Take the place of pytest's own; where there is no memory to spare, it is a folder of that one.
+    A folder in memory for as long as the block takes; where there is none to spare, one of pytest's own.
     """
     if not (os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= _ENOUGH):
-        yield tmp_path_factory.mktemp("folder")
+        yield factory.mktemp("folder")
         return
     with tempfile.TemporaryDirectory(prefix="retouchd-", dir=MEMORY) as folder:
         own = Path(folder, "folder")  # What lies beside it is the test's as well.
         own.mkdir()
         yield own
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """
+    Take the place of pytest's own.
+    """
+    with opened(tmp_path_factory) as folder:
+        yield folder
