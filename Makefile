@@ -22,7 +22,10 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(MAKE) --jobs 2 static suite
 
+# The tests are compiled once for all workers, who begin together and would each do so.
+
 suite: $(VENV)/installed-dev
+	@$(BIN)/pytest --quiet --collect-only --numprocesses 0 >/dev/null || true
 	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 # For those who change the daemon. While you work, in a few minutes: all but the tests that start
