@@ -13,7 +13,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +20,9 @@ from pathlib import Path
 import pytest
 
 from builders import Place, content_of
-from crashing import DIED, FailingDisk
+from checker import files_in
+from crashing import DIED, FailingDisk, dying
+from filming import FilmingDisk, filmed, keep
 from process import RETOUCHD
 from retouchd.cli.retry import retry
 from retouchd.disk import moves, nofollow
@@ -81,6 +82,9 @@ class Scene:
         self.config.write_text(f'[folders]\nroot = "."\nerror = "{far}/error"\n')
         self.taken = root / "taken"
         self.taken.mkdir()
+        self.roots = [root, far]
+        self.kept: dict[tuple[int, int], str] = {}
+        """What lay in error/, by further names: it is the same file again on each frame of a film."""
         self.shelf = far / "shelf"  # What a cut brings back keeps its inode there.
         for name in NAMES:
             (self.folders.error / "pets").mkdir(exist_ok=True)
@@ -103,18 +107,9 @@ class Scene:
         """
         Try again in a child on that disk; return whether it died.
         """
-        child = os.fork()
-        if child:
-            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            assert code in (0, DIED), f"it ended with {code}"
-            return code == DIED
-        try:
-            disk.install()
-            self.retry()
-            os._exit(0)
-        except BaseException:  # noqa: BLE001 - the child must never return into pytest
-            traceback.print_exc()
-            os._exit(2)
+        code = dying(self.retry, disk)
+        assert code in (0, DIED), f"it ended with {code}"
+        return code == DIED
 
     def state(self) -> frozenset[tuple[str, bytes]]:
         """
@@ -162,24 +157,24 @@ def visible(folder: Path) -> list[Path]:
     ]
 
 
-def killed_retries(begin: Callable[[], Scene], *, power_cut: bool) -> Iterator[Scene]:
+def killed_retries(scene: Scene, *, power_cut: bool) -> Iterator[Scene]:
     """
-    Yield what each death of a retry leaves, at every step of it, and at last what one leaves that lived.
+    Yield what a retry leaves that lived, then what each death of it leaves, at every step.
 
     Many deaths leave the same, as those around an fsync do: what follows from that is tried once.
     """
-    tried = set()
-    for step in itertools.count(1):
-        scene = begin()
-        disk = FailingDisk(die_at=step, power_cut=power_cut, shelf=scene.shelf)
-        has_died = scene.dies_on(disk)
+    scene.kept = keep(files_in(scene.folders.error), scene.folders.error.parent.with_name("kept"))
+    disk = FilmingDisk(scene.roots, power_cut=power_cut, shelf=scene.shelf)
+    film = filmed(scene.retry, disk)
+    assert len(film) > 15, "the sweep covered a whole retry"
+    tried = {scene.state()}
+    yield scene
+    for frame in film:
+        frame.develop(scene.roots, scene.kept)
         state = scene.state()
         if state not in tried:
             tried.add(state)
             yield scene
-        if not has_died:
-            break
-    assert step > 20, "the sweep covered a whole retry"
 
 
 def end(scene: Scene) -> None:
@@ -198,9 +193,8 @@ def test_killed_at_every_step(tmp_path: Path, elsewhere: Path, *, power_cut: boo
     """
     What arrived is taken at once, and still nothing comes twice by the next retry, nor is anything lost.
     """
-    for scene in killed_retries(
-        lambda: Scene(elsewhere / "near", tmp_path / "far"), power_cut=power_cut
-    ):
+    begun = Scene(elsewhere / "near", tmp_path / "far")
+    for scene in killed_retries(begun, power_cut=power_cut):
         end(scene)
 
 
@@ -217,9 +211,8 @@ def test_killed_with_all_that_tells_why(
     What told why goes only behind the picture; what was left of it goes at the next start, without any word.
     """
     far = (tmp_path if is_far else elsewhere) / "far"
-    for scene in killed_retries(
-        lambda: Scene(elsewhere / "near", far, is_told=True), power_cut=power_cut
-    ):
+    begun = Scene(elsewhere / "near", far, is_told=True)
+    for scene in killed_retries(begun, power_cut=power_cut):
         scene.check_at_any_time()
         scene.take()
         finish(scene.folders)
@@ -249,31 +242,17 @@ def test_dragged_back_by_hand_after_a_kill(tmp_path: Path) -> None:
 def test_killed_again_while_it_is_finished(tmp_path: Path, elsewhere: Path) -> None:
     """
     The same where the next retry dies as well, at every fifth step, another one each time.
-
-    Many first deaths leave the same, as those around an fsync do: what follows from that is tried once.
     """
-    tried = set()
-    for first in itertools.count(1):
-        for second in itertools.count(1 + first % 5, 5):
-            scene = Scene(elsewhere / "near", tmp_path / "far")
-            shutil.move(scene.folders.error / "pets/cat.txt", scene.taken / "cat.txt")
-            has_died = scene.dies_on(FailingDisk(die_at=first))
+    begun = Scene(elsewhere / "near", tmp_path / "far")
+    shutil.move(begun.folders.error / "pets/cat.txt", begun.taken / "cat.txt")
+    for number, scene in enumerate(killed_retries(begun, power_cut=False)):
+        scene.take()
+        film = filmed(scene.retry, FilmingDisk(scene.roots, first=1 + number % 5, stride=5))
+        end(scene)
+        for frame in film:
+            frame.develop(scene.roots, scene.kept)
             scene.take()
-            if second <= 5 and has_died:
-                state = scene.state()
-                if state in tried:
-                    break
-                tried.add(state)
-            has_died_again = scene.dies_on(FailingDisk(die_at=second))
-            scene.take()
-            scene.retry()
-            scene.take()
-            scene.check()
-            if not has_died_again:
-                break
-        if not has_died:
-            break
-    assert first > 8, "the sweep covered a whole retry"
+            end(scene)
 
 
 @pytest.fixture
