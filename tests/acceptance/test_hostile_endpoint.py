@@ -253,16 +253,16 @@ def test_a_picture_that_is_named_only_is_waited_for(tmp_path: Path, act: str) ->
         assert station.tree("error") == []
 
 
-def test_a_long_answer_that_breaks_off_leaves_little_in_work(tmp_path: Path) -> None:
+def test_an_endless_answer_leaves_little_in_work(tmp_path: Path) -> None:
     """
-    However often it is asked again: all of it each time, half a gigabyte at most, would fill the disk.
+    However often it is asked again: half a gigabyte each time would fill the disk.
     """
     with open_station(tmp_path) as station:
         hostile = villain(station)
         station.configure(
             endpoint={"base_url": hostile.url, "max_in_doubt": 9}, intake={"settle_seconds": 0}
         )
-        station.drop("cat.png", "long_cut")
+        station.drop("cat.png", "endless")
         running = station.start("run").ready()
         running.until(lambda: running.events("request.failed"))
         (job,) = (station.folders.work / "jobs").iterdir()

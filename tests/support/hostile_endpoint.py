@@ -138,12 +138,6 @@ async def endless(visit: Visit) -> None:
 
 
 @act
-async def long_cut(visit: Visit) -> None:
-    piece = b"%x\r\n%s\r\n" % (MB, b"A" * MB)
-    await visit.send(CHUNKED, *itertools.repeat(piece, 100))
-
-
-@act
 async def drip(visit: Visit) -> None:
     await visit.send(CHUNKED)
     while True:
