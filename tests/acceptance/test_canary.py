@@ -81,15 +81,14 @@ class Watched:
 )
 def test_a_key_that_is_quoted_back_is_said_nowhere(tmp_path: Path, source: str, key: str) -> None:
     """
-    In headers, in bodies, in pages, packed or cut in pieces; in what is kept beside the originals too. A daemon
-    that has a command line of its own has none of it there.
+    In headers, in bodies, in pages, packed or cut in pieces; in what is kept beside the originals too.
     """
     with open_station(tmp_path) as station:
         watched = Watched(tmp_path, station, source, key)
         for fault in FAULTS:
             station.drop(f"{fault}.png", fault)
             station.drop(f"good-{fault}.png", "good")
-        daemon = watched.start("run", by_exec=source == "environment").ready()
+        daemon = watched.start("run", by_exec=True).ready()
         daemon.until(lambda: len(station.tree("error")) > 4 * len(FAULTS))
         daemon.until(lambda: daemon.events("job.done"))
         pid = daemon.process.pid

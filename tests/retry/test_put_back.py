@@ -166,7 +166,7 @@ def killed_retries(scene: Scene, *, power_cut: bool) -> Iterator[Scene]:
     scene.kept = keep(files_in(scene.folders.error), scene.folders.error.parent.with_name("kept"))
     disk = FilmingDisk(scene.roots, power_cut=power_cut, shelf=scene.shelf)
     film = filmed(scene.retry, disk)
-    assert len(film) > 15, "the sweep covered a whole retry"
+    assert len(film) >= 20, "the sweep covered a whole retry"
     tried = {scene.state()}
     yield scene
     for frame in film:

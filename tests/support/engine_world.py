@@ -127,8 +127,10 @@ class SkippedTime:
         Skip nothing meanwhile, so that nobody who waits for a while goes on.
         """
         is_skipping, self.is_skipping = self.is_skipping, False
-        yield
-        self.is_skipping = is_skipping
+        try:
+            yield
+        finally:
+            self.is_skipping = is_skipping
 
     def pass_by(self, seconds: float) -> None:
         """

@@ -12,7 +12,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, os.fspath(Path(__file__).parents[2] / "support"))
 
@@ -145,7 +144,7 @@ def _find(tmp: Path, url: str) -> dict[str, int]:
 class _Watched(FailingDisk):
     """
     A disk that does not fail, but notes at which change each moment comes: what would be left, did it fail
-    there. Of what is written only the history is looked at half-way.
+    there.
     """
 
     def __init__(self, root: Path, noted: Path) -> None:
@@ -154,22 +153,13 @@ class _Watched(FailingDisk):
         self._noted = noted
         self._missing = moments()
 
-    def _step(self, path: Any, last_act: Callable[[], int] = lambda: 0) -> int:
-        super()._step(path)
-        self._look()
-        history = self._root / "work/history.jsonl"
-        if os.fsdecode(path) == os.fspath(history) and history.exists():
-            size = history.stat().st_size
-            last_act()
-            self._look()
-            os.truncate(history, size)
-        return 0
-
-    def _look(self) -> None:
+    def _reached(self, last_act: Callable[[], int]) -> int:
+        begun = last_act()
         for name in [name for name, fits in self._missing.items() if fits(self._root)]:
             del self._missing[name]
             with self._noted.open("a") as noted:
                 noted.write(f"{name} {self.count}\n")
+        return begun
 
 
 def _leave(root: Path, url: str, name: str, step: int, station: Path) -> None:
