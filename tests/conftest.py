@@ -70,41 +70,39 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """
-    Deal the files that may take longest to the workers, who begin with them: nobody waits for one at the end.
+    Deal the slow files to the workers, the longest first: nobody waits for one at the end.
 
     Each worker is given as many tests, one after the other as they stand here, and takes others' last ones
-    once it has done its own.
+    once it has done its own. Most slow files wait more than they work: quick tests stand between them, so
+    that not all workers wait at once.
     """
     if not hasattr(config, "workerinput"):
         return
-    files: dict[Path, list[pytest.Item]] = {}
+    slow: dict[Path, list[pytest.Item]] = {}
+    quick: list[pytest.Item] = []
+    seconds: dict[Path, float] = {}
     for item in items:
-        files.setdefault(item.path, []).append(item)
-    seconds = {path: sum(map(_most_seconds, own)) for path, own in files.items()}
+        if marker := item.get_closest_marker("slow"):
+            slow.setdefault(item.path, []).append(item)
+            seconds[item.path] = float(marker.args[0])
+        else:
+            quick.append(item)
     workers = config.workerinput["workercount"]
-    shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    shares: list[list[Path]] = [[] for _ in range(workers)]
     given = [0.0] * workers
-    for path in sorted(filter(seconds.get, files), key=lambda path: -seconds[path]):
+    for path in sorted(slow, key=lambda path: -seconds[path]):
         least = given.index(min(given))
         given[least] += seconds[path]
-        shares[least] += files.pop(path)
-    others = itertools.chain.from_iterable(files.values())
+        shares[least].append(path)
+    others = iter(quick)
+    dealt: list[pytest.Item] = []
     for share in shares:
-        share.extend(itertools.islice(others, max(0, len(items) // workers - len(share))))
-    items[:] = [*itertools.chain.from_iterable(shares), *others]
-
-
-def _most_seconds(item: pytest.Item) -> float:
-    """
-    Return how long a test says that it may take; some seconds of one that starts a
-    daemon or a command, nothing of any other.
-    """
-    marker = item.get_closest_marker("timeout")
-    if marker and marker.args:
-        return float(marker.args[0])
-    names: list[str] = getattr(item, "fixturenames", [])
-    is_outside = "station" in names or item.path.parent.name in {"acceptance", "benchmarks"}
-    return 10.0 if is_outside else 0.0
+        between = len(items) // workers - sum(len(slow[path]) for path in share)
+        for left, path in zip(range(len(share), 0, -1), share, strict=True):
+            taken = list(itertools.islice(others, max(0, between // left)))
+            between -= len(taken)
+            dealt += [*slow[path], *taken]
+    items[:] = [*dealt, *others]
 
 
 def pytest_collection_finish() -> None:

@@ -22,6 +22,8 @@ import pytest
 from crash_plots import MEMORY, MUTANTS, plots
 from process import opened
 
+pytestmark = pytest.mark.slow(130)
+
 
 @pytest.fixture
 def near(tmp_path: Path) -> Iterator[Path]:

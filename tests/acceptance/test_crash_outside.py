@@ -11,7 +11,7 @@ import pytest
 from crash_outside import playing
 from outside_scene import Outcome
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow(120), pytest.mark.timeout(300)]
 
 
 def played(name: str, stride: int) -> Outcome:

@@ -21,6 +21,8 @@ from faulty_disk import Extent, Fault, FaultyDisk
 from process import opened
 from retouchd.pipeline import response_writer
 
+pytestmark = pytest.mark.slow(45)
+
 SHARES = [
     ("near", Extent.ONCE, 23),
     ("near", Extent.LIKE, 55),

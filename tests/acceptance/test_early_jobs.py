@@ -21,6 +21,8 @@ from early_server import (
 )
 from process import Station
 
+pytestmark = pytest.mark.slow(45)
+
 CLOSING = [close_at_once, half_close_and_drain, stay_open_unread, reset_amid]
 
 

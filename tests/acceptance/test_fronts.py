@@ -13,6 +13,8 @@ import pytest
 
 from process import Running, Station
 
+pytestmark = pytest.mark.slow(45)
+
 JOBS = 12
 
 

@@ -26,6 +26,8 @@ from retouchd.endpoint.client import EditsClient, NotSent, Upload
 from retouchd.endpoint.client import Endpoint as Address
 from retouchd.endpoint.transport import tls_context
 
+pytestmark = pytest.mark.slow(170)
+
 MB = 1 << 20
 SPARE_MB = 32
 """Memory the daemon may take for one job, beside the answer itself."""

@@ -14,6 +14,8 @@ from fuse_fs import mounted
 from hanging_disk import HangingDisk
 from process import RETOUCHD, Endpoint, Running, Station
 
+pytestmark = pytest.mark.slow(330)
+
 JOBS = 16
 FIRST = 3
 ALL = JOBS + 1

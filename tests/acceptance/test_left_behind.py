@@ -16,6 +16,8 @@ import pytest
 
 from process import Endpoint, Running, Station, open_station, opened
 
+pytestmark = pytest.mark.slow(70)
+
 FOLDERS = ("inbox", "outbox", "done", "error", "work")
 HERE = Path(__file__).with_name("left_behind")
 

@@ -21,7 +21,7 @@ from web_station import free_port
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.slow(60), pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ WITHOUT_A_NETWORK = {
 }
 """Of the commands, those that would load something; and one that would never end."""
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.slow(25), pytest.mark.timeout(180)]
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ import pytest
 
 from soak import soak
 
+pytestmark = pytest.mark.slow(45)
+
 SECONDS = 40.0
 
 

@@ -27,6 +27,8 @@ from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.spool.delivery import Delivery
 from retouchd.spool.job_state import JobState
 
+pytestmark = pytest.mark.slow(50)
+
 NAMES = st.sampled_from(["cat.png", "dog.png", "shoes/cat.png"])
 SUB_FOLDERS = st.sampled_from(["", "shoes"])
 WORK = st.sampled_from(WORKS)

@@ -14,6 +14,8 @@ import pytest
 
 from process import Endpoint, Running, Station
 
+pytestmark = pytest.mark.slow(90)
+
 JOBS = 4
 
 

@@ -10,6 +10,8 @@ from benchmarks.__main__ import ROWS, measure
 from benchmarks.figures import Figure, Skipped, line
 from benchmarks.scale import SMOKE
 
+pytestmark = pytest.mark.slow(40)
+
 _SAME = {"2mb", "2mb-32", "20mb", "10ms-8", "10ms-32", "8ms-one-8"}
 """Rows that differ from others in their figures alone."""
 

@@ -15,6 +15,8 @@ from process import Station
 from retouchd.cli.init import folders_below
 from retouchd.disk.folders import Folders, make_missing, remember
 
+pytestmark = pytest.mark.slow(40)
+
 NAMES = ("inbox", "outbox", "review", "done", "error", "work")
 
 

@@ -18,6 +18,8 @@ from hostile_world import villain
 from process import Running, Station
 from retouchd.endpoint.client import EditsClient, NoAnswer
 
+pytestmark = pytest.mark.slow(45)
+
 __all__ = ["certificate"]
 
 LARGE = bytes(8 * MB)

@@ -22,6 +22,8 @@ from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.service import daemon as daemon_module
 from retouchd.service.daemon import Ending
 
+pytestmark = pytest.mark.slow(50)
+
 Trace = Callable[[World], Awaitable[None]]
 
 

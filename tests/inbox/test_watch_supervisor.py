@@ -25,6 +25,8 @@ from retouchd.inbox.watch_supervisor import WatchSupervisor
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.service.daemon import Daemon, Ending
 
+pytestmark = pytest.mark.slow(60)
+
 Writer = Callable[[Path, Path, bytes], Awaitable[None]]
 
 BLUE = photo()

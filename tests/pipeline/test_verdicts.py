@@ -18,6 +18,8 @@ from engine_world import DAY, HOUR, World, moment, open_world, photo
 from retouchd.sandbox.faults import Fault, FaultKind
 from retouchd.service.daemon import Ending
 
+pytestmark = pytest.mark.slow(50)
+
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:

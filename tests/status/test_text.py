@@ -22,6 +22,8 @@ from retouchd.status.progress import Batch, Progress
 from retouchd.status.text import MARK, Day, Scene, body_of, written
 from retouchd.status.text import Running as RunningJob
 
+pytestmark = pytest.mark.slow(50)
+
 NOW = dt.datetime(2026, 11, 28, 14, 3, 12, tzinfo=dt.UTC)
 NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=30) | st.sampled_from(
     ["two\nlines.png", "\u202egnp.tac", "caf\udce9.jpg", "猫.png", "\x1b[31mred.png"]

@@ -20,6 +20,8 @@ from documents import section
 from process import Running, Station
 from web_station import free_port, listening, picture, post
 
+pytestmark = pytest.mark.slow(20)
+
 JOBS = 12
 
 

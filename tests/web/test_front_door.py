@@ -30,6 +30,8 @@ from retouchd.web.front_door import stem_of
 from retouchd.web.posting import PostRefused, read_post
 from web_station import is_picture, listening, names_of_posts, picture, post, restarted, said
 
+pytestmark = pytest.mark.slow(35)
+
 
 def test_a_picture_comes_back_edited(station: Station) -> None:
     """

@@ -19,6 +19,8 @@ import pytest
 from documents import ROOT, section
 from process import Running, Station
 
+pytestmark = pytest.mark.slow(25)
+
 
 def free_port() -> int:
     with socket.socket() as listener:

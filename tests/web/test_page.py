@@ -29,6 +29,8 @@ from documents import ROOT
 from process import Running, Station
 from web_station import listening, picture, restarted
 
+pytestmark = pytest.mark.slow(60)
+
 PHOTOS = ROOT / "daemon/retouchd/cli/photos"
 SHOTS = ROOT / "docs/page" if os.environ.get("SCREENSHOTS") else None
 ALL, LOOK = "acts-0123456789abcdef", "looks-0123456789abcdef"

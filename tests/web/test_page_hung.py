@@ -11,6 +11,8 @@ from hanging_disk import HangingDisk
 from process import RETOUCHD, Station
 from web_station import free_port
 
+pytestmark = pytest.mark.slow(20)
+
 SECONDS = 30
 """What an answer may take on a busy machine; a folder is given two."""
 

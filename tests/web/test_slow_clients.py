@@ -20,6 +20,8 @@ from retouchd.web.access import Access
 from retouchd.web.guard import Guard, GuardRules, fault
 from retouchd.web.server import Listener, opened
 
+pytestmark = pytest.mark.slow(20)
+
 SECONDS = 1.0
 
 
