@@ -6,6 +6,7 @@ A process that stood still past a deadline takes what came meanwhile before it b
 import asyncio
 import signal
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -140,6 +141,39 @@ async def test_a_fetch_hears_the_picture_after_a_standstill() -> None:
             fetching = group.create_task(fetched(client, "/a.png"))
             await held_up(lambda: server.requests, 4)
             assert await fetching == LARGE
+
+
+async def test_a_standstill_is_seen_between_what_came_and_whom_it_goes_to() -> None:
+    """
+    Bytes were taken from the socket, and handed on only when the deadline had passed: the rest may follow.
+    """
+    is_begun, is_there, is_held_up = (threading.Event() for _ in range(3))
+
+    def in_parts(visit: Visit) -> None:
+        visit.sock.sendall(visit.answer[:200])
+        is_begun.wait(60)
+        visit.sock.sendall(visit.answer[200:400])
+        is_there.set()
+        is_held_up.wait(60)
+        time.sleep(0.5)
+        visit.sock.sendall(visit.answer[400:])
+
+    def hold_up() -> None:
+        time.sleep(4)
+        is_held_up.set()
+
+    with serving_early(ANSWER, in_parts) as server:
+        reached = endpoint(server.base_url, timeout_seconds=3)
+        async with EditsClient(reached) as client, client.fetch("/a.png") as answer:
+            chunks = answer.chunks()
+            got = await anext(chunks)
+            is_begun.set()
+            await asyncio.to_thread(is_there.wait)
+            asyncio.get_running_loop().call_soon(hold_up)
+            async for chunk in chunks:
+                got += chunk
+
+    assert got == LARGE
 
 
 async def test_a_handshake_outlives_a_standstill(

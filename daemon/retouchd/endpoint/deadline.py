@@ -33,6 +33,8 @@ class Deadline:
     def __init__(self, seconds: float, *, whole: Self | None = None) -> None:
         self._clock = asyncio.get_running_loop().time
         self._whole = whole
+        if whole is not None:
+            whole.look()
         self._looked = self._clock()
         self._at = self._looked + seconds
         self._grace = _GRACE
@@ -55,7 +57,7 @@ class Deadline:
         """
         Raise Expired if time is up. Look at what is awaited before.
         """
-        self._look(expected_at=self._looked)
+        self.look()
         if self.is_over:
             raise Expired
 
@@ -63,13 +65,14 @@ class Deadline:
         """
         Wait until `ready` is done or for a while, and not much beyond the deadline.
         """
-        due = min(self.end, self._clock() + _TICK)
+        self.look()
+        due = min(self.end, self._looked + _TICK)
         timer = asyncio.get_running_loop().call_at(due, wake, ready)
         try:
             await ready
         finally:
             timer.cancel()
-            self._look(expected_at=due)
+            self.look(expected_at=due)
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
         """
@@ -90,20 +93,24 @@ class Deadline:
         """
         Let time pass that is not spent waiting for the network.
         """
-        before = self._clock()
+        self.look()
+        before = self._looked
         try:
             yield
         finally:
-            self.extend(self._clock() - before)
-            self._look(expected_at=self._clock())
+            now = self._clock()
+            self.extend(now - before)
+            self.looked_at(now)
 
-    def _look(self, *, expected_at: float) -> None:
+    def look(self, *, expected_at: float | None = None) -> None:
         """
-        Note that this process is alive; give back the time if it comes late.
+        Note that this process is alive. Where it was to wait until `expected_at`, or not at all since it last
+        looked, and comes late, it stood still: the time is given back.
         """
         now = self._clock()
-        if now - expected_at > _STANDSTILL:
-            self.extend(now - expected_at, is_standstill=True)
+        late = now - (self._looked if expected_at is None else expected_at)
+        if late > _STANDSTILL:
+            self.extend(late, is_standstill=True)
         self.looked_at(now)
 
     def looked_at(self, now: float) -> None:
