@@ -96,12 +96,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         shares[least].append(path)
     others = iter(quick)
     dealt: list[pytest.Item] = []
-    for share in shares:
-        between = len(items) // workers - sum(len(slow[path]) for path in share)
+    for number, share in enumerate(shares):
+        # As xdist cuts the list.
+        room = (len(items) - len(dealt)) // (workers - number)
+        room -= sum(len(slow[path]) for path in share)
         for left, path in zip(range(len(share), 0, -1), share, strict=True):
-            taken = list(itertools.islice(others, max(0, between // left)))
-            between -= len(taken)
-            dealt += [*slow[path], *taken]
+            between = list(itertools.islice(others, max(0, room // left)))
+            room -= len(between)
+            dealt += [*slow[path], *between]
+        dealt += itertools.islice(others, max(0, room))
     items[:] = [*dealt, *others]
 
 

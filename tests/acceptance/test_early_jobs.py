@@ -29,7 +29,7 @@ CLOSING = [close_at_once, half_close_and_drain, stay_open_unread, reset_amid]
 
 
 @functools.cache
-def large() -> bytes:
+def large_picture() -> bytes:
     """
     Return a picture of more bytes than the kernel takes of what nobody reads.
     """
@@ -42,7 +42,7 @@ def large() -> bytes:
 
 def drop_large(station: Station) -> None:
     station.drop("cat.png")
-    (station.folders.inbox / "cat.png").write_bytes(large())
+    (station.folders.inbox / "cat.png").write_bytes(large_picture())
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,31 @@ class Scene:
         ready.set_result(None)
         await self.deadline.wait(ready)
 
+    async def be_woken(self) -> None:
+        """
+        Wait for what comes after a moment, and no sooner than this process goes on.
+        """
+        loop = asyncio.get_running_loop()
+        ready = loop.create_future()
+
+        def come() -> None:
+            self.wait(0.05)
+            self.now += 60
+            ready.set_result(None)
+
+        loop.call_soon(come)
+        await self.deadline.wait(ready)
+
+    async def run(self) -> None:
+        """
+        Have some work done meanwhile.
+        """
+
+        async def work() -> None:
+            self.now += 60
+
+        await self.deadline.run(work())
+
     async def hear_in_part(self) -> None:
         part = Deadline(SECONDS, whole=self.deadline)
         ready = asyncio.get_running_loop().create_future()
@@ -60,11 +85,18 @@ class Scene:
 
 Act = Callable[[Scene], Coroutine[Any, Any, None]]
 
-ACTS: list[Act] = [Scene.check, Scene.hear, Scene.hear_in_part, Scene.hand_on]
+ACTS: list[Act] = [
+    Scene.check,
+    Scene.hear,
+    Scene.be_woken,
+    Scene.run,
+    Scene.hear_in_part,
+    Scene.hand_on,
+]
 WAITS = st.tuples(st.just("wait"), st.floats(0, 0.4), st.sampled_from(ACTS))
 STANDSTILLS = st.tuples(st.just("stand still"), st.floats(0.6, 1000), st.sampled_from(ACTS))
 STORIES = st.lists(st.one_of(WAITS, STANDSTILLS), max_size=20)
-"""What happens and for how long, and what is done then; up to eight seconds of ten are waited."""
+"""What happens and for how long, and what is done then; less than ten seconds of ten are waited."""
 
 Story = list[tuple[str, float, Act]]
 
@@ -107,3 +139,37 @@ def test_what_is_waited_ends_it(story: Story) -> None:
                 scene.deadline.check()
 
     asyncio.run(play())
+
+
+async def test_what_keeps_coming_ends_with_it_too() -> None:
+    """
+    What lies in the socket may be taken for some seconds more.
+    """
+    scene = Scene(asyncio.get_running_loop())
+    while scene.waited < SECONDS + GRACE - 0.1:
+        scene.wait(0.01)
+        scene.deadline.heard()
+
+    scene.wait(0.2)
+    with pytest.raises(Expired):
+        scene.deadline.heard()
+
+
+async def test_seconds_are_left_after_a_standstill_at_the_end_though_it_was_not_the_first() -> None:
+    """
+    One that left enough time took nothing of them.
+    """
+    scene = Scene(asyncio.get_running_loop())
+    scene.now += 0.7
+    scene.deadline.check()
+    while scene.waited < SECONDS - 0.3:
+        scene.wait(0.2)
+        scene.deadline.check()
+    scene.now += 100
+    scene.deadline.check()
+
+    scene.wait(0.4)
+    scene.deadline.check()
+    for _ in range(9):
+        scene.wait(0.49)
+        scene.deadline.check()

@@ -3,6 +3,7 @@ Responses read leniently: every head that has a status line, every byte of a bod
 """
 
 import itertools
+import time
 
 import pytest
 from hypothesis import given
@@ -251,3 +252,24 @@ def test_chunks_are_put_together(chunks: list[bytes], step: int) -> None:
     framed = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
 
     assert body(response(framed + b"0\r\n\r\n", CHUNKED), step) == (b"".join(chunks), True)
+
+
+@pytest.mark.parametrize("piece", [b"\n", b"\r\n", b" \n", b"1\r\n \r\n", b"0;"], ids=repr)
+def test_a_body_in_the_smallest_chunks_is_read_in_linear_time(piece: bytes) -> None:
+    """
+    The loop belongs to all jobs.
+    """
+
+    def seconds(length: int) -> float:
+        data = piece * (length // len(piece))
+        head = ResponseHead(status=200, headers=((b"transfer-encoding", b"chunked"),))
+        took = []
+        for _ in range(3):
+            reader = body_of(head)
+            began = time.thread_time()
+            reader.take(data)
+            took.append(time.thread_time() - began)
+        return min(took)
+
+    seconds(1000)
+    assert seconds(512 << 10) < 20 * max(seconds(64 << 10), 0.001)

@@ -168,7 +168,7 @@ async def test_a_standstill_is_seen_between_what_came_and_whom_it_goes_to() -> N
             chunks = answer.chunks()
             got = await anext(chunks)
             is_begun.set()
-            await asyncio.to_thread(is_there.wait)
+            await asyncio.to_thread(is_there.wait, 60)
             asyncio.get_running_loop().call_soon(hold_up)
             async for chunk in chunks:
                 got += chunk
@@ -207,6 +207,30 @@ async def test_silence_after_a_standstill_ends_too(photo: Path) -> None:
                 await asking
 
     assert time.monotonic() - started < 10
+
+
+async def test_lines_without_end_that_hold_nothing_end_too(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    They come as fast as they are read: there is never a moment at which nothing is there.
+    """
+
+    def flood(visit: Visit) -> None:
+        visit.read_all()
+        visit.send()
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            visit.sock.sendall(b"\r\n" * MB)
+
+    loop = asyncio.get_running_loop()
+    usual = loop.time
+    monkeypatch.setattr(loop, "time", lambda: 4 * usual())
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with serving_early(head, flood) as server:
+        async with EditsClient(endpoint(server.base_url, timeout_seconds=2)) as client:
+            with pytest.raises(NoAnswer, match="within 2 s"):
+                await asked(client, upload_of(photo))
 
 
 async def test_the_callers_time_is_not_the_servers(photo: Path) -> None:

@@ -228,6 +228,7 @@ async def received(connection: Connection, deadline: Deadline) -> bytes:
     while (data := connection.take()) is None:
         deadline.check()
         await connection.readable(deadline)
+    deadline.heard()
     return data
 
 

@@ -10,11 +10,11 @@ from typing import Any, Self, TypeVar
 T = TypeVar("T")
 
 _TICK = 1.0
-"""Seconds waited at once: so long a standstill may be taken for waiting."""
+"""Seconds waited at once: a standstill within them is taken for waiting."""
 _STANDSTILL = 0.5
-"""A timer that comes so many seconds late tells of a process that stood still."""
+"""Who comes so many seconds late has stood still."""
 _GRACE = 5.0
-"""Seconds left after a first standstill at least: what lies in the socket may be an answer's beginning."""
+"""Seconds left after standstills, given once in all, and for what lies in the socket: it may be an answer."""
 
 
 class Expired(Exception):
@@ -61,6 +61,14 @@ class Deadline:
         if self.is_over:
             raise Expired
 
+    def heard(self) -> None:
+        """
+        Let count what has come, though time is up. Raises Expired some seconds later, whatever still comes.
+        """
+        self.look()
+        if self._clock() >= self.end + _GRACE:
+            raise Expired
+
     async def wait(self, ready: asyncio.Future[None]) -> None:
         """
         Wait until `ready` is done or for a while, and not much beyond the deadline.
@@ -100,35 +108,37 @@ class Deadline:
         finally:
             now = self._clock()
             self.extend(now - before)
-            self.looked_at(now)
+            self.note_alive(now)
 
     def look(self, *, expected_at: float | None = None) -> None:
         """
-        Note that this process is alive. Where it was to wait until `expected_at`, or not at all since it last
-        looked, and comes late, it stood still: the time is given back.
+        Give back the time of a standstill, if it is late: after `expected_at`, or, where nothing was to be
+        waited for, after the last look.
         """
         now = self._clock()
         late = now - (self._looked if expected_at is None else expected_at)
         if late > _STANDSTILL:
             self.extend(late, is_standstill=True)
-        self.looked_at(now)
+        self.note_alive(now)
 
-    def looked_at(self, now: float) -> None:
+    def note_alive(self, now: float) -> None:
         """
         Note when this process was alive.
         """
         self._looked = now
         if self._whole is not None:
-            self._whole.looked_at(now)
+            self._whole.note_alive(now)
 
     def extend(self, seconds: float, *, is_standstill: bool = False) -> None:
         """
-        Move the end by so many seconds; after a standstill, to some seconds from now at least.
+        Move the end by so many seconds; after a standstill, to some seconds from now at least, as far as these
+        were not given before.
         """
         self._at += seconds
         if is_standstill:
-            self._at = max(self._at, self._clock() + self._grace)
-            self._grace = 0.0
+            lacking = min(self._grace, max(0.0, self._clock() + _GRACE - self._at))
+            self._at += lacking
+            self._grace -= lacking
         if self._whole is not None:
             self._whole.extend(seconds, is_standstill=is_standstill)
 

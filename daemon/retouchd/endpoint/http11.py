@@ -309,6 +309,7 @@ class _Exchange(httpx.AsyncByteStream):
                 self._sending.result()
             deadline.check()
             await self._connection.readable(deadline)
+        deadline.heard()
         # Without a pause a fast server would have the loop for itself.
         await asyncio.sleep(0)
         return data

@@ -137,6 +137,7 @@ class HeadReader:
 
 _BODILESS = {204, 304}
 _SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{0,15})[ \t]*(?:;.*)?", re.DOTALL)
+_EMPTY_LINES = re.compile(rb"[\r\n]*")
 _LONGEST_SIZE_LINE = 4096
 
 
@@ -210,39 +211,44 @@ class Chunked:
         Return the chunks' contents; what follows the last one is dropped.
         """
         pieces: list[bytes] = []
-        while data and not self.is_whole:
+        at = 0
+        while at < len(data) and not self.is_whole:
             if self._left:
-                pieces.append(data[: self._left])
+                pieces.append(data[at : at + self._left])
+                at += len(pieces[-1])
                 self._left -= len(pieces[-1])
-                data = data[len(pieces[-1]) :]
             elif not self._is_plain:
-                data = self._take_size(data)
+                at = self._take_size(data, at)
             else:
-                pieces.append(self._plain.take(data))
+                pieces.append(self._plain.take(self._line + data[at:]))
+                self._line = b""
                 # After good chunks it is their order that was lost, and with it the end.
                 self.is_whole = self._plain.is_whole and not self._any
                 self.may_end = self._plain.may_end and not self._any
                 break
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _take_size(self, data: bytes) -> bytes:
+    def _take_size(self, data: bytes, at: int) -> int:
         """
-        Read on towards the end of a line that tells a chunk's size; return what is to be read next.
+        Read on from there towards the end of a line that tells a chunk's size; return where to read on. Empty
+        lines, of which one ends the chunk before, are passed over.
         """
-        end = data.find(b"\n") + 1
-        line = self._line + data[: end or None]
+        if not self._line:
+            at = _EMPTY_LINES.match(data, at).end()  # type: ignore[union-attr]  # It matches anything.
+        end = data.find(b"\n", at) + 1
+        line = self._line + data[at : end or None]
         size = _SIZE.fullmatch(line.rstrip(b"\r\n")) if len(line) <= _LONGEST_SIZE_LINE else None
         if size is None:
-            self._is_plain, self._line = True, b""
-            return line + data[end or len(data) :]
+            self._is_plain = True
+            return at
         if not end:
             self._line = line
-            return b""
+            return len(data)
         self._line = b""
-        if size[1]:  # An empty line ends the chunk before.
+        if size[1]:
             self._any, self._left = True, int(size[1], 16)
             self.is_whole = self.may_end = not self._left
-        return data[end:]
+        return end
 
 
 def body_of(head: ResponseHead) -> Body:
