@@ -87,7 +87,7 @@ def test_jobs_are_done_there(
     code, running = station.call("once")
 
     assert code == 1, running.err
-    assert len(endpoint.requests) == 3
+    assert len(endpoint.requests) == 3, running.out + running.err
     published = tree(station.folders.outbox)
     assert set(published) == {"cat.png", "dog.png", "pets/cow.png"}
     assert all(_is_whole(picture, tmp_path) for picture in published.values())
