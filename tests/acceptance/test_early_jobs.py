@@ -4,7 +4,6 @@ What becomes of a job whose answer comes before its upload has ended: just what 
 """
 
 import functools
-import io
 import os
 
 import pytest
@@ -22,8 +21,9 @@ from early_server import (
     stay_open_unread,
 )
 from process import Station
+from sample_pictures import encoded
 
-pytestmark = pytest.mark.slow(45)
+pytestmark = pytest.mark.slow(30)
 
 CLOSING = [close_at_once, half_close_and_drain, stay_open_unread, reset_amid]
 
@@ -34,10 +34,9 @@ def large_picture() -> bytes:
     Return a picture of more bytes than the kernel takes of what nobody reads.
     """
     noise = Image.frombytes("RGB", (1600, 1600), os.urandom(3 * 1600 * 1600))
-    buffer = io.BytesIO()
-    noise.save(buffer, "PNG", compress_level=0)
-    assert buffer.tell() > 7 * MB
-    return buffer.getvalue()
+    picture = encoded(noise, "PNG", compress_level=0)
+    assert len(picture) > 7 * MB
+    return picture
 
 
 def drop_large(station: Station) -> None:

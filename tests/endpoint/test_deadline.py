@@ -15,7 +15,13 @@ from retouchd.endpoint.deadline import Deadline, Expired
 
 SECONDS = 10.0
 GRACE = 5.0
-"""What a first standstill may add."""
+"""What standstills may add in all."""
+
+
+def there() -> asyncio.Future[None]:
+    ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    ready.set_result(None)
+    return ready
 
 
 class Scene:
@@ -40,9 +46,7 @@ class Scene:
         """
         Wait for what is there already.
         """
-        ready = asyncio.get_running_loop().create_future()
-        ready.set_result(None)
-        await self.deadline.wait(ready)
+        await self.deadline.wait(there())
 
     async def be_woken(self) -> None:
         """
@@ -71,9 +75,7 @@ class Scene:
 
     async def hear_in_part(self) -> None:
         part = Deadline(SECONDS, whole=self.deadline)
-        ready = asyncio.get_running_loop().create_future()
-        ready.set_result(None)
-        await part.wait(ready)
+        await part.wait(there())
 
     async def hand_on(self) -> None:
         """

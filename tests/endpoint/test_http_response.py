@@ -254,6 +254,16 @@ def test_chunks_are_put_together(chunks: list[bytes], step: int) -> None:
     assert body(response(framed + b"0\r\n\r\n", CHUNKED), step) == (b"".join(chunks), True)
 
 
+@pytest.mark.parametrize("step", [1, 3, 1 << 20])
+def test_of_what_is_no_chunk_every_byte_arrives(step: int) -> None:
+    """
+    A return that ends no line belongs to it; empty lines before it end chunks.
+    """
+    data = response(b"1\r\na\r\n\n\rnothing of a chunk", CHUNKED)
+
+    assert body(data, step) == (b"a\rnothing of a chunk", False)
+
+
 @pytest.mark.parametrize("piece", [b"\n", b"\r\n", b" \n", b"1\r\n \r\n", b"0;"], ids=repr)
 def test_a_body_in_the_smallest_chunks_is_read_in_linear_time(piece: bytes) -> None:
     """

@@ -19,7 +19,7 @@ from hostile_world import villain
 from process import Running, Station
 from retouchd.endpoint.client import EditsClient, NoAnswer
 
-pytestmark = pytest.mark.slow(45)
+pytestmark = pytest.mark.slow(55)
 
 __all__ = ["certificate"]
 

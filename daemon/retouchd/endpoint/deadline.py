@@ -66,7 +66,7 @@ class Deadline:
         Let count what has come, though time is up. Raises Expired some seconds later, whatever still comes.
         """
         self.look()
-        if self._clock() >= self.end + _GRACE:
+        if self._looked >= self.end + _GRACE:
             raise Expired
 
     async def wait(self, ready: asyncio.Future[None]) -> None:

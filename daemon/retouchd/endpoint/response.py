@@ -137,7 +137,7 @@ class HeadReader:
 
 _BODILESS = {204, 304}
 _SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{0,15})[ \t]*(?:;.*)?", re.DOTALL)
-_EMPTY_LINES = re.compile(rb"[\r\n]*")
+_EMPTY_LINES = re.compile(rb"(?:[\r\n]*\n)?")
 _LONGEST_SIZE_LINE = 4096
 
 
