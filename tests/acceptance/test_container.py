@@ -41,6 +41,8 @@ def contained(station: Station, tmp: Path, data: Path, **environment: str) -> Ru
     for need in ("unshare", "setpriv", "chroot", "nsenter"):
         if shutil.which(need) is None:
             pytest.skip(f"{need} is not installed")
+    if Path(RETOUCHD).is_relative_to("/tmp"):
+        pytest.skip("it is installed in /tmp, and a container has one of its own")
     if (
         os.geteuid()
         or subprocess.run(["unshare", "--pid", "--mount", "true"], check=False).returncode
