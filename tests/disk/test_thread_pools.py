@@ -3,9 +3,11 @@ The pool itself: whatever calls do, nothing is left behind, and few that take lo
 """
 
 import contextlib
+import gc
 import random
 import threading
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -55,6 +57,30 @@ def started(pool: Pool, folder: Folder, call: Callable[[], Any]) -> Steps:
     task = Steps((folder, call))
     pool.start(task)
     return task
+
+
+class Answer(bytearray):
+    """
+    Bytes that can be watched.
+    """
+
+
+def test_an_idle_thread_keeps_nothing_of_what_it_ran(pool: Pool) -> None:
+    """
+    A picture of many megabytes, say, and the whole run that asked for it: its first task as little as others.
+    """
+    left = []
+    for _ in range(2):
+        task = started(pool, Folder.WORK, Answer)
+        assert task.is_over.wait(PATIENCE)
+        left += [weakref.ref(task), weakref.ref(task.result)]
+        del task
+
+    def is_gone() -> bool:
+        gc.collect()  # It refers to itself.
+        return not any(each() for each in left)
+
+    wait_until(is_gone)
 
 
 def has_begun(hang: Hang, times: int) -> bool:

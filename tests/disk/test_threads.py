@@ -376,7 +376,7 @@ def test_a_thread_that_waits_for_a_processor_is_not_blocked() -> None:
 
     def work() -> None:
         os.sched_setaffinity(threading.get_native_id(), {cpu})
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         clock = time.pthread_getcpuclockid(threading.get_ident())
         calls.add(Call(Folder.DONE, clock, threading.get_native_id()))
         while not is_over.is_set():

@@ -44,9 +44,10 @@ def flushing() -> Iterator[None]:
         call.flushed = before + time.monotonic() - began
 
 
-class _Idle:
+class _Worker:
     """
-    A thread with nothing to do: once `wake` is released it runs its `task`, or ends where there is none.
+    A thread, as its pool sees it: once `wake` is released it takes its `task` and runs it, or ends where there
+    is none.
     """
 
     __slots__ = ("task", "wake")
@@ -74,7 +75,7 @@ class Pool:
         self._ready: deque[Task] = deque()
         """Tasks that may run as soon as a thread may."""
         self._running = 0
-        self._idle: list[_Idle] = []
+        self._idle: list[_Worker] = []
         self._lent = 0
         """Calls that wait for a disk, and have lent their place."""
         self._flushing: Counter[Folder] = Counter()
@@ -109,8 +110,8 @@ class Pool:
         """
         with self._lock:
             self._size = 0
-            for thread in self._idle:
-                thread.wake.release()
+            for worker in self._idle:
+                worker.wake.release()
             self._idle.clear()
 
     def relieve(self, blocked: Collection[Folder]) -> None:
@@ -195,9 +196,9 @@ class Pool:
         """
         while self._ready and self._running < self._size + self._lent:
             if self._idle:
-                thread = self._idle.pop()
-                thread.task = self._ready.popleft()
-                thread.wake.release()
+                worker = self._idle.pop()
+                worker.task = self._ready.popleft()
+                worker.wake.release()
             else:
                 try:
                     self._start_thread(self._ready[0])
@@ -209,7 +210,10 @@ class Pool:
             self._running += 1
 
     def _start_thread(self, first: Task) -> None:
-        threading.Thread(target=self._serve, args=(first,), name=self._name, daemon=True).start()
+        # As its argument it would stay for as long as the thread does, and whose task it is with it.
+        worker = _Worker()
+        worker.task = first
+        threading.Thread(target=self._serve, args=(worker,), name=self._name, daemon=True).start()
 
     def _enters(self, task: Task) -> bool:
         """
@@ -243,23 +247,22 @@ class Pool:
                 self._ready.append(parked.popleft())
         self._hand_out()
 
-    def _serve(self, first: Task) -> None:
+    def _serve(self, worker: _Worker) -> None:
         """
         Run tasks, one after the other, for as long as the pool lives. Without the lock.
         """
         clock = time.pthread_getcpuclockid(threading.get_ident())
         of_thread.pool = self
-        idle = _Idle()
-        task: Task | None = first
+        task, worker.task = worker.task, None
         while task is not None:
             self._run(task, clock)
             with self._lock:
-                task = self._following(idle)
+                task = self._following(worker)
             if task is None:
-                idle.wake.acquire()
-                task, idle.task = idle.task, None
+                worker.wake.acquire()
+                task, worker.task = worker.task, None
 
-    def _following(self, idle: _Idle) -> Task | None:
+    def _following(self, worker: _Worker) -> Task | None:
         """
         Return what a thread that has run a task is to run next; without any it is idle, or may end at once.
         """
@@ -267,9 +270,9 @@ class Pool:
             return self._ready.popleft()
         self._running -= 1
         if self._size:
-            self._idle.append(idle)
+            self._idle.append(worker)
         else:
-            idle.wake.release()
+            worker.wake.release()
         return None
 
     def _run(self, task: Task, clock: int) -> None:
