@@ -90,10 +90,11 @@ async def in_own_thread(function: Callable[[], T]) -> T:
         value, error = None, None
         try:
             value = function()
-        except Exception as raised:  # noqa: BLE001 - handed on to whoever waits
+        except BaseException as raised:  # noqa: BLE001 - handed on to whoever waits
             error = raised
         with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits any more.
             loop.call_soon_threadsafe(hand_on, value, error)
+        del error  # It leads to this frame, and so to itself.
 
     threading.Thread(target=call, daemon=True).start()
     return await found

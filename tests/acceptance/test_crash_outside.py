@@ -30,13 +30,13 @@ def test_a_daemon_may_be_killed_at_any_moment(name: str) -> None:
     """
     After any change of the disk, with results near and with results on another filesystem.
     """
-    outcome = played(name, 24)
+    outcome = played(name, 25)
 
     assert outcome.failures == []
     assert outcome.tried > 5, "it saw a whole run"
 
 
-@pytest.mark.parametrize(("name", "stride", "least"), [("fail", 24, 7), ("shut", 1, 4)])
+@pytest.mark.parametrize(("name", "stride", "least"), [("fail", 25, 7), ("shut", 1, 4)])
 def test_any_call_of_a_daemon_may_fail(name: str, stride: int, least: int) -> None:
     """
     Whatever the kernel says, a run loses nothing and pays once, and the next one finishes.

@@ -10,6 +10,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -65,22 +66,36 @@ class Answer(bytearray):
     """
 
 
-def test_an_idle_thread_keeps_nothing_of_what_it_ran(pool: Pool) -> None:
-    """
-    A picture of many megabytes, say, and the whole run that asked for it: its first task as little as others.
-    """
-    left = []
-    for _ in range(2):
-        task = started(pool, Folder.WORK, Answer)
-        assert task.is_over.wait(PATIENCE)
-        left += [weakref.ref(task), weakref.ref(task.result)]
-        del task
+def same(answer: Answer) -> Answer:
+    return answer
 
-    def is_gone() -> bool:
-        gc.collect()  # It refers to itself.
-        return not any(each() for each in left)
 
-    wait_until(is_gone)
+def failed(_: Answer) -> Answer:
+    raise OSError
+
+
+def are_gone(left: list[weakref.ref[Any]]) -> bool:
+    return not any(each() for each in left)
+
+
+@pytest.mark.parametrize("call", [same, failed])
+def test_a_thread_keeps_nothing_of_what_it_ran(
+    pool: Pool, call: Callable[[Answer], Answer]
+) -> None:
+    """
+    A picture of many megabytes, say: of its first task as little as of others, and without the collector.
+    """
+    gc.disable()
+    try:
+        for _ in range(2):
+            answer = Answer()
+            task = started(pool, Folder.WORK, partial(call, answer))
+            assert task.is_over.wait(PATIENCE)
+            left: list[weakref.ref[Any]] = [weakref.ref(task), weakref.ref(answer)]
+            del task, answer
+            wait_until(partial(are_gone, left))
+    finally:
+        gc.enable()
 
 
 def has_begun(hang: Hang, times: int) -> bool:

@@ -323,10 +323,11 @@ async def test_nobody_is_woken_for_what_another_thread_does() -> None:
     """
     Each that wakes for nothing takes a core and the interpreter from those that have something to do.
     """
+    others = set(threading.enumerate())
     threads = DiskThreads()
     many = [threads.run(Folder.WORK, flush_for, 0.02) for _ in range(MANY)]
     await asyncio.gather(*many)
-    idle = [each for each in threading.enumerate() if each.name == "disk"]
+    idle = set(threading.enumerate()) - others
 
     before = [times_woken(each) for each in idle]
     for _ in range(200):
@@ -385,6 +386,8 @@ def test_a_thread_that_waits_for_a_processor_is_not_blocked() -> None:
     thread = threading.Thread(target=work)
     thread.start()
     try:
+        while not calls:
+            time.sleep(0.01)
         end = time.monotonic() + 2.0
         while time.monotonic() < end:
             detector.check(set(calls))

@@ -71,7 +71,8 @@ class Pool:
     def __init__(self, size: int, name: str) -> None:
         self._size = size
         self._name = name
-        self._lock = threading.Lock()
+        # A finalizer may retire it at any allocation, of the thread that holds the lock too.
+        self._lock = threading.RLock()
         self._ready: deque[Task] = deque()
         """Tasks that may run as soon as a thread may."""
         self._running = 0
@@ -256,6 +257,7 @@ class Pool:
         task, worker.task = worker.task, None
         while task is not None:
             self._run(task, clock)
+            task = None  # What goes with it goes before the lock is taken.
             with self._lock:
                 task = self._following(worker)
             if task is None:
@@ -300,7 +302,12 @@ class Pool:
         with self._lock:
             self._leave(task.folder)
         if is_wanted:
-            task.on_end(task.result, error)
+            on_end, task.on_end = task.on_end, lambda *_: None
+            try:
+                on_end(task.result, error)
+            finally:
+                # An error leads to this frame, and so to itself: it would stay until the collector looks.
+                del on_end, error
 
     def _stay(self, task: Task, call: Call) -> tuple[Folder | None, BaseException | None]:
         """
