@@ -17,16 +17,13 @@ from hypothesis import HealthCheck, settings
 from hanging_disk import HangingDisk
 from process import Station, open_station
 
-_IS_SWEEP = os.environ.get("HYPOTHESIS_PROFILE") == "sweep"
-
-# How long it takes to think of an example says how busy the machine is. The same few examples each time: what
-# fails then is of the last change. `make sweep` looks for new ones.
+# How long it takes to think of an example says how busy the machine is. The same examples each time: what fails
+# then is of the last change. `make sweep` looks for new ones.
 settings.register_profile(
     "busy",
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
-    derandomize=not _IS_SWEEP,
-    max_examples=100 if _IS_SWEEP else 50,
+    derandomize=os.environ.get("HYPOTHESIS_PROFILE") != "sweep",
 )
 settings.load_profile("busy")
 

@@ -52,8 +52,8 @@ class _Worker:
 
     __slots__ = ("task", "wake")
 
-    def __init__(self) -> None:
-        self.task: Task | None = None
+    def __init__(self, task: Task) -> None:
+        self.task: Task | None = task
         self.wake = threading.Lock()
         self.wake.acquire()
 
@@ -212,9 +212,8 @@ class Pool:
 
     def _start_thread(self, first: Task) -> None:
         # As its argument it would stay for as long as the thread does, and whose task it is with it.
-        worker = _Worker()
-        worker.task = first
-        threading.Thread(target=self._serve, args=(worker,), name=self._name, daemon=True).start()
+        given = (_Worker(first),)
+        threading.Thread(target=self._serve, args=given, name=self._name, daemon=True).start()
 
     def _enters(self, task: Task) -> bool:
         """
